@@ -1,0 +1,1 @@
+"""One short declarative file per paper; each defines ``study``."""

@@ -1,0 +1,114 @@
+"""Reading speech: the only module that knows sound-file formats and resampling."""
+
+import hashlib
+import io
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+Wave = npt.NDArray[np.float32]
+
+EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
+_SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step: nothing was recorded
+
+
+class UnusableAudio(Exception):
+    """The file cannot give a waveform; the message says why, in words for the table of refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What one read of a file tells: identity and extent."""
+
+    sha: str
+    bytes: int
+    rate_hz: int
+    seconds: float
+
+
+def is_audio(path: Path) -> bool:
+    """True for names that may hold speech: known extension, and no resource fork or system litter."""
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith("._") and "__MACOSX" not in path.parts
+
+
+def decode(data: bytes) -> tuple[Wave, int]:
+    """Decode a whole file to (mono float32 [samples], rate in Hz). Raises UnusableAudio with the reason."""
+    if data.startswith(_LFS_POINTER):
+        raise UnusableAudio("a git-LFS pointer, not audio; run `git lfs pull` in the corpus folder")
+    if not data:
+        raise UnusableAudio("empty file")
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            announced = _frames_announced(data, file)
+            wave = file.read(dtype="float32", always_2d=True)
+            rate_hz = file.samplerate
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise UnusableAudio(f"unreadable: {getattr(error, 'error_string', error)}") from None
+    if not len(wave):
+        raise UnusableAudio("no samples")
+    if len(wave) < announced:
+        raise UnusableAudio(f"truncated: {len(wave)} of {announced} samples")
+    mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise UnusableAudio("NaN or infinite samples")
+    return np.ascontiguousarray(mono), rate_hz
+
+
+def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
+    """Samples per channel that the header promises. libsndfile shortens a cut-off WAV in silence, so WAV is read here."""
+    if data[:4] != b"RIFF" or file.subtype not in _WAV_BYTES:
+        return int(file.frames)
+    at = 12
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        if data[at : at + 4] == b"data":
+            # Streaming writers leave the largest sizes as "unknown": then there is nothing to compare with.
+            return 0 if size >= 0xFFFFFF00 else size // (_WAV_BYTES[file.subtype] * file.channels)
+        at += 8 + size + size % 2
+    return int(file.frames)
+
+
+_WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+
+def inspect(path: Path, start_s: float | None = None, end_s: float | None = None) -> AudioFacts:
+    """Read ``path`` once, whole: hash, extent, and whether it holds usable speech. Raises UnusableAudio or OSError."""
+    data = Path(path).read_bytes()
+    wave, rate_hz = decode(data)
+    stretch = _cut(wave, rate_hz, start_s, end_s)
+    if np.abs(stretch).max() < _SILENCE:
+        raise UnusableAudio("silent")
+    return AudioFacts(hashlib.sha256(data).hexdigest()[:32], len(data), rate_hz, len(stretch) / rate_hz)
+
+
+def _cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -> Wave:
+    first = round((start_s or 0.0) * rate_hz)
+    last = len(wave) if end_s is None else round(end_s * rate_hz)
+    # Label files round times; a tenth of a second past the end is rounding, more is a wrong stretch.
+    if first < 0 or first >= min(last, len(wave)) or last > len(wave) + rate_hz // 10:
+        raise UnusableAudio(f"stretch {start_s}-{end_s} s is not inside the file's {len(wave) / rate_hz:.3f} s")
+    return wave[first:last]
+
+
+def load(path: str | os.PathLike[str], rate_hz: int, start_s: float | None = None, end_s: float | None = None) -> Wave:
+    """Mono float32 [samples] at ``rate_hz``, resampled by soxr at its "HQ" quality. Raises UnusableAudio or OSError."""
+    wave, native_hz = decode(Path(path).read_bytes())
+    return resample(_cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
+
+
+def resample(wave: Wave, from_hz: int, to_hz: int) -> Wave:
+    """Band-limited resampling, float32 in and out; the input itself where the rates agree."""
+    return wave if from_hz == to_hz else soxr.resample(wave, from_hz, to_hz, quality="HQ").astype(np.float32, copy=False)
+
+
+@cache
+def library_versions() -> str:
+    """Recorded with store entries: the libraries whose arithmetic made the features."""
+    return f"soundfile {soundfile.__version__}, soxr {soxr.__version__}, numpy {np.__version__}"

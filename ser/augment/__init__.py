@@ -1,0 +1,5 @@
+"""Augmentations: one file each, from a waveform to a changed waveform of the same length and rate.
+
+A file defines ``apply(wave, rate_hz, rng, settings, folder) -> wave``: float32 [samples] in and out, every random
+draw from ``rng`` (a numpy Generator), ``folder`` a user's folder of recordings or None for generated ones.
+"""

@@ -1,0 +1,20 @@
+"""The one error a person meets: what was given, where, what is allowed, what to do."""
+
+
+class BadInput(ValueError):
+    """Something a person wrote or a file on disk cannot be used.
+
+    The message always has the same four parts, so that it can be acted on without reading code:
+    the place, the value found there, what is allowed, and what to do next.
+
+    >>> print(BadInput("'lstmm'", "--temporal", "blstm, lstm, tdnn", "choose one of them"))
+    --temporal: 'lstmm'; allowed: blstm, lstm, tdnn; choose one of them
+    """
+
+    def __init__(self, value: str, place: str, allowed: str, remedy: str) -> None:
+        self.value, self.place, self.allowed, self.remedy = value, place, allowed, remedy
+        super().__init__(f"{place}: {value}; allowed: {allowed}; {remedy}")
+
+    def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str, str]]:
+        # Exceptions cross process borders by pickling their arguments; ours has four.
+        return BadInput, (self.value, self.place, self.allowed, self.remedy)

@@ -1,0 +1,107 @@
+"""The utterance table of a corpus: what a loader found, what was refused and why, as one file a person can open."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import pandas as pd
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One labelled stretch of speech. ``label`` is a unified name of ``ser.labels``, ``label_raw`` the corpus's own."""
+
+    uid: str  # "<corpus>/<basename without extension>", unique in the corpus, the same on every machine
+    corpus: str
+    path: str  # absolute; never part of any identity
+    speaker: str  # prefixed with the corpus: "ravdess/01"
+    label_raw: str
+    label: str
+    sex: str = ""  # "F", "M" or unknown
+    votes: tuple[tuple[str, str], ...] = ()  # (rater, unified label), every line of every rater kept
+    session: str = ""
+    sentence: str = ""  # the corpus's own code of what was said
+    intensity: str = ""
+    channel: str = "speech"  # speech | song | dialog
+    split: str = ""  # train | val | test where the corpus itself fixes it
+    start_s: float | None = None  # a stretch of a longer file, in seconds
+    end_s: float | None = None
+    language: str = ""
+    text: str = ""
+    rate_hz: int = 0  # from here on: filled in by the scan, from the audio itself
+    seconds: float = 0.0
+    bytes: int = 0
+    sha: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file, a line of a table or an utterance that was left out, and why."""
+
+    what: str  # path or uid
+    reason: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a loader read from names and label files, before any audio was opened."""
+
+    utterances: tuple[Utterance, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A scanned corpus: usable utterances sorted by uid, and everything that was refused."""
+
+    corpus: str
+    root: str
+    utterances: tuple[Utterance, ...]
+    refused: tuple[Refusal, ...] = field(default=())
+    demo: bool = False  # made by ``ser demo``, not recorded
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over everything of the corpus that can change a number: audio bytes, labels, speakers, splits.
+
+        Paths are left out, so that the same corpus elsewhere is the same corpus.
+        """
+        digest = hashlib.sha256()
+        for u in self.utterances:
+            row = (u.uid, u.speaker, u.sex, u.label, u.votes, u.session, u.channel, u.split, u.start_s, u.end_s, u.sha)
+            digest.update(json.dumps(row).encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        return tuple(sorted({u.speaker for u in self.utterances}))
+
+    @property
+    def hours(self) -> float:
+        return sum(u.seconds for u in self.utterances) / 3600
+
+    def counts(self) -> dict[str, int]:
+        """Utterances per unified label, most frequent first."""
+        return dict(Counter(u.label for u in self.utterances).most_common())
+
+
+def to_frame(utterances: Iterable[Utterance]) -> pd.DataFrame:
+    """One row per utterance, one column per field; votes as JSON."""
+    rows = [{**asdict(u), "votes": json.dumps(u.votes)} for u in utterances]
+    return pd.DataFrame(rows, columns=[f.name for f in fields(Utterance)])
+
+
+def write_csv(manifest: Manifest, path: Path) -> None:
+    """Write the usable utterances to ``path`` and the refusals beside it as ``<stem>.refused.csv``; both atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    refused = pd.DataFrame([asdict(r) for r in manifest.refused], columns=["what", "reason"])
+    for frame, target in ((to_frame(manifest.utterances), path), (refused, path.with_suffix(".refused.csv"))):
+        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        frame.to_csv(temporary, index=False)
+        os.replace(temporary, target)

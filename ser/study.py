@@ -1,0 +1,297 @@
+"""What a study says: plain values, no torch. A trial is a statement, and its id is a hash of the whole statement."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from importlib import import_module
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+from ser.errors import BadInput
+
+Value = bool | int | float | str | None | tuple["Value", ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A named piece with settings: a front-end, an augmentation, a temporal block, a split rule."""
+
+    name: str
+    settings: tuple[tuple[str, Value], ...] = ()
+
+    def __getitem__(self, key: str) -> Any:
+        for name, value in self.settings:
+            if name == key:
+                return value
+        known = ", ".join(name for name, _ in self.settings) or "none"
+        raise BadInput(f"no setting {key!r}", self.name, known, "state it in the study file")
+
+    def values(self) -> dict[str, Any]:
+        return dict(self.settings)
+
+    def changed(self, **settings: Value) -> "Part":
+        return part(self.name, **{**self.values(), **settings})
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.settings)})"
+
+
+def part(name: str, /, **settings: Value) -> Part:
+    """A Part; settings are sorted, so that the order of writing is no difference."""
+    return Part(name, tuple(sorted((k, _frozen(v)) for k, v in settings.items())))
+
+
+def _frozen(value: Any) -> Value:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+@dataclass(frozen=True)
+class Training:
+    """Paper 003 section 4.4; what it leaves open is stated here, never defaulted in the loop."""
+
+    learning_rate: float
+    weight_decay: float
+    clip_norm: float
+    batch_size: int  # utterances in a mini-batch; every mini-batch is of one corpus
+    bucket_pool: int  # batches drawn together and sorted by length; 1 = no bucketing
+    steps_per_epoch: int
+    max_epochs: int
+    patience_epochs: int
+    min_improvement: float  # relative fall of the validation loss that counts as one
+    class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none"
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as a study uses it. ``copies`` and ``fingerprint`` are filled in when the corpus has been scanned."""
+
+    name: str
+    letter: str
+    loader: Part
+    split: Part
+    copies: int = 0  # augmented copies added to the training split
+    fingerprint: str = ""
+
+    @property
+    def tested(self) -> bool:
+        """False for a train-only corpus: its split rule names no test speakers."""
+        return dict(self.split.settings).get("test") not in ((), 0)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: everything able to change a number, and nothing else (no path, no device, no worker count)."""
+
+    study: str
+    corpora: tuple[Corpus, ...]
+    classes: tuple[str, ...]
+    merge: tuple[tuple[str, str], ...]  # (label, class it counts as)
+    front_end: Part
+    normalise: str  # "train": per-bin mean and variance over the trial's training frames | "none"
+    augmentation: tuple[Part, ...]
+    temporal: Part
+    pooling: str  # "mean" | "mean_var"
+    task: str  # "unified" | "multi"
+    training: Training
+    seed: int
+    stream: int = 0  # 1: an independent repeat of an equal model
+
+    @property
+    def id(self) -> str:
+        """12 hex digits over the canonical JSON of the whole statement; equal in every process and on every machine."""
+        return identity(self)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the corpora this trial is tested on."""
+        return tuple(c.name for c in self.corpora if c.tested)
+
+    @property
+    def combination(self) -> str:
+        return "+".join(c.letter for c in self.corpora)
+
+    @property
+    def title(self) -> str:
+        """For people: ``I+T+R · tdnn · μσ² · multi``."""
+        name = f"{self.combination} · {self.temporal.name} · {POOLING_SIGNS[self.pooling]} · {self.task}"
+        return name + (f" · seed {self.seed}" if self.seed else "") + (" · repeat" if self.stream else "")
+
+    def params(self) -> dict[str, str]:
+        """The statement as flat text, one entry per field, for tracking and for axis checks."""
+        return flat(asdict(self) | {"corpora": ",".join(c.name for c in self.corpora)}) | {
+            f"corpus.{c.name}.{key}": value
+            for c in self.corpora
+            for key, value in flat({k: v for k, v in asdict(c).items() if k != "name"}).items()
+        }
+
+
+POOLING_SIGNS = {"mean": "μ", "mean_var": "μσ²"}
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested dictionaries to dotted text entries; a Part becomes ``x`` (its name) and ``x.<setting>``."""
+    out: dict[str, str] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and set(value) == {"name", "settings"}:
+            out[name] = value["name"]
+            out |= flat(dict(value["settings"]), f"{name}.")
+        elif isinstance(value, Mapping):
+            out |= flat(value, f"{name}.")
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            out[name] = ",".join(item["name"] for item in value)
+            for item in value:
+                out |= flat(dict(item["settings"]), f"{name}.{item['name']}.")
+        elif isinstance(value, list | tuple):
+            out[name] = ",".join(map(str, value))
+        else:
+            out[name] = str(value)
+    return out
+
+
+def canonical(statement: Any) -> str:
+    """The one JSON text of a statement: sorted keys, no spaces, tuples as lists."""
+    tree = asdict(statement) if is_dataclass(statement) and not isinstance(statement, type) else statement
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def identity(statement: Any) -> str:
+    """12 hex digits (48 bits): one collision is expected after some ten million statements."""
+    return hashlib.sha256(canonical(statement).encode()).hexdigest()[:12]
+
+
+Point = dict[str, Any]  # one value per axis
+
+
+def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
+    """All non-empty subsets, small ones first, each in the order of ``names``."""
+    return [c for size in range(1, len(names) + 1) for c in combinations(names, size)]
+
+
+def grid(**axes: Iterable[Any]) -> list[Point]:
+    """The cross product of the axes, as points; the first axis varies slowest."""
+    return [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One paper's search. ``points`` is plain Python from (all corpora, train-only corpora) to the grid's points."""
+
+    name: str
+    title: str
+    corpora: tuple[Corpus, ...]
+    other_corpora: Part  # split rule for corpora that a user brings
+    classes: tuple[str, ...]
+    merge: tuple[tuple[str, str], ...]
+    front_end: Part
+    normalise: str
+    augmentation: tuple[Part, ...]
+    blocks: tuple[Part, ...]  # the temporal blocks that points name
+    training: Training
+    points: Callable[[tuple[str, ...], tuple[str, ...]], list[Point]]
+    expect: int  # trials with the study's own corpora
+    demo: tuple[tuple[str, Value], ...] = ()  # overrides for the run on made corpora
+
+    def __post_init__(self) -> None:
+        found = len(self.grid(self.corpora))
+        if found != self.expect:
+            raise BadInput(f"{found} trials", f"study {self.name}", f"the {self.expect} it expects", "mend its axes")
+
+    def grid(self, corpora: Sequence[Corpus]) -> list[Point]:
+        """The points over ``corpora``."""
+        return self.points(tuple(c.name for c in corpora), tuple(c.name for c in corpora if not c.tested))
+
+    def block(self, name: str) -> Part:
+        for block in self.blocks:
+            if block.name == name:
+                return block
+        raise BadInput(repr(name), f"study {self.name}", ", ".join(b.name for b in self.blocks), "name one of its blocks")
+
+    def trial(self, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
+        """The statement of one point."""
+        return Trial(
+            study=self.name,
+            corpora=tuple(corpora[name] for name in point["corpora"]),
+            classes=self.classes,
+            merge=self.merge,
+            front_end=self.front_end,
+            normalise=self.normalise,
+            augmentation=self.augmentation,
+            temporal=self.block(point["temporal"]),
+            pooling=point["pooling"],
+            task=point["task"],
+            training=self.training,
+            seed=seed,
+        )
+
+    def override(self, path: str, value: Value) -> "Study":
+        """The study with ``training.x``, ``front_end.x``, ``<block>.x``, ``<corpus>.x`` (loader or split setting),
+        ``<augmentation>.x``, ``normalise``, ``classes``, ``merge`` or ``augmentation`` changed.
+
+        Raises BadInput for a path that names nothing or a value of another kind.
+        """
+        head, _, key = path.partition(".")
+        place = f"--set {path}"
+        if not key and head in ("normalise", "classes", "merge"):
+            return replace(self, **{head: _alike(getattr(self, head), value, place)})
+        if not key and head == "augmentation" and value in ("none", (), None):
+            return replace(self, augmentation=())
+        if head == "training" and key in {f.name for f in fields(Training)}:
+            new = _alike(getattr(self.training, key), value, place)
+            return replace(self, training=replace(self.training, **{key: new}))
+        if head == "front_end" and key in self.front_end.values():
+            return replace(self, front_end=_changed(self.front_end, key, value, place))
+        for group in ("blocks", "augmentation"):
+            parts: tuple[Part, ...] = getattr(self, group)
+            if any(p.name == head and key in p.values() for p in parts):
+                return replace(self, **{group: tuple(_changed(p, key, value, place) if p.name == head else p for p in parts)})
+        if any(c.name == head and (key in c.loader.values() or key in c.split.values()) for c in self.corpora):
+            return replace(
+                self, corpora=tuple(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
+            )
+        raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
+
+    def settable(self) -> list[str]:
+        """Every path that ``override`` takes."""
+        named = [("front_end", self.front_end), *((p.name, p) for p in self.blocks + self.augmentation)]
+        return (
+            ["normalise", "classes", "merge", "augmentation"]
+            + [f"training.{f.name}" for f in fields(Training)]
+            + [f"{name}.{key}" for name, p in named for key in p.values()]
+            + [f"{c.name}.{key}" for c in self.corpora for key in c.loader.values() | c.split.values()]
+        )
+
+
+def _changed(old: Part, key: str, value: Value, place: str) -> Part:
+    return old.changed(**{key: _alike(old[key], value, place)})
+
+
+def _corpus_changed(corpus: Corpus, key: str, value: Value, place: str) -> Corpus:
+    if key in corpus.loader.values():
+        return replace(corpus, loader=_changed(corpus.loader, key, value, place))
+    return replace(corpus, split=_changed(corpus.split, key, value, place))
+
+
+def _alike(old: Value, new: Any, place: str) -> Any:
+    """``new`` if it is of the kind of ``old`` (an int may stand for a float, one value for a tuple of one)."""
+    new = _frozen(new)
+    if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
+        return float(new)
+    if isinstance(old, tuple) and not isinstance(new, tuple):
+        return (new,)
+    if old is None or type(old) is type(new):
+        return new
+    raise BadInput(repr(new), place, f"a value like {old!r}", "give one of that type")
+
+
+def load_study(name: str) -> Study:
+    """The study of ``experiments/<name>.py``. Raises BadInput naming the studies that exist."""
+    folder = Path(str(import_module("experiments").__path__[0]))
+    known = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
+    if name not in known:
+        raise BadInput(repr(name), "study", ", ".join(known), "name one of these, or add a file to experiments/")
+    study = import_module(f"experiments.{name}").study
+    assert isinstance(study, Study)
+    return study
