@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -62,7 +63,7 @@ def decode(data: bytes) -> tuple[Wave, int]:
 
 
 def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
-    """Samples per channel that the header promises. libsndfile shortens a cut-off WAV in silence, so WAV is read here."""
+    """Samples per channel that the header promises. libsndfile shortens a cut-off WAV silently, so WAV is read here."""
     if data[:4] != b"RIFF" or file.subtype not in _WAV_BYTES:
         return int(file.frames)
     at = 12
@@ -80,12 +81,32 @@ _WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "D
 
 def inspect(path: Path, start_s: float | None = None, end_s: float | None = None) -> AudioFacts:
     """Read ``path`` once, whole: hash, extent, and whether it holds usable speech. Raises UnusableAudio or OSError."""
+    (told,) = inspect_stretches(path, [(start_s, end_s)])
+    if isinstance(told, UnusableAudio):
+        raise told
+    return told
+
+
+def inspect_stretches(
+    path: Path, stretches: Sequence[tuple[float | None, float | None]]
+) -> list[AudioFacts | UnusableAudio]:
+    """As ``inspect``, for many (start, end) in seconds of one file; a stretch that is unusable gives its error.
+
+    Raises UnusableAudio or OSError where the whole file is unusable.
+    """
     data = Path(path).read_bytes()
     wave, rate_hz = decode(data)
-    stretch = _cut(wave, rate_hz, start_s, end_s)
-    if np.abs(stretch).max() < _SILENCE:
-        raise UnusableAudio("silent")
-    return AudioFacts(hashlib.sha256(data).hexdigest()[:32], len(data), rate_hz, len(stretch) / rate_hz)
+    sha = hashlib.sha256(data).hexdigest()[:32]
+    told: list[AudioFacts | UnusableAudio] = []
+    for start_s, end_s in stretches:
+        try:
+            stretch = _cut(wave, rate_hz, start_s, end_s)
+        except UnusableAudio as error:
+            told.append(error)
+            continue
+        silent = max(stretch.max(), -stretch.min()) < _SILENCE
+        told.append(UnusableAudio("silent") if silent else AudioFacts(sha, len(data), rate_hz, len(stretch) / rate_hz))
+    return told
 
 
 def _cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -> Wave:
@@ -105,7 +126,9 @@ def load(path: str | os.PathLike[str], rate_hz: int, start_s: float | None = Non
 
 def resample(wave: Wave, from_hz: int, to_hz: int) -> Wave:
     """Band-limited resampling, float32 in and out; the input itself where the rates agree."""
-    return wave if from_hz == to_hz else soxr.resample(wave, from_hz, to_hz, quality="HQ").astype(np.float32, copy=False)
+    return (
+        wave if from_hz == to_hz else soxr.resample(wave, from_hz, to_hz, quality="HQ").astype(np.float32, copy=False)
+    )
 
 
 @cache

@@ -1,0 +1,13 @@
+"""One file per corpus: how its folder looks, what its file names and label files say, and a made miniature of it.
+
+A loader is a module with
+
+- ``TITLE``, ``FILES`` (how its recordings are named), ``FOLDER`` (what the folder to give holds);
+- ``SETTINGS``: its settings with their defaults;
+- ``expected(settings)``: utterances per label of the full release, and ``EXPECTED_SPEAKERS``; ``{}`` and 0 if unknown;
+- ``find(folder)``: the corpus at or below ``folder``, or None;
+- ``load(root, settings)``: its utterances, no audio opened. Besides its own settings ``load`` takes ``name``: what the
+  corpus is called, where that is not the name of the loader;
+- ``miniature(root, seed)``: writes a small copy of the real layout, known defects and all, with made audio;
+- ``ZIPPED`` where the corpus is distributed as zip files: the pattern of the recordings in them.
+"""

@@ -1,0 +1,89 @@
+"""Corpora as they are distributed: recordings inside zip files, unpacked once into a cache folder."""
+
+import os
+import re
+import shutil
+import stat
+import zipfile
+import zlib
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
+
+from ser.corpora import _tree
+from ser.errors import BadInput
+
+
+def with_recordings(path: Path, name: re.Pattern[str]) -> list[Path]:
+    """Zip files at ``path``, or in it and one folder below, that hold recordings called like ``name``."""
+    zips = (
+        [path] if path.is_file() else sorted(p for p in (*path.glob("*.[zZ][iI][pP]"), *path.glob("*/*.[zZ][iI][pP]")))
+    )
+    return [p for p in zips if not p.name.startswith(".") and zipfile.is_zipfile(p) and _holds(p, name)]
+
+
+def _holds(path: Path, name: re.Pattern[str]) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(_wanted(member, name) for member in archive.infolist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _wanted(member: zipfile.ZipInfo, name: re.Pattern[str]) -> bool:
+    path = PurePosixPath(member.filename)
+    hidden = path.name.startswith("._") or "__MACOSX" in path.parts
+    return not member.is_dir() and not hidden and _tree.match(path, name) is not None
+
+
+def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
+    """The recordings of ``zips`` below a folder in ``cache``; unpacked only where that was not done before.
+
+    Raises BadInput for a zip that is damaged, does not fit on the disk, or holds links or paths that lead elsewhere.
+    """
+    stamps = [(str(p.absolute()), p.stat().st_size, p.stat().st_mtime_ns) for p in zips]
+    target = cache / f"unpacked-{sha256(repr(stamps).encode()).hexdigest()[:16]}"
+    if target.is_dir():
+        return target
+    cache.mkdir(parents=True, exist_ok=True)
+    temporary = Path(mkdtemp(prefix=".unpacking-", dir=cache))
+    try:
+        for path in zips:
+            _extract(path, name, temporary / path.stem)
+        os.replace(temporary, target)
+    except OSError:
+        if not target.is_dir():  # else another process was first, with the same bytes
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _extract(path: Path, name: re.Pattern[str], folder: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if _wanted(member, name)]
+            _check(path, members, shutil.disk_usage(folder.parent).free)
+            for member in members:
+                target = folder / member.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as source, target.open("wb") as sink:
+                    shutil.copyfileobj(source, sink, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
+        raise BadInput(f"damaged: {error}", str(path), "the zip file as distributed", "download it again") from None
+
+
+def _check(path: Path, members: Sequence[zipfile.ZipInfo], free: int) -> None:
+    for member in members:
+        inside = PurePosixPath(member.filename)
+        odd = inside.is_absolute() or ".." in inside.parts or re.search(r"[\\:\0]", member.filename)
+        if odd or stat.S_ISLNK(member.external_attr >> 16):
+            raise BadInput(
+                repr(member.filename), str(path), "plain files below one folder", "get the zip from its publisher"
+            )
+    size = sum(member.file_size for member in members)
+    if size > free:
+        raise BadInput(
+            f"{size} bytes unpacked", str(path), f"{free} bytes free on the disk", "make room, or unpack it elsewhere"
+        )

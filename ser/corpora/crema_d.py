@@ -1,0 +1,201 @@
+"""CREMA-D: 91 actors, 12 sentences, 6 acted emotions, and what some 2400 listeners heard and saw in each clip.
+
+Cao et al. (2014), github.com/CheyneyComputerScience/CREMA-D. The recordings alone give the acted emotion.
+With ``processedResults/tabulatedVotes.csv`` beside them every vote is kept in ``votes``, one entry per vote, its rater
+named by what was shown: ``voice``, ``face`` or ``av`` (both).
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ser.corpora import _tones, _tree
+from ser.errors import BadInput
+from ser.labels import CREMA_D as LABELS
+from ser.labels import CREMA_D_VOTES as LETTERS
+from ser.manifest import Listing, Refusal, Utterance
+from ser.study import Value
+
+TITLE = "CREMA-D"
+FILES = "wav named like 1001_DFA_ANG_XX.wav (actor, sentence, emotion, level)"
+FOLDER = "AudioWAV and the tables beside it"
+# "acted": what the actor was asked for. "voice": the most frequent vote of those who only listened.
+# "pooled3": the most frequent among the winners of voice, face and both, as in the multi-label literature.
+SETTINGS: dict[str, Value] = {"label_source": "acted"}
+EXPECTED_SPEAKERS = 91
+NAME = re.compile(
+    r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)$"
+)
+LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
+SHOWN = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
+TABLES = ("VideoDemographics.csv", "tabulatedVotes.csv")
+COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"", "filename", *"adfhns"}}
+Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes per label
+
+
+def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Utterances per label of the release; fewer for the voted labels, which tied clips lack."""
+    counts = {
+        "acted": (1271, 1271, 1271, 1271, 1087, 1271),
+        "voice": (986, 547, 645, 353, 3897, 370),
+        "pooled3": (1010, 978, 864, 1207, 2246, 499),
+    }
+    return dict(zip(LABELS.values(), counts[_label_source(settings)], strict=True))
+
+
+def find(folder: Path) -> Path | None:
+    """The narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
+    found, _ = _tree.recordings(folder, NAME)
+    return _tree.home(chain((path for path, _ in found), _tables(folder).values())) if found else None
+
+
+def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+    """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
+    corpus = settings.get("name", "crema_d")
+    source = _label_source(settings)
+    found, wrong = _tree.recordings(root, NAME)
+    refused = _tree.misnamed(wrong, FILES)
+    rows = {name: list(_rows(path, refused)) for name, path in _tables(root).items()}
+    sex = {row["actorid"]: row["sex"][:1].upper() for row in rows.get("videodemographics.csv", [])}
+    votes = _votes(rows.get("tabulatedvotes.csv", []))
+    if source != "acted" and not votes:
+        raise BadInput(
+            f"no usable tabulatedVotes.csv below {root}",
+            f"crema_d label_source {source}",
+            "a folder with processedResults/tabulatedVotes.csv",
+            "run `git lfs pull` in the clone, or set label_source to acted",
+        )
+    utterances = []
+    for path, name in found:
+        clip, actor, sentence, emotion, level = name.groups()
+        level = "XX" if level == "X" else level  # 1040_ITH_SAD_X in clones older than October 2022
+        heard = votes.get(f"{clip}_{level}", {})
+        winners = [LABELS[emotion]] if source == "acted" else _winners(heard, source)
+        if len(winners) != 1:
+            reason = f"{source} votes tie: {', '.join(winners)}" if winners else f"no {source} votes in the table"
+            refused.append(Refusal(str(path), reason))
+            continue
+        utterances.append(
+            Utterance(
+                uid=f"{corpus}/{clip}_{level}",
+                corpus=corpus,
+                path=str(path),
+                speaker=f"{corpus}/{actor}",
+                label_raw=emotion if source == "acted" else winners[0],
+                label=winners[0],
+                sex=sex.get(actor, ""),
+                votes=tuple(
+                    (shown, label) for shown in SHOWN.values() for label in heard.get(shown, Counter()).elements()
+                ),
+                sentence=sentence,
+                intensity=LEVELS[level],
+                language="en",
+            )
+        )
+    return _tree.listing(utterances, refused)
+
+
+def _label_source(settings: Mapping[str, Any]) -> str:
+    source = settings.get("label_source", SETTINGS["label_source"])
+    if source not in ("acted", "voice", "pooled3"):
+        raise BadInput(repr(source), "crema_d label_source", "acted, voice, pooled3", "name one of these")
+    return str(source)
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    """The known tables below ``folder``, the one nearest to it where a clone holds several copies."""
+    known = [path for path in _tree.files(folder) if path.name.lower() in COLUMNS]
+    return {path.name.lower(): path for path in sorted(known, key=lambda p: (-len(p.parts), p))}
+
+
+def _rows(path: Path, refused: list[Refusal]) -> Iterator[dict[str, str]]:
+    """Rows under lower-case column names, as their case differs between copies; an unusable table is refused."""
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    if text.startswith("version https://git-lfs"):
+        refused.append(Refusal(str(path), "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"))
+        return
+    reader = csv.DictReader(text.splitlines())
+    reader.fieldnames = [name.lower() for name in reader.fieldnames or ()]
+    if lacking := COLUMNS[path.name.lower()] - set(reader.fieldnames):
+        refused.append(Refusal(str(path), f"a table without the columns {', '.join(sorted(lacking))}"))
+        return
+    for row in reader:
+        if None in row.values():
+            refused.append(Refusal(str(path), f"line {reader.line_num}: too few cells"))
+        else:
+            yield row
+
+
+def _votes(rows: Iterable[Mapping[str, str]]) -> Votes:
+    votes: Votes = {}
+    for row in rows:
+        shown = SHOWN.get(row[""][:1])
+        if shown and len(row[""]) == 6:
+            counts = {label: int(row[letter.lower()]) for letter, label in LETTERS.items()}
+            # The authors write -1 for "no value"; Counter.elements() passes over what is not positive.
+            votes.setdefault(row["filename"], {})[shown] = Counter(counts)
+    return votes
+
+
+def _winners(heard: Mapping[str, Counter[str]], source: str) -> list[str]:
+    """All labels with the most votes, sorted."""
+    if source == "voice":
+        return _most(heard.get("voice", Counter()))
+    return _most(Counter(label for votes in heard.values() for label in _most(votes)))
+
+
+def _most(votes: Counter[str]) -> list[str]:
+    top = max(votes.values(), default=0)
+    return sorted(label for label, count in votes.items() if count == top > 0)
+
+
+def miniature(root: Path, seed: int = 0) -> Path:
+    """Six actors, three sentences, both tables.
+
+    Planted: the ``_X`` name, tied votes, a -1, a clip without votes, an LFS pointer, a silent clip, a wrong name.
+    """
+    folder = root / "CREMA-D"
+    actors = {"1001": "Male", "1002": "Female", "1003": "Female", "1005": "Male", "1040": "Female", "1076": "Female"}
+    clips = []
+    for actor in actors:
+        for sentence, level in (("DFA", "XX"), ("IEO", "HI"), ("ITH", "XX")):
+            for emotion, label in LABELS.items():
+                clip = f"{actor}_{sentence}_{emotion}_{'XX' if emotion == 'NEU' else level}"
+                path = folder / f"AudioWAV/{clip.replace('1040_ITH_SAD_XX', '1040_ITH_SAD_X')}.wav"
+                _tones.write(path, 16_000, label, f"crema_d/{actor}", seed)
+                clips.append((clip, emotion[0]))
+    _tones.write(folder / "AudioWAV/1001_ITH_HAP_YY.wav", 16_000, "happy", "crema_d/1001", seed)
+    silent = folder / "AudioWAV/1076_MTI_SAD_XX.wav"
+    _tones.write(silent, 16_000, "sad", "crema_d/1076", seed)
+    silent.write_bytes(silent.read_bytes()[:44] + bytes(silent.stat().st_size - 44))
+    (folder / "AudioWAV/1003_DFA_SAD_XX.wav").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 80000\n"
+    )
+    demographics = [
+        ("ActorID", "Age", "Sex", "Race", "Ethnicity"),
+        *((a, 40, sex, "", "") for a, sex in actors.items()),
+    ]
+    _write_table(folder / "VideoDemographics.csv", demographics)
+    votes: list[tuple[Any, ...]] = [("", *LETTERS, "fileName", "numResponses", "agreement", "emoVote", "meanEmoResp")]
+    for number, (clip, letter) in enumerate(clips, start=1):
+        for shown in SHOWN:
+            if clip == "1002_IEO_DIS_HI":
+                continue
+            counts = {code: 6 if code == letter else int(code == "N") for code in LETTERS}
+            if clip == "1001_DFA_ANG_XX":  # voice and face tie, and together they win for disgust
+                counts |= {"D": 6} if shown == "1" else {"A": 1, "D": 6} if shown == "2" else {"A": 1, "D": -1, "S": 8}
+            winners = ":".join(c for c in LETTERS if counts[c] == max(counts.values()))
+            cells = (*counts.values(), clip, sum(counts.values()), 0.6, winners, -1)
+            votes.append((f"{shown}{number:05d}", *cells))
+    _write_table(folder / "processedResults/tabulatedVotes.csv", votes)
+    return folder
+
+
+def _write_table(path: Path, rows: Iterable[Iterable[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)

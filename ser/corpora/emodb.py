@@ -1,0 +1,68 @@
+"""EMO-DB, the Berlin database: 10 actors, 10 German sentences, 7 emotions, named by their German initials.
+
+Burkhardt et al. (2005), emodb.bilderbar.info. The letter A is Angst, which is fear.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser.corpora import _tones, _tree
+from ser.labels import EMODB as LABELS
+from ser.manifest import Listing, Utterance
+from ser.study import Value
+
+TITLE = "EMO-DB"
+FILES = "wav named like 03a01Fa.wav (speaker, sentence, emotion, version)"
+FOLDER = "wav/"
+SETTINGS: dict[str, Value] = {}
+EXPECTED_SPEAKERS = 10
+NAME = ZIPPED = re.compile(r"/((\d\d)([ab]\d\d)([WLEAFTN])[a-z])$")
+SEX = {"03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F"}
+
+
+def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Utterances per label of the release."""
+    return {"angry": 127, "boredom": 81, "disgust": 46, "fear": 69, "happy": 71, "sad": 62, "neutral": 79}
+
+
+def find(folder: Path) -> Path | None:
+    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+
+
+def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+    """Every recording; ``sentence`` is the corpus's code, a01 to b10."""
+    corpus = settings.get("name", "emodb")
+    found, wrong = _tree.recordings(root, NAME)
+    utterances = []
+    for path, name in found:
+        stem, speaker, sentence, emotion = name.groups()
+        utterances.append(
+            Utterance(
+                uid=f"{corpus}/{stem}",
+                corpus=corpus,
+                path=str(path),
+                speaker=f"{corpus}/{speaker}",
+                label_raw=emotion,
+                label=LABELS[emotion],
+                sex=SEX.get(speaker, ""),
+                sentence=sentence,
+                language="de",
+            )
+        )
+    return _tree.listing(utterances, _tree.misnamed(wrong, FILES))
+
+
+def miniature(root: Path, seed: int = 0) -> Path:
+    """All ten speakers, every emotion, one sentence. Planted: a wrong name, a resource fork, an empty file."""
+    folder = root / "emodb/wav"
+    for speaker in SEX:
+        for letter, label in LABELS.items():
+            _tones.write(folder / f"{speaker}a01{letter}a.wav", 16_000, label, speaker, seed)
+    _tones.write(folder / "03a01Xa.wav", 16_000, "angry", "03", seed)
+    (folder / "._03a01Fa.wav").write_bytes(b"\0\5\x16\7")
+    (folder / "16b10Wb.wav").touch()
+    (folder.parent / "erkennung.txt").write_bytes("Nr.\tSatz\terkannt\tnatürlich\n".encode("latin-1"))
+    return folder

@@ -1,0 +1,189 @@
+"""IEMOCAP: ten actors in five sessions of dialogue, improvised and scripted, every turn judged by several raters.
+
+Busso et al. (2008), sail.usc.edu/iemocap. Labels stand in ``dialog/EmoEvaluation/<dialogue>.txt``. The letter in
+``Ses01F`` says who wore the motion-capture markers; who speaks is the last letter, as in ``Ses01F_impro01_M003``.
+A turn without majority among its raters (``xxx``) has the label "unknown"; ``votes`` holds every judgement of C-E, C-F
+and C-M raters, several of one rater included.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from ser.corpora import _tones, _tree
+from ser.labels import IEMOCAP as LABELS
+from ser.labels import IEMOCAP_WORDS as WORDS
+from ser.manifest import Listing, Refusal, Utterance
+from ser.study import Value
+
+TITLE = "IEMOCAP"
+FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.txt"
+FOLDER = "Session1 … Session5"
+SETTINGS: dict[str, Value] = {}
+EXPECTED_SPEAKERS = 10
+NAME = re.compile(r"/(Ses0(\d)[FM]_([^/]+)_([FM])\d{3})$")
+LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*")
+TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)")
+
+
+@dataclass
+class _Turn:
+    label: str
+    votes: list[tuple[str, str]]
+    source: str  # file and line
+
+
+def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Utterances per label of the release, 10039 together."""
+    return {
+        "neutral": 1708, "frustrated": 1849, "angry": 1103, "sad": 1084, "excited": 1041, "happy": 595, "surprise": 107,
+        "fear": 40, "other": 3, "disgust": 2, "unknown": 2507,
+    }  # fmt: skip
+
+
+def find(folder: Path) -> Path | None:
+    """The narrowest folder at or below ``folder`` that holds the recordings and their label files, or None."""
+    wavs = [path for path, _ in _tree.recordings(folder, NAME)[0]]
+    texts = _texts(folder)
+    return _tree.home(chain(wavs, texts)) if wavs and texts else None
+
+
+def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+    """Every turn that has both a recording and a label."""
+    corpus = settings.get("name", "iemocap")
+    found, wrong = _tree.recordings(root, NAME)
+    refused = _tree.misnamed(wrong, FILES)
+    turns, texts = _read(root, refused)
+    utterances = []
+    for path, name in found:
+        uid, session, dialogue, sex = name.groups()
+        turn = turns.get(uid)
+        if turn is None:
+            refused.append(Refusal(str(path), "no label line for this recording"))
+            continue
+        utterances.append(
+            Utterance(
+                uid=f"{corpus}/{uid}",
+                corpus=corpus,
+                path=str(path),
+                speaker=f"{corpus}/Ses0{session}{sex}",
+                label_raw=turn.label,
+                label=LABELS[turn.label],
+                sex=sex,
+                votes=tuple(turn.votes),
+                session=session,
+                sentence=dialogue,
+                channel="dialog",
+                language="en",
+                text=texts.get(uid, ""),
+            )
+        )
+    recorded = {name[1] for _, name in found}
+    refused += [Refusal(turn.source, f"no recording {uid}.wav") for uid, turn in turns.items() if uid not in recorded]
+    return _tree.listing(utterances, refused)
+
+
+def _texts(folder: Path) -> list[Path]:
+    return [path for path in _tree.files(folder) if re.fullmatch(r"Ses0\d[FM]_.+\.txt", path.name)]
+
+
+def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[str, str]]:
+    """Turns and texts by uid. Label files, transcripts and motion-capture share names: the first line tells."""
+    turns: dict[str, _Turn] = {}
+    texts: dict[str, str] = {}
+    label_files: dict[str, Path] = {}
+    for path in _texts(root):
+        with path.open("rb") as file:
+            head = file.read(200).decode("utf-8", "replace").lstrip()
+        if head.startswith("% [START_TIME") or re.match(r"\[\d", head):
+            if path.name in label_files:
+                refused.append(Refusal(str(path), f"duplicate of {label_files[path.name]}"))
+                continue
+            label_files[path.name] = path
+            _read_labels(path, turns, refused)
+        elif TEXT_LINE.match(head):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if found := TEXT_LINE.fullmatch(line):
+                    texts.setdefault(found[1], found[2].strip())
+    return turns, texts
+
+
+def _read_labels(path: Path, turns: dict[str, _Turn], refused: list[Refusal]) -> None:
+    votes: list[tuple[str, str]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        place = f"{path}:{number}"
+        if line.startswith("["):
+            votes = []  # lines after a turn that cannot be used must not fall to the turn before
+            found = LABEL_LINE.fullmatch(line)
+            if not found or found[2] not in LABELS:
+                refused.append(Refusal(place, f"not a label line: {line.strip()[:80]!r}"))
+            elif found[1] in turns:
+                refused.append(Refusal(place, f"{found[1]} is labelled before, in {turns[found[1]].source}"))
+            else:
+                turns[found[1]] = _Turn(found[2], votes, place)
+        elif line.startswith(("C-E", "C-F", "C-M")):
+            rater, *rest = line.split("\t", 2)  # the comment that ends the line may hold tabs and semicolons
+            for word in filter(None, map(str.strip, rest[0].split(";") if rest else ())):
+                if word.lower() in WORDS:
+                    votes.append((rater.rstrip(": "), WORDS[word.lower()]))
+                else:
+                    refused.append(Refusal(place, f"unknown emotion {word!r} of rater {rater.rstrip(': ')}"))
+
+
+def miniature(root: Path, seed: int = 0) -> Path:
+    """Five sessions, two dialogues each, both speakers.
+
+    Planted: several labels in a line, semicolons and tabs in comments, a missing value, a turn without majority, a
+    resource fork, back-channels, a label without sound, sound without label, a broken label line, motion-capture of
+    the same name.
+    """
+    folder = root / "IEMOCAP_full_release"
+    for session in range(1, 6):
+        for dialogue in (f"Ses0{session}F_impro01", f"Ses0{session}M_script01_1b"):
+            codes = [(sex, code) for sex in "FM" for code in ("hap", "ang", "neu", "sad")]
+            if dialogue == "Ses01F_impro01":
+                codes += [("F", "xxx"), ("M", "oth"), ("F", "exc"), ("M", "fru")]
+            _write_dialogue(folder / f"Session{session}", dialogue, codes, seed)
+    dialog, sounds = folder / "Session1/dialog", folder / "Session1/sentences/wav/Ses01F_impro01"
+    with (dialog / "EmoEvaluation/Ses01F_impro01.txt").open("a", newline="") as file:
+        file.write("[90.0000 - 91.0000]\tSes01F_impro01_F900\tneu\t[2.5000, 2.5000, 2.5000]\nC-E2:\tNeutral;\t()\n\n")
+        file.write("[91.0000 - 92.0000] Ses01F_impro01_F901 neu [2.5000, 2.5000, 2.5000]\nC-E2:\tAnger;\t()\n\n")
+    (dialog / "EmoEvaluation/._Ses01F_impro01.txt").write_bytes(b"\0\5\x16\7")
+    (dialog / "EmoEvaluation/Categorical").mkdir()
+    (dialog / "EmoEvaluation/Categorical/Ses01F_impro01_e2_cat.txt").write_text("Ses01F_impro01_F000 :Anger; ()\n")
+    (dialog / "MOCAP_head").mkdir()
+    (dialog / "MOCAP_head/Ses01F_impro01.txt").write_text(
+        "Frame# Time pitch roll yaw tra_x tra_y tra_z\n1 0 0 0 0 0 0 0\n"
+    )
+    _tones.write(dialog / "wav/Ses01F_impro01.wav", 16_000, "neutral", "iemocap/Ses01F", seed)
+    _tones.write(sounds / "Ses01F_impro01_M902.wav", 16_000, "neutral", "iemocap/Ses01M", seed)
+    return folder
+
+
+def _write_dialogue(session: Path, dialogue: str, codes: list[tuple[str, str]], seed: int) -> None:
+    words = {label: word.capitalize() for word, label in WORDS.items()}
+    labels = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"]
+    texts = []
+    for number, (sex, code) in enumerate(codes):
+        turn, start_s = f"{dialogue}_{sex}{number:03d}", 2.5 * number + 6.2901
+        word = words.get(LABELS[code], "Anger")
+        labels.append(f"[{start_s:.4f} - {start_s + 2:.4f}]\t{turn}\t{code}\t[2.5000, 2.5000, 2.5000]\n")
+        second = "Frustration" if code == "ang" else "Sadness" if code == "xxx" else ""
+        labels.append(
+            f"C-E2:\t{word};\t()\nC-E3:\t{word}; {second + ';' if second else ''}\t(a little; not\tmuch; Fear)\n"
+        )
+        labels.append(f"C-E4:\tNeutral;\t()\nC-{sex}1:\t{word};\t()\n")
+        labels.append(
+            "A-E3:\tval 3; act 2; dom  2;\t()\nA-E4:\tval 2; act 3; dom  ;\t(mixture of anger and sadness)\n\n"
+        )
+        texts.append(f"{turn} [{start_s:08.4f}-{start_s + 2:08.4f}]: Made turn {number}.\n")
+        speaker = f"iemocap/{dialogue[:5]}{sex}"
+        label = LABELS[code] if code != "xxx" else "angry"
+        _tones.write(session / f"sentences/wav/{dialogue}/{turn}.wav", 16_000, label, speaker, seed)
+    texts.append(f"{dialogue}_MXX0 [005.0000-005.5000]: Mmhm.\nM: Hm.\n")
+    for folder, lines in (("EmoEvaluation", labels), ("transcriptions", texts)):
+        (session / "dialog" / folder).mkdir(parents=True, exist_ok=True)
+        (session / "dialog" / folder / f"{dialogue}.txt").write_text("".join(lines), newline="")

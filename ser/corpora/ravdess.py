@@ -1,0 +1,101 @@
+"""RAVDESS: 24 actors, 2 sentences, spoken and sung. The seven numbers of a file name say everything.
+
+Livingstone & Russo (2018), Zenodo 1188976. Of the catalogue's 7356 items the 2452 audio-only files (1440 spoken, 1012
+sung) are the independent recordings: the others are the same takes with a picture, or without sound.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser.corpora import _tones, _tree
+from ser.errors import BadInput
+from ser.labels import RAVDESS as LABELS
+from ser.manifest import Listing, Refusal, Utterance
+from ser.study import Value
+
+TITLE = "RAVDESS"
+FILES = "wav named MM-VV-EE-II-SS-RR-AA.wav"
+FOLDER = "Actor_01 … Actor_24"
+SETTINGS: dict[str, Value] = {"channels": ("speech",)}
+EXPECTED_SPEAKERS = 24  # actor 18 did not sing
+NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4]))$")
+CHANNELS = {"01": "speech", "02": "song"}
+SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+
+
+def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Utterances per label of the release: per actor 4 neutral and 8 of each other emotion; songs lack two emotions."""
+    counts = dict.fromkeys(LABELS.values(), 0)
+    for channel in _channels(settings):
+        actors, absent = (24, ()) if channel == "speech" else (23, ("disgust", "surprise"))
+        for label in counts:
+            counts[label] += 0 if label in absent else actors * (4 if label == "neutral" else 8)
+    return {label: count for label, count in counts.items() if count}
+
+
+def find(folder: Path) -> Path | None:
+    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+
+
+def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+    """Audio-only recordings of the wanted ``channels``. Raises BadInput for an unknown channel."""
+    corpus = settings.get("name", "ravdess")
+    channels = _channels(settings)
+    found, wrong = _tree.recordings(root, NAME)
+    utterances, refused = [], _tree.misnamed(wrong, FILES)
+    for path, name in found:
+        stem, modality, channel, emotion, intensity, sentence, _, actor = name.groups()
+        if modality != "03":
+            refused.append(
+                Refusal(str(path), f"modality {modality}: the sound of a video, the same take as an 03 file")
+            )
+        elif CHANNELS[channel] in channels:
+            utterances.append(
+                Utterance(
+                    uid=f"{corpus}/{stem}",
+                    corpus=corpus,
+                    path=str(path),
+                    speaker=f"{corpus}/{actor}",
+                    label_raw=emotion,
+                    label=LABELS[emotion],
+                    sex="M" if int(actor) % 2 else "F",
+                    sentence=sentence,
+                    intensity="strong" if intensity == "02" else "normal",
+                    channel=CHANNELS[channel],
+                    language="en",
+                    text=SENTENCES[sentence],
+                )
+            )
+    return _tree.listing(utterances, refused)
+
+
+def _channels(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    channels = tuple(settings.get("channels", SETTINGS["channels"]))
+    if not channels or not set(channels) <= {"speech", "song"}:
+        raise BadInput(repr(channels), "ravdess channels", "speech, song", "name one or both")
+    return channels
+
+
+def miniature(root: Path, seed: int = 0) -> Path:
+    """Eight actors, spoken and sung. Planted: a stereo file, a doubled actor, a video and its sound, a wrong name."""
+    folder = root / "RAVDESS"
+    for actor in (1, 2, 3, 4, 5, 6, 17, 18):
+        for channel, emotion in [("01", e) for e in LABELS] + [("02", e) for e in LABELS if e < "07" and actor != 18]:
+            for sentence in ("01", "02") if channel == "01" else ("01",):
+                take = f"03-{channel}-{emotion}-01-{sentence}-01-{actor:02d}"
+                _write(folder / f"Actor_{actor:02d}/{take}.wav", emotion, actor, seed)
+    _write(folder / "Actor_01/03-01-05-02-01-01-01.wav", "05", 1, seed)
+    _write(folder / "Actor_01/03-01-02-01-01-02-01.wav", "02", 1, seed, channels=2)
+    _write(folder / "Actor_02/01-01-03-01-01-01-02.wav", "03", 2, seed)
+    _write(folder / "Actor_02/03-01-09-01-01-01-02.wav", "03", 2, seed)
+    (folder / "Actor_02/01-01-03-01-01-01-02.mp4").write_bytes(b"not read")
+    shutil.copytree(folder / "Actor_03", folder / "audio_speech_actors_01-24/Actor_03")
+    return folder
+
+
+def _write(path: Path, emotion: str, actor: int, seed: int, channels: int = 1) -> None:
+    _tones.write(path, 48_000, LABELS[emotion], f"ravdess/{actor:02d}", seed, seconds=0.3, channels=channels)

@@ -1,0 +1,68 @@
+"""SAVEE: four men, 120 utterances each. The speaker is in the folder (as distributed) or before the name (as mirrored).
+
+Haq & Jackson (2009), University of Surrey.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser.corpora import _tones, _tree
+from ser.labels import SAVEE as LABELS
+from ser.manifest import Listing, Utterance
+from ser.study import Value
+
+TITLE = "SAVEE"
+FILES = "wav named DC/a01.wav or DC_a01.wav (speaker, emotion, number)"
+FOLDER = "DC, JE, JK and KL, or ALL"
+SETTINGS: dict[str, Value] = {}
+EXPECTED_SPEAKERS = 4
+SPEAKERS = ("DC", "JE", "JK", "KL")
+NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)$")
+
+
+def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Utterances per label of the release."""
+    return {label: 120 if label == "neutral" else 60 for label in LABELS.values()}
+
+
+def find(folder: Path) -> Path | None:
+    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+
+
+def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+    """Every recording; names repeat from speaker to speaker, so that the speaker is part of the uid."""
+    corpus = settings.get("name", "savee")
+    found, wrong = _tree.recordings(root, NAME)
+    utterances = []
+    for path, name in found:
+        speaker, code, emotion = name.groups()
+        utterances.append(
+            Utterance(
+                uid=f"{corpus}/{speaker}_{code}",
+                corpus=corpus,
+                path=str(path),
+                speaker=f"{corpus}/{speaker}",
+                label_raw=emotion,
+                label=LABELS[emotion],
+                sex="M",
+                sentence=code,
+                language="en",
+            )
+        )
+    return _tree.listing(utterances, _tree.misnamed(wrong, FILES))
+
+
+def miniature(root: Path, seed: int = 0) -> Path:
+    """Four speakers, every emotion twice. Planted: a mirrored twin under the other naming, a wrong name."""
+    folder = root / "SAVEE"
+    for speaker in SPEAKERS:
+        for code, label in LABELS.items():
+            for number in ("01", "02"):
+                _tones.write(folder / f"AudioData/{speaker}/{code}{number}.wav", 44_100, label, speaker, seed, 0.3)
+    _tones.write(folder / "ALL/DC_a01.wav", 44_100, "angry", "DC", seed, 0.3)
+    _tones.write(folder / "AudioData/DC/z01.wav", 44_100, "angry", "DC", seed, 0.3)
+    (folder / "AudioData/Info.txt").write_text("made\n")
+    return folder

@@ -1,0 +1,79 @@
+"""TESS: two actresses say 200 words in seven emotions. The file name says everything; folder spelling is irregular.
+
+Pichora-Fuller & Dupuis (2020), doi 10.5683/SP2/E8H2MF. OAF is the older, YAF the younger speaker.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ser.corpora import _tones, _tree
+from ser.labels import TESS as LABELS
+from ser.manifest import Listing, Utterance
+from ser.study import Value
+
+TITLE = "TESS"
+FILES = "wav named OAF_<word>_<emotion>.wav or YAF_<word>_<emotion>.wav"
+FOLDER = "OAF_angry … YAF_sad, or the wavs themselves"
+SETTINGS: dict[str, Value] = {}
+EXPECTED_SPEAKERS = 2
+# One original file is called OA_bite_neutral; later copies renamed it to OAF.
+NAME = ZIPPED = re.compile(rf"/(OAF|OA|YAF)_([a-z]+)_({'|'.join(LABELS)})$", re.IGNORECASE)
+
+
+def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+    """Utterances per label of the release."""
+    return dict.fromkeys(LABELS.values(), 400)
+
+
+def find(folder: Path) -> Path | None:
+    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+
+
+def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+    """Every recording; ``sentence`` is the word said after "Say the word"."""
+    corpus = settings.get("name", "tess")
+    found, wrong = _tree.recordings(root, NAME)
+    utterances = []
+    for path, name in found:
+        speaker = "YAF" if name[1].upper() == "YAF" else "OAF"
+        word, emotion = name[2].lower(), name[3].lower()
+        utterances.append(
+            Utterance(
+                uid=f"{corpus}/{speaker}_{word}_{emotion}",
+                corpus=corpus,
+                path=str(path),
+                speaker=f"{corpus}/{speaker}",
+                label_raw=emotion,
+                label=LABELS[emotion],
+                sex="F",
+                sentence=word,
+                language="en",
+                text=f"Say the word {word}",
+            )
+        )
+    return _tree.listing(utterances, _tree.misnamed(wrong, FILES))
+
+
+def miniature(root: Path, seed: int = 0) -> Path:
+    """Four words of both speakers. Planted: ``OA_bite``, a nested copy, a cut-off file, one at 96 kHz, a wrong name."""
+    folder = root / "TESS Toronto emotional speech set data"
+    for speaker, folders in (("OAF", _OAF), ("YAF", _YAF)):
+        for emotion, where in zip(LABELS, folders, strict=True):
+            for word in ("back", "bar", "base", "bite"):
+                prefix = "OA" if (speaker, word, emotion) == ("OAF", "bite", "neutral") else speaker
+                path = folder / f"{speaker}_{where}" / f"{prefix}_{word}_{emotion}.wav"
+                _tones.write(path, 24_414, LABELS[emotion], speaker, seed)
+    _tones.write(folder / "OAF_Fear/OAF_food_fear.wav", 96_000, "fear", "OAF", seed)
+    _tones.write(folder / "OAF_Fear/OAF_food_fearful.wav", 24_414, "fear", "OAF", seed)
+    _tones.write(folder / "YAF_angry/YAF_germ_angry.wav", 24_414, "angry", "YAF", seed)
+    _tones.cut_off(folder / "YAF_angry/YAF_germ_angry.wav")
+    shutil.copytree(folder / "YAF_sad", folder / folder.name / "YAF_sad")
+    return folder
+
+
+_OAF = ("angry", "disgust", "Fear", "happy", "neutral", "Pleasant_surprise", "Sad")
+_YAF = ("angry", "disgust", "fear", "happy", "neutral", "pleasant_surprised", "sad")

@@ -1,0 +1,218 @@
+"""From a folder to a manifest: what the loader read from names and labels, joined with what the audio itself tells.
+
+Every file is read once, in threads, as decoding and hashing let others run; a second scan reads only changed files.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import astuple, replace
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ser import audio, registry
+from ser.corpora import _tree, _zips
+from ser.errors import BadInput
+from ser.manifest import Manifest, Refusal, Utterance
+
+DEMO_MARK = "MADE_BY_SER_DEMO"
+Stretch = tuple[float | None, float | None]
+Outcome = audio.AudioFacts | str  # facts, or why there are none
+
+
+def scan(
+    name: str,
+    loader: str,
+    path: Path,
+    settings: Mapping[str, Any],
+    cache: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """The usable utterances of the corpus at or near ``path``, under the name ``name``, and everything refused.
+
+    ``cache`` holds what was read before and unpacked zip files; ``progress`` is called with (files done, files in all).
+    Raises BadInput where the folder holds no such corpus or nothing usable, and for settings that the loader lacks.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise BadInput(repr(name), "corpus name", "letters, digits, _ . -", "choose such a name")
+    module = registry.find("corpora", loader)
+    if unknown := sorted(set(settings) - set(module.SETTINGS)):
+        raise BadInput(
+            ", ".join(unknown), f"settings of {loader}", ", ".join(module.SETTINGS) or "none", "leave them out"
+        )
+    root = _root(module, loader, path, cache)
+    listing = module.load(root, {**module.SETTINGS, **settings, "name": name})
+    unique, doubles = _without_doubles(listing.utterances)
+    outcomes = _outcomes(unique, cache / f"{name}-facts.json", progress)
+    usable, unusable = [], []
+    for u in unique:
+        outcome = outcomes[u.path][u.start_s, u.end_s]
+        if isinstance(outcome, str):
+            unusable.append(Refusal(u.path, outcome))
+        else:
+            usable.append(
+                replace(u, rate_hz=outcome.rate_hz, seconds=outcome.seconds, bytes=outcome.bytes, sha=outcome.sha)
+            )
+    refused = [*listing.refused, *doubles, *unusable]
+    if not usable:
+        reasons = Counter(r.reason for r in refused).most_common(3)
+        said = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
+        raise BadInput(
+            f"nothing usable: {said}" if said else "empty", f"{name}: {root}", module.FILES, "mend the corpus"
+        )
+    near = root if root.is_dir() else root.parent
+    demo = _tree.marked(near.absolute(), DEMO_MARK) or _tree.marked(path.absolute(), DEMO_MARK)
+    return Manifest(name, str(root), tuple(usable), tuple(sorted(refused, key=astuple)), demo)
+
+
+def found(folders: Sequence[Path]) -> list[tuple[str, str, Path]]:
+    """The corpora at or below ``folders`` as (name, loader, root), by name; a corpus still in its zip has that as root.
+
+    Raises BadInput where two have one name.
+    """
+    roots: dict[str, tuple[str, Path]] = {}
+    for folder in folders:
+        for loader in registry.names("corpora"):
+            module = registry.find("corpora", loader)
+            for name, root in _found(module, loader, folder):
+                if roots.setdefault(name, (loader, root)) != (loader, root):
+                    raise BadInput(
+                        f"{roots[name][1]} and {root}",
+                        f"corpus {name}",
+                        "one folder per name",
+                        "give one of them, or rename",
+                    )
+    return [(name, *roots[name]) for name in sorted(roots)]
+
+
+def _found(module: ModuleType, loader: str, folder: Path) -> list[tuple[str, Path]]:
+    if hasattr(module, "find_all"):  # the tables of one's own, of which there may be many
+        tables: list[Path] = module.find_all(folder)
+        alone = Counter(table.parent for table in tables)
+        return [(_plain(t.parent.name if alone[t.parent] == 1 else t.stem), t) for t in tables]
+    root = module.find(folder)
+    if root is None and hasattr(module, "ZIPPED") and (zips := _zips.with_recordings(folder, module.ZIPPED)):
+        root = zips[0] if len(zips) == 1 else folder.absolute()
+    return [] if root is None else [(loader, root)]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9_.-]+", "_", name.lower()).strip("_.-") or "manifest"
+
+
+def _root(module: ModuleType, loader: str, path: Path, cache: Path) -> Path:
+    root: Path | None = module.find(path)
+    if root is None and hasattr(module, "ZIPPED") and (zips := _zips.with_recordings(path, module.ZIPPED)):
+        root = module.find(_zips.unpack(zips, module.ZIPPED, cache))
+    if root is None:
+        place = "below" if path.is_dir() else "at"
+        value = f"no {module.FILES} {place} {path}" + ("" if path.exists() else ", which does not exist")
+        raise BadInput(value, loader, f"a folder of {module.TITLE}", f"pass the folder that holds {module.FOLDER}")
+    return root
+
+
+def _without_doubles(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Refusal]]:
+    """One utterance per uid, that of the shortest path, sorted by uid. Copies would leak from training into test."""
+    unique: dict[str, Utterance] = {}
+    doubles = []
+    for u in sorted(utterances, key=lambda u: (u.uid, len(u.path), u.path)):
+        if u.uid in unique:
+            doubles.append(Refusal(u.path, f"duplicate of {unique[u.uid].path}"))
+        else:
+            unique[u.uid] = u
+    return list(unique.values()), doubles
+
+
+def _outcomes(
+    utterances: Sequence[Utterance], store: Path, progress: Callable[[int, int], None] | None
+) -> dict[str, dict[Stretch, Outcome]]:
+    """Per file and stretch what its audio tells; from ``store`` where the file is as it was then."""
+    wanted: dict[str, list[Stretch]] = {}
+    for u in utterances:
+        wanted.setdefault(u.path, []).append((u.start_s, u.end_s))
+    known = _Known(store)
+    outcomes: dict[str, dict[Stretch, Outcome]] = {}
+    todo: dict[str, str] = {}  # path -> its stamp, taken before reading: a file that changes meanwhile is read again
+    for path, stretches in wanted.items():
+        try:
+            stamp = known.stamp(path)
+        except OSError as error:
+            outcomes[path] = dict.fromkeys(stretches, _reason(error))
+            continue
+        told = known.outcomes(path, stamp)
+        if told.keys() >= set(stretches):
+            outcomes[path] = told
+        else:
+            todo[path] = stamp
+    if progress:
+        progress(len(outcomes), len(wanted))
+    if not todo:
+        return outcomes
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)) + 2) as pool:
+        jobs = {pool.submit(_inspect, path, wanted[path]): path for path in todo}
+        for job in as_completed(jobs):
+            path = jobs[job]
+            outcomes[path], settled = job.result()
+            if settled:
+                known.learn(path, todo[path], outcomes[path])
+            if progress:
+                progress(len(outcomes), len(wanted))
+    known.write()
+    return outcomes
+
+
+def _inspect(path: str, stretches: Sequence[Stretch]) -> tuple[dict[Stretch, Outcome], bool]:
+    """What the audio tells, and whether that will stay so while the file stays as it is."""
+    try:
+        told = audio.inspect_stretches(Path(path), stretches)
+    except audio.UnusableAudio as error:
+        return dict.fromkeys(stretches, str(error)), True
+    except OSError as error:
+        return dict.fromkeys(stretches, _reason(error)), False
+    return {s: str(o) if isinstance(o, audio.UnusableAudio) else o for s, o in zip(stretches, told, strict=True)}, True
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be read: {error.strerror or error}"
+
+
+class _Known:
+    """Audio facts of earlier scans in one JSON file; one of other rules or libraries, or damaged, is void."""
+
+    def __init__(self, store: Path) -> None:
+        self.store = store
+        self.rules = f"{audio.library_versions()}, {sha256(Path(audio.__file__).read_bytes()).hexdigest()[:16]}"
+        try:
+            content = json.loads(store.read_text())
+            self.files: dict[str, Any] = content["files"] if content["rules"] == self.rules else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            self.files = {}
+
+    @staticmethod
+    def stamp(path: str) -> str:
+        s = os.stat(path)
+        return f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}"
+
+    def outcomes(self, path: str, stamp: str) -> dict[Stretch, Outcome]:
+        try:
+            then, rows = self.files[path]
+            return (
+                {(a, b): o if isinstance(o, str) else audio.AudioFacts(*o) for a, b, o in rows} if then == stamp else {}
+            )
+        except (KeyError, ValueError, TypeError):
+            return {}
+
+    def learn(self, path: str, stamp: str, outcomes: Mapping[Stretch, Outcome]) -> None:
+        rows = {**self.outcomes(path, stamp), **outcomes}
+        self.files[path] = (stamp, [(*s, o if isinstance(o, str) else astuple(o)) for s, o in rows.items()])
+
+    def write(self) -> None:
+        self.store.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.store.with_name(f".{self.store.name}.{os.getpid()}")
+        temporary.write_text(json.dumps({"rules": self.rules, "files": self.files}))
+        os.replace(temporary, self.store)
