@@ -17,6 +17,8 @@ Wave = npt.NDArray[np.float32]
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
+_RATES_HZ = (1000, 768_000)
+_SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
 _SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step: nothing was recorded
 
 
@@ -47,6 +49,7 @@ def decode(data: bytes) -> tuple[Wave, int]:
         raise UnusableAudio("empty file")
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
+            _check_plausible(data, file)
             announced = _frames_announced(data, file)
             wave = file.read(dtype="float32", always_2d=True)
             rate_hz = file.samplerate
@@ -60,6 +63,14 @@ def decode(data: bytes) -> tuple[Wave, int]:
     if not np.isfinite(mono).all():
         raise UnusableAudio("NaN or infinite samples")
     return np.ascontiguousarray(mono), rate_hz
+
+
+def _check_plausible(data: bytes, file: soundfile.SoundFile) -> None:
+    """A damaged header may announce terabytes, for which memory would be asked before the first sample is read."""
+    if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
+        raise UnusableAudio(f"damaged header: a rate of {file.samplerate} Hz")
+    if file.frames * file.channels > len(data) * _SAMPLES_PER_BYTE:
+        raise UnusableAudio(f"damaged header: {file.frames} samples announced in {len(data)} bytes")
 
 
 def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -65,6 +66,8 @@ class Manifest:
     utterances: tuple[Utterance, ...]
     refused: tuple[Refusal, ...] = field(default=())
     demo: bool = False  # made by ``ser demo``, not recorded
+    loader: str = ""  # file of ser/corpora that read it, and the settings it was read with
+    settings: tuple[tuple[str, Any], ...] = ()
 
     @property
     def fingerprint(self) -> str:

@@ -67,7 +67,15 @@ def scan(
         )
     near = root if root.is_dir() else root.parent
     demo = _tree.marked(near.absolute(), DEMO_MARK) or _tree.marked(path.absolute(), DEMO_MARK)
-    return Manifest(name, str(root), tuple(usable), tuple(sorted(refused, key=astuple)), demo)
+    return Manifest(
+        corpus=name,
+        root=str(root),
+        utterances=tuple(usable),
+        refused=tuple(sorted(refused, key=astuple)),
+        demo=demo,
+        loader=loader,
+        settings=tuple(sorted({**module.SETTINGS, **settings}.items())),
+    )
 
 
 def found(folders: Sequence[Path]) -> list[tuple[str, str, Path]]:

@@ -1,0 +1,94 @@
+"""Mini-batches of one corpus: seeded, length-bucketed, and a plain function of their number.
+
+Because batch number b is computed from the seed and b alone, a resumed training needs no sampler state.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Items:
+    """Labelled features of one corpus and side, resident on the training device (or mapped, on a CPU).
+
+    ``features[i]`` is float32 [frames_i, width], ``labels`` int64 [items].
+    """
+
+    corpus: str
+    names: tuple[str, ...]
+    features: Sequence[Tensor]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Frames of each item, int64 [items]."""
+        return np.array([len(f) for f in self.features], dtype=np.int64)
+
+    def batch(self, indices: Sequence[int]) -> "Batch":
+        """The chosen items as one batch, in the given order."""
+        chosen = [self.features[i] for i in indices]
+        lengths = torch.tensor([len(f) for f in chosen], device=self.labels.device)
+        return Batch(self.corpus, tuple(indices), torch.cat(chosen), lengths, self.labels[list(indices)])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances one after another: ``frames`` [sum(lengths), width], ``lengths`` and ``labels`` int64 [batch]."""
+
+    corpus: str
+    indices: tuple[int, ...]
+    frames: Tensor
+    lengths: Tensor
+    labels: Tensor
+
+
+class Stream:
+    """An endless shuffled sequence of batches over ``lengths``.
+
+    The items are permuted again and again; every ``pool`` batches' worth of them is sorted by length and cut into
+    batches, which come in random order. ``pool`` 1 leaves the lengths mixed.
+    """
+
+    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, pool: int, seed: Sequence[int]) -> None:
+        self._lengths, self._batch_size, self._pool, self._seed = lengths, batch_size, pool, tuple(seed)
+        self._permutation = lru_cache(maxsize=4)(self._draw_permutation)
+        self._batches = lru_cache(maxsize=2)(self._cut_pool)
+
+    def indices(self, number: int) -> tuple[int, ...]:
+        """Item indices of batch ``number`` (0, 1, 2 ...)."""
+        return self._batches(number // self._pool)[number % self._pool]
+
+    def _draw_permutation(self, turn: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([*self._seed, 0, turn]).permutation(len(self._lengths))
+
+    def _cut_pool(self, number: int) -> list[tuple[int, ...]]:
+        size, n = self._batch_size * self._pool, len(self._lengths)
+        at = np.arange(number * size, (number + 1) * size)
+        items = np.array([self._permutation(turn)[i] for turn, i in zip(at // n, at % n, strict=True)])
+        if self._pool > 1:
+            items = items[np.argsort(self._lengths[items], kind="stable")]
+        cut = items.reshape(self._pool, self._batch_size)
+        order = np.random.default_rng([*self._seed, 1, number]).permutation(self._pool)
+        return [tuple(row) for row in cut[order].tolist()]
+
+
+def sorted_batches(items: Items, frames: int = 8192) -> Iterator[Batch]:
+    """Every item once, sorted by length, as many to a batch as ``frames`` padded frames hold: for evaluation."""
+    lengths = items.lengths()
+    order = np.argsort(lengths, kind="stable").tolist()
+    batch: list[int] = []
+    for i in order:
+        if batch and (len(batch) + 1) * lengths[i] > frames:
+            yield items.batch(batch)
+            batch = []
+        batch.append(i)
+    if batch:
+        yield items.batch(batch)

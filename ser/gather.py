@@ -1,0 +1,137 @@
+"""From what a person wrote on the command line to a plan: find corpora, scan them, apply overrides, build the store."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ser import registry, scan
+from ser.augment import _recordings
+from ser.errors import BadInput
+from ser.manifest import Manifest, Refusal, write_csv
+from ser.plan import Plan, resolve
+from ser.store import Store
+from ser.study import Corpus, Part, Study, Value, load_study
+
+Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]  # a progress bar, by its title
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A corpus as named on the command line; ``path`` None: look below the data folders."""
+
+    name: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; see ``ser run --help``."""
+
+    study: str
+    work: Path
+    data: tuple[Path, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
+    settings: tuple[tuple[str, Value], ...] = ()
+    seeds: int = 1
+    duplicates: str = "once"
+    demo: bool = False
+    noise: Path | None = None
+    rir: Path | None = None
+
+    @property
+    def recordings(self) -> dict[str, Path]:
+        """Folders of recordings, by the augmentation that uses them."""
+        return {name: path for name, path in (("noise", self.noise), ("rir", self.rir)) if path}
+
+
+def plan_of(request: Request, bar: Bar) -> Plan:
+    """The plan that ``request`` describes. Raises BadInput."""
+    study = load_study(request.study)
+    for path, value in (*(study.demo if request.demo else ()), *request.settings):
+        study = study.override(path, value)
+    for name, folder in request.recordings.items():
+        study = study.override(f"{name}.source", _recordings.fingerprint(folder))
+    chosen = locate(request.data, request.wanted, study)
+    manifests = {c.name: read(c, path, request.work, bar) for c, path in chosen}
+    plan = resolve(study, manifests, request.seeds, request.duplicates)
+    absent = [c.name for c in study.corpora if c.name not in manifests]
+    notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
+def locate(
+    data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None
+) -> list[tuple[Corpus, Path]]:
+    """Which corpora, and where. Without ``wanted``: all of the study's own that are found, or all without a study.
+
+    The order is the study's own, then by name, however they were written: the order is part of a trial's identity.
+    """
+    for folder in data:
+        if not folder.is_dir():
+            raise BadInput(str(folder), "--data", "a folder that exists", "name the folder that holds the corpora")
+    found = {name: (loader, path) for name, loader, path in scan.found(list(data))}
+    own = {c.name: c for c in study.corpora} if study else {}
+    names = [w.name for w in wanted] or [name for name in found if not own or name in own]
+    if not names:
+        raise BadInput(
+            f"no corpus below {', '.join(map(str, data)) or 'nothing given'}", "--data, --corpora",
+            f"{', '.join(own) or ', '.join(registry.names('corpora'))}", "name their folders: --data DIR or --corpora NAME=PATH",
+        )  # fmt: skip
+    given = {w.name: w.path for w in wanted}
+    out = []
+    for name in names:
+        path = given.get(name) or (found[name][1] if name in found else None)
+        if path is None:
+            raise BadInput(
+                repr(name), "--corpora", f"found below --data: {', '.join(found) or 'nothing'}", f"say where: {name}=PATH"
+            )  # fmt: skip
+        loader = found[name][0] if name in found and not given.get(name) else None
+        out.append((own.get(name) or Corpus(name, "", Part(loader or _loader(name, path)), Part("")), path))
+    order = {name: i for i, name in enumerate(own)}
+    return sorted(out, key=lambda item: (order.get(item[0].name, len(order)), item[0].name))
+
+
+def _loader(name: str, path: Path) -> str:
+    """The loader of a corpus that no study knows: by its name, or a manifest."""
+    if name in registry.names("corpora"):
+        return name
+    if path.suffix.lower() == ".csv" or (path / "manifest.csv").exists():
+        return "manifest_csv"
+    raise BadInput(
+        f"{name}={path}", "--corpora", f"a CSV manifest, or one of {', '.join(registry.names('corpora'))}",
+        "name the corpus after its loader, or write a manifest",
+    )  # fmt: skip
+
+
+def read(corpus: Corpus, path: Path, work: Path, bar: Bar) -> Manifest:
+    """Scan one corpus and leave its table in ``work/store/manifests``."""
+    cache = work / "store" / "manifests"
+    with bar(f"scan {corpus.name}") as progress:
+        manifest = scan.scan(corpus.name, corpus.loader.name, path, corpus.loader.values(), cache, progress)
+    manifest = replace(manifest, loader=corpus.loader.name, settings=corpus.loader.settings)
+    write_csv(manifest, cache / f"{corpus.name}.csv")
+    return manifest
+
+
+def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) -> list[Refusal]:
+    """Build every store entry of ``plan`` that is not there; returns the utterances refused while computing."""
+    refused: list[Refusal] = []
+    for source in plan.sources.values():
+        for recipe in source.recipes:
+            kind = recipe.augmentation.name if recipe.augmentation else "clean"
+            with bar(f"features {source.corpus.name} {kind}") as progress:
+                folder = recordings.get(kind)
+                refused += store.build(recipe, folder, progress).refused
+    return refused
+
+
+def describe(plan: Plan) -> list[str]:
+    """What a reader of the tables should know of this grid's data."""
+    sources: list[Any] = [p for p in plan.study.augmentation if "source" in p.values()]
+    lines = [
+        f"augmentation {p.name}: " + ("generated" if p["source"] == "generated" else f"recordings {p['source']}")
+        for p in sources
+    ]
+    return [*plan.notes, *lines]

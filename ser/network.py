@@ -1,0 +1,59 @@
+"""A whole network of paper 003, Fig. 5: normalisation, temporal block, attention pooling, one head or one per corpus."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ser import registry
+from ser.errors import BadInput
+from ser.study import POOLING_SIGNS, Part
+
+SHARED_HEAD = "all"
+
+
+class AttentionPooling(nn.Module):
+    """Equations 1-3: softmax over time of u·x_t weighs the mean, or mean and variance, of x_t."""
+
+    def __init__(self, width: int, pooling: str) -> None:
+        super().__init__()
+        if pooling not in POOLING_SIGNS:
+            raise BadInput(repr(pooling), "pooling", ", ".join(POOLING_SIGNS), "choose one of them")
+        self.variance = pooling == "mean_var"
+        self.u = nn.Parameter(torch.empty(width))
+        nn.init.normal_(self.u, std=width**-0.5)
+        self.outputs = width * (2 if self.variance else 1)
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """[sum(lengths), width] -> [batch, outputs]. The weights are one dense [batch, frames] matrix, zero elsewhere."""
+        owner = torch.arange(len(lengths), device=frames.device).repeat_interleave(lengths, output_size=len(frames))
+        foreign = owner != torch.arange(len(lengths), device=frames.device)[:, None]
+        alpha = (frames @ self.u).expand(len(lengths), -1).masked_fill(foreign, -torch.inf).softmax(dim=1)
+        mean = alpha @ frames
+        if not self.variance:
+            return mean
+        return torch.cat([mean, (alpha @ frames.square() - mean.square()).clamp_min(0)], dim=1)
+
+
+class Network(nn.Module):
+    """Logits of one corpus's utterances. ``heads`` names the corpora for the multi-task set-up, or is empty for unified.
+
+    ``mean`` and ``scale`` [width] normalise each frequency bin; they are part of the checkpoint.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, width: int, temporal: Part, pooling: str, classes: int, heads: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("scale", torch.ones(width))
+        self.temporal = registry.find("models", temporal.name).build(width, temporal.values())
+        self.pooling = AttentionPooling(self.temporal.outputs, pooling)
+        self.heads = nn.ModuleDict({h: nn.Linear(self.pooling.outputs, classes) for h in heads or (SHARED_HEAD,)})
+
+    def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:
+        """Frames of a batch one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
+        hidden = self.temporal((frames - self.mean) * self.scale, lengths)
+        head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
+        return head(self.pooling(hidden, lengths))  # type: ignore[no-any-return]

@@ -1,0 +1,198 @@
+"""What a person sees in a terminal: tables, progress bars, and the same as plain lines where there is no terminal."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ser import registry
+from ser.manifest import Manifest, Refusal
+from ser.plan import Plan, proportions
+from ser.study import Trial
+
+console = Console(highlight=False)
+if not console.is_terminal:
+    console = Console(highlight=False, width=140)  # a pipe or a log file has no width; the usual 80 breaks tables
+_PLAIN_EVERY_S = 20.0
+_SHOWN = 15  # refused files listed where not all are asked for
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar called with (done, of); silent where output is no terminal and the work is short."""
+    if not console.is_terminal:
+        yield _plain_progress(title)
+        return
+    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+def _plain_progress(title: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _PLAIN_EVERY_S:
+            last = time.monotonic()
+            print(f"{title}: {done} of {of}", flush=True)
+
+    return tell
+
+
+def corpus(manifest: Manifest, all_refused: bool) -> None:
+    """Counts of a scanned corpus beside those of the full release, and what was refused."""
+    module = registry.find("corpora", manifest.loader)
+    expected: Mapping[str, int] = module.expected({**module.SETTINGS, **dict(manifest.settings)})
+    made = " · made, not recorded" if manifest.demo else ""
+    console.print(f"\n[bold]{manifest.corpus}[/bold] ({module.TITLE}{made})  {manifest.root}")
+    console.print(
+        f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers, {manifest.hours:.2f} h, "
+        f"fingerprint {manifest.fingerprint}"
+    )
+    table = Table("class", "found", "full release", box=None, pad_edge=False)
+    found = manifest.counts()
+    for label in dict.fromkeys([*found, *expected]):
+        release = expected.get(label)
+        differs = release is not None and release != found.get(label, 0)
+        table.add_row(label, str(found.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}")
+    console.print(table)
+    refusals(manifest.refused, all_refused)
+
+
+def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
+    """A table of what was left out and why."""
+    if not refused:
+        return
+    reasons = Counter(r.reason.split(" of /")[0] for r in refused)
+    console.print(f"refused: {len(refused)} (" + "; ".join(f"{n} × {why}" for why, n in reasons.most_common(5)) + ")")
+    table = Table("refused", "reason", box=None, pad_edge=False)
+    for r in refused if everything else refused[:_SHOWN]:
+        table.add_row(r.what, r.reason)
+    console.print(table)
+    if not everything and len(refused) > _SHOWN:
+        console.print(f"… and {len(refused) - _SHOWN} more: --refused lists all")
+
+
+def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
+    """What ``--plan`` prints."""
+    console.print(f"[bold]{plan.study.name}[/bold]: {plan.study.title}")
+    table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
+    for s in plan.sources.values():
+        table.add_row(
+            s.corpus.name, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint
+        )
+    console.print(table)
+    for note in plan.notes:
+        console.print(f"note: {note}")
+    twins = f"; {len(plan.twins)} are the same model as another (one corpus: unified = multi) and count in both places"
+    console.print(
+        f"{len(plan.trials)} trials, {plan.results} results, {len(plan.to_train)} to train"
+        + (twins if plan.twins else "") + f"; {finished} finished"
+    )  # fmt: skip
+    for line in cost:
+        console.print(line)
+
+
+class Live:
+    """Progress of a grid: a live line in a terminal, plain lines otherwise, and always plain lines in a log file."""
+
+    def __init__(self, trials: Sequence[Trial], already: int, log: Path) -> None:
+        self.total, self.done, self.failures = len(trials), already, 0
+        self.best: dict[str, tuple[float, str]] = {}
+        self._started, self._begun_with = time.monotonic(), already
+        self._last_line = time.monotonic()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log: TextIO = log.open("a")
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("starting workers …", total=self.total, completed=already)
+
+    def __enter__(self) -> "Live":
+        if console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if console.is_terminal:
+            self._progress.stop()
+        self._log.close()
+
+    def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
+        """One trial ended by itself."""
+        if result.get("status") == "finished":
+            self.done += 1
+            for target in trial.targets:
+                ua = float(result.get(f"ua/{target}", float("nan")))
+                if ua == ua and ua > self.best.get(target, (-1.0, ""))[0]:
+                    self.best[target] = (ua, trial.title)
+            scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(("wa/", "ua/")))
+            self._tell(f"finished {trial.id} {trial.title}: {scores}")
+        elif result.get("status") == "failed":
+            self.failed(trial, str(result["error"]))
+        else:
+            self._tell(f"busy {trial.id} {trial.title}: another process holds it")
+
+    def failed(self, trial: Trial, error: str) -> None:
+        """One trial's worker died for good."""
+        self.failures += 1
+        self._tell(f"FAILED {trial.id} {trial.title}: {error}", shown=True)
+
+    def summary(self) -> str:
+        """done, failed, time left, best UA per target so far."""
+        left = self.total - self.done - self.failures
+        per_trial = (time.monotonic() - self._started) / max(self.done + self.failures - self._begun_with, 1)
+        eta = timedelta(seconds=round(per_trial * left))
+        best = ", ".join(f"{target} {ua:.3f}" for target, (ua, _) in sorted(self.best.items()))
+        return f"{self.done} of {self.total} done, {self.failures} failed, {eta} left; best UA {best or '–'}"
+
+    def _tell(self, line: str, shown: bool = False) -> None:
+        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
+        self._log.flush()
+        if console.is_terminal:
+            self._progress.update(self._task, completed=self.done, description=self.summary())
+            if shown:
+                self._progress.console.print(line)
+        elif shown or time.monotonic() - self._last_line > _PLAIN_EVERY_S or self.done == self.total:
+            self._last_line = time.monotonic()
+            print(line if shown else self.summary(), flush=True)
+
+
+def outcome(summary: Any, plan: Plan) -> None:
+    """How a call of ``ser run`` ended."""
+    if summary.trained:
+        own = max(summary.wall_seconds * summary.slots - summary.training_seconds, 0) / summary.trained
+        console.print(
+            f"{summary.trained} trained in {timedelta(seconds=round(summary.wall_seconds))}, {summary.slots:g} at once; "
+            f"{own:.2f} s per trial went into everything but training and evaluation"
+        )
+    for trial_id, error in summary.failures.items():
+        console.print(f"failed: {plan.by_id[trial_id].title}: {error}")
+    if summary.interrupted:
+        console.print(f"interrupted; {summary.left} left: the same command continues")
+    elif summary.left:
+        console.print(f"{summary.left} left unfinished: the same command tries them again")
+    else:
+        console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
+
+
+def status(runs: Sequence[Any]) -> None:
+    """How far a study is, from its runs in the tracker."""
+    by_trial: dict[str, Any] = {}
+    for run in runs:  # a finished run outweighs what was tried before it
+        trial_id = run.data.tags.get("trial_id", run.info.run_id)
+        if by_trial.get(trial_id) is None or by_trial[trial_id].info.status != "FINISHED":
+            by_trial[trial_id] = run
+    counts = Counter(run.info.status.lower() for run in by_trial.values())
+    console.print(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no runs yet")
+    for run in by_trial.values():
+        if run.info.status == "FAILED":
+            console.print(f"failed: {run.info.run_name}: {run.data.tags.get('error', 'no error recorded')}")

@@ -1,0 +1,604 @@
+"""From tested trials to the tables of paper 003: which network and which mix of corpora is best, and how sure that is.
+
+Pure computing. Scores of one target form a matrix [combinations, configurations]; a case is a row of it (Tables 3, 4:
+which configuration is best?) or a column of it (Table 5: which combination is best?). A case hands out one credit. It
+counts only if all its trials are there, so an unfinished study shows smaller n and never a guess.
+
+Intervals are 95 % percentiles of a bootstrap over test utterances: within a replicate one resample of a target's
+utterances serves all results of that target (paired), and accuracies, winners and shares are all computed anew.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ser.errors import BadInput
+from ser.metrics import confusion, ua, wa
+from ser.study import POOLING_SIGNS
+
+METRICS = ("wa", "ua")
+TIES = ("fractional", "first")
+AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
+CHUNK = 4_000_000  # resampled utterances held at once
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Configuration = tuple[str, str, str]  # temporal block, pooling, task set-up
+Key = tuple[str, tuple[str, ...], str, str, str, int]  # target, corpora, temporal, pooling, task, seed
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One trial tested on one corpus."""
+
+    trial_id: str
+    run_id: str
+    corpora: tuple[str, ...]
+    temporal: str
+    pooling: str
+    task: str
+    seed: int
+    target: str
+    wa: float  # as logged, 0 … 1; the tables compute theirs from the predictions
+    ua: float
+    uids: tuple[str, ...]  # test utterances, sorted
+    truth: Integers  # class indices [utterances]
+    predicted: Integers  # class indices [utterances]
+    same_as: str = ""  # id of the trial whose training this result shares (one corpus: unified is multi)
+
+    @property
+    def key(self) -> Key:
+        """The place in the grid."""
+        return self.target, self.corpora, self.temporal, self.pooling, self.task, self.seed
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What the study expects, so that holes are visible."""
+
+    study: str
+    title: str
+    letters: dict[str, str]  # corpus → "I"
+    corpora: tuple[str, ...]
+    train_only: tuple[str, ...]
+    classes: tuple[str, ...]
+    temporal: tuple[str, ...]
+    pooling: tuple[str, ...]
+    task: tuple[str, ...]
+    seeds: tuple[int, ...]
+    points: tuple[dict[str, Any], ...]  # every expected trial: corpora, temporal, pooling, task
+    demo: bool  # made corpora
+    papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
+    notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
+    failures: dict[str, str] = field(default_factory=dict)  # trial title → last error
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The corpora that are tested."""
+        return tuple(c for c in self.corpora if c not in self.train_only)
+
+    @property
+    def configurations(self) -> tuple[Configuration, ...]:
+        """The networks, in the fixed order that decides ties under "first"."""
+        return tuple(product(self.temporal, self.pooling, self.task))
+
+    def combinations(self, target: str) -> tuple[tuple[str, ...], ...]:
+        """The combinations that hold ``target``, in the order of the points."""
+        return tuple(dict.fromkeys(tuple(p["corpora"]) for p in self.points if target in p["corpora"]))
+
+    def mix(self, corpora: Iterable[str]) -> str:
+        """Letters of a combination: ``I+T``."""
+        return "+".join(self.letters.get(c, c) for c in corpora)
+
+    def trial_title(self, point: Mapping[str, Any], seed: int) -> str:
+        """The title that the trial bears elsewhere: ``I+T+R · tdnn · μσ² · multi``."""
+        name = f"{self.mix(point['corpora'])} · {point['temporal']} · {sign(point['pooling'])} · {point['task']}"
+        return name + (f" · seed {seed}" if seed else "")
+
+    def trials(self) -> Iterator[tuple[str, list[Key]]]:
+        """Title and expected results of every trial."""
+        for point, seed in product(self.points, self.seeds):
+            rest = (point["temporal"], point["pooling"], point["task"], seed)
+            corpora = tuple(point["corpora"])
+            yield self.trial_title(point, seed), [(t, corpora, *rest) for t in self.targets if t in corpora]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Accuracies of one target by combination [K] and configuration [C]; nan = hole, -inf = not in the grid."""
+
+    target: str
+    combinations: tuple[tuple[str, ...], ...]
+    configurations: tuple[Configuration, ...]
+    point: dict[str, Floats]  # metric → [K, C], mean over seeds
+    replicates: dict[str, Floats]  # metric → [replicates, K, C]
+    results: dict[tuple[int, int], tuple[Result, ...]]  # those of each cell, in the order of the seeds
+    utterances: int
+
+    def best(self, metric: str, rows: Sequence[int]) -> list[tuple[int, int]]:
+        """The cells tied best within some combinations, in fixed order; [] if all are holes."""
+        cells = [(k, c) for k in rows for c in range(len(self.configurations)) if np.isfinite(self.point[metric][k, c])]
+        top = max((self.point[metric][cell] for cell in cells), default=np.nan)
+        return [cell for cell in cells if self.point[metric][cell] >= top - AS_EQUAL]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A trial that lacks results."""
+
+    title: str
+    lacking: tuple[str, ...]  # targets
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All results of a study, arranged."""
+
+    grid: Grid
+    scores: tuple[Scores, ...]  # one per target
+    holes: tuple[Hole, ...]
+    expected: int  # trials
+    notes: tuple[str, ...]
+
+    @property
+    def done(self) -> int:
+        """Trials that have all their results."""
+        return self.expected - len(self.holes)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A share or an accuracy, 0 … 1, with its 95 % interval; nan is a hole (value) or unknown (interval)."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line; ``n`` of ``of`` cases (or results, or seeds) are counted in it. None is a cell that cannot be."""
+
+    metric: str
+    name: str
+    cells: tuple[Cell | str | None, ...]
+    n: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be rendered; ``counted`` says what its n counts."""
+
+    key: str
+    title: str
+    explanation: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    counted: str
+    digits: int = 1
+
+
+# --- counting: works on bare scores and counts ---
+
+
+def credit(scores: ArrayLike, ties: str = "fractional") -> Floats:
+    """Hand one credit per case to the best along the last axis: [..., n] → [..., n]; a case with a hole gives nan.
+
+    ``ties``: "fractional" divides the credit among all tied best, "first" gives it to the first of them.
+    Raises BadInput for another rule.
+
+    >>> credit([[0.5, 0.7, 0.7], [0.9, 0.1, 0.2]]).tolist()
+    [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    >>> credit([0.5, 0.7, 0.7], ties="first").tolist()
+    [0.0, 1.0, 0.0]
+    """
+    if ties not in TIES:
+        raise BadInput(repr(ties), "ties", ", ".join(TIES), "choose one of them")
+    values = np.asarray(scores, np.float64)
+    best = values >= values.max(axis=-1, keepdims=True) - AS_EQUAL
+    if ties == "first":
+        best &= best.cumsum(axis=-1) == 1
+    count = best.sum(axis=-1, keepdims=True)
+    return np.where(count > 0, best / np.maximum(count, 1), np.nan)
+
+
+def marginals(shares: ArrayLike, configurations: Sequence[Configuration]) -> dict[str, Floats]:
+    """Sums of ``shares`` [..., configurations] over all configurations with one block, one pooling or one task.
+
+    >>> sums = marginals([1, 2, 4], [("lstm", "mean", "multi"), ("tdnn", "mean", "multi"), ("tdnn", "mean", "unified")])
+    >>> {name: float(value) for name, value in sums.items()}
+    {'lstm': 1.0, 'tdnn': 6.0, 'mean': 7.0, 'multi': 3.0, 'unified': 4.0}
+    """
+    values = np.asarray(shares, np.float64)
+    return {
+        name: values[..., [c[axis] == name for c in configurations]].sum(axis=-1)
+        for axis in range(3)
+        for name in dict.fromkeys(c[axis] for c in configurations)
+    }
+
+
+def cases(scores: Floats) -> tuple[NDArray[np.bool_], int]:
+    """Which rows of [cases, options] are complete, and how many of them the grid has."""
+    exist = np.asarray(~np.isneginf(scores).all(axis=-1))
+    return np.asarray(exist & ~np.isnan(scores).any(axis=-1)), int(exist.sum())
+
+
+# --- resampling ---
+
+
+def resamples(utterances: int, replicates: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """How often each bootstrap replicate draws each utterance: [replicates, utterances]."""
+    draws = rng.integers(utterances, size=(replicates, utterances)) + utterances * np.arange(replicates)[:, None]
+    return np.bincount(draws.ravel(), minlength=draws.size).reshape(draws.shape).astype(np.float32)
+
+
+def accuracies(truth: Integers, correct: NDArray[np.bool_], weights: NDArray[np.float32]) -> dict[str, Floats]:
+    """WA and UA [replicates, results] of weighted utterances; UA is the mean over the classes drawn.
+
+    ``truth`` [utterances], ``correct`` [utterances, results], ``weights`` [replicates, utterances].
+    """
+    hits = np.zeros((len(weights), correct.shape[1]))
+    recall = np.zeros_like(hits)
+    present = np.zeros((len(weights), 1))
+    for label in np.unique(truth):
+        of_class = weights[:, truth == label]
+        right = (of_class @ correct[truth == label].astype(np.float32)).astype(np.float64)  # counts: exact below 2**24
+        total = of_class.sum(axis=1, dtype=np.float64, keepdims=True)
+        hits += right
+        recall += right / np.maximum(total, 1)
+        present += total > 0
+    return {"wa": hits / weights.sum(axis=1, dtype=np.float64, keepdims=True), "ua": recall / present}
+
+
+def target_scores(
+    target: str, chosen: Mapping[Key, Result], grid: Grid, replicates: int, rng: np.random.Generator
+) -> Scores:
+    """Arrange and resample the results of one target. A cell needs all its seeds; its value is their mean."""
+    combinations, configurations = grid.combinations(target), grid.configurations
+    cells = _cells(target, chosen, grid)
+    blank = np.full((len(combinations), len(configurations)), -np.inf)
+    for cell in cells:
+        blank[cell] = np.nan
+    full = [cell for cell, found in cells.items() if len(found) == len(grid.seeds)]
+    tested = [result for cell in full for result in cells[cell]]
+    if not tested:
+        drawn = np.broadcast_to(blank, (replicates, *blank.shape))
+        point, draws = dict.fromkeys(METRICS, blank), dict.fromkeys(METRICS, drawn)
+        return Scores(target, combinations, configurations, point, draws, cells, 0)
+    truth = tested[0].truth
+    correct = np.stack([result.predicted == truth for result in tested], axis=1)
+
+    def measured(weights: NDArray[np.float32]) -> dict[str, Floats]:
+        out = {}
+        for metric, values in accuracies(truth, correct, weights).items():
+            out[metric] = np.broadcast_to(blank, (len(weights), *blank.shape)).copy()
+            by_seed = values.reshape(len(weights), len(full), len(grid.seeds))
+            out[metric][:, [k for k, _ in full], [c for _, c in full]] = by_seed.mean(axis=-1)
+        return out
+
+    point = {metric: values[0] for metric, values in measured(np.ones((1, len(truth)), np.float32)).items()}
+    step = max(1, CHUNK // max(correct.shape))
+    sizes = [min(step, replicates - start) for start in range(0, replicates, step)] or [0]
+    parts = [measured(resamples(len(truth), size, rng)) for size in sizes]
+    draws = {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
+    return Scores(target, combinations, configurations, point, draws, cells, len(truth))
+
+
+def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[int, int], tuple[Result, ...]]:
+    """The results of each cell that the grid has, in the order of the seeds."""
+    row = {corpora: k for k, corpora in enumerate(grid.combinations(target))}
+    column = {configuration: c for c, configuration in enumerate(grid.configurations)}
+    cells = {}
+    for point in grid.points:
+        corpora, network = tuple(point["corpora"]), (point["temporal"], point["pooling"], point["task"])
+        if corpora in row:
+            keys: list[Key] = [(target, corpora, *network, seed) for seed in grid.seeds]
+            cells[row[corpora], column[network]] = tuple(chosen[key] for key in keys if key in chosen)
+    return cells
+
+
+# --- from results to evidence ---
+
+
+def gather(results: Sequence[Result], grid: Grid, replicates: int = 1000, seed: int = 0) -> Evidence:
+    """Arrange ``results`` (oldest first) on the grid and resample them; what is left out is said in the notes.
+
+    Raises BadInput for a result whose labels do not fit each other or the grid's classes.
+    """
+    chosen, notes = _chosen(results, grid)
+    holes = []
+    expected = 0
+    for title, keys in grid.trials():
+        expected += 1
+        lacking = tuple(key[0] for key in keys if key not in chosen)
+        if lacking:
+            holes.append(Hole(title, lacking, grid.failures.get(title, "")))
+    # One stream per target: its intervals stay the same whatever else has been tested.
+    streams = [np.random.default_rng([seed, place]) for place in range(len(grid.targets))]
+    scores = [target_scores(t, chosen, grid, replicates, rng) for t, rng in zip(grid.targets, streams, strict=True)]
+    return Evidence(grid, tuple(scores), tuple(holes), expected, tuple(notes))
+
+
+def _chosen(results: Sequence[Result], grid: Grid) -> tuple[dict[Key, Result], list[str]]:
+    """One result per expected key, all of a target on the same utterances, and notes on those left out."""
+    expected = {key for _, keys in grid.trials() for key in keys}
+    inside = [_checked(r, grid) for r in results if r.key in expected]
+    tests = {t: Counter((r.uids, r.truth.tobytes()) for r in inside if r.target == t) for t in grid.targets}
+    common = {t: count.most_common(1)[0][0] for t, count in tests.items() if count}
+    chosen: dict[Key, Result] = {}
+    again = strange = 0
+    for result in inside:
+        if (result.uids, result.truth.tobytes()) != common[result.target] or not result.uids:
+            strange += 1
+        elif result.key in chosen:
+            again += 1
+        else:
+            chosen[result.key] = result
+    drifted = sum(_drifted(r, len(grid.classes)) for r in chosen.values())
+    said = {
+        "results of trials outside the grid are ignored": len(results) - len(inside),
+        "results repeat one that an earlier run gave; the earliest is kept": again,
+        "results were tested on none or on other utterances or labels than most of their target; left out": strange,
+        "results were logged with a WA or UA that their predictions do not give; the predictions count": drifted,
+    }
+    return chosen, [f"{count} {text}." for text, count in said.items() if count]
+
+
+def _checked(result: Result, grid: Grid) -> Result:
+    count = len(grid.classes)
+    labels = np.concatenate([result.truth, result.predicted])
+    if not len(result.uids) == len(result.truth) == len(result.predicted):
+        found = f"{len(result.uids)} uids, {len(result.truth)} true labels, {len(result.predicted)} predictions"
+        raise BadInput(found, f"run {result.run_id} on {result.target}", "one of each per utterance", "test it again")
+    if labels.size and (labels.min() < 0 or labels.max() >= count):
+        found = f"class index {labels.min()} … {labels.max()}"
+        raise BadInput(found, f"run {result.run_id} on {result.target}", f"0 … {count - 1}", "test it again")
+    return result
+
+
+def _drifted(result: Result, n_classes: int) -> bool:
+    counts = confusion(result.truth, result.predicted, n_classes)
+    return abs(wa(counts) - result.wa) > 1e-6 or abs(ua(counts) - result.ua) > 1e-6
+
+
+# --- the tables ---
+
+
+def all_tables(evidence: Evidence, ties: str = "fractional") -> tuple[Table, ...]:
+    """Tables 2 to 5 of the paper, the runs behind Table 2, and every result."""
+    return (
+        best_results(evidence),
+        best_runs(evidence),
+        configuration_table(evidence, ties),
+        marginal_table(evidence, ties),
+        presence_table(evidence, ties),
+        every_result(evidence),
+    )
+
+
+def best_results(evidence: Evidence) -> Table:
+    """Table 2: the best configuration per target, and what it gains over the best training on that corpus alone."""
+    grid, rows = evidence.grid, []
+    for metric, scores in product(METRICS, evidence.scores):
+        top, alone = _tops(scores, metric)
+        cells: list[Cell | str | None] = [*_named(grid, scores, top[:1]), _score(scores, metric, top[:1])]
+        cells += [*_named(grid, scores, alone[:1])[2:], _score(scores, metric, alone[:1])]
+        cells += [_gain(scores, metric, top, alone), str(len(_distinct(scores, top)) - 1) if top else HOLE]
+        cells.append(str(scores.utterances) if scores.utterances else HOLE)
+        point = scores.point[metric]
+        rows.append(Row(metric, scores.target, tuple(cells), int(np.isfinite(point).sum()), len(scores.results)))
+    return Table(
+        "table2",
+        "Table 2: best result per target",
+        "Best: over all combinations and networks. Single: over trainings on the target's corpus alone; for these the "
+        "task is “-”, since with one corpus both set-ups are one training. Gain: Best minus Single, paired over the "
+        "same utterances. The intervals are of the configuration shown; being the best of many, it is biased upwards. "
+        "Ties: other results that are as good; the first in the order of the grid is shown.",
+        (
+            "Comb.",
+            "Task",
+            "Temp.",
+            "Pooling",
+            "Best",
+            "Single temp.",
+            "Single pooling",
+            "Single",
+            "Gain",
+            "Ties",
+            "Utterances",
+        ),
+        tuple(rows),
+        "results",
+    )
+
+
+def best_runs(evidence: Evidence) -> Table:
+    """The run ids behind the cells of Table 2, one per seed, and the results tied with them."""
+    rows = []
+    for metric, scores in product(METRICS, evidence.scores):
+        top, alone = _tops(scores, metric)
+        runs = [
+            " ".join(r.run_id for cell in cells[:1] for r in scores.results[cell]) or HOLE for cells in (top, alone)
+        ]
+        tied = "; ".join(" · ".join(_named(evidence.grid, scores, [cell])) for cell in _distinct(scores, top)[1:])
+        count = len(scores.results[top[0]]) if top else 0
+        rows.append(Row(metric, scores.target, (*runs, tied or "none"), count, len(evidence.grid.seeds)))
+    explanation = "Run ids of the tracked runs whose predictions give the numbers above, one per seed."
+    columns = ("Runs of best", "Runs of single", "Tied with best")
+    return Table("table2_runs", "Runs behind Table 2", explanation, columns, tuple(rows), "seeds")
+
+
+def configuration_table(evidence: Evidence, ties: str = "fractional") -> Table:
+    """Table 3: in which share of the cases (target × combination) each network is the best."""
+    grid, rows = evidence.grid, []
+    for metric in METRICS:
+        share, draws, n, of = configuration_shares(evidence, metric, ties)
+        for task in grid.task:
+            where = [c for c, configuration in enumerate(grid.configurations) if configuration[2] == task]
+            rows.append(Row(metric, task, tuple(interval(share[c], draws[..., c]) for c in where), n, of))
+    return Table(
+        "table3",
+        "Table 3: proportion of cases where each network is the best",
+        "A case is a target and a combination that holds it. The cells of one metric add up to 100 %. " + _rule(ties),
+        tuple(f"{block.upper()} {sign(pooling)}" for block, pooling in product(grid.temporal, grid.pooling)),
+        tuple(rows),
+        "cases",
+        digits=2,
+    )
+
+
+def marginal_table(evidence: Evidence, ties: str = "fractional") -> Table:
+    """Table 4: the sums of Table 3 by temporal block, by pooling and by task set-up."""
+    grid, rows = evidence.grid, []
+    for metric in METRICS:
+        share, draws, n, of = configuration_shares(evidence, metric, ties)
+        sums, drawn = marginals(share, grid.configurations), marginals(draws, grid.configurations)
+        rows.append(Row(metric, "share", tuple(interval(sums[name], drawn[name]) for name in sums), n, of))
+    names = [t.upper() for t in grid.temporal] + [sign(p) for p in grid.pooling] + list(grid.task)
+    explanation = "Sums of Table 3 by temporal block, by pooling and by task set-up; each group adds up to 100 %."
+    title = "Table 4: proportion of cases where each part of a network is the best"
+    return Table("table4", title, explanation, tuple(names), tuple(rows), "cases", digits=2)
+
+
+def presence_table(evidence: Evidence, ties: str = "fractional") -> Table:
+    """Table 5: how often each other corpus is in the combination that is best for a target."""
+    grid, rows = evidence.grid, []
+    for metric in METRICS:
+        found = [presence_shares(scores, metric, grid.corpora, ties) for scores in evidence.scores]
+        for scores, (share, draws, n, of) in zip(evidence.scores, found, strict=True):
+            cells = [
+                None if name == scores.target else interval(share[i], draws[:, i])
+                for i, name in enumerate(grid.corpora)
+            ]
+            rows.append(Row(metric, scores.target, tuple(cells), n, of))
+        rows.append(_all_targets(metric, evidence, found))
+    return Table(
+        "table5",
+        "Table 5: proportion of networks whose best combination holds each corpus",
+        "Row: the target; column: the corpus that was trained on as well. A case is a network. All: the mean over the "
+        f"other targets that have a case. {_rule(ties)}",
+        grid.corpora,
+        tuple(rows),
+        "networks",
+    )
+
+
+def every_result(evidence: Evidence) -> Table:
+    """One row per target, combination and network."""
+    rows = []
+    for scores in evidence.scores:
+        for cell, found in scores.results.items():
+            runs = " ".join(r.run_id for r in found)
+            named = _named(evidence.grid, scores, [cell], single="")
+            cells = (*named, _score(scores, "wa", [cell]), _score(scores, "ua", [cell]), runs or HOLE)
+            rows.append(Row("", scores.target, cells, len(found), len(evidence.grid.seeds)))
+    explanation = "Mean over the seeds; a cell that lacks a seed is a hole."
+    columns = ("Comb.", "Task", "Temp.", "Pooling", "WA", "UA", "Runs")
+    return Table("results", "Every result", explanation, columns, tuple(rows), "seeds")
+
+
+# --- their parts ---
+
+HOLE = "–"
+Shares = tuple[Floats, Floats, int, int]  # shares [options], replicates [replicates, options], cases counted, cases
+
+
+def configuration_shares(evidence: Evidence, metric: str, ties: str) -> Shares:
+    """Share of the cases of all targets in which each configuration is the best."""
+    complete = [cases(scores.point[metric]) for scores in evidence.scores]
+    point = [s.point[metric][rows] for s, (rows, _) in zip(evidence.scores, complete, strict=True)]
+    draws = [s.replicates[metric][:, rows] for s, (rows, _) in zip(evidence.scores, complete, strict=True)]
+    return _shares(np.concatenate(point), np.concatenate(draws, axis=1), sum(of for _, of in complete), ties)
+
+
+def presence_shares(scores: Scores, metric: str, corpora: Sequence[str], ties: str) -> Shares:
+    """Share of the configurations whose best combination for this target holds each of ``corpora``."""
+    point, draws = scores.point[metric].T, scores.replicates[metric].swapaxes(1, 2)
+    columns, of = cases(point)
+    share, drawn, n, of = _shares(point[columns], draws[:, columns], of, ties)
+    holds = np.array([[name in combination for name in corpora] for combination in scores.combinations], np.float64)
+    holds = holds.reshape(len(scores.combinations), len(corpora))
+    return share @ holds, drawn @ holds, n, of
+
+
+def _shares(point: Floats, draws: Floats, of: int, ties: str) -> Shares:
+    n = len(point)
+    if n == 0:
+        return np.full(point.shape[1], np.nan), np.full((len(draws), point.shape[1]), np.nan), 0, of
+    return credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1), n, of
+
+
+def _all_targets(metric: str, evidence: Evidence, found: Sequence[Shares]) -> Row:
+    cells: list[Cell | None] = []
+    for i, name in enumerate(evidence.grid.corpora):
+        others = [f for s, f in zip(evidence.scores, found, strict=True) if s.target != name and f[2]]
+        exist = any(s.target != name for s in evidence.scores)
+        share = np.mean([f[0][i] for f in others]) if others else np.nan
+        draws = np.mean([f[1][:, i] for f in others], axis=0) if others else np.empty(0)
+        cells.append(interval(share, draws) if exist else None)
+    return Row(metric, "All", tuple(cells), sum(f[2] for f in found), sum(f[3] for f in found))
+
+
+def interval(value: float | Floats, draws: Floats) -> Cell:
+    """The value with the 2.5 and 97.5 percentiles of its replicates; no interval without replicates."""
+    if not draws.size or np.isnan(value):
+        return Cell(float(value))
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return Cell(float(value), float(low), float(high))
+
+
+def sign(pooling: str) -> str:
+    """``μσ²`` for ``mean_var``; a pooling without a sign keeps its name."""
+    return POOLING_SIGNS.get(pooling, pooling)
+
+
+def _tops(scores: Scores, metric: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The best cells of all combinations, and those of the target's corpus alone."""
+    rows = range(len(scores.combinations))
+    return scores.best(metric, rows), scores.best(metric, [k for k in rows if len(scores.combinations[k]) == 1])
+
+
+def _distinct(scores: Scores, cells: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Without cells that share all their trainings with one before them."""
+    kept: dict[tuple[str, ...], tuple[int, int]] = {}
+    for cell in cells:
+        kept.setdefault(tuple(r.same_as or r.trial_id for r in scores.results[cell]), cell)
+    return list(kept.values())
+
+
+def _named(
+    grid: Grid, scores: Scores, cells: Sequence[tuple[int, int]], single: str = "-"
+) -> tuple[str, str, str, str]:
+    """Combination, task, block and pooling of the first cell; ``single`` stands for the task of one corpus."""
+    if not cells:
+        return HOLE, HOLE, HOLE, HOLE
+    combination, (temporal, pooling, task) = scores.combinations[cells[0][0]], scores.configurations[cells[0][1]]
+    return grid.mix(combination), (single or task) if len(combination) == 1 else task, temporal.upper(), sign(pooling)
+
+
+def _score(scores: Scores, metric: str, cells: Sequence[tuple[int, int]]) -> Cell:
+    if not cells:
+        return Cell(np.nan)
+    k, c = cells[0]
+    return interval(scores.point[metric][k, c], scores.replicates[metric][:, k, c])
+
+
+def _gain(scores: Scores, metric: str, top: Sequence[tuple[int, int]], alone: Sequence[tuple[int, int]]) -> Cell:
+    if not top or not alone:
+        return Cell(np.nan)
+    (k, c), (j, d) = top[0], alone[0]
+    point, draws = scores.point[metric], scores.replicates[metric]
+    return interval(point[k, c] - point[j, d], draws[:, k, c] - draws[:, j, d])
+
+
+def _rule(ties: str) -> str:
+    if ties == "first":
+        return "Of tied best, the first in the order of the grid has the case."
+    return "Tied best share the case equally."

@@ -1,0 +1,218 @@
+"""One trial on one worker: features from the store, training, everything into its run. Knows nothing of Ray."""
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ser import figures, metrics
+from ser.batches import Items
+from ser.errors import BadInput
+from ser.manifest import SPLITS
+from ser.plan import Plan
+from ser.splits import prove
+from ser.store import Features, Store
+from ser.study import Trial
+from ser.track import Location, Tracker, grid_tags
+from ser.train import CorpusData, Diverged, Outcome, Predictions, train
+
+
+@dataclass(frozen=True)
+class Side:
+    """Names of store items and their class indices."""
+
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What workers need and no statement may hold: places, and which store items stand on which side."""
+
+    study: str
+    where: Location
+    work: str
+    store: str
+    keys: Mapping[str, tuple[str, ...]]  # corpus -> its store entries
+    sides: Mapping[str, Mapping[str, Side]]  # corpus -> train | val | test
+    proofs: Mapping[str, dict[str, Any]]  # corpus -> the leakage gate's proof
+    tags: Mapping[str, str]
+    mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
+    device: str
+    threads: int
+
+
+def job_of(
+    plan: Plan, where: Location, work: Path, store: str, device: str, threads: int, code: str, notes: Sequence[str]
+) -> Job:
+    """The job of a plan. ``code`` names the version of this project; ``notes`` go with every run to the report."""
+    classes = {name: i for i, name in enumerate(plan.study.classes)}
+    sides = {
+        name: {
+            "train": Side(*_labelled(classes, [(u.uid, u.label) for u in s.split.train] + _copies(s.recipes[1:]))),
+            "val": Side(*_labelled(classes, [(u.uid, u.label) for u in s.split.val])),
+            "test": Side(*_labelled(classes, [(u.uid, u.label) for u in s.split.test])),
+        }
+        for name, s in plan.sources.items()
+    }
+    mirrors: dict[str, tuple[Trial, ...]] = {}
+    for twin, original in plan.twins.items():
+        mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
+    tags = grid_tags([s.corpus for s in plan.sources.values()], plan.seeds, plan.variant) | {
+        "code_version": code,
+        "data": "demo" if plan.demo else "real",
+        "notes": json.dumps(notes),
+    }
+    return Job(
+        study=plan.study.name, where=where, work=str(work.absolute()), store=store,
+        keys={name: tuple(r.key for r in s.recipes) for name, s in plan.sources.items()},
+        sides=sides, proofs={name: prove(s.split) for name, s in plan.sources.items()},
+        tags=tags, mirrors=mirrors, device=device, threads=threads,
+    )  # fmt: skip
+
+
+def _copies(recipes: Any) -> list[tuple[str, str]]:
+    return [(name, u.label) for r in recipes for name, (u, _) in zip(r.names, r.items, strict=True)]
+
+
+def _labelled(classes: Mapping[str, int], rows: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    return tuple(name for name, _ in rows), tuple(classes[label] for _, label in rows)
+
+
+def run(job: Job, trial: Trial, heartbeat: Callable[[int, Mapping[str, float]], None]) -> dict[str, Any]:
+    """Run ``trial`` to its finished run in MLflow, from its last checkpoint if there is one.
+
+    Returns {"status": "finished" | "failed" | "busy", ...} with ``wa/<corpus>``, ``ua/<corpus>`` and seconds.
+    "busy": another process holds the trial. "failed": the run says why. Other exceptions are worth another try.
+    """
+    started = time.perf_counter()
+    torch.set_num_threads(job.threads)
+    torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
+    folder = Path(job.work) / "trials" / trial.id
+    with _owned(folder) as owned:
+        if not owned:
+            return {"status": "busy"}
+        tracker = Tracker(job.where, job.study)
+        log = tracker.start(trial, {**job.tags, **{f"fingerprint/{c.name}": c.fingerprint for c in trial.corpora}})
+        if log is not None:
+            try:
+                data = {c.name: load(job, c.name) for c in trial.corpora}
+
+                def report(epoch: int, row: dict[str, float]) -> None:
+                    log.epoch(epoch, row)
+                    heartbeat(epoch, row)
+
+                outcome = train(trial, data, folder / "checkpoint.pt", job.device, report)
+            except (Diverged, BadInput) as error:
+                log.fail(f"{type(error).__name__}: {error}")
+                return {"status": "failed", "error": str(error)}
+            results = _results(trial, outcome)
+            _write_files(job, trial, outcome, folder / "files")
+            results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
+            log.finish(results, folder / "files")
+        for twin in job.mirrors.get(trial.id, ()):
+            tracker.mirror(tracker.finished(trial.id)[trial.id], twin)
+    shutil.rmtree(folder, ignore_errors=True)
+    if log is None:
+        return {"status": "finished"}
+    return {"status": "finished", **results, "seconds/total": time.perf_counter() - started}
+
+
+@contextmanager
+def _owned(folder: Path) -> Iterator[bool]:
+    """One owner of a trial at a time. The lock dies with its process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def load(job: Job, corpus: str) -> CorpusData:
+    """A corpus's items, kept by the process for its next trials."""
+    return CorpusData(
+        *(_items(job.store, job.work, corpus, job.keys[corpus], job.sides[corpus][side], job.device) for side in SPLITS)
+    )
+
+
+@lru_cache(maxsize=64)
+def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side, device: str) -> Items:
+    """Mapped where they lie on a CPU; on a GPU copied there once, as one block."""
+    entries = [_entry(store, work, key) for key in keys]
+    views, kept = [], []
+    for name, label in zip(side.names, side.labels, strict=True):
+        for entry in entries:
+            if name in entry:  # in none: refused when the features were computed, and listed there
+                views.append(entry.frames(name))
+                kept.append((name, label))
+    if side.names and not kept:
+        raise BadInput(f"all {len(side.names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
+    if device == "cpu":
+        features = [torch.from_numpy(v) for v in views]
+    elif views:
+        block = torch.from_numpy(np.concatenate(views)).to(device)
+        features = list(block.split([len(v) for v in views]))
+    else:
+        features = []
+    labels = torch.tensor([label for _, label in kept], dtype=torch.int64, device=device)
+    return Items(corpus, tuple(name for name, _ in kept), features, labels)
+
+
+@lru_cache(maxsize=256)
+def _entry(store: str, work: str, key: str) -> Features:
+    return open_store(store, work).open(key)
+
+
+def open_store(store: str, work: str) -> Store:
+    """The store as this node sees it; a remote one is cached in the work folder."""
+    return Store(store, Path(work) / "cache")
+
+
+def _results(trial: Trial, outcome: Outcome) -> dict[str, float]:
+    """``wa/``, ``ua/`` and ``recall/<corpus>/<class>``; a class without test utterances has no recall, not zero."""
+    out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history))}
+    for corpus, p in outcome.predictions.items():
+        matrix = metrics.confusion(p.truth, p.predicted, len(trial.classes))
+        out[f"wa/{corpus}"], out[f"ua/{corpus}"] = metrics.wa(matrix), metrics.ua(matrix)
+        recalls = dict(zip(trial.classes, metrics.recalls(matrix), strict=True))
+        out |= {f"recall/{corpus}/{c}": float(r) for c, r in recalls.items() if r == r}
+    return out
+
+
+def _write_files(job: Job, trial: Trial, outcome: Outcome, folder: Path) -> None:
+    """Everything the run keeps as files: confusion matrices, predictions, the proof of the split, statement, weights."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("confusion", "split"):
+        (folder / name).mkdir(parents=True)
+    rows = []
+    for corpus, p in outcome.predictions.items():
+        matrix = metrics.confusion(p.truth, p.predicted, len(trial.classes))
+        content = {"classes": trial.classes, "rows": "truth", "counts": matrix.tolist()}
+        (folder / "confusion" / f"{corpus}.json").write_text(json.dumps(content))
+        picture = figures.confusion_png(matrix, trial.classes, f"{trial.title}\ntested on {corpus}, n = {len(p.names)}")
+        (folder / "confusion" / f"{corpus}.png").write_bytes(picture)
+        rows.append(_prediction_table(trial.classes, corpus, p))
+    pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.6g")
+    for c in trial.corpora:
+        (folder / "split" / f"{c.name}.json").write_text(json.dumps(job.proofs[c.name]))
+    (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1))
+    torch.save(outcome.weights, folder / "best.pt")
+
+
+def _prediction_table(classes: tuple[str, ...], corpus: str, p: Predictions) -> pd.DataFrame:
+    names = np.array(classes)
+    table = pd.DataFrame({"corpus": corpus, "uid": p.names, "label": names[p.truth], "predicted": names[p.predicted]})
+    return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in classes])], axis=1)
