@@ -1,0 +1,46 @@
+"""LSTM block of paper 003, Figs. 2-3: linear preparation per frame, one LSTM, dropout."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+
+class Recurrent(nn.Module):
+    """Frames [N, width] -> [N, outputs]; ``directions`` 2 adds an LSTM that reads each utterance backwards.
+
+    The backward LSTM reads every utterance from its own last frame: reversing a padded batch would start it in the
+    padding and let a neighbour's length move the answer. Packed sequences are exact too, but leave the fast kernels.
+    """
+
+    def __init__(self, width: int, settings: Mapping[str, Any], directions: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(settings["prep_layers"]):
+            layers += [nn.Linear(width, settings["prep_units"]), nn.ReLU()]
+            width = settings["prep_units"]
+        self.prepare = nn.Sequential(*layers)
+        self.directions = nn.ModuleList(nn.LSTM(width, settings["units"]) for _ in range(directions))
+        self.dropout = nn.Dropout(settings["dropout"])
+        self.outputs = settings["units"] * directions
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), outputs]."""
+        utterances = list(self.prepare(frames).split(lengths.tolist()))
+        hidden = [_run(self.directions[0], utterances)]
+        if len(self.directions) == 2:
+            hidden.append([x.flip(0) for x in _run(self.directions[1], [x.flip(0) for x in utterances])])
+        return self.dropout(torch.cat([torch.cat(one_way) for one_way in hidden], dim=1))  # type: ignore[no-any-return]
+
+
+def _run(lstm: nn.Module, utterances: list[Tensor]) -> list[Tensor]:
+    """Padding at the end is harmless to a forward LSTM, and cut off again here."""
+    hidden: Tensor = lstm(pad_sequence(utterances))[0]
+    return [hidden[: len(x), i] for i, x in enumerate(utterances)]
+
+
+def build(width: int, settings: Mapping[str, Any]) -> Recurrent:
+    """Settings: prep_layers, prep_units, units, dropout."""
+    return Recurrent(width, settings, directions=1)

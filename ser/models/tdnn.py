@@ -1,0 +1,47 @@
+"""TDNN block of paper 003, Fig. 4: six layers, each seeing the frames {-1, 0, 1} of the one below."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, arange, nn
+
+from ser.errors import BadInput
+
+
+class TDNN(nn.Module):
+    """Frames [N, width] -> [N, units], with zeros beyond both ends of an utterance so that its length is kept.
+
+    All utterances of a batch lie in one long row, parted by as many zeros as the context reaches; the zeros are
+    restored after every layer. So nothing is computed for padding, and no utterance sees another.
+    """
+
+    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        context = tuple(settings["context"])
+        self.reach = max(context)
+        step = context[1] - context[0] if len(context) > 1 else 1
+        if context != tuple(range(-self.reach, self.reach + 1, step)):
+            raise BadInput(str(context), "tdnn.context", "evenly spaced and symmetric, like (-1, 0, 1)", "change it")
+        self.layers = nn.ModuleList(
+            nn.Conv1d(width if i == 0 else settings["units"], settings["units"], len(context), 1, self.reach, step)
+            for i in range(settings["layers"])
+        )
+        self.dropout = nn.Dropout(settings["dropout"])
+        self.outputs = settings["units"]
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), units]."""
+        gaps = self.reach * arange(len(lengths), device=frames.device)
+        place = arange(len(frames), device=frames.device) + gaps.repeat_interleave(lengths, output_size=len(frames))
+        row = frames.new_zeros(1, frames.shape[1], len(frames) + self.reach * len(lengths))
+        row[0, :, place] = frames.T
+        real = frames.new_zeros(row.shape[2])
+        real[place] = 1
+        for layer in self.layers:
+            row = layer(row).relu() * real
+        return self.dropout(row[0, :, place].T)  # type: ignore[no-any-return]
+
+
+def build(width: int, settings: Mapping[str, Any]) -> TDNN:
+    """Settings: units, layers, context, dropout."""
+    return TDNN(width, settings)
