@@ -1,0 +1,90 @@
+"""Made corpora, so that everything can be tried without licensed recordings: an hour of speech in four known layouts.
+
+A synthesiser speaks, so numbers from these corpora say whether the software works, and nothing about people. Every
+folder made here therefore holds a file ``MADE_BY_SER_DEMO``, by which a corpus is known as made wherever it goes.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.util import find_spec
+from pathlib import Path
+
+import soundfile
+
+from ser.demo.acting import perform
+from ser.demo.corpora import Cast, Plan, plans
+from ser.errors import BadInput
+
+MARKER = "MADE_BY_SER_DEMO"
+
+
+def make(
+    folder: Path,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    scale: float = 1.0,
+    workers: int | None = None,
+) -> dict[str, Path]:
+    """Make IEMOCAP, TESS, RAVDESS and a corpus "customer" below ``folder``; returns what their loaders are given.
+
+    A corpus is there complete or not at all; one that is there for this seed, scale and version of the code is left as
+    it is. Bytes depend on seed and scale, not on ``workers`` (default: one per CPU). ``progress(done, all)`` counts
+    utterances. Raises BadInput where the synthesiser is missing or ``folder`` holds other things.
+    """
+    if find_spec("espeakng_loader") is None:
+        raise BadInput("no speech synthesiser", "ser demo", "the package espeakng-loader", "pip install 'ser[demo]'")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise BadInput(
+            str(folder), "demo folder", "an empty or a new folder", "name another one: this holds other files"
+        )
+    stamp = _stamp(seed, scale)
+    (folder / MARKER).write_text(stamp)
+
+    planned = plans(seed, scale)
+    missing = [plan for plan in planned if not _is_made(folder / plan.root, stamp)]
+    done, total = 0, sum(len(cast.takes) for plan in missing for cast in plan.cast)
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for plan in missing:
+            with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as making:
+                root = Path(making) / plan.root
+                seconds: dict[str, float] = {}
+                for spoken in as_completed([pool.submit(_record, plan, cast, root, seed) for cast in plan.cast]):
+                    seconds |= spoken.result()
+                    done += len(spoken.result())
+                    if progress:
+                        progress(done, total)
+                plan.label(root, seconds)
+                (root / MARKER).write_text(stamp)
+                if (folder / plan.root).exists():
+                    shutil.rmtree(folder / plan.root)
+                os.replace(root, folder / plan.root)
+    return {plan.name: folder / plan.entry for plan in planned}
+
+
+def _record(plan: Plan, cast: Cast, root: Path, seed: int) -> dict[str, float]:
+    """Write all takes of one speaker; their durations in seconds by path."""
+    speaker = f"{plan.name}/{cast.speaker}"
+    waves = perform(cast.takes, speaker, cast.sex, cast.voice, plan.language, plan.stage, seed)
+    for take, wave in zip(cast.takes, waves, strict=True):
+        (root / take.path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(root / take.path, wave, plan.stage.rate_hz, subtype="PCM_16")
+    return {take.path: len(wave) / plan.stage.rate_hz for take, wave in zip(cast.takes, waves, strict=True)}
+
+
+def _is_made(root: Path, stamp: str) -> bool:
+    return (root / MARKER).is_file() and (root / MARKER).read_text() == stamp
+
+
+def _stamp(seed: int, scale: float) -> str:
+    """The text of the marker; the hash over this package tells versions of the recipe apart."""
+    code = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py"))))
+    made = json.dumps({"seed": seed, "scale": scale, "code": code.hexdigest()[:12]})
+    return f"Synthetic speech, made by `ser demo`. No result on it is a result on people.\n{made}\n"

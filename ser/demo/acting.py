@@ -1,0 +1,168 @@
+"""From (speaker, emotion, line) to a waveform: espeak-ng says the line, and its sound is then coloured.
+
+Emotion, speaker and take each add to a few traits of delivery (pitch, pace, brightness ...). Speakers and takes vary so
+much that emotions overlap, and the recording level is drawn by itself, so that loudness does not tell the emotion.
+Directions follow Scherer (2003), "Vocal communication of emotion: a review of research paradigms", table 2; their sizes
+are chosen to make a task that is neither trivial nor hopeless.
+"""
+
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+
+from ser.audio import Wave, resample
+from ser.errors import BadInput
+
+Line = tuple[str, str, int, int, int]  # text, voice, words per minute, pitch and pitch range in percent
+Samples = npt.NDArray[np.float64]
+Traits = npt.NDArray[np.float64]
+
+#              pitch range  pace  bright breath tremor stress tract
+_EMOTIONS = {
+    "neutral":  (0.0,  0.0,  0.0,  0.0,   0.0,   0.0,   0.0,   0.0),
+    "calm":    (-0.3, -0.4, -0.4, -0.4,   0.2,   0.0,  -0.2,   0.0),
+    "happy":    (1.0,  1.0,  0.4,  0.3,   0.0,   0.1,   0.2,   1.0),
+    "sad":     (-0.6, -0.9, -1.0, -1.0,   0.9,   0.5,  -0.6,  -0.5),
+    "angry":    (0.6,  0.4,  0.7,  1.2,  -0.3,   0.0,   1.0,  -0.4),
+    "fear":     (1.3, -0.4,  0.9,  0.2,   0.7,   1.5,   0.0,   0.3),
+    "surprise": (1.6,  1.5,  0.1,  0.2,   0.2,   0.0,   0.4,   0.6),
+    "excited":  (1.2,  1.1,  0.8,  0.6,   0.0,   0.1,   0.5,   0.8),
+    "frustrated": (0.2, 0.1, 0.1,  0.5,   0.1,   0.0,   0.5,  -0.3),
+    "unknown":  (0.2,  0.2,  0.0,  0.2,   0.2,   0.1,   0.1,   0.0),
+}  # fmt: skip
+_SPEAKER_SPREAD, _TAKE_SPREAD = 0.45, 0.5
+_VARIANTS = {  # voice variants of espeak-ng that sound like people
+    "F": ("f1", "f2", "f3", "f4", "f5", "steph", "linda", "Andrea"),
+    "M": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "max", "Alex"),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How a corpus was made: how strongly its speakers act, how much takes differ, and what the recorder did."""
+
+    rate_hz: int
+    strength: float
+    spread: float
+    noise_db: tuple[float, float]  # below the speech
+    band_hz: tuple[float, float] = (50.0, 20000.0)
+
+
+@dataclass(frozen=True)
+class Take:
+    """One line to be said, and the file it goes to. The same path and seed give the same draws."""
+
+    path: str  # relative to the root of the corpus
+    text: str
+    emotion: str
+    intensity: float = 1.0
+
+
+def perform(
+    takes: Sequence[Take], speaker: str, sex: str, number: int, language: str, stage: Stage, seed: int
+) -> list[Wave]:
+    """All ``takes`` of one speaker, float32 [samples] at ``stage.rate_hz``. ``number`` chooses the voice variant."""
+    drawn = _rng(seed, speaker)
+    own = _SPEAKER_SPREAD * drawn.standard_normal(8)
+    microphone = drawn.uniform(-2.0, 2.0)  # dB per octave
+    voice = f"{language}+{_VARIANTS[sex][number % len(_VARIANTS[sex])]}"
+    rngs = [_rng(seed, take.path) for take in takes]
+    traits = [
+        own
+        + stage.strength * take.intensity * np.array(_EMOTIONS[take.emotion])
+        + stage.spread * _TAKE_SPREAD * rng.standard_normal(8)
+        for take, rng in zip(takes, rngs, strict=True)
+    ]
+    rate_hz, plain = _spoken([_line(take.text, voice, t) for take, t in zip(takes, traits, strict=True)])
+    return [
+        _coloured(wave, rate_hz, t, microphone, stage, rng) for wave, t, rng in zip(plain, traits, rngs, strict=True)
+    ]
+
+
+def _rng(seed: int, key: str) -> np.random.Generator:
+    return np.random.default_rng((seed, zlib.crc32(key.encode())))
+
+
+def _line(text: str, voice: str, traits: Traits) -> Line:
+    pitch, pitch_range, pace = (float(v) for v in traits[:3])
+    words_per_minute = np.clip(185 * 2 ** (0.22 * pace), 80, 450)
+    return text, voice, int(words_per_minute), _percent(50 + 11 * pitch), _percent(50 * 2 ** (0.6 * pitch_range))
+
+
+def _percent(value: float) -> int:
+    return int(np.clip(value, 0, 99))
+
+
+def _spoken(lines: Sequence[Line]) -> tuple[int, list[Wave]]:
+    """Lines as espeak-ng says them, one fresh process for all: (rate in Hz, waveforms)."""
+    program = str(Path(__file__).with_name("espeak.py"))
+    done = subprocess.run([sys.executable, program], input=json.dumps(lines).encode(), capture_output=True, check=False)
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise BadInput(reason[0], "espeak-ng", "a synthesiser that runs here", "reinstall it: pip install 'ser[demo]'")
+    head, _, body = done.stdout.partition(b"\n")
+    facts = json.loads(head)
+    samples = np.frombuffer(body, np.int16).astype(np.float32) / 32768
+    return facts["rate_hz"], np.split(samples, np.cumsum(facts["samples"])[:-1])
+
+
+def _coloured(
+    plain: Wave, rate_hz: int, traits: Traits, microphone: float, stage: Stage, rng: np.random.Generator
+) -> Wave:
+    """The plain voice with the take's brightness, breath, tremor, stress and tract, as the stage's recorder has it."""
+    bright, breath, tremor, stress, tract = traits[3:]
+    sounding = np.flatnonzero(np.abs(plain) > 0.01 * np.abs(plain).max())
+    margin = rate_hz // 20
+    wave: Samples = plain[max(sounding[0] - margin, 0) : sounding[-1] + margin].astype(np.float64)
+
+    time_s = np.arange(len(wave)) / rate_hz
+    shake = np.sin(2 * np.pi * (rng.uniform(4.5, 6.5) * time_s + rng.uniform()))
+    depth = 0.12 * max(tremor, 0.0)
+    wave = np.interp(time_s + 0.003 * depth * shake, time_s, wave) * (1 + depth * shake)
+
+    envelope = np.sqrt(_smooth(wave**2, rate_hz // 40)) + 1e-6
+    wave = wave * (envelope / envelope.mean()) ** (0.35 * float(np.clip(stress, -2, 2)))
+    air = rng.standard_normal(len(wave)) * envelope
+    wave = _shaped(wave, rate_hz, 2.2 * bright + microphone)
+    air = _shaped(air, rate_hz, 1.5 + microphone)
+    wave = wave / _rms(wave) + air / _rms(air) * 0.12 * 2.0 ** float(np.clip(breath, -3, 3))
+
+    # A shorter tract: played faster. Half a semitone per unit, little against the pitch that espeak-ng was given.
+    recorded: Samples = resample(wave.astype(np.float32), round(rate_hz * 2 ** (tract / 24)), stage.rate_hz).astype(
+        np.float64
+    )
+    hiss = rng.standard_normal(len(recorded)) * 10 ** (-rng.uniform(*stage.noise_db) / 20)
+    recorded = _shaped(recorded / _rms(recorded) + hiss, stage.rate_hz, 0.0, stage.band_hz)
+    recorded *= 10 ** (rng.uniform(-32, -18) / 20) / _rms(recorded)
+    recorded /= max(1.0, float(np.abs(recorded).max()) / 0.98)
+    return recorded.astype(np.float32)
+
+
+def _rms(wave: Samples) -> float:
+    return float(np.sqrt(np.mean(np.square(wave)))) + 1e-9
+
+
+def _smooth(power: Samples, width: int) -> Samples:
+    """Moving average of ``width`` samples, same length."""
+    total = np.cumsum(np.pad(power, (width // 2 + 1, width - width // 2 - 1)), dtype=np.float64)
+    return np.maximum(total[width:] - total[:-width], 0.0)[: len(power)] / width
+
+
+def _shaped(wave: Samples, rate_hz: int, tilt: float, band_hz: tuple[float, float] = (20.0, 20000.0)) -> Samples:
+    """``wave`` with its spectrum tilted by ``tilt`` dB per octave between 200 and 6400 Hz, and cut to ``band_hz``."""
+    length = next_fast_len(len(wave) + rate_hz // 20, real=True)
+    frequency_hz = rfftfreq(length, 1 / rate_hz)
+    octave = np.log2(np.clip(frequency_hz, 200, 6400) / 1000)
+    gain = 10 ** (tilt * octave / 20)
+    low_hz, high_hz = band_hz
+    gain = gain / np.sqrt((1 + (low_hz / np.maximum(frequency_hz, 1.0)) ** 8) * (1 + (frequency_hz / high_hz) ** 16))
+    out: Samples = irfft(rfft(wave, length) * gain, length)[: len(wave)]
+    return out
