@@ -63,43 +63,71 @@ def _parser() -> argparse.ArgumentParser:
         _work, _corpora,
     ).add_argument("--refused", action="store_true", help="list every refused file, not only the reasons")  # fmt: skip
     command(
-        "prepare", prepare, "Compute the features that a study needs into the store.",
+        "prepare",
+        prepare,
+        "Compute the features that a study needs into the store.",
         "  ser prepare interaffection --data ~/corpora",
-        _study, _work, _corpora, _grid, _storing,
-    )  # fmt: skip
+        _study,
+        _work,
+        _corpora,
+        _grid,
+        _storing,
+    )
     sub = command(
-        "run", run, "Run a study's trials; finished ones are never run again.",
+        "run",
+        run,
+        "Run a study's trials; finished ones are never run again.",
         "  ser run interaffection --data ~/corpora --plan\n"
         "  ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
         "  ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
-        _study, _work, _corpora, _grid, _storing, _tracking,
-    )  # fmt: skip
+        _study,
+        _work,
+        _corpora,
+        _grid,
+        _storing,
+        _tracking,
+    )
     sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
     sub.add_argument("--profile", default="local", metavar="NAME", help="cluster/NAME.toml, or a path (default: local)")
     sub.add_argument("--address", metavar="ADDRESS", help="a running Ray cluster (default: this machine)")
     sub.add_argument(
-        "--accept-changed-corpus", action="store_true",
+        "--accept-changed-corpus",
+        action="store_true",
         help="run anew on a corpus that changed since trials finished; the finished ones are kept",
-    )  # fmt: skip
+    )
     command(
-        "status", status, "Show how far a study is: finished, running, failed, and each failure's last error.",
-        "  ser status interaffection", _study, _work, _tracking,
-    )  # fmt: skip
+        "status",
+        status,
+        "Show how far a study is: finished, running, failed, and each failure's last error.",
+        "  ser status interaffection",
+        _study,
+        _work,
+        _tracking,
+    )
     sub = command(
-        "report", report, "Write a study's tables and figures from its runs.",
+        "report",
+        report,
+        "Write a study's tables and figures from its runs.",
         "  ser report interaffection\n  ser report interaffection --ties first --work demo",
-        _study, _work, _tracking,
-    )  # fmt: skip
-    sub.add_argument("--ties", choices=("fractional", "first"), default="fractional", help="credit of tied best results")
+        _study,
+        _work,
+        _tracking,
+    )
+    sub.add_argument(
+        "--ties", choices=("fractional", "first"), default="fractional", help="credit of tied best results"
+    )
     sub.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap replicates (default: 1000)")
     sub.add_argument("--variant", metavar="ID", help="report on other settings or corpora than the newest")
     sub = command("ui", ui, "Open MLflow's pages on the runs.", "  ser ui --work demo --port 5001", _work, _tracking)
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     sub.add_argument("--port", type=int, default=5000, help="port (default: 5000)")
     sub = command(
-        "demo", demo, "Make speech corpora and run the whole interaffection grid on them, with a small budget.",
-        "  ser demo\n  ser demo --work /tmp/demo", _tracking,
-    )  # fmt: skip
+        "demo",
+        demo,
+        "Make speech corpora and run the whole interaffection grid on them, with a small budget.",
+        "  ser demo\n  ser demo --work /tmp/demo",
+        _tracking,
+    )
     sub.add_argument("--work", type=Path, default=Path("demo"), metavar="DIR", help="work folder (default: ./demo)")
     sub.add_argument("--profile", default="local", metavar="NAME", help="cluster/NAME.toml, or a path (default: local)")
     return parser
@@ -112,7 +140,11 @@ def _study(sub: argparse.ArgumentParser) -> None:
 def _work(sub: argparse.ArgumentParser) -> None:
     default = Path(os.environ.get("SER_WORK", "work"))
     sub.add_argument(
-        "--work", type=Path, default=default, metavar="DIR", help="where everything is written (default: $SER_WORK or ./work)"
+        "--work",
+        type=Path,
+        default=default,
+        metavar="DIR",
+        help="where everything is written (default: $SER_WORK or ./work)",
     )
 
 
@@ -131,9 +163,11 @@ def _grid(sub: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="PATH=VALUE", help="change a setting, e.g. training.batch_size=32"
     )
     sub.add_argument(
-        "--duplicates", default="once", metavar="once|repeat",
+        "--duplicates",
+        default="once",
+        metavar="once|repeat",
         help="equal models (one corpus, unified or multi): train once and count twice, or train both",
-    )  # fmt: skip
+    )
     sub.add_argument("--demo", action="store_true", help="the study's small budget")
     sub.add_argument("--noise", type=Path, metavar="DIR", help="recorded noise for augmentation (default: generated)")
     sub.add_argument("--rir", type=Path, metavar="DIR", help="recorded impulse responses (default: generated)")
@@ -171,7 +205,9 @@ def _setting(text: str) -> tuple[str, Any]:
     if path == "merge":
         return path, tuple(tuple(pair.split(":", 1)) for pair in value.split(",") if pair)
     if "," in value and not value.startswith(("(", "[")):
-        value = f"({value},)" if all(_literal(v) is not None for v in value.split(",")) else repr(tuple(value.split(",")))
+        value = (
+            f"({value},)" if all(_literal(v) is not None for v in value.split(",")) else repr(tuple(value.split(",")))
+        )
     literal = _literal(value)
     return path, value if literal is None else literal
 
@@ -197,10 +233,17 @@ def _request(args: argparse.Namespace) -> Any:
     from ser.gather import Request
 
     return Request(
-        study=args.study, work=args.work, data=tuple(args.data), wanted=_wanted(args.corpora),
-        settings=tuple(_setting(s) for s in args.set), seeds=args.seeds, duplicates=args.duplicates,
-        demo=args.demo, noise=args.noise, rir=args.rir,
-    )  # fmt: skip
+        study=args.study,
+        work=args.work,
+        data=tuple(args.data),
+        wanted=_wanted(args.corpora),
+        settings=tuple(_setting(s) for s in args.set),
+        seeds=args.seeds,
+        duplicates=args.duplicates,
+        demo=args.demo,
+        noise=args.noise,
+        rir=args.rir,
+    )
 
 
 def prepare(args: argparse.Namespace) -> int:
@@ -259,7 +302,9 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     show.refusals([r for s in plan.sources.values() for r in s.manifest.refused], everything=False)
     show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
     place = args.store or str(store.local)
-    job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan))
+    job = job_of(
+        plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan)
+    )
     already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
     if already:
         show.console.print(f"{already} of {len(plan.to_train)} trials are finished already")

@@ -24,7 +24,9 @@ def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple
     if variant is None:
         variant = runs[-1].data.tags["variant"] if runs else ""
     elif variant not in variants:
-        raise BadInput(repr(variant), "--variant", ", ".join(v for v in variants if v) or "none yet", "name one of these")
+        raise BadInput(
+            repr(variant), "--variant", ", ".join(v for v in variants if v) or "none yet", "name one of these"
+        )
     runs = [r for r in runs if r.data.tags.get("variant") == variant]
     described = [json.loads(r.data.tags["grid"]) for r in runs]
     names = described[-1]["corpora"] if described else [[c.name, c.letter, c.tested] for c in study.corpora]
@@ -41,13 +43,22 @@ def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     points = study.grid(corpora)
     grid = Grid(
-        study=study.name, title=study.title, letters={c.name: c.letter for c in corpora},
-        corpora=tuple(c.name for c in corpora), train_only=tuple(c.name for c in corpora if not c.tested),
-        classes=_classes(runs, study), temporal=_axis(points, "temporal"), pooling=_axis(points, "pooling"),
-        task=_axis(points, "task"), seeds=tuple(range(seeds)), points=tuple(points), demo=demo,
+        study=study.name,
+        title=study.title,
+        letters={c.name: c.letter for c in corpora},
+        corpora=tuple(c.name for c in corpora),
+        train_only=tuple(c.name for c in corpora if not c.tested),
+        classes=_classes(runs, study),
+        temporal=_axis(points, "temporal"),
+        pooling=_axis(points, "pooling"),
+        task=_axis(points, "task"),
+        seeds=tuple(range(seeds)),
+        points=tuple(points),
+        demo=demo,
         papers_own=bool(runs) and not demo and {c.name for c in corpora} <= {c.name for c in study.corpora},
-        notes=(*notes, *_notes(runs)), failures=failures,
-    )  # fmt: skip
+        notes=(*notes, *_notes(runs)),
+        failures=failures,
+    )
     wanted = [r for r in runs if r.info.status == "FINISHED"]
     return [result for run in wanted for result in _results(tracker, run, grid)], grid
 
@@ -86,11 +97,20 @@ def _results(tracker: Tracker, run: Any, grid: Grid) -> list[Result]:
     for target, rows in table.sort_values("uid").groupby("corpus", sort=False):
         out.append(
             Result(
-                trial_id=tags["trial_id"], run_id=run.info.run_id, corpora=tuple(params["corpora"].split(",")),
-                temporal=params["temporal"], pooling=params["pooling"], task=params["task"], seed=int(params["seed"]),
-                target=str(target), wa=run.data.metrics[f"wa/{target}"], ua=run.data.metrics[f"ua/{target}"],
-                uids=tuple(rows["uid"]), truth=rows["label"].map(number).to_numpy(np.int64),
-                predicted=rows["predicted"].map(number).to_numpy(np.int64), same_as=tags.get("same_as", ""),
-            )  # fmt: skip
+                trial_id=tags["trial_id"],
+                run_id=run.info.run_id,
+                corpora=tuple(params["corpora"].split(",")),
+                temporal=params["temporal"],
+                pooling=params["pooling"],
+                task=params["task"],
+                seed=int(params["seed"]),
+                target=str(target),
+                wa=run.data.metrics[f"wa/{target}"],
+                ua=run.data.metrics[f"ua/{target}"],
+                uids=tuple(rows["uid"]),
+                truth=rows["label"].map(number).to_numpy(np.int64),
+                predicted=rows["predicted"].map(number).to_numpy(np.int64),
+                same_as=tags.get("same_as", ""),
+            )
         )
     return out

@@ -37,7 +37,10 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
 
 def _seconds_per_update(plan: Plan, block: Part) -> float:
     """One mini-batch of the corpora's mean length through the whole network and back; the better of two."""
-    study, width = plan.study, registry.find("frontends", plan.study.front_end.name).width(plan.study.front_end.values())
+    study, width = (
+        plan.study,
+        registry.find("frontends", plan.study.front_end.name).width(plan.study.front_end.values()),
+    )
     clean = [s.recipes[0] for s in plan.sources.values()]
     frames = max(2, round(total_frames(clean) / sum(len(r.items) for r in clean)))
     batch = study.training.batch_size

@@ -61,9 +61,7 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     return replace(plan, notes=(*plan.notes, *notes))
 
 
-def locate(
-    data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None
-) -> list[tuple[Corpus, Path]]:
+def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[Corpus, Path]]:
     """Which corpora, and where. Without ``wanted``: all of the study's own that are found, or all without a study.
 
     The order is the study's own, then by name, however they were written: the order is part of a trial's identity.
@@ -76,17 +74,22 @@ def locate(
     names = [w.name for w in wanted] or [name for name in found if not own or name in own]
     if not names:
         raise BadInput(
-            f"no corpus below {', '.join(map(str, data)) or 'nothing given'}", "--data, --corpora",
-            f"{', '.join(own) or ', '.join(registry.names('corpora'))}", "name their folders: --data DIR or --corpora NAME=PATH",
-        )  # fmt: skip
+            f"no corpus below {', '.join(map(str, data)) or 'nothing given'}",
+            "--data, --corpora",
+            f"{', '.join(own) or ', '.join(registry.names('corpora'))}",
+            "name their folders: --data DIR or --corpora NAME=PATH",
+        )
     given = {w.name: w.path for w in wanted}
     out = []
     for name in names:
         path = given.get(name) or (found[name][1] if name in found else None)
         if path is None:
             raise BadInput(
-                repr(name), "--corpora", f"found below --data: {', '.join(found) or 'nothing'}", f"say where: {name}=PATH"
-            )  # fmt: skip
+                repr(name),
+                "--corpora",
+                f"found below --data: {', '.join(found) or 'nothing'}",
+                f"say where: {name}=PATH",
+            )
         loader = found[name][0] if name in found and not given.get(name) else None
         out.append((own.get(name) or Corpus(name, "", Part(loader or _loader(name, path)), Part("")), path))
     order = {name: i for i, name in enumerate(own)}
@@ -100,9 +103,11 @@ def _loader(name: str, path: Path) -> str:
     if path.suffix.lower() == ".csv" or (path / "manifest.csv").exists():
         return "manifest_csv"
     raise BadInput(
-        f"{name}={path}", "--corpora", f"a CSV manifest, or one of {', '.join(registry.names('corpora'))}",
+        f"{name}={path}",
+        "--corpora",
+        f"a CSV manifest, or one of {', '.join(registry.names('corpora'))}",
         "name the corpus after its loader, or write a manifest",
-    )  # fmt: skip
+    )
 
 
 def read(corpus: Corpus, path: Path, work: Path, bar: Bar) -> Manifest:

@@ -32,7 +32,8 @@ SAVEE = {
 }  # fmt: skip
 MANIFEST = {
     **{name: name for name in EMOTIONS},
-    "happiness": "happy", "joy": "happy", "feliz": "happy", "felicidade": "happy", "alegria": "happy", "alegre": "happy",
+    "happiness": "happy", "joy": "happy", "feliz": "happy", "felicidade": "happy",
+    "alegria": "happy", "alegre": "happy",
     "anger": "angry", "raiva": "angry", "irritado": "angry",
     "neutro": "neutral", "neutra": "neutral",
     "sadness": "sad", "triste": "sad", "tristeza": "sad",

@@ -1,5 +1,6 @@
-"""Trials on one machine or a cluster: the only file that imports Ray. Tune enumerates and schedules; MLflow is the ledger.
+"""Trials on one machine or a cluster: the only file that imports Ray.
 
+Tune enumerates and schedules; MLflow is the ledger.
 Tune's own restore may run finished trials again, so it is not used: whatever has no finished run in MLflow is handed to
 a new Tune experiment, and each trial goes on from its own checkpoint.
 """
@@ -87,9 +88,7 @@ class Summary:
     slots: float = 1.0
 
 
-def run(
-    job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None, listener: Listener
-) -> Summary:
+def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None, listener: Listener) -> Summary:
     """Train all of ``trials`` that have no finished run yet, as many at once as ``profile`` and the machines allow.
 
     Ctrl-C ends the running trials at their last checkpoint; the same call continues.
@@ -187,7 +186,7 @@ class _Relay(Callback):
 
 @contextlib.contextmanager
 def _session(address: str | None, profile: Profile) -> Iterator[float]:
-    """A Ray session; yields how many trials fit at once. A local one lives in a short temporary folder and goes with it."""
+    """A Ray session; yields how many trials fit at once. A local one cleans up behind itself."""
     options: dict[str, Any] = {
         "runtime_env": {"env_vars": WORKER_ENVIRONMENT},
         "log_to_driver": False,
@@ -214,8 +213,9 @@ def _session(address: str | None, profile: Profile) -> Iterator[float]:
             fits = min(fits, have.get("GPU", 0) / profile.gpus_per_trial)
         if fits < 1:
             raise BadInput(
-                f"{profile.cpus_per_trial} CPU and {profile.gpus_per_trial} GPU per trial", "--profile",
+                f"{profile.cpus_per_trial} CPU and {profile.gpus_per_trial} GPU per trial",
+                "--profile",
                 f"at most what there is: {have.get('CPU', 0):.0f} CPU, {have.get('GPU', 0):.0f} GPU",
                 "choose another profile",
-            )  # fmt: skip
+            )
         yield min(fits, profile.trials_at_once or fits)

@@ -83,10 +83,12 @@ class Manifest:
 
     @property
     def speakers(self) -> tuple[str, ...]:
+        """All speakers, sorted."""
         return tuple(sorted({u.speaker for u in self.utterances}))
 
     @property
     def hours(self) -> float:
+        """Duration of all usable utterances."""
         return sum(u.seconds for u in self.utterances) / 3600
 
     def counts(self) -> dict[str, int]:

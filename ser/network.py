@@ -1,4 +1,4 @@
-"""A whole network of paper 003, Fig. 5: normalisation, temporal block, attention pooling, one head or one per corpus."""
+"""A whole network of paper 003, Fig. 5: normalisation, temporal block, attention pooling, head or heads."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ class AttentionPooling(nn.Module):
         self.outputs = width * (2 if self.variance else 1)
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """[sum(lengths), width] -> [batch, outputs]. The weights are one dense [batch, frames] matrix, zero elsewhere."""
+        """[sum(lengths), width] -> [batch, outputs]. The weights are a dense [batch, frames] matrix."""
         owner = torch.arange(len(lengths), device=frames.device).repeat_interleave(lengths, output_size=len(frames))
         foreign = owner != torch.arange(len(lengths), device=frames.device)[:, None]
         alpha = (frames @ self.u).expand(len(lengths), -1).masked_fill(foreign, -torch.inf).softmax(dim=1)
@@ -36,7 +36,7 @@ class AttentionPooling(nn.Module):
 
 
 class Network(nn.Module):
-    """Logits of one corpus's utterances. ``heads`` names the corpora for the multi-task set-up, or is empty for unified.
+    """Logits of one corpus's utterances. ``heads`` names the corpora for the multi-task set-up, empty for unified.
 
     ``mean`` and ``scale`` [width] normalise each frequency bin; they are part of the checkpoint.
     """
@@ -53,7 +53,7 @@ class Network(nn.Module):
         self.heads = nn.ModuleDict({h: nn.Linear(self.pooling.outputs, classes) for h in heads or (SHARED_HEAD,)})
 
     def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:
-        """Frames of a batch one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
+        """Frames one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
         hidden = self.temporal((frames - self.mean) * self.scale, lengths)
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
         return head(self.pooling(hidden, lengths))  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""From a study and scanned corpora to the list of trials: splits, augmented copies, store entries, duplicates, checks."""
+"""From a study and scanned corpora to its trials: splits, augmented copies, store entries, duplicates, checks."""
 
 import hashlib
 import re
@@ -112,9 +112,11 @@ def _corpus(study: Study, name: str, manifest: Manifest, taken: list[str]) -> Co
             return known
     if not _NAME.fullmatch(name) or name in _RESERVED:
         raise BadInput(
-            repr(name), "--corpora", f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}",
+            repr(name),
+            "--corpora",
+            f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}",
             "rename it: NAME=PATH",
-        )  # fmt: skip
+        )
     letters = [c.letter for c in study.corpora if c.name in taken]
     letters += [_letter(other, letters) for other in taken[: taken.index(name)] if other not in _own(study)]
     return Corpus(name, _letter(name, letters), part_of(manifest), study.other_corpora)
@@ -141,9 +143,11 @@ def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:
     kept = [u for u in renamed if u.label in study.classes]
     if not kept:
         raise BadInput(
-            f"no utterance of {', '.join(study.classes)}", f"corpus {manifest.corpus}",
-            f"it has {', '.join(manifest.counts()) or 'none'}", "choose another corpus, or merge labels: --set merge=a:b",
-        )  # fmt: skip
+            f"no utterance of {', '.join(study.classes)}",
+            f"corpus {manifest.corpus}",
+            f"it has {', '.join(manifest.counts()) or 'none'}",
+            "choose another corpus, or merge labels: --set merge=a:b",
+        )
     return kept
 
 
@@ -154,9 +158,11 @@ def _check_classes(study: Study, done: Split) -> list[str]:
         absent = [c for c in study.classes if c not in {u.label for u in utterances}] if utterances else []
         if absent and side == "train":
             raise BadInput(
-                f"no {', '.join(absent)} in the training side", f"split of {done.corpus}",
-                f"utterances of each of {', '.join(study.classes)}", "change the split's seed or speakers with --set",
-            )  # fmt: skip
+                f"no {', '.join(absent)} in the training side",
+                f"split of {done.corpus}",
+                f"utterances of each of {', '.join(study.classes)}",
+                "change the split's seed or speakers with --set",
+            )
         if absent:
             notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")
     return notes
@@ -187,9 +193,11 @@ def check_axes(plan: Plan) -> None:
         other = seen.setdefault(key, trial)
         if other is not trial:
             raise BadInput(
-                f"{other.title} and {trial.title} would train on identical inputs and settings", f"grid of {plan.study.name}",
-                "trials that differ in data or settings", "take one of the two corpora or values off its axis",
-            )  # fmt: skip
+                f"{other.title} and {trial.title} would train on identical inputs and settings",
+                f"grid of {plan.study.name}",
+                "trials that differ in data or settings",
+                "take one of the two corpora or values off its axis",
+            )
 
 
 def _content(done: Split) -> str:

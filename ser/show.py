@@ -63,7 +63,9 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
     for label in dict.fromkeys([*found, *expected]):
         release = expected.get(label)
         differs = release is not None and release != found.get(label, 0)
-        table.add_row(label, str(found.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}")
+        table.add_row(
+            label, str(found.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}"
+        )
     console.print(table)
     refusals(manifest.refused, all_refused)
 
@@ -87,17 +89,16 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     console.print(f"[bold]{plan.study.name}[/bold]: {plan.study.title}")
     table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
     for s in plan.sources.values():
-        table.add_row(
-            s.corpus.name, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint
-        )
+        table.add_row(s.corpus.name, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)
     console.print(table)
     for note in plan.notes:
         console.print(f"note: {note}")
     twins = f"; {len(plan.twins)} are the same model as another (one corpus: unified = multi) and count in both places"
     console.print(
         f"{len(plan.trials)} trials, {plan.results} results, {len(plan.to_train)} to train"
-        + (twins if plan.twins else "") + f"; {finished} finished"
-    )  # fmt: skip
+        + (twins if plan.twins else "")
+        + f"; {finished} finished"
+    )
     for line in cost:
         console.print(line)
 

@@ -45,11 +45,12 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
     for side in wanted:
         if not sides[side]:
             raise BadInput(
-                f"no utterance for {side}", f"split of {corpus} by {rule}",
+                f"no utterance for {side}",
+                f"split of {corpus} by {rule}",
                 f"what was found: speakers {_some({u.speaker for u in utterances})}; sessions "
                 f"{_some({u.session for u in utterances})}",
                 "change the rule, or bring the missing speakers",
-            )  # fmt: skip
+            )
     prove(done)
     return done
 
@@ -79,9 +80,11 @@ def _speakers(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
     size = Counter(u.speaker for u in utterances)
     if len(size) < sum(v > 0 for v in share.values()):
         raise BadInput(
-            f"{len(size)} speaker(s)", f"split of {corpus} by {rule}", "at least one speaker for each side",
+            f"{len(size)} speaker(s)",
+            f"split of {corpus} by {rule}",
+            "at least one speaker for each side",
             "bring more speakers, or list the corpus as train-only",
-        )  # fmt: skip
+        )
     sex = {u.speaker: u.sex for u in utterances}
     fixed = _fixed(corpus, utterances)
     draw = np.random.default_rng(int(rule["seed"]))
@@ -146,9 +149,11 @@ def prove(done: Split) -> dict[str, Any]:
                 before, uid = seen.setdefault(key(u), (s, u.uid))
                 if before != s:
                     raise Leak(
-                        f"{kind} of {uid} ({before}) and {u.uid} ({s})", f"split of {done.corpus}",
-                        f"each {kind} on one side only", "change the split rule or mend the corpus",
-                    )  # fmt: skip
+                        f"{kind} of {uid} ({before}) and {u.uid} ({s})",
+                        f"split of {done.corpus}",
+                        f"each {kind} on one side only",
+                        "change the split rule or mend the corpus",
+                    )
     return {
         "corpus": done.corpus,
         "speakers": {s: sorted({u.speaker for u in us}) for s, us in done.sides().items()},

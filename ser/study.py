@@ -29,9 +29,11 @@ class Part:
         raise BadInput(f"no setting {key!r}", self.name, known, "state it in the study file")
 
     def values(self) -> dict[str, Any]:
+        """The settings by name."""
         return dict(self.settings)
 
     def changed(self, **settings: Value) -> "Part":
+        """The part with some settings replaced."""
         return part(self.name, **{**self.values(), **settings})
 
     def __str__(self) -> str:
@@ -110,6 +112,7 @@ class Trial:
 
     @property
     def combination(self) -> str:
+        """The corpora's letters: ``I+T+R``."""
         return "+".join(c.letter for c in self.corpora)
 
     @property
@@ -204,10 +207,13 @@ class Study:
         return self.points(tuple(c.name for c in corpora), tuple(c.name for c in corpora if not c.tested))
 
     def block(self, name: str) -> Part:
+        """The temporal block of that name. Raises BadInput."""
         for block in self.blocks:
             if block.name == name:
                 return block
-        raise BadInput(repr(name), f"study {self.name}", ", ".join(b.name for b in self.blocks), "name one of its blocks")
+        raise BadInput(
+            repr(name), f"study {self.name}", ", ".join(b.name for b in self.blocks), "name one of its blocks"
+        )
 
     def trial(self, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
         """The statement of one point."""
@@ -243,13 +249,14 @@ class Study:
             return replace(self, training=replace(self.training, **{key: new}))
         if head == "front_end" and key in self.front_end.values():
             return replace(self, front_end=_changed(self.front_end, key, value, place))
-        for group in ("blocks", "augmentation"):
-            parts: tuple[Part, ...] = getattr(self, group)
-            if any(p.name == head and key in p.values() for p in parts):
-                return replace(self, **{group: tuple(_changed(p, key, value, place) if p.name == head else p for p in parts)})
+        if any(p.name == head and key in p.values() for p in self.blocks):
+            return replace(self, blocks=_each(self.blocks, head, key, value, place))
+        if any(p.name == head and key in p.values() for p in self.augmentation):
+            return replace(self, augmentation=_each(self.augmentation, head, key, value, place))
         if any(c.name == head and (key in c.loader.values() or key in c.split.values()) for c in self.corpora):
             return replace(
-                self, corpora=tuple(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
+                self,
+                corpora=tuple(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora),
             )
         raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
 
@@ -266,6 +273,10 @@ class Study:
 
 def _changed(old: Part, key: str, value: Value, place: str) -> Part:
     return old.changed(**{key: _alike(old[key], value, place)})
+
+
+def _each(parts: tuple[Part, ...], name: str, key: str, value: Value, place: str) -> tuple[Part, ...]:
+    return tuple(_changed(p, key, value, place) if p.name == name else p for p in parts)
 
 
 def _corpus_changed(corpus: Corpus, key: str, value: Value, place: str) -> Corpus:

@@ -50,8 +50,11 @@ class Location:
             return cls(f"sqlite:///{work.absolute() / 'mlflow.db'}", str(work.absolute() / "artifacts"))
         if not uri.startswith(("http://", "https://", "sqlite:///", "postgresql", "mysql", "mssql")):
             raise BadInput(
-                repr(uri), "--tracking-uri", "http(s)://HOST:PORT, sqlite:///FILE, or a database URL of MLflow", "give one"
-            )  # fmt: skip
+                repr(uri),
+                "--tracking-uri",
+                "http(s)://HOST:PORT, sqlite:///FILE, or a database URL of MLflow",
+                "give one",
+            )
         return cls(uri, "" if uri.startswith("http") else str(work.absolute() / "artifacts"))
 
 
@@ -122,14 +125,14 @@ class Tracker:
         return RunLog(self.client, run_id)
 
     def mirror(self, original: Run, trial: Trial) -> None:
-        """Record ``trial`` as finished by the training of ``original``, an equal model: the same values, marked as such."""
+        """Record ``trial`` as finished by the training of ``original``, an equal model: same values, marked as such."""
         tags = {k: v for k, v in original.data.tags.items() if not k.startswith("mlflow.") and k != "trial_id"}
         log = self.start(trial, tags | {"same_as": original.data.tags["trial_id"]})
         if log is None:
             return
-        metrics = [m for key in original.data.metrics for m in self.client.get_metric_history(original.info.run_id, key)]
-        log.send(metrics)
-        folder = Path(self.client.download_artifacts(original.info.run_id, ""))
+        run_id = original.info.run_id
+        log.send(m for key in original.data.metrics for m in self.client.get_metric_history(run_id, key))
+        folder = Path(self.client.download_artifacts(run_id, ""))
         for name in ("confusion", "split"):
             self.client.log_artifacts(log.run_id, str(folder / name), name)
         self.client.log_artifact(log.run_id, str(folder / "predictions.csv"))
@@ -155,10 +158,11 @@ class Tracker:
                 )
                 if then != corpus.fingerprint and alike:
                     raise BadInput(
-                        f"fingerprint {corpus.fingerprint}, but {then} when {run.info.run_name} finished", f"corpus {name}",
+                        f"fingerprint {corpus.fingerprint}, but {then} when {run.info.run_name} finished",
+                        f"corpus {name}",
                         "the corpus as it was, or a fresh start on the changed one",
                         "restore it, or pass --accept-changed-corpus (finished runs are kept)",
-                    )  # fmt: skip
+                    )
 
     def artifact(self, run: Run, path: str) -> Path:
         """A local copy of one artifact."""

@@ -173,7 +173,8 @@ def _train_epoch(
         loss = losses[name](network(batch.frames, batch.lengths, name), batch.labels)
         if not torch.isfinite(loss):
             who = ", ".join(items.names[i] for i in batch.indices)
-            raise Diverged(f"loss {loss.item()} at step {step + 1}, learning rate {settings.learning_rate}; batch: {who}")
+            rate = settings.learning_rate
+            raise Diverged(f"loss {loss.item()} at step {step + 1}, learning rate {rate}; batch: {who}")
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
         optimiser.step()
@@ -182,9 +183,7 @@ def _train_epoch(
     return means | {"train/loss": sum(means.values()) / len(means)}
 
 
-def _validate(
-    network: Network, losses: Mapping[str, nn.Module], sides: Mapping[str, Items]
-) -> dict[str, float]:
+def _validate(network: Network, losses: Mapping[str, nn.Module], sides: Mapping[str, Items]) -> dict[str, float]:
     """Loss, WA and UA of every corpus's validation side; the loss that decides is the mean over corpora."""
     row: dict[str, float] = {}
     for name, items in sides.items():
@@ -223,10 +222,8 @@ def _save(
     os.replace(temporary, path)
 
 
-def _resume(
-    path: Path, network: Network, optimiser: torch.optim.Optimizer
-) -> tuple[_Progress, dict[str, Tensor]]:
-    """The state at the last epoch's end, loaded without running any code in the file; a fresh state if there is none."""
+def _resume(path: Path, network: Network, optimiser: torch.optim.Optimizer) -> tuple[_Progress, dict[str, Tensor]]:
+    """The state at the last epoch's end, loaded without running code from the file; a fresh one if there is none."""
     if not path.exists():
         return _Progress(), {}
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

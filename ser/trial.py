@@ -74,11 +74,18 @@ def job_of(
         "notes": json.dumps(notes),
     }
     return Job(
-        study=plan.study.name, where=where, work=str(work.absolute()), store=store,
+        study=plan.study.name,
+        where=where,
+        work=str(work.absolute()),
+        store=store,
         keys={name: tuple(r.key for r in s.recipes) for name, s in plan.sources.items()},
-        sides=sides, proofs={name: prove(s.split) for name, s in plan.sources.items()},
-        tags=tags, mirrors=mirrors, device=device, threads=threads,
-    )  # fmt: skip
+        sides=sides,
+        proofs={name: prove(s.split) for name, s in plan.sources.items()},
+        tags=tags,
+        mirrors=mirrors,
+        device=device,
+        threads=threads,
+    )
 
 
 def _copies(recipes: Any) -> list[tuple[str, str]]:
@@ -193,7 +200,7 @@ def _results(trial: Trial, outcome: Outcome) -> dict[str, float]:
 
 
 def _write_files(job: Job, trial: Trial, outcome: Outcome, folder: Path) -> None:
-    """Everything the run keeps as files: confusion matrices, predictions, the proof of the split, statement, weights."""
+    """Everything the run keeps as files: confusion matrices, predictions, splits' proofs, statement, weights."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("confusion", "split"):
         (folder / name).mkdir(parents=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 @cache
 def code_version() -> str:
     """For example ``0.1.0+3f2a9c1`` or, with uncommitted changes, ``0.1.0+3f2a9c1.changed``."""
-    command = ["git", "-C", str(Path(__file__).parent.parent), "describe", "--always", "--dirty=.changed", "--exclude=*"]
+    here = str(Path(__file__).parent.parent)
+    command = ["git", "-C", here, "describe", "--always", "--dirty=.changed", "--exclude=*"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
