@@ -23,7 +23,9 @@ def write(
     wave = np.zeros_like(time)
     for harmonic in range(1, int(3800 / pitch_hz)):
         hz = harmonic * pitch_hz
-        wave += np.exp(-(((hz - formant_hz) / 250) ** 2)) * np.sin(2 * np.pi * (hz * time + rng.uniform()))
+        weight = np.exp(-(((hz - formant_hz) / 250) ** 2))
+        if weight > 1e-3:
+            wave += weight * np.sin(2 * np.pi * (hz * time + rng.uniform()))
     wave *= 1 + 0.5 * np.sin(2 * np.pi * (3 + kind) * time)
     wave = 0.5 * wave / np.abs(wave).max() + rng.normal(0, 0.003, len(time))
     path.parent.mkdir(parents=True, exist_ok=True)

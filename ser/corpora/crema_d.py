@@ -32,7 +32,6 @@ NAME = re.compile(
 )
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
 SHOWN = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
-TABLES = ("VideoDemographics.csv", "tabulatedVotes.csv")
 COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"", "filename", *"adfhns"}}
 Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes per label
 
@@ -59,9 +58,8 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     source = _label_source(settings)
     found, wrong = _tree.recordings(root, NAME)
     refused = _tree.misnamed(wrong, FILES)
-    rows = {name: list(_rows(path, refused)) for name, path in _tables(root).items()}
-    sex = {row["actorid"]: row["sex"][:1].upper() for row in rows.get("videodemographics.csv", [])}
-    votes = _votes(rows.get("tabulatedvotes.csv", []))
+    tables = _tables(root)
+    sex, votes = _sexes(tables, refused), _votes(tables, refused)
     if source != "acted" and not votes:
         raise BadInput(
             f"no usable tabulatedVotes.csv below {root}",
@@ -112,8 +110,8 @@ def _tables(folder: Path) -> dict[str, Path]:
     return {path.name.lower(): path for path in sorted(known, key=lambda p: (-len(p.parts), p))}
 
 
-def _rows(path: Path, refused: list[Refusal]) -> Iterator[dict[str, str]]:
-    """Rows under lower-case column names, as their case differs between copies; an unusable table is refused."""
+def _rows(path: Path, refused: list[Refusal]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line numbers and cells by lower-case column names, as their case differs; what is unusable is refused."""
     text = path.read_text(encoding="utf-8-sig", errors="replace")
     if text.startswith("version https://git-lfs"):
         refused.append(Refusal(str(path), "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"))
@@ -121,23 +119,35 @@ def _rows(path: Path, refused: list[Refusal]) -> Iterator[dict[str, str]]:
     reader = csv.DictReader(text.splitlines())
     reader.fieldnames = [name.lower() for name in reader.fieldnames or ()]
     if lacking := COLUMNS[path.name.lower()] - set(reader.fieldnames):
-        refused.append(Refusal(str(path), f"a table without the columns {', '.join(sorted(lacking))}"))
+        refused.append(Refusal(str(path), f"a table without the columns {', '.join(map(repr, sorted(lacking)))}"))
         return
     for row in reader:
         if None in row.values():
-            refused.append(Refusal(str(path), f"line {reader.line_num}: too few cells"))
+            refused.append(Refusal(f"{path}:{reader.line_num}", "too few cells"))
         else:
-            yield row
+            yield reader.line_num, row
 
 
-def _votes(rows: Iterable[Mapping[str, str]]) -> Votes:
+def _sexes(tables: Mapping[str, Path], refused: list[Refusal]) -> dict[str, str]:
+    path = tables.get("videodemographics.csv")
+    initials = {row["actorid"]: row["sex"][:1].upper() for _, row in _rows(path, refused)} if path else {}
+    return {actor: sex for actor, sex in initials.items() if sex in ("F", "M")}
+
+
+def _votes(tables: Mapping[str, Path], refused: list[Refusal]) -> Votes:
     votes: Votes = {}
-    for row in rows:
+    path = tables.get("tabulatedvotes.csv")
+    for line, row in _rows(path, refused) if path else ():
         shown = SHOWN.get(row[""][:1])
-        if shown and len(row[""]) == 6:
+        try:
             counts = {label: int(row[letter.lower()]) for letter, label in LETTERS.items()}
-            # The authors write -1 for "no value"; Counter.elements() passes over what is not positive.
-            votes.setdefault(row["filename"], {})[shown] = Counter(counts)
+        except ValueError:
+            shown = None
+        if shown is None or len(row[""]) != 6:
+            refused.append(Refusal(f"{path}:{line}", "not a line of vote counts"))
+            continue
+        # The authors write -1 for "no value"; Counter.elements() passes over what is not positive.
+        votes.setdefault(row["filename"], {})[shown] = Counter(counts)
     return votes
 
 

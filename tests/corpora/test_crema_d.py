@@ -1,0 +1,153 @@
+"""CREMA-D: acted labels from names, votes of those who heard, saw, or did both, from a table that may be absent."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ser.corpora import crema_d
+from ser.errors import BadInput
+from ser.manifest import Listing
+from ser.scan import scan
+
+VOTES = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"\n'
+
+
+def clone(root: Path, clips: list[str], votes: str = "", demographics: str = "") -> Path:
+    for clip in clips:
+        path = root / f"AudioWAV/{clip}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for name, header, rows in (
+        ("processedResults/tabulatedVotes.csv", VOTES, votes),
+        ("VideoDemographics.csv", '"ActorID","Age","Sex","Race","Ethnicity"\n', demographics),
+    ):
+        if rows:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(rows if rows.startswith("version") else header + rows)
+    return root
+
+
+def labels(found: Listing) -> dict[str, str]:
+    return {u.uid.removeprefix("crema_d/"): u.label for u in found.utterances}
+
+
+def test_names_alone_are_enough(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_ANG_XX", "1002_IEO_HAP_LO", "1003_IEO_NEU_XX"])
+    found = crema_d.load(root, {})
+    assert labels(found) == {"1001_DFA_ANG_XX": "angry", "1002_IEO_HAP_LO": "happy", "1003_IEO_NEU_XX": "neutral"}
+    u = found.utterances[1]
+    assert (u.speaker, u.sex, u.sentence, u.intensity, u.votes) == ("crema_d/1002", "", "IEO", "low", ())
+    assert crema_d.find(tmp_path) == tmp_path / "AudioWAV"
+
+
+def test_clip_of_the_old_name_is_the_clip_of_the_tables(tmp_path: Path) -> None:
+    root = clone(
+        tmp_path, ["1040_ITH_SAD_X"], '"103234",0,0,2,0,5,3,"1040_ITH_SAD_XX",10,0.5,"N"\n', "1040,42,Female,,\n"
+    )
+    (u,) = crema_d.load(root, {"label_source": "voice"}).utterances
+    assert (u.uid, u.label, u.label_raw, u.sex) == ("crema_d/1040_ITH_SAD_XX", "neutral", "neutral", "F")
+    assert Counter(u.votes) == {("voice", "neutral"): 5, ("voice", "sad"): 3, ("voice", "fear"): 2}
+    assert crema_d.find(tmp_path) == tmp_path
+
+
+# Voice: angry and disgust tie. Face: disgust. Both: disgust and sad tie. Pooled winners: disgust 3, angry 1, sad 1.
+TIED = (
+    '"100009",5,5,0,0,1,1,"1001_DFA_DIS_XX",12,0.4,"A:D"\n'
+    '"200009",0,9,0,0,1,-1,"1001_DFA_DIS_XX",10,0.9,"D"\n'
+    '"300009",0,4,0,0,1,4,"1001_DFA_DIS_XX",9,0.4,"D:S"\n'
+)
+
+
+def test_sources_of_the_label(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_DIS_XX", "1002_DFA_HAP_XX"], TIED)
+    assert labels(crema_d.load(root, {"label_source": "acted"})) == {
+        "1001_DFA_DIS_XX": "disgust",
+        "1002_DFA_HAP_XX": "happy",
+    }
+    pooled = crema_d.load(root, {"label_source": "pooled3"})
+    assert labels(pooled) == {"1001_DFA_DIS_XX": "disgust"}
+    assert [r.reason for r in pooled.refused] == ["no pooled3 votes in the table"]
+    voice = crema_d.load(root, {"label_source": "voice"})
+    assert labels(voice) == {}
+    assert [r.reason for r in voice.refused] == ["voice votes tie: angry, disgust", "no voice votes in the table"]
+    with pytest.raises(BadInput, match="acted, voice, pooled3"):
+        crema_d.load(root, {"label_source": "soft"})
+
+
+def test_minus_one_is_no_vote(tmp_path: Path) -> None:
+    (u,) = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX"], TIED), {}).utterances
+    assert Counter(rater for rater, _ in u.votes) == {"voice": 12, "face": 10, "av": 9}
+
+
+def test_pooling_counts_winners_not_votes(tmp_path: Path) -> None:
+    # Happy has most votes (10 of 18), but wins once; neutral wins twice.
+    rows = (
+        '"100001",0,0,0,8,0,0,"1001_DFA_HAP_XX",8,1,"H"\n'
+        '"200001",0,0,0,1,4,0,"1001_DFA_HAP_XX",5,0.8,"N"\n'
+        '"300001",0,0,0,1,4,0,"1001_DFA_HAP_XX",5,0.8,"N"\n'
+    )
+    found = crema_d.load(clone(tmp_path, ["1001_DFA_HAP_XX"], rows), {"label_source": "pooled3"})
+    assert labels(found) == {"1001_DFA_HAP_XX": "neutral"}
+
+
+def test_tables_that_are_pointers_are_told(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_ANG_XX"], "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    found = crema_d.load(root, {})
+    assert len(found.utterances) == 1
+    assert [r.reason for r in found.refused] == [
+        "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"
+    ]
+    with pytest.raises(BadInput, match="git lfs pull"):
+        crema_d.load(root, {"label_source": "voice"})
+
+
+def test_table_of_another_kind_is_told(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_ANG_XX"], demographics="1001,51,Male,,\n1002,21\n")
+    (root / "tabulatedVotes.csv").write_text("a,b\n1,2\n")
+    found = crema_d.load(root, {})
+    assert found.utterances[0].sex == "M"
+    assert [(r.what, r.reason) for r in found.refused] == [
+        (f"{root}/VideoDemographics.csv:3", "too few cells"),
+        (f"{root}/tabulatedVotes.csv", "a table without the columns '', 'd', 'f', 'filename', 'h', 'n', 's'"),
+    ]
+
+
+def test_lines_that_are_no_votes_are_told(tmp_path: Path) -> None:
+    rows = TIED + '"400009",5,5,0,0,1,1,"x",1,1,"A"\n"100010",NA,5,0,0,1,1,"x",1,1,"A"\n"7",1,1,1,1,1,1,"x",1,1,"A"\n'
+    found = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX"], rows), {"label_source": "pooled3"})
+    assert labels(found) == {"1001_DFA_DIS_XX": "disgust"}
+    assert [r.what[-5:] + r.reason for r in found.refused] == [f"csv:{n}not a line of vote counts" for n in (5, 6, 7)]
+
+
+def test_mp3_copies_are_not_second_clips(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_ANG_XX"])
+    (root / "AudioMP3").mkdir()
+    (root / "AudioMP3/1001_DFA_ANG_XX.mp3").touch()
+    assert [Path(u.path).suffix for u in crema_d.load(root, {}).utterances] == [".wav"]
+
+
+def test_full_release() -> None:
+    assert sum(crema_d.expected({}).values()) == 7442
+    assert crema_d.expected({})["neutral"] == 1087
+    assert sum(crema_d.expected({"label_source": "voice"}).values()) == 7442 - 644
+
+
+def test_miniature(tmp_path: Path) -> None:
+    folder = crema_d.miniature(tmp_path)
+    acted = scan("crema_d", "crema_d", folder, {}, tmp_path / "cache")
+    # 6 actors x 3 sentences x 6 emotions, less the pointer.
+    assert len(acted.utterances) == 107
+    assert Counter(u.sex for u in acted.utterances if u.sentence == "ITH") == {"F": 24, "M": 12}
+    assert {Path(r.what).stem: r.reason[:10] for r in acted.refused} == {
+        "1001_ITH_HAP_YY": "not a wav ",
+        "1003_DFA_SAD_XX": "a git-LFS ",
+        "1076_MTI_SAD_XX": "silent",
+    }
+    pooled = scan("crema_d", "crema_d", folder, {"label_source": "pooled3"}, tmp_path / "cache")
+    assert {u.uid: u.label for u in pooled.utterances}["crema_d/1001_DFA_ANG_XX"] == "disgust"
+    assert pooled.fingerprint != acted.fingerprint
+    voice = scan("crema_d", "crema_d", folder, {"label_source": "voice"}, tmp_path / "cache")
+    told = {Path(r.what).stem: r.reason for r in voice.refused}
+    assert told["1001_DFA_ANG_XX"] == "voice votes tie: angry, disgust"
+    assert told["1002_IEO_DIS_HI"] == "no voice votes in the table"

@@ -1,0 +1,193 @@
+"""Every way in which a sound file is known to be unusable is told apart from the ways in which it is merely unusual."""
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ser import audio
+
+RATE_HZ = 16_000
+TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)).astype(np.float32)
+
+
+def encoded(wave: np.ndarray = TONE, form: str = "WAV", subtype: str | None = None, rate_hz: int = RATE_HZ) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, rate_hz, format=form, subtype=subtype)
+    return buffer.getvalue()
+
+
+def with_nan() -> bytes:
+    wave = TONE.copy()
+    wave[100] = np.nan
+    return encoded(wave, subtype="FLOAT")
+
+
+def announcing_much() -> bytes:
+    """A FLAC file whose header promises 2^35 samples."""
+    data = bytearray(encoded(form="FLAC"))
+    data[21] |= 0x08  # the 36-bit count of samples ends the stream information's first 18 bytes
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty file"),
+        (b"\0\5\x16\7" + bytes(78), "unreadable"),  # resource fork
+        (b"<html>404</html>", "unreadable"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+        (encoded()[:44], "no samples"),  # header only
+        (encoded(TONE[:0]), "no samples"),
+        (encoded()[: 44 + 2 * 10_000], "truncated: 10000 of 16000 samples"),
+        (encoded(np.stack([TONE, TONE], axis=1))[: 44 + 4 * 10_000], "truncated: 10000 of 16000 samples"),
+        (encoded(subtype="PCM_24")[:-300], "truncated"),
+        (encoded()[:20], "unreadable"),
+        (encoded(form="FLAC")[:5000], "unreadable"),
+        (encoded(form="MP3")[:2000], "truncated: 15023 of 16000"),
+        (with_nan(), "NaN"),
+        (encoded(np.full(100, np.inf, np.float32), subtype="FLOAT"), "infinite"),
+        (announcing_much(), "damaged header: 343597"),
+        (encoded(rate_hz=8), "damaged header: a rate of 8 Hz"),
+    ],
+)
+def test_unusable_bytes_are_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(audio.UnusableAudio, match=reason):
+        audio.decode(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "tolerance"),
+    [
+        (encoded(), 2e-4),
+        (encoded(subtype="PCM_24"), 1e-6),
+        (encoded(subtype="FLOAT"), 0),
+        (encoded(subtype="DOUBLE"), 1e-7),
+        (encoded(subtype="PCM_U8"), 2e-2),
+        (encoded(form="FLAC"), 2e-4),
+        (encoded(form="WAVEX"), 2e-4),
+        (encoded(np.stack([TONE, TONE], axis=1)), 2e-4),
+    ],
+)
+def test_lossless_formats_give_the_same_wave(data: bytes, tolerance: float) -> None:
+    wave, rate_hz = audio.decode(data)
+    assert rate_hz == RATE_HZ
+    assert wave.dtype == np.float32
+    assert wave.shape == TONE.shape
+    assert wave.flags.c_contiguous
+    assert np.abs(wave - TONE).max() <= tolerance
+
+
+def test_stereo_is_the_mean_of_its_channels() -> None:
+    wave, _ = audio.decode(encoded(np.stack([TONE, np.zeros_like(TONE)], axis=1), subtype="FLOAT"))
+    np.testing.assert_array_equal(wave, TONE / 2)
+
+
+@pytest.mark.parametrize("form", ["MP3", "OGG"])
+def test_the_content_decides_not_the_name(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "tone.wav"
+    path.write_bytes(encoded(form=form))
+    facts = audio.inspect(path)
+    assert facts.rate_hz == RATE_HZ
+    assert facts.seconds == pytest.approx(1, abs=0.08)
+
+
+def test_wav_of_a_streaming_writer_has_no_length_to_compare_with() -> None:
+    data = bytearray(encoded())
+    data[40:44] = b"\xff\xff\xff\xff"
+    assert len(audio.decode(bytes(data))[0]) == RATE_HZ
+
+
+def test_chunks_before_the_samples_are_passed_over() -> None:
+    plain = encoded()
+    extra = b"LIST" + struct.pack("<I", 5) + b"INFO\0\0"  # odd size, padded
+    assert len(audio.decode(plain[:36] + extra + plain[36:])[0]) == RATE_HZ
+    with pytest.raises(audio.UnusableAudio, match="truncated: 9000 of 16000"):
+        audio.decode((plain[:36] + extra + plain[36:])[: 44 + len(extra) + 18_000])
+
+
+@pytest.mark.parametrize(("peak", "usable"), [(0.0, False), (1e-6, False), (1e-4, True)])
+def test_silence(tmp_path: Path, peak: float, usable: bool) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encoded(TONE * 2 * peak, subtype="FLOAT"))
+    if usable:
+        assert audio.inspect(path).seconds == 1
+    else:
+        with pytest.raises(audio.UnusableAudio, match="silent"):
+            audio.inspect(path)
+
+
+def test_negative_peaks_are_sound(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encoded(np.linspace(0, -0.5, 100, dtype=np.float32)))
+    assert audio.inspect(path).seconds == 100 / RATE_HZ
+
+
+def test_stretches_of_one_file(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(encoded(np.concatenate([TONE, np.zeros_like(TONE)])))
+    told = audio.inspect_stretches(path, [(0.25, 0.75), (None, None), (1.5, None), (1.0, 3.0), (2.5, 3.0), (1.9, 2.05)])
+    assert [t.seconds if isinstance(t, audio.AudioFacts) else str(t).split(" s")[0] for t in told] == [
+        0.5,
+        2.0,
+        "silent",
+        "stretch 1.0-3.0",
+        "stretch 2.5-3.0",
+        "silent",
+    ]
+    assert audio.inspect(path, 0.25, 0.75) == told[0]
+    np.testing.assert_allclose(audio.load(path, RATE_HZ, 0.25, 0.75), TONE[4000:12_000], atol=2e-4)
+
+
+def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(encoded())
+    (tmp_path / "b.wav").write_bytes(encoded())
+    (tmp_path / "c.wav").write_bytes(encoded(TONE * np.float32(0.9)))
+    a, b, c = (audio.inspect(tmp_path / name) for name in ("a.wav", "b.wav", "c.wav"))
+    assert a == b
+    assert a.sha != c.sha
+    assert a.bytes == 44 + 2 * RATE_HZ
+
+
+def test_resampling_keeps_the_tone(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encoded())
+    wave = audio.load(path, 8000)
+    assert wave.dtype == np.float32
+    assert len(wave) == 8000
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+    assert np.abs(wave - expected)[200:-200].max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.wav", True),
+        ("a.WAV", True),
+        ("a.flac", True),
+        ("a.mp3", True),
+        ("._a.wav", False),
+        ("__MACOSX/a.wav", False),
+        ("a.txt", False),
+        ("wav", False),
+    ],
+)
+def test_names_of_audio_files(name: str, expected: bool) -> None:
+    assert audio.is_audio(Path(name)) is expected
+
+
+@given(at=st.integers(0, 43), value=st.integers(0, 255))
+def test_no_damaged_wav_header_breaks_a_scan(at: int, value: int) -> None:
+    data = bytearray(encoded(TONE[:800]))
+    data[at] = value
+    try:
+        wave, _ = audio.decode(bytes(data))
+    except audio.UnusableAudio:
+        return
+    assert np.isfinite(wave).all()
+    assert 0 < len(wave) <= 2 * len(data)

@@ -1,0 +1,328 @@
+"""A scan reads each file once, survives every file, tells what it left out, and never crashes in the middle."""
+
+import json
+import os
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser import audio, scan
+from ser.corpora import _tones, emodb, manifest_csv, ravdess, savee, tess
+from ser.errors import BadInput
+from ser.manifest import Manifest
+
+
+def tones(folder: Path, *names: str, seed: int = 0) -> Path:
+    for name in names:
+        _tones.write(folder / name, 16_000, "sad", "s", seed)
+    return folder
+
+
+def emodb_scan(path: Path, cache: Path) -> Manifest:
+    return scan.scan("emodb", "emodb", path, {}, cache)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files whose audio was read."""
+    names: list[str] = []
+    original = audio.inspect_stretches
+
+    def noted(
+        path: Path, stretches: list[tuple[float | None, float | None]]
+    ) -> list[audio.AudioFacts | audio.UnusableAudio]:
+        names.append(path.name)
+        return original(path, stretches)
+
+    monkeypatch.setattr(audio, "inspect_stretches", noted)
+    return names
+
+
+def test_every_damaged_file_is_refused_and_no_other(tmp_path: Path) -> None:
+    folder = tones(tmp_path / "wav", *(f"03a01{x}a.wav" for x in "WLEAFTN"), "03a02Wa.wav", "03a02Fa.wav")
+    _tones.cut_off(folder / "03a01Wa.wav")
+    (folder / "03a01La.wav").write_bytes((folder / "03a01La.wav").read_bytes()[:44])
+    (folder / "03a01Ea.wav").write_bytes(b"")
+    soundfile.write(folder / "03a01Aa.wav", np.full(100, np.nan), 16_000, subtype="FLOAT")
+    (folder / "03a01Fa.wav").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    soundfile.write(folder / "03a01Ta.wav", np.zeros(8000), 16_000)
+    (folder / "03a02Wa.wav").unlink()
+    (folder / "03a02Wa.wav").symlink_to("absent.wav")
+    (folder / "03a02Ta.wav").write_bytes(b"\x00\x01garbage" * 500)
+    (folder / "._03a01Na.wav").write_bytes(b"\0\5\x16\7")
+    (folder / ".DS_Store").write_bytes(b"\0")
+    manifest = emodb_scan(tmp_path, tmp_path / "cache")
+    assert [u.uid for u in manifest.utterances] == ["emodb/03a01Na", "emodb/03a02Fa"]
+    assert {Path(r.what).stem: r.reason.split(":")[0] for r in manifest.refused} == {
+        "03a01Wa": "truncated",
+        "03a01La": "no samples",
+        "03a01Ea": "empty file",
+        "03a01Aa": "NaN or infinite samples",
+        "03a01Fa": "a git-LFS pointer, not audio; run `git lfs pull` in the corpus folder",
+        "03a01Ta": "silent",
+        "03a02Wa": "cannot be read",
+        "03a02Ta": "unreadable",
+    }
+
+
+def test_shortest_path_is_kept_of_each_utterance(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    tones(data, "b/03a01Wa.wav", "a/03a01Wa.wav", "nested/a/03a01Wa.wav", "nested/a/03a01Fa.wav")
+    manifest = emodb_scan(data, tmp_path / "cache")
+    assert [u.path for u in manifest.utterances] == [str(data / "nested/a/03a01Fa.wav"), str(data / "a/03a01Wa.wav")]
+    assert [(r.what, r.reason) for r in manifest.refused] == [
+        (str(data / "b/03a01Wa.wav"), f"duplicate of {data}/a/03a01Wa.wav"),
+        (str(data / "nested/a/03a01Wa.wav"), f"duplicate of {data}/a/03a01Wa.wav"),
+    ]
+
+
+def test_second_scan_reads_only_what_changed(tmp_path: Path, reads: list[str]) -> None:
+    folder = tones(tmp_path / "wav", "03a01Wa.wav", "03a01Fa.wav", "03a01Na.wav")
+    (folder / "03a01Ta.wav").write_bytes(b"")
+    first = emodb_scan(folder, tmp_path / "cache")
+    assert sorted(reads) == ["03a01Fa.wav", "03a01Na.wav", "03a01Ta.wav", "03a01Wa.wav"]
+    reads.clear()
+    assert emodb_scan(folder, tmp_path / "cache") == first
+    assert reads == []
+    before = (folder / "03a01Fa.wav").stat()
+    _tones.write(folder / "03a01Fa.wav", 16_000, "sad", "another", 0)
+    os.utime(folder / "03a01Fa.wav", ns=(before.st_atime_ns, before.st_mtime_ns))  # an old date does not hide a change
+    changed = emodb_scan(folder, tmp_path / "cache")
+    assert reads == ["03a01Fa.wav"]
+    assert changed.fingerprint != first.fingerprint
+    assert changed == emodb_scan(folder, tmp_path / "no cache")
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"rules": "old", "files": {}}', b"\xff\xfe"])
+def test_damaged_memory_is_rebuilt(tmp_path: Path, reads: list[str], damage: bytes) -> None:
+    folder = tones(tmp_path / "wav", "03a01Wa.wav")
+    first = emodb_scan(folder, tmp_path / "cache")
+    store = tmp_path / "cache/emodb-facts.json"
+    good = store.read_bytes()
+    store.write_bytes(damage)
+    assert emodb_scan(folder, tmp_path / "cache") == first
+    assert reads == ["03a01Wa.wav"] * 2
+    assert store.read_bytes() == good
+    assert os.listdir(store.parent) == [store.name]
+
+
+def test_damaged_entries_of_memory_are_read_again(tmp_path: Path, reads: list[str]) -> None:
+    folder = tones(tmp_path / "wav", "03a01Wa.wav")
+    first = emodb_scan(folder, tmp_path / "cache")
+    store = tmp_path / "cache/emodb-facts.json"
+    content = json.loads(store.read_text())
+    for entry in ([], ["stamp"], None, [content["files"][str(folder / "03a01Wa.wav")][0], [[None, None, ["sha"]]]]):
+        content["files"][str(folder / "03a01Wa.wav")] = entry
+        store.write_text(json.dumps(content))
+        assert emodb_scan(folder, tmp_path / "cache") == first
+    assert len(reads) == 5
+
+
+def test_stretches_of_one_file_are_read_once(tmp_path: Path, reads: list[str]) -> None:
+    folder = tmp_path / "calls"
+    _tones.write(folder / "call.wav", 8000, "sad", "s", 0, seconds=2)
+    lines = [f"call.wav,sad,s1,{i / 4},{i / 4 + 0.25}" for i in range(8)] + ["call.wav,sad,s1,3,4"]
+    (folder / "manifest.csv").write_text("\n".join(["path,label,speaker,start,end", *lines]))
+    manifest = scan.scan("calls", "manifest_csv", folder, {}, tmp_path / "cache")
+    assert reads == ["call.wav"]
+    assert [u.seconds for u in manifest.utterances] == [0.25] * 8
+    assert [r.reason for r in manifest.refused] == ["stretch 3.0-4.0 s is not inside the file's 2.000 s"]
+    (folder / "manifest.csv").write_text("\n".join(["path,label,speaker,start,end", *lines[:4]]))
+    assert len(scan.scan("calls", "manifest_csv", folder, {}, tmp_path / "cache").utterances) == 4
+    assert reads == ["call.wav"]
+
+
+def test_fingerprint_follows_labels_speakers_and_splits(tmp_path: Path) -> None:
+    folder = tones(tmp_path / "mine", "a.wav", "b.wav")
+
+    def fingerprint(second: str, header: str = "path,label,speaker,split,text") -> str:
+        (folder / "manifest.csv").write_text(f"{header}\na.wav,sad,s1,,\n{second}\n")
+        return scan.scan("mine", "manifest_csv", folder, {}, tmp_path / "cache").fingerprint
+
+    first = fingerprint("b.wav,sad,s2,,")
+    assert fingerprint("b.wav,triste,s2,,hello") == first  # the same label by another word, and text, change no number
+    assert (
+        len({first, fingerprint("b.wav,happy,s2,,"), fingerprint("b.wav,sad,s3,,"), fingerprint("b.wav,sad,s2,test,")})
+        == 4
+    )
+
+
+def test_progress_counts_files(tmp_path: Path) -> None:
+    folder = tones(tmp_path / "wav", *(f"03a01{x}a.wav" for x in "WLEAF"))
+    calls: list[tuple[int, int]] = []
+    for _ in range(2):
+        scan.scan("emodb", "emodb", folder, {}, tmp_path / "cache", lambda done, total: calls.append((done, total)))
+    assert calls == [(i, 5) for i in range(6)] + [(5, 5)]
+
+
+def test_manifest_says_how_it_was_read(tmp_path: Path) -> None:
+    ravdess.miniature(tmp_path)
+    manifest = scan.scan("sung", "ravdess", tmp_path, {"channels": ("song",)}, tmp_path / "cache")
+    assert (manifest.corpus, manifest.loader, manifest.settings) == ("sung", "ravdess", (("channels", ("song",)),))
+    assert manifest.root == str(tmp_path / "RAVDESS")
+    assert {u.uid.split("/")[0] for u in manifest.utterances} == {"sung"}
+
+
+@pytest.mark.parametrize(("above", "demo"), [(0, True), (1, True), (2, True), (3, False)])
+def test_made_corpora_are_marked(tmp_path: Path, above: int, demo: bool) -> None:
+    folder = tones(tmp_path / "1/2/3", "03a01Wa.wav")
+    tones(folder, "03a01Fa.wav")
+    ([folder, *folder.parents][above] / "MADE_BY_SER_DEMO").touch()
+    assert emodb_scan(folder, tmp_path / "cache").demo is demo
+    (folder / "manifest.csv").write_text("path,label,speaker\n03a01Wa.wav,sad,s1\n")
+    assert scan.scan("mine", "manifest_csv", folder / "manifest.csv", {}, tmp_path / "cache").demo is demo
+
+
+# What a person gave wrongly
+
+
+def test_wrong_folder_is_told_in_four_parts(tmp_path: Path) -> None:
+    with pytest.raises(BadInput) as caught:
+        scan.scan("ravdess", "ravdess", tmp_path, {}, tmp_path / "cache")
+    assert str(caught.value) == (
+        f"ravdess: no wav named MM-VV-EE-II-SS-RR-AA.wav below {tmp_path}; allowed: a folder of RAVDESS; "
+        "pass the folder that holds Actor_01 … Actor_24"
+    )
+    with pytest.raises(BadInput, match="absent, which does not exist"):
+        scan.scan("tess", "tess", tmp_path / "absent", {}, tmp_path / "cache")
+
+
+def test_unknown_loader_setting_and_name_are_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="crema_d, emodb, iemocap"):
+        scan.scan("x", "ravdes", tmp_path, {}, tmp_path)
+    with pytest.raises(BadInput, match="settings of tess: channels"):
+        scan.scan("tess", "tess", tmp_path, {"channels": ("speech",)}, tmp_path)
+    for name in ("", "../x", "a/b", "a b", "."):
+        with pytest.raises(BadInput, match="corpus name"):
+            scan.scan(name, "tess", tmp_path, {}, tmp_path)
+
+
+def test_corpus_without_a_usable_file_is_told_with_the_reasons(tmp_path: Path) -> None:
+    for name in ("03a01Wa.wav", "03a01Fa.wav"):
+        (tmp_path / name).touch()
+    with pytest.raises(BadInput, match=r"nothing usable: empty file \(2 times\)"):
+        emodb_scan(tmp_path, tmp_path / "cache")
+
+
+def test_choice_of_nothing_is_told(tmp_path: Path) -> None:
+    tones(tmp_path, "Actor_01/03-01-03-01-01-01-01.wav")
+    with pytest.raises(BadInput, match=r"ravdess: .*empty"):
+        scan.scan("ravdess", "ravdess", tmp_path, {"channels": ("song",)}, tmp_path / "cache")
+
+
+# What lies where
+
+
+def test_tables_of_one_folder_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "My Calls").mkdir()
+    (tmp_path / "two").mkdir()
+    for path in ("My Calls/manifest.csv", "two/first.csv", "two/second.csv"):
+        (tmp_path / path).write_text("path,label,speaker\nx.wav,sad,s\n")
+    names = {name: root for name, loader, root in scan.found([tmp_path]) if loader == "manifest_csv"}
+    assert names == {
+        "my_calls": tmp_path / "My Calls/manifest.csv",
+        "first": tmp_path / "two/first.csv",
+        "second": tmp_path / "two/second.csv",
+    }
+
+
+def test_two_corpora_of_one_name_are_told(tmp_path: Path) -> None:
+    tones(tmp_path, "a/03a01Wa.wav", "b/03a01Wa.wav")
+    with pytest.raises(BadInput, match=r"corpus emodb: .*/a and .*/b"):
+        scan.found([tmp_path / "a", tmp_path / "b"])
+    assert scan.found([]) == []
+
+
+# As distributed
+
+
+def zipped(folder: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.write(path, path.relative_to(folder))
+        archive.writestr("__MACOSX/x/._y.wav", b"\0")
+        archive.writestr("readme.txt", "about")
+    return target
+
+
+@pytest.mark.parametrize("loader", [ravdess, tess, emodb])
+def test_zip_is_read_as_the_folder_in_it(tmp_path: Path, loader: object) -> None:
+    name = loader.__name__.rsplit(".", 1)[1]  # type: ignore[attr-defined]
+    folder = loader.miniature(tmp_path / "made")  # type: ignore[attr-defined]
+    path = zipped(folder.parent, tmp_path / "given/download.zip")
+    plain = scan.scan(name, name, folder, {}, tmp_path / "cache")
+    assert scan.found([path.parent]) == [(name, name, path)]
+    for given in (path, path.parent, tmp_path / "given"):
+        manifest = scan.scan(name, name, given, {}, tmp_path / "zip cache")
+        assert manifest.fingerprint == plain.fingerprint
+        assert all(u.path.startswith(str(tmp_path / "zip cache/unpacked-")) for u in manifest.utterances)
+    assert len(list((tmp_path / "zip cache").glob("unpacked-*"))) == 1
+    assert not list((tmp_path / "zip cache").glob(".unpacking*"))
+    assert os.listdir(path.parent) == ["download.zip"]
+
+
+def test_unpacked_files_go_before_the_zip(tmp_path: Path) -> None:
+    folder = emodb.miniature(tmp_path / "data")
+    zipped(folder, tmp_path / "data/download.zip")
+    emodb_scan(tmp_path / "data", tmp_path / "cache")
+    assert os.listdir(tmp_path / "cache") == ["emodb-facts.json"]
+
+
+def test_speech_and_song_zips_are_one_corpus(tmp_path: Path) -> None:
+    for channel in ("01", "02"):
+        made = tones(tmp_path / channel, f"Actor_01/03-{channel}-04-01-01-01-01.wav")
+        zipped(made, tmp_path / f"given/Audio_{channel}.zip")
+    manifest = scan.scan("r", "ravdess", tmp_path / "given", {"channels": ("speech", "song")}, tmp_path / "cache")
+    assert [u.channel for u in manifest.utterances] == ["speech", "song"]
+    assert scan.found([tmp_path / "given"]) == [("ravdess", "ravdess", tmp_path / "given")]
+
+
+@pytest.mark.parametrize(
+    "member", ["../03a01Wa.wav", "a/../../03a01Wa.wav", "/tmp/03a01Wa.wav", "..\\x/03a01Wa.wav", "C:/03a01Wa.wav"]
+)
+def test_zip_members_that_lead_out_are_refused(tmp_path: Path, member: str) -> None:
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr(member, b"x")
+    with pytest.raises(BadInput, match="plain files below one folder"):
+        emodb_scan(tmp_path, tmp_path / "cache/deep")
+    assert not list(tmp_path.rglob("*.wav"))
+    assert os.listdir(tmp_path / "cache/deep") == []
+
+
+def test_zip_members_that_are_links_are_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("wav/03a01Wa.wav")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(BadInput, match="plain files below one folder"):
+        emodb_scan(tmp_path, tmp_path / "cache")
+
+
+def test_damaged_and_too_large_zips_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tones(tmp_path / "made", "03a01Wa.wav")
+    path = zipped(made, tmp_path / "given/x.zip")
+    data = bytearray(path.read_bytes())
+    data[200] ^= 255
+    path.write_bytes(bytes(data))
+    with pytest.raises(BadInput, match="damaged: Bad CRC"):
+        emodb_scan(path, tmp_path / "cache")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
+    with pytest.raises(BadInput, match="0 bytes free"):
+        emodb_scan(path, tmp_path / "cache")
+    assert os.listdir(tmp_path / "cache") == []
+    path.write_bytes(b"PK not a zip")
+    with pytest.raises(BadInput, match="no wav named"):
+        emodb_scan(path, tmp_path / "cache")
+
+
+def test_zip_of_another_corpus_is_left_alone(tmp_path: Path) -> None:
+    zipped(tones(tmp_path / "made", "DC/a01.wav"), tmp_path / "given/x.zip")
+    assert scan.found([tmp_path / "given"]) == []
+    assert savee.find(tmp_path / "given") is None
+    assert not hasattr(manifest_csv, "ZIPPED")
