@@ -74,7 +74,10 @@ def confusion_png(matrix: ArrayLike, classes: Sequence[str], title: str) -> byte
 
 def _matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
     """Coloured cells with words on them; nan cells stay blank."""
-    axes.imshow(values, cmap=BLUES, vmin=0, vmax=1, aspect="auto")
+    rows, columns = values.shape
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    axes.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=BLUES, vmin=0, vmax=1)
+    axes.invert_yaxis()
     for (row, column), value in np.ndenumerate(values):
         ink = "white" if value > 0.5 else "#111111"
         axes.text(column, row, words[row][column], ha="center", va="center", fontsize=size, color=ink)
@@ -114,6 +117,8 @@ def _dots(axes: Axes, scores: Scores, temporal: Sequence[str], pooling: Sequence
         where = np.arange(len(values))[seen] + 0.7 * ((c + 0.5) / columns - 0.5)
         fill = colour if pooling.index(pool) else "none"
         axes.plot(where, values[seen], _marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
+    if not scores.utterances:
+        axes.set_yticks([])
     axes.set_xlim(-0.6, len(scores.combinations) - 0.4)
     for k in range(1, len(scores.combinations)):
         axes.axvline(k - 0.5, color=INK, alpha=0.15, lw=0.7)
@@ -207,7 +212,8 @@ def _light(axes: Axes, grid_axis: str) -> None:
 def _picture(figure: Figure, name: str, caption: str) -> Picture:
     _literal(figure)
     png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", dpi=150)
+    figure.savefig(png, format="png", dpi=130)
+    figure.set_layout_engine("none")  # laid out once, drawn twice
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)

@@ -62,7 +62,7 @@ def write(
     text = markdown(evidence, tables, notes)
     contents: dict[str, bytes] = {
         "tables.md": text.encode(),
-        "tables.csv": long_form(tables, grid.papers_own).encode(),
+        "tables.csv": long_form(tables, _beside(grid)).encode(),
         "tables.tex": latex(evidence, tables).encode(),
         "report.html": page(evidence, tables, notes, pictures).encode(),
         **{f"{picture.name}.png": picture.png for picture in pictures},
@@ -86,6 +86,12 @@ def _put(path: Path, content: bytes) -> Path:
 def state(evidence: Evidence) -> str:
     """``96 of 168 trials``."""
     return f"{evidence.done} of {evidence.expected} trials"
+
+
+def missing(evidence: Evidence) -> str:
+    """``2 trials are missing``."""
+    count = len(evidence.holes)
+    return f"{count} trial{'s are' if count != 1 else ' is'} missing"
 
 
 def standing(grid: Grid) -> str:
@@ -180,7 +186,7 @@ def markdown(evidence: Evidence, tables: Sequence[Table], notes: Sequence[str]) 
     if evidence.holes:
         lines = [[hole.title, ", ".join(hole.lacking), hole.error] for hole in evidence.holes]
         parts += [
-            f"## {len(evidence.holes)} trials are missing",
+            f"## {missing(evidence)}",
             _pipes(["Trial", "not tested on", "last error"], lines),
         ]
     parts += ["## Notes", "\n".join(f"- {note}" for note in notes) or "None."]
@@ -208,7 +214,7 @@ def _pipes(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 # --- CSV ---
 
 
-def long_form(tables: Sequence[Table], papers_own: bool) -> str:
+def long_form(tables: Sequence[Table], beside: bool) -> str:
     """One line per cell. Numbers, intervals and the paper's numbers are percent, unrounded; text cells are text."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -218,7 +224,7 @@ def long_form(tables: Sequence[Table], papers_own: bool) -> str:
             name = row.name if table.key != "results" else " · ".join([row.name, *map(str, row.cells[:4])])
             for column, cell in zip(table.columns, row.cells, strict=True):
                 if cell is not None:
-                    paper = published.printed(table.key, row.metric, row.name, column) if papers_own else None
+                    paper = published.printed(table.key, row.metric, row.name, column) if beside else None
                     shown = "" if paper is None else paper
                     writer.writerow([table.key, row.metric, name, column, *_plain(cell), row.n, row.of, shown])
     return out.getvalue()
@@ -295,7 +301,7 @@ def _tabular(table: Table, beside: bool) -> str:
 def _pictures(
     evidence: Evidence, tables: Sequence[Table], curves: Mapping[str, Sequence[float]] | None
 ) -> list[figures.Picture]:
-    if not evidence.scores:
+    if not any(scores.utterances for scores in evidence.scores):
         return []
     shares = next(table for table in tables if table.key == "table3")
     found = [figures.ua_by_combination(evidence), figures.heat_map(evidence), figures.shares(shares, evidence)]
@@ -368,6 +374,7 @@ def page(evidence: Evidence, tables: Sequence[Table], notes: Sequence[str], pict
         grid=grid,
         evidence=evidence,
         state=state(evidence),
+        missing=missing(evidence),
         standing=standing(grid),
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         brief=[_view(table, _beside(grid)) for table in tables if table.key in BRIEF],

@@ -199,8 +199,7 @@ def credit(scores: ArrayLike, ties: str = "fractional") -> Floats:
     >>> credit([0.5, 0.7, 0.7], ties="first").tolist()
     [0.0, 1.0, 0.0]
     """
-    if ties not in TIES:
-        raise BadInput(repr(ties), "ties", ", ".join(TIES), "choose one of them")
+    _rule(ties)
     values = np.asarray(scores, np.float64)
     best = values >= values.max(axis=-1, keepdims=True) - AS_EQUAL
     if ties == "first":
@@ -599,6 +598,8 @@ def _gain(scores: Scores, metric: str, top: Sequence[tuple[int, int]], alone: Se
 
 
 def _rule(ties: str) -> str:
+    if ties not in TIES:
+        raise BadInput(repr(ties), "ties", ", ".join(TIES), "choose one of them")
     if ties == "first":
         return "Of tied best, the first in the order of the grid has the case."
     return "Tied best share the case equally."
