@@ -289,9 +289,10 @@ def _tabular(table: Table, beside: bool) -> str:
             lines.append(r" & \textit{paper} & " + " & ".join(tex(p) for p in paper) + r" & \\")
     body, layout = "\n".join(lines), f"ll{'r' * len(table.columns)}r"
     return (
-        "\\begin{table}[htbp]\n\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}\n"
+        "\\begin{table}[htbp]\n\\scriptsize\\setlength{\\tabcolsep}{2pt}\n"
         f"\\caption{{{tex(table.title)}. {tex(table.explanation)}}}\n"
-        f"\\begin{{tabular}}{{{layout}}}\n\\hline\n{body}\n\\hline\n\\end{{tabular}}\n\\end{{table}}"
+        # The box centres a table that is wider than the text.
+        f"\\makebox[\\textwidth]{{\\begin{{tabular}}{{{layout}}}\n\\hline\n{body}\n\\hline\n\\end{{tabular}}}}\n\\end{{table}}"
     )
 
 
