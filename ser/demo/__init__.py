@@ -51,22 +51,37 @@ def make(
     planned = plans(seed, scale)
     missing = [plan for plan in planned if not _is_made(folder / plan.root, stamp)]
     done, total = 0, sum(len(cast.takes) for plan in missing for cast in plan.cast)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for plan in missing:
-            with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as making:
-                root = Path(making) / plan.root
-                seconds: dict[str, float] = {}
-                for spoken in as_completed([pool.submit(_record, plan, cast, root, seed) for cast in plan.cast]):
-                    seconds |= spoken.result()
-                    done += len(spoken.result())
-                    if progress:
-                        progress(done, total)
-                plan.label(root, seconds)
-                (root / MARKER).write_text(stamp)
-                if (folder / plan.root).exists():
-                    shutil.rmtree(folder / plan.root)
-                os.replace(root, folder / plan.root)
+
+    def count(takes: int) -> None:
+        nonlocal done
+        done += takes
+        if progress:
+            progress(done, total)
+
+    for plan in missing:
+        with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as making:
+            root = Path(making) / plan.root
+            plan.label(root, _record_all(plan, root, seed, workers, count))
+            (root / MARKER).write_text(stamp)
+            if (folder / plan.root).exists():
+                shutil.rmtree(folder / plan.root)
+            os.replace(root, folder / plan.root)
     return {plan.name: folder / plan.entry for plan in planned}
+
+
+def _record_all(
+    plan: Plan, root: Path, seed: int, workers: int | None, count: Callable[[int], None]
+) -> dict[str, float]:
+    """Write all takes of the corpus; their durations in seconds by path. ``count`` hears how many more are written."""
+    seconds: dict[str, float] = {}
+    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    try:
+        for spoken in as_completed([pool.submit(_record, plan, cast, root, seed) for cast in plan.cast]):
+            seconds |= spoken.result()
+            count(len(spoken.result()))
+    finally:
+        pool.shutdown(cancel_futures=True)  # and waits: after a failure nobody may go on writing to a removed folder
+    return seconds
 
 
 def _record(plan: Plan, cast: Cast, root: Path, seed: int) -> dict[str, float]:

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,7 @@ _EMOTIONS = {
     "frustrated": (0.2, 0.1, 0.1,  0.5,   0.1,   0.0,   0.5,  -0.3),
     "unknown":  (0.2,  0.2,  0.0,  0.2,   0.2,   0.1,   0.1,   0.0),
 }  # fmt: skip
-_SPEAKER_SPREAD, _TAKE_SPREAD = 0.45, 0.5
+_SPEAKER_SPREAD, _TAKE_SPREAD = 0.3, 0.45
 _VARIANTS = {  # voice variants of espeak-ng that sound like people
     "F": ("f1", "f2", "f3", "f4", "f5", "steph", "linda", "Andrea"),
     "M": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "max", "Alex"),
@@ -72,7 +72,7 @@ def perform(
     """All ``takes`` of one speaker, float32 [samples] at ``stage.rate_hz``. ``number`` chooses the voice variant."""
     drawn = _rng(seed, speaker)
     own = _SPEAKER_SPREAD * drawn.standard_normal(8)
-    microphone = drawn.uniform(-2.0, 2.0)  # dB per octave
+    microphone = drawn.uniform(-1.0, 1.0)  # dB per octave
     voice = f"{language}+{_VARIANTS[sex][number % len(_VARIANTS[sex])]}"
     rngs = [_rng(seed, take.path) for take in takes]
     traits = [
@@ -93,7 +93,7 @@ def _rng(seed: int, key: str) -> np.random.Generator:
 
 def _line(text: str, voice: str, traits: Traits) -> Line:
     pitch, pitch_range, pace = (float(v) for v in traits[:3])
-    words_per_minute = np.clip(185 * 2 ** (0.22 * pace), 80, 450)
+    words_per_minute = np.clip(160 * 2 ** (0.22 * pace), 80, 450)
     return text, voice, int(words_per_minute), _percent(50 + 11 * pitch), _percent(50 * 2 ** (0.6 * pitch_range))
 
 
@@ -131,16 +131,15 @@ def _coloured(
     envelope = np.sqrt(_smooth(wave**2, rate_hz // 40)) + 1e-6
     wave = wave * (envelope / envelope.mean()) ** (0.35 * float(np.clip(stress, -2, 2)))
     air = rng.standard_normal(len(wave)) * envelope
-    wave = _shaped(wave, rate_hz, 2.2 * bright + microphone)
-    air = _shaped(air, rate_hz, 1.5 + microphone)
+    wave = _tilted(wave, rate_hz, 2.2 * bright + microphone)
+    air = _tilted(air, rate_hz, 1.5 + microphone)
     wave = wave / _rms(wave) + air / _rms(air) * 0.12 * 2.0 ** float(np.clip(breath, -3, 3))
 
-    # A shorter tract: played faster. Half a semitone per unit, little against the pitch that espeak-ng was given.
-    recorded: Samples = resample(wave.astype(np.float32), round(rate_hz * 2 ** (tract / 24)), stage.rate_hz).astype(
-        np.float64
-    )
+    # A shorter tract: played faster. Less than a semitone per unit, little against the pitch that espeak-ng was given.
+    played_hz = round(rate_hz * 2 ** (tract / 16))
+    recorded = resample(wave.astype(np.float32), played_hz, stage.rate_hz).astype(np.float64)
     hiss = rng.standard_normal(len(recorded)) * 10 ** (-rng.uniform(*stage.noise_db) / 20)
-    recorded = _shaped(recorded / _rms(recorded) + hiss, stage.rate_hz, 0.0, stage.band_hz)
+    recorded = _band(recorded / _rms(recorded) + hiss, stage.rate_hz, *stage.band_hz)
     recorded *= 10 ** (rng.uniform(-32, -18) / 20) / _rms(recorded)
     recorded /= max(1.0, float(np.abs(recorded).max()) / 0.98)
     return recorded.astype(np.float32)
@@ -156,13 +155,22 @@ def _smooth(power: Samples, width: int) -> Samples:
     return np.maximum(total[width:] - total[:-width], 0.0)[: len(power)] / width
 
 
-def _shaped(wave: Samples, rate_hz: int, tilt: float, band_hz: tuple[float, float] = (20.0, 20000.0)) -> Samples:
-    """``wave`` with its spectrum tilted by ``tilt`` dB per octave between 200 and 6400 Hz, and cut to ``band_hz``."""
+def _filtered(wave: Samples, rate_hz: int, gain: Callable[[Samples], Samples]) -> Samples:
+    """``wave`` with each frequency (Hz) multiplied by ``gain``: no phase shift, same length."""
     length = next_fast_len(len(wave) + rate_hz // 20, real=True)
-    frequency_hz = rfftfreq(length, 1 / rate_hz)
-    octave = np.log2(np.clip(frequency_hz, 200, 6400) / 1000)
-    gain = 10 ** (tilt * octave / 20)
-    low_hz, high_hz = band_hz
-    gain = gain / np.sqrt((1 + (low_hz / np.maximum(frequency_hz, 1.0)) ** 8) * (1 + (frequency_hz / high_hz) ** 16))
-    out: Samples = irfft(rfft(wave, length) * gain, length)[: len(wave)]
+    out: Samples = irfft(rfft(wave, length) * gain(rfftfreq(length, 1 / rate_hz)), length)[: len(wave)]
     return out
+
+
+def _tilted(wave: Samples, rate_hz: int, tilt: float) -> Samples:
+    """``tilt`` dB per octave between 200 and 6400 Hz."""
+    return _filtered(wave, rate_hz, lambda hz: (np.clip(hz, 200, 6400) / 1000) ** (tilt / 20 * np.log2(10)))
+
+
+def _band(wave: Samples, rate_hz: int, low_hz: float, high_hz: float) -> Samples:
+    """Magnitude of a Butterworth band-pass of order 4."""
+    return _filtered(
+        wave,
+        rate_hz,
+        lambda hz: 1 / np.sqrt((1 + (low_hz / np.maximum(hz, 1)) ** 8) * (1 + (hz / high_hz) ** 8)),
+    )

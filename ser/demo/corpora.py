@@ -69,7 +69,7 @@ def _ravdess(rng: np.random.Generator, scale: float) -> Plan:
             for repetition in (("01",) if emotion == "02" else ("01", "02"))
         ]
         cast.append(Cast(f"{actor:02d}", "M" if actor % 2 else "F", actor // 2, _some(rng, takes, scale)))
-    stage = Stage(48000, strength=1.0, spread=1.0, noise_db=(32.0, 40.0))
+    stage = Stage(48000, strength=1.2, spread=1.0, noise_db=(32.0, 40.0))
     return Plan("ravdess", "ravdess", "ravdess", "en-us", stage, tuple(cast))
 
 
@@ -77,7 +77,7 @@ def _tess(rng: np.random.Generator, scale: float) -> Plan:
     """Two women, thirty words: angry, happy, neutral and sad, and six of pleasant surprise."""
     folders = {"ps": {"OAF": "Pleasant_surprise", "YAF": "pleasant_surprised"}, "sad": {"OAF": "Sad"}}
     cast = []
-    for voice, speaker in ((0, "OAF"), (2, "YAF")):
+    for voice, speaker in ((1, "OAF"), (2, "YAF")):
         takes = [
             Take(
                 path=f"{speaker}_{folders.get(emotion, {}).get(speaker, emotion)}/{speaker}_{word}_{emotion}.wav",
@@ -88,7 +88,7 @@ def _tess(rng: np.random.Generator, scale: float) -> Plan:
             for word in (lines.TESS[::5] if emotion == "ps" else lines.TESS)
         ]
         cast.append(Cast(speaker, "F", voice, _some(rng, takes, scale)))
-    stage = Stage(24414, strength=1.2, spread=0.9, noise_db=(28.0, 36.0))
+    stage = Stage(24414, strength=1.7, spread=0.8, noise_db=(28.0, 36.0))
     return Plan("tess", "tess", "tess", "en-us", stage, tuple(cast))
 
 
@@ -114,7 +114,7 @@ def _customer(rng: np.random.Generator, scale: float) -> Plan:
         with (root / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("path", "label", "speaker", "sex", "language", "text"), *rows])
 
-    stage = Stage(8000, strength=0.9, spread=1.0, noise_db=(15.0, 28.0), band_hz=(300.0, 3400.0))
+    stage = Stage(8000, strength=1.2, spread=1.0, noise_db=(15.0, 28.0), band_hz=(300.0, 3400.0))
     return Plan("customer", "customer", "customer/manifest.csv", "pt-br", stage, tuple(cast), label)
 
 
@@ -170,7 +170,7 @@ def _iemocap(rng: np.random.Generator, scale: float) -> Plan:
         for (session, dialogue), turns in dialogues.items():
             _write_dialogue(root / session / "dialog", dialogue, turns, seconds)
 
-    stage = Stage(16000, strength=0.75, spread=1.1, noise_db=(20.0, 34.0))
+    stage = Stage(16000, strength=1.2, spread=1.1, noise_db=(20.0, 34.0))
     return Plan("iemocap", root, root, "en-us", stage, tuple(cast), label)
 
 
