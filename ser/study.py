@@ -64,6 +64,19 @@ class Training:
     min_improvement: float  # relative fall of the validation loss that counts as one
     class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none"
 
+    def __post_init__(self) -> None:
+        for name in (f.name for f in fields(self) if f.name != "class_weights"):
+            value, may_be_zero = getattr(self, name), name in ("weight_decay", "min_improvement")
+            if not (value > 0 or may_be_zero and value == 0):
+                allowed = "0 or more" if may_be_zero else "more than 0"
+                raise BadInput(str(value), f"training.{name}", allowed, "give such a number")
+        _one_of(self.class_weights, "training.class_weights", ("inverse", "none"))
+
+
+def _one_of(value: str, place: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise BadInput(repr(value), place, ", ".join(known), "choose one of them")
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -198,6 +211,9 @@ class Study:
     demo: tuple[tuple[str, Value], ...] = ()  # overrides for the run on made corpora
 
     def __post_init__(self) -> None:
+        _one_of(self.normalise, "normalise", ("train", "none"))
+        if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.merge):
+            raise BadInput(repr(self.merge), "merge", "pairs of a label and its class", "write merge=excited:happy")
         found = len(self.grid(self.corpora))
         if found != self.expect:
             raise BadInput(f"{found} trials", f"study {self.name}", f"the {self.expect} it expects", "mend its axes")
@@ -254,10 +270,9 @@ class Study:
         if any(p.name == head and key in p.values() for p in self.augmentation):
             return replace(self, augmentation=_each(self.augmentation, head, key, value, place))
         if any(c.name == head and (key in c.loader.values() or key in c.split.values()) for c in self.corpora):
-            return replace(
-                self,
-                corpora=tuple(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora),
-            )
+            corpora = tuple(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
+            # A corpus that gains or loses its test side changes the grid on purpose.
+            return replace(self, corpora=corpora, expect=len(self.grid(corpora)))
         raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
 
     def settable(self) -> list[str]:
@@ -286,12 +301,20 @@ def _corpus_changed(corpus: Corpus, key: str, value: Value, place: str) -> Corpu
 
 
 def _alike(old: Value, new: Any, place: str) -> Any:
-    """``new`` if it is of the kind of ``old`` (an int may stand for a float, one value for a tuple of one)."""
+    """``new`` if it is of the kind of ``old``: an int may stand for a float, one value for a tuple of one, and inside a
+    tuple of texts a number for its text. So one setting has one spelling, and one identity.
+    """
     new = _frozen(new)
     if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
         return float(new)
-    if isinstance(old, tuple) and not isinstance(new, tuple):
-        return (new,)
+    if isinstance(old, tuple):
+        items = new if isinstance(new, tuple) else (new,)
+        if not old or isinstance(old[0], str):
+            items = tuple(str(i) if isinstance(i, int) else i for i in items)
+        if old:
+            return tuple(_alike(old[0], i, place) for i in items)
+        if all(isinstance(i, str | tuple) for i in items):
+            return items
     if old is None or type(old) is type(new):
         return new
     raise BadInput(repr(new), place, f"a value like {old!r}", "give one of that type")
