@@ -1,0 +1,127 @@
+"""Tiny corpora, a tiny study over them, and fresh places to run it: shared by the tests of the core."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.interaffection import study as paper_study
+from ser import registry
+from ser.manifest import Manifest, Utterance
+from ser.plan import Plan, resolve
+from ser.scan import scan
+from ser.store import Store
+from ser.study import Study, Trial
+from ser.track import Location, Tracker
+from ser.trial import Job, job_of
+
+TINY = {
+    "lstm.prep_units": 8,
+    "lstm.units": 4,
+    "blstm.prep_units": 8,
+    "blstm.units": 4,
+    "tdnn.units": 8,
+    "tdnn.layers": 2,
+    "training.learning_rate": 3e-3,
+    "training.steps_per_epoch": 4,
+    "training.max_epochs": 2,
+    "training.batch_size": 4,
+    "training.bucket_pool": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def paper() -> Study:
+    """The study of paper 003 as its file states it."""
+    return paper_study
+
+
+@pytest.fixture(scope="session")
+def study(paper: Study) -> Study:
+    """The same with networks and a budget for seconds, without augmentation."""
+    tiny = paper.override("augmentation", "none")
+    for path, value in TINY.items():
+        tiny = tiny.override(path, value)
+    return tiny
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the miniatures of the paper's four corpora."""
+    root = tmp_path_factory.mktemp("data")
+    for loader in ("iemocap", "tess", "ravdess", "manifest_csv"):
+        registry.find("corpora", loader).miniature(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def manifests(data: Path, paper: Study, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Manifest]:
+    """The four miniatures, scanned."""
+    cache = tmp_path_factory.mktemp("scans")
+    return {c.name: scan(c.name, c.loader.name, data, c.loader.values(), cache) for c in paper.corpora}
+
+
+@pytest.fixture(scope="session")
+def plan(study: Study, manifests: dict[str, Manifest]) -> Plan:
+    """The grid over two corpora, one of which is only trained on: 24 trials, 18 of them to train."""
+    return resolve(study, {name: manifests[name] for name in ("tess", "ravdess")})
+
+
+@pytest.fixture(scope="session")
+def features(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that holds all features of ``plan``."""
+    folder = tmp_path_factory.mktemp("store")
+    store = Store(folder)
+    for source in plan.sources.values():
+        for recipe in source.recipes:
+            store.build(recipe)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database with all its tables, made once and copied, since making one takes seconds."""
+    work = tmp_path_factory.mktemp("ledger")
+    Tracker(Location.of(work, None), "unused")
+    return work / "mlflow.db"
+
+
+@pytest.fixture
+def where(empty_ledger: Path, tmp_path: Path) -> Location:
+    """A tracking store of one's own, without runs."""
+    shutil.copy(empty_ledger, tmp_path / "mlflow.db")
+    return Location.of(tmp_path, None)
+
+
+@pytest.fixture
+def job(plan: Plan, features: Path, where: Location, tmp_path: Path) -> Job:
+    """What a worker needs to run a trial of ``plan``."""
+    return job_of(plan, where, tmp_path, str(features), "cpu", 1, "test", ["a note"])
+
+
+@pytest.fixture(scope="session")
+def trial_of(plan: Plan) -> Callable[..., Trial]:
+    """Finds the trial of ``plan`` with the given letters, and changes its training where asked."""
+
+    def find(
+        combination: str, temporal: str = "lstm", pooling: str = "mean", task: str = "unified", **changed
+    ) -> Trial:
+        wanted = (combination, temporal, pooling, task)
+        (trial,) = [t for t in plan.trials if (t.combination, t.temporal.name, t.pooling, t.task) == wanted]
+        return replace(trial, training=replace(trial.training, **changed))
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def utterance() -> Callable[..., Utterance]:
+    """Makes an utterance from a speaker and a number; anything else by keyword."""
+
+    def make(speaker: str, number: int, corpus: str = "corpus", **other) -> Utterance:
+        uid = f"{corpus}/{speaker}_{number:03d}"
+        given = {"path": f"/{uid}.wav", "label_raw": "happy", "label": "happy", "sex": "F", "sha": f"sha of {uid}"}
+        return Utterance(uid=uid, corpus=corpus, speaker=f"{corpus}/{speaker}", **{**given, **other})
+
+    return make

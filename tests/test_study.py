@@ -1,0 +1,217 @@
+"""Statements: the paper's grid, identity, overrides, and files that hold nothing else."""
+
+import ast
+import json
+import subprocess
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+
+import experiments
+from ser.errors import BadInput
+from ser.study import Part, Training, Trial, canonical, load_study, part, subsets
+
+CORPORA = ("iemocap", "tess", "ravdess", "customer")
+PATHS = load_study("interaffection").settable()
+
+
+@pytest.fixture(scope="module")
+def trials(paper):
+    return [paper.trial(p, {c.name: c for c in paper.corpora}, seed=0) for p in paper.grid(paper.corpora)]
+
+
+def test_the_paper_has_14_combinations_168_trials_and_288_results(trials):
+    assert len({t.corpora for t in trials}) == 14
+    assert len(trials) == len({t.id for t in trials}) == 168
+    assert sum(len(t.targets) for t in trials) == 288
+
+
+def test_tess_alone_is_the_one_combination_left_out(trials):
+    left_out = set(subsets(CORPORA)) - {tuple(c.name for c in t.corpora) for t in trials}
+    assert left_out == {("tess",)}
+
+
+def test_subsets_come_small_first_and_keep_the_order_of_names():
+    assert subsets(("b", "a", "c")) == [("b",), ("a",), ("c",), ("b", "a"), ("b", "c"), ("a", "c"), ("b", "a", "c")]
+
+
+def test_every_network_meets_every_combination(trials):
+    networks = {(t.temporal.name, t.pooling, t.task) for t in trials}
+    assert len(networks) == 12
+    assert len({(t.corpora, t.temporal.name, t.pooling, t.task) for t in trials}) == 14 * 12
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4242"])
+def test_ids_are_the_same_in_another_process(trials, seed):
+    code = (
+        "from ser.study import load_study\n"
+        "s = load_study('interaffection')\n"
+        "print(*[s.trial(p, {c.name: c for c in s.corpora}, 0).id for p in s.grid(s.corpora)])\n"
+    )
+    env = {"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert said.split() == [t.id for t in trials]
+
+
+def other(value):
+    """A value of the same kind that is not the same."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return value + "x"
+        case Part():
+            return Part(value.name + "x", value.settings)
+        case Training():
+            return replace(value, batch_size=value.batch_size + 1)
+        case tuple():
+            return (*value, value[0] if value else "x")
+    raise AssertionError(value)
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Trial)])
+def test_every_field_is_part_of_the_identity(trials, name):
+    trial = trials[-1]
+    assert replace(trial, **{name: other(getattr(trial, name))}).id != trial.id
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Training)])
+def test_every_training_setting_is_part_of_the_identity(trials, name):
+    trial = trials[0]
+    value = getattr(trial.training, name)
+    changed = replace(trial.training, **{name: "none" if name == "class_weights" else other(value)})
+    assert replace(trial, training=changed).id != trial.id
+
+
+@pytest.mark.parametrize("name", ["name", "letter", "loader", "split", "copies", "fingerprint"])
+def test_every_field_of_a_corpus_is_part_of_the_identity(trials, name):
+    trial = trials[0]
+    changed = replace(trial.corpora[0], **{name: other(getattr(trial.corpora[0], name))})
+    assert replace(trial, corpora=(changed,)).id != trial.id
+
+
+@pytest.mark.parametrize("path", [p for p in PATHS if p.partition(".")[0] in ("front_end", "noise", "tdnn", "ravdess")])
+def test_every_setting_of_a_part_is_part_of_the_identity(paper, path):
+    def point_trial(study):
+        point = {"corpora": ("ravdess",), "temporal": "tdnn", "pooling": "mean", "task": "multi"}
+        return study.trial(point, {c.name: c for c in study.corpora}, seed=0)
+
+    assert point_trial(paper.override(path, other(value_at(paper, path)))).id != point_trial(paper).id
+
+
+def test_the_order_of_writing_settings_is_no_difference():
+    assert part("noise", low=1, high=2) == part("noise", high=2, low=1)
+    assert canonical(part("x", a=(1, 2))) == canonical(part("x", a=[1, 2]))
+
+
+def test_a_statement_survives_json(trials):
+    assert json.loads(canonical(trials[0]))["temporal"]["name"] == "lstm"
+
+
+def value_at(study, path):
+    """The present value of a settable path, found without ``override``."""
+    head, _, key = path.partition(".")
+    if not key:
+        return getattr(study, head)
+    if head == "training":
+        return getattr(study.training, key)
+    parts = {"front_end": study.front_end} | {p.name: p for p in study.blocks + study.augmentation}
+    corpora = {c.name: c.loader.values() | c.split.values() for c in study.corpora}
+    return corpora[head][key] if head in corpora else parts[head].values()[key]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_settable_path_takes_its_own_value_back(paper, path):
+    value = "none" if path == "augmentation" else value_at(paper, path)
+    study = paper.override(path, value)
+    assert (study == paper) == (path != "augmentation")
+
+
+@pytest.mark.parametrize("path", [p for p in PATHS if p not in ("classes", "merge", "augmentation")])
+def test_a_value_of_another_kind_is_refused(paper, path):
+    wrong = {"kind": "none of these"} if not isinstance(value_at(paper, path), tuple) else {1: 2}
+    with pytest.raises(BadInput) as error:
+        paper.override(path, wrong)
+    assert all((error.value.value, error.value.place, error.value.allowed, error.value.remedy))
+    assert path in str(error.value)
+
+
+@pytest.mark.parametrize("path", ["", "training", "training.colour", "lstmm.units", "tdnn", "ravdess.colour", "seed"])
+def test_a_path_that_names_nothing_is_refused_with_those_that_exist(paper, path):
+    with pytest.raises(BadInput, match=r"training\.batch_size"):
+        paper.override(path, 1)
+
+
+def test_an_int_may_stand_for_a_float_and_gives_the_same_identity(paper):
+    assert paper.override("training.clip_norm", 10) == paper
+    assert paper.override("noise.snr_db", (5, 20)) == paper
+
+
+def test_a_number_may_stand_for_the_name_of_a_session(paper):
+    assert paper.override("iemocap.test", 5) == paper
+    assert paper.override("iemocap.train", (1, 2, 3)) == paper
+
+
+def test_a_part_tells_its_settings_and_refuses_others(paper):
+    assert paper.block("tdnn")["layers"] == 6
+    with pytest.raises(BadInput, match="context, dropout, layers, units"):
+        paper.block("tdnn")["prep_units"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("normalise", "utterance"),
+        ("training.class_weights", "balanced"),
+        ("training.batch_size", 0),
+        ("training.steps_per_epoch", -1),
+        ("training.learning_rate", 0.0),
+        ("training.max_epochs", 0),
+        ("merge", ("excited",)),
+        ("merge", (("excited",),)),
+        ("tdnn.context", ("left", "right")),
+    ],
+)
+def test_a_value_that_no_training_could_use_is_refused_at_once(paper, path, value):
+    with pytest.raises(BadInput, match="allowed"):
+        paper.override(path, value)
+
+
+def test_expect_fails_a_study_whose_axes_were_edited(paper):
+    with pytest.raises(BadInput, match=r"168 trials.*167"):
+        replace(paper, expect=167)
+
+
+def test_testing_a_train_only_corpus_makes_a_larger_grid(paper):
+    tested = paper.override("tess.test", "YAF").override("tess.val", ())
+    assert len(tested.grid(tested.corpora)) == 15 * 12
+
+
+def test_an_unknown_study_is_refused_with_those_that_exist():
+    with pytest.raises(BadInput, match="interaffection"):
+        load_study("interaffektion")
+
+
+def test_an_unknown_block_is_refused_with_those_that_exist(paper):
+    with pytest.raises(BadInput, match="lstm, blstm, tdnn"):
+        paper.block("gru")
+
+
+def test_the_demo_budget_is_made_of_paths_that_exist(paper):
+    for path, value in paper.demo:
+        assert paper.override(path, value) != paper
+
+
+STUDIES = [p for p in Path(experiments.__path__[0]).glob("*.py") if not p.stem.startswith("_")]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda p: p.stem)
+def test_study_files_import_nothing_but_the_words_of_studies(path):
+    tree = ast.parse(path.read_text())
+    imported = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    assert [n.module for n in imported if isinstance(n, ast.ImportFrom)] == ["ser.study"] * len(imported)
+    assert load_study(path.stem).name == path.stem
