@@ -41,7 +41,7 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
     side_of = rules[rule.name](corpus, utterances, rule)
     sides = {s: tuple(u for u in sorted(utterances, key=lambda u: u.uid) if side_of(u) == s) for s in SPLITS}
     done = Split(corpus, **sides)
-    wanted = [s for s in SPLITS if dict(rule.settings).get(s) not in ((), 0, 0.0)]
+    wanted = [s for s in SPLITS if s != "test" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
     for side in wanted:
         if not sides[side]:
             raise BadInput(
@@ -128,13 +128,13 @@ def _fixed(corpus: str, utterances: Sequence[Utterance]) -> dict[str, str]:
 
 
 def _fill_empty(side: dict[str, str], size: Counter[str], share: dict[str, float], fixed: dict[str, str]) -> None:
-    """Every side that has a share gets at least one speaker, taken from the side with the most."""
+    """Every side that has a share gets at least one speaker, taken from the side that can spare most."""
     for s in SPLITS:
         if share[s] > 0 and s not in side.values():
-            most = Counter(side.values()).most_common(1)[0][0]
-            movable = [x for x in side if side[x] == most and x not in fixed]
-            if len(movable) > 1:
-                side[min(movable, key=lambda x: (size[x], x))] = s
+            kept = Counter(side.values())
+            movable = [x for x in side if x not in fixed and kept[side[x]] > 1]
+            if movable:
+                side[min(movable, key=lambda x: (-kept[side[x]], size[x], x))] = s
 
 
 def prove(done: Split) -> dict[str, Any]:

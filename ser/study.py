@@ -67,7 +67,7 @@ class Training:
     def __post_init__(self) -> None:
         for name in (f.name for f in fields(self) if f.name != "class_weights"):
             value, may_be_zero = getattr(self, name), name in ("weight_decay", "min_improvement")
-            if not (value > 0 or may_be_zero and value == 0):
+            if not (value > 0 or (may_be_zero and value == 0)):
                 allowed = "0 or more" if may_be_zero else "more than 0"
                 raise BadInput(str(value), f"training.{name}", allowed, "give such a number")
         _one_of(self.class_weights, "training.class_weights", ("inverse", "none"))
