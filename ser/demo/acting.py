@@ -2,7 +2,7 @@
 
 Emotion, speaker and take each add to a few traits of delivery (pitch, pace, brightness ...). Speakers and takes vary so
 much that emotions overlap, and the recording level is drawn by itself, so that loudness does not tell the emotion.
-Directions follow Scherer (2003), "Vocal communication of emotion: a review of research paradigms", table 2; their sizes
+Directions follow Scherer (2003), "Vocal communication of emotion: a review of research paradigms"; their sizes
 are chosen to make a task that is neither trivial nor hopeless.
 """
 
@@ -47,13 +47,14 @@ _VARIANTS = {  # voice variants of espeak-ng that sound like people
 
 @dataclass(frozen=True)
 class Stage:
-    """How a corpus was made: how strongly its speakers act, how much takes differ, and what the recorder did."""
+    """How a corpus was made: how strongly its speakers act, how much takes and speakers differ, how it was recorded."""
 
     rate_hz: int
     strength: float
-    spread: float
+    spread: float  # of the takes of a speaker
     noise_db: tuple[float, float]  # below the speech
     band_hz: tuple[float, float] = (50.0, 20000.0)
+    speakers: float = 1.0  # spread of voices and microphones
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ def perform(
 ) -> list[Wave]:
     """All ``takes`` of one speaker, float32 [samples] at ``stage.rate_hz``. ``number`` chooses the voice variant."""
     drawn = _rng(seed, speaker)
-    own = _SPEAKER_SPREAD * drawn.standard_normal(8)
-    microphone = drawn.uniform(-1.0, 1.0)  # dB per octave
+    own = stage.speakers * _SPEAKER_SPREAD * drawn.standard_normal(8)
+    microphone = stage.speakers * drawn.uniform(-1.0, 1.0)  # dB per octave
     voice = f"{language}+{_VARIANTS[sex][number % len(_VARIANTS[sex])]}"
     rngs = [_rng(seed, take.path) for take in takes]
     traits = [
@@ -135,17 +136,16 @@ def _coloured(
     air = _tilted(air, rate_hz, 1.5 + microphone)
     wave = wave / _rms(wave) + air / _rms(air) * 0.12 * 2.0 ** float(np.clip(breath, -3, 3))
 
+    hiss = rng.standard_normal(len(wave)) * 10 ** (-rng.uniform(*stage.noise_db) / 20)
+    wave = _band(wave / _rms(wave) + hiss, rate_hz, *stage.band_hz)
+
     # A shorter tract: played faster. Less than a semitone per unit, little against the pitch that espeak-ng was given.
-    played_hz = round(rate_hz * 2 ** (tract / 16))
-    recorded = resample(wave.astype(np.float32), played_hz, stage.rate_hz).astype(np.float64)
-    hiss = rng.standard_normal(len(recorded)) * 10 ** (-rng.uniform(*stage.noise_db) / 20)
-    recorded = _band(recorded / _rms(recorded) + hiss, stage.rate_hz, *stage.band_hz)
-    recorded *= 10 ** (rng.uniform(-32, -18) / 20) / _rms(recorded)
-    recorded /= max(1.0, float(np.abs(recorded).max()) / 0.98)
-    return recorded.astype(np.float32)
+    recorded = resample(wave.astype(np.float32), round(rate_hz * 2 ** (tract / 16)), stage.rate_hz)
+    recorded = recorded * np.float32(10 ** (rng.uniform(-32, -18) / 20) / _rms(recorded))
+    return recorded / np.float32(max(1.0, float(np.abs(recorded).max()) / 0.98))
 
 
-def _rms(wave: Samples) -> float:
+def _rms(wave: Samples | Wave) -> float:
     return float(np.sqrt(np.mean(np.square(wave)))) + 1e-9
 
 

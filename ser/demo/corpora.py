@@ -88,7 +88,7 @@ def _tess(rng: np.random.Generator, scale: float) -> Plan:
             for word in (lines.TESS[::5] if emotion == "ps" else lines.TESS)
         ]
         cast.append(Cast(speaker, "F", voice, _some(rng, takes, scale)))
-    stage = Stage(24414, strength=1.7, spread=0.8, noise_db=(28.0, 36.0))
+    stage = Stage(24414, strength=1.7, spread=0.8, noise_db=(28.0, 36.0), speakers=0.3)
     return Plan("tess", "tess", "tess", "en-us", stage, tuple(cast))
 
 
