@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -23,7 +24,7 @@ def test_sums() -> None:
     assert list(MANIFEST.counts().items()) == [("happy", 2), ("angry", 1)]
 
 
-CHANGES = {
+CHANGES: dict[str, Any] = {
     "uid": "c/z", "speaker": "c/9", "sex": "F", "label": "sad", "votes": (("r1", "angry"),), "session": "1",
     "channel": "song", "split": "test", "start_s": 0.5, "end_s": 0.7, "sha": "zz",
 }  # fmt: skip
@@ -42,7 +43,7 @@ def test_fingerprint_follows_what_can_change_a_number(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(IGNORED))
 def test_fingerprint_leaves_out_the_rest(name: str) -> None:
-    other = 7 if name in ("rate_hz", "seconds", "bytes") else "other"
+    other: Any = 7 if name in ("rate_hz", "seconds", "bytes") else "other"
     changed = replace(MANIFEST, root="/y", refused=(), utterances=(replace(A, **{name: other}), B, C))
     assert changed.fingerprint == MANIFEST.fingerprint
 

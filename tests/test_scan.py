@@ -15,6 +15,7 @@ from ser import audio, scan
 from ser.corpora import _tones, emodb, manifest_csv, ravdess, savee, tess
 from ser.errors import BadInput
 from ser.manifest import Manifest
+from ser.scan import Stretch
 
 
 def tones(folder: Path, *names: str, seed: int = 0) -> Path:
@@ -33,9 +34,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = audio.inspect_stretches
 
-    def noted(
-        path: Path, stretches: list[tuple[float | None, float | None]]
-    ) -> list[audio.AudioFacts | audio.UnusableAudio]:
+    def noted(path: Path, stretches: list[Stretch]) -> list[audio.AudioFacts | audio.UnusableAudio]:
         names.append(path.name)
         return original(path, stretches)
 
@@ -72,12 +71,12 @@ def test_every_damaged_file_is_refused_and_no_other(tmp_path: Path) -> None:
 
 def test_shortest_path_is_kept_of_each_utterance(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    tones(data, "b/03a01Wa.wav", "a/03a01Wa.wav", "nested/a/03a01Wa.wav", "nested/a/03a01Fa.wav")
+    tones(data, "y/03a01Wa.wav", "x/03a01Wa.wav", "nested/03a01Wa.wav", "nested/03a01Fa.wav")
     manifest = emodb_scan(data, tmp_path / "cache")
-    assert [u.path for u in manifest.utterances] == [str(data / "nested/a/03a01Fa.wav"), str(data / "a/03a01Wa.wav")]
+    assert [u.path for u in manifest.utterances] == [str(data / "nested/03a01Fa.wav"), str(data / "x/03a01Wa.wav")]
     assert [(r.what, r.reason) for r in manifest.refused] == [
-        (str(data / "b/03a01Wa.wav"), f"duplicate of {data}/a/03a01Wa.wav"),
-        (str(data / "nested/a/03a01Wa.wav"), f"duplicate of {data}/a/03a01Wa.wav"),
+        (str(data / "nested/03a01Wa.wav"), f"duplicate of {data}/x/03a01Wa.wav"),
+        (str(data / "y/03a01Wa.wav"), f"duplicate of {data}/x/03a01Wa.wav"),
     ]
 
 
@@ -90,7 +89,8 @@ def test_second_scan_reads_only_what_changed(tmp_path: Path, reads: list[str]) -
     assert emodb_scan(folder, tmp_path / "cache") == first
     assert reads == []
     before = (folder / "03a01Fa.wav").stat()
-    _tones.write(folder / "03a01Fa.wav", 16_000, "sad", "another", 0)
+    data = (folder / "03a01Fa.wav").read_bytes()
+    (folder / "03a01Fa.wav").write_bytes(data[:-2] + bytes([data[-2] ^ 1, data[-1]]))
     os.utime(folder / "03a01Fa.wav", ns=(before.st_atime_ns, before.st_mtime_ns))  # an old date does not hide a change
     changed = emodb_scan(folder, tmp_path / "cache")
     assert reads == ["03a01Fa.wav"]
@@ -109,6 +109,31 @@ def test_damaged_memory_is_rebuilt(tmp_path: Path, reads: list[str], damage: byt
     assert reads == ["03a01Wa.wav"] * 2
     assert store.read_bytes() == good
     assert os.listdir(store.parent) == [store.name]
+
+
+def test_memory_of_other_rules_is_void(tmp_path: Path, reads: list[str]) -> None:
+    folder = tones(tmp_path / "wav", "03a01Wa.wav")
+    emodb_scan(folder, tmp_path / "cache")
+    store = tmp_path / "cache/emodb-facts.json"
+    store.write_text(json.dumps({**json.loads(store.read_text()), "rules": "those of last year"}))
+    emodb_scan(folder, tmp_path / "cache")
+    assert reads == ["03a01Wa.wav"] * 2
+
+
+def test_a_disk_that_failed_once_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tones(tmp_path / "wav", "03a01Wa.wav", "03a01Fa.wav")
+    original = audio.inspect_stretches
+
+    def failing(path: Path, stretches: list[Stretch]) -> list[audio.AudioFacts | audio.UnusableAudio]:
+        if path.name == "03a01Wa.wav":
+            raise OSError(5, "Input/output error")
+        return original(path, stretches)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "inspect_stretches", failing)
+        manifest = emodb_scan(folder, tmp_path / "cache")
+    assert [r.reason for r in manifest.refused] == ["cannot be read: Input/output error"]
+    assert emodb_scan(folder, tmp_path / "cache").refused == ()
 
 
 def test_damaged_entries_of_memory_are_read_again(tmp_path: Path, reads: list[str]) -> None:
@@ -132,9 +157,11 @@ def test_stretches_of_one_file_are_read_once(tmp_path: Path, reads: list[str]) -
     assert reads == ["call.wav"]
     assert [u.seconds for u in manifest.utterances] == [0.25] * 8
     assert [r.reason for r in manifest.refused] == ["stretch 3.0-4.0 s is not inside the file's 2.000 s"]
-    (folder / "manifest.csv").write_text("\n".join(["path,label,speaker,start,end", *lines[:4]]))
-    assert len(scan.scan("calls", "manifest_csv", folder, {}, tmp_path / "cache").utterances) == 4
-    assert reads == ["call.wav"]
+    for some, times in ((lines[:4], 1), (["call.wav,sad,s1,0.1,0.2"], 2), (lines, 2)):
+        (folder / "manifest.csv").write_text("\n".join(["path,label,speaker,start,end", *some]))
+        again = scan.scan("calls", "manifest_csv", folder, {}, tmp_path / "cache")
+        assert len(again.utterances) == min(len(some), 8)
+        assert reads == ["call.wav"] * times
 
 
 def test_fingerprint_follows_labels_speakers_and_splits(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
     try:
         for path in zips:
             _extract(path, name, temporary / path.stem)
+        temporary.chmod(0o755)  # the cache may be shared with other users; temporary folders are private
         os.replace(temporary, target)
     except OSError:
         if not target.is_dir():  # else another process was first, with the same bytes

@@ -80,6 +80,12 @@ def test_minus_one_is_no_vote(tmp_path: Path) -> None:
     assert Counter(rater for rater, _ in u.votes) == {"voice": 12, "face": 10, "av": 9}
 
 
+def test_a_clip_that_nobody_judged_has_no_label(tmp_path: Path) -> None:
+    row = '"100009",0,0,-1,0,0,0,"1001_DFA_DIS_XX",0,-1,"-1"\n'
+    found = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX", "1001_DFA_HAP_XX"], row), {"label_source": "voice"})
+    assert [r.reason for r in found.refused] == ["no voice votes in the table"] * 2
+
+
 def test_pooling_counts_winners_not_votes(tmp_path: Path) -> None:
     # Happy has most votes (10 of 18), but wins once; neutral wins twice.
     rows = (
