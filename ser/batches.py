@@ -5,7 +5,7 @@ Because batch number b is computed from the seed and b alone, a resumed training
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,15 @@ class Items:
         """Frames of each item, int64 [items]."""
         return np.array([len(f) for f in self.features], dtype=np.int64)
 
+    @cached_property
+    def moments(self) -> Tensor:
+        """Mean and mean square of every bin over all frames, float64 [2, width] on the CPU; computed once."""
+        total = torch.zeros(2, self.features[0].shape[1], dtype=torch.float64)
+        for at in range(0, len(self), 64):
+            frames = torch.cat(list(self.features[at : at + 64])).double()
+            total += torch.stack([frames.sum(0), frames.square().sum(0)]).cpu()
+        return total / int(self.lengths().sum())
+
     def batch(self, indices: Sequence[int]) -> "Batch":
         """The chosen items as one batch, in the given order."""
         chosen = [self.features[i] for i in indices]
@@ -54,11 +63,13 @@ class Stream:
     """An endless shuffled sequence of batches over ``lengths``.
 
     The items are permuted again and again; every ``pool`` batches' worth of them is sorted by length and cut into
-    batches, which come in random order. ``pool`` 1 leaves the lengths mixed.
+    batches, which come in random order. ``pool`` 1 leaves the lengths mixed; it is never larger than the corpus.
     """
 
     def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, pool: int, seed: Sequence[int]) -> None:
-        self._lengths, self._batch_size, self._pool, self._seed = lengths, batch_size, pool, tuple(seed)
+        self._lengths, self._batch_size, self._seed = lengths, batch_size, tuple(seed)
+        # A pool of several permutations would hold each item several times, and sorting would put them in one batch.
+        self._pool = max(1, min(pool, len(lengths) // batch_size))
         self._permutation = lru_cache(maxsize=4)(self._draw_permutation)
         self._batches = lru_cache(maxsize=2)(self._cut_pool)
 

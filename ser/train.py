@@ -132,15 +132,7 @@ def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
 
 def _moments(sides: list[Items]) -> tuple[Tensor, Tensor]:
     """Mean and 1/standard deviation [width] of each bin over all training frames, every corpus counting alike."""
-    totals = []
-    for items in sides:
-        width = items.features[0].shape[1]
-        total, square, n = torch.zeros(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64), 0
-        for at in range(0, len(items), 64):
-            frames = torch.cat(list(items.features[at : at + 64])).double()
-            total, square, n = total + frames.sum(0).cpu(), square + frames.square().sum(0).cpu(), n + len(frames)
-        totals.append(torch.stack([total / n, square / n]))
-    mean, square = torch.stack(totals).mean(0)
+    mean, square = torch.stack([items.moments for items in sides]).mean(0)
     return mean.float(), (square - mean.square()).clamp_min(1e-6).rsqrt().float()
 
 

@@ -26,6 +26,9 @@ class TDNN(nn.Module):
             nn.Conv1d(width if i == 0 else settings["units"], settings["units"], len(context), 1, self.reach, step)
             for i in range(settings["layers"])
         )
+        for layer in self.layers:  # He et al. 2015: with torch's default the signal halves in every ReLU layer
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
         self.dropout = nn.Dropout(settings["dropout"])
         self.outputs = settings["units"]
 
