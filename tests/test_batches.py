@@ -1,0 +1,91 @@
+"""Batches: a plain function of seed and number, every utterance in its turn, lengths kept together."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from ser.batches import Items, Stream, sorted_batches
+
+LENGTHS = np.random.default_rng(0).lognormal(5.5, 0.6, 700).astype(np.int64) + 1
+
+
+def stream(lengths=LENGTHS, batch_size=16, pool=4, seed=(1, 2)):
+    return Stream(lengths, batch_size, pool, seed)
+
+
+def items(lengths):
+    features = [torch.full((int(n), 2), float(i)) for i, n in enumerate(lengths)]
+    return Items("c", tuple(map(str, range(len(lengths)))), features, torch.arange(len(lengths)) % 3)
+
+
+def test_a_batch_depends_on_its_number_alone():
+    ordered, shuffled = stream(), stream()
+    numbers = np.random.default_rng(3).permutation(200)
+    drawn = {int(n): shuffled.indices(int(n)) for n in numbers}
+    assert [ordered.indices(n) for n in range(200)] == [drawn[n] for n in range(200)]
+
+
+def test_another_seed_gives_other_batches():
+    assert stream(seed=(1, 3)).indices(0) != stream().indices(0)
+
+
+@pytest.mark.parametrize(("n", "batch_size", "pool"), [(700, 16, 1), (700, 16, 4), (50, 7, 3), (5, 16, 4), (1, 3, 1)])
+def test_every_batch_is_full_and_every_item_comes_equally_often(n, batch_size, pool):
+    batches = stream(LENGTHS[:n], batch_size, pool)
+    drawn = [batches.indices(b) for b in range(n * pool)]  # as many as make whole permutations and whole pools
+    assert {len(b) for b in drawn} == {batch_size}
+    assert set(Counter(i for b in drawn for i in b).values()) == {batch_size * pool}
+
+
+def test_each_permutation_covers_all_items_once():
+    batches = stream(LENGTHS[:35], batch_size=7, pool=1)
+    for turn in range(4):
+        assert sorted(i for b in range(5) for i in batches.indices(5 * turn + b)) == list(range(35))
+
+
+def test_two_permutations_differ():
+    batches = stream(LENGTHS[:35], batch_size=35, pool=1)
+    assert batches.indices(0) != batches.indices(1)
+
+
+def test_a_corpus_smaller_than_the_pool_does_not_fill_a_batch_with_one_utterance():
+    batches = stream(LENGTHS[:40], batch_size=16, pool=16)
+    assert max(max(Counter(batches.indices(b)).values()) for b in range(100)) <= 2
+
+
+def padding(pool):
+    batches = [LENGTHS[list(stream(pool=pool).indices(b))] for b in range(160)]
+    return 1 - sum(b.sum() for b in batches) / sum(b.max() * len(b) for b in batches)
+
+
+def test_a_corpus_smaller_than_a_batch_still_gives_batches():
+    assert len(stream(LENGTHS[:3], batch_size=16, pool=16).indices(5)) == 16
+
+
+def test_bucketing_halves_the_padding():
+    assert padding(pool=16) < padding(pool=1) / 2
+
+
+def test_short_and_long_batches_come_mixed():
+    means = [LENGTHS[list(stream(pool=16).indices(b))].mean() for b in range(16)]
+    assert means != sorted(means)
+
+
+def test_sorted_batches_hold_every_item_once_by_length_within_the_bound():
+    batches = list(sorted_batches(items(LENGTHS[:100]), frames=2000))
+    assert sorted(i for b in batches for i in b.indices) == list(range(100))
+    assert [int(n) for b in batches for n in b.lengths] == sorted(LENGTHS[:100])
+    assert all(len(b.lengths) == 1 or len(b.lengths) * int(b.lengths.max()) <= 2000 for b in batches)
+
+
+def test_an_utterance_longer_than_the_bound_is_a_batch_of_its_own():
+    assert [b.indices for b in sorted_batches(items([5, 3, 99]), frames=10)] == [(1, 0), (2,)]
+
+
+def test_a_batch_keeps_features_lengths_and_labels_of_each_item_together():
+    batch = items([3, 1, 2]).batch((2, 0))
+    assert batch.frames[:, 0].tolist() == [2, 2, 0, 0, 0]
+    assert batch.lengths.tolist() == [2, 3]
+    assert batch.labels.tolist() == [2, 0]
