@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from ser import audio, scan
-from ser.corpora import _tones, emodb, manifest_csv, ravdess, savee, tess
+from ser.corpora import _tones, _zips, emodb, manifest_csv, ravdess, savee, tess
 from ser.errors import BadInput
 from ser.manifest import Manifest
 from ser.scan import Stretch
@@ -292,6 +292,13 @@ def test_zip_is_read_as_the_folder_in_it(tmp_path: Path, loader: object) -> None
     assert len(list((tmp_path / "zip cache").glob("unpacked-*"))) == 1
     assert not list((tmp_path / "zip cache").glob(".unpacking*"))
     assert os.listdir(path.parent) == ["download.zip"]
+
+
+def test_zip_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = zipped(tones(tmp_path / "made", "03a01Wa.wav"), tmp_path / "given/x.zip")
+    first = emodb_scan(path, tmp_path / "cache")
+    monkeypatch.setattr(_zips, "_extract", lambda *_: pytest.fail("unpacked again"))
+    assert emodb_scan(path, tmp_path / "cache") == first
 
 
 def test_unpacked_files_go_before_the_zip(tmp_path: Path) -> None:
