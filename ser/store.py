@@ -4,6 +4,7 @@ An entry is one corpus x front-end x augmentation. It is a folder named by the h
 the recordings' own hashes and stretches, every setting, and the code that computes. Inside lie shards, each a plain
 ``.npy`` of frames [frames, width] with a ``.json`` beside it (lengths, checksum, refusals); ``entry.json``, written
 last, makes the entry complete. A build that was killed leaves whole shards, and the next call goes on from there.
+The JSON files carry a checksum of themselves: a wrong length would give an utterance its neighbour's frames.
 """
 
 import ast
@@ -13,8 +14,7 @@ import inspect
 import json
 import os
 import shutil
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ import numpy.typing as npt
 from ser import audio, registry
 from ser.errors import BadInput
 from ser.manifest import Refusal, Utterance
-from ser.study import Part, identity
+from ser.study import Part, canonical, identity
 
 Progress = Callable[[int, int], None]
 _SHARD_ITEMS = 128  # small enough to lose little when killed, large enough to be read in long strokes
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Damaged(Exception):
-    """A shard is not what was written; names the file."""
+    """A file of an entry is not what was written; names the file."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Features:
     """A complete entry, memory-mapped: pages are shared by all processes of a node that read it."""
 
     def __init__(self, folder: Path) -> None:
-        meta = json.loads((folder / "entry.json").read_text())
+        meta = _read_sealed(folder / "entry.json")
         self.folder = folder
         self.width: int = meta["width"]
         self.refused = tuple(Refusal(**r) for r in meta["refused"])
@@ -151,12 +151,12 @@ class Store:
         try:
             self.local.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise BadInput(
-                str(self.local), "store", "a folder that can be written", f"choose another ({error.strerror})"
-            ) from None
+            raise _cannot_write(self.local, error) from None
 
     def open(self, key: str) -> Features:
-        """A complete entry. Raises Damaged if a shard's size is not what was written, FileNotFoundError if absent."""
+        """A complete entry. Raises Damaged if its table or a shard's size is not what was written, FileNotFoundError if
+        it is absent.
+        """
         folder = self.local / key
         if not (folder / "entry.json").exists():
             with _locked(folder):
@@ -175,10 +175,10 @@ class Store:
                 self._fetch(recipe.key)
             shards = recipe.shards()
             missing = [s for s in shards if not _intact(target, s)]
-            if missing or not (target / "entry.json").exists():
+            if missing or not _complete(target, shards):
                 (target / "entry.json").unlink(missing_ok=True)
                 self._compute(recipe, missing, target, folder, progress)
-                self._complete(recipe, target)
+                self._finish(recipe, target)
         if progress:
             progress(len(recipe.items), len(recipe.items))
         return Features(target)
@@ -194,8 +194,10 @@ class Store:
                 if progress:
                     progress(done, len(recipe.items))
 
-    def _complete(self, recipe: Recipe, target: Path) -> None:
-        parts = [json.loads((target / f"{_stem(shard)}.json").read_text()) for shard in recipe.shards()]
+    def _finish(self, recipe: Recipe, target: Path) -> None:
+        for left_by_a_killed_build in target.glob(".*"):
+            left_by_a_killed_build.unlink()
+        parts = [_read_sealed(target / f"{_stem(shard)}.json") for shard in recipe.shards()]
         settings = recipe.front_end.values()
         meta = {
             "corpus": recipe.corpus,
@@ -204,9 +206,9 @@ class Store:
             "width": registry.find("frontends", recipe.front_end.name).width(settings),
             "libraries": audio.library_versions(),
             "refused": [r for p in parts for r in p["refused"]],
-            "shards": [{"file": p["file"], "bytes": p["bytes"], "frames": p["frames"]} for p in parts],
+            "shards": parts,
         }
-        _write_text(target / "entry.json", json.dumps(meta))
+        _write_sealed(target / "entry.json", meta)
         if self._remote:
             system, root = self._remote
             for path in sorted(target.iterdir(), key=lambda p: p.name == "entry.json"):  # the entry's mark goes last
@@ -231,9 +233,18 @@ def _stem(shard: range) -> str:
 
 def _intact(target: Path, shard: range) -> bool:
     try:
-        meta = json.loads((target / f"{_stem(shard)}.json").read_text())
+        meta = _read_sealed(target / f"{_stem(shard)}.json")
         return bool(_checksum(target / meta["file"]) == (meta["bytes"], meta["crc32"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, Damaged):
+        return False
+
+
+def _complete(target: Path, shards: Sequence[range]) -> bool:
+    """Whether the entry's table is there, whole, and of these very shards."""
+    try:
+        parts = [_read_sealed(target / f"{_stem(shard)}.json") for shard in shards]
+        return bool(_read_sealed(target / "entry.json")["shards"] == parts)
+    except (OSError, Damaged):
         return False
 
 
@@ -264,7 +275,7 @@ def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None
     size, crc = _checksum(temporary)
     os.replace(temporary, path)
     meta = {"file": path.name, "bytes": size, "crc32": crc, "frames": frames, "refused": refused}
-    _write_text(path.with_suffix(".json"), json.dumps(meta))
+    _write_sealed(path.with_suffix(".json"), meta)
     return len(shard)
 
 
@@ -276,7 +287,7 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
     if recipe.augmentation:
         kind = recipe.augmentation
         # The draw depends on the utterance and copy alone: the same bytes in any order, on any worker.
-        seed = [int(kind["seed"]), copy, zlib.crc32(utterance.uid.encode())]
+        seed = [int(kind["seed"]), copy, crc32(utterance.uid.encode())]
         rng = np.random.default_rng(seed)
         wave = registry.find("augment", kind.name).apply(wave, rate_hz, rng, kind.values(), folder)
     features: npt.NDArray[np.float32] = front_end.extract(wave, recipe.front_end.values())
@@ -285,18 +296,37 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
     return features
 
 
-def _write_text(path: Path, text: str) -> None:
+def _write_sealed(path: Path, meta: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with temporary.open("w") as file:
-        file.write(text)
+        file.write(json.dumps({**meta, "seal": crc32(canonical(meta).encode())}))
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
+def _read_sealed(path: Path) -> dict[str, Any]:
+    """Raises Damaged where the text is not what ``_write_sealed`` wrote."""
+    try:
+        meta: dict[str, Any] = json.loads(path.read_bytes())
+        if meta.pop("seal") == crc32(canonical(meta).encode()):
+            return meta
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise Damaged(f"{path}: not as it was written")
+
+
+def _cannot_write(folder: Path, error: OSError) -> BadInput:
+    return BadInput(str(folder), "store", "a folder that can be written", f"choose another ({error.strerror})")
+
+
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """One builder of an entry at a time; the lock dies with its process, so a killed builder blocks nobody."""
-    with (target.parent / f".{target.name}.lock").open("w") as file:
+    try:
+        lock = (target.parent / f".{target.name}.lock").open("w")
+    except OSError as error:
+        raise _cannot_write(target.parent, error) from None
+    with lock as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
