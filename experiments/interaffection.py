@@ -30,7 +30,7 @@ study = Study(
         # Two speakers: one trains, one validates, none is tested (4.2); which one: ours.
         Corpus("tess", "T", part("tess"), part("named", train=("OAF",), val=("YAF",), test=())),
         Corpus("ravdess", "R", part("ravdess", channels=("speech",)), SPEAKERS),
-        Corpus("customer", "C", part("manifest_csv"), SPEAKERS),
+        Corpus("customer", "C", part("manifest_csv", label_map="", audio_root="", outside=False), SPEAKERS),
     ),
     other_corpora=SPEAKERS,
     classes=("happy", "angry", "neutral", "sad"),  # 4.1
@@ -65,7 +65,8 @@ study = Study(
     points=points,
     expect=168,
     demo=(  # the whole grid in minutes on two cores: narrow networks, few epochs
-        *((f"{block}.{key}", value) for block in ("lstm", "blstm") for key, value in (("prep_units", 64), ("units", 32))),
+        *((f"{block}.prep_units", 64) for block in ("lstm", "blstm")),
+        *((f"{block}.units", 32) for block in ("lstm", "blstm")),
         ("tdnn.units", 48),
         *((f"{block}.dropout", 0.2) for block in ("lstm", "blstm", "tdnn")),
         ("training.learning_rate", 1.5e-3),

@@ -15,9 +15,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Items:
-    """Labelled features of one corpus and side, resident on the training device (or mapped, on a CPU).
+    """Labelled features of one corpus and side: ``features[i]`` float32 [frames_i, width], ``labels`` int64 [items].
 
-    ``features[i]`` is float32 [frames_i, width], ``labels`` int64 [items].
+    Labels are on the training device; features are there too, or in mapped memory where they do not fit.
     """
 
     corpus: str
@@ -45,7 +45,8 @@ class Items:
         """The chosen items as one batch, in the given order."""
         chosen = [self.features[i] for i in indices]
         lengths = torch.tensor([len(f) for f in chosen], device=self.labels.device)
-        return Batch(self.corpus, tuple(indices), torch.cat(chosen), lengths, self.labels[list(indices)])
+        frames = torch.cat(chosen).to(self.labels.device, non_blocking=True)
+        return Batch(self.corpus, tuple(indices), frames, lengths, self.labels[list(indices)])
 
 
 @dataclass(frozen=True)

@@ -223,9 +223,10 @@ def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
     from ser import show
     from ser.gather import locate, read
+    from ser.study import Part
 
-    for corpus, path in locate(args.data, _wanted(args.corpora), study=None):
-        show.corpus(read(corpus, path, args.work, show.bar), all_refused=args.refused)
+    for name, loader, path in locate(args.data, _wanted(args.corpora), study=None):
+        show.corpus(read(name, Part(loader), path, args.work, show.bar), all_refused=args.refused)
     return 0
 
 
@@ -336,7 +337,8 @@ def report(args: argparse.Namespace) -> int:
     tracker = Tracker(Location.of(args.work, args.tracking_uri), study.name)
     results, grid = collect.collect(tracker, study, args.variant)
     folder = args.work / "reports" / study.name
-    written = writer.write(results, grid, folder, args.ties, args.replicates)
+    curves = collect.best_curves(tracker, results, grid)
+    written = writer.write(results, grid, folder, args.ties, args.replicates, curves)
     print(written.markdown)
     show.console.print(f"written to {folder}: tables.md, tables.csv, tables.tex, report.html, figures")
     return 0

@@ -114,3 +114,15 @@ def _results(tracker: Tracker, run: Any, grid: Grid) -> list[Result]:
             )
         )
     return out
+
+
+def best_curves(tracker: Tracker, results: Sequence[Result], grid: Grid) -> dict[str, list[float]]:
+    """Validation loss per epoch of the trial with the best UA on each target, by the trial's title."""
+    curves: dict[str, list[float]] = {}
+    for target in grid.targets:
+        here = [r for r in results if r.target == target]
+        if here:
+            best = max(here, key=lambda r: r.ua)
+            point = {"corpora": best.corpora, "temporal": best.temporal, "pooling": best.pooling, "task": best.task}
+            curves[grid.trial_title(point, best.seed)] = tracker.curve(best.run_id, "val/loss")
+    return curves

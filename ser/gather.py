@@ -1,5 +1,6 @@
 """From what a person wrote on the command line to a plan: find corpora, scan them, apply overrides, build the store."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -12,8 +13,10 @@ from ser.errors import BadInput
 from ser.manifest import Manifest, Refusal, write_csv
 from ser.plan import Plan, resolve
 from ser.store import Store
-from ser.study import Corpus, Part, Study, Value, load_study
+from ser.study import Corpus, Part, Study, Value, load_study, part
 
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_RESERVED = ("all", "loss")  # the shared head, and the summed curves
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]  # a progress bar, by its title
 
 
@@ -48,21 +51,23 @@ class Request:
 
 def plan_of(request: Request, bar: Bar) -> Plan:
     """The plan that ``request`` describes. Raises BadInput."""
-    study = load_study(request.study)
+    whole = load_study(request.study)
+    chosen = locate(request.data, request.wanted, whole)
+    study = whole.over(bring(whole, [(name, loader) for name, loader, _ in chosen]))
     for path, value in (*(study.demo if request.demo else ()), *request.settings):
         study = study.override(path, value)
     for name, folder in request.recordings.items():
         study = study.override(f"{name}.source", _recordings.fingerprint(folder))
-    chosen = locate(request.data, request.wanted, study)
-    manifests = {c.name: read(c, path, request.work, bar) for c, path in chosen}
+    places = {name: path for name, _, path in chosen}
+    manifests = {c.name: read(c.name, c.loader, places[c.name], request.work, bar) for c in study.corpora}
     plan = resolve(study, manifests, request.seeds, request.duplicates)
-    absent = [c.name for c in study.corpora if c.name not in manifests]
+    absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
     return replace(plan, notes=(*plan.notes, *notes))
 
 
-def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[Corpus, Path]]:
-    """Which corpora, and where. Without ``wanted``: all of the study's own that are found, or all without a study.
+def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[str, str, Path]]:
+    """Which corpora, as (name, loader, place). Without ``wanted``: those of the study that are found, or all found.
 
     The order is the study's own, then by name, however they were written: the order is part of a trial's identity.
     """
@@ -70,30 +75,49 @@ def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) 
         if not folder.is_dir():
             raise BadInput(str(folder), "--data", "a folder that exists", "name the folder that holds the corpora")
     found = {name: (loader, path) for name, loader, path in scan.found(list(data))}
-    own = {c.name: c for c in study.corpora} if study else {}
-    names = [w.name for w in wanted] or [name for name in found if not own or name in own]
+    own = {c.name: c.loader.name for c in study.corpora} if study else {}
+    names = [w.name for w in wanted] or [name for name in found if study is None or name in own]
     if not names:
         raise BadInput(
-            f"no corpus below {', '.join(map(str, data)) or 'nothing given'}",
+            f"no corpus below {', '.join(map(str, data))}" if data else "no folder named",
             "--data, --corpora",
-            f"{', '.join(own) or ', '.join(registry.names('corpora'))}",
+            ", ".join(own or registry.names("corpora")),
             "name their folders: --data DIR or --corpora NAME=PATH",
         )
-    given = {w.name: w.path for w in wanted}
-    out = []
+    given = {w.name: w.path for w in wanted if w.path}
+    chosen = []
     for name in names:
-        path = given.get(name) or (found[name][1] if name in found else None)
-        if path is None:
-            raise BadInput(
-                repr(name),
-                "--corpora",
-                f"found below --data: {', '.join(found) or 'nothing'}",
-                f"say where: {name}=PATH",
-            )
-        loader = found[name][0] if name in found and not given.get(name) else None
-        out.append((own.get(name) or Corpus(name, "", Part(loader or _loader(name, path)), Part("")), path))
+        if name not in given and name not in found:
+            below = f"found below --data: {', '.join(found) or 'nothing'}"
+            raise BadInput(repr(name), "--corpora", below, f"say where: {name}=PATH")
+        path = given[name] if name in given else found[name][1]
+        loader = found[name][0] if name not in given else _loader(name, path)
+        chosen.append((name, own.get(name, loader), path))
     order = {name: i for i, name in enumerate(own)}
-    return sorted(out, key=lambda item: (order.get(item[0].name, len(order)), item[0].name))
+    return sorted(chosen, key=lambda c: (order.get(c[0], len(order)), c[0]))
+
+
+def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
+    """The corpora (name, loader) as a study uses them: its own as stated, others with its rule for others."""
+    own = {c.name: c for c in study.corpora}
+    letters = [own[name].letter for name, _ in chosen if name in own]
+    corpora = []
+    for name, loader in chosen:
+        if name not in own:
+            if not _NAME.fullmatch(name) or name in _RESERVED:
+                allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
+                raise BadInput(repr(name), "--corpora", allowed, "rename it: NAME=PATH")
+            letters.append(_letter(name, letters))
+            own[name] = Corpus(
+                name, letters[-1], part(loader, **registry.find("corpora", loader).SETTINGS), study.other_corpora
+            )
+        corpora.append(own[name])
+    return corpora
+
+
+def _letter(name: str, taken: Sequence[str]) -> str:
+    """The shortest capitalised beginning that is still free."""
+    return next((name[:n].capitalize() for n in range(1, len(name)) if name[:n].capitalize() not in taken), name)
 
 
 def _loader(name: str, path: Path) -> str:
@@ -110,13 +134,12 @@ def _loader(name: str, path: Path) -> str:
     )
 
 
-def read(corpus: Corpus, path: Path, work: Path, bar: Bar) -> Manifest:
+def read(name: str, loader: Part, path: Path, work: Path, bar: Bar) -> Manifest:
     """Scan one corpus and leave its table in ``work/store/manifests``."""
     cache = work / "store" / "manifests"
-    with bar(f"scan {corpus.name}") as progress:
-        manifest = scan.scan(corpus.name, corpus.loader.name, path, corpus.loader.values(), cache, progress)
-    manifest = replace(manifest, loader=corpus.loader.name, settings=corpus.loader.settings)
-    write_csv(manifest, cache / f"{corpus.name}.csv")
+    with bar(f"scan {name}") as progress:
+        manifest = scan.scan(name, loader.name, path, loader.values(), cache, progress)
+    write_csv(manifest, cache / f"{name}.csv")
     return manifest
 
 

@@ -68,6 +68,9 @@ class Profile:
 class Listener(Protocol):
     """What wants to know how a grid is going."""
 
+    def started(self, at_once: int) -> None:
+        """Workers are there: this many trials run at once."""
+
     def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
         """A trial ended: ``result["status"]`` is finished, failed or busy."""
 
@@ -100,6 +103,7 @@ def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | 
         return summary
     with _session(address, profile) as slots:
         started, summary.slots = time.perf_counter(), slots
+        listener.started(int(slots))
         for _ in range(_PASSES):
             _one_pass(job, todo, profile, listener, summary)
             todo = unfinished(job, trials)

@@ -1,21 +1,18 @@
 """From a study and scanned corpora to its trials: splits, augmented copies, store entries, duplicates, checks."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from ser import registry
 from ser.errors import BadInput
 from ser.manifest import Manifest, Utterance
 from ser.splits import Split, split
 from ser.store import Recipe
 from ser.study import Corpus, Part, Study, Trial, canonical, identity
-
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_RESERVED = ("all", "loss")  # names of the shared head and of the summed curves
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def resolve(study: Study, manifests: Mapping[str, Manifest], seeds: int = 1, dup
         raise BadInput(repr(duplicates), "--duplicates", "once, repeat", "choose one of them")
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
-    corpora = {name: _corpus(study, name, manifest, taken=list(manifests)) for name, manifest in manifests.items()}
+    corpora = {name: _corpus(study, name) for name in manifests}
     splits = {name: split(name, _labelled(study, manifests[name]), corpora[name].split) for name in corpora}
     notes = [note for name in splits for note in _check_classes(study, splits[name])]
     largest = max(len(s.train) for s in splits.values())
@@ -106,34 +103,14 @@ def _is_twin(trial: Trial) -> bool:
     return len(trial.corpora) == 1 and trial.task == "multi"
 
 
-def _corpus(study: Study, name: str, manifest: Manifest, taken: list[str]) -> Corpus:
-    for known in study.corpora:
-        if known.name == name:
-            return known
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise BadInput(
-            repr(name),
-            "--corpora",
-            f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}",
-            "rename it: NAME=PATH",
-        )
-    letters = [c.letter for c in study.corpora if c.name in taken]
-    letters += [_letter(other, letters) for other in taken[: taken.index(name)] if other not in _own(study)]
-    return Corpus(name, _letter(name, letters), part_of(manifest), study.other_corpora)
-
-
-def _own(study: Study) -> set[str]:
-    return {c.name for c in study.corpora}
-
-
-def _letter(name: str, taken: list[str]) -> str:
-    """The shortest capitalised beginning that is still free."""
-    return next((name[:n].capitalize() for n in range(1, len(name)) if name[:n].capitalize() not in taken), name)
-
-
-def part_of(manifest: Manifest) -> Part:
-    """The loader of a corpus that the study does not list: its settings are the loader's own."""
-    return Part(manifest.loader, tuple(sorted(manifest.settings)))
+def _corpus(study: Study, name: str) -> Corpus:
+    """As the study has it, without the settings that are places: what they lead to is in the fingerprint."""
+    corpus = next((c for c in study.corpora if c.name == name), None)
+    if corpus is None:
+        raise BadInput(repr(name), f"corpora of {study.name}", ", ".join(c.name for c in study.corpora), "add it first")
+    places = getattr(registry.find("corpora", corpus.loader.name), "PLACES", ())
+    kept = tuple((k, v) for k, v in corpus.loader.settings if k not in places)
+    return replace(corpus, loader=Part(corpus.loader.name, kept))
 
 
 def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:

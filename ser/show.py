@@ -101,6 +101,12 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     )
     for line in cost:
         console.print(line)
+    if plan.twins:
+        console.print("the same model, trained once: " + ", ".join(_pairs(plan)))
+
+
+def _pairs(plan: Plan) -> list[str]:
+    return [f"{plan.by_id[twin].title} = {plan.by_id[original].task}" for twin, original in plan.twins.items()]
 
 
 class Live:
@@ -109,6 +115,7 @@ class Live:
     def __init__(self, trials: Sequence[Trial], already: int, log: Path) -> None:
         self.total, self.done, self.failures = len(trials), already, 0
         self.best: dict[str, tuple[float, str]] = {}
+        self.at_once = 0
         self._started, self._begun_with = time.monotonic(), already
         self._last_line = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +133,10 @@ class Live:
         if console.is_terminal:
             self._progress.stop()
         self._log.close()
+
+    def started(self, at_once: int) -> None:
+        """Workers are there: this many trials run at once."""
+        self.at_once = at_once
 
     def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
         """One trial ended by itself."""
@@ -153,7 +164,11 @@ class Live:
         per_trial = (time.monotonic() - self._started) / max(self.done + self.failures - self._begun_with, 1)
         eta = timedelta(seconds=round(per_trial * left))
         best = ", ".join(f"{target} {ua:.3f}" for target, (ua, _) in sorted(self.best.items()))
-        return f"{self.done} of {self.total} done, {self.failures} failed, {eta} left; best UA {best or '–'}"
+        running = min(self.at_once, left)
+        return (
+            f"{self.done} of {self.total} done, {running} running, {self.failures} failed, {eta} left; "
+            f"best UA {best or '–'}"
+        )
 
     def _tell(self, line: str, shown: bool = False) -> None:
         self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
@@ -172,7 +187,8 @@ def outcome(summary: Any, plan: Plan) -> None:
     if summary.trained:
         own = max(summary.wall_seconds * summary.slots - summary.training_seconds, 0) / summary.trained
         console.print(
-            f"{summary.trained} trained in {timedelta(seconds=round(summary.wall_seconds))}, {summary.slots:g} at once; "
+            f"{summary.trained} trained in {timedelta(seconds=round(summary.wall_seconds))}, "
+            f"{summary.slots:g} at once; "
             f"{own:.2f} s per trial went into everything but training and evaluation"
         )
     for trial_id, error in summary.failures.items():

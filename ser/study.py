@@ -198,7 +198,7 @@ class Study:
     name: str
     title: str
     corpora: tuple[Corpus, ...]
-    other_corpora: Part  # split rule for corpora that a user brings
+    other_corpora: Part  # split rule of corpora that a user brings
     classes: tuple[str, ...]
     merge: tuple[tuple[str, str], ...]
     front_end: Part
@@ -217,6 +217,11 @@ class Study:
         found = len(self.grid(self.corpora))
         if found != self.expect:
             raise BadInput(f"{found} trials", f"study {self.name}", f"the {self.expect} it expects", "mend its axes")
+
+    def over(self, corpora: Iterable[Corpus]) -> "Study":
+        """The study with other corpora on its axes; the number of trials follows."""
+        chosen = tuple(corpora)
+        return replace(self, corpora=chosen, expect=len(self.grid(chosen)))
 
     def grid(self, corpora: Sequence[Corpus]) -> list[Point]:
         """The points over ``corpora``."""
@@ -270,9 +275,8 @@ class Study:
         if any(p.name == head and key in p.values() for p in self.augmentation):
             return replace(self, augmentation=_each(self.augmentation, head, key, value, place))
         if any(c.name == head and (key in c.loader.values() or key in c.split.values()) for c in self.corpora):
-            corpora = tuple(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
             # A corpus that gains or loses its test side changes the grid on purpose.
-            return replace(self, corpora=corpora, expect=len(self.grid(corpora)))
+            return self.over(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
         raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
 
     def settable(self) -> list[str]:

@@ -33,6 +33,7 @@ from ser.study import Trial, flat
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
 _FLUSH_S = 15.0  # a flush costs about as much whether it carries one epoch or fifty
 
 
@@ -76,7 +77,7 @@ class Tracker:
     def _create(self, study: str) -> str:
         location = f"{Path(self.where.artifacts).as_uri()}/{study}" if self.where.artifacts else None
         try:
-            return str(self.client.create_experiment(study, artifact_location=location))
+            return str(self.client.create_experiment(study, artifact_location=location, tags=_KIND))
         except MlflowException:  # another process was faster
             found = self.client.get_experiment_by_name(study)
             if found is None:
@@ -163,6 +164,11 @@ class Tracker:
                         "the corpus as it was, or a fresh start on the changed one",
                         "restore it, or pass --accept-changed-corpus (finished runs are kept)",
                     )
+
+    def curve(self, run_id: str, metric: str) -> list[float]:
+        """All values of one metric, by epoch."""
+        history = self.client.get_metric_history(run_id, metric)
+        return [m.value for m in sorted(history, key=lambda m: m.step)]
 
     def artifact(self, run: Run, path: str) -> Path:
         """A local copy of one artifact."""

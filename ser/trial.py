@@ -26,6 +26,8 @@ from ser.study import Trial
 from ser.track import Location, Tracker, grid_tags
 from ser.train import CorpusData, Diverged, Outcome, Predictions, train
 
+_SHARE_OF_FREE = 0.1  # of a card's free memory, for one corpus's side in one of several processes on the card
+
 
 @dataclass(frozen=True)
 class Side:
@@ -104,6 +106,8 @@ def run(job: Job, trial: Trial, heartbeat: Callable[[int, Mapping[str, float]], 
     """
     started = time.perf_counter()
     torch.set_num_threads(job.threads)
+    if job.device != "cpu":
+        torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
     folder = Path(job.work) / "trials" / trial.id
     with _owned(folder) as owned:
@@ -157,7 +161,7 @@ def load(job: Job, corpus: str) -> CorpusData:
 
 @lru_cache(maxsize=64)
 def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side, device: str) -> Items:
-    """Mapped where they lie on a CPU; on a GPU copied there once, as one block."""
+    """Mapped where they lie; copied to a GPU once, as one block, if they take no more than their share of it."""
     entries = [_entry(store, work, key) for key in keys]
     views, kept = [], []
     for name, label in zip(side.names, side.labels, strict=True):
@@ -167,13 +171,9 @@ def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side
                 kept.append((name, label))
     if side.names and not kept:
         raise BadInput(f"all {len(side.names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
-    if device == "cpu":
-        features = [torch.from_numpy(v) for v in views]
-    elif views:
-        block = torch.from_numpy(np.concatenate(views)).to(device)
-        features = list(block.split([len(v) for v in views]))
-    else:
-        features = []
+    features = [torch.from_numpy(v) for v in views]
+    if device != "cpu" and 0 < sum(v.nbytes for v in views) < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
+        features = list(torch.cat(features).to(device).split([len(v) for v in views]))
     labels = torch.tensor([label for _, label in kept], dtype=torch.int64, device=device)
     return Items(corpus, tuple(name for name, _ in kept), features, labels)
 

@@ -28,6 +28,7 @@ FOLDER = "manifest.csv"
 # label_map: a JSON file {"label in the table": "unified label"}; it and audio_root are relative to the table's folder.
 # outside: whether paths may lead out of that folder.
 SETTINGS: dict[str, Value] = {"label_map": "", "audio_root": "", "outside": False}
+PLACES = ("label_map", "audio_root", "outside")  # lead to the data and are no part of it, nor of a trial's identity
 EXPECTED_SPEAKERS = 0
 REQUIRED = ("path", "label", "speaker")
 OPTIONAL = ("sex", "split", "language", "session", "start", "end", "text", "uid")

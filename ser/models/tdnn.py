@@ -1,6 +1,7 @@
 """TDNN block of paper 003, Fig. 4: six layers, each seeing the frames {-1, 0, 1} of the one below."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, arange, nn
@@ -22,13 +23,13 @@ class TDNN(nn.Module):
         step = context[1] - context[0] if len(context) > 1 else 1
         if context != tuple(range(-self.reach, self.reach + 1, step)):
             raise BadInput(str(context), "tdnn.context", "evenly spaced and symmetric, like (-1, 0, 1)", "change it")
-        self.layers = nn.ModuleList(
-            nn.Conv1d(width if i == 0 else settings["units"], settings["units"], len(context), 1, self.reach, step)
-            for i in range(settings["layers"])
-        )
-        for layer in self.layers:  # He et al. 2015: with torch's default the signal halves in every ReLU layer
+        widths = [width] + [settings["units"]] * settings["layers"]
+        layers = [nn.Conv1d(a, b, len(context), 1, self.reach, step) for a, b in pairwise(widths)]
+        for layer in layers:  # He et al. 2015: with torch's own start the signal halves in every ReLU layer
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            assert layer.bias is not None
             nn.init.zeros_(layer.bias)
+        self.layers = nn.ModuleList(layers)
         self.dropout = nn.Dropout(settings["dropout"])
         self.outputs = settings["units"]
 
