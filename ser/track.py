@@ -7,6 +7,7 @@ MLflow ignores a metric it already holds, so sending a history twice adds nothin
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "2")
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from ser.errors import BadInput
 from ser.plan import Source
@@ -68,10 +70,10 @@ class Tracker:
             self.client = MlflowClient(tracking_uri=where.uri)
             found = self.client.get_experiment_by_name(study)
             self.experiment: str = found.experiment_id if found else self._create(study)
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
             raise BadInput(
                 _without_secrets(where.uri), "--tracking-uri", "a tracking store that answers",
-                f"start the server or mend the address ({str(error).splitlines()[0][:200]})",
+                f"start the server or mend the address ({_without_secrets(str(error).splitlines()[0])[:200]})",
             ) from None  # fmt: skip
 
     def _create(self, study: str) -> str:
@@ -122,7 +124,9 @@ class Tracker:
         else:
             tags = {"trial_id": trial.id, "study": trial.study, **tags}
             run_id = self.client.create_run(self.experiment, tags=tags, run_name=trial.title).info.run_id
-        self.client.log_batch(run_id, params=[Param(k, v) for k, v in trial.params().items()])
+        params = [Param(k, v) for k, v in trial.params().items()]
+        for at in range(0, len(params), 100):  # as many as MLflow takes at once
+            self.client.log_batch(run_id, params=params[at : at + 100])
         return RunLog(self.client, run_id)
 
     def mirror(self, original: Run, trial: Trial) -> None:
@@ -237,7 +241,6 @@ def serve(where: Location, host: str, port: int) -> int:
     return subprocess.call(command, env={**os.environ, **places, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
-def _without_secrets(uri: str) -> str:
-    """``scheme://user:password@host`` without its middle."""
-    scheme, _, rest = uri.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if "@" in rest else uri
+def _without_secrets(text: str) -> str:
+    """The text with every ``scheme://user:password@host`` without its middle."""
+    return re.sub(r"://\S*@", "://", text)
