@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from experiments.interaffection import study as paper_study
 from ser import registry
@@ -16,6 +17,12 @@ from ser.store import Store
 from ser.study import Study, Trial
 from ser.track import Location, Tracker
 from ser.trial import Job, job_of
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Warnings are errors, but for what MLflow says to SQLAlchemy while it is imported."""
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
+
 
 TINY = {
     "lstm.prep_units": 8,
@@ -30,6 +37,12 @@ TINY = {
     "training.batch_size": 4,
     "training.bucket_pool": 2,
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """As trials run; two threads on a busy machine wait for each other."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

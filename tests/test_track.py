@@ -1,0 +1,209 @@
+"""Runs in MLflow: one per trial, found again, marked truthfully, and no secret told."""
+
+from dataclasses import replace
+
+import pytest
+from mlflow.entities import Metric
+
+from ser.errors import BadInput
+from ser.study import Corpus, part
+from ser.track import Location, Tracker, serve
+
+
+@pytest.fixture
+def tracker(where):
+    return Tracker(where, "study")
+
+
+@pytest.fixture
+def trial(trial_of):
+    return trial_of("T+R")
+
+
+@pytest.fixture
+def files(tmp_path):
+    folder = tmp_path / "files"
+    for name in ("confusion/ravdess.json", "split/ravdess.json", "predictions.csv", "best.pt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    return folder
+
+
+def row(epoch):
+    return {"epoch": float(epoch), "timestamp_ms": 1_000_000.0 + epoch, "val/loss": 1 / epoch}
+
+
+def finish(tracker, trial, files, **tags):
+    log = tracker.start(trial, tags)
+    for epoch in (1, 2, 3):
+        log.epoch(epoch, row(epoch))
+    log.finish({"ua/ravdess": 0.5, "epochs": 3.0}, files)
+    return log.run_id
+
+
+def test_a_finished_run_is_found_and_not_begun_again(tracker, trial, files):
+    run_id = finish(tracker, trial, files)
+    assert tracker.finished()[trial.id].info.run_id == run_id
+    assert tracker.finished(trial.id).keys() == {trial.id}
+    assert tracker.start(trial, {}) is None
+    assert len(tracker.runs()) == 1
+
+
+def test_a_run_holds_the_statement_the_curves_the_results_and_the_files(tracker, trial, files):
+    finish(tracker, trial, files, data="real")
+    (run,) = tracker.runs()
+    assert run.data.params == trial.params()
+    assert run.data.tags.items() >= {"trial_id": trial.id, "study": trial.study, "data": "real"}.items()
+    assert run.info.run_name == trial.title
+    history = tracker.client.get_metric_history(run.info.run_id, "val/loss")
+    assert [(m.step, m.value, m.timestamp) for m in history] == [(n, 1 / n, 1_000_000 + n) for n in (1, 2, 3)]
+    assert run.data.metrics["ua/ravdess"] == 0.5
+    assert tracker.artifact(run, "split/ravdess.json").read_text() == "split/ravdess.json"
+
+
+def test_an_open_run_is_found_again_and_a_replayed_history_adds_no_rows(tracker, trial):
+    first = tracker.start(trial, {})
+    for log in (first, tracker.start(trial, {})):
+        assert log.run_id == first.run_id
+        for epoch in (1, 2):
+            log.epoch(epoch, row(epoch))
+        log.flush()
+    assert len(tracker.client.get_metric_history(first.run_id, "val/loss")) == 2
+
+
+def test_a_failed_run_says_why_and_is_reopened(tracker, trial, files):
+    tracker.start(trial, {}).fail("Diverged: loss nan")
+    (run,) = tracker.runs()
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "Diverged: loss nan")
+    finish(tracker, trial, files)
+    (run,) = tracker.runs()
+    assert (run.info.status, "error" in run.data.tags) == ("FINISHED", False)
+
+
+def test_of_two_open_runs_the_older_goes_on_and_the_other_is_marked(tracker, trial):
+    kept = tracker.start(trial, {}).run_id
+    extra = tracker.client.create_run(tracker.experiment, tags={"trial_id": trial.id}).info.run_id
+    tracker.client.update_run(kept, status="RUNNING")
+    assert tracker.start(trial, {}).run_id == kept
+    marked = tracker.client.get_run(extra)
+    assert (marked.info.status, marked.data.tags["superseded_by"]) == ("KILLED", kept)
+
+
+def test_a_mirror_has_the_same_values_and_files_and_says_whose(tracker, trial, files):
+    original = finish(tracker, trial, files, data="real")
+    twin = replace(trial, task="multi")
+    for _ in range(2):  # a second call changes nothing
+        tracker.mirror(tracker.finished()[trial.id], twin)
+    run = tracker.finished()[twin.id]
+    assert run.data.tags.items() >= {"same_as": trial.id, "trial_id": twin.id, "data": "real"}.items()
+    assert run.data.params["task"] == "multi"
+    assert run.data.metrics == tracker.client.get_run(original).data.metrics
+    assert len(tracker.client.get_metric_history(run.info.run_id, "val/loss")) == 3
+    assert tracker.artifact(run, "predictions.csv").read_text() == "predictions.csv"
+    assert tracker.artifact(run, "confusion/ravdess.json").exists()
+    assert len(tracker.runs()) == 2
+
+
+def test_a_trial_of_many_corpora_has_more_settings_than_one_request_takes(tracker, trial):
+    others = tuple(Corpus(f"own{i}", f"O{i}", part("manifest_csv"), trial.corpora[1].split) for i in range(12))
+    many = replace(trial, corpora=trial.corpora + others)
+    assert len(many.params()) > 100
+    tracker.start(many, {})
+    assert tracker.runs()[0].data.params == many.params()
+
+
+def test_a_metric_history_longer_than_one_request_is_sent_whole(tracker, trial):
+    log = tracker.start(trial, {})
+    log.send(Metric("val/loss", 0.0, 1, n) for n in range(1500))
+    assert len(tracker.client.get_metric_history(log.run_id, "val/loss")) == 1500
+
+
+def test_mean_epochs_are_of_one_grids_finished_runs(tracker, trial_of, files):
+    finish(tracker, trial_of("R"), files, variant="this")
+    finish(tracker, trial_of("R", temporal="tdnn"), files, variant="other")
+    assert tracker.mean_epochs("this") == {"lstm": 3.0}
+
+
+def finished_with(tracker, trial, files, plan):
+    finish(tracker, trial, files, **{f"fingerprint/{n}": s.corpus.fingerprint for n, s in plan.sources.items()})
+
+
+def changed(source, **fields):
+    return replace(source, corpus=replace(source.corpus, **fields))
+
+
+def test_the_same_corpora_go_on(tracker, trial, files, plan):
+    finished_with(tracker, trial, files, plan)
+    tracker.check_unchanged(plan.sources.values())
+
+
+def test_a_corpus_that_changed_since_a_trial_finished_is_refused(tracker, trial, files, plan):
+    finished_with(tracker, trial, files, plan)
+    with pytest.raises(BadInput, match=r"corpus ravdess: fingerprint new, but .*--accept-changed-corpus"):
+        tracker.check_unchanged([changed(plan.sources["ravdess"], fingerprint="new")])
+
+
+def test_a_corpus_read_with_other_settings_is_no_changed_corpus(tracker, trial, files, plan):
+    finished_with(tracker, trial, files, plan)
+    source = plan.sources["ravdess"]
+    songs = source.corpus.loader.changed(channels=("speech", "song"))
+    tracker.check_unchanged([changed(source, fingerprint="new", loader=songs)])
+
+
+def test_a_corpus_that_no_finished_trial_used_may_change(tracker, trial_of, files, plan):
+    finish(tracker, trial_of("R"), files)
+    tracker.check_unchanged([changed(plan.sources["tess"], fingerprint="new")])
+
+
+def test_two_trackers_find_one_experiment(where):
+    assert Tracker(where, "study").experiment == Tracker(where, "study").experiment
+
+
+def test_losing_the_race_to_make_the_experiment_takes_the_winners(where, monkeypatch):
+    winner = Tracker(where, "study")
+    genuine, answers = type(winner.client).get_experiment_by_name, [None]
+    monkeypatch.setattr(
+        type(winner.client),
+        "get_experiment_by_name",
+        lambda self, name: answers.pop() if answers else genuine(self, name),
+    )
+    assert Tracker(where, "study").experiment == winner.experiment
+
+
+@pytest.fixture
+def _impatient(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_dead_server_is_bad_input_and_the_password_stays_untold():
+    with pytest.raises(BadInput, match="a tracking store that answers") as error:
+        Tracker(Location("http://anna:s3cret@127.0.0.1:9", ""), "study")
+    assert "s3cret" not in str(error.value)
+    assert "127.0.0.1:9" in str(error.value)
+
+
+def test_a_server_with_its_own_pages_is_named_without_its_password(capsys):
+    assert serve(Location("https://anna:s3cret@host:5000", ""), "127.0.0.1", 1) == 0
+    assert capsys.readouterr().out.endswith("https://host:5000\n")
+
+
+@pytest.mark.parametrize("uri", ["localhost:5000", "ftp://x", "runs", ""])
+def test_an_address_that_mlflow_does_not_know_is_refused(tmp_path, uri):
+    with pytest.raises(BadInput, match="--tracking-uri"):
+        Location.of(tmp_path, uri)
+
+
+def test_without_an_address_everything_stays_in_the_work_folder(tmp_path):
+    where = Location.of(tmp_path, None)
+    assert where.uri == f"sqlite:///{tmp_path}/mlflow.db"
+    assert where.artifacts == str(tmp_path / "artifacts")
+    assert Location.of(tmp_path, "http://host:1").artifacts == ""
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///{}/file/mlflow.db", "postgresql+nothing://anna:s3cret@host/runs"])
+def test_a_database_that_cannot_be_opened_is_bad_input(tmp_path, uri):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(BadInput, match="a tracking store that answers") as error:
+        Tracker(Location(uri.format(tmp_path), ""), "study")
+    assert "s3cret" not in str(error.value)

@@ -1,0 +1,287 @@
+"""The loop: it learns, repeats itself bit by bit, goes on where it was, and stops where the paper says."""
+
+import math
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from ser import train as loop
+from ser.batches import Items, Stream
+from ser.metrics import confusion, ua
+from ser.study import Corpus, Part, Training, part
+from ser.train import CorpusData, Diverged, train
+
+WIDTH, CLASSES = 8, 4
+
+
+def side(corpus, number, seed, separable=True, name="u"):
+    """Frames of noise; the class raises one bin."""
+    make = torch.Generator().manual_seed(seed)
+    labels = torch.arange(number) % CLASSES
+    lengths = torch.randint(3, 20, (number,), generator=make).tolist()
+    features = [torch.randn(n, WIDTH, generator=make) for n in lengths]
+    if separable:
+        for x, label in zip(features, labels, strict=True):
+            x[:, label] += 2
+    return Items(corpus, tuple(f"{corpus}/{name}{i}" for i in range(number)), features, labels)
+
+
+def sides(corpus, seed, **other):
+    train, val, test = (side(corpus, n, 10 * seed + i, **other) for i, n in enumerate((40, 16, 16)))
+    return CorpusData(train, val, test)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return {"a": sides("a", 1), "b": sides("b", 2)}
+
+
+@pytest.fixture
+def trial(paper):
+    """Two corpora, a head each, a small LSTM, four epochs."""
+    two = tuple(Corpus(name, name.upper(), Part("none"), part("named", test=("x",))) for name in "ab")
+    point = {"corpora": ("a", "b"), "temporal": "lstm", "pooling": "mean_var", "task": "multi"}
+    budget = Training(
+        learning_rate=1e-2,
+        weight_decay=1e-5,
+        clip_norm=10.0,
+        batch_size=8,
+        bucket_pool=2,
+        steps_per_epoch=10,
+        max_epochs=4,
+        patience_epochs=4,
+        min_improvement=0.002,
+        class_weights="inverse",
+    )
+    made = paper.trial(point, {c.name: c for c in two}, seed=0)
+    return replace(made, temporal=made.temporal.changed(prep_units=8, units=8), training=budget)
+
+
+def trained(trial, data, folder, report=lambda epoch, row: None):
+    folder.mkdir(exist_ok=True)
+    return train(trial, data, folder / "checkpoint.pt", "cpu", report)
+
+
+def untimed(history):
+    return [{k: v for k, v in row.items() if k != "timestamp_ms"} for row in history]
+
+
+def assert_bit_equal(one, other):
+    assert untimed(one.history) == untimed(other.history)
+    assert one.best_epoch == other.best_epoch
+    for corpus in one.predictions:
+        assert one.predictions[corpus].names == other.predictions[corpus].names
+        assert one.predictions[corpus].probabilities.tobytes() == other.predictions[corpus].probabilities.tobytes()
+
+
+def changed(trial, **training):
+    return replace(trial, training=replace(trial.training, **training))
+
+
+@pytest.mark.parametrize("task", ["unified", "multi"])
+def test_learns_what_can_be_learnt(trial, data, tmp_path, task):
+    outcome = trained(changed(replace(trial, task=task), max_epochs=8), data, tmp_path)
+    assert outcome.history[-1]["val/loss"] < outcome.history[0]["val/loss"] / 3
+    for p in outcome.predictions.values():
+        assert ua(confusion(p.truth, p.predicted, CLASSES)) > 0.9
+
+
+def test_does_not_learn_what_is_not_there(trial, tmp_path):
+    noise = {name: sides(name, i, separable=False) for i, name in enumerate("ab")}
+    outcome = trained(trial, noise, tmp_path)
+    assert all(ua(confusion(p.truth, p.predicted, CLASSES)) < 0.7 for p in outcome.predictions.values())
+
+
+def test_history_holds_the_curves_of_every_corpus_and_their_mean(trial, data, tmp_path):
+    row = trained(trial, data, tmp_path).history[0]
+    kinds = ("train/loss", "val/loss", "val/wa", "val/ua")
+    assert row.keys() == {f"{k}/{c}" for k in kinds for c in "ab"} | {"train/loss", "val/loss", "epoch", "timestamp_ms"}
+    assert row["val/loss"] == pytest.approx((row["val/loss/a"] + row["val/loss/b"]) / 2)
+
+
+def test_the_same_trial_gives_the_same_bits_and_another_seed_others(trial, data, tmp_path):
+    first = trained(trial, data, tmp_path / "1")
+    torch.manual_seed(99)
+    np.random.seed(99)  # noqa: NPY002 what happened before in the process must not matter
+    assert_bit_equal(first, trained(trial, data, tmp_path / "2"))
+    for other in (replace(trial, seed=1), replace(trial, stream=1)):
+        assert untimed(trained(other, data, tmp_path / other.id).history) != untimed(first.history)
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(trial, data, tmp_path, last):
+    whole = trained(trial, data, tmp_path / "whole")
+
+    def killed(epoch, row):
+        if epoch == last:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(trial, data, tmp_path / "killed", killed)
+    seen = []
+    resumed = trained(trial, data, tmp_path / "killed", lambda epoch, row: seen.append(epoch))
+    assert_bit_equal(resumed, whole)
+    assert seen == [1, 2, 3, 4]
+
+
+def test_a_finished_checkpoint_trains_no_more(trial, data, tmp_path, monkeypatch):
+    whole = trained(trial, data, tmp_path)
+    monkeypatch.delattr(loop, "_train_epoch")
+    assert_bit_equal(trained(trial, data, tmp_path), whole)
+
+
+class Planted:
+    """What a malicious checkpoint would run."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state, protocol=2))])
+def test_a_checkpoint_that_holds_code_is_refused_and_not_run(trial, data, tmp_path, write):
+    write({"network": Planted(tmp_path / "broken in")}, tmp_path / "checkpoint.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        trained(trial, data, tmp_path)
+    assert not (tmp_path / "broken in").exists()
+
+
+@pytest.fixture
+def losses(monkeypatch):
+    """Replaces training and validation by validation losses that a test writes down."""
+
+    def plant(*values):
+        planted = iter(values)
+        monkeypatch.setattr(loop, "_train_epoch", lambda *_: {})
+        monkeypatch.setattr(loop, "_validate", lambda *_: {"val/loss": next(planted)})
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("values", "epochs", "best"),
+    [
+        ((1.0, 1.0, 1.0, 9.0), 4, 1),  # the first epoch improves on nothing, three do not
+        ((1.0, 0.999, 0.9985, 0.9981, 0.1), 4, 4),  # each falls by less than 0.2 %, and so do they together
+        ((1.0, 0.999, 0.997, 0.9965, 0.996, 0.9955, 9.0), 6, 6),  # 0.3 % in two epochs count
+        ((1.0, 1.1, 1.2, 0.9, 1.0, 1.0, 1.0, 9.0), 7, 4),
+        ((0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.04, 0.03, 0.02, 0.01), 10, 10),
+    ],
+)
+def test_stops_three_epochs_after_the_last_fall_by_two_permille(trial, data, tmp_path, losses, values, epochs, best):
+    losses(*values)
+    outcome = trained(changed(trial, max_epochs=10, patience_epochs=3), data, tmp_path)
+    assert (len(outcome.history), outcome.best_epoch) == (epochs, best)
+
+
+def test_predicts_with_the_weights_of_the_lowest_validation_loss(trial, data, tmp_path, monkeypatch):
+    weights, genuine = [], loop._validate
+    planted = iter((0.5, 0.2, 0.4, 0.3))
+
+    def validate(network, *rest):
+        weights.append({k: v.clone() for k, v in network.state_dict().items()})
+        return genuine(network, *rest) | {"val/loss": next(planted)}
+
+    monkeypatch.setattr(loop, "_validate", validate)
+    outcome = trained(trial, data, tmp_path)
+    assert outcome.best_epoch == 2
+    assert all(torch.equal(outcome.weights[k], v) for k, v in weights[1].items())
+    assert not all(torch.equal(outcome.weights[k], v) for k, v in weights[3].items())
+    network = loop._network(trial, data)
+    network.load_state_dict(weights[1])
+    again = loop.predict(network, data["a"].test).probabilities
+    assert again.tobytes() == outcome.predictions["a"].probabilities.tobytes()
+
+
+def test_a_loss_that_is_no_number_names_step_utterance_and_learning_rate(trial, data, tmp_path):
+    spoilt = replace(data["b"].train, features=[f * math.nan for f in data["b"].train.features])
+    with pytest.raises(Diverged, match=r"loss nan at step 2, learning rate 0\.01; batch: .*b/u\d+"):
+        trained(replace(trial, normalise="none"), {**data, "b": replace(data["b"], train=spoilt)}, tmp_path)
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_run(trial, data, tmp_path, losses):
+    losses(0.5, math.inf)
+    with pytest.raises(Diverged, match="validation loss inf after epoch 2"):
+        trained(trial, data, tmp_path)
+
+
+def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
+    labels = torch.tensor([0] * 1 + [1] * 2 + [2] * 4 + [3] * 4)
+    items = replace(data["a"].train, labels=labels)
+    # 1, 1/2, 1/4, 1/4 have the mean 1/2.
+    assert loop._class_weights(trial, items).tolist() == [2.0, 1.0, 0.5, 0.5]
+    assert loop._class_weights(changed(trial, class_weights="none"), items) is None
+
+
+def test_normalises_by_mean_and_variance_over_training_frames_with_corpora_alike(trial, data):
+    frames = [torch.cat(data[c].train.features).double() for c in "ab"]
+    mean = (frames[0].mean(0) + frames[1].mean(0)) / 2
+    square = (frames[0].square().mean(0) + frames[1].square().mean(0)) / 2
+    network = loop._network(trial, data)
+    torch.testing.assert_close(network.mean.double(), mean, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(network.scale.double(), (square - mean**2).rsqrt(), rtol=1e-5, atol=1e-6)
+    assert loop._network(replace(trial, normalise="none"), data).mean.abs().sum() == 0
+
+
+def test_step_k_takes_batch_k_over_n_of_corpus_k_mod_n(trial, data, tmp_path, monkeypatch):
+    drawn, genuine = [], Items.batch
+
+    def noted(items, indices):
+        if items in (data["a"].train, data["b"].train):
+            drawn.append((items.corpus, tuple(indices)))
+        return genuine(items, indices)
+
+    monkeypatch.setattr(Items, "batch", noted)
+    trained(changed(trial, steps_per_epoch=7, max_epochs=2), data, tmp_path)
+    streams = {c: Stream(data[c].train.lengths(), 8, 2, [0, 0, 1, i]) for i, c in enumerate("ab")}
+    assert drawn == [("ab"[k % 2], streams["ab"[k % 2]].indices(k // 2)) for k in range(14)]
+
+
+def test_training_on_one_corpus_leaves_the_head_of_another_alone(trial, data, tmp_path):
+    start = {k: v.clone() for k, v in loop_weights(trial, data).items()}
+    end = trained(changed(trial, steps_per_epoch=1, max_epochs=1), data, tmp_path).weights  # step 0 is of corpus a
+    assert torch.equal(end["heads.b.weight"], start["heads.b.weight"])
+    assert torch.equal(end["heads.b.bias"], start["heads.b.bias"])
+    assert not torch.equal(end["heads.a.weight"], start["heads.a.weight"])
+    assert not torch.equal(end["pooling.u"], start["pooling.u"])
+
+
+def loop_weights(trial, data):
+    """The weights that the trial starts from."""
+    torch.manual_seed(loop._integer([trial.seed, trial.stream, 0]))
+    return loop._network(trial, data).state_dict()
+
+
+@pytest.mark.parametrize("temporal", ["lstm", "tdnn"])
+def test_with_one_corpus_unified_and_multi_are_the_same_bits(trial, data, paper, tmp_path, temporal):
+    block = {"lstm": trial.temporal, "tdnn": paper.block("tdnn").changed(units=8)}[temporal]
+    alone = replace(trial, corpora=trial.corpora[:1], temporal=block)
+    one, other = (trained(replace(alone, task=t), {"a": data["a"]}, tmp_path / t) for t in ("unified", "multi"))
+    assert_bit_equal(one, other)
+
+
+def test_a_train_only_corpus_is_trained_validated_and_not_tested(trial, data, tmp_path):
+    first, second = trial.corpora
+    untested = replace(trial, corpora=(first, replace(second, split=part("named", test=()))))
+    outcome = trained(untested, {"a": data["a"], "b": replace(data["b"], test=side("b", 0, 0))}, tmp_path)
+    assert list(outcome.predictions) == ["a"]
+    assert "val/loss/b" in outcome.history[0]
+
+
+def test_predictions_are_in_the_order_of_the_items_whatever_their_lengths(trial, data):
+    network, items = loop._network(trial, data).eval(), data["a"].test
+    p = loop.predict(network, items)
+    for i in range(len(items)):
+        single = network(items.features[i], torch.tensor([len(items.features[i])]), "a").softmax(1)[0]
+        np.testing.assert_allclose(p.probabilities[i], single.detach().numpy(), atol=1e-5)
+    assert (p.names, p.truth.tolist()) == (items.names, items.labels.tolist())
+    assert p.predicted.tolist() == p.probabilities.argmax(1).tolist()
