@@ -1,0 +1,55 @@
+"""What the runner costs beside training: scheduling, features, tracking, recording. Run it with python.
+
+The whole 168-trial grid of paper 003 is run on small made corpora with one short epoch per trial, through Ray Tune and
+MLflow as always; a plain loop over the same trials without either is the baseline. Prints seconds per trial.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+from ser import demo, gather, launch, show
+from ser.store import Store
+from ser.track import Location
+from ser.train import train
+from ser.trial import job_of, load
+
+SETTINGS = (("training.max_epochs", 1), ("training.steps_per_epoch", 4), ("tdnn.units", 16))
+
+
+def main() -> None:
+    """Print the runner's own seconds per trial, and the plain loop's."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scale", type=float, default=0.3, help="size of the made corpora (default: 0.3)")
+    scale = parser.parse_args().scale
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        demo.make(work / "corpora", scale=scale)
+        request = gather.Request("interaffection", work, (work / "corpora",), settings=SETTINGS, demo=True)
+        plan = gather.plan_of(request, show.bar)
+        store = Store(work / "store")
+        gather.prepare(plan, store, {}, show.bar)
+        job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
+
+        start = time.perf_counter()
+        for trial in plan.to_train:
+            data = {c.name: load(job, c.name) for c in trial.corpora}
+            train(trial, data, work / f"{trial.id}.pt", "cpu", lambda epoch, row: None)
+        loop = time.perf_counter() - start
+
+        with show.Live(plan.to_train, 0, work / "log") as live:
+            start = time.perf_counter()
+            summary = launch.run(job, plan.to_train, launch.Profile.read("local"), None, live)
+            wall = time.perf_counter() - start
+    own = (wall * summary.slots - summary.training_seconds) / len(plan.trials)
+    print(f"{len(plan.trials)} trials, {summary.trained} trained, {summary.slots:g} at once")
+    print(f"training and evaluation alone: {summary.training_seconds:.0f} s; plain loop {loop:.0f} s")
+    print(f"through Ray Tune and MLflow: {wall:.0f} s of wall time, start of Ray included")
+    print(
+        f"the runner's own cost: {own:.2f} s of one core per trial, {own / summary.slots:.2f} s of wall time per trial"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""How fast the store is read, and what N readers cost in memory. Run it with python.
+
+Reading shuffled mini-batches from the memory map is compared with copying the same bytes inside memory. Memory is the
+proportional set size of processes that each hold the whole entry: shared pages count once among them.
+"""
+
+import multiprocessing
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import soundfile
+
+from experiments.interaffection import study
+from ser.manifest import Utterance
+from ser.store import Features, Recipe, Store
+
+UTTERANCES, RATE_HZ, READERS = 1000, 8000, 4
+
+
+@dataclass(frozen=True)
+class Made:
+    """A store entry of random speech-like lengths."""
+
+    store: Path
+    key: str
+
+
+def make(folder: Path) -> Made:
+    """Lognormal lengths with mean 4.5 s, as IEMOCAP has them."""
+    rng = np.random.default_rng(0)
+    items = []
+    for i in range(UTTERANCES):
+        path = folder / f"{i}.wav"
+        soundfile.write(path, 0.1 * rng.standard_normal(int(RATE_HZ * rng.lognormal(1.3, 0.6))), RATE_HZ)
+        items.append((Utterance(f"made/{i}", "made", str(path), "made/1", "neutral", "neutral", sha=str(i)), 0))
+    recipe = Recipe("made", study.front_end, None, tuple(items))
+    store = Store(folder / "store")
+    store.build(recipe)
+    return Made(folder / "store", recipe.key)
+
+
+def read(made: Made, batches: list[list[str]]) -> float:
+    """Seconds to gather all batches from the map."""
+    features = Store(made.store).open(made.key)
+    for batch in batches:  # touch the pages: the question is the format, not the disk
+        np.concatenate([features.frames(name) for name in batch])
+    start = time.perf_counter()
+    for batch in batches:
+        np.concatenate([features.frames(name) for name in batch])
+    return time.perf_counter() - start
+
+
+def copy(features: Features, batches: list[list[str]]) -> float:
+    """Seconds to copy arrays of the same sizes, each in one stroke."""
+    blocks = [np.ones((sum(len(features.frames(n)) for n in batch), features.width), np.float32) for batch in batches]
+    start = time.perf_counter()
+    for block in blocks:
+        block.copy()
+    return time.perf_counter() - start
+
+
+def hold(made: Made, ready: "multiprocessing.synchronize.Barrier", memory: "multiprocessing.Queue[int]") -> None:
+    """Read everything, wait until all have, report this process's share of memory."""
+    features = Store(made.store).open(made.key)
+    total = sum(float(features.frames(name).sum()) for name in features.names())
+    ready.wait()
+    memory.put(psutil.Process().memory_full_info().pss)
+    ready.wait()
+    assert np.isfinite(total)
+
+
+def main() -> None:
+    """Print both ratios."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = make(Path(folder))
+        features = Store(made.store).open(made.key)
+        names = list(np.random.default_rng(1).permutation(features.names()))
+        batches = [names[at : at + 16] for at in range(0, len(names), 16)]
+        ratio = min(read(made, batches) / copy(features, batches) for _ in range(5))
+        print(f"{features.nbytes / 1e6:.0f} MB in shuffled batches of 16: {ratio:.2f} x the time of a copy (target 2)")
+        context = multiprocessing.get_context("spawn")
+        totals = {}
+        for readers in (1, READERS):
+            ready, memory = context.Barrier(readers), context.Queue()
+            processes = [context.Process(target=hold, args=(made, ready, memory)) for _ in range(readers)]
+            for process in processes:
+                process.start()
+            totals[readers] = sum(memory.get() for _ in processes)
+            for process in processes:
+                process.join()
+        extra = (totals[READERS] - totals[1]) / (READERS - 1)
+        print(
+            f"memory of 1 reader {totals[1] / 1e6:.0f} MB, of {READERS} readers {totals[READERS] / 1e6:.0f} MB: "
+            f"{extra / 1e6:.0f} MB for each further one, {extra / features.nbytes:.2f} x the features"
+        )
+
+
+if __name__ == "__main__":
+    main()
