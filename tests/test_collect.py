@@ -1,0 +1,94 @@
+"""From runs back to results: every number, its place in the grid, what failed and what was left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ser import trial as one
+from ser.collect import best_curves, collect
+from ser.errors import BadInput
+from ser.plan import resolve
+from ser.track import Tracker
+from ser.trial import job_of
+
+
+def quiet(epoch, row):
+    """Nobody listens."""
+
+
+@pytest.fixture
+def tracker(job):
+    return Tracker(job.where, job.study)
+
+
+def test_without_runs_there_is_the_studys_own_grid_and_no_result(tracker, paper):
+    results, grid = collect(tracker, paper)
+    assert results == []
+    assert (len(grid.points), grid.corpora, grid.train_only) == (168, tuple(c.name for c in paper.corpora), ("tess",))
+    assert not grid.papers_own
+
+
+def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, study, trial_of):
+    for trial in (trial_of("R"), trial_of("T+R", task="multi")):
+        one.run(job, trial, quiet)
+    results, grid = collect(tracker, study)
+    assert [(r.corpora, r.task, r.target, r.same_as != "") for r in results] == [
+        (("ravdess",), "unified", "ravdess", False),
+        (("ravdess",), "multi", "ravdess", True),
+        (("tess", "ravdess"), "multi", "ravdess", False),
+    ]
+    for r in results:
+        assert r.wa == pytest.approx(np.mean(r.truth == r.predicted))
+        assert list(r.uids) == sorted(r.uids)
+        assert tracker.finished()[r.trial_id].info.run_id == r.run_id
+    assert results[1].same_as == results[0].trial_id
+    assert (len(grid.points), grid.letters, grid.seeds) == (24, {"tess": "T", "ravdess": "R"}, (0,))
+    assert grid.papers_own
+    assert not grid.demo
+    assert {r.key for r in results} <= {key for _, keys in grid.trials() for key in keys}
+
+
+def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, plan):
+    one.run(job, trial_of("R"), quiet)
+    notes = "\n".join(collect(tracker, study)[1].notes)
+    for said in ("a note", "code: test", "training.max_epochs = 2", plan.sources["ravdess"].corpus.fingerprint):
+        assert said in notes
+
+
+def test_failures_are_listed_until_a_run_finishes(tracker, job, study, trial_of):
+    trial = trial_of("R")
+    tracker.start(trial, job.tags).fail("Diverged: loss nan")
+    assert collect(tracker, study)[1].failures == {trial.title: "Diverged: loss nan"}
+    one.run(job, trial, quiet)
+    assert collect(tracker, study)[1].failures == {}
+
+
+def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, trial_of, plan, features, tmp_path):
+    one.run(job, trial_of("R"), quiet)
+    longer = study.override("training.max_epochs", 3)
+    other = resolve(longer, {name: manifests[name] for name in plan.sources})
+    other_job = job_of(other, job.where, tmp_path, str(features), "cpu", 1, "test", [])
+    (trial,) = [t for t in other.to_train if t.title == trial_of("R", temporal="tdnn").title]
+    one.run(other_job, trial, quiet)
+    results, grid = collect(tracker, study)
+    assert {r.temporal for r in results} == {"tdnn"}
+    assert any(f"--variant {plan.variant} (2 runs)" in note for note in grid.notes)
+    assert {r.temporal for r in collect(tracker, study, plan.variant)[0]} == {"lstm"}
+    with pytest.raises(BadInput, match=plan.variant):
+        collect(tracker, study, "unknown")
+
+
+def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
+    one.run(replace(job, tags={**job.tags, "data": "demo"}), trial_of("R"), quiet)
+    _, grid = collect(tracker, study)
+    assert (grid.demo, grid.papers_own) == (True, False)
+
+
+def test_curves_are_of_the_best_trial_of_each_target(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"), quiet)
+    results, grid = collect(tracker, study)
+    ((title, curve),) = best_curves(tracker, results, grid).items()
+    history = tracker.client.get_metric_history(results[0].run_id, "val/loss")
+    assert curve == [m.value for m in history]
+    assert title == trial_of("R").title

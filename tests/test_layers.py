@@ -1,0 +1,109 @@
+"""The shape of the code: imports go down only, one file knows each tool, and everything says what it is for."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ser
+
+ROOT = Path(ser.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+OPTIONS = "_parser"  # of the command line: a list, not a train of thought
+# As in ser/__init__.py, from the top; a file may import from lower layers and, acyclically, from its own.
+LAYERS = (
+    {"cli"},
+    {"gather", "launch", "collect", "show", "cost", "demo"},
+    {"trial", "report"},
+    {"track", "train", "plan", "figures", "tables", "published"},
+    {"batches", "network", "store", "splits", "scan"},
+    {"corpora", "frontends", "augment", "models"},
+    {"audio", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
+)
+
+
+def name_of(path):
+    return ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(p) for p in FILES}
+
+
+def imports(path):
+    """Full names of all modules that a file imports, wherever in the file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= inner & MODULES or {node.module}
+    return found
+
+
+def layer(name):
+    """Number of the layer of ``ser.x`` or ``ser.x.y``."""
+    return next(i for i, names in enumerate(LAYERS) if name.split(".")[1] in names)
+
+
+def ours(path):
+    return imports(path) & MODULES - {"ser"}
+
+
+def test_every_file_has_its_layer():
+    assert {name.split(".")[1] for name in MODULES - {"ser"}} == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_imports_go_down_only(path):
+    if name_of(path) != "ser":
+        upwards = {name for name in ours(path) if layer(name) < layer(name_of(path))}
+        assert upwards == set()
+
+
+def test_no_import_leads_back():
+    graph = {name_of(p): ours(p) - {name_of(p)} for p in FILES}
+    while graph:
+        leaves = {name for name, used in graph.items() if not used & graph.keys()}
+        assert leaves, f"a circle among {sorted(graph)}"
+        graph = {name: used for name, used in graph.items() if name not in leaves}
+
+
+def users(tool):
+    return {name_of(p) for p in FILES if any(name.split(".")[0] == tool for name in imports(p))}
+
+
+@pytest.mark.parametrize(("tool", "file"), [("ray", "ser.launch"), ("mlflow", "ser.track"), ("rich", "ser.show")])
+def test_one_file_knows_each_tool(tool, file):
+    assert users(tool) == {file}
+
+
+@pytest.mark.parametrize("tool", ["soundfile", "soxr"])
+def test_sound_files_are_read_in_one_place(tool):
+    making = {"ser.demo", "ser.corpora._tones"}  # write made audio
+    encoding = {"ser.augment.mp3"} if tool == "soundfile" else set()
+    others = {name for name in users(tool) if not any(name.startswith(prefix) for prefix in making)}
+    assert others - encoding == {"ser.audio"}
+
+
+@pytest.mark.parametrize("module", ["ser.train", "ser.store", "ser.study", "ser.cli"])
+def test_neither_training_nor_the_words_load_ray_or_mlflow(module):
+    code = f"import sys, {module}; print([m for m in ('ray', 'mlflow', 'torch') if m in sys.modules])"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert said in ("['torch']" if module == "ser.train" else "", "[]")
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_every_file_and_every_public_name_says_what_it_is_for(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree)
+    public = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
+    assert [n.name for n in public if not ast.get_docstring(n)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_function_is_longer_than_a_screen(path):
+    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+    assert {f.name for f in functions if f.end_lineno - f.lineno + 1 > 60} - {OPTIONS} == set()
