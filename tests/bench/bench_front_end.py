@@ -54,9 +54,7 @@ def main() -> None:
             soundfile.write(path, 0.1 * rng.standard_normal(int(SECONDS * RATE_HZ)), RATE_HZ)
         a, b = times_real_time(ours, paths), times_real_time(plain, paths)
     print(f"{FILES} files of {SECONDS} s at {RATE_HZ} Hz, one of {os.cpu_count()} cores")
-    print(
-        f"front-end with decoding and resampling: {a:.0f} x real time (target 500); librosa {b:.0f} x; ratio {a / b:.1f}"
-    )
+    print(f"front-end with decoding and resampling: {a:.0f} x real time (target 500); librosa {b:.0f} x: {a / b:.1f}")
 
 
 if __name__ == "__main__":
