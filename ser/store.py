@@ -188,11 +188,14 @@ class Store:
     ) -> None:
         target.mkdir(parents=True, exist_ok=True)
         done = len(recipe.items) - sum(map(len, missing))
-        with ThreadPoolExecutor(self.jobs) as pool:
+        pool = ThreadPoolExecutor(self.jobs)
+        try:
             for count in pool.map(lambda shard: _write_shard(recipe, shard, target, folder), missing):
                 done += count
                 if progress:
                     progress(done, len(recipe.items))
+        finally:  # an interrupt or a full disk ends the build now, not when all shards have had their turn
+            pool.shutdown(cancel_futures=True)
 
     def _finish(self, recipe: Recipe, target: Path) -> None:
         for left_by_a_killed_build in target.glob(".*"):

@@ -152,22 +152,23 @@ class Tracker:
         return {block: sum(n) / len(n) for block, n in seen.items()}
 
     def check_unchanged(self, sources: Iterable[Source]) -> None:
-        """Refuse to mix: raises BadInput if trials finished on another state of a corpus, read with equal settings."""
-        now = {s.corpus.name: s.corpus for s in sources}
-        for run in self.finished().values():
-            for name, corpus in now.items():
-                then = run.data.tags.get(f"fingerprint/{name}", corpus.fingerprint)
-                alike = all(
-                    run.data.params.get(f"corpus.{name}.{key}") == value
-                    for key, value in flat({"loader": asdict(corpus.loader)}).items()
+        """Raises BadInput if trials finished on another state of a corpus, read with equal settings, and none on this."""
+        runs = self.finished().values()
+        for corpus in (s.corpus for s in sources):
+            wanted = flat({f"corpus.{corpus.name}": {"loader": asdict(corpus.loader)}})
+            then = {
+                run.data.tags.get(f"fingerprint/{corpus.name}"): run.info.run_name
+                for run in runs
+                if wanted.items() <= run.data.params.items()
+            }
+            if then and corpus.fingerprint not in then:
+                fingerprint, name = then.popitem()
+                raise BadInput(
+                    f"fingerprint {corpus.fingerprint}, but {fingerprint} when {name} finished",
+                    f"corpus {corpus.name}",
+                    "the corpus as it was, or a fresh start on the changed one",
+                    "restore it, or pass --accept-changed-corpus (finished runs are kept)",
                 )
-                if then != corpus.fingerprint and alike:
-                    raise BadInput(
-                        f"fingerprint {corpus.fingerprint}, but {then} when {run.info.run_name} finished",
-                        f"corpus {name}",
-                        "the corpus as it was, or a fresh start on the changed one",
-                        "restore it, or pass --accept-changed-corpus (finished runs are kept)",
-                    )
 
     def curve(self, run_id: str, metric: str) -> list[float]:
         """All values of one metric, by epoch."""
