@@ -317,12 +317,12 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
 
 def status(args: argparse.Namespace) -> int:
     """``ser status``."""
-    from ser import show
+    from ser import collect, show
     from ser.study import load_study
     from ser.track import Location, Tracker
 
     study = load_study(args.study)
-    show.status(Tracker(Location.of(args.work, args.tracking_uri), study.name).runs())
+    show.status(*collect.survey(Tracker(Location.of(args.work, args.tracking_uri), study.name), study))
     return 0
 
 

@@ -15,9 +15,16 @@ from ser.track import Tracker
 
 
 def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[list[Result], Grid]:
-    """The finished results of one variant (settings and corpora) of ``study``, and its grid with failures and notes.
+    """The finished results of one variant of ``study`` (see ``survey``), oldest first, and its grid."""
+    runs, grid = survey(tracker, study, variant)
+    finished = [r for r in runs if r.info.status == "FINISHED"]
+    return [result for run in finished for result in _results(tracker, run, grid)], grid
 
-    Without ``variant`` the one that was run last is taken; the notes name the others.
+
+def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[list[Any], Grid]:
+    """The runs of one variant (settings and corpora) of ``study``, and its grid with failures and notes.
+
+    Without ``variant`` the one that was run last is taken; the notes name the others. Raises BadInput.
     """
     runs = tracker.runs()
     variants = Counter(r.data.tags.get("variant", "") for r in runs)
@@ -33,7 +40,7 @@ def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple
     corpora = [_corpus(*name) for name in names]
     seeds = max((d["seeds"] for d in described), default=1)
     demo = any(r.data.tags.get("data") == "demo" for r in runs)
-    finished = tracker.finished()
+    finished = {r.data.tags["trial_id"] for r in runs if r.info.status == "FINISHED"}
     failures = {
         r.info.run_name: r.data.tags["error"]
         for r in runs
@@ -59,8 +66,7 @@ def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple
         notes=(*notes, *_notes(runs)),
         failures=failures,
     )
-    wanted = [r for r in runs if r.info.status == "FINISHED"]
-    return [result for run in wanted for result in _results(tracker, run, grid)], grid
+    return runs, grid
 
 
 def _corpus(name: str, letter: str, tested: bool) -> Corpus:

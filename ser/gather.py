@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ser import registry, scan
-from ser.augment import _recordings
+from ser import recordings, registry, scan
 from ser.errors import BadInput
 from ser.manifest import Manifest, Refusal, write_csv
 from ser.plan import Plan, resolve
@@ -57,7 +56,12 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     for path, value in (*(study.demo if request.demo else ()), *request.settings):
         study = study.override(path, value)
     for name, folder in request.recordings.items():
-        study = study.override(f"{name}.source", _recordings.fingerprint(folder))
+        study = study.override(f"{name}.source", recordings.fingerprint(folder))
+    for kind in study.augmentation:
+        if kind.values().get("source", "generated") != "generated" and kind.name not in request.recordings:
+            raise BadInput(
+                kind["source"], f"--set {kind.name}.source", "generated", f"name the folder: --{kind.name} DIR"
+            )
     places = {name: path for name, _, path in chosen}
     manifests = {c.name: read(c.name, c.loader, places[c.name], request.work, bar) for c in study.corpora}
     plan = resolve(study, manifests, request.seeds, request.duplicates)

@@ -101,16 +101,20 @@ def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | 
     todo = unfinished(job, trials)
     if not todo:
         return summary
+    started = time.perf_counter()
     with _session(address, profile) as slots:
-        started, summary.slots = time.perf_counter(), slots
+        summary.slots = slots
         listener.started(int(slots))
         for _ in range(_PASSES):
             _one_pass(job, todo, profile, listener, summary)
             todo = unfinished(job, trials)
             if not todo or summary.interrupted or all(t.id in summary.failures for t in todo):
                 break
-        summary.wall_seconds = time.perf_counter() - started
+    summary.wall_seconds = time.perf_counter() - started
     summary.left = len(todo)
+    for trial in todo:
+        if trial.id in summary.failures:
+            Tracker(job.where, job.study).give_up(trial, summary.failures[trial.id])
     return summary
 
 

@@ -16,6 +16,7 @@ from ser import registry
 from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
 from ser.study import Trial
+from ser.tables import Grid
 
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -113,7 +114,8 @@ class Live:
     """Progress of a grid: a live line in a terminal, plain lines otherwise, and always plain lines in a log file."""
 
     def __init__(self, trials: Sequence[Trial], already: int, log: Path) -> None:
-        self.total, self.done, self.failures = len(trials), already, 0
+        self.total, self.done = len(trials), already
+        self.failures: set[str] = set()
         self.best: dict[str, tuple[float, str]] = {}
         self.at_once = 0
         self._started, self._begun_with = time.monotonic(), already
@@ -142,6 +144,7 @@ class Live:
         """One trial ended by itself."""
         if result.get("status") == "finished":
             self.done += 1
+            self.failures.discard(trial.id)
             for target in trial.targets:
                 ua = float(result.get(f"ua/{target}", float("nan")))
                 if ua == ua and ua > self.best.get(target, (-1.0, ""))[0]:
@@ -155,18 +158,18 @@ class Live:
 
     def failed(self, trial: Trial, error: str) -> None:
         """One trial's worker died for good."""
-        self.failures += 1
+        self.failures.add(trial.id)
         self._tell(f"FAILED {trial.id} {trial.title}: {error}", shown=True)
 
     def summary(self) -> str:
         """done, failed, time left, best UA per target so far."""
-        left = self.total - self.done - self.failures
-        per_trial = (time.monotonic() - self._started) / max(self.done + self.failures - self._begun_with, 1)
+        left = self.total - self.done - len(self.failures)
+        per_trial = (time.monotonic() - self._started) / max(self.done + len(self.failures) - self._begun_with, 1)
         eta = timedelta(seconds=round(per_trial * left))
         best = ", ".join(f"{target} {ua:.3f}" for target, (ua, _) in sorted(self.best.items()))
         running = min(self.at_once, left)
         return (
-            f"{self.done} of {self.total} done, {running} running, {self.failures} failed, {eta} left; "
+            f"{self.done} of {self.total} done, {running} running, {len(self.failures)} failed, {eta} left; "
             f"best UA {best or '–'}"
         )
 
@@ -201,15 +204,17 @@ def outcome(summary: Any, plan: Plan) -> None:
         console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
 
 
-def status(runs: Sequence[Any]) -> None:
-    """How far a study is, from its runs in the tracker."""
-    by_trial: dict[str, Any] = {}
+def status(runs: Sequence[Any], grid: Grid) -> None:
+    """How far a grid is: its trials by state, and the failures with their last error."""
+    states: dict[str, str] = {}
     for run in runs:  # a finished run outweighs what was tried before it
-        trial_id = run.data.tags.get("trial_id", run.info.run_id)
-        if by_trial.get(trial_id) is None or by_trial[trial_id].info.status != "FINISHED":
-            by_trial[trial_id] = run
-    counts = Counter(run.info.status.lower() for run in by_trial.values())
-    console.print(", ".join(f"{n} {state}" for state, n in counts.most_common()) or "no runs yet")
-    for run in by_trial.values():
-        if run.info.status == "FAILED":
-            console.print(f"failed: {run.info.run_name}: {run.data.tags.get('error', 'no error recorded')}")
+        state = run.info.status.lower()
+        trial_id = run.data.tags["trial_id"]
+        states[trial_id] = state if states.get(trial_id) != "finished" else "finished"
+    counts = Counter(states.values())
+    expected = len(grid.points) * len(grid.seeds)
+    console.print(f"{grid.study}: {counts['finished']} of {expected} trials finished")
+    for state in sorted(set(counts) - {"finished"}):
+        console.print(f"{counts[state]} {state}")
+    for title, error in grid.failures.items():
+        console.print(f"failed: {title}: {error}")

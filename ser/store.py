@@ -27,7 +27,7 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 
-from ser import audio, registry
+from ser import audio, recordings, registry
 from ser.errors import BadInput
 from ser.manifest import Refusal, Utterance
 from ser.study import Part, canonical, identity
@@ -54,7 +54,8 @@ class Recipe:
     def key(self) -> str:
         """Folder name: readable, and unique by 12 hex digits over content, settings and code."""
         code = [code_version(audio), code_version(registry.find("frontends", self.front_end.name))]
-        code += [code_version(registry.find("augment", self.augmentation.name))] if self.augmentation else []
+        if self.augmentation:
+            code += [code_version(registry.find("augment", self.augmentation.name)), code_version(recordings)]
         content = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]
         statement = [self.corpus, _plain(self.front_end), _plain(self.augmentation), code, content]
         kind = self.augmentation.name if self.augmentation else "clean"

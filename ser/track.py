@@ -129,6 +129,12 @@ class Tracker:
             self.client.log_batch(run_id, params=params[at : at + 100])
         return RunLog(self.client, run_id)
 
+    def give_up(self, trial: Trial, error: str) -> None:
+        """Mark what a dead worker left of ``trial`` as failed, with the error; the next call tries it again."""
+        for run in self.runs(f"tags.trial_id = '{trial.id}'"):
+            if run.info.status == "RUNNING":
+                RunLog(self.client, run.info.run_id).fail(error)
+
     def mirror(self, original: Run, trial: Trial) -> None:
         """Record ``trial`` as finished by the training of ``original``, an equal model: same values, marked as such."""
         tags = {k: v for k, v in original.data.tags.items() if not k.startswith("mlflow.") and k != "trial_id"}
@@ -152,7 +158,7 @@ class Tracker:
         return {block: sum(n) / len(n) for block, n in seen.items()}
 
     def check_unchanged(self, sources: Iterable[Source]) -> None:
-        """Raises BadInput if trials finished on another state of a corpus, read with equal settings, and none on this."""
+        """Raises BadInput if trials finished on another state of a corpus, equally read, and none on this one."""
         runs = self.finished().values()
         for corpus in (s.corpus for s in sources):
             wanted = flat({f"corpus.{corpus.name}": {"loader": asdict(corpus.loader)}})

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfftfreq
 
+from ser import recordings
 from ser.audio import Wave
-from ser.augment import _recordings
 
 
 def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:
@@ -25,7 +25,7 @@ def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[
 
 def _stretch(samples: int, rate_hz: int, rng: np.random.Generator, folder: Path) -> Wave:
     """A random stretch of a random recording, which is looped where it is too short."""
-    recording = _recordings.pick(folder, rate_hz, rng)
+    recording = recordings.pick(folder, rate_hz, rng)
     first = int(rng.integers(max(len(recording) - samples, 0) + 1))
     return np.resize(recording[first : first + samples], samples)
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
+from ser import recordings
 from ser.audio import Wave
-from ser.augment import _recordings
 
 _ROOMS = 64
 
 
 def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:
     """``wave`` heard in a room: the direct sound stays where it was, the echoes follow, the level (RMS) is kept."""
-    response = _rooms(rate_hz)[rng.integers(_ROOMS)] if folder is None else _recordings.pick(folder, rate_hz, rng)
+    response = _rooms(rate_hz)[rng.integers(_ROOMS)] if folder is None else recordings.pick(folder, rate_hz, rng)
     direct = int(np.argmax(np.abs(response)))
     heard: Wave = fftconvolve(wave, response)[direct : direct + len(wave)]
     power = np.mean(np.square(heard, dtype=np.float64))

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 from scipy.signal import correlate
 
-from ser.augment import _recordings, bandpass, mp3, noise, rir, volume, vtlp
+from ser import recordings
+from ser.augment import bandpass, mp3, noise, rir, volume, vtlp
 from ser.errors import BadInput
 
 
@@ -174,8 +175,8 @@ def test_volume_by_hand():
 
 # recordings
 def test_recordings_are_found_in_order(folder):
-    assert [p.relative_to(folder).as_posix() for p in _recordings.files(folder)] == ["b.wav", "sub/a.flac"]
-    lengths = {len(_recordings.pick(folder, 8000, rng(seed))) for seed in range(9)}
+    assert [p.relative_to(folder).as_posix() for p in recordings.files(folder)] == ["b.wav", "sub/a.flac"]
+    lengths = {len(recordings.pick(folder, 8000, rng(seed))) for seed in range(9)}
     assert lengths == {8000, 1000}
 
 
@@ -196,9 +197,9 @@ def test_fingerprint_follows_names_and_bytes_but_not_the_place(folder, tmp_path_
         (there / "sub").mkdir()
         (there / (rename or "b.wav")).write_bytes((folder / "b.wav").read_bytes() + b"x" * change)
         (there / "sub" / "a.flac").write_bytes((folder / "sub" / "a.flac").read_bytes())
-        return _recordings.fingerprint(there)
+        return recordings.fingerprint(there)
 
-    first = _recordings.fingerprint(folder)
+    first = recordings.fingerprint(folder)
     assert first.startswith("files:")
     assert len(first) == len("files:") + 12
     assert copy() == first
