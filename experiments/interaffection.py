@@ -70,7 +70,7 @@ study = Study(
         ("tdnn.units", 48),
         *((f"{block}.dropout", 0.2) for block in ("lstm", "blstm", "tdnn")),
         ("training.learning_rate", 1.5e-3),
-        ("training.steps_per_epoch", 20),
+        ("training.steps_per_epoch", 18),
         ("training.max_epochs", 7),
         ("training.patience_epochs", 4),
     ),

@@ -114,7 +114,7 @@ def _customer(rng: np.random.Generator, scale: float) -> Plan:
         with (root / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("path", "label", "speaker", "sex", "language", "text"), *rows])
 
-    stage = Stage(8000, strength=1.2, spread=1.0, noise_db=(15.0, 28.0), band_hz=(300.0, 3400.0))
+    stage = Stage(8000, strength=1.4, spread=0.9, noise_db=(15.0, 28.0), band_hz=(300.0, 3400.0))
     return Plan("customer", "customer", "customer/manifest.csv", "pt-br", stage, tuple(cast), label)
 
 
