@@ -61,6 +61,12 @@ def study(paper: Study) -> Study:
 
 
 @pytest.fixture(scope="session")
+def tiny() -> list[str]:
+    """The settings of ``study`` as a person writes them."""
+    return [f"--set={path}={value}" for path, value in {"augmentation": "none", **TINY}.items()]
+
+
+@pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the miniatures of the paper's four corpora."""
     root = tmp_path_factory.mktemp("data")

@@ -80,6 +80,18 @@ def test_a_failed_run_says_why_and_is_reopened(tracker, trial, files):
     assert (run.info.status, "error" in run.data.tags) == ("FINISHED", False)
 
 
+def test_what_a_dead_worker_left_is_marked_failed_and_a_finished_run_is_not(tracker, trial, trial_of, files):
+    tracker.start(trial, {})
+    finish(tracker, trial_of("R"), files)
+    for one in (trial, trial_of("R")):
+        tracker.give_up(one, "worker died")
+    assert {r.info.run_name: r.data.tags.get("error") for r in tracker.runs()} == {
+        trial.title: "worker died",
+        trial_of("R").title: None,
+    }
+    assert tracker.finished().keys() == {trial_of("R").id}
+
+
 def test_of_two_open_runs_the_older_goes_on_and_the_other_is_marked(tracker, trial):
     kept = tracker.start(trial, {}).run_id
     extra = tracker.client.create_run(tracker.experiment, tags={"trial_id": trial.id}).info.run_id
@@ -141,6 +153,12 @@ def test_a_corpus_that_changed_since_a_trial_finished_is_refused(tracker, trial,
     finished_with(tracker, trial, files, plan)
     with pytest.raises(BadInput, match=r"corpus ravdess: fingerprint new, but .*--accept-changed-corpus"):
         tracker.check_unchanged([changed(plan.sources["ravdess"], fingerprint="new")])
+
+
+def test_a_changed_corpus_that_was_accepted_once_is_not_asked_about_again(tracker, trial, trial_of, files, plan):
+    finished_with(tracker, trial, files, plan)
+    finish(tracker, trial_of("T+R", temporal="tdnn"), files, **{"fingerprint/ravdess": "new"})
+    tracker.check_unchanged([changed(plan.sources["ravdess"], fingerprint="new")])
 
 
 def test_a_corpus_read_with_other_settings_is_no_changed_corpus(tracker, trial, files, plan):

@@ -1,0 +1,235 @@
+"""The command line: help with examples, four-part errors and exit statuses, and nothing run that was not asked for."""
+
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+import soundfile
+
+from ser import cli
+from ser.cli import _setting, _wanted, main
+from ser.errors import BadInput
+from ser.track import Location, Tracker
+
+COMMANDS = ("corpora", "prepare", "run", "status", "report", "ui", "demo")
+
+
+@pytest.fixture(autouse=True)
+def _own_place(tmp_path, monkeypatch, empty_ledger):
+    """Commands write below the current folder unless told otherwise; an empty ledger saves making one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    (tmp_path / "work").mkdir()
+    shutil.copy(empty_ledger, tmp_path / "work" / "mlflow.db")
+
+
+def helped(capsys, *arguments):
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example(capsys, command):
+    text = helped(capsys, command)
+    assert f"examples:\n  ser {command}" in text
+
+
+def test_help_names_every_command(capsys):
+    text = helped(capsys)
+    assert all(command in text for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_examples_of_the_help_can_be_parsed(capsys, command):
+    examples = helped(capsys, command).partition("examples:\n")[2].splitlines()
+    for example in filter(str.strip, examples):
+        assert cli._parser().parse_args(example.split()[1:]).command.__name__ == command
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Writes a CSV manifest with one recording per speaker and class."""
+
+    def write(speakers, labels=("happy", "angry", "neutral", "sad")):
+        lines = ["path,label,speaker"]
+        for i, (speaker, label) in enumerate((s, label) for s in speakers for label in labels):
+            wave = np.random.default_rng(i).normal(0, 0.1, 4000)
+            soundfile.write(tmp_path / f"{speaker}_{label}.wav", wave, 8000)
+            lines.append(f"{speaker}_{label}.wav,{label},{speaker}")
+        (tmp_path / "manifest.csv").write_text("\n".join(lines))
+        return tmp_path / "manifest.csv"
+
+    return write
+
+
+def refused(capsys, *arguments):
+    """What a refused command says on stderr."""
+    assert main(list(arguments)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ser: error: ")
+    assert "; allowed: " in said
+    assert len(said.split("; ")) >= 3
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "interaffektion", "--data", "."], "interaffection"),
+        (["status", "interaffektion"], "interaffection"),
+        (["report", "interaffektion"], "interaffection"),
+        (["run", "interaffection", "--data", "nowhere"], "a folder that exists"),
+        (["run", "interaffection", "--data", "."], "no corpus below"),
+        (["run", "interaffection"], "no folder named"),
+        (["corpora", "--data", "nowhere"], "a folder that exists"),
+        (["prepare", "interaffection", "--corpora", "mystery=."], "a CSV manifest"),
+        (["run", "interaffection", "--profile", "lokal"], "gpu, local"),
+        (["status", "interaffection", "--tracking-uri", "localhost"], "--tracking-uri"),
+        (["report", "interaffection", "--variant", "none"], "--variant"),
+    ],
+)
+def test_what_cannot_be_done_ends_with_status_2_and_says_what_can(capsys, arguments, said):
+    assert said in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "training.colour=1"], "training.batch_size"),
+        (["--set", "training.batch_size=many"], "a value like 16"),
+        (["--set", "training.batch_size"], "PATH=VALUE"),
+        (["--set", "merge=excited"], "merge=excited:happy"),
+        (["--set", "normalise=some"], "train, none"),
+        (["--seeds", "0"], "1 or more"),
+        (["--duplicates", "twice"], "once, repeat"),
+        (["--noise", "."], "files ending in"),
+        (["--corpora", "mine=manifest.csv,mine=manifest.csv"], "name each corpus once"),
+        (["--corpora", "loss=manifest.csv"], "rename it"),
+    ],
+)
+def test_a_wrong_option_ends_with_status_2_and_says_what_is_right(capsys, table, options, said):
+    path = table(["a", "b", "c"])
+    path = path.rename(path.with_name("mine.csv")) if "--noise" in options else path
+    if "--noise" in options:
+        for wav in path.parent.glob("*.wav"):
+            wav.unlink()
+        options = ["--noise", str(path.parent)]
+    assert said in refused(capsys, "run", "interaffection", "--corpora", f"customer={path}", "--plan", *options)
+
+
+def test_one_speaker_is_not_enough(capsys, table):
+    said = refused(capsys, "run", "interaffection", "--corpora", f"customer={table(['a'])}", "--plan")
+    assert "1 speaker(s)" in said
+    assert "at least one speaker for each side" in said
+
+
+def test_an_empty_corpus_is_refused(capsys, table):
+    said = refused(capsys, "run", "interaffection", "--corpora", f"customer={table([])}", "--plan")
+    assert "manifest.csv" in said
+
+
+def test_plan_prints_the_grid_and_runs_nothing(capsys, data, tmp_path):
+    command = ["run", "interaffection", "--data", str(data), "--plan", "--set", "augmentation=none"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "168 trials, 288 results, 150 to train" in said
+    assert "0 finished" in said
+    assert "150 left to train" in said
+    assert Tracker(Location.of(tmp_path / "work", None), "interaffection").runs() == []
+    assert not list((tmp_path / "work").rglob("*.npy"))
+
+
+def test_corpora_shows_counts_speakers_and_refusals(capsys, data):
+    assert main(["corpora", "--data", str(data), "--corpora", "ravdess", "--refused"]) == 0
+    said = capsys.readouterr().out
+    assert "8 speakers" in said
+    assert "duplicate of" in said
+
+
+def test_prepare_builds_once_and_says_where(capsys, data, tmp_path):
+    command = ["prepare", "interaffection", "--data", str(data), "--corpora", "ravdess", "--store", "features"]
+    for _ in range(2):
+        assert main(command) == 0
+        assert f"ready in {tmp_path / 'features'}" in " ".join(capsys.readouterr().out.split("\n"))
+    assert len(list((tmp_path / "features").glob("*/entry.json"))) == 1
+
+
+def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_path, monkeypatch):
+    from ser import gather, show
+    from ser.trial import job_of
+
+    path = table(["a", "b", "c"])
+    command = ["run", "interaffection", "--corpora", f"customer={path}", "--set", "augmentation=none"]
+    asked = cli._request(cli._parser().parse_args(command))
+    plan = gather.plan_of(asked, show.bar)
+    where = Location.of(tmp_path / "work", None)
+    job = job_of(plan, where, tmp_path / "work", "store", "cpu", 1, "test", [])
+    tags = {**job.tags, "fingerprint/customer": plan.sources["customer"].corpus.fingerprint}
+    (tmp_path / "files").mkdir()
+    Tracker(where, "interaffection").start(plan.trials[0], tags).finish({}, tmp_path / "files")
+    path.write_text(path.read_text().replace("a_happy.wav,happy", "a_happy.wav,sad"))
+    monkeypatch.setattr(cli, "_train", lambda *_: 0)
+    assert "--accept-changed-corpus" in refused(capsys, *command)
+    assert main([*command, "--accept-changed-corpus"]) == 0
+
+
+def test_status_and_report_of_a_study_that_was_never_run(capsys):
+    assert main(["status", "interaffection"]) == 0
+    assert main(["report", "interaffection", "--replicates", "2"]) == 0
+    assert "0" in capsys.readouterr().out
+
+
+def test_an_interrupt_ends_with_status_130_and_says_that_nothing_is_lost(capsys, monkeypatch):
+    def interrupted(args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "status", interrupted)
+    assert main(["status", "interaffection"]) == 130
+    assert "the same command continues" in capsys.readouterr().err
+
+
+def test_termination_is_an_interrupt(monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        cli._as_interrupt(signal.SIGTERM, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("training.batch_size=32", 32),
+        ("training.learning_rate=1e-3", 1e-3),
+        ("normalise=none", "none"),
+        ("tdnn.context=-2,0,2", (-2, 0, 2)),
+        ("tdnn.context=(-1,0,1)", (-1, 0, 1)),
+        ("classes=happy,sad", ("happy", "sad")),
+        ("ravdess.channels=speech,song", ("speech", "song")),
+        ("tess.train=YAF", "YAF"),
+        ("customer.outside=True", True),
+        ("merge=excited:happy,calm:neutral", (("excited", "happy"), ("calm", "neutral"))),
+        ("merge=", ()),
+        ("customer.label_map=a=b.json", "a=b.json"),
+        ("tess.test=", ""),
+    ],
+)
+def test_settings_are_literals_where_they_can_be_and_text_else(text, value):
+    assert _setting(text) == (text.partition("=")[0], value)
+
+
+def test_corpora_are_names_with_places_of_ones_own(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/anna")
+    iemocap, mine = _wanted("iemocap, mine=~/calls/manifest.csv")
+    assert (iemocap.name, iemocap.path) == ("iemocap", None)
+    assert (mine.name, str(mine.path)) == ("mine", "/home/anna/calls/manifest.csv")
+    assert _wanted(None) == ()
+    with pytest.raises(BadInput):
+        _wanted("iemocap,,tess")
+
+
+def test_the_work_folder_may_come_from_the_environment(monkeypatch):
+    monkeypatch.setitem(os.environ, "SER_WORK", "/elsewhere")
+    assert str(cli._parser().parse_args(["status", "x"]).work) == "/elsewhere"

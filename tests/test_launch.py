@@ -1,0 +1,188 @@
+"""Grids on Ray: everything finishes once, whatever is killed or interrupted, with the numbers of a single process."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from ser import launch
+from ser import trial as one
+from ser.cli import main
+from ser.errors import BadInput
+from ser.launch import Profile
+from ser.track import Location, Tracker
+from ser.trial import job_of
+
+
+class Heard:
+    """A listener that keeps what it is told."""
+
+    def __init__(self):
+        self.results, self.errors = {}, {}
+
+    def started(self, at_once):
+        self.at_once = at_once
+
+    def finished(self, trial, result):
+        self.results[trial.id] = result
+
+    def failed(self, trial, error):
+        self.errors[trial.id] = error
+
+
+LOCAL = Profile.read("local")
+
+
+def scores(job):
+    """Predictions of every finished run by trial."""
+    tracker = Tracker(job.where, job.study)
+    return {
+        trial_id: pd.read_csv(tracker.artifact(run, "predictions.csv")) for trial_id, run in tracker.finished().items()
+    }
+
+
+def test_a_grid_finishes_with_the_numbers_of_a_single_process(
+    job, trial_of, plan, features, empty_ledger, tmp_path, monkeypatch
+):
+    trials = [trial_of("R"), trial_of("T+R", temporal="tdnn", task="multi"), trial_of("T+R", temporal="blstm")]
+    heard = Heard()
+    summary = launch.run(job, trials, LOCAL, None, heard)
+    assert (summary.trained, summary.left, summary.failures, summary.interrupted) == (3, 0, {}, False)
+    assert heard.results.keys() == {t.id for t in trials}
+    assert heard.at_once >= 1
+    runs = Tracker(job.where, job.study).runs()
+    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted([*(t.id for t in trials), *mirrored(job, trials)])
+
+    monkeypatch.delattr(launch, "_session")  # a second call needs no workers
+    assert launch.run(job, trials, LOCAL, None, heard).trained == 0
+    assert ended(job) == {r.info.run_id: r.info.end_time for r in runs}
+
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(empty_ledger, alone / "mlflow.db")
+    plain = job_of(plan, Location.of(alone, None), alone, str(features), "cpu", 1, "test", [])
+    for trial in trials:
+        one.run(plain, trial, lambda epoch, row: None)
+    expected = scores(plain)
+    for trial_id, table in scores(job).items():
+        pd.testing.assert_frame_equal(table, expected[trial_id])
+
+
+def ended(job):
+    """When each run ended."""
+    return {r.info.run_id: r.info.end_time for r in Tracker(job.where, job.study).runs()}
+
+
+def mirrored(job, trials):
+    return [twin.id for t in trials for twin in job.mirrors.get(t.id, ())]
+
+
+def wait_for(what):
+    """The first true value of ``what()``, within a minute."""
+    for _ in range(600):
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+def training(work):
+    """Checkpoints of trials that are under way."""
+    return list(Path(work, "trials").glob("*/checkpoint.pt"))
+
+
+def owners(work):
+    """Worker processes that hold a trial of ``work``."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any(Path(f.path).is_relative_to(Path(work, "trials")) for f in process.open_files()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def test_a_killed_worker_costs_nothing(job, trial_of):
+    trials = [trial_of("R", max_epochs=n, patience_epochs=n) for n in (150, 151)]
+    killed = []
+
+    def kill():
+        wait_for(lambda: training(job.work))
+        killed.extend(wait_for(lambda: owners(job.work)))
+        for process in killed:
+            process.kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    summary = launch.run(job, trials, LOCAL, None, Heard())
+    thread.join()
+    assert killed
+    assert (summary.left, summary.failures) == (0, {})
+    tracker = Tracker(job.where, job.study)
+    runs = tracker.runs()
+    assert [r.info.status for r in runs] == ["FINISHED"] * 2
+    assert {r.data.tags["trial_id"] for r in runs} == {t.id for t in trials}
+    for run in runs:
+        steps = [m.step for m in tracker.client.get_metric_history(run.info.run_id, "val/loss")]
+        assert steps == list(range(1, len(steps) + 1))
+
+
+def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, empty_ledger, tmp_path, capsys):
+    shutil.copy(empty_ledger, tmp_path / "mlflow.db")
+    work = ["interaffection", "--work", str(tmp_path)]
+    command = ["run", *work, "--data", str(data), "--corpora", "ravdess", *tiny]
+    command += ["--set=training.max_epochs=60", "--set=training.patience_epochs=60"]
+    call = "import sys; from ser.cli import main; sys.exit(main())"
+    process = subprocess.Popen([sys.executable, "-c", call, *command], stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: training(tmp_path) or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    tracker = Tracker(Location.of(tmp_path, None), "interaffection")
+    assert len(tracker.finished()) < 12
+
+    assert main(command) == 0
+    runs = tracker.runs()
+    assert [r.info.status for r in runs] == ["FINISHED"] * 12
+    assert len({r.data.tags["trial_id"] for r in runs}) == 12
+    capsys.readouterr()
+
+    assert main(["status", *work]) == 0
+    assert "12 of 12 trials finished" in capsys.readouterr().out
+    assert main(["report", *work, "--replicates", "10"]) == 0
+    assert "Table 2" in capsys.readouterr().out
+    report = tmp_path / "reports" / "interaffection"
+    assert {p.name for p in report.iterdir()} >= {"tables.md", "tables.csv", "tables.tex", "report.html"}
+    assert main([*command, "--plan"]) == 0
+    assert "nothing left to train" in capsys.readouterr().out
+
+
+def test_a_duplicate_that_nobody_recorded_is_recorded_by_the_next_call(job, trial_of, monkeypatch):
+    trial = trial_of("R")
+    one.run(job_without_mirrors(job), trial, lambda epoch, row: None)
+    monkeypatch.delattr(launch, "_session")
+    launch.run(job, [trial], LOCAL, None, Heard())
+    assert Tracker(job.where, job.study).finished().keys() == {trial.id, *mirrored(job, [trial])}
+
+
+def job_without_mirrors(job):
+    return one.Job(**{**vars(job), "mirrors": {}})
+
+
+def test_an_unknown_profile_is_refused_with_those_that_exist(tmp_path):
+    with pytest.raises(BadInput, match="gpu, local"):
+        Profile.read("lokal")
+    (tmp_path / "mine.toml").write_text('device = "cpu"\ncores = 3\n')
+    with pytest.raises(BadInput, match="cpus_per_trial"):
+        Profile.read(str(tmp_path / "mine.toml"))
+    (tmp_path / "mine.toml").write_text("device = ")
+    with pytest.raises(BadInput, match="mend the profile"):
+        Profile.read(str(tmp_path / "mine.toml"))
