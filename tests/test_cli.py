@@ -11,7 +11,7 @@ import soundfile
 from ser import cli
 from ser.cli import _setting, _wanted, main
 from ser.errors import BadInput
-from ser.track import Location, Tracker
+from ser.track import Location, Tracker, grid_tags
 
 COMMANDS = ("corpora", "prepare", "run", "status", "report", "ui", "demo")
 
@@ -182,6 +182,19 @@ def test_status_and_report_of_a_study_that_was_never_run(capsys):
     assert main(["status", "interaffection"]) == 0
     assert main(["report", "interaffection", "--replicates", "2"]) == 0
     assert "0" in capsys.readouterr().out
+
+
+def test_status_counts_against_the_grid_and_names_failures(capsys, plan, tmp_path):
+    tracker = Tracker(Location.of(tmp_path / "work", None), "interaffection")
+    tags = grid_tags([s.corpus for s in plan.sources.values()], plan.seeds, plan.variant) | {"code_version": "test"}
+    (tmp_path / "files").mkdir()
+    tracker.start(plan.trials[0], tags).finish({}, tmp_path / "files")
+    tracker.start(plan.trials[1], tags).fail("Diverged: loss nan at step 3")
+    assert main(["status", "interaffection"]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 24 trials finished" in said
+    assert "1 failed" in said
+    assert f"{plan.trials[1].title}: Diverged: loss nan at step 3" in said
 
 
 def test_an_interrupt_ends_with_status_130_and_says_that_nothing_is_lost(capsys, monkeypatch):

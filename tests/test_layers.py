@@ -20,7 +20,7 @@ LAYERS = (
     {"track", "train", "plan", "figures", "tables", "published"},
     {"batches", "network", "store", "splits", "scan"},
     {"corpora", "frontends", "augment", "models"},
-    {"audio", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
+    {"audio", "recordings", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
 )
 
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,30 @@ def test_progress_ends_with_everything(tmp_path, recipe):
 def test_number_of_threads_is_no_difference(tmp_path, recipe):
     one, many = (Store(tmp_path / str(jobs), jobs=jobs).build(recipe) for jobs in (1, 4))
     assert content(one) == content(many)
+
+
+def test_an_interrupted_build_ends_without_what_was_not_begun(tmp_path, recipe, computed, monkeypatch):
+    ending, counted = threading.Event(), store.features_of
+
+    class Pool(store.ThreadPoolExecutor):
+        def shutdown(self, **how):
+            super().shutdown(**{**how, "wait": False})
+            ending.set()
+            super().shutdown()
+
+    def waits(recipe, utterance, copy, folder):
+        assert utterance.uid != "c/4" or ending.wait(60)
+        return counted(recipe, utterance, copy, folder)
+
+    def interrupted(done, of):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(store, "features_of", waits)
+    with pytest.raises(KeyboardInterrupt):
+        Store(tmp_path / "s", jobs=1).build(recipe, progress=interrupted)
+    assert computed == [f"c/{i}" for i in range(8)]  # the third shard was not begun
+    assert len(Store(tmp_path / "s").build(recipe)) == 10
 
 
 BUILD = """
