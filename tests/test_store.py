@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,22 +180,24 @@ def test_a_build_killed_half_way_goes_on_where_it_was(tmp_path, recipe, computed
     }
 
 
-def _build_and_log(folder: str, recipe: Recipe, log: str) -> None:
+def _build_and_log(folder: str, recipe: Recipe, log: str, together) -> None:
     genuine = store.features_of
     store._SHARD_ITEMS = SHARD
 
     def logged(*args):
         with open(log, "a") as file:
             file.write(args[1].uid + "\n")
+        time.sleep(0.05)  # so long that the other process would come in between
         return genuine(*args)
 
     store.features_of = logged
+    together.wait(60)
     Store(folder, jobs=1).build(recipe)
 
 
 def test_processes_that_ask_at_once_build_once(tmp_path, recipe):
     context = multiprocessing.get_context("spawn")
-    arguments = (str(tmp_path / "s"), recipe, str(tmp_path / "log"))
+    arguments = (str(tmp_path / "s"), recipe, str(tmp_path / "log"), context.Barrier(2))
     processes = [context.Process(target=_build_and_log, args=arguments) for _ in range(2)]
     for p in processes:
         p.start()

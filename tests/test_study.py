@@ -108,6 +108,10 @@ def test_the_order_of_writing_settings_is_no_difference():
     assert canonical(part("x", a=(1, 2))) == canonical(part("x", a=[1, 2]))
 
 
+def test_the_canonical_text_is_fixed_to_the_letter():
+    assert canonical({"b": (1, "é"), "a": None, "c": 1.0}) == '{"a":null,"b":[1,"\\u00e9"],"c":1.0}'
+
+
 def test_a_statement_survives_json(trials):
     assert json.loads(canonical(trials[0]))["temporal"]["name"] == "lstm"
 

@@ -1,6 +1,5 @@
 """One trial on one worker: its run holds everything, and a killed, failed or held one is nobody's loss."""
 
-import fcntl
 import io
 import json
 from pathlib import Path
@@ -114,10 +113,8 @@ def test_a_duplicate_is_recorded_with_its_original(job, trial_of, tracker):
 
 
 def test_a_trial_that_another_process_holds_is_left_alone(job, trial, tracker):
-    folder = Path(job.work, "trials", trial.id)
-    folder.mkdir(parents=True)
-    with (folder / "lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with one._owned(Path(job.work, "trials", trial.id)) as owned:
+        assert owned
         assert one.run(job, trial, quiet) == {"status": "busy"}
         assert tracker.runs() == []
     assert one.run(job, trial, quiet)["status"] == "finished"
