@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ser.errors import BadInput
+from ser.evidence import Grid, Result
 from ser.study import Corpus, Study, part
-from ser.tables import Grid, Result
 from ser.track import Tracker
 
 

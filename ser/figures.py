@@ -20,7 +20,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from numpy.typing import ArrayLike, NDArray
 
-from ser.tables import METRICS, Evidence, Scores, Table, sign
+from ser.evidence import METRICS, Evidence, Scores, sign
+from ser.tables import Table
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")

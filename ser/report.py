@@ -18,8 +18,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ser import figures, published
+from ser.evidence import METRICS, Evidence, Grid, Result, Scores, gather
 from ser.metrics import confusion
-from ser.tables import HOLE, METRICS, Cell, Evidence, Grid, Result, Row, Scores, Table, all_tables, gather
+from ser.tables import HOLE, Cell, Row, Table, all_tables
 
 OTHER_CORPORA = "The corpora are not the paper's own, so its numbers are not shown."
 MADE_CORPORA = (

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ser import registry
+from ser.evidence import Grid
 from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
 from ser.study import Trial
-from ser.tables import Grid
 
 console = Console(highlight=False)
 if not console.is_terminal:

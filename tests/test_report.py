@@ -10,9 +10,9 @@ import pytest
 from experiments.interaffection import study
 from ser import figures, published, report
 from ser.errors import BadInput
+from ser.evidence import Grid, Result
 from ser.metrics import confusion, ua, wa
 from ser.report import tex, write
-from ser.tables import Grid, Result
 
 OWN = ("iemocap", "tess", "ravdess", "customer")
 

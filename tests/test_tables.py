@@ -10,20 +10,16 @@ from hypothesis import strategies as st
 from experiments.interaffection import study
 from ser import tables
 from ser.errors import BadInput
+from ser.evidence import Grid, Result, accuracies, gather, resamples
 from ser.metrics import confusion, ua, wa
 from ser.tables import (
-    Grid,
-    Result,
-    accuracies,
     all_tables,
     best_results,
     configuration_shares,
     configuration_table,
     credit,
-    gather,
     marginal_table,
     presence_table,
-    resamples,
 )
 
 TRUTH = np.array([0, 1] * 5)
