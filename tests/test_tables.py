@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.interaffection import study
-from ser import tables
+from ser import evidence, tables
 from ser.errors import BadInput
 from ser.evidence import Grid, Result, accuracies, gather, resamples
 from ser.metrics import confusion, ua, wa
@@ -271,7 +271,7 @@ def test_shares_of_the_replicates_are_counted_anew():
 
 def test_chunks_do_not_change_the_numbers(monkeypatch):
     whole = gather(small(), make_grid(), 33).scores[0].replicates["ua"]
-    monkeypatch.setattr(tables, "CHUNK", 70)
+    monkeypatch.setattr(evidence, "_CHUNK", 70)
     np.testing.assert_array_equal(gather(small(), make_grid(), 33).scores[0].replicates["ua"], whole)
 
 
