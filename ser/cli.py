@@ -322,7 +322,7 @@ def status(args: argparse.Namespace) -> int:
     from ser.track import Location, Tracker
 
     study = load_study(args.study)
-    show.status(*collect.survey(Tracker(Location.of(args.work, args.tracking_uri), study.name), study))
+    show.status(*collect.survey(Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name), study))
     return 0
 
 
@@ -334,7 +334,7 @@ def report(args: argparse.Namespace) -> int:
     from ser.track import Location, Tracker
 
     study = load_study(args.study)
-    tracker = Tracker(Location.of(args.work, args.tracking_uri), study.name)
+    tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name)
     results, grid = collect.collect(tracker, study, args.variant)
     folder = args.work / "reports" / study.name
     curves = collect.best_curves(tracker, results, grid)
@@ -348,7 +348,7 @@ def ui(args: argparse.Namespace) -> int:
     """``ser ui``."""
     from ser.track import Location, serve
 
-    return serve(Location.of(args.work, args.tracking_uri), args.host, args.port)
+    return serve(Location.of(args.work, args.tracking_uri, to_read=True), args.host, args.port)
 
 
 def demo(args: argparse.Namespace) -> int:

@@ -47,8 +47,12 @@ class Location:
     artifacts: str
 
     @classmethod
-    def of(cls, work: Path, uri: str | None) -> "Location":
-        """``uri`` as given, or the SQLite file of the work folder."""
+    def of(cls, work: Path, uri: str | None, to_read: bool = False) -> "Location":
+        """``uri`` as given, or the SQLite file of the work folder, which must be there ``to_read``. Raises BadInput."""
+        if uri is None and to_read and not (work / "mlflow.db").exists():
+            raise BadInput(
+                f"{work}, which has no runs", "--work", "a folder that `ser run` wrote", "name it, or run first"
+            )
         if uri is None:
             return cls(f"sqlite:///{work.absolute() / 'mlflow.db'}", str(work.absolute() / "artifacts"))
         if not uri.startswith(("http://", "https://", "sqlite:///", "postgresql", "mysql", "mssql")):

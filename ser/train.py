@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ser import metrics
 from ser.batches import Items, Stream, sorted_batches
+from ser.errors import BadInput
 from ser.network import Network
 from ser.study import Trial
 
@@ -140,7 +141,16 @@ def _class_weights(trial: Trial, items: Items) -> Tensor | None:
     """1/n_c of the corpus's training side, scaled to mean 1: "one set of weights for each dataset" (4.4)."""
     if trial.training.class_weights == "none":
         return None
-    inverse = 1 / torch.bincount(items.labels, minlength=len(trial.classes)).float()
+    counts = torch.bincount(items.labels, minlength=len(trial.classes))
+    if (counts == 0).any():  # possible where audio was refused after the split was made
+        absent = ", ".join(c for c, n in zip(trial.classes, counts.tolist(), strict=True) if n == 0)
+        raise BadInput(
+            f"no {absent} left to train on",
+            f"features of {items.corpus}",
+            "some of each class",
+            "mend the refused files",
+        )
+    inverse = 1 / counts.float()
     return inverse / inverse.mean()
 
 

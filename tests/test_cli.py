@@ -178,10 +178,19 @@ def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_pat
     assert main([*command, "--accept-changed-corpus"]) == 0
 
 
-def test_status_and_report_of_a_study_that_was_never_run(capsys):
-    assert main(["status", "interaffection"]) == 0
-    assert main(["report", "interaffection", "--replicates", "2"]) == 0
-    assert "0" in capsys.readouterr().out
+@pytest.mark.parametrize("command", ["status interaffection", "report interaffection", "ui"])
+def test_a_work_folder_without_runs_is_no_empty_study(capsys, tmp_path, command):
+    assert main([*command.split(), "--work", str(tmp_path / "wrok")]) == 2
+    assert "wrok, which has no runs" in capsys.readouterr().err
+    assert not (tmp_path / "wrok").exists()
+
+
+def test_status_and_report_of_a_study_that_has_no_runs_yet(capsys, tmp_path):
+    Tracker(Location.of(tmp_path, None), "another")
+    assert main(["status", "interaffection", "--work", str(tmp_path)]) == 0
+    assert "0 of 168 trials finished" in capsys.readouterr().out
+    assert main(["report", "interaffection", "--work", str(tmp_path), "--replicates", "2"]) == 0
+    assert "0 of 168 trials" in capsys.readouterr().out
 
 
 def test_status_counts_against_the_grid_and_names_failures(capsys, plan, tmp_path):

@@ -10,6 +10,7 @@ import torch
 
 from ser import train as loop
 from ser.batches import Items, Stream
+from ser.errors import BadInput
 from ser.metrics import confusion, ua
 from ser.study import Corpus, Part, Training, part
 from ser.train import CorpusData, Diverged, train
@@ -220,6 +221,12 @@ def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
     # 1, 1/2, 1/4, 1/4 have the mean 1/2.
     assert loop._class_weights(trial, items).tolist() == [2.0, 1.0, 0.5, 0.5]
     assert loop._class_weights(changed(trial, class_weights="none"), items) is None
+
+
+def test_a_class_without_items_left_has_no_weight_but_an_error(trial, data):
+    items = replace(data["a"].train, labels=torch.zeros_like(data["a"].train.labels))
+    with pytest.raises(BadInput, match=f"no {', '.join(trial.classes[1:])} left to train on"):
+        loop._class_weights(trial, items)
 
 
 def test_normalises_by_mean_and_variance_over_training_frames_with_corpora_alike(trial, data):
