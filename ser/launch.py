@@ -112,9 +112,8 @@ def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | 
                 break
     summary.wall_seconds = time.perf_counter() - started
     summary.left = len(todo)
-    for trial in todo:
-        if trial.id in summary.failures:
-            Tracker(job.where, job.study).give_up(trial, summary.failures[trial.id])
+    left = {t.id: summary.failures.get(t.id, "") for t in todo if one.is_free(job, t)}
+    Tracker(job.where, job.study).close_left(left)
     return summary
 
 

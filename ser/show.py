@@ -208,7 +208,7 @@ def status(runs: Sequence[Any], grid: Grid) -> None:
     """How far a grid is: its trials by state, and the failures with their last error."""
     states: dict[str, str] = {}
     for run in runs:  # a finished run outweighs what was tried before it
-        state = run.info.status.lower()
+        state = {"KILLED": "interrupted"}.get(run.info.status, run.info.status.lower())
         trial_id = run.data.tags["trial_id"]
         states[trial_id] = state if states.get(trial_id) != "finished" else "finished"
     counts = Counter(states.values())

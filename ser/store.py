@@ -148,7 +148,11 @@ class Store:
             raise BadInput(str(location), "--store", "a remote store together with a local cache", "pass a work folder")
         self.local = Path(str(cache if remote else location).removeprefix("file://")).absolute()
         self.jobs = jobs or os.cpu_count() or 1
-        self._remote: tuple[Any, str] | None = fsspec.core.url_to_fs(str(location)) if remote else None
+        try:
+            self._remote: tuple[Any, str] | None = fsspec.core.url_to_fs(str(location)) if remote else None
+        except (ImportError, ValueError) as error:
+            allowed = "a folder, or a URL whose protocol fsspec can open"
+            raise BadInput(str(location), "--store", allowed, f"install its package ({error})") from None
         try:
             self.local.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -133,11 +133,17 @@ class Tracker:
             self.client.log_batch(run_id, params=params[at : at + 100])
         return RunLog(self.client, run_id)
 
-    def give_up(self, trial: Trial, error: str) -> None:
-        """Mark what a dead worker left of ``trial`` as failed, with the error; the next call tries it again."""
-        for run in self.runs(f"tags.trial_id = '{trial.id}'"):
-            if run.info.status == "RUNNING":
+    def close_left(self, left: Mapping[str, str]) -> None:
+        """Close the runs that dead workers left open: trial id -> its error, or "" for an interrupt.
+
+        The next call opens them again.
+        """
+        for run in self.runs("attributes.status = 'RUNNING'"):
+            error = left.get(run.data.tags.get("trial_id", ""))
+            if error:
                 RunLog(self.client, run.info.run_id).fail(error)
+            elif error is not None:
+                self.client.set_terminated(run.info.run_id, "KILLED")
 
     def mirror(self, original: Run, trial: Trial) -> None:
         """Record ``trial`` as finished by the training of ``original``, an equal model: same values, marked as such."""

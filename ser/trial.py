@@ -139,6 +139,15 @@ def run(job: Job, trial: Trial, heartbeat: Callable[[int, Mapping[str, float]], 
     return {"status": "finished", **results, "seconds/total": time.perf_counter() - started}
 
 
+def is_free(job: Job, trial: Trial) -> bool:
+    """Whether no living process works on ``trial``."""
+    folder = Path(job.work) / "trials" / trial.id
+    if not folder.exists():
+        return True
+    with _owned(folder) as owned:
+        return owned
+
+
 @contextmanager
 def _owned(folder: Path) -> Iterator[bool]:
     """One owner of a trial at a time. The lock dies with its process."""

@@ -148,6 +148,7 @@ def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, empty_l
     assert process.returncode == 130, said
     tracker = Tracker(Location.of(tmp_path, None), "interaffection")
     assert len(tracker.finished()) < 12
+    assert {r.info.status for r in tracker.runs()} <= {"FINISHED", "KILLED"}
 
     assert main(command) == 0
     runs = tracker.runs()

@@ -80,16 +80,17 @@ def test_a_failed_run_says_why_and_is_reopened(tracker, trial, files):
     assert (run.info.status, "error" in run.data.tags) == ("FINISHED", False)
 
 
-def test_what_a_dead_worker_left_is_marked_failed_and_a_finished_run_is_not(tracker, trial, trial_of, files):
+def test_what_dead_workers_left_open_is_closed_and_a_finished_run_is_not(tracker, trial, trial_of, files):
+    stopped = trial_of("R", "blstm")
     tracker.start(trial, {})
+    tracker.start(stopped, {})
     finish(tracker, trial_of("R"), files)
-    for one in (trial, trial_of("R")):
-        tracker.give_up(one, "worker died")
-    assert {r.info.run_name: r.data.tags.get("error") for r in tracker.runs()} == {
-        trial.title: "worker died",
-        trial_of("R").title: None,
+    tracker.close_left({trial.id: "worker died", stopped.id: "", trial_of("R").id: "worker died"})
+    assert {r.info.run_name: (r.info.status, r.data.tags.get("error")) for r in tracker.runs()} == {
+        trial.title: ("FAILED", "worker died"),
+        stopped.title: ("KILLED", None),
+        trial_of("R").title: ("FINISHED", None),
     }
-    assert tracker.finished().keys() == {trial_of("R").id}
 
 
 def test_of_two_open_runs_the_older_goes_on_and_the_other_is_marked(tracker, trial):
