@@ -225,9 +225,14 @@ def corpora(args: argparse.Namespace) -> int:
     from ser.gather import locate, read
     from ser.study import Part
 
+    code = 0
     for name, loader, path in locate(args.data, _wanted(args.corpora), study=None):
-        show.corpus(read(name, Part(loader), path, args.work, show.bar), all_refused=args.refused)
-    return 0
+        try:
+            show.corpus(read(name, Part(loader), path, args.work, show.bar), all_refused=args.refused)
+        except BadInput as error:  # one corpus that cannot be read hides no other
+            show.console.print(f"\n{name}  {path}\nerror: {error}")
+            code = 2
+    return code
 
 
 def _request(args: argparse.Namespace) -> Any:

@@ -18,9 +18,11 @@ from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
 from ser.study import Trial
 
-console = Console(highlight=False)
+console = Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
 if not console.is_terminal:
-    console = Console(highlight=False, width=140)  # a pipe or a log file has no width; the usual 80 breaks tables
+    console = Console(
+        highlight=False, markup=False, width=140
+    )  # a pipe or a log file has no width; the usual 80 breaks tables
 _PLAIN_EVERY_S = 20.0
 _SHOWN = 15  # refused files listed where not all are asked for
 
@@ -53,10 +55,12 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
     """Counts of a scanned corpus beside those of the full release, and what was refused."""
     module = registry.find("corpora", manifest.loader)
     expected: Mapping[str, int] = module.expected({**module.SETTINGS, **dict(manifest.settings)})
+    speakers = module.EXPECTED_SPEAKERS
+    of_all = f" (full release: {speakers})" if speakers not in (0, len(manifest.speakers)) else ""
     made = " · made, not recorded" if manifest.demo else ""
-    console.print(f"\n[bold]{manifest.corpus}[/bold] ({module.TITLE}{made})  {manifest.root}")
+    console.print(f"\n{manifest.corpus} ({module.TITLE}{made})  {manifest.root}", style="bold")
     console.print(
-        f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers, {manifest.hours:.2f} h, "
+        f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers{of_all}, {manifest.hours:.2f} h, "
         f"fingerprint {manifest.fingerprint}"
     )
     table = Table("class", "found", "full release", box=None, pad_edge=False)
@@ -87,7 +91,7 @@ def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
 
 def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     """What ``--plan`` prints."""
-    console.print(f"[bold]{plan.study.name}[/bold]: {plan.study.title}")
+    console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
     table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
     for s in plan.sources.values():
         table.add_row(s.corpus.name, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)

@@ -178,6 +178,17 @@ def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_pat
     assert main([*command, "--accept-changed-corpus"]) == 0
 
 
+def test_a_corpus_that_cannot_be_read_hides_no_other_and_its_error_is_whole(capsys, data, tmp_path):
+    manifest = tmp_path / "calls" / "manifest.csv"
+    manifest.parent.mkdir()
+    manifest.write_text("path,label,speaker\nx.wav,[wat],s1\n")
+    assert main(["corpora", "--data", str(data), "--data", str(tmp_path), "--work", str(tmp_path / "work")]) == 2
+    shown = capsys.readouterr().out
+    assert "ravdess (RAVDESS)" in shown
+    assert "line 2" in shown
+    assert "'[wat]'" in shown
+
+
 @pytest.mark.parametrize("command", ["status interaffection", "report interaffection", "ui"])
 def test_a_work_folder_without_runs_is_no_empty_study(capsys, tmp_path, command):
     assert main([*command.split(), "--work", str(tmp_path / "wrok")]) == 2
