@@ -10,22 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ser.errors import BadInput
-
-EPILOG = """
-examples:
-  ser demo                                             the whole grid of paper 003 on speech made on the spot
-  ser corpora --data ~/corpora                         what is there, and what was refused
-  ser run interaffection --data ~/corpora --plan       what would be run, and how long
-  ser run interaffection --data ~/corpora \\
-      --corpora iemocap,tess,ravdess,customer=~/calls/manifest.csv
-  ser report interaffection                            the paper's tables, at any time during a grid
-  ser ui                                               browse the runs in MLflow
-"""
+from ser.options import parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted."""
-    args = _parser().parse_args(argv)
+    args = parser(FUNCTIONS).parse_args(argv)
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         return int(args.command(args))
@@ -39,147 +29,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _as_interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
-
-
-def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        prog="ser", description="Experiment grids for speech emotion recognition.", epilog=EPILOG, formatter_class=raw
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-
-    def command(name: str, function: Any, text: str, examples: str, *groups: Any) -> argparse.ArgumentParser:
-        sub = commands.add_parser(
-            name, help=text, description=text, epilog="examples:\n" + examples, formatter_class=raw
-        )
-        sub.set_defaults(command=function)
-        for group in groups:
-            group(sub)
-        return sub
-
-    command(
-        "corpora", corpora, "Show the corpora found: utterances, speakers, hours, classes, refused files.",
-        "  ser corpora --data ~/corpora\n  ser corpora --corpora emodb=~/emodb --refused",
-        _work, _corpora,
-    ).add_argument("--refused", action="store_true", help="list every refused file, not only the reasons")  # fmt: skip
-    command(
-        "prepare",
-        prepare,
-        "Compute the features that a study needs into the store.",
-        "  ser prepare interaffection --data ~/corpora",
-        _study,
-        _work,
-        _corpora,
-        _grid,
-        _storing,
-    )
-    sub = command(
-        "run",
-        run,
-        "Run a study's trials; finished ones are never run again.",
-        "  ser run interaffection --data ~/corpora --plan\n"
-        "  ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
-        "  ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
-        _study,
-        _work,
-        _corpora,
-        _grid,
-        _storing,
-        _tracking,
-    )
-    sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
-    sub.add_argument("--profile", default="local", metavar="NAME", help="cluster/NAME.toml, or a path (default: local)")
-    sub.add_argument("--address", metavar="ADDRESS", help="a running Ray cluster (default: this machine)")
-    sub.add_argument(
-        "--accept-changed-corpus",
-        action="store_true",
-        help="run anew on a corpus that changed since trials finished; the finished ones are kept",
-    )
-    command(
-        "status",
-        status,
-        "Show how far a study is: finished, running, failed, and each failure's last error.",
-        "  ser status interaffection",
-        _study,
-        _work,
-        _tracking,
-    )
-    sub = command(
-        "report",
-        report,
-        "Write a study's tables and figures from its runs.",
-        "  ser report interaffection\n  ser report interaffection --ties first --work demo",
-        _study,
-        _work,
-        _tracking,
-    )
-    sub.add_argument(
-        "--ties", choices=("fractional", "first"), default="fractional", help="credit of tied best results"
-    )
-    sub.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap replicates (default: 1000)")
-    sub.add_argument("--variant", metavar="ID", help="report on other settings or corpora than the newest")
-    sub = command("ui", ui, "Open MLflow's pages on the runs.", "  ser ui --work demo --port 5001", _work, _tracking)
-    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    sub.add_argument("--port", type=int, default=5000, help="port (default: 5000)")
-    sub = command(
-        "demo",
-        demo,
-        "Make speech corpora and run the whole interaffection grid on them, with a small budget.",
-        "  ser demo\n  ser demo --work /tmp/demo",
-        _tracking,
-    )
-    sub.add_argument("--work", type=Path, default=Path("demo"), metavar="DIR", help="work folder (default: ./demo)")
-    sub.add_argument("--profile", default="local", metavar="NAME", help="cluster/NAME.toml, or a path (default: local)")
-    return parser
-
-
-def _study(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("study", metavar="STUDY", help="a file of experiments/, without .py")
-
-
-def _work(sub: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("SER_WORK", "work"))
-    sub.add_argument(
-        "--work",
-        type=Path,
-        default=default,
-        metavar="DIR",
-        help="where everything is written (default: $SER_WORK or ./work)",
-    )
-
-
-def _corpora(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument(
-        "--data", type=Path, action="append", default=[], metavar="DIR", help="look for corpora below DIR (repeatable)"
-    )
-    sub.add_argument(
-        "--corpora", metavar="NAME[=PATH],…", help="which corpora, and where; a CSV manifest is NAME=…/manifest.csv"
-    )
-
-
-def _grid(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--seeds", type=int, default=1, metavar="K", help="repeat every trial with K seeds (default: 1)")
-    sub.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a setting, e.g. training.batch_size=32"
-    )
-    sub.add_argument(
-        "--duplicates",
-        default="once",
-        metavar="once|repeat",
-        help="equal models (one corpus, unified or multi): train once and count twice, or train both",
-    )
-    sub.add_argument("--demo", action="store_true", help="the study's small budget")
-    sub.add_argument("--noise", type=Path, metavar="DIR", help="recorded noise for augmentation (default: generated)")
-    sub.add_argument("--rir", type=Path, metavar="DIR", help="recorded impulse responses (default: generated)")
-
-
-def _storing(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--store", metavar="URL", help="the feature store: a folder or fsspec URL (default: WORK/store)")
-    sub.add_argument("--jobs", type=int, metavar="N", help="threads that compute features (default: all cores)")
-
-
-def _tracking(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--tracking-uri", metavar="URI", help="MLflow tracking store (default: sqlite in the work folder)")
 
 
 def _wanted(text: str | None) -> tuple[Any, ...]:
@@ -371,3 +220,6 @@ def demo(args: argparse.Namespace) -> int:
         show.console.print(f"browse the runs:  ser ui --work {args.work}")
         show.console.print(f"read the report:  {args.work / 'reports' / 'interaffection' / 'report.html'}")
     return code
+
+
+FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, status, report, ui, demo)}

@@ -56,4 +56,5 @@ class Network(nn.Module):
         """Frames one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
         hidden = self.temporal((frames - self.mean) * self.scale, lengths)
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
-        return head(self.pooling(hidden, lengths))  # type: ignore[no-any-return]
+        logits: Tensor = head(self.pooling(hidden, lengths))
+        return logits

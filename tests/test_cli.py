@@ -11,6 +11,7 @@ import soundfile
 from ser import cli
 from ser.cli import _setting, _wanted, main
 from ser.errors import BadInput
+from ser.options import parser
 from ser.track import Location, Tracker, grid_tags
 
 COMMANDS = ("corpora", "prepare", "run", "status", "report", "ui", "demo")
@@ -47,7 +48,7 @@ def test_help_names_every_command(capsys):
 def test_the_examples_of_the_help_can_be_parsed(capsys, command):
     examples = helped(capsys, command).partition("examples:\n")[2].splitlines()
     for example in filter(str.strip, examples):
-        assert cli._parser().parse_args(example.split()[1:]).command.__name__ == command
+        assert parser(cli.FUNCTIONS).parse_args(example.split()[1:]).command.__name__ == command
 
 
 @pytest.fixture
@@ -165,7 +166,7 @@ def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_pat
 
     path = table(["a", "b", "c"])
     command = ["run", "interaffection", "--corpora", f"customer={path}", "--set", "augmentation=none"]
-    asked = cli._request(cli._parser().parse_args(command))
+    asked = cli._request(parser(cli.FUNCTIONS).parse_args(command))
     plan = gather.plan_of(asked, show.bar)
     where = Location.of(tmp_path / "work", None)
     job = job_of(plan, where, tmp_path / "work", "store", "cpu", 1, "test", [])
@@ -221,7 +222,7 @@ def test_an_interrupt_ends_with_status_130_and_says_that_nothing_is_lost(capsys,
     def interrupted(args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "status", interrupted)
+    monkeypatch.setitem(cli.FUNCTIONS, "status", interrupted)
     assert main(["status", "interaffection"]) == 130
     assert "the same command continues" in capsys.readouterr().err
 
@@ -265,4 +266,4 @@ def test_corpora_are_names_with_places_of_ones_own(monkeypatch):
 
 def test_the_work_folder_may_come_from_the_environment(monkeypatch):
     monkeypatch.setitem(os.environ, "SER_WORK", "/elsewhere")
-    assert str(cli._parser().parse_args(["status", "x"]).work) == "/elsewhere"
+    assert str(parser(cli.FUNCTIONS).parse_args(["status", "x"]).work) == "/elsewhere"

@@ -1,3 +1,5 @@
+"""WA, UA and confusion matrices against sums done by hand."""
+
 import doctest
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The paper's printed numbers, and the arithmetic that its tables do not survive."""
+
 import doctest
 from itertools import product
 

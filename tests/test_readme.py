@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ser.cli import _parser
+from ser.cli import FUNCTIONS
+from ser.options import parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,7 +20,7 @@ MAKE = [line.removeprefix("make ").split()[0] for line in LINES if line.startswi
 
 @pytest.mark.parametrize("line", SER)
 def test_every_ser_command_is_understood(line):
-    assert callable(_parser().parse_args(shlex.split(line)).command)
+    assert callable(parser(FUNCTIONS).parse_args(shlex.split(line)).command)
 
 
 @pytest.mark.parametrize("target", MAKE)

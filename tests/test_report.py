@@ -1,3 +1,5 @@
+"""What a report writes, in four formats, and what it must never show."""
+
 import csv
 import io
 import re

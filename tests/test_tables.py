@@ -1,3 +1,5 @@
+"""Counting winners: credit, marginals, holes and intervals, on grids small enough to check by hand."""
+
 import doctest
 from dataclasses import replace
 from itertools import product

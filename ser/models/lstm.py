@@ -32,7 +32,8 @@ class Recurrent(nn.Module):
         hidden = [_run(self.directions[0], utterances)]
         if len(self.directions) == 2:
             hidden.append([x.flip(0) for x in _run(self.directions[1], [x.flip(0) for x in utterances])])
-        return self.dropout(torch.cat([torch.cat(one_way) for one_way in hidden], dim=1))  # type: ignore[no-any-return]
+        out: Tensor = self.dropout(torch.cat([torch.cat(one_way) for one_way in hidden], dim=1))
+        return out
 
 
 def _run(lstm: nn.Module, utterances: list[Tensor]) -> list[Tensor]:

@@ -43,7 +43,8 @@ class TDNN(nn.Module):
         real[place] = 1
         for layer in self.layers:
             row = layer(row).relu() * real
-        return self.dropout(row[0, :, place].T)  # type: ignore[no-any-return]
+        out: Tensor = self.dropout(row[0, :, place].T)
+        return out
 
 
 def build(width: int, settings: Mapping[str, Any]) -> TDNN:

@@ -7,6 +7,7 @@ Both see the same utterances in the same number of updates; the ratio is of proc
 
 import argparse
 import time
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -50,12 +51,12 @@ class Obvious(nn.Module):
         return self.head(torch.cat([mean, (alpha * hidden.square()).sum(1) - mean.square()], 1))
 
 
-def seconds_per_update(updates: int, step: "object") -> float:
+def seconds_per_update(updates: int, step: Callable[[int], None]) -> float:
     """Processor seconds; the first update warms up."""
-    step(0)  # type: ignore[operator]
+    step(0)
     start = time.process_time()
     for i in range(1, updates + 1):
-        step(i)  # type: ignore[operator]
+        step(i)
     return (time.process_time() - start) / updates
 
 
