@@ -40,6 +40,7 @@ WORKER_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
 }
+_DYING_S = 10.0  # a worker inside a long matrix product hears of its end only after it
 _PASSES = 4  # a worker killed between two trials can leave one unfinished with retries to spare
 
 
@@ -112,9 +113,17 @@ def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | 
                 break
     summary.wall_seconds = time.perf_counter() - started
     summary.left = len(todo)
-    left = {t.id: summary.failures.get(t.id, "") for t in todo if one.is_free(job, t)}
+    left = {t.id: summary.failures.get(t.id, "") for t in _let_go(job, todo)}
     Tracker(job.where, job.study).close_left(left)
     return summary
+
+
+def _let_go(job: one.Job, todo: Sequence[Trial]) -> list[Trial]:
+    """Those of ``todo`` that no process holds, after a while in which workers die; the rest are another driver's."""
+    deadline = time.monotonic() + _DYING_S
+    while not all(one.is_free(job, t) for t in todo) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return [t for t in todo if one.is_free(job, t)]
 
 
 def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:

@@ -140,7 +140,9 @@ def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, empty_l
     work = ["interaffection", "--work", str(tmp_path)]
     command = ["run", *work, "--data", str(data), "--corpora", "ravdess", *tiny]
     command += ["--set=training.max_epochs=60", "--set=training.patience_epochs=60"]
-    call = "import sys; from ser.cli import main; sys.exit(main())"
+    # A suite that was itself started in the background inherits that SIGINT is ignored.
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    call = f"{heed}; import sys; from ser.cli import main; sys.exit(main())"
     process = subprocess.Popen([sys.executable, "-c", call, *command], stderr=subprocess.PIPE, text=True)
     wait_for(lambda: training(tmp_path) or process.poll() is not None)
     process.send_signal(signal.SIGINT)
