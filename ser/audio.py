@@ -13,6 +13,8 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from ser.errors import BadInput
+
 Wave = npt.NDArray[np.float32]
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
@@ -107,7 +109,7 @@ def inspect_stretches(
     """
     data = Path(path).read_bytes()
     wave, rate_hz = decode(data)
-    sha = hashlib.sha256(data).hexdigest()[:32]
+    sha = _hash(data)
     told: list[AudioFacts | UnusableAudio] = []
     for start_s, end_s in stretches:
         try:
@@ -120,6 +122,10 @@ def inspect_stretches(
     return told
 
 
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
 def _cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -> Wave:
     first = round((start_s or 0.0) * rate_hz)
     last = len(wave) if end_s is None else round(end_s * rate_hz)
@@ -129,9 +135,23 @@ def _cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -
     return wave[first:last]
 
 
-def load(path: str | os.PathLike[str], rate_hz: int, start_s: float | None = None, end_s: float | None = None) -> Wave:
-    """Mono float32 [samples] at ``rate_hz``, resampled by soxr at its "HQ" quality. Raises UnusableAudio or OSError."""
-    wave, native_hz = decode(Path(path).read_bytes())
+def load(
+    path: str | os.PathLike[str],
+    rate_hz: int,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    sha: str | None = None,
+) -> Wave:
+    """Mono float32 [samples] at ``rate_hz``, resampled by soxr at its "HQ" quality. Raises UnusableAudio or OSError.
+
+    ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
+    """
+    data = Path(path).read_bytes()
+    if sha is not None and (found := _hash(data)) != sha:
+        raise BadInput(
+            f"bytes of hash {found}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"
+        )
+    wave, native_hz = decode(data)
     return resample(_cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
 
 

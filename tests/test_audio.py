@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser import audio
+from ser.errors import BadInput
 
 RATE_HZ = 16_000
 TONE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE_HZ) / RATE_HZ)).astype(np.float32)
@@ -152,6 +153,19 @@ def test_hash_is_of_the_bytes(tmp_path: Path) -> None:
     assert a == b
     assert a.sha != c.sha
     assert a.bytes == 44 + 2 * RATE_HZ
+
+
+def test_a_file_that_changed_since_its_scan_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encoded())
+    sha = audio.inspect(path).sha
+    np.testing.assert_array_equal(audio.load(path, 8000, 0.25, 0.5, sha), audio.load(path, 8000, 0.25, 0.5))
+    path.write_bytes(encoded(TONE * np.float32(0.9)))
+    with pytest.raises(BadInput, match=rf"x\.wav: bytes of hash \w{{32}}; allowed: {sha}, .*it scans anew"):
+        audio.load(path, 8000, None, None, sha)
+    path.write_bytes(b"")
+    with pytest.raises(BadInput, match="it scans anew"):  # not silently refused: that would lose an utterance
+        audio.load(path, 8000, sha=sha)
 
 
 def test_resampling_keeps_the_tone(tmp_path: Path) -> None:
