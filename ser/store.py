@@ -8,6 +8,7 @@ The JSON files carry a checksum of themselves: a wrong length would give an utte
 """
 
 import ast
+import errno
 import fcntl
 import hashlib
 import inspect
@@ -16,11 +17,11 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 from zlib import crc32
 
 import fsspec
@@ -167,6 +168,25 @@ class Store:
             with _locked(folder):
                 self._fetch(key)
         return Features(folder)
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Whether no living process but this one works on ``name``; held until the block ends or the process dies.
+
+        True as well where nobody can be kept out: on a read-only store, and where files cannot be locked.
+        """
+        with self._claim_file(name) as file:
+            yield file is None or _lock_at_once(file)
+
+    def _claim_file(self, name: str) -> AbstractContextManager[IO[str] | None]:
+        folder = self.local / ".claims"
+        try:
+            folder.mkdir(exist_ok=True)
+            return (folder / name).open("w")
+        except OSError as error:
+            if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+                return nullcontext()
+            raise _cannot_write(folder, error) from None
 
     def build(self, recipe: Recipe, folder: Path | None = None, progress: Progress | None = None) -> Features:
         """The entry of ``recipe``, computed where it is not there yet; ``folder`` holds a user's noise or responses.
@@ -338,3 +358,11 @@ def _locked(target: Path) -> Iterator[None]:
     with lock as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _lock_at_once(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # others than "somebody has it" say that this file system knows no locks
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True

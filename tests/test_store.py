@@ -1,5 +1,6 @@
 """The store: right values, computed once, whatever is killed, damaged, asked for at once or far away."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -377,3 +378,37 @@ def test_a_remote_entry_without_its_mark_is_not_taken(tmp_path, recipe, far):
 def test_a_remote_store_needs_a_local_cache():
     with pytest.raises(BadInput, match="a remote store together with a local cache"):
         Store("memory://features")
+
+
+CLAIM = """
+import sys
+import time
+from ser.store import Store
+with Store(sys.argv[1]).claim("a trial") as mine:
+    print(mine, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_claim_keeps_others_out_until_its_process_dies(tmp_path):
+    here = Store(tmp_path / "s")
+    with subprocess.Popen([sys.executable, "-c", CLAIM, here.local], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "True\n"
+        with here.claim("a trial") as mine, here.claim("another") as other:
+            assert (mine, other) == (False, True)
+        process.kill()
+    with here.claim("a trial") as mine, Store(tmp_path / "s").claim("a trial") as again:
+        assert (mine, again) == (True, False)
+    with here.claim("a trial") as mine:
+        assert mine
+
+
+@pytest.mark.parametrize("what", ["Path.open", "fcntl.flock"])
+def test_where_nobody_can_be_kept_out_a_claim_is_granted(tmp_path, monkeypatch, what):
+    def refused(*args):
+        raise OSError({"Path.open": errno.EROFS, "fcntl.flock": errno.ENOLCK}[what], "refused by the file system")
+
+    here = Store(tmp_path / "s")
+    monkeypatch.setattr(f"ser.store.{what}", refused)
+    with here.claim("a trial") as mine:
+        assert mine
