@@ -1,8 +1,10 @@
 """Reading speech: the only module that knows sound-file formats and resampling."""
 
+import errno
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +23,9 @@ EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _RATES_HZ = (1000, 768_000)
 _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
+_BYTES = 1 << 32  # as much as a WAV header can say
+_SAMPLES = 1 << 30  # of all channels in one file: 18 hours at 16 kHz, and 4 GiB of memory
+_SHORTEST_S = 1e-3  # a sample at least at any rate
 _SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step: nothing was recorded
 
 
@@ -38,13 +43,27 @@ class AudioFacts:
     seconds: float
 
 
+def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> bytes:
+    """The bytes of a file, or its ``first`` ones. Raises OSError, also where it is larger than ``most``.
+
+    And for pipes and devices, which would be waited for, or read, without end.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "a pipe or device, not a file")
+        if first is None and status.st_size > most:
+            raise OSError(errno.EFBIG, f"{status.st_size} bytes, more than {most}")
+        return file.read(most if first is None else first)
+
+
 def is_audio(path: Path) -> bool:
     """True for names that may hold speech: known extension, and no resource fork or system litter."""
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith("._") and "__MACOSX" not in path.parts
 
 
 def decode(data: bytes) -> tuple[Wave, int]:
-    """Decode a whole file to (mono float32 [samples], rate in Hz). Raises UnusableAudio with the reason."""
+    """Decode a whole file to (mono float32 [samples], rate in Hz). Raises UnusableAudio with the reason, or OSError."""
     if data.startswith(_LFS_POINTER):
         raise UnusableAudio("a git-LFS pointer, not audio; run `git lfs pull` in the corpus folder")
     if not data:
@@ -57,11 +76,14 @@ def decode(data: bytes) -> tuple[Wave, int]:
             rate_hz = file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UnusableAudio(f"unreadable: {getattr(error, 'error_string', error)}") from None
+    except MemoryError:  # no property of the file: another time there may be enough
+        raise OSError(errno.ENOMEM, "not enough memory") from None
     if not len(wave):
         raise UnusableAudio("no samples")
     if len(wave) < announced:
         raise UnusableAudio(f"truncated: {len(wave)} of {announced} samples")
-    mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
     if not np.isfinite(mono).all():
         raise UnusableAudio("NaN or infinite samples")
     return np.ascontiguousarray(mono), rate_hz
@@ -73,6 +95,8 @@ def _check_plausible(data: bytes, file: soundfile.SoundFile) -> None:
         raise UnusableAudio(f"damaged header: a rate of {file.samplerate} Hz")
     if file.frames * file.channels > len(data) * _SAMPLES_PER_BYTE:
         raise UnusableAudio(f"damaged header: {file.frames} samples announced in {len(data)} bytes")
+    if file.frames * file.channels > _SAMPLES:
+        raise UnusableAudio(f"{file.frames} samples in {file.channels} channels, more than {_SAMPLES} together")
 
 
 def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
@@ -107,7 +131,7 @@ def inspect_stretches(
 
     Raises UnusableAudio or OSError where the whole file is unusable.
     """
-    data = Path(path).read_bytes()
+    data = read(path, _BYTES)
     wave, rate_hz = decode(data)
     sha = _hash(data)
     told: list[AudioFacts | UnusableAudio] = []
@@ -117,8 +141,12 @@ def inspect_stretches(
         except UnusableAudio as error:
             told.append(error)
             continue
-        silent = max(stretch.max(), -stretch.min()) < _SILENCE
-        told.append(UnusableAudio("silent") if silent else AudioFacts(sha, len(data), rate_hz, len(stretch) / rate_hz))
+        if len(stretch) < _SHORTEST_S * rate_hz:
+            told.append(UnusableAudio(f"only {len(stretch)} samples"))
+        elif max(stretch.max(), -stretch.min()) < _SILENCE:
+            told.append(UnusableAudio("silent"))
+        else:
+            told.append(AudioFacts(sha, len(data), rate_hz, len(stretch) / rate_hz))
     return told
 
 
@@ -146,7 +174,7 @@ def load(
 
     ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
     """
-    data = Path(path).read_bytes()
+    data = read(path, _BYTES)
     if sha is not None and (found := _hash(data)) != sha:
         raise BadInput(
             f"bytes of hash {found}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"

@@ -1,5 +1,6 @@
 """The utterance table of a corpus: what a loader found, what was refused and why, as one file a person can open."""
 
+import csv
 import hashlib
 import json
 import os
@@ -103,10 +104,18 @@ def to_frame(utterances: Iterable[Utterance]) -> pd.DataFrame:
 
 
 def write_csv(manifest: Manifest, path: Path) -> None:
-    """Write the usable utterances to ``path`` and the refusals beside it as ``<stem>.refused.csv``; both atomically."""
+    """Write the usable utterances to ``path`` and the refusals beside it as ``<stem>.refused.csv``; both atomically.
+
+    Text that a spreadsheet would take for a formula has an apostrophe put before it, and so stays text there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     refused = pd.DataFrame([asdict(r) for r in manifest.refused], columns=["what", "reason"])
     for frame, target in ((to_frame(manifest.utterances), path), (refused, path.with_suffix(".refused.csv"))):
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        frame.to_csv(temporary, index=False)
+        # All text is quoted, for pandas would leave a carriage return bare, which ends a line for every reader.
+        frame.map(_inert).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8")
         os.replace(temporary, target)
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -47,23 +47,17 @@ def scan(
         )
     root = _root(module, loader, path, cache)
     listing = module.load(root, {**module.SETTINGS, **settings, "name": name})
-    unique, doubles = _without_doubles(listing.utterances)
-    outcomes = _outcomes(unique, cache / f"{name}-facts.json", progress)
-    usable, unusable = [], []
-    for u in unique:
-        outcome = outcomes[u.path][u.start_s, u.end_s]
-        if isinstance(outcome, str):
-            unusable.append(Refusal(u.path, outcome))
-        else:
-            usable.append(
-                replace(u, rate_hz=outcome.rate_hz, seconds=outcome.seconds, bytes=outcome.bytes, sha=outcome.sha)
-            )
-    refused = [*listing.refused, *doubles, *unusable]
+    readable, nameless = _with_names_in_utf8(listing.utterances)
+    usable, unusable = _usable(readable, cache / f"{name}-facts.json", progress)
+    refused = [Refusal(_shown(r.what), _shown(r.reason)) for r in (*listing.refused, *nameless, *unusable)]
     if not usable:
         reasons = Counter(r.reason for r in refused).most_common(3)
         said = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
         raise BadInput(
-            f"nothing usable: {said}" if said else "empty", f"{name}: {root}", module.FILES, "mend the corpus"
+            f"nothing usable: {said}" if said else "empty",
+            f"{name}: {_shown(str(root))}",
+            module.FILES,
+            "mend the corpus",
         )
     near = root if root.is_dir() else root.parent
     demo = _tree.marked(near.absolute(), DEMO_MARK) or _tree.marked(path.absolute(), DEMO_MARK)
@@ -124,16 +118,47 @@ def _root(module: ModuleType, loader: str, path: Path, cache: Path) -> Path:
     return root
 
 
-def _without_doubles(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Refusal]]:
-    """One utterance per uid, that of the shortest path, sorted by uid. Copies would leak from training into test."""
-    unique: dict[str, Utterance] = {}
-    doubles = []
+def _with_names_in_utf8(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Refusal]]:
+    """Linux takes any bytes for a name, but tables, JSON and MLflow hold text only."""
+    wrong = [u for u in utterances if _shown(u.path) != u.path]
+    refused = [
+        Refusal(u.path, "its name or that of a folder above it is not UTF-8, or has control codes") for u in wrong
+    ]
+    return [u for u in utterances if _shown(u.path) == u.path], refused
+
+
+def _shown(text: str) -> str:
+    """``text`` with bytes that are not UTF-8 and control codes, which could steer a terminal, as ``\\xff``."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda found: f"\\x{ord(found[0]) & 255:02x}", text)
+
+
+def _usable(
+    utterances: Sequence[Utterance], store: Path, progress: Callable[[int, int], None] | None
+) -> tuple[list[Utterance], list[Refusal]]:
+    """One utterance per uid, sorted, with what its audio tells: of copies the usable one that has the shortest path.
+
+    Copies would leak from training into test.
+    """
+    copies: dict[str, list[Utterance]] = {}
     for u in sorted(utterances, key=lambda u: (u.uid, len(u.path), u.path)):
-        if u.uid in unique:
-            doubles.append(Refusal(u.path, f"duplicate of {unique[u.uid].path}"))
-        else:
-            unique[u.uid] = u
-    return list(unique.values()), doubles
+        copies.setdefault(u.uid, []).append(u)
+    usable: dict[str, Utterance] = {}
+    refused = []
+    while copies:
+        outcomes = _outcomes([same[0] for same in copies.values()], store, progress)
+        left: dict[str, list[Utterance]] = {}
+        for uid, (u, *others) in copies.items():
+            outcome = outcomes[u.path][u.start_s, u.end_s]
+            if isinstance(outcome, str):
+                refused.append(Refusal(u.path, outcome))
+                left |= {uid: others} if others else {}
+            else:
+                usable[uid] = replace(
+                    u, rate_hz=outcome.rate_hz, seconds=outcome.seconds, bytes=outcome.bytes, sha=outcome.sha
+                )
+                refused += [Refusal(other.path, f"duplicate of {u.path}") for other in others]
+        copies = left
+    return [usable[uid] for uid in sorted(usable)], refused
 
 
 def _outcomes(

@@ -1,6 +1,7 @@
 """Every way in which a sound file is known to be unusable is told apart from the ways in which it is merely unusual."""
 
 import io
+import os
 import struct
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def announcing_much() -> bytes:
         (encoded(form="MP3")[:2000], "truncated: 15023 of 16000"),
         (with_nan(), "NaN"),
         (encoded(np.full(100, np.inf, np.float32), subtype="FLOAT"), "infinite"),
+        (encoded(np.full((100, 2), 3e38, np.float32), subtype="FLOAT"), "infinite"),
+        (encoded(np.full(100, 1e300), subtype="DOUBLE"), "infinite"),
         (announcing_much(), "damaged header: 343597"),
         (encoded(rate_hz=8), "damaged header: a rate of 8 Hz"),
     ],
@@ -121,6 +124,44 @@ def test_silence(tmp_path: Path, peak: float, usable: bool) -> None:
     else:
         with pytest.raises(audio.UnusableAudio, match="silent"):
             audio.inspect(path)
+
+
+def test_what_is_shorter_than_any_sound_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encoded(TONE[1:17]))
+    assert audio.inspect(path).seconds == 1e-3
+    assert len(audio.load(path, 1000)) == 1
+    path.write_bytes(encoded(TONE[1:16]))
+    with pytest.raises(audio.UnusableAudio, match="only 15 samples"):
+        audio.inspect(path)
+
+
+def test_pipes_folders_and_endless_files_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    for name, told in (("pipe.wav", "a pipe or device"), ("zero.wav", "a pipe or device"), (".", "Is a directory")):
+        for reader in (audio.inspect, lambda path: audio.load(path, 8000)):
+            with pytest.raises(OSError, match=told):
+                reader(tmp_path / name)
+    with (tmp_path / "hole.wav").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(OSError, match="1099511627776 bytes, more than 4294967296"):
+        audio.inspect(tmp_path / "hole.wav")
+
+
+def test_files_too_large_for_memory_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "_SAMPLES", 30_000)
+        assert len(audio.decode(encoded())[0]) == RATE_HZ
+        with pytest.raises(audio.UnusableAudio, match="16000 samples in 2 channels, more than 30000"):
+            audio.decode(encoded(np.stack([TONE, TONE], axis=1)))
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", exhausted)
+    with pytest.raises(OSError, match="not enough memory"):  # no verdict on the file: it may fit another time
+        audio.decode(encoded())
 
 
 def test_negative_peaks_are_sound(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_fingerprint_has_sixteen_digits_and_follows_members() -> None:
 
 def test_written_table_gives_every_field_back(tmp_path: Path) -> None:
     path = tmp_path / "new/c.csv"
-    odd = replace(B, text='Olá, "sim";\nnão', start_s=0.1, end_s=0.30000000000000004)
+    odd = replace(B, text='Olá, "sim";\r\nnão\rtalvez', start_s=0.1, end_s=0.30000000000000004)
     write_csv(replace(MANIFEST, utterances=(A, odd)), path)
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records")
     assert [row["uid"] for row in rows] == ["c/a", "c/b"]
@@ -67,6 +67,13 @@ def test_written_table_gives_every_field_back(tmp_path: Path) -> None:
     refused = pd.read_csv(tmp_path / "new/c.refused.csv").to_dict("records")
     assert refused == [{"what": "/x/d.wav", "reason": "silent"}]
     assert sorted(p.name for p in path.parent.iterdir()) == ["c.csv", "c.refused.csv"]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+351", "-Olá", "@SUM(A1)", "\t=1", "\r=1"])
+def test_text_is_no_formula_to_a_spreadsheet(tmp_path: Path, text: str) -> None:
+    write_csv(replace(MANIFEST, utterances=(replace(A, text=text, label_raw=text),)), tmp_path / "c.csv")
+    (row,) = pd.read_csv(tmp_path / "c.csv", keep_default_na=False).to_dict("records")
+    assert (row["text"], row["label_raw"]) == (f"'{text}", f"'{text}")
 
 
 def test_empty_tables_keep_their_headers(tmp_path: Path) -> None:

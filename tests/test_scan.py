@@ -80,6 +80,19 @@ def test_shortest_path_is_kept_of_each_utterance(tmp_path: Path) -> None:
     ]
 
 
+def test_a_damaged_copy_does_not_hide_a_whole_one(tmp_path: Path, reads: list[str]) -> None:
+    data = tmp_path / "data"
+    tones(data, "x/03a01Wa.wav", "nested/03a01Wa.wav", "nested/deeper/03a01Wa.wav", "x/03a01Fa.wav")
+    (data / "x/03a01Wa.wav").write_bytes(b"")
+    manifest = emodb_scan(data, tmp_path / "cache")
+    assert [u.path for u in manifest.utterances] == [str(data / "x/03a01Fa.wav"), str(data / "nested/03a01Wa.wav")]
+    assert {r.what: r.reason for r in manifest.refused} == {
+        str(data / "x/03a01Wa.wav"): "empty file",
+        str(data / "nested/deeper/03a01Wa.wav"): f"duplicate of {data}/nested/03a01Wa.wav",
+    }
+    assert sorted(reads) == ["03a01Fa.wav", "03a01Wa.wav", "03a01Wa.wav"]  # the third copy is not opened
+
+
 def test_second_scan_reads_only_what_changed(tmp_path: Path, reads: list[str]) -> None:
     folder = tones(tmp_path / "wav", "03a01Wa.wav", "03a01Fa.wav", "03a01Na.wav")
     (folder / "03a01Ta.wav").write_bytes(b"")
@@ -344,7 +357,7 @@ def test_damaged_and_too_large_zips_are_told(tmp_path: Path, monkeypatch: pytest
     data = bytearray(path.read_bytes())
     data[200] ^= 255
     path.write_bytes(bytes(data))
-    with pytest.raises(BadInput, match="damaged: Bad CRC"):
+    with pytest.raises(BadInput, match="cannot be unpacked: Bad CRC"):
         emodb_scan(path, tmp_path / "cache")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(BadInput, match="0 bytes free"):

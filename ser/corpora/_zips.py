@@ -1,11 +1,14 @@
 """Corpora as they are distributed: recordings inside zip files, unpacked once into a cache folder."""
 
+import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -14,20 +17,27 @@ from tempfile import mkdtemp
 from ser.corpora import _tree
 from ser.errors import BadInput
 
+# What zipfile raises for damaged, encrypted and exotic archives; ValueError for names, OSError for bzip2 too.
+_DAMAGE = (
+    zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OverflowError, struct.error, OSError,
+    zlib.error, lzma.LZMAError,
+)  # fmt: skip
+_LARGER = 100  # times, unpacked: recordings shrink to a third at best
+
 
 def with_recordings(path: Path, name: re.Pattern[str]) -> list[Path]:
     """Zip files at ``path``, or in it and one folder below, that hold recordings called like ``name``."""
     zips = (
         [path] if path.is_file() else sorted(p for p in (*path.glob("*.[zZ][iI][pP]"), *path.glob("*/*.[zZ][iI][pP]")))
     )
-    return [p for p in zips if not p.name.startswith(".") and zipfile.is_zipfile(p) and _holds(p, name)]
+    return [p for p in zips if not p.name.startswith(".") and p.is_file() and _holds(p, name)]
 
 
 def _holds(path: Path, name: re.Pattern[str]) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(_wanted(member, name) for member in archive.infolist())
-    except (zipfile.BadZipFile, OSError):
+    except _DAMAGE:
         return False
 
 
@@ -40,7 +50,8 @@ def _wanted(member: zipfile.ZipInfo, name: re.Pattern[str]) -> bool:
 def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
     """The recordings of ``zips`` below a folder in ``cache``; unpacked only where that was not done before.
 
-    Raises BadInput for a zip that is damaged, does not fit on the disk, or holds links or paths that lead elsewhere.
+    Raises BadInput for a zip that is damaged or cannot be written out, that unpacks to more than the disk or reason
+    allows, or that holds a name twice, links, or paths that lead elsewhere.
     """
     stamps = [(str(p.absolute()), p.stat().st_size, p.stat().st_mtime_ns) for p in zips]
     target = cache / f"unpacked-{sha256(repr(stamps).encode()).hexdigest()[:16]}"
@@ -49,8 +60,8 @@ def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     temporary = Path(mkdtemp(prefix=".unpacking-", dir=cache))
     try:
-        for path in zips:
-            _extract(path, name, temporary / path.stem)
+        for number, path in enumerate(zips):  # zips of different folders may have one name
+            _extract(path, name, temporary / str(number))
         temporary.chmod(0o755)  # the cache may be shared with other users; temporary folders are private
         os.replace(temporary, target)
     except OSError:
@@ -71,19 +82,30 @@ def _extract(path: Path, name: re.Pattern[str], folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, target.open("wb") as sink:
                     shutil.copyfileobj(source, sink, 1 << 20)
-    except (zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, zlib.error) as error:
-        raise BadInput(f"damaged: {error}", str(path), "the zip file as distributed", "download it again") from None
+    except BadInput:
+        raise
+    except _DAMAGE as error:
+        what = f"cannot be unpacked: {getattr(error, 'strerror', None) or error}"
+        raise BadInput(what, str(path), "the zip file as distributed", "download it again, or unpack it") from None
 
 
 def _check(path: Path, members: Sequence[zipfile.ZipInfo], free: int) -> None:
+    names = Counter(member.filename for member in members)
     for member in members:
         inside = PurePosixPath(member.filename)
         odd = inside.is_absolute() or ".." in inside.parts or re.search(r"[\\:\0]", member.filename)
-        if odd or stat.S_ISLNK(member.external_attr >> 16):
+        if odd or stat.S_ISLNK(member.external_attr >> 16) or names[member.filename] > 1:
             raise BadInput(
-                repr(member.filename), str(path), "plain files below one folder", "get the zip from its publisher"
+                repr(member.filename),
+                str(path),
+                "plain files below one folder, each once",
+                "get the zip from its publisher",
             )
     size = sum(member.file_size for member in members)
+    if size > _LARGER * path.stat().st_size:
+        raise BadInput(
+            f"{size} bytes unpacked", str(path), f"at most {_LARGER} times the zip", "get the zip from its publisher"
+        )
     if size > free:
         raise BadInput(
             f"{size} bytes unpacked", str(path), f"{free} bytes free on the disk", "make room, or unpack it elsewhere"

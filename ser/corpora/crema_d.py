@@ -6,6 +6,7 @@ named by what was shown: ``voice``, ``face`` or ``av`` (both).
 """
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,11 +29,13 @@ FOLDER = "AudioWAV and the tables beside it"
 SETTINGS: dict[str, Value] = {"label_source": "acted"}
 EXPECTED_SPEAKERS = 91
 NAME = re.compile(
-    r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)$"
+    r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)\Z",
+    re.ASCII,
 )
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
 SHOWN = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
 COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"", "filename", *"adfhns"}}
+MOST_VOTES = 1000  # of one label for one clip; some ten people saw each
 Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes per label
 
 
@@ -48,7 +51,7 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
-    found, _ = _tree.recordings(folder, NAME)
+    found, _ = _tree.recordings(folder, NAME, FILES)
     return _tree.home(chain((path for path, _ in found), _tables(folder).values())) if found else None
 
 
@@ -56,8 +59,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
     corpus = settings.get("name", "crema_d")
     source = _label_source(settings)
-    found, wrong = _tree.recordings(root, NAME)
-    refused = _tree.misnamed(wrong, FILES)
+    found, refused = _tree.recordings(root, NAME, FILES)
     tables = _tables(root)
     sex, votes = _sexes(tables, refused), _votes(tables, refused)
     if source != "acted" and not votes:
@@ -112,20 +114,23 @@ def _tables(folder: Path) -> dict[str, Path]:
 
 def _rows(path: Path, refused: list[Refusal]) -> Iterator[tuple[int, dict[str, str]]]:
     """Line numbers and cells by lower-case column names, as their case differs; what is unusable is refused."""
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
+    text = _tree.text(path, refused)
     if text.startswith("version https://git-lfs"):
         refused.append(Refusal(str(path), "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"))
         return
-    reader = csv.DictReader(text.splitlines())
-    reader.fieldnames = [name.lower() for name in reader.fieldnames or ()]
-    if lacking := COLUMNS[path.name.lower()] - set(reader.fieldnames):
-        refused.append(Refusal(str(path), f"a table without the columns {', '.join(map(repr, sorted(lacking)))}"))
-        return
-    for row in reader:
-        if None in row.values():
-            refused.append(Refusal(f"{path}:{reader.line_num}", "too few cells"))
-        else:
-            yield reader.line_num, row
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        reader.fieldnames = [name.lower() for name in reader.fieldnames or ()]
+        if lacking := COLUMNS[path.name.lower()] - set(reader.fieldnames):
+            refused.append(Refusal(str(path), f"a table without the columns {', '.join(map(repr, sorted(lacking)))}"))
+            return
+        for row in reader:
+            if None in row.values():
+                refused.append(Refusal(f"{path}:{reader.line_num}", "too few cells"))
+            else:
+                yield reader.line_num, row
+    except csv.Error as error:  # cells larger than any table has
+        refused.append(Refusal(f"{path}:{reader.line_num}", f"the rest of the table is not read: {error}"))
 
 
 def _sexes(tables: Mapping[str, Path], refused: list[Refusal]) -> dict[str, str]:
@@ -143,7 +148,7 @@ def _votes(tables: Mapping[str, Path], refused: list[Refusal]) -> Votes:
             counts = {label: int(row[letter.lower()]) for letter, label in LETTERS.items()}
         except ValueError:
             shown = None
-        if shown is None or len(row[""]) != 6:
+        if shown is None or len(row[""]) != 6 or max(counts.values()) > MOST_VOTES:
             refused.append(Refusal(f"{path}:{line}", "not a line of vote counts"))
             continue
         # The authors write -1 for "no value"; Counter.elements() passes over what is not positive.

@@ -18,7 +18,7 @@ FILES = "wav named like 03a01Fa.wav (speaker, sentence, emotion, version)"
 FOLDER = "wav/"
 SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 10
-NAME = ZIPPED = re.compile(r"/((\d\d)([ab]\d\d)([WLEAFTN])[a-z])$")
+NAME = ZIPPED = re.compile(r"/((\d\d)([ab]\d\d)([WLEAFTN])[a-z])\Z", re.ASCII)
 SEX = {"03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F"}
 
 
@@ -29,13 +29,13 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; ``sentence`` is the corpus's code, a01 to b10."""
     corpus = settings.get("name", "emodb")
-    found, wrong = _tree.recordings(root, NAME)
+    found, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
         stem, speaker, sentence, emotion = name.groups()
@@ -52,7 +52,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 language="de",
             )
         )
-    return _tree.listing(utterances, _tree.misnamed(wrong, FILES))
+    return _tree.listing(utterances, refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

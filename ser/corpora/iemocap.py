@@ -24,9 +24,9 @@ FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.
 FOLDER = "Session1 … Session5"
 SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 10
-NAME = re.compile(r"/(Ses0(\d)[FM]_([^/]+)_([FM])\d{3})$")
-LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*")
-TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)")
+NAME = re.compile(r"/(Ses0(\d)[FM]_([^/]+)_([FM])\d{3})\Z", re.ASCII)
+LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*", re.ASCII)
+TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)", re.ASCII)
 
 
 @dataclass
@@ -46,7 +46,7 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds the recordings and their label files, or None."""
-    wavs = [path for path, _ in _tree.recordings(folder, NAME)[0]]
+    wavs = [path for path, _ in _tree.recordings(folder, NAME, FILES)[0]]
     texts = _texts(folder)
     return _tree.home(chain(wavs, texts)) if wavs and texts else None
 
@@ -54,8 +54,7 @@ def find(folder: Path) -> Path | None:
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every turn that has both a recording and a label."""
     corpus = settings.get("name", "iemocap")
-    found, wrong = _tree.recordings(root, NAME)
-    refused = _tree.misnamed(wrong, FILES)
+    found, refused = _tree.recordings(root, NAME, FILES)
     turns, texts = _read(root, refused)
     utterances = []
     for path, name in found:
@@ -96,8 +95,7 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
     texts: dict[str, str] = {}
     label_files: dict[str, Path] = {}
     for path in _texts(root):
-        with path.open("rb") as file:
-            head = file.read(200).decode("utf-8", "replace").lstrip()
+        head = _tree.text(path, refused, first=200).lstrip()
         if head.startswith("% [START_TIME") or re.match(r"\[\d", head):
             if path.name in label_files:
                 refused.append(Refusal(str(path), f"duplicate of {label_files[path.name]}"))
@@ -105,7 +103,7 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
             label_files[path.name] = path
             _read_labels(path, turns, refused)
         elif TEXT_LINE.match(head):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in _tree.text(path, refused).splitlines():
                 if found := TEXT_LINE.fullmatch(line):
                     texts.setdefault(found[1], found[2].strip())
     return turns, texts
@@ -113,7 +111,7 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
 
 def _read_labels(path: Path, turns: dict[str, _Turn], refused: list[Refusal]) -> None:
     votes: list[tuple[str, str]] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(_tree.text(path, refused).splitlines(), start=1):
         place = f"{path}:{number}"
         if line.startswith("["):
             votes = []  # lines after a turn that cannot be used must not fall to the turn before

@@ -6,6 +6,7 @@ val, test or empty. ``label`` may be ``a|b``: both are kept in ``votes``, and th
 """
 
 import csv
+import io
 import json
 import math
 import os
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from ser import audio
 from ser.corpora import _tones, _tree
 from ser.errors import BadInput
 from ser.labels import EMOTIONS, MANIFEST
@@ -34,6 +36,9 @@ REQUIRED = ("path", "label", "speaker")
 OPTIONAL = ("sex", "split", "language", "session", "start", "end", "text", "uid")
 SEXES = {"": "", "f": "F", "female": "F", "feminino": "F", "m": "M", "male": "M", "masculino": "M"}
 SHOWN_PROBLEMS = 20
+SHOWN_LETTERS = 300  # of each: a cell may hold a whole book
+LONGEST_S = 1e8  # three years
+_COPY = re.compile(r"#\d+\Z")
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,7 @@ def find(folder: Path) -> Path | None:
 def _columns(path: Path) -> set[str]:
     """Lower-case names in the header line, empty where there is none."""
     try:
-        with path.open("rb") as file:
-            head = file.readline(10_000).decode("utf-8-sig", "replace")
+        head = re.split(b"[\r\n]", audio.read(path, 0, first=10_000), maxsplit=1)[0].decode("utf-8-sig", "replace")
     except OSError:
         return set()
     return {cell.strip().strip('"').lower() for cell in head.split(_delimiter(head))}
@@ -110,16 +114,20 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
         raise _bad(table, problems)
     utterances = [u for u in made if os.path.isfile(u.path)]
     present = {u.uid for u in utterances}
-    refused = [Refusal(u.path, f"line {lines[u.uid]}: no such file") for u in made if u.uid not in present]
+    refused = [Refusal(u.path, f"line {lines[u.uid]}: {_absence(u.path)}") for u in made if u.uid not in present]
     if not utterances:
         what = f"none of its {len(refused)} files exist, as {refused[0].what}" if refused else "no lines"
         raise BadInput(what, str(table), f"paths below {folder}", "mend the paths, or set audio_root")
     return _tree.listing(utterances, refused)
 
 
+def _absence(path: str) -> str:
+    return "a folder, pipe or device, not a file" if os.path.exists(path) else "no such file"
+
+
 def _bad(table: Path, problems: list[tuple[int, str]]) -> BadInput:
     problems.sort()
-    shown = "; ".join(f"line {line}: {what}" for line, what in problems[:SHOWN_PROBLEMS])
+    shown = "; ".join(f"line {line}: {what[:SHOWN_LETTERS]}" for line, what in problems[:SHOWN_PROBLEMS])
     more = len(problems) - SHOWN_PROBLEMS
     columns = f"the columns {', '.join(REQUIRED)} and, as wanted, {', '.join(OPTIONAL)}"
     return BadInput(shown + (f"; and {more} more" if more > 0 else ""), str(table), columns, "mend these lines")
@@ -130,8 +138,8 @@ def _label_map(folder: Path, name: str) -> Mapping[str, str]:
         return MANIFEST
     path = folder / name
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        given = json.loads(audio.read(path, _tree.TEXT_BYTES).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"unreadable: {error}", str(path), "a JSON object of text to text", "mend label_map") from None
     if not isinstance(given, dict) or not set(map(str, given.values())) <= set(EMOTIONS):
         wrong = (
@@ -142,13 +150,17 @@ def _label_map(folder: Path, name: str) -> Mapping[str, str]:
 
 
 def _rows(table: Path, problems: list[tuple[int, str]]) -> Iterator[_Row]:
-    data = table.read_bytes()
+    try:
+        data = audio.read(table, _tree.TEXT_BYTES)
+    except OSError as error:
+        raise BadInput(f"{error.strerror}", str(table), "a table that can be read", "mend or divide it") from None
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BadInput(f"line {line}: not UTF-8", str(table), "UTF-8 text", "save the table as UTF-8") from None
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=_delimiter(text.partition("\n")[0]), strict=True)
+    lines = io.StringIO(text, newline="")  # splitlines() would also break at form feeds, which cells may hold
+    reader = csv.reader(lines, delimiter=_delimiter(text.partition("\n")[0]), strict=True)
     start = 1
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
@@ -184,15 +196,19 @@ def _utterance(
     if end_s is not None and end_s <= (start_s or 0.0):
         wrong.append(f"end {end_s} is not after start {start_s or 0.0}")
     written = PureWindowsPath(cell["path"]).as_posix()  # tables made on Windows have backslashes
-    if cell["path"] and not outside and _leaves(folder, written):
+    uid = cell.get("uid") or _uid(written, start_s, end_s)
+    if _COPY.search(uid):
+        wrong.append(f"uid {uid!r} ends as the names of augmented copies do; fill in another in the column uid")
+    if "\0" in written or (cell["path"] and not PurePosixPath(written).name):
+        wrong.append(f"path {cell['path']!r} names no file")
+    elif cell["path"] and not outside and _leaves(folder, written):
         wrong.append(f"path {cell['path']!r} leads out of {folder}; set outside to true if that is meant")
     if wrong or sex is None:
         problems.extend((row.line, what) for what in wrong)
         return None
     emotions = list(dict.fromkeys(labels[name.lower()] for name in names))
-    stretch = "" if start_s is None and end_s is None else f"#{start_s or 0.0}-{'' if end_s is None else end_s}"
     return Utterance(
-        uid=f"{corpus}/{cell.get('uid') or str(PurePosixPath(written).with_suffix('')).lstrip('/') + stretch}",
+        uid=f"{corpus}/{uid}",
         corpus=corpus,
         path=os.path.abspath(folder / written),
         speaker=f"{corpus}/{cell['speaker']}",
@@ -209,6 +225,12 @@ def _utterance(
     )
 
 
+def _uid(written: str, start_s: float | None, end_s: float | None) -> str:
+    """The path without its extension, and the stretch where only one is meant."""
+    stretch = "" if start_s is None and end_s is None else f"#{start_s or 0.0}-{'' if end_s is None else end_s}"
+    return str(PurePosixPath(os.path.splitext(written)[0])).lstrip("/") + stretch
+
+
 def _seconds(cell: Mapping[str, str], column: str, wrong: list[str]) -> float | None:
     text = cell.get(column, "")
     if not text:
@@ -217,7 +239,7 @@ def _seconds(cell: Mapping[str, str], column: str, wrong: list[str]) -> float | 
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 <= seconds < math.inf:
+    if not 0 <= seconds < LONGEST_S:
         wrong.append(f"{column} {text!r} is not a number of seconds")
         return None
     return seconds

@@ -21,7 +21,7 @@ FILES = "wav named MM-VV-EE-II-SS-RR-AA.wav"
 FOLDER = "Actor_01 … Actor_24"
 SETTINGS: dict[str, Value] = {"channels": ("speech",)}
 EXPECTED_SPEAKERS = 24  # actor 18 did not sing
-NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4]))$")
+NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4]))\Z", re.ASCII)
 CHANNELS = {"01": "speech", "02": "song"}
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 
@@ -38,15 +38,15 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Audio-only recordings of the wanted ``channels``. Raises BadInput for an unknown channel."""
     corpus = settings.get("name", "ravdess")
     channels = _channels(settings)
-    found, wrong = _tree.recordings(root, NAME)
-    utterances, refused = [], _tree.misnamed(wrong, FILES)
+    found, refused = _tree.recordings(root, NAME, FILES)
+    utterances = []
     for path, name in found:
         stem, modality, channel, emotion, intensity, sentence, _, actor = name.groups()
         if modality != "03":

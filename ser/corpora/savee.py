@@ -19,7 +19,7 @@ FOLDER = "DC, JE, JK and KL, or ALL"
 SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 4
 SPEAKERS = ("DC", "JE", "JK", "KL")
-NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)$")
+NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII)
 
 
 def expected(settings: Mapping[str, Any]) -> dict[str, int]:
@@ -29,13 +29,13 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; names repeat from speaker to speaker, so that the speaker is part of the uid."""
     corpus = settings.get("name", "savee")
-    found, wrong = _tree.recordings(root, NAME)
+    found, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
         speaker, code, emotion = name.groups()
@@ -52,7 +52,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 language="en",
             )
         )
-    return _tree.listing(utterances, _tree.misnamed(wrong, FILES))
+    return _tree.listing(utterances, refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

@@ -20,7 +20,7 @@ FOLDER = "OAF_angry … YAF_sad, or the wavs themselves"
 SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 2
 # One original file is called OA_bite_neutral; later copies renamed it to OAF.
-NAME = ZIPPED = re.compile(rf"/(OAF|OA|YAF)_([a-z]+)_({'|'.join(LABELS)})$", re.IGNORECASE)
+NAME = ZIPPED = re.compile(rf"/(OAF|OA|YAF)_([a-z]+)_({'|'.join(LABELS)})\Z", re.IGNORECASE | re.ASCII)
 
 
 def expected(settings: Mapping[str, Any]) -> dict[str, int]:
@@ -30,13 +30,13 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME)[0])
+    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; ``sentence`` is the word said after "Say the word"."""
     corpus = settings.get("name", "tess")
-    found, wrong = _tree.recordings(root, NAME)
+    found, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
         speaker = "YAF" if name[1].upper() == "YAF" else "OAF"
@@ -55,7 +55,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 text=f"Say the word {word}",
             )
         )
-    return _tree.listing(utterances, _tree.misnamed(wrong, FILES))
+    return _tree.listing(utterances, refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

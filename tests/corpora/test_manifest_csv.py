@@ -1,11 +1,12 @@
 """The table of one's own: everything that can be wrong in it is told with its line number, and nothing is guessed."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from ser.corpora import manifest_csv
+from ser.corpora import _tree, manifest_csv
 from ser.errors import BadInput
 from ser.manifest import Listing, Utterance
 from ser.scan import scan
@@ -96,7 +97,8 @@ def test_label_map_adds_to_the_known_words(tmp_path: Path) -> None:
     assert complaint(path).startswith("line 2: unknown label 'furious'")
     (tmp_path / "map.json").write_text(json.dumps({"Furious": "angry"}))
     assert [u.label for u in load(path, label_map="map.json").utterances] == ["angry", "sad"]
-    for content, told in (('{"furious": "rage"}', "rage"), ("[1]", "list"), ("{", "unreadable")):
+    wrong = (('{"furious": "rage"}', "rage"), ("[1]", "list"), ("{", "unreadable"), ("[" * 100_000, "unreadable"))
+    for content, told in wrong:
         (tmp_path / "map.json").write_text(content)
         with pytest.raises(BadInput, match=told):
             load(path, label_map="map.json")
@@ -104,6 +106,7 @@ def test_label_map_adds_to_the_known_words(tmp_path: Path) -> None:
         load(path, label_map="absent.json")
 
 
+BARE = "path,label,speaker"
 HEADER = "path,label,speaker,sex,split,start,end"
 
 
@@ -131,6 +134,12 @@ HEADER = "path,label,speaker,sex,split,start,end"
         ("b.wav,happy,s0,,test,,", "line 3: speaker 'c/s0' is in 'test', in 'train' on line 2"),
         ("b.wav,happy,s0,,,,", "line 3: speaker 'c/s0' is in 'no split', in 'train' on line 2"),
         ("lost.wav,happy,s0,,val,,", "line 3: speaker 'c/s0' is in 'val', in 'train' on line 2"),
+        ("b.wav,happy,s1,,,,1e300", "line 3: end '1e300' is not a number of seconds"),
+        (".,happy,s1,,,,", "line 3: path '.' names no file"),
+        ("lost/b\0.mp3,happy,s1,,,,", "line 3: path 'lost/b\\x00.mp3' names no file"),
+        ("b#1.wav,happy,s1,,,,", "line 3: uid 'b#1' ends as the names of augmented copies do"),
+        (f"b.wav,happ{'y' * 100_000},s1,,,,", "yyy"),
+        (f"b.wav,happ{'y' * 200_000},s1,,,,", "line 3: field larger than field limit"),
         ("../b.wav,happy,s1,,,,", "line 3: path '../b.wav' leads out of"),
         ("/etc/b.wav,happy,s1,,,,", "line 3: path '/etc/b.wav' leads out of"),
         ("C:\\b.wav,happy,s1,,,,", "line 3: path 'C:\\\\b.wav' leads out of"),
@@ -138,7 +147,27 @@ HEADER = "path,label,speaker,sex,split,start,end"
 )
 def test_wrong_lines_are_told(tmp_path: Path, line: str, told: str) -> None:
     path = table(tmp_path, "a.wav,sad,s0,,train,,", line, header=HEADER)
-    assert told in complaint(path)
+    said = complaint(path)
+    assert told in said
+    assert len(said) < 1000
+
+
+def test_cells_may_hold_what_breaks_pages(tmp_path: Path) -> None:
+    path = table(tmp_path, "a.wav,sad,s1,one\u2028two\x0cthree\x85", 'b.wav,sad,s2,"four\rfive"', header=f"{BARE},text")
+    assert [u.text for u in load(path).utterances] == ["one\u2028two\x0cthree", "four\rfive"]
+
+
+def test_folders_and_pipes_are_no_recordings(tmp_path: Path) -> None:
+    path = table(tmp_path, "a.wav,sad,s1", "lost_b.wav,sad,s1", "lost_c.wav,sad,s1")
+    (tmp_path / "lost_b.wav").mkdir()
+    os.mkfifo(tmp_path / "lost_c.wav")
+    assert [r.reason.partition(": ")[2] for r in load(path).refused] == ["a folder, pipe or device, not a file"] * 2
+
+
+def test_tables_too_large_to_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = table(tmp_path, "a.wav,sad,s1")
+    monkeypatch.setattr(_tree, "TEXT_BYTES", 30)
+    assert complaint(path).endswith("bytes, more than 30")
 
 
 def test_line_numbers_survive_blank_lines_and_line_breaks_in_cells(tmp_path: Path) -> None:
