@@ -4,7 +4,8 @@ An entry is one corpus x front-end x augmentation. It is a folder named by the h
 the recordings' own hashes and stretches, every setting, and the code that computes. Inside lie shards, each a plain
 ``.npy`` of frames [frames, width] with a ``.json`` beside it (lengths, checksum, refusals); ``entry.json``, written
 last, makes the entry complete. A build that was killed leaves whole shards, and the next call goes on from there.
-The JSON files carry a checksum of themselves: a wrong length would give an utterance its neighbour's frames.
+The JSON files carry a checksum of themselves: a wrong length would give an utterance its neighbour's frames. Every byte
+is verified before it is mapped. Nothing is decided by time, and a whole entry is used without writing anything.
 """
 
 import ast
@@ -15,13 +16,15 @@ import inspect
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
+from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 from zlib import crc32
 
 import fsspec
@@ -31,11 +34,14 @@ import numpy.typing as npt
 from ser import audio, recordings, registry
 from ser.errors import BadInput
 from ser.manifest import Refusal, Utterance
-from ser.study import Part, canonical, identity
+from ser.study import Part, identity
 
 Progress = Callable[[int, int], None]
 _SHARD_ITEMS = 128  # small enough to lose little when killed, large enough to be read in long strokes
-T = TypeVar("T")
+_PAUSES_S = (0.1, 0.5, 2.0)  # before a recording that could not be read is tried again
+_DAMAGED = "damaged"  # an empty file in a remote entry: a file too many, for which the next build sends it all again
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Damaged(Exception):
@@ -88,17 +94,20 @@ def code_version(module: Any) -> str:
 
 
 class Features:
-    """A complete entry, memory-mapped: pages are shared by all processes of a node that read it."""
+    """A complete entry, verified and memory-mapped: pages are shared by all processes of a node that read it.
 
-    def __init__(self, folder: Path) -> None:
+    Raises FileNotFoundError where there is no entry, Damaged where a byte of it is not what was written.
+    """
+
+    def __init__(self, folder: Path, jobs: int = 1) -> None:
         meta = _read_sealed(folder / "entry.json")
         self.folder = folder
         self.width: int = meta["width"]
         self.refused = tuple(Refusal(**r) for r in meta["refused"])
+        with ThreadPoolExecutor(jobs) as pool:  # reading and checksums release the interpreter lock
+            self._shards = list(pool.map(lambda shard: _map(folder, shard), meta["shards"]))
         self._at: dict[str, tuple[int, int, int]] = {}
-        self._shards: list[npt.NDArray[np.float32]] = []
         for number, shard in enumerate(meta["shards"]):
-            self._shards.append(_map(folder / shard["file"], shard["bytes"]))
             start = 0
             for name, frames in shard["frames"]:
                 self._at[name] = (number, start, frames)
@@ -125,16 +134,25 @@ class Features:
         return sum(shard.nbytes for shard in self._shards)
 
 
-def _map(path: Path, size: int) -> npt.NDArray[np.float32]:
-    try:
-        found = path.stat().st_size
-    except FileNotFoundError:
-        found = -1
-    if found != size:
-        raise Damaged(f"{path}: {found} bytes where {size} were written")
+def _map(folder: Path, shard: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    path = folder / shard["file"]
+    if _verified(path) != shard:
+        raise Damaged(f"{path}: not the shard that entry.json tells of")
     # "c" maps the file privately but writable in name, as torch asks; nobody writes, so pages stay shared.
     frames: npt.NDArray[np.float32] = np.load(path, mmap_mode="c")
     return frames
+
+
+def _verified(path: Path) -> dict[str, Any]:
+    """What is written of a shard beside it. Raises Damaged where either is not what was written."""
+    try:
+        meta = _read_sealed(path.with_suffix(".json"))
+        found = _checksum(path)
+    except OSError as error:
+        raise Damaged(f"{error.filename or path}: {error.strerror}") from None
+    if found != (meta["bytes"], meta["crc32"]):
+        raise Damaged(f"{path}: not as it was written")
+    return meta
 
 
 class Store:
@@ -160,14 +178,14 @@ class Store:
             raise _cannot_write(self.local, error) from None
 
     def open(self, key: str) -> Features:
-        """A complete entry. Raises Damaged if its table or a shard's size is not what was written, FileNotFoundError if
-        it is absent.
-        """
+        """A complete entry. Raises Damaged if a byte of it is not as written, FileNotFoundError if it is absent."""
         folder = self.local / key
-        if not (folder / "entry.json").exists():
+        features = self._intact(folder)
+        if features is None and self._remote:
             with _locked(folder):
-                self._fetch(key)
-        return Features(folder)
+                if self._intact(folder) is None:  # nobody has fetched it while we waited
+                    self._fetch(key)
+        return Features(folder, self.jobs) if features is None else features
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
@@ -184,7 +202,7 @@ class Store:
             folder.mkdir(exist_ok=True)
             return (folder / name).open("w")
         except OSError as error:
-            if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            if error.errno in _NOT_OURS:
                 return nullcontext()
             raise _cannot_write(folder, error) from None
 
@@ -192,26 +210,53 @@ class Store:
         """The entry of ``recipe``, computed where it is not there yet; ``folder`` holds a user's noise or responses.
 
         Checks every shard against its checksum and recomputes those that fail. Several processes asking for one entry
-        build it once: the others wait. Utterances whose audio fails are in ``Features.refused``.
+        build it once: the others wait. Utterances whose audio fails are in ``Features.refused``. Raises BadInput where
+        a recording cannot be read any more or is not as it was scanned, and where there is no room or leave to write;
+        what is finished by then is kept.
         """
         target = self.local / recipe.key
-        with _locked(target):
-            if not (target / "entry.json").exists():
-                self._fetch(recipe.key)
-            shards = recipe.shards()
-            missing = [s for s in shards if not _intact(target, s)]
-            if missing or not _complete(target, shards):
-                (target / "entry.json").unlink(missing_ok=True)
-                self._compute(recipe, missing, target, folder, progress)
-                self._finish(recipe, target)
+        features = self._intact(target)  # asked without the lock first: a finished store may be read-only
+        with self._remote_errors():
+            if features is None or not self._is_uploaded(target):
+                with _locked(target):
+                    if self._intact(target) is None and not self._fetched(recipe.key):
+                        self._make(recipe, target, folder, progress)
+                    self._upload(target)
+                features = Features(target, self.jobs)
         if progress:
             progress(len(recipe.items), len(recipe.items))
-        return Features(target)
+        return features
+
+    def _intact(self, folder: Path) -> Features | None:
+        try:
+            return Features(folder, self.jobs)
+        except (OSError, Damaged):
+            return None
+
+    def _make(self, recipe: Recipe, target: Path, folder: Path | None, progress: Progress | None) -> None:
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+            (target / "entry.json").unlink(missing_ok=True)
+            for left_by_a_killed_build in target.glob(".*"):
+                left_by_a_killed_build.unlink()
+        except OSError as error:
+            raise _cannot_write(target, error) from None
+        self._compute(recipe, [s for s in recipe.shards() if not _is_whole(target, s)], target, folder, progress)
+        parts = [_read_sealed(target / f"{_stem(shard)}.json") for shard in recipe.shards()]
+        meta = {
+            "corpus": recipe.corpus,
+            "front_end": _plain(recipe.front_end),
+            "augmentation": _plain(recipe.augmentation),
+            "width": _width(recipe),
+            "libraries": audio.library_versions(),
+            "refused": [r for p in parts for r in p["refused"]],
+            "shards": parts,
+        }
+        _write_sealed(target / "entry.json", meta)
 
     def _compute(
         self, recipe: Recipe, missing: Sequence[range], target: Path, folder: Path | None, progress: Progress | None
     ) -> None:
-        target.mkdir(parents=True, exist_ok=True)
         done = len(recipe.items) - sum(map(len, missing))
         pool = ThreadPoolExecutor(self.jobs)
         try:
@@ -222,58 +267,88 @@ class Store:
         finally:  # an interrupt or a full disk ends the build now, not when all shards have had their turn
             pool.shutdown(cancel_futures=True)
 
-    def _finish(self, recipe: Recipe, target: Path) -> None:
-        for left_by_a_killed_build in target.glob(".*"):
-            left_by_a_killed_build.unlink()
-        parts = [_read_sealed(target / f"{_stem(shard)}.json") for shard in recipe.shards()]
-        settings = recipe.front_end.values()
-        meta = {
-            "corpus": recipe.corpus,
-            "front_end": _plain(recipe.front_end),
-            "augmentation": _plain(recipe.augmentation),
-            "width": registry.find("frontends", recipe.front_end.name).width(settings),
-            "libraries": audio.library_versions(),
-            "refused": [r for p in parts for r in p["refused"]],
-            "shards": parts,
-        }
-        _write_sealed(target / "entry.json", meta)
-        if self._remote:
-            system, root = self._remote
-            for path in sorted(target.iterdir(), key=lambda p: p.name == "entry.json"):  # the entry's mark goes last
-                system.put_file(str(path), f"{root}/{recipe.key}/{path.name}")
-
-    def _fetch(self, key: str) -> None:
-        """Copy a complete remote entry into this node's cache."""
+    def _is_uploaded(self, target: Path) -> bool:
         if not self._remote:
+            return True
+        return self._listed(target.name) == {p.name: p.stat().st_size for p in target.iterdir()}
+
+    def _listed(self, key: str) -> dict[str, int]:
+        """Names and sizes of the remote entry's files."""
+        assert self._remote
+        system, root = self._remote
+        system.invalidate_cache()  # another node may have written since it was last asked
+        try:
+            found = system.ls(f"{root}/{key}", detail=True)
+        except FileNotFoundError:
+            return {}
+        return {f["name"].rsplit("/", 1)[-1]: f["size"] for f in found if f["type"] == "file"}
+
+    def _upload(self, target: Path) -> None:
+        """The entry's mark goes first and comes last, so that nobody takes what is being changed."""
+        if not self._remote or self._is_uploaded(target):
             return
         system, root = self._remote
-        if not system.exists(f"{root}/{key}/entry.json"):
-            return
-        arriving = self.local / f".{key}.{os.getpid()}"
-        system.get(f"{root}/{key}/", f"{arriving}/", recursive=True)
-        shutil.rmtree(self.local / key, ignore_errors=True)
-        os.replace(arriving, self.local / key)
+        far, mark = f"{root}/{target.name}", "entry.json"
+        names = {p.name for p in target.iterdir()} - {mark}
+        system.makedirs(far, exist_ok=True)
+        for name in sorted(self._listed(target.name).keys() - names):
+            system.rm_file(f"{far}/{name}")
+        for name in (*sorted(names), mark):
+            system.put_file(str(target / name), f"{far}/{name}")
+
+    @contextmanager
+    def _remote_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not self._remote:
+                raise
+            allowed, remedy = "a remote store that answers", "mend it, and the same command goes on"
+            raise BadInput(str(error), self._remote[1], allowed, remedy) from None
+
+    def _fetched(self, key: str) -> bool:
+        try:
+            return self._fetch(key)
+        except Damaged:
+            return False
+
+    def _fetch(self, key: str) -> bool:
+        """Copy a remote entry into this node's cache, where it is seen when verified. False where there is none."""
+        if not self._remote or "entry.json" not in self._listed(key):
+            return False
+        system, root = self._remote
+        arriving = self.local / ".arriving" / key  # only the lock's holder writes there
+        try:
+            shutil.rmtree(arriving, ignore_errors=True)
+            arriving.mkdir(parents=True)
+            for name in self._listed(key).keys() - {_DAMAGED}:
+                system.get_file(f"{root}/{key}/{name}", str(arriving / name))
+            Features(arriving, self.jobs)
+            shutil.rmtree(self.local / key, ignore_errors=True)
+            os.replace(arriving, self.local / key)
+        except Damaged:
+            with suppress(Exception):
+                system.pipe_file(f"{root}/{key}/{_DAMAGED}", b"")
+            raise
+        except OSError as error:
+            if error.errno in (*_FULL, *_NOT_OURS):
+                raise _cannot_write(arriving, error) from None
+            raise
+        finally:
+            shutil.rmtree(arriving, ignore_errors=True)
+        return True
 
 
 def _stem(shard: range) -> str:
     return f"shard-{shard.start:07d}"
 
 
-def _intact(target: Path, shard: range) -> bool:
+def _is_whole(target: Path, shard: range) -> bool:
     try:
-        meta = _read_sealed(target / f"{_stem(shard)}.json")
-        return bool(_checksum(target / meta["file"]) == (meta["bytes"], meta["crc32"]))
-    except (OSError, Damaged):
+        meta = _verified(target / f"{_stem(shard)}.npy")
+    except Damaged:
         return False
-
-
-def _complete(target: Path, shards: Sequence[range]) -> bool:
-    """Whether the entry's table is there, whole, and of these very shards."""
-    try:
-        parts = [_read_sealed(target / f"{_stem(shard)}.json") for shard in shards]
-        return bool(_read_sealed(target / "entry.json")["shards"] == parts)
-    except (OSError, Damaged):
-        return False
+    return len(meta["frames"]) + len(meta["refused"]) == len(shard)  # shards of another version may be longer
 
 
 def _checksum(path: Path) -> tuple[int, int]:
@@ -284,34 +359,59 @@ def _checksum(path: Path) -> tuple[int, int]:
     return size, crc
 
 
+def _width(recipe: Recipe) -> int:
+    return int(registry.find("frontends", recipe.front_end.name).width(recipe.front_end.values()))
+
+
 def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None) -> int:
     made, frames, refused = [], [], []
     for i in shard:
-        utterance, copy = recipe.items[i]
         try:
-            made.append(features_of(recipe, utterance, copy, folder))
+            made.append(_computed(recipe, i, folder))
             frames.append((recipe.names[i], len(made[-1])))
-        except (audio.UnusableAudio, OSError) as error:
+        except audio.UnusableAudio as error:
             refused.append({"what": recipe.names[i], "reason": str(error)})
-    width = registry.find("frontends", recipe.front_end.name).width(recipe.front_end.values())
+    shape = (sum(map(len, made)), _width(recipe))
+    header = BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     path = target / f"{_stem(shard)}.npy"
-    temporary = target / f".{path.name}.{os.getpid()}"
-    with temporary.open("wb") as file:
-        np.save(file, np.concatenate(made) if made else np.empty((0, width), np.float32))
-        file.flush()
-        os.fsync(file.fileno())
-    size, crc = _checksum(temporary)
-    os.replace(temporary, path)
+    size, crc = 0, 0
+    with _written(path) as file:  # not by np.save, which does not tell a full disk from other errors
+        pieces: list[Any] = [header.getvalue(), *made]
+        for piece in pieces:
+            size += file.write(piece)
+            crc = crc32(piece, crc)
     meta = {"file": path.name, "bytes": size, "crc32": crc, "frames": frames, "refused": refused}
     _write_sealed(path.with_suffix(".json"), meta)
     return len(shard)
 
 
+def _computed(recipe: Recipe, item: int, folder: Path | None) -> npt.NDArray[np.float32]:
+    """Features of one item, tried again where a recording cannot be read: a shared drive may be away for a moment."""
+    utterance, copy = recipe.items[item]
+    try:
+        for pause_s in _PAUSES_S:
+            with suppress(OSError):
+                return features_of(recipe, utterance, copy, folder)
+            time.sleep(pause_s)
+        return features_of(recipe, utterance, copy, folder)
+    except OSError as error:  # not refused for good: the scan has read it
+        file, reason = str(error.filename or utterance.path), error.strerror or str(error)
+        raise BadInput(reason, file, "a file as it was scanned", "run the command again: it scans anew") from None
+    except MemoryError:
+        remedy = "pass fewer --jobs, or take the file out of the corpus"
+        value = f"{recipe.names[item]} does not fit into memory"
+        raise BadInput(value, utterance.path, "an utterance that fits", remedy) from None
+
+
 def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> npt.NDArray[np.float32]:
-    """Decode, resample, augment, extract: float32 [frames, width]. Raises UnusableAudio or OSError."""
+    """Decode, resample, augment, extract: float32 [frames, width].
+
+    Raises UnusableAudio, OSError, or BadInput where the file is not as it was scanned.
+    """
     front_end = registry.find("frontends", recipe.front_end.name)
     rate_hz = int(recipe.front_end["rate_hz"])
-    wave = audio.load(utterance.path, rate_hz, utterance.start_s, utterance.end_s)
+    wave = audio.load(utterance.path, rate_hz, utterance.start_s, utterance.end_s, utterance.sha)
     if recipe.augmentation:
         kind = recipe.augmentation
         # The draw depends on the utterance and copy alone: the same bytes in any order, on any worker.
@@ -319,33 +419,56 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
         rng = np.random.default_rng(seed)
         wave = registry.find("augment", kind.name).apply(wave, rate_hz, rng, kind.values(), folder)
     features: npt.NDArray[np.float32] = front_end.extract(wave, recipe.front_end.values())
+    assert features.dtype == np.float32, features.dtype
+    assert features.shape == (len(features), _width(recipe)), features.shape
     if not np.isfinite(features).all():
         raise audio.UnusableAudio("features are not finite")
-    return features
+    return np.ascontiguousarray(features)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[IO[bytes]]:
+    """A file under a temporary name that becomes ``path`` when it is whole and on disk, and is removed otherwise."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
 
 
 def _write_sealed(path: Path, meta: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w") as file:
-        file.write(json.dumps({**meta, "seal": crc32(canonical(meta).encode())}))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    body = json.dumps(meta)[:-1].encode()
+    with _written(path) as file:
+        file.write(body + _seal(path, body))
 
 
 def _read_sealed(path: Path) -> dict[str, Any]:
-    """Raises Damaged where the text is not what ``_write_sealed`` wrote."""
-    try:
-        meta: dict[str, Any] = json.loads(path.read_bytes())
-        if meta.pop("seal") == crc32(canonical(meta).encode()):
-            return meta
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass
-    raise Damaged(f"{path}: not as it was written")
+    """Raises Damaged where a byte is not as ``_write_sealed`` wrote it; nothing is parsed before that is known."""
+    text = path.read_bytes()
+    body = text.rpartition(b', "seal": ')[0]
+    if text != body + _seal(path, body):
+        raise Damaged(f"{path}: not as it was written")
+    meta: dict[str, Any] = json.loads(body + b"}")
+    return meta
 
 
-def _cannot_write(folder: Path, error: OSError) -> BadInput:
-    return BadInput(str(folder), "store", "a folder that can be written", f"choose another ({error.strerror})")
+def _seal(path: Path, body: bytes) -> bytes:
+    """Of the text and its place: a table that came to stand in another entry's folder is as wrong as a damaged one."""
+    return b', "seal": %d}' % crc32(body, crc32(f"{path.parent.name}/{path.name}".encode()))
+
+
+def _cannot_write(path: Path, error: OSError) -> BadInput:
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return BadInput(reason, str(path), "room for the features", "free space, and the same command goes on")
+    return BadInput(reason, str(path), "a folder that can be written", "choose another --store, or mend this one")
 
 
 @contextmanager
@@ -353,10 +476,10 @@ def _locked(target: Path) -> Iterator[None]:
     """One builder of an entry at a time; the lock dies with its process, so a killed builder blocks nobody."""
     try:
         lock = (target.parent / f".{target.name}.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise _cannot_write(target.parent, error) from None
-    with lock as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with lock:
         yield
 
 
