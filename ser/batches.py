@@ -92,8 +92,18 @@ class Stream:
         return [tuple(row) for row in cut[order].tolist()]
 
 
-def sorted_batches(items: Items, frames: int = 8192) -> Iterator[Batch]:
-    """Every item once, sorted by length, as many to a batch as ``frames`` padded frames hold: for evaluation."""
+def parts(indices: Sequence[int], split: int) -> list[tuple[int, ...]]:
+    """``indices`` in order, cut in ``split`` parts of as equal a number as can be; never an empty one."""
+    cut = np.array_split(np.array(indices), min(split, len(indices)))
+    return [tuple(part.tolist()) for part in cut]
+
+
+def sorted_batches(items: Items, split: int = 1, frames: int = 8192) -> Iterator[Batch]:
+    """Every item once, sorted by length, as many to a batch as ``frames`` padded frames hold: for evaluation.
+
+    With ``split`` a batch holds so many times fewer frames, down to one utterance.
+    """
+    frames //= split
     lengths = items.lengths()
     order = np.argsort(lengths, kind="stable").tolist()
     batch: list[int] = []

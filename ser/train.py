@@ -5,20 +5,18 @@ epoch. So a run that goes on from its checkpoint gives the same numbers as one t
 """
 
 import math
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ser import metrics
-from ser.batches import Items, Stream, sorted_batches
+from ser import checkpoint, metrics
+from ser.batches import Items, Stream, parts, sorted_batches
 from ser.errors import BadInput
 from ser.network import Network
 from ser.study import Trial
@@ -27,7 +25,15 @@ Report = Callable[[int, dict[str, float]], None]
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite; says where."""
+    """A loss, gradient, weight or feature is NaN or infinite; says where."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a smaller batch may help: the device, Python or torch's CPU allocator, which has no class of its own."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    told = ("can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in told)
 
 
 @dataclass(frozen=True)
@@ -73,13 +79,63 @@ class _Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-def train(trial: Trial, data: Mapping[str, CorpusData], checkpoint: Path, device: str, report: Report) -> Outcome:
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same from the first step to the last."""
+
+    trial: Trial
+    data: Mapping[str, CorpusData]
+    network: Network
+    optimiser: torch.optim.Optimizer
+    losses: Mapping[str, nn.CrossEntropyLoss]
+    streams: Mapping[str, Stream]
+    split: int
+
+
+def train(
+    trial: Trial, data: Mapping[str, CorpusData], path: Path, device: str, report: Report, split: int = 1
+) -> Outcome:
     """Train, keep the weights of the lowest validation loss, predict the test sides.
 
-    ``data`` has one entry per corpus of the trial. ``report(epoch, values)`` is called after every epoch, when
-    ``checkpoint`` has been replaced; an existing checkpoint is continued, and its epochs are reported again.
-    Raises Diverged for a loss that is no number.
+    ``data`` has one entry per corpus of the trial. ``report(epoch, values)`` is called after every epoch, when the
+    checkpoint at ``path`` has been replaced; an existing one is continued, and its epochs are reported again.
+    ``split`` passes every batch through the network in so many parts, for devices with too little memory. The updates
+    are the same but for rounding and for dropout, which is drawn part by part. Raises Diverged.
     """
+    run = _begin(trial, data, device, split)
+    settings = trial.training
+    now, best = _resume(path, run)
+    for past in now.history:
+        report(int(past["epoch"]), past)
+
+    while now.epoch < settings.max_epochs and now.stale_epochs < settings.patience_epochs:
+        started = time.perf_counter()
+        now.epoch += 1
+        torch.manual_seed(_integer([trial.seed, trial.stream, 2, now.epoch]))
+        row = {"epoch": float(now.epoch), "timestamp_ms": float(int(time.time() * 1000))}
+        row |= _train_epoch(run, now.epoch)
+        row |= _validate(run, now.epoch)
+        loss = row["val/loss"]
+        if loss < now.best_loss:
+            now.best_loss, now.best_epoch = loss, now.epoch
+            best = {k: v.detach().cpu().clone() for k, v in run.network.state_dict().items()}
+        if loss < now.reference_loss * (1 - settings.min_improvement):
+            now.reference_loss, now.stale_epochs = loss, 0
+        else:
+            now.stale_epochs += 1
+        now.seconds += time.perf_counter() - started
+        now.history.append(row)
+        _save(path, run, now, best)
+        report(now.epoch, row)
+
+    started = time.perf_counter()
+    run.network.load_state_dict(best)
+    predictions = {name: predict(run.network, data[name].test, split) for name in trial.targets}
+    return Outcome(now.history, now.best_epoch, predictions, now.seconds + time.perf_counter() - started, best)
+
+
+def _begin(trial: Trial, data: Mapping[str, CorpusData], device: str, split: int) -> _Run:
+    """Everything as it is before the first step."""
     settings, seed = trial.training, [trial.seed, trial.stream]
     names = [c.name for c in trial.corpora]
     torch.manual_seed(_integer([*seed, 0]))
@@ -90,36 +146,7 @@ def train(trial: Trial, data: Mapping[str, CorpusData], checkpoint: Path, device
         name: Stream(data[name].train.lengths(), settings.batch_size, settings.bucket_pool, [*seed, 1, i])
         for i, name in enumerate(names)
     }
-    now, best = _resume(checkpoint, network, optimiser)
-    for past in now.history:
-        report(int(past["epoch"]), past)
-
-    while now.epoch < settings.max_epochs and now.stale_epochs < settings.patience_epochs:
-        started = time.perf_counter()
-        now.epoch += 1
-        torch.manual_seed(_integer([*seed, 2, now.epoch]))
-        row = {"epoch": float(now.epoch), "timestamp_ms": float(int(time.time() * 1000))}
-        row |= _train_epoch(trial, network, optimiser, losses, streams, data, now.epoch)
-        row |= _validate(network, losses, {name: data[name].val for name in names})
-        loss = row["val/loss"]
-        if not math.isfinite(loss):
-            raise Diverged(f"validation loss {loss} after epoch {now.epoch}")
-        if loss < now.best_loss:
-            now.best_loss, now.best_epoch = loss, now.epoch
-            best = {k: v.detach().cpu().clone() for k, v in network.state_dict().items()}
-        if loss < now.reference_loss * (1 - settings.min_improvement):
-            now.reference_loss, now.stale_epochs = loss, 0
-        else:
-            now.stale_epochs += 1
-        now.seconds += time.perf_counter() - started
-        now.history.append(row)
-        _save(checkpoint, network, optimiser, now, best)
-        report(now.epoch, row)
-
-    started = time.perf_counter()
-    network.load_state_dict(best)
-    predictions = {name: predict(network, data[name].test) for name in trial.targets}
-    return Outcome(now.history, now.best_epoch, predictions, now.seconds + time.perf_counter() - started, best)
+    return _Run(trial, data, network, optimiser, losses, streams, split)
 
 
 def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
@@ -127,7 +154,12 @@ def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
     heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
     network = Network(some.shape[1], trial.temporal, trial.pooling, len(trial.classes), heads)
     if trial.normalise == "train":
-        network.mean, network.scale = _moments([data[c.name].train for c in trial.corpora])
+        sides = [data[c.name].train for c in trial.corpora]
+        network.mean, network.scale = _moments(sides)
+        if not (network.mean + network.scale).isfinite().all():  # every loss would be NaN, and name the wrong ones
+            spoilt = [n for s in sides for n, x in zip(s.names, s.features, strict=True) if not x.isfinite().all()]
+            rate = trial.training.learning_rate
+            raise Diverged(f"mean features not finite before step 1, learning rate {rate}; because of: {_some(spoilt)}")
     return network
 
 
@@ -154,84 +186,121 @@ def _class_weights(trial: Trial, items: Items) -> Tensor | None:
     return inverse / inverse.mean()
 
 
-def _train_epoch(
-    trial: Trial,
-    network: Network,
-    optimiser: torch.optim.Optimizer,
-    losses: Mapping[str, nn.Module],
-    streams: Mapping[str, Stream],
-    data: Mapping[str, CorpusData],
-    epoch: int,
-) -> dict[str, float]:
+def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:
     """``steps_per_epoch`` updates; step k takes its mini-batch from corpus k mod n. Returns the mean losses."""
-    settings, names = trial.training, [c.name for c in trial.corpora]
-    network.train()
+    per_epoch, names = run.trial.training.steps_per_epoch, [c.name for c in run.trial.corpora]
+    run.network.train()
     sums: dict[str, list[Tensor]] = {name: [] for name in names}
-    for step in range((epoch - 1) * settings.steps_per_epoch, epoch * settings.steps_per_epoch):
+    for step in range((epoch - 1) * per_epoch, epoch * per_epoch):
         name = names[step % len(names)]
-        items = data[name].train
-        batch = items.batch(streams[name].indices(step // len(names)))
-        optimiser.zero_grad(set_to_none=True)
-        loss = losses[name](network(batch.frames, batch.lengths, name), batch.labels)
-        if not torch.isfinite(loss):
-            who = ", ".join(items.names[i] for i in batch.indices)
-            rate = settings.learning_rate
-            raise Diverged(f"loss {loss.item()} at step {step + 1}, learning rate {rate}; batch: {who}")
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), settings.clip_norm)
-        optimiser.step()
-        sums[name].append(loss.detach())
+        indices = run.streams[name].indices(step // len(names))
+        loss, gradient = _gradients(run, name, indices)
+        weight = _largest_weight(run.network)
+        if not torch.isfinite(loss + gradient + weight):
+            who = ", ".join(run.data[name].train.names[i] for i in indices)
+            raise Diverged(
+                f"loss {loss.item()} at step {step + 1}, learning rate {run.trial.training.learning_rate}, gradient of "
+                f"norm {gradient.item()}, largest weight {weight.item()}; batch: {who}"
+            )
+        run.optimiser.step()
+        sums[name].append(loss)
     means = {f"train/loss/{name}": torch.stack(s).mean().item() for name, s in sums.items() if s}
     return means | {"train/loss": sum(means.values()) / len(means)}
 
 
-def _validate(network: Network, losses: Mapping[str, nn.Module], sides: Mapping[str, Items]) -> dict[str, float]:
-    """Loss, WA and UA of every corpus's validation side; the loss that decides is the mean over corpora."""
-    row: dict[str, float] = {}
-    for name, items in sides.items():
-        logits = _logits(network, items)
-        row[f"val/loss/{name}"] = losses[name](logits, items.labels).item()
-        matrix = metrics.confusion(items.labels.cpu().numpy(), logits.argmax(1).cpu().numpy(), logits.shape[1])
-        row[f"val/wa/{name}"], row[f"val/ua/{name}"] = metrics.wa(matrix), metrics.ua(matrix)
-    return row | {"val/loss": sum(row[f"val/loss/{name}"] for name in sides) / len(sides)}
+def _gradients(run: _Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Leaves the clipped gradients of one mini-batch in the network; returns its loss, and their norm before."""
+    items, loss_of = run.data[name].train, run.losses[name]
+    labels = items.labels[list(indices)]
+    weights = torch.ones_like(labels) if loss_of.weight is None else loss_of.weight[labels]
+    run.optimiser.zero_grad(set_to_none=True)
+    losses, cut = [], parts(indices, run.split)
+    for part, own in zip(cut, weights.split([len(part) for part in cut]), strict=True):
+        batch = items.batch(part)
+        # The mean over a part is normalised by the part's weights; its share makes it one over the whole mini-batch.
+        share = own.sum() / weights.sum()
+        loss = loss_of(run.network(batch.frames, batch.lengths, name), batch.labels) * share
+        loss.backward()
+        losses.append(loss.detach())
+    norm = nn.utils.clip_grad_norm_(run.network.parameters(), run.trial.training.clip_norm)
+    return torch.stack(losses).sum(), norm
 
 
 @torch.no_grad()
-def _logits(network: Network, items: Items) -> Tensor:
+def _largest_weight(network: Network) -> Tensor:
+    """Not finite if any weight is not: the loss alone would not show a unit that an infinite bias has silenced."""
+    return nn.utils.get_total_norm(network.parameters(), math.inf)
+
+
+def _validate(run: _Run, epoch: int) -> dict[str, float]:
+    """Loss, WA and UA of every corpus's validation side; the loss that decides is the mean over corpora."""
+    row: dict[str, float] = {}
+    names = [c.name for c in run.trial.corpora]
+    for name in names:
+        items = run.data[name].val
+        logits = _logits(run.network, items, run.split)
+        loss = row[f"val/loss/{name}"] = run.losses[name](logits, items.labels).item()
+        weight = _largest_weight(run.network).item()
+        if not math.isfinite(loss + weight):
+            spoilt = [items.names[i] for i in (~logits.isfinite().all(1)).nonzero().flatten().tolist()]
+            settings = run.trial.training
+            raise Diverged(
+                f"validation loss {loss} on {name} after epoch {epoch}, step {epoch * settings.steps_per_epoch}, "
+                f"learning rate {settings.learning_rate}, largest weight {weight}; logits not finite: {_some(spoilt)}"
+            )
+        matrix = metrics.confusion(items.labels.cpu().numpy(), logits.argmax(1).cpu().numpy(), logits.shape[1])
+        row[f"val/wa/{name}"], row[f"val/ua/{name}"] = metrics.wa(matrix), metrics.ua(matrix)
+    return row | {"val/loss": sum(row[f"val/loss/{name}"] for name in names) / len(names)}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "") or "none"
+
+
+@torch.no_grad()
+def _logits(network: Network, items: Items, split: int) -> Tensor:
     """[items, classes], in the order of ``items``."""
     network.eval()
-    batches = list(sorted_batches(items))
-    order = [i for batch in batches for i in batch.indices]
-    logits = torch.cat([network(b.frames, b.lengths, items.corpus) for b in batches])
+    order: list[int] = []
+    parted: list[Tensor] = []
+    for batch in sorted_batches(items, split):
+        order += batch.indices
+        parted.append(network(batch.frames, batch.lengths, items.corpus))
+    logits = torch.cat(parted)
     return torch.empty_like(logits).index_copy_(0, torch.tensor(order, device=logits.device), logits)
 
 
-def predict(network: Network, items: Items) -> Predictions:
+def predict(network: Network, items: Items, split: int = 1) -> Predictions:
     """Class probabilities of every item, without dropout."""
-    probabilities = _logits(network, items).softmax(1).cpu().numpy()
+    probabilities = _logits(network, items, split).softmax(1).cpu().numpy()
     return Predictions(items.names, items.labels.cpu().numpy(), probabilities.argmax(1), probabilities)
 
 
-def _save(
-    path: Path, network: Network, optimiser: torch.optim.Optimizer, now: _Progress, best: dict[str, Tensor]
-) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "progress": vars(now), "best": best}
-    with temporary.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+def _save(path: Path, run: _Run, now: _Progress, best: dict[str, Tensor]) -> None:
+    network, optimiser = run.network.state_dict(), run.optimiser.state_dict()
+    checkpoint.save(path, {"network": network, "optimiser": optimiser, "progress": vars(now), "best": best})
 
 
-def _resume(path: Path, network: Network, optimiser: torch.optim.Optimizer) -> tuple[_Progress, dict[str, Tensor]]:
-    """The state at the last epoch's end, loaded without running code from the file; a fresh one if there is none."""
-    if not path.exists():
-        return _Progress(), {}
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return _Progress(**state["progress"]), state["best"]
+def _resume(path: Path, run: _Run) -> tuple[_Progress, dict[str, Tensor]]:
+    """The state at the last epoch's end; a fresh one where there is none, or one of a network made otherwise."""
+    fresh = _Progress()
+    state = checkpoint.load(path)
+    if state is None:
+        return fresh, {}
+    start = {k: v.clone() for k, v in run.network.state_dict().items()}
+    try:
+        if state["progress"].keys() != vars(fresh).keys():
+            raise KeyError("progress")
+        now, best = _Progress(**state["progress"]), state["best"]
+        run.network.load_state_dict(best)  # as the end of the training will
+        run.network.load_state_dict(state["network"])
+        run.optimiser.load_state_dict(state["optimiser"])
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
+        run.network.load_state_dict(start)
+        return fresh, {}
+    return now, best
 
 
 def _integer(seed: list[int]) -> int:

@@ -17,7 +17,7 @@ LAYERS = (
     {"gather", "launch", "collect", "show", "cost", "demo"},
     {"trial", "report"},
     {"track", "train", "plan", "figures", "tables", "evidence", "published"},
-    {"batches", "network", "store", "splits", "scan"},
+    {"batches", "checkpoint", "network", "store", "splits", "scan"},
     {"corpora", "frontends", "augment", "models"},
     {"audio", "recordings", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
 )

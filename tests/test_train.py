@@ -1,7 +1,6 @@
 """The loop: it learns, repeats itself bit by bit, goes on where it was, and stops where the paper says."""
 
 import math
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -138,24 +137,6 @@ def test_a_finished_checkpoint_trains_no_more(trial, data, tmp_path, monkeypatch
     assert_bit_equal(trained(trial, data, tmp_path), whole)
 
 
-class Planted:
-    """What a malicious checkpoint would run."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-@pytest.mark.parametrize("write", [torch.save, lambda state, path: path.write_bytes(pickle.dumps(state, protocol=2))])
-def test_a_checkpoint_that_holds_code_is_refused_and_not_run(trial, data, tmp_path, write):
-    write({"network": Planted(tmp_path / "broken in")}, tmp_path / "checkpoint.pt")
-    with pytest.raises(pickle.UnpicklingError):
-        trained(trial, data, tmp_path)
-    assert not (tmp_path / "broken in").exists()
-
-
 @pytest.fixture
 def losses(monkeypatch):
     """Replaces training and validation by validation losses that a test writes down."""
@@ -188,9 +169,9 @@ def test_predicts_with_the_weights_of_the_lowest_validation_loss(trial, data, tm
     weights, genuine = [], loop._validate
     planted = iter((0.5, 0.2, 0.4, 0.3))
 
-    def validate(network, *rest):
-        weights.append({k: v.clone() for k, v in network.state_dict().items()})
-        return genuine(network, *rest) | {"val/loss": next(planted)}
+    def validate(run, epoch):
+        weights.append({k: v.clone() for k, v in run.network.state_dict().items()})
+        return genuine(run, epoch) | {"val/loss": next(planted)}
 
     monkeypatch.setattr(loop, "_validate", validate)
     outcome = trained(trial, data, tmp_path)
@@ -205,14 +186,8 @@ def test_predicts_with_the_weights_of_the_lowest_validation_loss(trial, data, tm
 
 def test_a_loss_that_is_no_number_names_step_utterance_and_learning_rate(trial, data, tmp_path):
     spoilt = replace(data["b"].train, features=[f * math.nan for f in data["b"].train.features])
-    with pytest.raises(Diverged, match=r"loss nan at step 2, learning rate 0\.01; batch: .*b/u\d+"):
+    with pytest.raises(Diverged, match=r"loss nan at step 2, learning rate 0\.01, .*; batch: .*b/u\d+"):
         trained(replace(trial, normalise="none"), {**data, "b": replace(data["b"], train=spoilt)}, tmp_path)
-
-
-def test_a_validation_loss_that_is_no_number_ends_the_run(trial, data, tmp_path, losses):
-    losses(0.5, math.inf)
-    with pytest.raises(Diverged, match="validation loss inf after epoch 2"):
-        trained(trial, data, tmp_path)
 
 
 def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
