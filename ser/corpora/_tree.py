@@ -77,7 +77,7 @@ def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recor
     for path in files(root, refused):
         if found := match(path, name):
             right.append((path, found))
-        elif path.suffix.lower() in SUFFIXES:
+        elif path.suffix.lower() in audio.EXTENSIONS:
             wrong.append(path)
     folders = {path.parent for path, _ in right}
     return right, refused + [Refusal(str(path), f"not a {form}") for path in wrong if path.parent in folders]
