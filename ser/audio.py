@@ -62,6 +62,16 @@ def is_audio(path: Path) -> bool:
     return path.suffix.lower() in EXTENSIONS and not path.name.startswith("._") and "__MACOSX" not in path.parts
 
 
+class _Bytes(io.BytesIO):
+    """Stays where it is when a damaged header sends libsndfile elsewhere: an error cannot cross the C between."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
 def decode(data: bytes) -> tuple[Wave, int]:
     """Decode a whole file to (mono float32 [samples], rate in Hz). Raises UnusableAudio with the reason, or OSError."""
     if data.startswith(_LFS_POINTER):
@@ -69,7 +79,7 @@ def decode(data: bytes) -> tuple[Wave, int]:
     if not data:
         raise UnusableAudio("empty file")
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
+        with soundfile.SoundFile(_Bytes(data)) as file:
             _check_plausible(data, file)
             announced = _frames_announced(data, file)
             wave = file.read(dtype="float32", always_2d=True)

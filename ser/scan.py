@@ -45,11 +45,12 @@ def scan(
         raise BadInput(
             ", ".join(unknown), f"settings of {loader}", ", ".join(module.SETTINGS) or "none", "leave them out"
         )
-    root = _root(module, loader, path, cache)
+    unzipped: list[Refusal] = []
+    root = _root(module, loader, path, cache, unzipped)
     listing = module.load(root, {**module.SETTINGS, **settings, "name": name})
     readable, nameless = _with_names_in_utf8(listing.utterances)
     usable, unusable = _usable(readable, cache / f"{name}-facts.json", progress)
-    refused = [Refusal(_shown(r.what), _shown(r.reason)) for r in (*listing.refused, *nameless, *unusable)]
+    refused = [Refusal(_shown(r.what), _shown(r.reason)) for r in (*unzipped, *listing.refused, *nameless, *unusable)]
     if not usable:
         reasons = Counter(r.reason for r in refused).most_common(3)
         said = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
@@ -107,9 +108,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9_.-]+", "_", name.lower()).strip("_.-") or "manifest"
 
 
-def _root(module: ModuleType, loader: str, path: Path, cache: Path) -> Path:
+def _root(module: ModuleType, loader: str, path: Path, cache: Path, refused: list[Refusal]) -> Path:
     root: Path | None = module.find(path)
-    if root is None and hasattr(module, "ZIPPED") and (zips := _zips.with_recordings(path, module.ZIPPED)):
+    if root is None and hasattr(module, "ZIPPED") and (zips := _zips.with_recordings(path, module.ZIPPED, refused)):
         root = module.find(_zips.unpack(zips, module.ZIPPED, cache))
     if root is None:
         place = "below" if path.is_dir() else "at"

@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 
 from ser.corpora import _tree
 from ser.errors import BadInput
+from ser.manifest import Refusal
 
 # What zipfile raises for damaged, encrypted and exotic archives; ValueError for names, OSError for bzip2 too.
 _DAMAGE = (
@@ -25,26 +26,32 @@ _DAMAGE = (
 _LARGER = 100  # times, unpacked: recordings shrink to a third at best
 
 
-def with_recordings(path: Path, name: re.Pattern[str]) -> list[Path]:
-    """Zip files at ``path``, or in it and one folder below, that hold recordings called like ``name``."""
+def with_recordings(path: Path, name: re.Pattern[str], refused: list[Refusal] | None = None) -> list[Path]:
+    """Zip files at ``path``, or in it and one folder below, that hold recordings called like ``name``.
+
+    Those that cannot be read are added to ``refused``: nobody knows what they hold.
+    """
     zips = (
         [path] if path.is_file() else sorted(p for p in (*path.glob("*.[zZ][iI][pP]"), *path.glob("*/*.[zZ][iI][pP]")))
     )
-    return [p for p in zips if not p.name.startswith(".") and p.is_file() and _holds(p, name)]
-
-
-def _holds(path: Path, name: re.Pattern[str]) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(_wanted(member, name) for member in archive.infolist())
-    except _DAMAGE:
-        return False
+    found = []
+    for zipped in zips:
+        if zipped.name.startswith(".") or not zipped.is_file():
+            continue
+        try:
+            with zipfile.ZipFile(zipped) as archive:
+                if any(_wanted(member, name) for member in archive.infolist()):
+                    found.append(zipped)
+        except _DAMAGE as error:
+            if refused is not None:
+                refused.append(Refusal(str(zipped), f"no readable zip: {error}"))
+    return found
 
 
 def _wanted(member: zipfile.ZipInfo, name: re.Pattern[str]) -> bool:
     path = PurePosixPath(member.filename)
     hidden = path.name.startswith("._") or "__MACOSX" in path.parts
-    return not member.is_dir() and not hidden and _tree.match(path, name) is not None
+    return not member.filename.endswith("/") and not hidden and _tree.match(path, name) is not None
 
 
 def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
