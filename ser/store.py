@@ -292,7 +292,8 @@ class Store:
         names = {p.name for p in target.iterdir()} - {mark}
         system.makedirs(far, exist_ok=True)
         for name in sorted(self._listed(target.name).keys() - names):
-            system.rm_file(f"{far}/{name}")
+            with suppress(FileNotFoundError):  # another node, sending the same, was first
+                system.rm_file(f"{far}/{name}")
         for name in (*sorted(names), mark):
             system.put_file(str(target / name), f"{far}/{name}")
 
