@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from importlib import import_module
 from itertools import combinations, product
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,31 @@ class Training:
     class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none"
 
     def __post_init__(self) -> None:
-        for name in (f.name for f in fields(self) if f.name != "class_weights"):
-            value, may_be_zero = getattr(self, name), name in ("weight_decay", "min_improvement")
-            if not (value > 0 or (may_be_zero and value == 0)):
-                allowed = "0 or more" if may_be_zero else "more than 0"
-                raise BadInput(str(value), f"training.{name}", allowed, "give such a number")
+        for name, value in vars(self).items():
+            _usable(value, f"training.{name}")
         _one_of(self.class_weights, "training.class_weights", ("inverse", "none"))
+
+
+# A number is a count, a size or a rate, and so more than 0, but where the study file itself states 0 or less, and here:
+_ZERO_TOO = {"weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test"}
+_BELOW_ONE = {"min_improvement", "dropout"}
+
+
+def _usable(value: Value, place: str, stated: Value = None) -> None:
+    """Raises BadInput for a number that no worker could use; ``stated`` is what the study file says."""
+    name = place.rpartition(".")[2]
+    numbers = [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, int | float)]
+    rules = [("finite numbers", all(abs(v) < inf for v in numbers))]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if name in _ZERO_TOO or stated == 0:
+            rules.append(("0 or more", value >= 0))
+        elif not (isinstance(stated, int | float) and stated < 0):
+            rules.append(("more than 0", value > 0))
+        if name in _BELOW_ONE:
+            rules.append(("less than 1", value < 1))
+    for allowed, kept in rules:
+        if not kept:
+            raise BadInput(str(value), place, allowed, "give such a number")
 
 
 def _one_of(value: str, place: str, known: tuple[str, ...]) -> None:
@@ -291,7 +311,9 @@ class Study:
 
 
 def _changed(old: Part, key: str, value: Value, place: str) -> Part:
-    return old.changed(**{key: _alike(old[key], value, place)})
+    new = _alike(old[key], value, place)
+    _usable(new, place, old[key])
+    return old.changed(**{key: new})
 
 
 def _each(parts: tuple[Part, ...], name: str, key: str, value: Value, place: str) -> tuple[Part, ...]:

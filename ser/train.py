@@ -29,10 +29,10 @@ class Diverged(RuntimeError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a smaller batch may help: the device, Python or torch's CPU allocator, which has no class of its own."""
+    """Whether a smaller batch may help. torch's CPU allocator, cuDNN and cuBLAS have no class for it, only words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    told = ("can't allocate memory", "not enough memory")
+    told = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, RuntimeError) and any(words in str(error) for words in told)
 
 
@@ -195,12 +195,11 @@ def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:
         name = names[step % len(names)]
         indices = run.streams[name].indices(step // len(names))
         loss, gradient = _gradients(run, name, indices)
-        weight = _largest_weight(run.network)
-        if not torch.isfinite(loss + gradient + weight):
+        if not torch.isfinite(loss + gradient + _sum_of_weights(run.network)):
             who = ", ".join(run.data[name].train.names[i] for i in indices)
             raise Diverged(
                 f"loss {loss.item()} at step {step + 1}, learning rate {run.trial.training.learning_rate}, gradient of "
-                f"norm {gradient.item()}, largest weight {weight.item()}; batch: {who}"
+                f"norm {gradient.item()}, weights not finite: {_spoilt_weights(run.network)}; batch: {who}"
             )
         run.optimiser.step()
         sums[name].append(loss)
@@ -227,9 +226,13 @@ def _gradients(run: _Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Te
 
 
 @torch.no_grad()
-def _largest_weight(network: Network) -> Tensor:
+def _sum_of_weights(network: Network) -> Tensor:
     """Not finite if any weight is not: the loss alone would not show a unit that an infinite bias has silenced."""
-    return nn.utils.get_total_norm(network.parameters(), math.inf)
+    return torch.stack([p.sum() for p in network.parameters()]).sum()
+
+
+def _spoilt_weights(network: Network) -> str:
+    return _some([name for name, p in network.named_parameters() if not p.isfinite().all()])
 
 
 def _validate(run: _Run, epoch: int) -> dict[str, float]:
@@ -240,13 +243,13 @@ def _validate(run: _Run, epoch: int) -> dict[str, float]:
         items = run.data[name].val
         logits = _logits(run.network, items, run.split)
         loss = row[f"val/loss/{name}"] = run.losses[name](logits, items.labels).item()
-        weight = _largest_weight(run.network).item()
-        if not math.isfinite(loss + weight):
+        if not math.isfinite(loss + _sum_of_weights(run.network).item()):
             spoilt = [items.names[i] for i in (~logits.isfinite().all(1)).nonzero().flatten().tolist()]
             settings = run.trial.training
             raise Diverged(
                 f"validation loss {loss} on {name} after epoch {epoch}, step {epoch * settings.steps_per_epoch}, "
-                f"learning rate {settings.learning_rate}, largest weight {weight}; logits not finite: {_some(spoilt)}"
+                f"learning rate {settings.learning_rate}, weights not finite: {_spoilt_weights(run.network)}; "
+                f"logits not finite: {_some(spoilt)}"
             )
         matrix = metrics.confusion(items.labels.cpu().numpy(), logits.argmax(1).cpu().numpy(), logits.shape[1])
         row[f"val/wa/{name}"], row[f"val/ua/{name}"] = metrics.wa(matrix), metrics.ua(matrix)

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import math
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -60,8 +61,10 @@ def other(value):
     match value:
         case bool():
             return not value
-        case int() | float():
+        case int():
             return value + 1
+        case float():
+            return value / 2
         case str():
             return value + "x"
         case Part():
@@ -171,10 +174,6 @@ def test_a_part_tells_its_settings_and_refuses_others(paper):
     [
         ("normalise", "utterance"),
         ("training.class_weights", "balanced"),
-        ("training.batch_size", 0),
-        ("training.steps_per_epoch", -1),
-        ("training.learning_rate", 0.0),
-        ("training.max_epochs", 0),
         ("merge", ("excited",)),
         ("merge", (("excited",),)),
         ("tdnn.context", ("left", "right")),
@@ -183,6 +182,70 @@ def test_a_part_tells_its_settings_and_refuses_others(paper):
 def test_a_value_that_no_training_could_use_is_refused_at_once(paper, path, value):
     with pytest.raises(BadInput, match="allowed"):
         paper.override(path, value)
+
+
+def numbers(study):
+    """Every path that takes one number, with the value that the study states."""
+    values = {path: value_at(study, path) for path in PATHS}
+    return {p: v for p, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+MAY_BE_ZERO = {"weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test"}
+NUMBERS = numbers(load_study("interaffection"))
+
+
+def refused(study, path, value):
+    with pytest.raises(BadInput) as error:
+        study.override(path, value)
+    assert path in error.value.place
+    assert str(value) in error.value.value
+    assert "number" in error.value.remedy
+    return error.value.allowed
+
+
+def test_the_numbers_that_a_person_may_set_are_those_of_networks_front_end_and_training():
+    assert {"tdnn.layers", "lstm.units", "front_end.hop", "training.bucket_pool", "noise.seed"} < NUMBERS.keys()
+
+
+@pytest.mark.parametrize("path", NUMBERS)
+def test_no_number_is_negative_infinite_or_none_at_all(paper, path):
+    kind = type(NUMBERS[path])
+    refused(paper, path, kind(-1))
+    if kind is float:
+        assert [refused(paper, path, value) for value in (math.nan, math.inf, -math.inf)] == ["finite numbers"] * 3
+
+
+@pytest.mark.parametrize("path", NUMBERS)
+def test_zero_is_for_what_works_without(paper, path):
+    kind = type(NUMBERS[path])
+    if path.rpartition(".")[2] in MAY_BE_ZERO:
+        paper.override(path, kind(0))
+    else:
+        assert refused(paper, path, kind(0)) == "more than 0"
+
+
+@pytest.mark.parametrize("path", ["lstm.dropout", "tdnn.dropout", "training.min_improvement"])
+def test_a_share_is_less_than_one(paper, path):
+    paper.override(path, 0.999)
+    assert refused(paper, path, 1.0) == "less than 1"
+
+
+def test_ranges_may_lie_below_zero_and_must_be_finite(paper):
+    assert paper.override("noise.snr_db", (-5, 0)).augmentation[0]["snr_db"] == (-5.0, 0.0)
+    assert refused(paper, "noise.snr_db", (0.0, math.inf)) == "finite numbers"
+
+
+def test_a_setting_that_its_study_states_as_zero_or_less_may_be_so_again(paper):
+    quiet = replace(paper, front_end=part("log_mel", floor_db=-80.0, lifter=0))
+    assert quiet.override("front_end.floor_db", -60).front_end["floor_db"] == -60
+    assert quiet.override("front_end.lifter", 0) == quiet
+    assert refused(quiet, "front_end.lifter", -1) == "0 or more"
+
+
+def test_a_study_file_cannot_state_a_training_that_never_ends_or_begins(paper):
+    for name, value in {"max_epochs": 0, "learning_rate": math.nan, "clip_norm": math.inf}.items():
+        with pytest.raises(BadInput, match=f"training.{name}"):
+            replace(paper.training, **{name: value})
 
 
 def test_expect_fails_a_study_whose_axes_were_edited(paper):
