@@ -101,6 +101,13 @@ def test_the_content_decides_not_the_name(tmp_path: Path, form: str) -> None:
     assert facts.seconds == pytest.approx(1, abs=0.08)
 
 
+def test_a_header_that_leads_before_the_start_breaks_nothing_in_the_decoder() -> None:
+    data = bytearray(encoded(form="AIFF"))
+    data[38:42] = b"\x7f\0\0\1"  # what went wrong in the decoder's calls back would be a warning, hence an error
+    with pytest.raises(audio.UnusableAudio):
+        audio.decode(bytes(data))
+
+
 def test_wav_of_a_streaming_writer_has_no_length_to_compare_with() -> None:
     data = bytearray(encoded())
     data[40:44] = b"\xff\xff\xff\xff"

@@ -1,16 +1,18 @@
 """Any bytes in a label file, any name of a file, any table, archive or sound: utterances, refusals or BadInput come of
-it, known words only, and no recording is lost in between. Holds for every loader that is found.
+it, known words only, and no recording is lost in between. Holds for every loader that is found. To search for longer:
+
+    SER_EXAMPLES=20000 python -m pytest tests/faults/test_parsers.py
 """
 
 import csv
 import io
 import json
+import os
 import re
 import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import astuple, fields
-from os import fsdecode
 from pathlib import Path
 from types import ModuleType
 
@@ -29,7 +31,11 @@ from ser.scan import scan
 
 LOADERS = registry.names("corpora")
 Made = Callable[[str], Path]
-few = settings(max_examples=40, deadline=5000, suppress_health_check=list(HealthCheck))
+searched = settings(
+    max_examples=int(os.environ.get("SER_EXAMPLES", "30")),
+    deadline=10_000,
+    suppress_health_check=list(HealthCheck),
+)
 ODD = [
     b"",
     b"\0",
@@ -100,7 +106,7 @@ def checked(utterances: tuple[Utterance, ...], refused: tuple[Refusal, ...], nam
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-@few
+@searched
 @given(data=st.data())
 def test_any_name_of_a_file_is_an_utterance_or_a_refusal(made: Made, loader: str, data: st.DataObject) -> None:
     known = sorted(path.name.encode() for path in _tree.files(made(loader)) if path.suffix in (".wav", ".txt", ".csv"))
@@ -111,7 +117,7 @@ def test_any_name_of_a_file_is_an_utterance_or_a_refusal(made: Made, loader: str
         folder = Path(scratch) / data.draw(st.sampled_from(["DC", "Actor_01", "wav"]))
         folder.mkdir()
         for name in {bytes(name).translate(None, b"\0/")[:255] for name in names} - {b"", b".", b".."}:
-            (folder / fsdecode(name)).write_bytes(noise())
+            (folder / os.fsdecode(name)).write_bytes(noise())
         try:
             manifest = scan("mine", loader, Path(scratch), {}, Path(scratch) / ".cache")
         except BadInput:
@@ -127,7 +133,7 @@ def test_any_name_of_a_file_is_an_utterance_or_a_refusal(made: Made, loader: str
 
 
 @pytest.mark.parametrize("loader", [n for n in LOADERS if n != "manifest_csv"])
-@few
+@searched
 @given(data=st.data())
 def test_any_bytes_in_a_label_file_lose_no_recording(made: Made, loader: str, data: st.DataObject) -> None:
     m, root = module(loader), module(loader).find(made(loader))
@@ -153,7 +159,7 @@ def test_any_bytes_in_a_label_file_lose_no_recording(made: Made, loader: str, da
         path.write_bytes(whole)
 
 
-@few
+@searched
 @given(data=st.data())
 def test_any_bytes_in_a_table_of_ones_own(made: Made, data: st.DataObject) -> None:
     path = made("manifest_csv") / "manifest.csv"
@@ -176,7 +182,7 @@ json_values = st.recursive(
 )
 
 
-@few
+@searched
 @given(content=json_values.map(lambda v: json.dumps(v).encode()) | st.binary() | damaged(b'{"rage": "angry"}'))
 def test_any_label_map_gives_known_words(made: Made, content: bytes) -> None:
     folder = made("manifest_csv")
@@ -194,7 +200,7 @@ letters = st.characters(exclude_categories=["Cs"])
 cells = st.text(letters, max_size=20).map(str.strip)
 
 
-@few
+@searched
 @given(
     rows=st.lists(st.tuples(st.sampled_from(["feliz", "anger", "sad"]), *[cells.map(lambda c: c or "x")] * 2, cells)),
     delimiter=st.sampled_from(",;\t"),
@@ -216,7 +222,7 @@ def test_a_table_that_is_written_is_read_as_it_was_meant(
     assert read == {f"mine/{n}": (label, f"mine/{who}", *rest) for n, (label, who, *rest) in enumerate(rows)}
 
 
-@few
+@searched
 @given(texts=st.lists(st.text(letters), min_size=1, max_size=5), reason=st.text(letters, min_size=1))
 def test_a_manifest_that_is_written_holds_every_text(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], reason: str
@@ -245,7 +251,7 @@ def test_a_manifest_that_is_written_holds_every_text(
     ("form", "subtype"),
     [("WAV", "PCM_24"), ("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", None), ("AIFF", "PCM_16")],
 )
-@few
+@searched
 @given(data=st.data())
 def test_any_bytes_are_a_waveform_or_unusable(form: str, subtype: str | None, data: st.DataObject) -> None:
     try:
@@ -257,7 +263,7 @@ def test_any_bytes_are_a_waveform_or_unusable(form: str, subtype: str | None, da
     assert 1000 <= rate_hz <= 768_000
 
 
-@few
+@searched
 @given(data=st.data())
 def test_any_bytes_of_a_zip_fill_one_folder_or_none(data: st.DataObject) -> None:
     buffer = io.BytesIO()
