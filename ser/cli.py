@@ -1,4 +1,4 @@
-"""The command line: ``ser corpora | prepare | run | status | report | ui | demo``."""
+"""The command line: ``ser corpora | prepare | run | status | sync | report | ui | demo``."""
 
 import argparse
 import ast
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ser.errors import BadInput
+from ser.errors import Away, BadInput
 from ser.options import parser
 
 
@@ -21,6 +21,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.command(args))
     except BadInput as error:
         print(f"ser: error: {error}", file=sys.stderr)
+        return 2
+    except Away as error:
+        print(f"ser: error: the tracking store is away: {error}; start it, and give the command again", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("ser: interrupted; nothing finished is lost, and the same command continues", file=sys.stderr)
@@ -126,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
     """``ser run``."""
     from ser import gather, show
     from ser.cost import estimate
-    from ser.launch import Profile
+    from ser.profile import Profile
     from ser.track import Location, Tracker
 
     request = _request(args)
@@ -134,8 +137,14 @@ def run(args: argparse.Namespace) -> int:
     plan = gather.plan_of(request, show.bar)
     where = Location.of(args.work, args.tracking_uri)
     args.work.mkdir(parents=True, exist_ok=True)
-    tracker = Tracker(where, plan.study.name)
-    done = tracker.finished()
+    try:
+        tracker = Tracker(where, plan.study.name)
+        done = tracker.finished()
+    except Away as error:
+        if args.plan:
+            raise
+        show.away(str(error))
+        return _train(args, plan, request, where, profile)
     if args.plan:
         todo = [t for t in plan.to_train if t.id not in done]
         at_once = profile.trials_at_once or (os.cpu_count() or 1) // profile.cpus_per_trial
@@ -166,7 +175,7 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     with show.Live(plan.to_train, already, args.work / "logs" / f"{plan.study.name}.log") as live:
         summary = launch.run(job, plan.to_train, profile, args.address, live)
     show.outcome(summary, plan)
-    return 130 if summary.interrupted else 1 if summary.left else 0
+    return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
 
 
 def status(args: argparse.Namespace) -> int:
@@ -178,6 +187,16 @@ def status(args: argparse.Namespace) -> int:
     study = load_study(args.study)
     show.status(*collect.survey(Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name), study))
     return 0
+
+
+def sync(args: argparse.Namespace) -> int:
+    """``ser sync``."""
+    from ser import courier, show
+    from ser.track import Location
+
+    synced = courier.sync(Location.of(args.work, args.tracking_uri), args.work)
+    show.synced(synced)
+    return 1 if synced.reason else 0
 
 
 def report(args: argparse.Namespace) -> int:
@@ -222,4 +241,4 @@ def demo(args: argparse.Namespace) -> int:
     return code
 
 
-FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, status, report, ui, demo)}
+FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, status, sync, report, ui, demo)}

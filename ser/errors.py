@@ -1,4 +1,4 @@
-"""The one error a person meets: what was given, where, what is allowed, what to do."""
+"""The errors a person meets: what was given, where, what is allowed, what to do; and a tracking store that is away."""
 
 
 class BadInput(ValueError):
@@ -18,3 +18,7 @@ class BadInput(ValueError):
     def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str, str]]:
         # Exceptions cross process borders by pickling their arguments; ours has four.
         return BadInput, (self.value, self.place, self.allowed, self.remedy)
+
+
+class Away(Exception):
+    """The tracking store did not take a call, for now; says why, without its password."""

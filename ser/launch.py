@@ -1,69 +1,40 @@
-"""Trials on one machine or a cluster: the only file that imports Ray.
+"""A grid, to its end: which trials are left, who runs them, and what to do when workers, Ray or MLflow go away.
 
-Tune enumerates and schedules; MLflow is the ledger.
-Tune's own restore may run finished trials again, so it is not used: whatever has no finished run in MLflow is handed to
-a new Tune experiment, and each trial goes on from its own checkpoint.
+MLflow is the ledger, together with the trials' folders for what it could not be told yet. Tune's own restore may run
+finished trials again, so it is not used: whatever is not trained is handed to Tune anew, and each trial goes on from
+its own checkpoint.
 """
 
-import contextlib
-import logging
 import os
+import re
 import shutil
+import socket
 import tempfile
 import time
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.resources import files
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
+from zlib import crc32
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # a quarter of what is left of the cost per trial
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new output prints a table even at verbosity 0
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Tune would swallow Ctrl-C and return as if it had finished
-
-import ray
-from ray import tune
-from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
-
+from ser import attempt
 from ser import trial as one
-from ser.errors import BadInput
+from ser.courier import sync
+from ser.errors import Away, BadInput
+from ser.profile import Profile
+from ser.spool import Spool
 from ser.study import Trial
 from ser.track import Tracker
 
-# glibc gives large tensors back to the kernel and asks for them anew; these keep the pages (same bits, 25 % faster).
-WORKER_ENVIRONMENT = {
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
-}
 _DYING_S = 10.0  # a worker inside a long matrix product hears of its end only after it
-_PASSES = 4  # a worker killed between two trials can leave one unfinished with retries to spare
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How trials share machines; none of it is part of a trial's identity."""
-
-    device: str
-    cpus_per_trial: int
-    gpus_per_trial: float
-    trials_at_once: int
-
-    @classmethod
-    def read(cls, name: str) -> "Profile":
-        """``cluster/<name>.toml``, or a path to such a file. Raises BadInput."""
-        path = Path(name) if name.endswith(".toml") else Path(str(files("cluster"))) / f"{name}.toml"
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
-        try:
-            return cls(**tomllib.loads(path.read_text()))
-        except FileNotFoundError:
-            raise BadInput(repr(name), "--profile", known or "a .toml file", "name one, or give a path") from None
-        except (TypeError, tomllib.TOMLDecodeError) as error:
-            raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "mend the profile") from None
+_SILENCE_S = 90.0  # a busy machine is slow; Ray itself gives a lost node half a minute
+_BROKEN = 3  # times that Tune gives up a trial: one killed between two trials can be left with retries to spare
+_SYNC_EVERY_S = 60.0
+_OURS = f"ser-ray-{crc32(socket.gethostname().encode()) & 0xFFFF:04x}"  # folders of this machine's drivers
+_LAST_TRIES_S = (0.0, 5.0, 10.0, 20.0)  # an MLflow server that restarts as the grid ends
 
 
 class Listener(Protocol):
@@ -73,10 +44,13 @@ class Listener(Protocol):
         """Workers are there: this many trials run at once."""
 
     def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
-        """A trial ended: ``result["status"]`` is finished, failed or busy."""
+        """A trial ended: ``result["status"]`` is finished, kept, failed or busy."""
 
     def failed(self, trial: Trial, error: str) -> None:
         """A trial's worker died or raised, and its retries are used up."""
+
+    def told(self, line: str) -> None:
+        """Something that a person should know."""
 
 
 @dataclass
@@ -85,6 +59,8 @@ class Summary:
 
     trained: int = 0
     failures: dict[str, str] = field(default_factory=dict)  # trial id -> last error
+    kept: list[str] = field(default_factory=list)  # trained, but MLflow could not be told
+    reason: str = ""  # why not
     interrupted: bool = False
     left: int = 0
     wall_seconds: float = 0.0
@@ -92,30 +68,44 @@ class Summary:
     slots: float = 1.0
 
 
-def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None, listener: Listener) -> Summary:
-    """Train all of ``trials`` that have no finished run yet, as many at once as ``profile`` and the machines allow.
+class Lost(Exception):
+    """Ray, or the process that talks to it, is gone."""
 
-    Ctrl-C ends the running trials at their last checkpoint; the same call continues.
+
+def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None, listener: Listener) -> Summary:
+    """Train all of ``trials`` that are not trained yet, as many at once as ``profile`` and the machines allow.
+
+    Trials that another driver is training are waited for. An interrupt ends the running trials at their last
+    checkpoint; the same call continues. Raises BadInput where there is no such cluster.
     """
     summary = Summary()
+    sync(job.where, Path(job.work))
     repair_mirrors(job, trials)
     todo = unfinished(job, trials)
-    if not todo:
-        return summary
-    started = time.perf_counter()
-    with _session(address, profile) as slots:
-        summary.slots = slots
-        listener.started(int(slots))
-        for _ in range(_PASSES):
-            _one_pass(job, todo, profile, listener, summary)
-            todo = unfinished(job, trials)
-            if not todo or summary.interrupted or all(t.id in summary.failures for t in todo):
-                break
-    summary.wall_seconds = time.perf_counter() - started
+    for trial in todo:
+        attempt.forgive(Spool(job.work, trial.id).folder)
+    if todo:
+        started = time.perf_counter()
+        _Grid(job, todo, profile, address, listener, summary).run()
+        summary.wall_seconds = time.perf_counter() - started
+        todo = unfinished(job, trials)
     summary.left = len(todo)
+    _deliver(job, summary)
     left = {t.id: summary.failures.get(t.id, "") for t in _let_go(job, todo)}
-    Tracker(job.where, job.study).close_left(left)
+    try:
+        Tracker(job.where, job.study).close_left(left)
+    except (Away, BadInput) as error:
+        summary.reason = str(error)
     return summary
+
+
+def _deliver(job: one.Job, summary: Summary) -> None:
+    for pause_s in _LAST_TRIES_S if not summary.interrupted else (0.0,):
+        time.sleep(pause_s)
+        synced = sync(job.where, Path(job.work))
+        summary.kept, summary.reason = synced.kept, synced.reason
+        if not synced.kept:
+            return
 
 
 def _let_go(job: one.Job, todo: Sequence[Trial]) -> list[Trial]:
@@ -127,111 +117,175 @@ def _let_go(job: one.Job, todo: Sequence[Trial]) -> list[Trial]:
 
 
 def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
-    """The trials that have no finished run."""
-    done = Tracker(job.where, job.study).finished()
-    return [t for t in trials if t.id not in done]
+    """The trials that are not trained: no finished run in MLflow, as far as it can be asked, and no results here."""
+    spools = {t.id: Spool(job.work, t.id) for t in trials}
+    try:
+        done = set(Tracker(job.where, job.study).finished())
+    except (Away, BadInput):
+        done = {i for i, spool in spools.items() if spool.known_by(job.where.shown)}
+    return [t for t in trials if t.id not in done and spools[t.id].results is None]
 
 
 def repair_mirrors(job: one.Job, trials: Sequence[Trial]) -> None:
     """Record the duplicates whose original finished when nobody was left to record them."""
-    tracker = Tracker(job.where, job.study)
-    done = tracker.finished()
-    for trial in trials:
-        for twin in job.mirrors.get(trial.id, ()):
-            if trial.id in done and twin.id not in done:
-                tracker.mirror(done[trial.id], twin)
-
-
-def _one_pass(job: one.Job, todo: Sequence[Trial], profile: Profile, listener: Listener, summary: Summary) -> None:
-    by_id = {t.id: t for t in todo}
-    attempt = Path(job.work) / "logs" / "tune" / f"{time.time_ns()}"
-    tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(_work, job=job, trials=by_id),
-            {"cpu": profile.cpus_per_trial, "gpu": profile.gpus_per_trial},
-        ),
-        param_space={"trial": tune.grid_search(list(by_id))},
-        tune_config=TuneConfig(reuse_actors=True, max_concurrent_trials=profile.trials_at_once or None),
-        run_config=RunConfig(
-            name=attempt.name,
-            storage_path=str(attempt.parent),
-            failure_config=FailureConfig(max_failures=2),
-            callbacks=[_Relay(by_id, listener, summary)],
-            verbose=0,
-        ),
-    )
     try:
-        tuner.fit()
-    except KeyboardInterrupt:
-        summary.interrupted = True
-    finally:
-        shutil.rmtree(attempt, ignore_errors=True)
+        tracker = Tracker(job.where, job.study)
+        done = tracker.finished()
+        for trial in trials:
+            for twin in job.mirrors.get(trial.id, ()):
+                if trial.id in done and twin.id not in done:
+                    tracker.mirror(done[trial.id], one.head_of(job, twin))
+    except Away:
+        pass  # the next call does it
 
 
-def _work(config: dict[str, str], job: one.Job, trials: Mapping[str, Trial]) -> None:
-    """What a worker does with one trial."""
-    tune.report(one.run(job, trials[config["trial"]], lambda epoch, row: None))
+class _Grid:
+    """The trials that one call has to train."""
 
+    def __init__(
+        self, job: one.Job, todo: list[Trial], profile: Profile, address: str | None, listener: Listener, out: Summary
+    ) -> None:
+        self.job, self.todo, self.profile, self.address = job, todo, profile, address
+        self.listener, self.summary = listener, out
+        self.by_id = {t.id: t for t in todo}
+        self.broken: Counter[str] = Counter()
+        self.lost = 0
 
-class _Relay(Callback):
-    """Tells the listener what Tune tells the driver."""
-
-    def __init__(self, trials: Mapping[str, Trial], listener: Listener, summary: Summary) -> None:
-        self.trials, self.listener, self.summary = trials, listener, summary
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks for a restore that is never asked for
-
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        result = trial.last_result or {}
-        ours = self.trials[trial.config["trial"]]
-        if result.get("status") == "finished":
-            self.summary.trained += 1
-            self.summary.training_seconds += result.get("seconds/training", 0.0)
-            self.summary.failures.pop(ours.id, None)
-        elif result.get("status") == "failed":
-            self.summary.failures[ours.id] = result["error"]
-        self.listener.finished(ours, result)
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        ours = self.trials[trial.config["trial"]]
-        error = str(trial.get_error() or "worker died").strip().splitlines()[-1]
-        self.summary.failures[ours.id] = error
-        self.listener.failed(ours, error)
-
-
-@contextlib.contextmanager
-def _session(address: str | None, profile: Profile) -> Iterator[float]:
-    """A Ray session; yields how many trials fit at once. A local one cleans up behind itself."""
-    options: dict[str, Any] = {
-        "runtime_env": {"env_vars": WORKER_ENVIRONMENT},
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
-    with contextlib.ExitStack() as stack:
-        if address is None:
-            folder = tempfile.mkdtemp(prefix="ser-ray-")  # Ray's sockets need a short path
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder}
-            os.environ.update(WORKER_ENVIRONMENT)
-        else:
-            options["address"] = address
+    def run(self) -> None:
+        crew: _Crew | None = None
         try:
-            ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise BadInput(str(address), "--address", "auto, ray://HOST:10001 or HOST:6379 of a running cluster",
-                           f"start it, or leave --address out to use this machine ({error})") from None  # fmt: skip
-        stack.callback(ray.shutdown)
-        have = ray.cluster_resources()
-        fits = have.get("CPU", 0) / profile.cpus_per_trial
-        if profile.gpus_per_trial:
-            fits = min(fits, have.get("GPU", 0) / profile.gpus_per_trial)
-        if fits < 1:
-            raise BadInput(
-                f"{profile.cpus_per_trial} CPU and {profile.gpus_per_trial} GPU per trial",
-                "--profile",
-                f"at most what there is: {have.get('CPU', 0):.0f} CPU, {have.get('GPU', 0):.0f} GPU",
-                "choose another profile",
-            )
-        yield min(fits, profile.trials_at_once or fits)
+            while self.todo:
+                free = [t for t in self.todo if one.is_free(self.job, t)]
+                if not free:
+                    time.sleep(1.0)  # all are another driver's: they finish, or fall free
+                    self._look()
+                    continue
+                before = self._progress()
+                try:
+                    if crew is None:
+                        crew = _Crew(self.job, list(self.by_id.values()), self.profile, self.address)
+                        self.summary.slots = crew.slots
+                        self.listener.started(int(crew.slots))
+                    crew.work([t.id for t in free], self._heard)
+                except Lost as error:
+                    if crew:
+                        crew.dismiss()
+                        crew = None
+                    self._after_loss(str(error), self._progress() > before)
+                self._look()
+        except KeyboardInterrupt:
+            self.summary.interrupted = True
+        finally:
+            if crew:
+                crew.dismiss()
+
+    def _look(self) -> None:
+        self.todo = [t for t in unfinished(self.job, self.todo) if t.id not in self.summary.failures]
+
+    def _progress(self) -> int:
+        """Grows with every epoch and every trial that is finished."""
+        epochs = sum(attempt.Attempt.read(Spool(self.job.work, i).folder).epoch for i in self.by_id)
+        return epochs + 1_000_000 * self.summary.trained
+
+    def _after_loss(self, why: str, progressed: bool) -> None:
+        self.lost = 1 if progressed else self.lost + 1
+        if self.lost >= (3 if self.address is None else 10):  # a cluster's head may take minutes to come back
+            raise BadInput(f"lost {self.lost} times without progress ({why})", "Ray", "a machine that keeps it running",
+                           "look at its logs; the same command goes on") from None  # fmt: skip
+        pause_s = min(5.0 * 2 ** (self.lost - 1), 60.0)
+        self.listener.told(f"Ray was lost ({why}); trials go on from their checkpoints in {pause_s:.0f} s")
+        time.sleep(pause_s)
+        _let_go(self.job, self.todo)
+
+    def _heard(self, kind: str, trial_id: str, told: Any) -> None:
+        trial, summary = self.by_id[trial_id], self.summary
+        if kind == "broke":
+            self.broken[trial_id] += 1
+            if self.broken[trial_id] >= _BROKEN:
+                summary.failures[trial_id] = told
+                self.listener.failed(trial, told)
+            return
+        if told.get("status") in ("finished", "kept"):
+            summary.trained += 1
+            summary.training_seconds += told.get("seconds/training", 0.0)
+        elif told.get("status") == "failed":
+            summary.failures[trial_id] = told["error"]
+        self.listener.finished(trial, told)
+
+
+class _Crew:
+    """Ray and its workers, behind a process of their own. Raises Lost as soon as that is known to be of no use."""
+
+    def __init__(self, job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None) -> None:
+        _sweep()
+        self.job = job
+        self.folder = tempfile.mkdtemp(prefix=f"{_OURS}-{os.getpid()}-")  # Ray's sockets need a short path
+        self.line, theirs = get_context("spawn").Pipe()
+        given = (theirs, job, trials, profile, address, self.folder)
+        self.process = get_context("spawn").Process(target=_serve, args=given, daemon=True)
+        self.process.start()
+        theirs.close()
+        try:
+            (self.slots,) = self._until("ready", lambda *_: None)
+        except BaseException:
+            self.dismiss()
+            raise
+
+    def work(self, ids: list[str], heard: Callable[[str, str, Any], None]) -> None:
+        """Run these trials; ``heard("ended" | "broke", trial id, result or error)`` for each."""
+        try:
+            self.line.send(ids)
+        except OSError:
+            raise Lost(self._how()) from None
+        self._until("passed", heard)
+
+    def _until(self, last: str, heard: Callable[..., None]) -> tuple[Any, ...]:
+        alive, kept, next_sync = time.monotonic(), 0, time.monotonic() + _SYNC_EVERY_S
+        while time.monotonic() - alive < _SILENCE_S:
+            try:
+                if self.line.poll(1.0):
+                    kind, *told = self.line.recv()
+                    alive = time.monotonic()
+                    if kind == last:
+                        return tuple(told)
+                    if kind == "refused":
+                        raise told[0]
+                    if kind != "alive":
+                        kept += kind == "ended" and told[1].get("status") == "kept"
+                        heard(kind, *told)
+            except (EOFError, ConnectionError):
+                raise Lost(self._how()) from None
+            if kept and time.monotonic() > next_sync:
+                kept = len(sync(self.job.where, Path(self.job.work)).kept)
+                next_sync = time.monotonic() + _SYNC_EVERY_S
+        raise Lost(f"no living node for {_SILENCE_S:.0f} s")
+
+    def _how(self) -> str:
+        self.process.join(5.0)
+        return f"its driver ended with code {self.process.exitcode}"
+
+    def dismiss(self) -> None:
+        """End Ray and its workers, and remove what a local one wrote."""
+        with suppress(OSError):
+            self.line.send(None)
+        self.process.terminate()
+        self.process.join(15.0)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        self.line.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _serve(*given: Any) -> None:
+    from ser import workers  # and with it Ray, which this process does without
+
+    workers.serve(*given)
+
+
+def _sweep() -> None:
+    """Remove what drivers of this machine that were killed could not."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_OURS}-*"):
+        found = re.match(r"\d+", folder.name.removeprefix(f"{_OURS}-"))
+        if found and Path("/proc/self").exists() and not Path(f"/proc/{found[0]}").exists():
+            shutil.rmtree(folder, ignore_errors=True)

@@ -152,6 +152,11 @@ COMMANDS = {
         "ser status interaffection",
         (_study, _work, _tracking),
     ),
+    "sync": Command(
+        "Deliver to MLflow what was trained while it was away, and what a killed command left.",
+        "ser sync\nser sync --work demo --tracking-uri http://localhost:5000",
+        (_work, _tracking),
+    ),
     "report": Command(
         "Write a study's tables and figures from its runs.",
         "ser report interaffection\nser report interaffection --ties first --work demo",

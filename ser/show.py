@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -122,6 +122,7 @@ class Live:
         self.failures: set[str] = set()
         self.best: dict[str, tuple[float, str]] = {}
         self.at_once = 0
+        self._away = False
         self._started, self._begun_with = time.monotonic(), already
         self._last_line = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -146,7 +147,7 @@ class Live:
 
     def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
         """One trial ended by itself."""
-        if result.get("status") == "finished":
+        if result.get("status") in ("finished", "kept"):
             self.done += 1
             self.failures.discard(trial.id)
             for target in trial.targets:
@@ -154,7 +155,10 @@ class Live:
                 if ua == ua and ua > self.best.get(target, (-1.0, ""))[0]:
                     self.best[target] = (ua, trial.title)
             scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(("wa/", "ua/")))
-            self._tell(f"finished {trial.id} {trial.title}: {scores}")
+            self._tell(f"{result['status']} {trial.id} {trial.title}: {scores}")
+            if result["status"] == "kept" and not self._away:
+                away(str(result.get("reason", "")))
+            self._away = result["status"] == "kept"
         elif result.get("status") == "failed":
             self.failed(trial, str(result["error"]))
         else:
@@ -164,6 +168,10 @@ class Live:
         """One trial's worker died for good."""
         self.failures.add(trial.id)
         self._tell(f"FAILED {trial.id} {trial.title}: {error}", shown=True)
+
+    def told(self, line: str) -> None:
+        """Something that a person should know."""
+        self._tell(line, shown=True)
 
     def summary(self) -> str:
         """done, failed, time left, best UA per target so far."""
@@ -178,8 +186,9 @@ class Live:
         )
 
     def _tell(self, line: str, shown: bool = False) -> None:
-        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
-        self._log.flush()
+        with suppress(OSError):  # a full disk; the grid itself goes on as long as it can
+            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
+            self._log.flush()
         if console.is_terminal:
             self._progress.update(self._task, completed=self.done, description=self.summary())
             if shown:
@@ -204,8 +213,30 @@ def outcome(summary: Any, plan: Plan) -> None:
         console.print(f"interrupted; {summary.left} left: the same command continues")
     elif summary.left:
         console.print(f"{summary.left} left unfinished: the same command tries them again")
-    else:
+    if summary.kept:
+        console.print(f"{len(summary.kept)} trained, but MLflow is away ({summary.reason}): `ser sync` delivers them")
+    if not (summary.interrupted or summary.left or summary.kept):
         console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
+
+
+def away(reason: str) -> None:
+    """The tracking store does not answer, and what that means."""
+    console.print(
+        f"MLflow is away ({reason}); training goes on, and results are kept in the work folder until it is back"
+    )
+
+
+def synced(found: Any) -> None:
+    """What ``ser sync`` did."""
+    console.print(f"{len(found.delivered)} trained trials delivered to MLflow")
+    if found.kept:
+        console.print(f"{len(found.kept)} trained trials wait: {found.reason}")
+    elif found.reason:
+        console.print(f"MLflow is away: {found.reason}")
+    if found.open:
+        console.print(f"{len(found.open)} unfinished trials: `ser run` goes on with them")
+    if found.held:
+        console.print(f"{len(found.held)} trials are being trained")
 
 
 def status(runs: Sequence[Any], grid: Grid) -> None:

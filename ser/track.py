@@ -1,7 +1,8 @@
 """Runs in MLflow: the only file that imports it. One experiment per study, one finished run per trial.
 
-A run is found by its tag ``trial_id`` before one is made, and metrics carry the time at which they were measured;
-MLflow ignores a metric it already holds, so sending a history twice adds nothing.
+A run is found by its tags before one is made, and metrics carry the time at which they were measured: telling MLflow
+the same thing twice adds nothing. Runs belong to the work folder that made them, so that two people who train one trial
+at the same time write two runs; when one finishes, the other is marked as superseded.
 """
 
 import json
@@ -10,33 +11,36 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# The default waits four minutes for a dead server and then raises; training should know within seconds.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "2")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with the password that an address may hold
+# The default waits four minutes for a dead server and two for a slow answer; training should know within seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from ser.errors import BadInput
+from ser.errors import Away, BadInput
 from ser.plan import Source
-from ser.study import Trial, flat
+from ser.spool import Head, Spool
+from ser.study import flat
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
-_FLUSH_S = 15.0  # a flush costs about as much whether it carries one epoch or fifty
+_BATCH = 1000  # metrics that MLflow takes at once
+_PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED")
 
 
 @dataclass(frozen=True)
@@ -64,27 +68,54 @@ class Location:
             )
         return cls(uri, "" if uri.startswith("http") else str(work.absolute() / "artifacts"))
 
+    @property
+    def shown(self) -> str:
+        """The address as it may be printed and kept."""
+        return without_secrets(self.uri)
+
+
+class _Client:
+    """MLflow's client, whose many errors are one: Away."""
+
+    def __init__(self, where: Location) -> None:
+        self._where = where
+        self._client = self._asked(MlflowClient, tracking_uri=where.uri)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self._asked, getattr(self._client, name))
+
+    def _asked(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        try:
+            return method(*args, **options)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            said = without_secrets(next(iter(str(error).splitlines()), "")) or type(error).__name__
+            raise Away(f"{self._where.shown}: {said[:300]}") from error
+
 
 class Tracker:
     """The experiment of one study."""
 
     def __init__(self, where: Location, study: str) -> None:
+        """Raises BadInput where no waiting helps, and Away where the store does not answer for now."""
         self.where = where
         try:
-            self.client = MlflowClient(tracking_uri=where.uri)
+            self.client = _Client(where)
             found = self.client.get_experiment_by_name(study)
             self.experiment: str = found.experiment_id if found else self._create(study)
-        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
+        except (Away, ImportError) as error:
+            if isinstance(error, Away) and _is_passing(where.uri, error.__cause__):
+                raise
+            said = without_secrets(str(error)).removeprefix(f"{where.shown}: ")
             raise BadInput(
-                _without_secrets(where.uri), "--tracking-uri", "a tracking store that answers",
-                f"start the server or mend the address ({_without_secrets(str(error).splitlines()[0])[:200]})",
+                where.shown, "--tracking-uri", "a tracking store that answers",
+                f"start the server or mend the address ({said[:200]})",
             ) from None  # fmt: skip
 
     def _create(self, study: str) -> str:
         location = f"{Path(self.where.artifacts).as_uri()}/{study}" if self.where.artifacts else None
         try:
             return str(self.client.create_experiment(study, artifact_location=location, tags=_KIND))
-        except MlflowException:  # another process was faster
+        except Away:  # another process was faster
             found = self.client.get_experiment_by_name(study)
             if found is None:
                 raise
@@ -103,35 +134,58 @@ class Tracker:
             if not token:
                 return out
 
-    def finished(self, trial_id: str | None = None) -> dict[str, Run]:
-        """trial id -> its finished run (the earliest, should there be two), of all trials or of one."""
-        query = "attributes.status = 'FINISHED'" + (f" and tags.trial_id = '{trial_id}'" if trial_id else "")
-        out: dict[str, Run] = {}
+    def finished(self, trial: str | None = None) -> dict[str, Run]:
+        """trial id -> its finished run, of all trials or of one; of several the one that counts (see ``the_one``)."""
+        query = "attributes.status = 'FINISHED'" + (f" and tags.trial_id = '{trial}'" if trial else "")
+        by_trial: dict[str, list[Run]] = {}
         for run in self.runs(query):
-            out.setdefault(run.data.tags.get("trial_id", ""), run)
-        out.pop("", None)
-        return out
+            if "trial_id" in run.data.tags:
+                by_trial.setdefault(run.data.tags["trial_id"], []).append(run)
+        return {trial_id: the_one(runs) for trial_id, runs in by_trial.items()}
 
-    def start(self, trial: Trial, tags: Mapping[str, str]) -> "RunLog | None":
-        """The open run of ``trial``, found or made; None if the trial is finished."""
-        found = self.runs(f"tags.trial_id = '{trial.id}'")
+    def start(self, head: Head) -> "RunLog | None":
+        """The open run of this work folder for a trial, found or made; None if the trial is finished."""
+        found = self.runs(f"tags.trial_id = '{head.trial}'")
         if any(run.info.status == "FINISHED" for run in found):
+            self.settle(head.trial)
             return None
-        for extra in found[1:]:
-            self.client.set_tag(extra.info.run_id, "superseded_by", found[0].info.run_id)
-            self.client.set_terminated(extra.info.run_id, "KILLED")
-        if found:
-            run_id = found[0].info.run_id
+        work = head.tags.get("work")
+        own = [r for r in found if r.data.tags.get("work", work) == work and "superseded_by" not in r.data.tags]
+        for extra in own[1:]:
+            self._supersede(extra, own[0])
+        if own:
+            run_id = own[0].info.run_id
             self.client.update_run(run_id, status="RUNNING")
-            with suppress(MlflowException):
+            if "error" in own[0].data.tags:
                 self.client.delete_tag(run_id, "error")
         else:
-            tags = {"trial_id": trial.id, "study": trial.study, **tags}
-            run_id = self.client.create_run(self.experiment, tags=tags, run_name=trial.title).info.run_id
-        params = [Param(k, v) for k, v in trial.params().items()]
+            tags = {**head.tags, "trial_id": head.trial, "study": head.study}
+            run_id = self.client.create_run(self.experiment, tags=tags, run_name=head.title).info.run_id
+        params = [Param(k, v) for k, v in head.params.items()]
         for at in range(0, len(params), 100):  # as many as MLflow takes at once
             self.client.log_batch(run_id, params=params[at : at + 100])
-        return RunLog(self.client, run_id)
+        return RunLog(self, head.trial, run_id, self._steps(run_id) if own else set())
+
+    def _steps(self, run_id: str) -> set[int]:
+        return {m.step for m in self.client.get_metric_history(run_id, "val/loss")}
+
+    def settle(self, trial: str) -> None:
+        """Of all runs of a trial only one counts, once one is finished; the others are marked as superseded.
+
+        Everyone who finishes a trial settles it, and all choose alike: whoever is last sees all runs.
+        """
+        runs = self.runs(f"tags.trial_id = '{trial}'")
+        counted = the_one(r for r in runs if r.info.status == "FINISHED")
+        for run in runs:
+            marked = "superseded_by" in run.data.tags
+            if run.info.run_id == counted.info.run_id and marked:
+                self.client.delete_tag(run.info.run_id, "superseded_by")
+            elif run.info.run_id != counted.info.run_id and not (marked and run.info.status == "KILLED"):
+                self._supersede(run, counted)
+
+    def _supersede(self, run: Run, by: Run) -> None:
+        self.client.set_tag(run.info.run_id, "superseded_by", by.info.run_id)
+        self.client.set_terminated(run.info.run_id, "KILLED")
 
     def close_left(self, left: Mapping[str, str]) -> None:
         """Close the runs that dead workers left open: trial id -> its error, or "" for an interrupt.
@@ -140,15 +194,33 @@ class Tracker:
         """
         for run in self.runs("attributes.status = 'RUNNING'"):
             error = left.get(run.data.tags.get("trial_id", ""))
-            if error:
-                RunLog(self.client, run.info.run_id).fail(error)
-            elif error is not None:
-                self.client.set_terminated(run.info.run_id, "KILLED")
+            if error is not None:
+                RunLog(self, run.data.tags["trial_id"], run.info.run_id, set()).close(error)
 
-    def mirror(self, original: Run, trial: Trial) -> None:
-        """Record ``trial`` as finished by the training of ``original``, an equal model: same values, marked as such."""
+    def deliver(self, spool: Spool, log: "RunLog | None" = None) -> None:
+        """Tell MLflow all that ``spool`` holds, in order, the mark FINISHED last; what it knows already adds nothing.
+
+        ``log`` is the trial's open run, if it is known. A trial without results stays open for its next attempt, as
+        failed or interrupted.
+        """
+        head, trained = spool.head, spool.results
+        if head is None:
+            return
+        if trained and self.finished(head.trial):
+            self.settle(head.trial)  # someone else was faster, or the answer to the last call was lost
+        elif log := log or self.start(head):
+            log.epochs(spool.epochs)
+            if trained:
+                log.finish(trained[0], trained[1], spool.files)
+            else:
+                log.close(spool.error)
+        for twin in head.twins if trained else ():
+            self.mirror(self.finished(head.trial)[head.trial], twin)
+
+    def mirror(self, original: Run, twin: Head) -> None:
+        """Record ``twin`` as finished by the training of ``original``, an equal model: same values, marked as such."""
         tags = {k: v for k, v in original.data.tags.items() if not k.startswith("mlflow.") and k != "trial_id"}
-        log = self.start(trial, tags | {"same_as": original.data.tags["trial_id"]})
+        log = self.start(replace(twin, tags={**tags, **twin.tags, "same_as": original.data.tags["trial_id"]}))
         if log is None:
             return
         run_id = original.info.run_id
@@ -157,7 +229,7 @@ class Tracker:
         for name in ("confusion", "split"):
             self.client.log_artifacts(log.run_id, str(folder / name), name)
         self.client.log_artifact(log.run_id, str(folder / "predictions.csv"))
-        self.client.set_terminated(log.run_id, "FINISHED")
+        log.close("", "FINISHED")
 
     def mean_epochs(self, variant: str) -> dict[str, float]:
         """Temporal block -> mean number of epochs of the finished runs of one grid."""
@@ -197,47 +269,49 @@ class Tracker:
 
 
 class RunLog:
-    """One open run. Epochs are buffered and sent together every quarter of a minute, and at the end."""
+    """One open run; ``known`` are the epochs that it holds already."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self.client, self.run_id = client, run_id
-        self._buffer: list[Metric] = []
-        self._flushed = time.monotonic()
+    def __init__(self, tracker: Tracker, trial: str, run_id: str, known: set[int]) -> None:
+        self.tracker, self.trial, self.run_id, self.known = tracker, trial, run_id, known
 
-    def epoch(self, number: int, row: Mapping[str, float]) -> None:
-        """Note the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
-        when = int(row["timestamp_ms"])
-        self._buffer += [Metric(k, v, when, number) for k, v in row.items() if k not in ("epoch", "timestamp_ms")]
-        if time.monotonic() - self._flushed > _FLUSH_S:
-            self.flush()
+    def epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Send the epochs that the run does not hold yet. ``row["timestamp_ms"]`` says when they were measured."""
+        queue: list[Metric] = []
+        for row in (r for r in rows if int(r["epoch"]) not in self.known):
+            number, when = int(row["epoch"]), int(row["timestamp_ms"])
+            values = [Metric(k, v, when, number) for k, v in row.items() if k not in ("epoch", "timestamp_ms")]
+            if len(queue) + len(values) > _BATCH:  # an epoch goes whole, or a second try could not tell it is there
+                self.send(queue)
+                queue = []
+            queue += values
+            self.known.add(number)
+        if queue:
+            self.send(queue)
 
-    def flush(self) -> None:
-        """Send what is buffered."""
-        self.send(self._buffer)
-        self._buffer = []
-        self._flushed = time.monotonic()
-
-    def send(self, metrics: Iterable[Metric], tags: Mapping[str, str] | None = None) -> None:
+    def send(self, metrics: Iterable[Metric]) -> None:
         """Send metrics, in batches of the size that MLflow takes."""
         queue = list(metrics)
-        for at in range(0, max(len(queue), 1), 1000):
-            self.client.log_batch(
-                self.run_id, metrics=queue[at : at + 1000], tags=[RunTag(k, v) for k, v in (tags or {}).items()]
-            )
+        for at in range(0, len(queue), _BATCH):
+            self.tracker.client.log_batch(self.run_id, metrics=queue[at : at + _BATCH])
 
-    def finish(self, results: Mapping[str, float], folder: Path) -> None:
-        """Send the rest, the results and all files of ``folder``; the mark FINISHED goes last."""
-        self.client.log_artifacts(self.run_id, str(folder))
-        now = int(time.time() * 1000)
-        self._buffer += [Metric(k, v, now, 0) for k, v in results.items()]
-        self.flush()
-        self.client.set_terminated(self.run_id, "FINISHED")
+    def finish(self, when_ms: int, results: Mapping[str, float], folder: Path) -> None:
+        """Send all files of ``folder`` and the results; the mark FINISHED goes last."""
+        self.tracker.client.log_artifacts(self.run_id, str(folder))
+        self.send(Metric(k, v, when_ms, 0) for k, v in results.items())
+        self.close("", "FINISHED")
 
-    def fail(self, error: str) -> None:
-        """Mark the run as failed; what was measured stays, and the trial will be tried again by the next call."""
-        self.flush()
-        self.client.set_tag(self.run_id, "error", error[:4900])
-        self.client.set_terminated(self.run_id, "FAILED")
+    def close(self, error: str, status: str = "KILLED") -> None:
+        """Mark the run as failed with ``error``, else with ``status``."""
+        if error:
+            self.tracker.client.set_tag(self.run_id, "error", without_secrets(error)[:4900])
+        self.tracker.client.set_terminated(self.run_id, "FAILED" if error else status)
+        if status == "FINISHED":
+            self.tracker.settle(self.trial)
+
+
+def the_one(finished: Iterable[Run]) -> Run:
+    """Which of several finished runs of one trial counts: the one begun first, and the same for whoever asks."""
+    return min(finished, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
 def grid_tags(corpora: Iterable[Any], seeds: int, variant: str) -> dict[str, str]:
@@ -249,7 +323,7 @@ def grid_tags(corpora: Iterable[Any], seeds: int, variant: str) -> dict[str, str
 def serve(where: Location, host: str, port: int) -> int:
     """MLflow's pages on ``where`` until interrupted; one worker and no job runner, a quarter of the usual memory."""
     if where.uri.startswith("http"):
-        print(f"the tracking server has its own pages: {_without_secrets(where.uri)}")
+        print(f"the tracking server has its own pages: {where.shown}")
         return 0
     print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
@@ -258,6 +332,16 @@ def serve(where: Location, host: str, port: int) -> int:
     return subprocess.call(command, env={**os.environ, **places, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 
-def _without_secrets(text: str) -> str:
+def without_secrets(text: str) -> str:
     """The text with every ``scheme://user:password@host`` without its middle."""
     return re.sub(r"://\S*@", "://", text)
+
+
+def _is_passing(uri: str, error: BaseException | None) -> bool:
+    """Whether the store may answer later: a server that is down, not a wrong address, password or file."""
+    said = str(error)
+    if uri.startswith("sqlite"):
+        return "locked" in said
+    if uri.startswith("http"):
+        return getattr(error, "error_code", "INTERNAL_ERROR") in _PASSING and "valid JSON" not in said
+    return not re.search("authentication|does not exist|[Nn]o such|load plugin|driver", said)

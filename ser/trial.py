@@ -1,11 +1,9 @@
 """One trial on one worker: features from the store, training, everything into its run. Knows nothing of Ray."""
 
-import fcntl
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,16 +13,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ser import figures, metrics
+from ser import attempt, figures, metrics
 from ser.batches import Items
+from ser.courier import Courier
 from ser.errors import BadInput
 from ser.manifest import SPLITS
 from ser.plan import Plan
 from ser.splits import prove
+from ser.spool import Head, Spool, work_id
 from ser.store import Features, Store
 from ser.study import Trial
-from ser.track import Location, Tracker, grid_tags
-from ser.train import CorpusData, Diverged, Outcome, Predictions, train
+from ser.track import Location, grid_tags, without_secrets
+from ser.train import CorpusData, Diverged, Outcome, Predictions, is_out_of_memory, train
 
 _SHARE_OF_FREE = 0.1  # of a card's free memory, for one corpus's side in one of several processes on the card
 
@@ -74,6 +74,7 @@ def job_of(
         "code_version": code,
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),
+        "work": work_id(work),
     }
     return Job(
         study=plan.study.name,
@@ -98,67 +99,93 @@ def _labelled(classes: Mapping[str, int], rows: list[tuple[str, str]]) -> tuple[
     return tuple(name for name, _ in rows), tuple(classes[label] for _, label in rows)
 
 
-def run(job: Job, trial: Trial, heartbeat: Callable[[int, Mapping[str, float]], None]) -> dict[str, Any]:
+def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], None] | None = None) -> dict[str, Any]:
     """Run ``trial`` to its finished run in MLflow, from its last checkpoint if there is one.
 
-    Returns {"status": "finished" | "failed" | "busy", ...} with ``wa/<corpus>``, ``ua/<corpus>`` and seconds.
-    "busy": another process holds the trial. "failed": the run says why. Other exceptions are worth another try.
+    Returns {"status": "finished" | "kept" | "failed" | "busy", ...} with ``wa/<corpus>``, ``ua/<corpus>`` and seconds.
+    "kept": trained, and spooled as MLflow is away. "busy": another process holds the trial. "failed": the run says why.
+    Other exceptions are worth another try. ``on_epoch`` hears of every epoch, those before an interruption included.
     """
     started = time.perf_counter()
     torch.set_num_threads(job.threads)
     if job.device != "cpu":
         torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
-    folder = Path(job.work) / "trials" / trial.id
-    with _owned(folder) as owned:
-        if not owned:
+    spool = Spool(job.work, trial.id)
+    with spool.owned() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
+        if not (owned and claimed):
             return {"status": "busy"}
-        tracker = Tracker(job.where, job.study)
-        log = tracker.start(trial, {**job.tags, **{f"fingerprint/{c.name}": c.fingerprint for c in trial.corpora}})
-        if log is not None:
-            try:
-                data = {c.name: load(job, c.name) for c in trial.corpora}
+        courier = Courier(job.where, spool)
+        if not spool.results:
+            if not courier.open(head_of(job, trial)):
+                spool.delivered(job.where.shown)
+                return {"status": "finished"}
+            spool.begin(head_of(job, trial))
+            if error := _train(job, trial, spool, courier, started, on_epoch or (lambda epoch, row: None)):
+                spool.fail(error)
+                courier.deliver()
+                return {"status": "failed", "error": error}
+        _, results = spool.results or (0, {})
+        status = "finished" if courier.deliver() else "kept"
+    return {"status": status, **results, "seconds/total": time.perf_counter() - started, "reason": courier.reason}
 
-                def report(epoch: int, row: dict[str, float]) -> None:
-                    log.epoch(epoch, row)
-                    heartbeat(epoch, row)
 
-                outcome = train(trial, data, folder / "checkpoint.pt", job.device, report)
-            except (Diverged, BadInput) as error:
-                log.fail(f"{type(error).__name__}: {error}")
-                return {"status": "failed", "error": str(error)}
-            results = _results(trial, outcome)
-            _write_files(job, trial, outcome, folder / "files")
-            results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
-            log.finish(results, folder / "files")
-        for twin in job.mirrors.get(trial.id, ()):
-            tracker.mirror(tracker.finished(trial.id)[trial.id], twin)
-    shutil.rmtree(folder, ignore_errors=True)
-    if log is None:
-        return {"status": "finished"}
-    return {"status": "finished", **results, "seconds/total": time.perf_counter() - started}
+def _train(
+    job: Job, trial: Trial, spool: Spool, courier: Courier, started: float, on_epoch: Callable[..., None]
+) -> str:
+    """Train ``trial`` and leave its results in ``spool``. Returns why it cannot be trained, or ""."""
+    now = attempt.begin(spool.folder)
+    last = attempt.last_error(spool.folder) or "its worker died"
+    if now.starts > attempt.STARTS:
+        return f"{attempt.STARTS} attempts did not finish epoch {now.epoch + 1}; the last: {last}"
+
+    def report(epoch: int, row: dict[str, float]) -> None:
+        nonlocal now
+        spool.epoch(epoch, row)
+        if epoch > now.epoch:
+            now = attempt.progressed(spool.folder, now, epoch)
+        on_epoch(epoch, row)
+        courier.carry()
+
+    while True:
+        try:
+            data = {c.name: load(job, c.name) for c in trial.corpora}
+            outcome = train(trial, data, spool.folder / "checkpoint.pt", job.device, report, now.split)
+            break
+        except (Diverged, BadInput) as error:
+            return without_secrets(f"{type(error).__name__}: {error}")
+        except Exception as error:
+            said = without_secrets(f"{type(error).__name__}: {error}")
+            attempt.note(spool.folder, said, heeded=True)
+            if not is_out_of_memory(error):
+                raise
+            if now.split >= trial.training.batch_size:
+                return f"out of memory with a single utterance at a time: {said}"
+        now = attempt.smaller(spool.folder, now)  # outside of the handler, which holds the tensors of the failed try
+        if job.device != "cpu":
+            torch.cuda.empty_cache()
+    results = _results(trial, outcome)
+    _write_files(job, trial, outcome, spool.files)
+    results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
+    spool.complete(results | ({"batch_split": float(now.split)} if now.split > 1 else {}))
+    return ""
+
+
+def head_of(job: Job, trial: Trial) -> Head:
+    """What the run of ``trial`` says of itself, and of the equal trials that share its training."""
+    prints = {f"fingerprint/{c.name}": c.fingerprint for c in trial.corpora}
+    twins = tuple(head_of(job, twin) for twin in job.mirrors.get(trial.id, ()))
+    return Head(trial.study, trial.id, trial.title, trial.params(), {**job.tags, **prints}, twins)
 
 
 def is_free(job: Job, trial: Trial) -> bool:
     """Whether no living process works on ``trial``."""
-    folder = Path(job.work) / "trials" / trial.id
-    if not folder.exists():
-        return True
-    with _owned(folder) as owned:
-        return owned
-
-
-@contextmanager
-def _owned(folder: Path) -> Iterator[bool]:
-    """One owner of a trial at a time. The lock dies with its process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+    spool = Spool(job.work, trial.id)
+    with open_store(job.store, job.work).claim(trial.id) as unclaimed:
+        if not spool.folder.exists():
+            return unclaimed
+        with spool.owned() as owned:
+            return owned and unclaimed
 
 
 def load(job: Job, corpus: str) -> CorpusData:

@@ -13,10 +13,6 @@ from ser.track import Tracker
 from ser.trial import job_of
 
 
-def quiet(epoch, row):
-    """Nobody listens."""
-
-
 @pytest.fixture
 def tracker(job):
     return Tracker(job.where, job.study)
@@ -31,7 +27,7 @@ def test_without_runs_there_is_the_studys_own_grid_and_no_result(tracker, paper)
 
 def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, study, trial_of):
     for trial in (trial_of("R"), trial_of("T+R", task="multi")):
-        one.run(job, trial, quiet)
+        one.run(job, trial)
     results, grid = collect(tracker, study)
     assert [(r.corpora, r.task, r.target, r.same_as != "") for r in results] == [
         (("ravdess",), "unified", "ravdess", False),
@@ -50,7 +46,7 @@ def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, s
 
 
 def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, plan):
-    one.run(job, trial_of("R"), quiet)
+    one.run(job, trial_of("R"))
     notes = "\n".join(collect(tracker, study)[1].notes)
     for said in ("a note", "code: test", "training.max_epochs = 2", plan.sources["ravdess"].corpus.fingerprint):
         assert said in notes
@@ -58,19 +54,19 @@ def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, pla
 
 def test_failures_are_listed_until_a_run_finishes(tracker, job, study, trial_of):
     trial = trial_of("R")
-    tracker.start(trial, job.tags).fail("Diverged: loss nan")
+    tracker.start(one.head_of(job, trial)).close("Diverged: loss nan")
     assert collect(tracker, study)[1].failures == {trial.title: "Diverged: loss nan"}
-    one.run(job, trial, quiet)
+    one.run(job, trial)
     assert collect(tracker, study)[1].failures == {}
 
 
 def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, trial_of, plan, features, tmp_path):
-    one.run(job, trial_of("R"), quiet)
+    one.run(job, trial_of("R"))
     longer = study.override("training.max_epochs", 3)
     other = resolve(longer, {name: manifests[name] for name in plan.sources})
     other_job = job_of(other, job.where, tmp_path, str(features), "cpu", 1, "test", [])
     (trial,) = [t for t in other.to_train if t.title == trial_of("R", temporal="tdnn").title]
-    one.run(other_job, trial, quiet)
+    one.run(other_job, trial)
     results, grid = collect(tracker, study)
     assert {r.temporal for r in results} == {"tdnn"}
     assert any(f"--variant {plan.variant} (2 runs)" in note for note in grid.notes)
@@ -80,13 +76,13 @@ def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, t
 
 
 def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
-    one.run(replace(job, tags={**job.tags, "data": "demo"}), trial_of("R"), quiet)
+    one.run(replace(job, tags={**job.tags, "data": "demo"}), trial_of("R"))
     _, grid = collect(tracker, study)
     assert (grid.demo, grid.papers_own) == (True, False)
 
 
 def test_curves_are_of_the_best_trial_of_each_target(tracker, job, study, trial_of):
-    one.run(job, trial_of("R"), quiet)
+    one.run(job, trial_of("R"))
     results, grid = collect(tracker, study)
     ((title, curve),) = best_curves(tracker, results, grid).items()
     history = tracker.client.get_metric_history(results[0].run_id, "val/loss")

@@ -16,7 +16,7 @@ from ser import launch
 from ser import trial as one
 from ser.cli import main
 from ser.errors import BadInput
-from ser.launch import Profile
+from ser.profile import Profile
 from ser.track import Location, Tracker
 from ser.trial import job_of
 
@@ -25,7 +25,7 @@ class Heard:
     """A listener that keeps what it is told."""
 
     def __init__(self):
-        self.results, self.errors = {}, {}
+        self.results, self.errors, self.lines = {}, {}, []
 
     def started(self, at_once):
         self.at_once = at_once
@@ -35,6 +35,9 @@ class Heard:
 
     def failed(self, trial, error):
         self.errors[trial.id] = error
+
+    def told(self, line):
+        self.lines.append(line)
 
 
 LOCAL = Profile.read("local")
@@ -60,7 +63,7 @@ def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     runs = Tracker(job.where, job.study).runs()
     assert sorted(r.data.tags["trial_id"] for r in runs) == sorted([*(t.id for t in trials), *mirrored(job, trials)])
 
-    monkeypatch.delattr(launch, "_session")  # a second call needs no workers
+    monkeypatch.delattr(launch, "_Crew")  # a second call needs no workers
     assert launch.run(job, trials, LOCAL, None, heard).trained == 0
     assert ended(job) == {r.info.run_id: r.info.end_time for r in runs}
 
@@ -69,7 +72,7 @@ def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     shutil.copy(empty_ledger, alone / "mlflow.db")
     plain = job_of(plan, Location.of(alone, None), alone, str(features), "cpu", 1, "test", [])
     for trial in trials:
-        one.run(plain, trial, lambda epoch, row: None)
+        one.run(plain, trial)
     expected = scores(plain)
     for trial_id, table in scores(job).items():
         pd.testing.assert_frame_equal(table, expected[trial_id])
@@ -170,8 +173,8 @@ def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, empty_l
 
 def test_a_duplicate_that_nobody_recorded_is_recorded_by_the_next_call(job, trial_of, monkeypatch):
     trial = trial_of("R")
-    one.run(job_without_mirrors(job), trial, lambda epoch, row: None)
-    monkeypatch.delattr(launch, "_session")
+    one.run(job_without_mirrors(job), trial)
+    monkeypatch.delattr(launch, "_Crew")
     launch.run(job, [trial], LOCAL, None, Heard())
     assert Tracker(job.where, job.study).finished().keys() == {trial.id, *mirrored(job, [trial])}
 

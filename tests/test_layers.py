@@ -15,11 +15,13 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     {"cli", "options"},
     {"gather", "launch", "collect", "show", "cost", "demo"},
+    {"workers"},
     {"trial", "report"},
+    {"courier", "profile"},
     {"track", "train", "plan", "figures", "tables", "evidence", "published"},
     {"batches", "checkpoint", "network", "store", "splits", "scan"},
-    {"corpora", "frontends", "augment", "models"},
-    {"audio", "recordings", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
+    {"corpora", "frontends", "augment", "models", "spool", "attempt"},
+    {"sealed", "audio", "recordings", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
 )
 
 
@@ -74,7 +76,7 @@ def users(tool):
     return {name_of(p) for p in FILES if any(name.split(".")[0] == tool for name in imports(p))}
 
 
-@pytest.mark.parametrize(("tool", "file"), [("ray", "ser.launch"), ("mlflow", "ser.track"), ("rich", "ser.show")])
+@pytest.mark.parametrize(("tool", "file"), [("ray", "ser.workers"), ("mlflow", "ser.track"), ("rich", "ser.show")])
 def test_one_file_knows_each_tool(tool, file):
     assert users(tool) == {file}
 

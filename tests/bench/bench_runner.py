@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ser import demo, gather, launch, show
+from ser.profile import Profile
 from ser.store import Store
 from ser.track import Location
 from ser.train import train
@@ -40,7 +41,7 @@ def main() -> None:
 
         with show.Live(plan.to_train, 0, work / "log") as live:
             start = time.perf_counter()
-            summary = launch.run(job, plan.to_train, launch.Profile.read("local"), None, live)
+            summary = launch.run(job, plan.to_train, Profile.read("local"), None, live)
             wall = time.perf_counter() - start
     own = (wall * summary.slots - summary.training_seconds) / len(plan.trials)
     print(f"{len(plan.trials)} trials, {summary.trained} trained, {summary.slots:g} at once")

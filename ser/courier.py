@@ -1,0 +1,99 @@
+"""From trials' folders to MLflow, now or later: training never waits long for the tracking store, and nothing is lost.
+
+While the store is away everything stays in the spool; tries become rarer, up to five minutes apart.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ser.errors import Away, BadInput
+from ser.spool import Head, Spool
+from ser.track import Location, RunLog, Tracker
+
+_EVERY_S = 15.0  # telling costs about as much whether it carries one epoch or fifty
+_LONGEST_S = 300.0
+
+
+class Courier:
+    """Of one trial. No method raises because of the store."""
+
+    def __init__(self, where: Location, spool: Spool) -> None:
+        self.where, self.spool = where, spool
+        self.reason = ""  # why the last try failed
+        self._log: RunLog | None = None
+        self._pause_s = _EVERY_S
+        self._next = time.monotonic() + _EVERY_S
+
+    def open(self, head: Head) -> bool:
+        """Begin or continue the trial's run. False: it need not be trained, as the store has a finished run of it."""
+        try:
+            self._log = Tracker(self.where, head.study).start(head)
+        except (Away, BadInput) as error:
+            self._away(error)
+            return not self.spool.known_by(self.where.shown)
+        return self._log is not None
+
+    def carry(self) -> None:
+        """Send the epochs that were added since, if it is time."""
+        if time.monotonic() < self._next:
+            return
+        try:
+            if self._log is None:
+                head = self.spool.head
+                self._log = Tracker(self.where, head.study).start(head) if head else None
+            if self._log is not None:
+                self._log.epochs(self.spool.epochs)
+        except (Away, BadInput) as error:
+            self._away(error)
+        else:
+            self._pause_s = _EVERY_S
+            self._next = time.monotonic() + _EVERY_S
+
+    def deliver(self) -> bool:
+        """Send everything, as far as it goes; a trained trial's folder is removed. False: it stays spooled."""
+        head = self.spool.head
+        if head is None:
+            return False
+        try:
+            tracker = self._log.tracker if self._log else Tracker(self.where, head.study)
+            tracker.deliver(self.spool, self._log)
+        except (Away, BadInput, OSError) as error:
+            self._away(error)
+            return False
+        if self.spool.results:
+            self.spool.delivered(self.where.shown)
+        return True
+
+    def _away(self, error: Exception) -> None:
+        # What of the last call arrived is not known: the run is looked up again before more is sent.
+        self._log, self.reason = None, str(error)
+        self._next = time.monotonic() + self._pause_s
+        self._pause_s = min(self._pause_s * 2, _LONGEST_S)
+
+
+@dataclass
+class Synced:
+    """What ``sync`` found: ids of trials."""
+
+    delivered: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)  # trained, and the store is away
+    open: list[str] = field(default_factory=list)  # not trained to the end: `ser run` goes on
+    held: list[str] = field(default_factory=list)  # a living process works on it
+    reason: str = ""
+
+
+def sync(where: Location, work: Path) -> Synced:
+    """Deliver what earlier processes left in ``work``; once the store is found away, only count the rest."""
+    out = Synced()
+    for spool in Spool.all(work):
+        with spool.owned() as owned:
+            if not owned:
+                out.held.append(spool.trial)
+                continue
+            trained = spool.results is not None
+            courier = Courier(where, spool)
+            gone = not out.reason and courier.deliver()
+            out.reason = out.reason or courier.reason
+            (out.delivered if gone and trained else out.kept if trained else out.open).append(spool.trial)
+    return out

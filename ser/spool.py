@@ -1,0 +1,150 @@
+"""What MLflow shall hear of a trial, on disk until it has heard it: a trial's folder is its outbox.
+
+Training only ever writes here. A courier (``ser.courier``) carries it on, now or after an outage, from this process or
+a later one. ``results.json`` is written last and makes a trial trained, with checksums of the files it tells of.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from ser import sealed
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a run says of itself before its first epoch. ``twins`` are equal trials that share the training."""
+
+    study: str
+    trial: str
+    title: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    twins: tuple["Head", ...] = ()
+
+
+class Spool:
+    """The folder ``work/trials/<trial>``; what is delivered leaves only a mark in ``work/finished``."""
+
+    def __init__(self, work: str | Path, trial: str) -> None:
+        self.trial = trial
+        self.folder = Path(work) / "trials" / trial
+        self.mark = Path(work) / "finished" / trial
+        self.files = self.folder / "files"
+
+    @classmethod
+    def all(cls, work: str | Path) -> list["Spool"]:
+        """Every trial of a work folder that is not delivered, by id."""
+        return [cls(work, folder.name) for folder in sorted((Path(work) / "trials").glob("*/")) if folder.is_dir()]
+
+    @contextmanager
+    def owned(self) -> Iterator[bool]:
+        """One owner of a trial at a time; yields whether it is the caller. The lock dies with its process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "lock"
+        with path.open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The owner before may have delivered the trial and removed the folder since it was opened here.
+                owned = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
+            except (BlockingIOError, FileNotFoundError):
+                owned = False
+            yield owned
+
+    def begin(self, head: Head) -> None:
+        """Start, or start over after an interruption: epochs will be told again from the checkpoint's history."""
+        for name in ("epochs.jsonl", "error.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        sealed.write(self.folder / "run.json", asdict(head))
+
+    def epoch(self, number: int, row: Mapping[str, float]) -> None:
+        """Note the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
+        with (self.folder / "epochs.jsonl").open("a") as file:
+            file.write(sealed.line({**row, "epoch": number}) + "\n")
+
+    def complete(self, results: Mapping[str, float]) -> None:
+        """Note the results. From here on the trial is trained, and only has to be delivered."""
+        told = {"timestamp_ms": int(time.time() * 1000), "results": dict(results), "files": self._checksums()}
+        sealed.write(self.folder / "results.json", told)
+
+    def _checksums(self) -> dict[str, int]:
+        paths = sorted(p for p in self.files.rglob("*") if p.is_file())
+        return {str(p.relative_to(self.files)): crc32(p.read_bytes()) for p in paths}
+
+    def fail(self, error: str) -> None:
+        """Note why the trial ended without results."""
+        sealed.write(self.folder / "error.json", {"error": error})
+
+    def delivered(self, uri: str) -> None:
+        """Remember that the tracking store at ``uri`` has it, and drop all else."""
+        self.mark.parent.mkdir(parents=True, exist_ok=True)
+        sealed.write(self.mark, {"uri": uri})
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def known_by(self, uri: str) -> bool:
+        """Whether the tracking store at ``uri`` has the finished run, as far as this work folder remembers."""
+        told = _read(self.mark)
+        return told is not None and told.get("uri") == uri
+
+    @property
+    def head(self) -> Head | None:
+        """What ``begin`` noted; None where nothing was."""
+        told = _read(self.folder / "run.json")
+        return None if told is None else _head(told)
+
+    @property
+    def epochs(self) -> list[dict[str, float]]:
+        """The rows noted so far, by epoch; a damaged line ends them, and the next attempt notes them again."""
+        rows: dict[float, dict[str, float]] = {}
+        try:
+            for text in (self.folder / "epochs.jsonl").read_bytes().splitlines():
+                row = sealed.parse(text, self.folder)
+                rows[row["epoch"]] = row
+        except (OSError, sealed.Damaged):
+            pass
+        return [rows[number] for number in sorted(rows)]
+
+    @property
+    def results(self) -> tuple[int, dict[str, float]] | None:
+        """(when in ms, results) of a trained trial; None too where a file is not as it was when they were noted."""
+        told = _read(self.folder / "results.json")
+        return (told["timestamp_ms"], told["results"]) if told and told["files"] == self._checksums() else None
+
+    @property
+    def error(self) -> str:
+        """Why the trial failed; "" where it did not."""
+        told = _read(self.folder / "error.json")
+        return "" if told is None else str(told["error"])
+
+
+def work_id(work: Path) -> str:
+    """A random name that a work folder keeps for ever, by which its runs are known wherever it is moved."""
+    path = work / "id"
+    if not path.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".id.{os.getpid()}")
+        temporary.write_text(secrets.token_hex(8))
+        with suppress(FileExistsError):  # another process was faster
+            os.link(temporary, path)
+        temporary.unlink()
+    return path.read_text()
+
+
+def _head(told: Mapping[str, Any]) -> Head:
+    return Head(**{**told, "twins": tuple(_head(twin) for twin in told["twins"])})
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where the file is absent or damaged: then what it told has to be found out anew."""
+    try:
+        return sealed.read(path)
+    except (OSError, sealed.Damaged):
+        return None
