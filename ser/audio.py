@@ -26,6 +26,7 @@ _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLA
 _BYTES = 1 << 32  # as much as a WAV header can say
 _SAMPLES = 1 << 30  # of all channels in one file: 18 hours at 16 kHz, and 4 GiB of memory
 _SHORTEST_S = 1e-3  # a sample at least at any rate
+_LOUDEST = 2.0**31  # floats that hold 32-bit integers; beyond lie bytes that are no floats
 _SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step: nothing was recorded
 
 
@@ -96,6 +97,8 @@ def decode(data: bytes) -> tuple[Wave, int]:
         mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
     if not np.isfinite(mono).all():
         raise UnusableAudio("NaN or infinite samples")
+    if (peak := float(max(mono.max(), -mono.min()))) > _LOUDEST:
+        raise UnusableAudio(f"damaged: a sample of {peak:.1e}, where 1 is full scale")
     return np.ascontiguousarray(mono), rate_hz
 
 

@@ -56,6 +56,7 @@ def announcing_much() -> bytes:
         (encoded(np.full(100, np.inf, np.float32), subtype="FLOAT"), "infinite"),
         (encoded(np.full((100, 2), 3e38, np.float32), subtype="FLOAT"), "infinite"),
         (encoded(np.full(100, 1e300), subtype="DOUBLE"), "infinite"),
+        (encoded(-TONE * np.float32(1e30), subtype="FLOAT"), "a sample of 5.0e"),
         (announcing_much(), "damaged header: 343597"),
         (encoded(rate_hz=8), "damaged header: a rate of 8 Hz"),
     ],
@@ -85,6 +86,11 @@ def test_lossless_formats_give_the_same_wave(data: bytes, tolerance: float) -> N
     assert wave.shape == TONE.shape
     assert wave.flags.c_contiguous
     assert np.abs(wave - TONE).max() <= tolerance
+
+
+def test_floats_that_hold_integers_are_sound() -> None:
+    wave, _ = audio.decode(encoded(TONE * np.float32(2**31 - 128), subtype="FLOAT"))
+    assert wave.max() > 1e9
 
 
 def test_stereo_is_the_mean_of_its_channels() -> None:

@@ -72,6 +72,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "NaN": (holding(lambda w: with_value(w, np.nan)), "NaN or infinite samples"),
     "infinity": (holding(lambda w: with_value(w, -np.inf)), "NaN or infinite samples"),
     "too loud": (holding(lambda w: encoded(1e300 * w, "DOUBLE")), "NaN or infinite samples"),
+    "no floats": (holding(lambda w: encoded(1e30 * w, "FLOAT")), "damaged: a sample of "),
     "a click": (holding(lambda w: encoded(w[600:601])), "only 1 samples"),
     "odd rate": (holding(lambda w: encoded(w, rate_hz=7)), "damaged header: a rate of 7 Hz"),
     "a hole": (hole, "cannot be read: 1099511627776 bytes, more than"),

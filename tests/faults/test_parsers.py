@@ -32,7 +32,7 @@ from ser.scan import scan
 LOADERS = registry.names("corpora")
 Made = Callable[[str], Path]
 searched = settings(
-    max_examples=int(os.environ.get("SER_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("SER_EXAMPLES", "20")),
     deadline=10_000,
     suppress_health_check=list(HealthCheck),
 )
