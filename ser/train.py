@@ -5,6 +5,7 @@ epoch. So a run that goes on from its checkpoint gives the same numbers as one t
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -244,7 +245,8 @@ def _validate(run: _Run, epoch: int) -> dict[str, float]:
         logits = _logits(run.network, items, run.split)
         loss = row[f"val/loss/{name}"] = run.losses[name](logits, items.labels).item()
         if not math.isfinite(loss + _sum_of_weights(run.network).item()):
-            spoilt = [items.names[i] for i in (~logits.isfinite().all(1)).nonzero().flatten().tolist()]
+            alone = _logits(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
+            spoilt = [items.names[i] for i in (~alone.isfinite().all(1)).nonzero().flatten().tolist()]
             settings = run.trial.training
             raise Diverged(
                 f"validation loss {loss} on {name} after epoch {epoch}, step {epoch * settings.steps_per_epoch}, "

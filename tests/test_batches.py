@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.batches import Items, Stream, sorted_batches
+from ser.batches import Items, Stream, parts, sorted_batches
 
 LENGTHS = np.random.default_rng(0).lognormal(5.5, 0.6, 700).astype(np.int64) + 1
 
@@ -82,6 +82,24 @@ def test_sorted_batches_hold_every_item_once_by_length_within_the_bound():
 
 def test_an_utterance_longer_than_the_bound_is_a_batch_of_its_own():
     assert [b.indices for b in sorted_batches(items([5, 3, 99]), frames=10)] == [(1, 0), (2,)]
+
+
+@pytest.mark.parametrize("split", [1, 2, 3, 5, 8, 9, 1000])
+def test_parts_keep_the_order_and_differ_by_one_at_most(split):
+    indices = (7, 3, 3, 1, 9, 0, 2, 5)
+    cut = parts(indices, split)
+    assert tuple(i for part in cut for i in part) == indices
+    assert len(cut) == min(split, 8)
+    assert max(map(len, cut)) - min(map(len, cut)) <= 1
+    assert all(cut)
+
+
+@pytest.mark.parametrize(("split", "frames"), [(1, 8192), (4, 2048), (100, 81)])
+def test_evaluation_in_parts_holds_so_many_times_fewer_frames(split, frames):
+    batches = list(sorted_batches(items(LENGTHS), split))
+    assert sorted(i for b in batches for i in b.indices) == list(range(len(LENGTHS)))
+    assert all(len(b.lengths) == 1 or len(b.lengths) * int(b.lengths.max()) <= frames for b in batches)
+    assert max(len(b.lengths) * int(b.lengths.max()) for b in batches) > frames / 2  # and not many times fewer
 
 
 def test_a_batch_keeps_features_lengths_and_labels_of_each_item_together():

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from ser import checkpoint
 from ser import train as loop
 from ser.batches import Items, Stream
 from ser.errors import BadInput
 from ser.metrics import confusion, ua
+from ser.registry import names
 from ser.study import Corpus, Part, Training, part
 from ser.train import CorpusData, Diverged, train
 
@@ -60,9 +62,9 @@ def trial(paper):
     return replace(made, temporal=made.temporal.changed(prep_units=8, units=8), training=budget)
 
 
-def trained(trial, data, folder, report=lambda epoch, row: None):
+def trained(trial, data, folder, report=lambda epoch, row: None, split=1):
     folder.mkdir(exist_ok=True)
-    return train(trial, data, folder / "checkpoint.pt", "cpu", report)
+    return train(trial, data, folder / "checkpoint.pt", "cpu", report, split)
 
 
 def untimed(history):
@@ -188,6 +190,169 @@ def test_a_loss_that_is_no_number_names_step_utterance_and_learning_rate(trial, 
     spoilt = replace(data["b"].train, features=[f * math.nan for f in data["b"].train.features])
     with pytest.raises(Diverged, match=r"loss nan at step 2, learning rate 0\.01, .*; batch: .*b/u\d+"):
         trained(replace(trial, normalise="none"), {**data, "b": replace(data["b"], train=spoilt)}, tmp_path)
+
+
+def with_block(trial, paper, temporal, **changed):
+    """The trial with a small temporal block of that name, all class frequencies apart."""
+    block = paper.block(temporal)
+    small = {k: 8 for k in ("units", "prep_units") if k in block.values()}
+    return replace(trial, temporal=block.changed(**small, **changed))
+
+
+def unbalanced(data):
+    """Classes of very different numbers, so that their weights differ."""
+    labels = torch.tensor([0] * 2 + [1] * 5 + [2] * 10 + [3] * 23)
+    return {c: replace(d, train=replace(d.train, labels=labels)) for c, d in data.items()}
+
+
+BLOCKS = names("models")
+
+
+@pytest.mark.parametrize("class_weights", ["inverse", "none"])
+@pytest.mark.parametrize("temporal", BLOCKS)
+def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp_path, temporal, class_weights):
+    trial = changed(with_block(trial, paper, temporal), class_weights=class_weights, max_epochs=1)
+    data = unbalanced(data)
+    torch.manual_seed(loop._integer([0, 0, 0]))
+    network = loop._network(trial, data)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=1e-5)
+    torch.manual_seed(loop._integer([0, 0, 2, 1]))
+    for step in range(10):
+        corpus = "ab"[step % 2]
+        items = data[corpus].train
+        batch = items.batch(Stream(items.lengths(), 8, 2, [0, 0, 1, step % 2]).indices(step // 2))
+        optimiser.zero_grad()
+        logits = network(batch.frames, batch.lengths, corpus)
+        torch.nn.functional.cross_entropy(logits, batch.labels, loop._class_weights(trial, items)).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimiser.step()
+    weights = trained(trial, data, tmp_path).weights
+    assert all(torch.equal(weights[k], v) for k, v in network.state_dict().items())
+
+
+def gradients(trial, data, split, indices):
+    """Of one mini-batch of corpus a in double precision, with its loss and norm."""
+    run = loop._begin(trial, data, "cpu", split)
+    run.network.double()
+    for loss in run.losses.values():
+        loss.double()
+    loss, norm = loop._gradients(run, "a", indices)
+    return [loss, norm] + [p.grad for p in run.network.parameters() if p.grad is not None]
+
+
+@pytest.mark.parametrize("class_weights", ["inverse", "none"])
+@pytest.mark.parametrize("pooling", ["mean", "mean_var"])
+@pytest.mark.parametrize("temporal", BLOCKS)
+def test_a_cut_batch_gives_the_gradients_of_the_whole_one(trial, data, paper, temporal, pooling, class_weights):
+    trial = replace(with_block(trial, paper, temporal, dropout=0.0), pooling=pooling)
+    trial = changed(trial, class_weights=class_weights, clip_norm=0.05)
+    double = {
+        c: replace(d, train=replace(d.train, features=[x.double() for x in d.train.features]))
+        for c, d in unbalanced(data).items()
+    }
+    indices = (0, 1, 20, 21, 22, 30, 7, 3)  # cut in three, each part lacks classes
+    whole = gradients(trial, double, 1, indices)
+    assert whole[1] > 0.05  # so that clipping matters
+    for split in (2, 3, 8):
+        for one, other in zip(gradients(trial, double, split, indices), whole, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_a_training_in_parts_goes_as_the_whole_one(trial, data, paper, tmp_path):
+    trial = changed(with_block(trial, paper, "tdnn", dropout=0.0), learning_rate=1e-3, max_epochs=2)
+    whole = trained(trial, data, tmp_path / "1")
+    for split in (2, 8):
+        parted = trained(trial, data, tmp_path / str(split), split=split)
+        assert untimed(parted.history) == [pytest.approx(row, rel=1e-3) for row in untimed(whole.history)]
+    single = trained(trial, data, tmp_path / "100", split=100)  # 8 in 8 parts is one by one already
+    assert all(torch.equal(parted.weights[k], v) for k, v in single.weights.items())
+
+
+def test_no_part_is_larger_than_its_share_in_training_and_evaluation(trial, data, tmp_path, monkeypatch):
+    drawn, genuine = {"train": set(), "frames": set()}, Items.batch
+
+    def noted(items, indices):
+        batch = genuine(items, indices)
+        if items in (data["a"].train, data["b"].train):
+            drawn["train"].add(len(indices))
+        elif len(indices) > 1:
+            drawn["frames"].add(len(indices) * int(batch.lengths.max()))
+        return batch
+
+    monkeypatch.setattr(Items, "batch", noted)
+    trial = changed(trial, max_epochs=1, steps_per_epoch=2)
+    trained(trial, data, tmp_path, split=200)
+    assert drawn["train"] == {1}
+    assert max(drawn["frames"]) <= 8192 // 200
+    trained(trial, data, tmp_path / "3", split=3)
+    assert drawn["train"] == {1, 2, 3}
+
+
+def test_a_training_that_ran_out_of_memory_goes_on_in_parts(trial, data, tmp_path):
+    trial = changed(trial, max_epochs=3, steps_per_epoch=2)
+
+    def short(epoch, row):
+        if epoch == 2:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        trained(trial, data, tmp_path, short)
+    whole = untimed(trained(trial, data, tmp_path / "whole").history)
+    assert untimed(trained(trial, data, tmp_path, split=2).history)[:2] == whole[:2]
+
+
+@pytest.mark.parametrize(
+    "exhaust", [lambda: torch.empty(2**55), lambda: bytearray(2**60), lambda: np.empty(2**58, np.float32)]
+)
+def test_what_is_too_large_to_allocate_is_out_of_memory(exhaust):
+    with pytest.raises((RuntimeError, MemoryError)) as error:
+        exhaust()
+    assert loop.is_out_of_memory(error.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"), False),
+        (ValueError("out of memory"), False),
+        (Diverged("loss nan"), False),
+        (KeyboardInterrupt(), False),
+    ],
+)
+def test_other_errors_are_not_taken_for_lack_of_memory(error, short):
+    assert loop.is_out_of_memory(error) is short
+
+
+@pytest.mark.parametrize("damage", ["network", "best", "progress", "more progress", "optimiser", "no optimiser"])
+def test_a_checkpoint_of_a_network_made_otherwise_is_no_checkpoint(trial, data, tmp_path, damage):
+    trial = changed(trial, max_epochs=2, steps_per_epoch=2)
+    whole = trained(trial, data, tmp_path)
+    path = tmp_path / "checkpoint.pt"
+    state = checkpoint.load(path)
+    weights = {k: torch.zeros(3) for k in state["network"]}
+    state |= {
+        "network": {"network": weights},
+        "best": {"best": {**state["best"], "pooling.u": torch.zeros(3)}},
+        "progress": {"progress": {"epoch": 2}},
+        "more progress": {"progress": state["progress"] | {"momentum": 0.1}},
+        "optimiser": {"optimiser": {"state": {}, "param_groups": []}},
+        "no optimiser": {"optimiser": None},
+    }[damage]
+    checkpoint.save(path, state)
+    assert_bit_equal(trained(trial, data, tmp_path), whole)
+
+
+def test_a_clock_that_jumps_back_changes_timestamps_only(trial, data, tmp_path, monkeypatch):
+    trial = changed(trial, steps_per_epoch=2)
+    whole = trained(trial, data, tmp_path / "whole")
+    clock = iter((5e9, 4e9, 3.0, 1e9))
+    monkeypatch.setattr(loop.time, "time", lambda: next(clock))
+    jumped = trained(trial, data, tmp_path)
+    assert [row["timestamp_ms"] for row in jumped.history] == [5e12, 4e12, 3e3, 1e12]
+    assert_bit_equal(jumped, whole)
 
 
 def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
