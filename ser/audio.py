@@ -83,7 +83,7 @@ def decode(data: bytes) -> tuple[Wave, int]:
         with soundfile.SoundFile(_Bytes(data)) as file:
             _check_plausible(data, file)
             announced = _frames_announced(data, file)
-            wave = file.read(dtype="float32", always_2d=True)
+            wave = file.read(file.frames, dtype="float32", always_2d=True)  # by number, for some codecs cannot seek
             rate_hz = file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise UnusableAudio(f"unreadable: {getattr(error, 'error_string', error)}") from None
@@ -114,18 +114,21 @@ def _check_plausible(data: bytes, file: soundfile.SoundFile) -> None:
 
 def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
     """Samples per channel that the header promises. libsndfile shortens a cut-off WAV silently, so WAV is read here."""
-    if data[:4] != b"RIFF" or file.subtype not in _WAV_BYTES:
-        return int(file.frames)
-    at = 12
-    while at + 8 <= len(data):
+    frames, at = int(file.frames), 12
+    while data[:4] == b"RIFF" and at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "little")
-        if data[at : at + 4] == b"data":
-            # Streaming writers leave the largest sizes as "unknown": then there is nothing to compare with.
-            return 0 if size >= 0xFFFFFF00 else size // (_WAV_BYTES[file.subtype] * file.channels)
-        at += 8 + size + size % 2
-    return int(file.frames)
+        at += 8
+        if data[at - 8 : at - 4] == b"data":
+            if size >= _UNKNOWN:
+                return 0  # nothing to compare with
+            if file.subtype in _WAV_BYTES:
+                return size // (_WAV_BYTES[file.subtype] * int(file.channels))
+            return frames * size // (len(data) - at) if at + size > len(data) > at else frames
+        at += size + size % 2
+    return frames
 
 
+_UNKNOWN = 0x7FFFF000  # and more: what streaming writers leave for a size, sox this, others the largest numbers
 _WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
 

@@ -59,6 +59,12 @@ def announcing_much() -> bytes:
         (encoded(-TONE * np.float32(1e30), subtype="FLOAT"), "a sample of 5.0e"),
         (announcing_much(), "damaged header: 343597"),
         (encoded(rate_hz=8), "damaged header: a rate of 8 Hz"),
+        (encoded(TONE[:20], subtype="G721_32")[:60], "no samples"),  # a codec that cannot seek
+        (encoded(subtype="G721_32")[:4060], r"truncated: \d+ of 1\d{4} samples"),
+        (encoded(subtype="ULAW")[:-1000], "truncated: 15000 of 16000"),
+        (encoded(subtype="IMA_ADPCM")[:-1000], "truncated"),
+        (encoded(subtype="MS_ADPCM")[:-1000], "truncated"),
+        (encoded(subtype="GSM610")[:-1000], "truncated"),
     ],
 )
 def test_unusable_bytes_are_refused_with_the_reason(data: bytes, reason: str) -> None:
@@ -75,6 +81,7 @@ def test_unusable_bytes_are_refused_with_the_reason(data: bytes, reason: str) ->
         (encoded(subtype="DOUBLE"), 1e-7),
         (encoded(subtype="PCM_U8"), 2e-2),
         (encoded(form="FLAC"), 2e-4),
+        (encoded(subtype="ULAW"), 2e-2),
         (encoded(form="WAVEX"), 2e-4),
         (encoded(np.stack([TONE, TONE], axis=1)), 2e-4),
     ],
@@ -98,6 +105,11 @@ def test_stereo_is_the_mean_of_its_channels() -> None:
     np.testing.assert_array_equal(wave, TONE / 2)
 
 
+def test_codecs_that_cannot_seek_are_read() -> None:
+    wave, _ = audio.decode(encoded(subtype="G721_32"))
+    assert np.corrcoef(wave[:RATE_HZ], TONE)[0, 1] > 0.99
+
+
 @pytest.mark.parametrize("form", ["MP3", "OGG"])
 def test_the_content_decides_not_the_name(tmp_path: Path, form: str) -> None:
     path = tmp_path / "tone.wav"
@@ -114,9 +126,10 @@ def test_a_header_that_leads_before_the_start_breaks_nothing_in_the_decoder() ->
         audio.decode(bytes(data))
 
 
-def test_wav_of_a_streaming_writer_has_no_length_to_compare_with() -> None:
+@pytest.mark.parametrize("size", [0x7FFFF000, 0xFFFFFFFF])
+def test_wav_of_a_streaming_writer_has_no_length_to_compare_with(size: int) -> None:
     data = bytearray(encoded())
-    data[40:44] = b"\xff\xff\xff\xff"
+    data[40:44] = size.to_bytes(4, "little")
     assert len(audio.decode(bytes(data))[0]) == RATE_HZ
 
 

@@ -124,7 +124,7 @@ def other_name(path: Path) -> None:
 
 def broken_stream(path: Path) -> None:
     data = bytearray(path.read_bytes())
-    start = 30 + len(NAME)
+    start = 30 + len(NAME) + 20  # behind what LZMA says of itself
     data[start : start + 200] = b"\xff" * 200
     path.write_bytes(bytes(data))
 
@@ -139,7 +139,7 @@ def broken_stream(path: Path) -> None:
         (broken_stream, zipfile.ZIP_STORED, "Bad CRC-32"),
         (broken_stream, zipfile.ZIP_DEFLATED, "Error -3"),
         (broken_stream, zipfile.ZIP_BZIP2, "Invalid data stream"),
-        (broken_stream, zipfile.ZIP_LZMA, ""),
+        (broken_stream, zipfile.ZIP_LZMA, "Corrupt input data"),
     ],
 )
 def test_a_zip_that_cannot_be_unpacked_is_told_and_leaves_nothing(
@@ -174,12 +174,12 @@ def test_a_name_twice_in_a_zip_is_refused(tmp_path: Path) -> None:
         emodb_scan(path, tmp_path / "cache")
 
 
-def test_zips_of_one_name_in_two_folders_are_both_read(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        archive(tmp_path / f"given/{folder}/x.zip", (f"{folder}/03a01Wa.wav", sound()), (f"{folder}/03a01Fa.wav", b""))
+def test_zips_of_one_name_in_two_folders_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    archive(tmp_path / "given/a/x.zip", (NAME, sound()))
+    archive(tmp_path / "given/b/x.zip", (NAME, b""))
     manifest = emodb_scan(tmp_path / "given", tmp_path / "cache")
     assert [u.uid for u in manifest.utterances] == ["emodb/03a01Wa"]
-    assert sorted(r.reason.partition(" of ")[0] for r in manifest.refused) == ["duplicate", "empty file", "empty file"]
+    assert [r.reason.partition(" of ")[0] for r in manifest.refused] == ["duplicate"]
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
