@@ -234,11 +234,12 @@ class Store:
             return None
 
     def _make(self, recipe: Recipe, target: Path, folder: Path | None, progress: Progress | None) -> None:
+        kept = {f"{_stem(shard)}.{kind}" for shard in recipe.shards() for kind in ("npy", "json")}
         try:
             target.mkdir(parents=True, exist_ok=True)
-            (target / "entry.json").unlink(missing_ok=True)
-            for left_by_a_killed_build in target.glob(".*"):
-                left_by_a_killed_build.unlink()
+            for path in list(target.iterdir()):  # the entry's mark, and what killed builds and other versions left
+                if path.name not in kept:
+                    path.unlink()
         except OSError as error:
             raise _cannot_write(target, error) from None
         self._compute(recipe, [s for s in recipe.shards() if not _is_whole(target, s)], target, folder, progress)
@@ -349,7 +350,7 @@ def _is_whole(target: Path, shard: range) -> bool:
         meta = _verified(target / f"{_stem(shard)}.npy")
     except Damaged:
         return False
-    return len(meta["frames"]) + len(meta["refused"]) == len(shard)  # shards of another version may be longer
+    return len(meta["frames"]) + len(meta["refused"]) == len(shard)  # shards of another version may be shorter
 
 
 def _checksum(path: Path) -> tuple[int, int]:

@@ -1,12 +1,15 @@
 """How fast the store is read, and what N readers cost in memory. Run it with python.
 
-Reading shuffled mini-batches from the memory map is compared with copying the same bytes inside memory. Memory is the
+Reading shuffled mini-batches from the memory map is compared with copying the same bytes inside memory. Opening, which
+verifies every byte, once per process, is compared with gathering the entry once. Memory is the
 proportional set size of processes that each hold the whole entry: shared pages count once among them.
 """
 
 import multiprocessing
+import os
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import psutil
 import soundfile
 
 from experiments.interaffection import study
+from ser import audio
 from ser.manifest import Utterance
 from ser.store import Features, Recipe, Store
 
@@ -36,11 +40,30 @@ def make(folder: Path) -> Made:
     for i in range(UTTERANCES):
         path = folder / f"{i}.wav"
         soundfile.write(path, 0.1 * rng.standard_normal(int(RATE_HZ * rng.lognormal(1.3, 0.6))), RATE_HZ)
-        items.append((Utterance(f"made/{i}", "made", str(path), "made/1", "neutral", "neutral", sha=str(i)), 0))
+        sha = audio.inspect(path).sha
+        items.append((Utterance(f"made/{i}", "made", str(path), "made/1", "neutral", "neutral", sha=sha), 0))
     recipe = Recipe("made", study.front_end, None, tuple(items))
     store = Store(folder / "store")
     store.build(recipe)
     return Made(folder / "store", recipe.key)
+
+
+def open_and_read(made: Made, batches: list[list[str]], threads: int) -> tuple[float, float]:
+    """Seconds to open the entry, and then to gather all batches for the first time; its files are in memory."""
+    start = time.perf_counter()
+    features = Store(made.store, jobs=threads).open(made.key)
+    opened = time.perf_counter()
+    for batch in batches:
+        np.concatenate([features.frames(name) for name in batch])
+    return opened - start, time.perf_counter() - opened
+
+
+def crc_speed() -> float:
+    """Bytes per second of one thread."""
+    block = np.ones(1 << 26, np.uint8)
+    start = time.perf_counter()
+    zlib.crc32(block)
+    return block.nbytes / (time.perf_counter() - start)
 
 
 def read(made: Made, batches: list[list[str]]) -> float:
@@ -82,6 +105,13 @@ def main() -> None:
         batches = [names[at : at + 16] for at in range(0, len(names), 16)]
         ratio = min(read(made, batches) / copy(features, batches) for _ in range(5))
         print(f"{features.nbytes / 1e6:.0f} MB in shuffled batches of 16: {ratio:.2f} x the time of a copy (target 2)")
+        print(f"checksums: {max(crc_speed() for _ in range(5)) / 1e9:.1f} GB/s a thread")
+        for threads in (1, os.cpu_count() or 1):
+            opening, reading = (
+                min(t) for t in zip(*(open_and_read(made, batches, threads) for _ in range(5)), strict=True)
+            )
+            ratio = opening / reading
+            print(f"opening with {threads} threads: {opening:.2f} s, {ratio:.2f} x the time of gathering all once")
         context = multiprocessing.get_context("spawn")
         totals = {}
         for readers in (1, READERS):

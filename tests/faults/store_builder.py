@@ -41,6 +41,7 @@ class Round:
     """What one entry went through."""
 
     kills: int = 0  # of builders, before the entry was complete
+    cut: int = 0  # shards that were being computed by a victim
     opened: int = 0  # while it was built, by a process of its own
     not_yet: int = 0  # the same, when there was nothing to open
     damaged: int = 0
@@ -98,10 +99,14 @@ class Siege:
     def build(self, node: int) -> None:
         genuine = store._write_shard
 
-        def logged(recipe, shard, target, folder):
-            done = genuine(recipe, shard, target, folder)
+        def told(*words):
             with self.log.open("a") as log:
-                log.write(f"shard {target} {shard.start}\n")
+                print(*words, file=log)
+
+        def logged(recipe, shard, target, folder):
+            told("begun", target, shard.start)
+            done = genuine(recipe, shard, target, folder)
+            told("done", target, shard.start)
             return done
 
         store._write_shard = logged
@@ -130,11 +135,11 @@ class Siege:
         observer = _child(self.observe)
         nodes = range(self.attack.builders)
         living = {_child(lambda node=node: self.build(node)): node for node in nodes}
-        longest_s = 0.05
+        longest_s = 0.02
         while living:
             longest_s *= 1.1  # however slow the machine, in the end somebody lives long enough
             time.sleep(self.dice.uniform(0, longest_s))
-            victims = [pid for pid in living if self.dice.random() < 0.4] if not self.mark.exists() else []
+            victims = [pid for pid in living if self.dice.random() < 0.6] if not self.mark.exists() else []
             for pid in victims:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
@@ -153,7 +158,8 @@ class Siege:
 
     def _judge(self, told: Round) -> None:
         lines = [line.split() for line in self.log.read_text().splitlines()]
-        written = Counter(tuple(line[1:]) for line in lines if line[0] == "shard")
+        written = Counter(tuple(line[1:]) for line in lines if line[0] == "done")
+        told.cut = sum(line[0] == "begun" for line in lines) - sum(written.values())
         told.shards, told.twice = sum(written.values()), sum(n - 1 for n in written.values())
         for line in lines:
             if line[0] == "seen":

@@ -162,13 +162,13 @@ def test_files_of_another_entry_are_not_taken_for_its_own(at, recipe, right, pap
 
 def test_shards_of_another_length_left_by_an_older_version_are_made_anew(tmp_path, recipe, right, monkeypatch):
     here = Store(tmp_path / "s")
-    monkeypatch.setattr(store, "_SHARD_ITEMS", 2 * SHARD)
+    monkeypatch.setattr(store, "_SHARD_ITEMS", SHARD // 2)
     older = here.build(recipe).folder
     assert frames(here.open(recipe.key)) == frames(right)
     monkeypatch.setattr(store, "_SHARD_ITEMS", SHARD)
     assert frames(here.build(recipe)) == frames(right)  # a whole entry is whole, however it is cut
     (older / "entry.json").unlink()
-    assert frames(here.build(recipe)) == frames(right)
+    assert digest(here.build(recipe).folder) == digest(right.folder)
 
 
 @pytest.mark.parametrize("moment", [0, 4_000_000_000])
@@ -524,7 +524,6 @@ def siege(tmp_path, recipe, right, **attack) -> list[dict]:
 def test_builders_killed_at_random_leave_what_an_undisturbed_one_leaves(tmp_path, recipe, right, rounds):
     for r in siege(tmp_path, recipe, right, seed=1, rounds=rounds, builders=8):
         assert (r["damaged"], r["twice"]) == (0, 0), r
-        assert r["shards"] == 3, r
 
 
 @pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.slow)])
