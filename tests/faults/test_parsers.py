@@ -33,7 +33,7 @@ LOADERS = registry.names("corpora")
 Made = Callable[[str], Path]
 searched = settings(
     max_examples=int(os.environ.get("SER_EXAMPLES", "20")),
-    deadline=10_000,
+    deadline=None,  # a busy machine is no failure
     suppress_health_check=list(HealthCheck),
 )
 ODD = [
