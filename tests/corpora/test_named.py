@@ -112,6 +112,23 @@ def test_ravdess_miniature(tmp_path: Path) -> None:
     assert stereo.seconds == 0.3
 
 
+@pytest.mark.parametrize(
+    ("loader", "right", "wrong"),
+    [
+        ("tess", "x/OAF_bar_sad.wav", "x/OAF_bar_\u017fad.wav"),  # equal to s where case is ignored
+        ("tess", "x/OAF_back_sad.wav", "x/OAF_bac\u212a_sad.wav"),
+        ("emodb", "x/03a01Wa.wav", "x/\u0660\u0663a01Wa.wav"),  # Arabic digits
+        ("ravdess", "x/03-01-01-01-01-01-01.wav", "x/03-01-01-01-01-01-1\u0661.wav"),
+        ("savee", "DC/a01.wav", "DC/a0\u0661.wav"),
+        ("savee", "DC/a01.wav", "DC/a02\n.wav"),
+    ],
+)
+def test_letters_and_digits_of_other_scripts_are_no_names(tmp_path: Path, loader: str, right: str, wrong: str) -> None:
+    found = listing(loader, tmp_path, [right, wrong])
+    assert [Path(u.path).name for u in found.utterances] == [Path(right).name]
+    assert [Path(r.what).name for r in found.refused] == [Path(wrong).name]
+
+
 LARGEST = (3, 2, 8, 2, 2, 2, 24)
 
 
