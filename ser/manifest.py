@@ -1,6 +1,5 @@
 """The utterance table of a corpus: what a loader found, what was refused and why, as one file a person can open."""
 
-import csv
 import hashlib
 import json
 import os
@@ -112,8 +111,8 @@ def write_csv(manifest: Manifest, path: Path) -> None:
     refused = pd.DataFrame([asdict(r) for r in manifest.refused], columns=["what", "reason"])
     for frame, target in ((to_frame(manifest.utterances), path), (refused, path.with_suffix(".refused.csv"))):
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        # All text is quoted, for pandas would leave a carriage return bare, which ends a line for every reader.
-        frame.map(_inert).to_csv(temporary, index=False, quoting=csv.QUOTE_NONNUMERIC, encoding="utf-8")
+        # With line ends as in RFC 4180 a bare carriage return is quoted, too: it ends a line for every reader.
+        frame.map(_inert).to_csv(temporary, index=False, lineterminator="\r\n", encoding="utf-8")
         os.replace(temporary, target)
 
 
