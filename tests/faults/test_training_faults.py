@@ -243,14 +243,14 @@ def test_a_weight_that_is_not_finite_is_noticed_with_the_next_loss(tmp_path, mon
         genuine(optimiser, *given)
         taken.append(1)
         if len(taken) == step:  # a unit silenced for ever, with no trace in the loss
-            optimiser.param_groups[0]["params"][2].data[0] = value
+            optimiser.param_groups[0]["params"][3].data[0] = value
 
     trial = made("tdnn")
-    assert [n for n, _ in loop._network(trial, corpora()).named_parameters()][2] == "temporal.layers.1.weight"
+    assert [n for n, _ in loop._network(trial, corpora()).named_parameters()][3] == "temporal.layers.1.bias"
     monkeypatch.setattr(torch.optim.Adam, "step", spoiling)
     said = diverged(trial, corpora(), tmp_path)
     assert ("after epoch 1, step 4," if step == 4 else f"at step {step + 1},") in said
-    assert "weights not finite: temporal.layers.1.weight" in said
+    assert "weights not finite: temporal.layers.1.bias" in said
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
