@@ -167,7 +167,9 @@ class _Grid:
                         self.summary.slots = crew.slots
                         self.listener.started(int(crew.slots))
                     crew.work([t.id for t in free], self._heard)
-                except Lost as error:
+                except (Lost, BadInput) as error:
+                    if isinstance(error, BadInput) and not self.lost:
+                        raise  # it was never there; after a loss it may still be starting
                     if crew:
                         crew.dismiss()
                         crew = None
@@ -221,7 +223,9 @@ class _Crew:
         self.job = job
         self.folder = tempfile.mkdtemp(prefix=f"{_OURS}-{os.getpid()}-")  # Ray's sockets need a short path
         self.line, theirs = get_context("spawn").Pipe()
-        given = (theirs, job, trials, profile, address, self.folder)
+        logs = Path(job.work) / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        given = (logs / "ray.log", address, theirs, job, trials, profile, self.folder)
         self.process = get_context("spawn").Process(target=_serve, args=given, daemon=True)
         self.process.start()
         theirs.close()
@@ -250,6 +254,8 @@ class _Crew:
                         return tuple(told)
                     if kind == "refused":
                         raise told[0]
+                    if kind == "lost":
+                        raise Lost(told[0])
                     if kind != "alive":
                         kept += kind == "ended" and told[1].get("status") == "kept"
                         heard(kind, *told)
@@ -277,10 +283,17 @@ class _Crew:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _serve(*given: Any) -> None:
-    from ser import workers  # and with it Ray, which this process does without
+def _serve(log: Path, address: str | None, *given: Any) -> None:
+    """In a process of its own: what Ray and Tune print goes to a file, as a person is told by the listener."""
+    with suppress(OSError), log.open("a") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    if address is None:  # a Ray of one machine need not be reached by others; Ray heeds this when it is imported
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
+    from ser import workers  # and with it Ray, which the process that decides does without
 
-    workers.serve(*given)
+    workers.serve(address, *given)
 
 
 def _sweep() -> None:

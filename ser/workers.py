@@ -64,7 +64,7 @@ class _Line:
 
 
 def serve(
-    connection: Connection, job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None, folder: str
+    address: str | None, connection: Connection, job: one.Job, trials: Sequence[Trial], profile: Profile, folder: str
 ) -> None:
     """Run the trials whose ids are received, list by list, until None comes. ``folder`` is for a local Ray's files."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the listening process decides
@@ -172,8 +172,7 @@ class _Pulse(threading.Thread):
         while True:
             with contextlib.suppress(RayError, ConnectionError, TimeoutError):
                 hosts = {n["NodeManagerHostname"]: n["NodeID"] for n in ray.nodes() if n["Alive"]}
-                if hosts:
-                    self.line.tell("alive")
+                self.line.tell(*(("alive",) if hosts else ("lost", "no node is alive")))
                 if self.limit_s:
                     self._look(hosts)
             time.sleep(PULSE_S)
@@ -214,7 +213,7 @@ def _kill(pid: int) -> None:
 
 @contextlib.contextmanager
 def _session(address: str | None, profile: Profile, folder: str) -> Iterator[float]:
-    """A Ray session; yields how many trials fit at once. A local one listens on this machine's loopback only."""
+    """A Ray session; yields how many trials fit at once."""
     options: dict[str, Any] = {
         "runtime_env": {"env_vars": WORKER_ENVIRONMENT},
         "log_to_driver": False,
@@ -223,13 +222,12 @@ def _session(address: str | None, profile: Profile, folder: str) -> Iterator[flo
     }
     if address is None:
         options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder}
-        options |= {"_node_ip_address": "127.0.0.1"}
         os.environ.update(WORKER_ENVIRONMENT)
     else:
         options["address"] = address
     try:
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise BadInput(str(address), "--address", "auto, ray://HOST:10001 or HOST:6379 of a running cluster",
                        f"start it, or leave --address out to use this machine ({error})") from None  # fmt: skip
     try:

@@ -1,0 +1,161 @@
+"""``kill -9`` of everything that runs, two drivers at once, hangs: every trial once, with the undisturbed numbers.
+
+The long run, more than fifty kills over one grid with an MLflow server that is killed too:
+
+    pytest -m slow -s tests/faults/test_killed.py
+"""
+
+import random
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import nullcontext
+
+import pytest
+from chaos import KINDS, Chaos, facts, judge
+
+from ser import gather
+from ser import trial as one
+from ser.cli import FUNCTIONS, _request, main
+from ser.options import parser
+from ser.track import Location, Tracker
+from ser.trial import job_of
+
+
+@pytest.fixture
+def undisturbed(tmp_path_factory, empty_ledger):
+    """The numbers that a command's trials have when one process trains them in peace, by trial id."""
+
+    def numbers(command):
+        work = tmp_path_factory.mktemp("undisturbed")
+        shutil.copy(empty_ledger, work / "mlflow.db")
+        args = parser(FUNCTIONS).parse_args([*command, "--work", str(work)])
+        plan = gather.plan_of(_request(args), quiet_bar)
+        store = gather.Store(work / "store")
+        gather.prepare(plan, store, {}, quiet_bar)
+        where = Location.of(work, None)
+        job = job_of(plan, where, work, str(store.local), "cpu", 1, "test", [])
+        for trial in plan.to_train:
+            assert one.run(job, trial)["status"] == "finished"
+        tracker = Tracker(where, plan.study.name)
+        return {trial_id: facts(tracker, run) for trial_id, run in tracker.finished().items()}
+
+    return numbers
+
+
+def quiet_bar(title):
+    """A progress bar that nobody sees."""
+    return nullcontext(lambda done, of: None)
+
+
+@pytest.fixture
+def grid(data, tiny, tmp_path, empty_ledger):
+    """A command over one corpus, 12 trials of which 6 are trained, and its work folder."""
+
+    def make(epochs, steps=8, corpora="ravdess", **options):
+        work = tmp_path / "work"
+        work.mkdir()
+        shutil.copy(empty_ledger, work / "mlflow.db")
+        command = ["run", "interaffection", "--data", str(data), "--corpora", corpora, *tiny]
+        command += [f"--set=training.max_epochs={epochs}", f"--set=training.patience_epochs={epochs}"]
+        command += [f"--set=training.steps_per_epoch={steps}"]
+        return command, Chaos([*command, "--work", str(work), *options.get("more", [])], work, tmp_path / "log")
+
+    made = []
+
+    def kept(*args, **options):
+        command, chaos = make(*args, **options)
+        made.append(chaos)
+        return command, chaos
+
+    yield kept
+    for chaos in made:
+        chaos.end()
+
+
+def tracker_of(chaos):
+    return Tracker(Location.of(chaos.work, None), "interaffection")
+
+
+def assert_perfect(verdict):
+    assert (verdict.lost, verdict.duplicated, verdict.wrong, verdict.unmarked) == ([], [], [], [])
+
+
+def test_everything_is_killed_once_and_nothing_is_lost_doubled_or_wrong(grid, undisturbed):
+    command, chaos = grid(epochs=250)
+    rng = random.Random(3)
+    kinds = rng.sample(KINDS, len(KINDS))
+    chaos.rage(kinds, (0.2, 1.5), rng, most_s=400)
+    assert chaos.kills == Counter(KINDS)
+    assert_perfect(judge(tracker_of(chaos), undisturbed(command)))
+    assert list((chaos.work / "trials").iterdir()) == []
+
+
+def test_two_drivers_at_once_share_the_grid(grid, undisturbed):
+    command, chaos = grid(epochs=60)
+    other = Chaos(chaos.command, chaos.work, chaos.log.with_name("log2"))
+    try:
+        ends = [c.start() for c in (chaos, other)]
+        assert [e.wait(300) for e in ends] == [0, 0]
+    finally:
+        other.end()
+    assert_perfect(judge(tracker_of(chaos), undisturbed(command)))
+    lines = (chaos.work / "logs" / "interaffection.log").read_text().splitlines()
+    trained = Counter(line.split()[3] for line in lines if " finished " in line and "ua/" in line)
+    assert set(trained.values()) == {1}, "a trial was trained twice"
+
+
+def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(grid, undisturbed, tmp_path):
+    profile = tmp_path / "impatient.toml"
+    profile.write_text(
+        'device = "cpu"\ncpus_per_trial = 1\ngpus_per_trial = 0.0\ntrials_at_once = 2\n'
+        "minutes_without_progress = 0.15\n"
+    )
+    command, chaos = grid(epochs=100, more=["--profile", str(profile)])
+    stopped = []
+
+    def stop():
+        while not stopped and not chaos.finished():
+            if chaos.kill("worker", random.Random(0), signal.SIGSTOP):
+                stopped.append(True)
+            time.sleep(0.05)
+
+    chaos.start()
+    thread = threading.Thread(target=stop)
+    thread.start()
+    assert chaos.driver.wait(300) == 0, chaos.log.read_text()
+    thread.join()
+    assert stopped
+    assert_perfect(judge(tracker_of(chaos), undisturbed(command)))
+
+
+@pytest.mark.slow
+def test_chaos_of_fifty_kills(grid, undisturbed, server):
+    command, chaos = grid(epochs=300, steps=40, corpora="ravdess,tess", more=["--tracking-uri", server.uri])
+    rng = random.Random(1)
+    kinds = rng.choices(KINDS, weights=(12, 2, 2, 1, 1), k=52)
+    over = threading.Event()
+    server_kills = []
+
+    def kill_server():
+        while not over.wait(rng.uniform(30, 60)):
+            server.kill()
+            server_kills.append(time.monotonic())
+            over.wait(rng.uniform(1, 20))
+            server.start()
+
+    thread = threading.Thread(target=kill_server)
+    thread.start()
+    try:
+        chaos.rage(kinds, (0.5, 4.0), rng, most_s=3000)
+    finally:
+        over.set()
+        thread.join()
+    main(["sync", "--work", str(chaos.work), "--tracking-uri", server.uri])
+    verdict = judge(Tracker(Location(server.uri, ""), "interaffection"), undisturbed(command))
+    print(f"\nkilled: {dict(chaos.kills)}, MLflow server {len(server_kills)} times; command given {chaos.starts} times")
+    print(verdict)
+    assert sum(chaos.kills.values()) >= 50
+    assert_perfect(verdict)
