@@ -17,6 +17,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted."""
     args = parser(FUNCTIONS).parse_args(argv)
     signal.signal(signal.SIGTERM, _as_interrupt)
+    for stream in (sys.stdout, sys.stderr):  # a folder's name need not be text
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return int(args.command(args))
     except BadInput as error:

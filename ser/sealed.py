@@ -1,10 +1,11 @@
-"""Small JSON files that are replaced whole and carry a checksum of themselves: what is read is what was written."""
+"""Files that are replaced whole, and small JSON that carries a checksum: what is read is what was written."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from zlib import crc32
 
 
@@ -12,34 +13,41 @@ class Damaged(Exception):
     """A file is not what was written; names the file."""
 
 
-def line(content: Mapping[str, Any]) -> str:
-    """One line of JSON with its seal."""
-    return json.dumps({**content, "seal": _seal(content)})
-
-
-def parse(text: str | bytes, place: object) -> dict[str, Any]:
-    """What ``line`` was given. Raises Damaged where the text is anything else."""
-    try:
-        content: dict[str, Any] = json.loads(text)
-        if content.pop("seal") == _seal(content):
-            return content
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass
-    raise Damaged(f"{place}: not as it was written")
-
-
-def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace ``path`` at once, and only when the bytes are on the disk. Raises OSError, leaving nothing behind."""
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file under a temporary name that becomes ``path`` when it is whole and on disk, and is removed otherwise."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w") as file:
-            file.write(line(content))
+        with temporary.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
+
+
+def dump(content: Mapping[str, Any], path: Path) -> bytes:
+    """``content`` as JSON with its seal, which is of the text and its place: a table that came to stand in another
+    entry's or trial's folder is as wrong as a damaged one.
+    """
+    body = json.dumps(content)[:-1].encode()
+    return body + _seal(path, body)
+
+
+def parse(text: bytes, path: Path) -> dict[str, Any]:
+    """What ``dump`` was given. Raises Damaged where a byte differs; nothing is parsed before that is known."""
+    body = text.rpartition(b', "seal": ')[0]
+    if text != body + _seal(path, body):
+        raise Damaged(f"{path}: not as it was written")
+    content: dict[str, Any] = json.loads(body + b"}")
+    return content
+
+
+def write(path: Path, content: Mapping[str, Any]) -> None:
+    """Replace ``path`` at once. Raises OSError, leaving nothing behind."""
+    with replacing(path) as file:
+        file.write(dump(content, path))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -47,6 +55,5 @@ def read(path: Path) -> dict[str, Any]:
     return parse(path.read_bytes(), path)
 
 
-def _seal(content: Mapping[str, Any]) -> int:
-    # Through JSON and back, as a reader sees it: tuples are lists, and keys are text.
-    return crc32(json.dumps(content, sort_keys=True).encode())
+def _seal(path: Path, body: bytes) -> bytes:
+    return b', "seal": %d}' % crc32(body, crc32(f"{path.parent.name}/{path.name}".encode()))

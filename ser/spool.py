@@ -67,8 +67,9 @@ class Spool:
 
     def epoch(self, number: int, row: Mapping[str, float]) -> None:
         """Note the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
-        with (self.folder / "epochs.jsonl").open("a") as file:
-            file.write(sealed.line({**row, "epoch": number}) + "\n")
+        path = self.folder / "epochs.jsonl"
+        with path.open("ab") as file:
+            file.write(sealed.dump({**row, "epoch": number}, path) + b"\n")
 
     def complete(self, results: Mapping[str, float]) -> None:
         """Note the results. From here on the trial is trained, and only has to be delivered."""
@@ -104,9 +105,10 @@ class Spool:
     def epochs(self) -> list[dict[str, float]]:
         """The rows noted so far, by epoch; a damaged line ends them, and the next attempt notes them again."""
         rows: dict[float, dict[str, float]] = {}
+        path = self.folder / "epochs.jsonl"
         try:
-            for text in (self.folder / "epochs.jsonl").read_bytes().splitlines():
-                row = sealed.parse(text, self.folder)
+            for text in path.read_bytes().splitlines():
+                row = sealed.parse(text, path)
                 rows[row["epoch"]] = row
         except (OSError, sealed.Damaged):
             pass

@@ -13,7 +13,6 @@ import errno
 import fcntl
 import hashlib
 import inspect
-import json
 import os
 import shutil
 import time
@@ -31,9 +30,10 @@ import fsspec
 import numpy as np
 import numpy.typing as npt
 
-from ser import audio, recordings, registry
+from ser import audio, recordings, registry, sealed
 from ser.errors import BadInput
 from ser.manifest import Refusal, Utterance
+from ser.sealed import Damaged
 from ser.study import Part, identity
 
 Progress = Callable[[int, int], None]
@@ -42,10 +42,6 @@ _PAUSES_S = (0.1, 0.5, 2.0)  # before a recording that could not be read is trie
 _DAMAGED = "damaged"  # an empty file in a remote entry: a file too many, for which the next build sends it all again
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-class Damaged(Exception):
-    """A file of an entry is not what was written; names the file."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class Features:
     """
 
     def __init__(self, folder: Path, jobs: int = 1) -> None:
-        meta = _read_sealed(folder / "entry.json")
+        meta = sealed.read(folder / "entry.json")
         self.folder = folder
         self.width: int = meta["width"]
         self.refused = tuple(Refusal(**r) for r in meta["refused"])
@@ -146,7 +142,7 @@ def _map(folder: Path, shard: Mapping[str, Any]) -> npt.NDArray[np.float32]:
 def _verified(path: Path) -> dict[str, Any]:
     """What is written of a shard beside it. Raises Damaged where either is not what was written."""
     try:
-        meta = _read_sealed(path.with_suffix(".json"))
+        meta = sealed.read(path.with_suffix(".json"))
         found = _checksum(path)
     except OSError as error:
         raise Damaged(f"{error.filename or path}: {error.strerror}") from None
@@ -243,7 +239,7 @@ class Store:
         except OSError as error:
             raise _cannot_write(target, error) from None
         self._compute(recipe, [s for s in recipe.shards() if not _is_whole(target, s)], target, folder, progress)
-        parts = [_read_sealed(target / f"{_stem(shard)}.json") for shard in recipe.shards()]
+        parts = [sealed.read(target / f"{_stem(shard)}.json") for shard in recipe.shards()]
         meta = {
             "corpus": recipe.corpus,
             "front_end": _plain(recipe.front_end),
@@ -430,40 +426,16 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
 
 @contextmanager
 def _written(path: Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name that becomes ``path`` when it is whole and on disk, and is removed otherwise."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with sealed.replacing(path) as file:
+            yield file
     except OSError as error:
         raise _cannot_write(path, error) from None
 
 
 def _write_sealed(path: Path, meta: Mapping[str, Any]) -> None:
-    body = json.dumps(meta)[:-1].encode()
     with _written(path) as file:
-        file.write(body + _seal(path, body))
-
-
-def _read_sealed(path: Path) -> dict[str, Any]:
-    """Raises Damaged where a byte is not as ``_write_sealed`` wrote it; nothing is parsed before that is known."""
-    text = path.read_bytes()
-    body = text.rpartition(b', "seal": ')[0]
-    if text != body + _seal(path, body):
-        raise Damaged(f"{path}: not as it was written")
-    meta: dict[str, Any] = json.loads(body + b"}")
-    return meta
-
-
-def _seal(path: Path, body: bytes) -> bytes:
-    """Of the text and its place: a table that came to stand in another entry's folder is as wrong as a damaged one."""
-    return b', "seal": %d}' % crc32(body, crc32(f"{path.parent.name}/{path.name}".encode()))
+        file.write(sealed.dump(meta, path))
 
 
 def _cannot_write(path: Path, error: OSError) -> BadInput:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser import gather
+from ser import audio, gather
 from ser.corpora import manifest_csv
 from ser.errors import BadInput
 from ser.gather import Request, Wanted, bring, locate, plan_of
@@ -134,16 +134,19 @@ def test_recordings_of_noise_are_part_of_the_identity_and_named_to_the_reader(da
     assert "augmentation noise: generated" in gather.describe(without)
 
 
-def test_features_are_built_for_every_copy_and_refusals_reported(data, tmp_path, noises):
+def test_features_are_built_for_every_copy_and_refusals_reported(data, tmp_path, noises, monkeypatch):
     plan = plan_of(request(data, tmp_path, "tess", "ravdess", settings=(), noise=noises), no_bar)
     used = {u.path for s in plan.sources.values() for u in s.split.val}
     lost = Path(sorted(used)[0])
-    audio = lost.read_bytes()
-    lost.unlink()
-    try:
-        refused = gather.prepare(plan, Store(tmp_path / "store"), {"noise": noises}, no_bar)
-    finally:
-        lost.write_bytes(audio)
+    load = audio.load
+
+    def refuse(path, *where):
+        if Path(path) == lost:
+            raise audio.UnusableAudio("too short for a frame")
+        return load(path, *where)
+
+    monkeypatch.setattr(audio, "load", refuse)
+    refused = gather.prepare(plan, Store(tmp_path / "store"), {"noise": noises}, no_bar)
     assert [Path(r.what).name for r in refused] == [lost.stem]
     for source in plan.sources.values():
         stored = sum(len(Store(tmp_path / "store").open(r.key)) for r in source.recipes)

@@ -24,7 +24,8 @@ from ser import audio, store
 from ser.errors import BadInput
 from ser.frontends import log_stft
 from ser.manifest import Utterance
-from ser.store import Damaged, Recipe, Store
+from ser.sealed import Damaged
+from ser.store import Recipe, Store
 
 SHARD = 4  # items per shard in these tests
 

@@ -18,7 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ser import store
-from ser.store import Damaged, Features, Recipe, Store
+from ser.sealed import Damaged
+from ser.store import Features, Recipe, Store
 
 SHARD = 4  # items per shard
 

@@ -25,7 +25,8 @@ from store_builder import SHARD, Attack, digest, frames
 from ser import audio, store
 from ser.errors import BadInput
 from ser.manifest import Utterance
-from ser.store import Damaged, Recipe, Store
+from ser.sealed import Damaged
+from ser.store import Recipe, Store
 
 FAULTS = Path(__file__).parent
 
@@ -294,7 +295,8 @@ from pathlib import Path
 from store_builder import SHARD, digest, frames
 from ser import store
 from ser.errors import BadInput
-from ser.store import Damaged, Store
+from ser.sealed import Damaged
+from ser.store import Store
 store._SHARD_ITEMS = SHARD
 place, told = Path(sys.argv[1]), {}
 recipe, other = pickle.loads(Path(sys.argv[2]).read_bytes())
