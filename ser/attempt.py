@@ -49,7 +49,7 @@ def begin(folder: Path) -> Attempt:
     if last.host == host and kills > last.memory_kills:
         note(folder, "the kernel killed the worker: out of memory")
     split = last.split
-    if _OUT_OF_MEMORY.search(last_error(folder)) and not _told(folder).get("heeded"):
+    if is_out_of_memory(last_error(folder)) and not _told(folder).get("heeded"):
         split *= 2
         note(folder, last_error(folder), heeded=True)
     return Attempt(last.starts + 1, split, last.epoch, host, os.getpid(), kills).write(folder)
@@ -87,6 +87,11 @@ def _told(folder: Path) -> dict[str, Any]:
         return sealed.read(folder / "last_error.json")
     except (OSError, sealed.Damaged):
         return {}
+
+
+def is_out_of_memory(error: str) -> bool:
+    """Whether an error speaks of lack of memory, and not only of what may have been the cause."""
+    return bool(_OUT_OF_MEMORY.search(error))
 
 
 def memory_kills() -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import errno
 import os
 import signal
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 from ser.errors import Away, BadInput
 from ser.options import parser
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(args.command(args))
     except BadInput as error:
         print(f"ser: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        mended = BadInput(error.strerror or str(error), str(error.filename or "disk"), "a disk with room that can be written",
+                          "free space or mend it; the same command goes on")  # fmt: skip
+        print(f"ser: error: {mended}", file=sys.stderr)
         return 2
     except Away as error:
         print(f"ser: error: the tracking store is away: {error}; start it, and give the command again", file=sys.stderr)
@@ -176,19 +186,28 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     if already:
         show.console.print(f"{already} of {len(plan.to_train)} trials are finished already")
     with show.Live(plan.to_train, already, args.work / "logs" / f"{plan.study.name}.log") as live:
-        summary = launch.run(job, plan.to_train, profile, args.address, live)
+
+        def repair() -> None:
+            gather.prepare(plan, store, request.recordings, show.bar)
+
+        summary = launch.run(job, plan.to_train, profile, args.address, live, repair)
     show.outcome(summary, plan)
     return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
 
 
 def status(args: argparse.Namespace) -> int:
     """``ser status``."""
-    from ser import collect, show
+    from ser import collect, courier, show
     from ser.study import load_study
     from ser.track import Location, Tracker
 
     study = load_study(args.study)
-    show.status(*collect.survey(Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name), study))
+    where = Location.of(args.work, args.tracking_uri, to_read=True)
+    try:
+        show.status(*collect.survey(Tracker(where, study.name), study))
+    except Away as error:
+        show.away(str(error))
+    show.local(courier.local(args.work))
     return 0
 
 

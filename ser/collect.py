@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,24 @@ import pandas as pd
 from ser.errors import BadInput
 from ser.evidence import Grid, Result
 from ser.study import Corpus, Study, part
-from ser.track import Tracker
+from ser.track import Tracker, the_one
 
 
 def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[list[Result], Grid]:
-    """The finished results of one variant of ``study`` (see ``survey``), oldest first, and its grid."""
+    """The finished results of one variant of ``study`` (see ``survey``), oldest first, and its grid.
+
+    Of several finished runs of one trial one counts, the same that counts for the runner; the notes say so.
+    """
     runs, grid = survey(tracker, study, variant)
-    finished = [r for r in runs if r.info.status == "FINISHED"]
-    return [result for run in finished for result in _results(tracker, run, grid)], grid
+    finished: dict[str, list[Any]] = {}
+    for run in (r for r in runs if r.info.status == "FINISHED"):
+        finished.setdefault(run.data.tags["trial_id"], []).append(run)
+    doubled = [f"{found[0].info.run_name} ({len(found)} runs)" for found in finished.values() if len(found) > 1]
+    if doubled:
+        told = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
+        grid = replace(grid, notes=(*grid.notes, told))
+    counted = [the_one(found) for found in finished.values()]
+    return [result for run in counted for result in _results(tracker, run, grid)], grid
 
 
 def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[list[Any], Grid]:
@@ -35,6 +46,8 @@ def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[
             repr(variant), "--variant", ", ".join(v for v in variants if v) or "none yet", "name one of these"
         )
     runs = [r for r in runs if r.data.tags.get("variant") == variant]
+    superseded = [r for r in runs if "superseded_by" in r.data.tags]
+    runs = [r for r in runs if "superseded_by" not in r.data.tags]
     described = [json.loads(r.data.tags["grid"]) for r in runs]
     names = described[-1]["corpora"] if described else [[c.name, c.letter, c.tested] for c in study.corpora]
     corpora = [_corpus(*name) for name in names]
@@ -48,6 +61,8 @@ def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[
     }
     others = [f"{v} ({n} runs)" for v, n in variants.items() if v and v != variant]
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
+    if superseded:
+        notes.append(f"not counted: {len(superseded)} runs whose trial another run finished (tag superseded_by)")
     points = study.grid(corpora)
     grid = Grid(
         study=study.name,

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ser import attempt
 from ser.errors import Away, BadInput
 from ser.spool import Head, Spool
 from ser.track import Location, RunLog, Tracker
@@ -91,9 +92,22 @@ def sync(where: Location, work: Path) -> Synced:
             if not owned:
                 out.held.append(spool.trial)
                 continue
+            if spool.head is None:  # taken up and left before anything was known of it
+                continue
             trained = spool.results is not None
             courier = Courier(where, spool)
             gone = not out.reason and courier.deliver()
             out.reason = out.reason or courier.reason
             (out.delivered if gone and trained else out.kept if trained else out.open).append(spool.trial)
+    return out
+
+
+def local(work: Path) -> list[tuple[str, str, str]]:
+    """(title, state, last error) of every trial of ``work`` that is not delivered: trained, failed or unfinished."""
+    out = []
+    for spool in Spool.all(work):
+        head = spool.head
+        if head is not None:
+            state = "trained" if spool.results else "failed" if spool.error else "unfinished"
+            out.append((head.title, state, spool.error or attempt.last_error(spool.folder)))
     return out

@@ -72,11 +72,19 @@ class Lost(Exception):
     """Ray, or the process that talks to it, is gone."""
 
 
-def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | None, listener: Listener) -> Summary:
+def run(
+    job: one.Job,
+    trials: Sequence[Trial],
+    profile: Profile,
+    address: str | None,
+    listener: Listener,
+    repair: Callable[[], object] = lambda: None,
+) -> Summary:
     """Train all of ``trials`` that are not trained yet, as many at once as ``profile`` and the machines allow.
 
     Trials that another driver is training are waited for. An interrupt ends the running trials at their last
-    checkpoint; the same call continues. Raises BadInput where there is no such cluster.
+    checkpoint; the same call continues. ``repair`` builds the store again where a worker found it damaged. Raises
+    BadInput where there is no such cluster.
     """
     summary = Summary()
     sync(job.where, Path(job.work))
@@ -86,7 +94,7 @@ def run(job: one.Job, trials: Sequence[Trial], profile: Profile, address: str | 
         attempt.forgive(Spool(job.work, trial.id).folder)
     if todo:
         started = time.perf_counter()
-        _Grid(job, todo, profile, address, listener, summary).run()
+        _Grid(job, todo, profile, address, listener, summary, repair).run()
         summary.wall_seconds = time.perf_counter() - started
         todo = unfinished(job, trials)
     summary.left = len(todo)
@@ -143,10 +151,18 @@ class _Grid:
     """The trials that one call has to train."""
 
     def __init__(
-        self, job: one.Job, todo: list[Trial], profile: Profile, address: str | None, listener: Listener, out: Summary
+        self,
+        job: one.Job,
+        todo: list[Trial],
+        profile: Profile,
+        address: str | None,
+        listener: Listener,
+        summary: Summary,
+        repair: Callable[[], object],
     ) -> None:
         self.job, self.todo, self.profile, self.address = job, todo, profile, address
-        self.listener, self.summary = listener, out
+        self.listener, self.summary, self.repair = listener, summary, repair
+        self.damage = ""
         self.by_id = {t.id: t for t in todo}
         self.broken: Counter[str] = Counter()
         self.lost = 0
@@ -174,6 +190,10 @@ class _Grid:
                         crew.dismiss()
                         crew = None
                     self._after_loss(str(error), self._progress() > before)
+                if self.damage:
+                    self.listener.told(f"{self.damage}; it is built again")
+                    self.repair()
+                    self.damage = ""
                 self._look()
         except KeyboardInterrupt:
             self.summary.interrupted = True
@@ -201,8 +221,10 @@ class _Grid:
 
     def _heard(self, kind: str, trial_id: str, told: Any) -> None:
         trial, summary = self.by_id[trial_id], self.summary
-        if kind == "broke":
+        if kind == "broke" or told.get("status") == "damaged":
             self.broken[trial_id] += 1
+            if kind != "broke":
+                self.damage = told = told["error"]
             if self.broken[trial_id] >= _BROKEN:
                 summary.failures[trial_id] = told
                 self.listener.failed(trial, told)

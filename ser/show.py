@@ -253,3 +253,12 @@ def status(runs: Sequence[Any], grid: Grid) -> None:
         console.print(f"{counts[state]} {state}")
     for title, error in grid.failures.items():
         console.print(f"failed: {title}: {error}")
+
+
+def local(trials: Sequence[tuple[str, str, str]]) -> None:
+    """What the work folder knows of trials that MLflow does not have whole: (title, state, last error)."""
+    if kept := [title for title, state, _ in trials if state == "trained"]:
+        console.print(f"{len(kept)} trained, but not told to MLflow: `ser sync` does")
+    for title, state, error in trials:
+        if state == "unfinished" and error:
+            console.print(f"unfinished, and will be tried again: {title}: {error}")

@@ -19,6 +19,7 @@ from ser.courier import Courier
 from ser.errors import BadInput
 from ser.manifest import SPLITS
 from ser.plan import Plan
+from ser.sealed import Damaged
 from ser.splits import prove
 from ser.spool import Head, Spool, work_id
 from ser.store import Features, Store
@@ -102,9 +103,10 @@ def _labelled(classes: Mapping[str, int], rows: list[tuple[str, str]]) -> tuple[
 def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], None] | None = None) -> dict[str, Any]:
     """Run ``trial`` to its finished run in MLflow, from its last checkpoint if there is one.
 
-    Returns {"status": "finished" | "kept" | "failed" | "busy", ...} with ``wa/<corpus>``, ``ua/<corpus>`` and seconds.
+    Returns {"status": "finished" | "kept" | "failed" | "busy" | "damaged", ...} with ``wa/<corpus>``, ``ua/<corpus>``.
     "kept": trained, and spooled as MLflow is away. "busy": another process holds the trial. "failed": the run says why.
-    Other exceptions are worth another try. ``on_epoch`` hears of every epoch, those before an interruption included.
+    "damaged": the store has to be built again first. Other exceptions are worth another try. ``on_epoch`` hears of
+    every epoch, those before an interruption included.
     """
     started = time.perf_counter()
     torch.set_num_threads(job.threads)
@@ -121,7 +123,11 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
                 spool.delivered(job.where.shown)
                 return {"status": "finished"}
             spool.begin(head_of(job, trial))
-            if error := _train(job, trial, spool, courier, started, on_epoch or (lambda epoch, row: None)):
+            try:
+                error = _train(job, trial, spool, courier, started, on_epoch or (lambda epoch, row: None))
+            except Damaged as damage:
+                return {"status": "damaged", "error": str(damage)}
+            if error:
                 spool.fail(error)
                 courier.deliver()
                 return {"status": "failed", "error": error}
@@ -154,6 +160,8 @@ def _train(
             break
         except (Diverged, BadInput) as error:
             return without_secrets(f"{type(error).__name__}: {error}")
+        except Damaged:
+            raise
         except Exception as error:
             said = without_secrets(f"{type(error).__name__}: {error}")
             attempt.note(spool.folder, said, heeded=True)
@@ -216,7 +224,10 @@ def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side
 
 @lru_cache(maxsize=256)
 def _entry(store: str, work: str, key: str) -> Features:
-    return open_store(store, work).open(key)
+    try:
+        return open_store(store, work).open(key)
+    except FileNotFoundError as error:
+        raise Damaged(f"store entry {key} is gone ({error})") from None
 
 
 def open_store(store: str, work: str) -> Store:

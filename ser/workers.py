@@ -25,7 +25,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Tune would swallow 
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -144,7 +144,7 @@ class _Relay(Callback):
 
     def _note(self, trial: Any) -> str:
         error, folder = trial.get_error(), Spool(self.job.work, trial.config["trial"]).folder
-        if isinstance(error, RayActorError) or not attempt.last_error(folder):
+        if not (isinstance(error, RayTaskError) and attempt.last_error(folder)):  # those the worker noted itself
             attempt.note(folder, _in_short(error))
         return attempt.last_error(folder) or _in_short(error)
 
@@ -155,7 +155,7 @@ def _in_short(error: Any) -> str:
     if "running low on memory" in text:
         return "the worker was ended: the node was running low on memory"
     if isinstance(error, RayActorError):
-        return "the worker died: killed, out of memory, or its machine was lost"
+        return "the worker died: it was killed, or its machine was lost"
     return text.splitlines()[-1]
 
 

@@ -1,7 +1,7 @@
 """Tiny corpora, a tiny study over them, and fresh places to run it: shared by the tests of the core."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +43,13 @@ TINY = {
 def _one_thread() -> None:
     """As trials run; two threads on a busy machine wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    """Trials flush them to zero, for the whole process; other tests want numbers as they are."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")

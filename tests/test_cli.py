@@ -12,9 +12,10 @@ from ser import cli
 from ser.cli import _setting, _wanted, main
 from ser.errors import BadInput
 from ser.options import parser
-from ser.track import Location, Tracker, grid_tags
+from ser.track import Location, Tracker
+from ser.trial import head_of, job_of
 
-COMMANDS = ("corpora", "prepare", "run", "status", "report", "ui", "demo")
+COMMANDS = ("corpora", "prepare", "run", "status", "sync", "report", "ui", "demo")
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +163,6 @@ def test_prepare_builds_once_and_says_where(capsys, data, tmp_path):
 
 def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_path, monkeypatch):
     from ser import gather, show
-    from ser.trial import job_of
 
     path = table(["a", "b", "c"])
     command = ["run", "interaffection", "--corpora", f"customer={path}", "--set", "augmentation=none"]
@@ -170,9 +170,7 @@ def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_pat
     plan = gather.plan_of(asked, show.bar)
     where = Location.of(tmp_path / "work", None)
     job = job_of(plan, where, tmp_path / "work", "store", "cpu", 1, "test", [])
-    tags = {**job.tags, "fingerprint/customer": plan.sources["customer"].corpus.fingerprint}
-    (tmp_path / "files").mkdir()
-    Tracker(where, "interaffection").start(plan.trials[0], tags).finish({}, tmp_path / "files")
+    Tracker(where, "interaffection").start(head_of(job, plan.trials[0])).close("", "FINISHED")
     path.write_text(path.read_text().replace("a_happy.wav,happy", "a_happy.wav,sad"))
     monkeypatch.setattr(cli, "_train", lambda *_: 0)
     assert "--accept-changed-corpus" in refused(capsys, *command)
@@ -206,11 +204,11 @@ def test_status_and_report_of_a_study_that_has_no_runs_yet(capsys, tmp_path):
 
 
 def test_status_counts_against_the_grid_and_names_failures(capsys, plan, tmp_path):
-    tracker = Tracker(Location.of(tmp_path / "work", None), "interaffection")
-    tags = grid_tags([s.corpus for s in plan.sources.values()], plan.seeds, plan.variant) | {"code_version": "test"}
-    (tmp_path / "files").mkdir()
-    tracker.start(plan.trials[0], tags).finish({}, tmp_path / "files")
-    tracker.start(plan.trials[1], tags).fail("Diverged: loss nan at step 3")
+    where = Location.of(tmp_path / "work", None)
+    tracker = Tracker(where, "interaffection")
+    job = job_of(plan, where, tmp_path / "work", "store", "cpu", 1, "test", [])
+    tracker.start(head_of(job, plan.trials[0])).close("", "FINISHED")
+    tracker.start(head_of(job, plan.trials[1])).close("Diverged: loss nan at step 3")
     assert main(["status", "interaffection"]) == 0
     said = capsys.readouterr().out
     assert "1 of 24 trials finished" in said

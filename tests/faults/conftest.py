@@ -1,6 +1,8 @@
 """An MLflow server of one's own, and a way to it that can fail in every manner."""
 
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,3 +166,26 @@ def wait_for() -> Callable[..., object]:
         raise TimeoutError
 
     return wait
+
+
+@pytest.fixture
+def in_a_namespace() -> Callable[..., dict[str, Any]]:
+    """What a script prints that may mount what it likes, seen by nobody else."""
+    faults = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{faults}:{faults.parents[1]}", "OPENBLAS_NUM_THREADS": "1"}
+
+    def run(script: str, *arguments: object) -> dict[str, Any]:
+        command = ["unshare", "-rm", sys.executable, "-c", script, *map(str, arguments)]
+        told = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment, timeout=120).stdout
+        return json.loads(told.splitlines()[-1])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def mounts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips where no file system may be mounted."""
+    place = str(tmp_path_factory.mktemp("mount"))
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", place]
+    if not shutil.which("unshare") or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("needs to mount a file system")

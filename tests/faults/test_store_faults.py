@@ -270,23 +270,7 @@ def test_a_disk_that_fills_up_at_any_file_is_told_and_the_same_call_goes_on(
         assert len(computed) - len(set(computed)) <= SHARD  # of the shard that failed
 
 
-def in_a_namespace(script: str, *arguments: object) -> dict:
-    """What a script prints that may mount what it likes, seen by nobody else."""
-    command = ["unshare", "-rm", sys.executable, "-c", script, *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, env=ENVIRONMENT, timeout=60).stdout)
-
-
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{FAULTS}:{FAULTS.parents[1]}", "OPENBLAS_NUM_THREADS": "1"}
-
-
-@pytest.fixture(scope="module")
-def mounts(tmp_path_factory):
-    """Skips where no file system may be mounted."""
-    place = str(tmp_path_factory.mktemp("mount"))
-    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "none", place]
-    if not shutil.which("unshare") or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("needs to mount a file system")
-
 
 START = """
 import json, pickle, subprocess, sys
@@ -329,7 +313,7 @@ print(json.dumps(told))
 """
 
 
-def test_a_file_system_that_grows_page_by_page(tmp_path, recipe, right, mounts):
+def test_a_file_system_that_grows_page_by_page(tmp_path, recipe, right, mounts, in_a_namespace):
     (tmp_path / "disk").mkdir()
     (tmp_path / "recipes").write_bytes(pickle.dumps((recipe, None)))
     told = in_a_namespace(START + GROWING, tmp_path / "disk", tmp_path / "recipes")
@@ -356,7 +340,7 @@ print(json.dumps(told))
 """
 
 
-def test_a_read_only_disk_serves_what_is_whole_and_tells_what_is_not(tmp_path, recipe, right, mounts):
+def test_a_read_only_disk_serves_what_is_whole_and_tells_what_is_not(tmp_path, recipe, right, mounts, in_a_namespace):
     for name in ("whole", "damaged"):
         shutil.copytree(right.folder, tmp_path / "disk" / name / recipe.key)
     harm(tmp_path / "disk" / "damaged" / recipe.key / "shard-0000004.npy", 500, 1, b"")
