@@ -6,9 +6,9 @@ their ``splits``, and recipes for the ``store`` of features (``audio``, ``fronte
 ``launch`` decides what is left to run and starts ``workers``, the process that talks to Ray, as often as needed
 (``profile``: shares of machines).
 On a worker ``trial`` reads features, ``train`` runs the loop (``batches``, ``network``, ``models/``, ``metrics``,
-``checkpoint``), and everything goes into the trial's folder (``spool``, ``attempt``, ``sealed``), from where ``courier``
-takes it to MLflow (``track``). ``collect`` reads the runs back, and ``report`` makes the paper's tables of them
-(``evidence``, ``tables``, ``figures``, ``published``). ``demo`` makes corpora that the ordinary loaders read.
+``checkpoint``), and all it tells goes into the trial's folder (``spool``, ``attempt``, ``sealed``), from where
+``courier`` takes it to MLflow (``track``). ``collect`` reads the runs back, and ``report`` makes the paper's tables of
+them (``evidence``, ``tables``, ``figures``, ``published``). ``demo`` makes corpora that the ordinary loaders read.
 
 Imports go down only: cli → gather, launch, collect → workers → trial, report → courier → track, train, plan →
 checkpoint, batches, network, store, splits → spool, corpora, frontends, augment, models → sealed, audio, metrics,

@@ -31,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        mended = BadInput(error.strerror or str(error), str(error.filename or "disk"), "a disk with room that can be written",
-                          "free space or mend it; the same command goes on")  # fmt: skip
-        print(f"ser: error: {mended}", file=sys.stderr)
+        place, allowed = str(error.filename or "disk"), "a disk with room that can be written"
+        told = BadInput(error.strerror or "", place, allowed, "free space or mend it; the same command goes on")
+        print(f"ser: error: {told}", file=sys.stderr)
         return 2
     except Away as error:
         print(f"ser: error: the tracking store is away: {error}; start it, and give the command again", file=sys.stderr)

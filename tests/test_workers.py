@@ -3,7 +3,7 @@
 import threading
 
 import psutil
-from ray.exceptions import ActorDiedError
+from ray.exceptions import ActorUnavailableError
 
 from ser import attempt, launch, workers
 from ser.profile import Profile
@@ -27,7 +27,8 @@ def test_a_local_ray_listens_on_loopback_only(job, trial_of):
 
 
 def test_rays_long_account_of_a_death_does_not_pass_for_lack_of_memory():
-    error = ActorDiedError("The actor died. (1) the process was killed by the OOM killer due to high memory usage")
+    long = "The actor died. (1) the process was killed by the OOM killer due to high memory usage: out of memory"
+    error = ActorUnavailableError(long, None)
     assert not attempt.is_out_of_memory(workers._in_short(error))
     told = workers._in_short(RuntimeError("task was killed due to the node running low on memory.\nmore"))
     assert attempt.is_out_of_memory(told)
