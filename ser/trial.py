@@ -117,6 +117,7 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
     with spool.owned() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
         if not (owned and claimed):
             return {"status": "busy"}
+        now = attempt.begin(spool.folder)  # first of all: should it hang from here on, it is known who holds it
         courier = Courier(job.where, spool)
         if not spool.results:
             if not courier.open(head_of(job, trial)):
@@ -124,7 +125,7 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
                 return {"status": "finished"}
             spool.begin(head_of(job, trial))
             try:
-                error = _train(job, trial, spool, courier, started, on_epoch or (lambda epoch, row: None))
+                error = _train(job, trial, spool, courier, now, started, on_epoch or (lambda epoch, row: None))
             except Damaged as damage:
                 return {"status": "damaged", "error": str(damage)}
             if error:
@@ -137,10 +138,15 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
 
 
 def _train(
-    job: Job, trial: Trial, spool: Spool, courier: Courier, started: float, on_epoch: Callable[..., None]
+    job: Job,
+    trial: Trial,
+    spool: Spool,
+    courier: Courier,
+    now: attempt.Attempt,
+    started: float,
+    on_epoch: Callable[..., None],
 ) -> str:
     """Train ``trial`` and leave its results in ``spool``. Returns why it cannot be trained, or ""."""
-    now = attempt.begin(spool.folder)
     last = attempt.last_error(spool.folder) or "its worker died"
     if now.starts > attempt.STARTS:
         return f"{attempt.STARTS} attempts did not finish epoch {now.epoch + 1}; the last: {last}"
