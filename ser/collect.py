@@ -63,6 +63,7 @@ def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if superseded:
         notes.append(f"not counted: {len(superseded)} runs whose trial another run finished (tag superseded_by)")
+    told = [r for r in runs if "classes" in r.data.params]  # a worker may have died before it said more than a name
     points = study.grid(corpora)
     grid = Grid(
         study=study.name,
@@ -70,7 +71,7 @@ def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[
         letters={c.name: c.letter for c in corpora},
         corpora=tuple(c.name for c in corpora),
         train_only=tuple(c.name for c in corpora if not c.tested),
-        classes=_classes(runs, study),
+        classes=_classes(told, study),
         temporal=_axis(points, "temporal"),
         pooling=_axis(points, "pooling"),
         task=_axis(points, "task"),
@@ -78,7 +79,7 @@ def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[
         points=tuple(points),
         demo=demo,
         papers_own=bool(runs) and not demo and {c.name for c in corpora} <= {c.name for c in study.corpora},
-        notes=(*notes, *_notes(runs)),
+        notes=(*notes, *_notes(told)),
         failures=failures,
     )
     return runs, grid

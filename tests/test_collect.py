@@ -60,6 +60,24 @@ def test_failures_are_listed_until_a_run_finishes(tracker, job, study, trial_of)
     assert collect(tracker, study)[1].failures == {}
 
 
+def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tracker, job, study, trial_of):
+    trial = trial_of("R")
+    one.run(job, trial)
+    counted = tracker.finished()[trial.id]
+    head = one.head_of(job, trial)
+    late = tracker.client.create_run(
+        tracker.experiment, tags={**head.tags, "trial_id": trial.id, "work": "another"}, run_name=trial.title
+    )
+    tracker.client.set_terminated(late.info.run_id, "FINISHED")
+    results, grid = collect(tracker, study)
+    assert [r.run_id for r in results if r.trial_id == trial.id] == [counted.info.run_id]
+    assert any("more than once" in note and f"{trial.title} (2 runs)" in note for note in grid.notes)
+    tracker.settle(trial.id)
+    results, grid = collect(tracker, study)
+    assert [r.run_id for r in results if r.trial_id == trial.id] == [counted.info.run_id]
+    assert any(note.startswith("not counted: 1 runs") for note in grid.notes)
+
+
 def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, trial_of, plan, features, tmp_path):
     one.run(job, trial_of("R"))
     longer = study.override("training.max_epochs", 3)

@@ -154,6 +154,7 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, trial_of, mo
 
         def told(self, line): ...
 
+    job = replace(job, where=Location(way.where.uri.replace("//", "//anna:s3cret@"), ""))
     way.close()
     other = replace(trial, seed=1)
     summary = launch.run(job, [trial, other], Profile.read("local"), None, Listener())
@@ -164,6 +165,9 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, trial_of, mo
     way.open()
     assert launch.run(job, [trial, other], Profile.read("local"), None, Listener()).kept == []
     assert heard(server, trial.study).finished().keys() >= {trial.id, other.id}
+    written = [p for p in Path(job.work).rglob("*") if p.is_file()]
+    assert any(p.name == "ray.log" for p in written)
+    assert not [p for p in written if b"s3cret" in p.read_bytes()]
 
 
 def test_what_a_dead_driver_left_is_delivered_by_the_command(study_of_one, way, tmp_path, capsys):
