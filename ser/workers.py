@@ -25,7 +25,7 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Tune would swallow 
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayError
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -143,18 +143,26 @@ class _Relay(Callback):
         self.line.tell("broke", trial.config["trial"], self._note(trial))
 
     def _note(self, trial: Any) -> str:
-        error, folder = trial.get_error(), Spool(self.job.work, trial.config["trial"]).folder
-        if not (isinstance(error, RayTaskError) and attempt.last_error(folder)):  # those the worker noted itself
-            attempt.note(folder, _in_short(error))
-        return attempt.last_error(folder) or _in_short(error)
+        """Of what a worker raised it has left a note of its own."""
+        text, folder = _last_failure(trial), Spool(self.job.work, trial.config["trial"]).folder
+        if "ray::" not in text or not attempt.last_error(folder):
+            attempt.note(folder, _in_short(text))
+        return attempt.last_error(folder) or _in_short(text)
 
 
-def _in_short(error: Any) -> str:
+def _last_failure(trial: Any) -> str:
+    """From the file that Tune writes at once; what ``trial.get_error`` reads is only there later."""
+    try:
+        return Path(trial.error_file).read_text().rpartition("Failure # ")[2].strip()
+    except (OSError, TypeError):
+        return ""
+
+
+def _in_short(text: str) -> str:
     """Ray explains the death of a worker at length, and names every possible cause; we keep what it knows."""
-    text = str(error or "worker died").strip()
     if "running low on memory" in text:
         return "the worker was ended: the node was running low on memory"
-    if isinstance(error, RayActorError):
+    if "ray::" not in text:
         return "the worker died: it was killed, or its machine was lost"
     return text.splitlines()[-1]
 

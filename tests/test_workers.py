@@ -1,12 +1,14 @@
 """The process that talks to Ray: where it listens, and how it speaks of deaths."""
 
 import threading
+from types import SimpleNamespace
 
 import psutil
-from ray.exceptions import ActorUnavailableError
+import pytest
 
 from ser import attempt, launch, workers
 from ser.profile import Profile
+from ser.spool import Spool
 
 
 def test_a_local_ray_listens_on_loopback_only(job, trial_of):
@@ -26,13 +28,39 @@ def test_a_local_ray_listens_on_loopback_only(job, trial_of):
     assert not launch.Path(crew.folder).exists()
 
 
-def test_rays_long_account_of_a_death_does_not_pass_for_lack_of_memory():
-    long = "The actor died. (1) the process was killed by the OOM killer due to high memory usage: out of memory"
-    error = ActorUnavailableError(long, None)
-    assert not attempt.is_out_of_memory(workers._in_short(error))
-    told = workers._in_short(RuntimeError("task was killed due to the node running low on memory.\nmore"))
-    assert attempt.is_out_of_memory(told)
-    assert workers._in_short(ValueError("first\nlast")) == "last"
+@pytest.mark.parametrize(
+    ("text", "said", "memory"),
+    [
+        ("Failure # 1\nThe actor died. (1) the OOM killer: out of memory", "the worker died: it was killed", False),
+        ("Failure # 1\nran out of memory\nFailure # 2\nThe actor died.", "the worker died: it was killed", False),
+        (
+            "Failure # 1\n1 worker(s) were killed due to the node running low on memory\n- 3",
+            "the worker was ended",
+            True,
+        ),
+        ("Failure # 1\nray::ImplicitFunc.train()\nValueError: x", "ValueError: x", False),
+        ("", "the worker died: it was killed", False),
+    ],
+)
+def test_of_rays_long_account_of_a_death_what_it_knows_is_kept(job, trial_of, tmp_path, text, said, memory):
+    (tmp_path / "error.txt").write_text(text)
+    spool = Spool(job.work, trial_of("R").id)
+    spool.folder.mkdir(parents=True)
+    trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"), config={"trial": trial_of("R").id})
+    relay = workers._Relay(None, job)
+    relay.on_trial_recover(0, [], trial)
+    assert attempt.last_error(spool.folder).startswith(said)
+    assert attempt.begin(spool.folder).split == (2 if memory else 1)
+
+
+def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
+    (tmp_path / "error.txt").write_text("Failure # 1\nray::ImplicitFunc.train()\nTypeError: of Ray's own")
+    spool = Spool(job.work, trial_of("R").id)
+    spool.folder.mkdir(parents=True)
+    attempt.note(spool.folder, "RuntimeError: no such kernel")
+    trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"), config={"trial": trial_of("R").id})
+    workers._Relay(None, job).on_trial_recover(0, [], trial)
+    assert attempt.last_error(spool.folder) == "RuntimeError: no such kernel"
 
 
 def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):
