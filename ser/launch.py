@@ -165,6 +165,7 @@ class _Grid:
         self.damage = ""
         self.by_id = {t.id: t for t in todo}
         self.broken: Counter[str] = Counter()
+        self.epochs: Counter[str] = Counter()  # reached when it broke last
         self.lost = 0
 
     def run(self) -> None:
@@ -222,6 +223,9 @@ class _Grid:
     def _heard(self, kind: str, trial_id: str, told: Any) -> None:
         trial, summary = self.by_id[trial_id], self.summary
         if kind == "broke" or told.get("status") == "damaged":
+            epoch = attempt.Attempt.read(Spool(self.job.work, trial_id).folder).epoch
+            if epoch > self.epochs[trial_id]:  # it lives through deaths; only those without progress count
+                self.epochs[trial_id], self.broken[trial_id] = epoch, 0
             self.broken[trial_id] += 1
             if kind != "broke":
                 self.damage = told = told["error"]

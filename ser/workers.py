@@ -45,7 +45,7 @@ WORKER_ENVIRONMENT = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
 }
 PULSE_S = 2.0
-_RESTARTS = 10  # of one trial in one pass; trials count their attempts themselves, this bounds workers that never begin
+_RESTARTS = 5  # of one trial in one pass; trials count their attempts themselves, this bounds workers that never begin
 
 
 @dataclass

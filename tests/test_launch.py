@@ -12,9 +12,11 @@ import pytest
 
 from ser import launch
 from ser import trial as one
+from ser.attempt import Attempt
 from ser.cli import main
 from ser.errors import BadInput
 from ser.profile import Profile
+from ser.spool import Spool
 from ser.track import Location, Tracker
 from ser.trial import job_of
 
@@ -153,3 +155,17 @@ def test_an_unknown_profile_is_refused_with_those_that_exist(tmp_path):
     (tmp_path / "mine.toml").write_text("device = ")
     with pytest.raises(BadInput, match="mend the profile"):
         Profile.read(str(tmp_path / "mine.toml"))
+
+
+def test_only_deaths_without_progress_count(job, trial_of):
+    trial, heard = trial_of("R"), Heard()
+    grid = launch._Grid(job, [trial], LOCAL, None, heard, launch.Summary(), lambda: None)
+    folder = Spool(job.work, trial.id).folder
+    folder.mkdir(parents=True)
+    for epoch in range(1, 9):
+        Attempt(epoch=epoch).write(folder)
+        grid._heard("broke", trial.id, "the worker died")
+    assert heard.errors == {}
+    for _ in range(2):
+        grid._heard("broke", trial.id, "the worker died")
+    assert heard.errors == grid.summary.failures == {trial.id: "the worker died"}
