@@ -91,7 +91,8 @@ def run(
     repair_mirrors(job, trials)
     todo = unfinished(job, trials)
     for trial in todo:
-        attempt.forgive(Spool(job.work, trial.id).folder)
+        if one.is_free(job, trial):  # else its worker, of another driver, keeps the count
+            attempt.forgive(Spool(job.work, trial.id).folder)
     if todo:
         started = time.perf_counter()
         _Grid(job, todo, profile, address, listener, summary, repair).run()

@@ -1,5 +1,6 @@
 """The command line: help with examples, four-part errors and exit statuses, and nothing run that was not asked for."""
 
+import errno
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from ser import cli
 from ser.cli import _setting, _wanted, main
 from ser.errors import BadInput
 from ser.options import parser
+from ser.spool import Head, Spool
 from ser.track import Location, Tracker
 from ser.trial import head_of, job_of
 
@@ -265,3 +267,38 @@ def test_corpora_are_names_with_places_of_ones_own(monkeypatch):
 def test_the_work_folder_may_come_from_the_environment(monkeypatch):
     monkeypatch.setitem(os.environ, "SER_WORK", "/elsewhere")
     assert str(parser(cli.FUNCTIONS).parse_args(["status", "x"]).work) == "/elsewhere"
+
+
+def test_a_full_disk_ends_with_status_2_and_says_what_to_do(capsys, monkeypatch):
+    def full(args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/work/trials/x")
+
+    monkeypatch.setitem(cli.FUNCTIONS, "status", full)
+    assert main(["status", "interaffection"]) == 2
+    said = capsys.readouterr().err
+    assert "/work/trials/x: No space left on device" in said
+    assert "the same command goes on" in said
+
+
+def test_a_defect_of_ours_is_not_passed_off_as_a_full_disk(monkeypatch):
+    def broken(args):
+        raise FileNotFoundError(errno.ENOENT, "no such file", "x")
+
+    monkeypatch.setitem(cli.FUNCTIONS, "status", broken)
+    with pytest.raises(FileNotFoundError):
+        main(["status", "interaffection"])
+
+
+def test_a_tracking_store_that_is_away_is_told_and_the_work_folder_is_shown_all_the_same(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    spool = Spool(tmp_path, "a1b2")
+    spool.folder.mkdir(parents=True)
+    spool.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
+    spool.complete({"ua/ravdess": 0.5})
+    away = ["interaffection", "--work", str(tmp_path), "--tracking-uri", "http://127.0.0.1:9"]
+    assert main(["status", *away]) == 0
+    said = capsys.readouterr().out
+    assert "MLflow is away" in said
+    assert "1 trained, but not told to MLflow" in said
+    assert main(["report", *away]) == 2
+    assert "tracking store is away" in capsys.readouterr().err
