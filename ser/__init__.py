@@ -3,14 +3,14 @@
 A command (``cli``, ``options``) names corpora and a study of ``experiments/``. ``gather`` finds and scans the corpora
 (``scan``, ``corpora/``, ``manifest``), and ``plan`` makes of both the trials, each a statement (``study``) with an id,
 their ``splits``, and recipes for the ``store`` of features (``audio``, ``frontends/``, ``augment/``, ``recordings``).
-``launch`` decides what is left to run and starts ``workers``, the process that talks to Ray, as often as needed
-(``profile``: shares of machines).
+``launch`` decides what is left to run and hires a ``crew``: ``workers``, a process that talks to Ray, started as often
+as needed (``profile``: shares of machines).
 On a worker ``trial`` reads features, ``train`` runs the loop (``batches``, ``network``, ``models/``, ``metrics``,
 ``checkpoint``), and all it tells goes into the trial's folder (``spool``, ``attempt``, ``sealed``), from where
 ``courier`` takes it to MLflow (``track``). ``collect`` reads the runs back, and ``report`` makes the paper's tables of
 them (``evidence``, ``tables``, ``figures``, ``published``). ``demo`` makes corpora that the ordinary loaders read.
 
-Imports go down only: cli → gather, launch, collect → workers → trial, report → courier → track, train, plan →
+Imports go down only: cli → gather, launch, collect → crew → workers → trial, report → courier → track, train, plan →
 checkpoint, batches, network, store, splits → spool, corpora, frontends, augment, models → sealed, audio, metrics,
 labels, manifest, study, registry, errors.
 """

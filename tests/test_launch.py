@@ -63,7 +63,7 @@ def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     runs = Tracker(job.where, job.study).runs()
     assert sorted(r.data.tags["trial_id"] for r in runs) == sorted([*(t.id for t in trials), *mirrored(job, trials)])
 
-    monkeypatch.delattr(launch, "_Crew")  # a second call needs no workers
+    monkeypatch.delattr(launch, "Crew")  # a second call needs no workers
     assert launch.run(job, trials, LOCAL, None, heard).trained == 0
     assert ended(job) == {r.info.run_id: r.info.end_time for r in runs}
 
@@ -137,7 +137,7 @@ def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, empty_l
 def test_a_duplicate_that_nobody_recorded_is_recorded_by_the_next_call(job, trial_of, monkeypatch):
     trial = trial_of("R")
     one.run(job_without_mirrors(job), trial)
-    monkeypatch.delattr(launch, "_Crew")
+    monkeypatch.delattr(launch, "Crew")
     launch.run(job, [trial], LOCAL, None, Heard())
     assert Tracker(job.where, job.study).finished().keys() == {trial.id, *mirrored(job, [trial])}
 

@@ -15,6 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     {"cli", "options"},
     {"gather", "launch", "collect", "show", "cost", "demo"},
+    {"crew"},
     {"workers"},
     {"trial", "report"},
     {"courier", "profile"},

@@ -1,18 +1,21 @@
 """The process that talks to Ray: where it listens, and how it speaks of deaths."""
 
 import threading
+from multiprocessing import get_context
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from ser import attempt, launch, workers
+from ser import attempt, workers
+from ser.crew import Crew
 from ser.profile import Profile
 from ser.spool import Spool
 
 
 def test_a_local_ray_listens_on_loopback_only(job, trial_of):
-    crew = launch._Crew(job, [trial_of("R")], Profile.read("local"), None)
+    crew = Crew(job, [trial_of("R")], Profile.read("local"), None)
     try:
         processes = [crew.process.pid, *(p.pid for p in psutil.Process(crew.process.pid).children(recursive=True))]
         listening = [
@@ -25,7 +28,7 @@ def test_a_local_ray_listens_on_loopback_only(job, trial_of):
         crew.dismiss()
     assert len(listening) > 2
     assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
-    assert not launch.Path(crew.folder).exists()
+    assert not Path(crew.folder).exists()
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
 
 
 def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):
-    ours, theirs = launch.get_context("spawn").Pipe()
+    ours, theirs = get_context("spawn").Pipe()
     ended = threading.Event()
     monkeypatch.setattr(workers.os, "_exit", lambda code: ended.set())
     ours.close()

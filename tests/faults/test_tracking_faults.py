@@ -160,7 +160,7 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, trial_of, mo
     summary = launch.run(job, [trial, other], Profile.read("local"), None, Listener())
     assert heard_of == ["kept", "kept"]
     assert (summary.left, sorted(summary.kept), summary.failures) == (0, sorted([trial.id, other.id]), {})
-    monkeypatch.delattr(launch, "_Crew")  # nothing is trained a second time
+    monkeypatch.delattr(launch, "Crew")  # nothing is trained a second time
     assert sorted(launch.run(job, [trial, other], Profile.read("local"), None, Listener()).kept) == sorted(summary.kept)
     way.open()
     assert launch.run(job, [trial, other], Profile.read("local"), None, Listener()).kept == []
