@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,12 +186,27 @@ def test_a_work_folder_on_a_disk_that_is_full_again_and_again(
     assert told["result"] == {k: v for k, v in undisturbed.items() if "/ravdess" in k}
 
 
+class CrewOfOne:
+    """Trials one after another in this process, without Ray."""
+
+    slots = 1.0
+
+    def __init__(self, job, trials, profile, address):
+        self.job, self.by_id = job, {t.id: t for t in trials}
+
+    def work(self, ids, heard):
+        for trial_id in ids:
+            heard("ended", trial_id, one.run(self.job, self.by_id[trial_id]))
+
+    def dismiss(self): ...
+
+
 def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
-    plan, where, trial, tmp_path, manifests
+    plan, where, trial, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(launch, "Crew", CrewOfOne)
     store = Store(tmp_path / "store")
-    no_bar = _quiet
-    gather.prepare(plan, store, {}, no_bar)
+    gather.prepare(plan, store, {}, _quiet)
     job = one.job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
     shard = next((store.local / plan.sources["ravdess"].recipes[0].key).glob("*.npy"))
     harmed = bytearray(shard.read_bytes())
@@ -211,7 +227,7 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
             lines.append(line)
 
     def repair():
-        gather.prepare(plan, store, {}, no_bar)
+        gather.prepare(plan, store, {}, _quiet)
 
     summary = launch.run(job, [trial], Profile.read("local"), None, Listener(), repair)
     assert (summary.left, summary.failures) == (0, {})
@@ -220,8 +236,6 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
 
 
 def _quiet(title):
-    from contextlib import nullcontext
-
     return nullcontext(lambda done, of: None)
 
 
