@@ -271,12 +271,12 @@ def test_the_work_folder_may_come_from_the_environment(monkeypatch):
 
 def test_a_full_disk_ends_with_status_2_and_says_what_to_do(capsys, monkeypatch):
     def full(args):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/work/trials/x")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/disk/trials/x")
 
     monkeypatch.setitem(cli.FUNCTIONS, "status", full)
     assert main(["status", "interaffection"]) == 2
     said = capsys.readouterr().err
-    assert "/work/trials/x: No space left on device" in said
+    assert "/disk/trials/x: No space left on device" in said
     assert "the same command goes on" in said
 
 
