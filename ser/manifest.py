@@ -1,15 +1,15 @@
 """The utterance table of a corpus: what a loader found, what was refused and why, as one file a person can open."""
 
+import csv
 import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 SPLITS = ("train", "val", "test")
 
@@ -96,25 +96,30 @@ class Manifest:
         return dict(Counter(u.label for u in self.utterances).most_common())
 
 
-def to_frame(utterances: Iterable[Utterance]) -> pd.DataFrame:
-    """One row per utterance, one column per field; votes as JSON."""
-    rows = [{**asdict(u), "votes": json.dumps(u.votes)} for u in utterances]
-    return pd.DataFrame(rows, columns=[f.name for f in fields(Utterance)])
-
-
 def write_csv(manifest: Manifest, path: Path) -> None:
     """Write the usable utterances to ``path`` and the refusals beside it as ``<stem>.refused.csv``; both atomically.
 
-    Text that a spreadsheet would take for a formula has an apostrophe put before it, and so stays text there.
+    One row per utterance and one column per field, votes as JSON. Text that a spreadsheet would take for a formula has
+    an apostrophe put before it, and so stays text there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    refused = pd.DataFrame([asdict(r) for r in manifest.refused], columns=["what", "reason"])
-    for frame, target in ((to_frame(manifest.utterances), path), (refused, path.with_suffix(".refused.csv"))):
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    _write_rows(path, Utterance, manifest.utterances)
+    _write_rows(path.with_suffix(".refused.csv"), Refusal, manifest.refused)
+
+
+def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Utterance | Refusal]) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    names = [f.name for f in fields(kind)]
+    cells = attrgetter(*names)
+    with temporary.open("w", encoding="utf-8", newline="") as file:
         # With line ends as in RFC 4180 a bare carriage return is quoted, too: it ends a line for every reader.
-        frame.map(_inert).to_csv(temporary, index=False, lineterminator="\r\n", encoding="utf-8")
-        os.replace(temporary, target)
+        table = csv.writer(file, lineterminator="\r\n")
+        table.writerow(names)
+        table.writerows(map(_inert, cells(row)) for row in rows)
+    os.replace(temporary, target)
 
 
 def _inert(cell: Any) -> Any:
+    if isinstance(cell, tuple):
+        return json.dumps(cell)
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

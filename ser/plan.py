@@ -116,7 +116,7 @@ def _corpus(study: Study, name: str) -> Corpus:
 def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:
     """The utterances of the study's classes, others dropped, merged labels renamed."""
     merge = dict(study.merge)
-    renamed = (replace(u, label=merge.get(u.label, u.label)) for u in manifest.utterances)
+    renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)
     kept = [u for u in renamed if u.label in study.classes]
     if not kept:
         raise BadInput(

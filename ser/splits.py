@@ -39,7 +39,10 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
     if rule.name not in rules:
         raise BadInput(repr(rule.name), f"split rule of {corpus}", ", ".join(rules), "choose one of them")
     side_of = rules[rule.name](corpus, utterances, rule)
-    sides = {s: tuple(u for u in sorted(utterances, key=lambda u: u.uid) if side_of(u) == s) for s in SPLITS}
+    chosen: dict[str | None, list[Utterance]] = defaultdict(list)
+    for u in sorted(utterances, key=lambda u: u.uid):
+        chosen[side_of(u)].append(u)
+    sides = {s: tuple(chosen[s]) for s in SPLITS}
     done = Split(corpus, **sides)
     wanted = [s for s in SPLITS if s != "test" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
     for side in wanted:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ser.manifest import Manifest, Refusal, Utterance, to_frame, write_csv
+from ser.manifest import Manifest, Refusal, Utterance, write_csv
 
 A = Utterance(
     "c/a", "c", "/x/a.wav", "c/1", "W", "angry", votes=(("r1", "angry"), ("r2", "sad")), seconds=1800, sha="aa"
@@ -69,6 +69,16 @@ def test_written_table_gives_every_field_back(tmp_path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["c.csv", "c.refused.csv"]
 
 
+def test_written_table_letter_by_letter(tmp_path: Path) -> None:
+    write_csv(replace(MANIFEST, utterances=(replace(B, start_s=1e-7, text='a "b",c', bytes=44),)), tmp_path / "c.csv")
+    assert (tmp_path / "c.csv").read_bytes().decode().split("\r\n") == [
+        "uid,corpus,path,speaker,label_raw,label,sex,votes,session,sentence,intensity,channel,split,start_s,end_s,"
+        "language,text,rate_hz,seconds,bytes,sha",
+        'c/b,c,/x/b.wav,c/2,F,happy,,[],,,,speech,,1e-07,,,"a ""b"",c",0,3600,44,bb',
+        "",
+    ]
+
+
 @pytest.mark.parametrize("text", ["=1+1", "+351", "-Olá", "@SUM(A1)", "\t=1", "\r=1"])
 def test_text_is_no_formula_to_a_spreadsheet(tmp_path: Path, text: str) -> None:
     write_csv(replace(MANIFEST, utterances=(replace(A, text=text, label_raw=text),)), tmp_path / "c.csv")
@@ -80,4 +90,3 @@ def test_empty_tables_keep_their_headers(tmp_path: Path) -> None:
     write_csv(Manifest("c", "/x", ()), tmp_path / "c.csv")
     assert list(pd.read_csv(tmp_path / "c.csv").columns) == [f.name for f in fields(Utterance)]
     assert list(pd.read_csv(tmp_path / "c.refused.csv").columns) == ["what", "reason"]
-    assert to_frame([]).empty

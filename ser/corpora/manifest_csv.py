@@ -14,7 +14,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from sys import intern
 from typing import Any
 
 from ser import audio
@@ -45,6 +47,16 @@ _COPY = re.compile(r"#\d+\Z")
 class _Row:
     line: int
     cells: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What a cell of the column path means, the same for all lines that name it."""
+
+    stem: str  # as written, with slashes and without extension: the beginning of a uid
+    path: str  # absolute
+    is_none: bool  # names no file
+    leaves: bool  # leads out of the folder, links followed
 
 
 def expected(settings: Mapping[str, Any]) -> dict[str, int]:
@@ -100,8 +112,9 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     problems: list[tuple[int, str]] = []
     made: list[Utterance] = []
     lines: dict[str, int] = {}
+    files = _Files(folder)
     for row in _rows(table, problems):
-        u = _utterance(row, corpus, folder, labels, bool(settings.get("outside", False)), problems)
+        u = _utterance(row, corpus, files, labels, bool(settings.get("outside", False)), problems)
         if u is None:
             continue
         if u.uid in lines:
@@ -112,9 +125,9 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     problems += _speakers_in_two_splits(made, lines)
     if problems:
         raise _bad(table, problems)
-    utterances = [u for u in made if os.path.isfile(u.path)]
-    present = {u.uid for u in utterances}
-    refused = [Refusal(u.path, f"line {lines[u.uid]}: {_absence(u.path)}") for u in made if u.uid not in present]
+    present = {path for path in {u.path for u in made} if os.path.isfile(path)}
+    utterances = [u for u in made if u.path in present]
+    refused = [Refusal(u.path, f"line {lines[u.uid]}: {_absence(u.path)}") for u in made if u.path not in present]
     if not utterances:
         what = f"none of its {len(refused)} files exist, as {refused[0].what}" if refused else "no lines"
         raise BadInput(what, str(table), f"paths below {folder}", "mend the paths, or set audio_root")
@@ -159,8 +172,10 @@ def _rows(table: Path, problems: list[tuple[int, str]]) -> Iterator[_Row]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BadInput(f"line {line}: not UTF-8", str(table), "UTF-8 text", "save the table as UTF-8") from None
-    lines = io.StringIO(text, newline="")  # splitlines() would also break at form feeds, which cells may hold
+    # Not splitlines(), which would also break at form feeds, which cells may hold; nor StringIO, of 4 bytes a letter.
+    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
     reader = csv.reader(lines, delimiter=_delimiter(text.partition("\n")[0]), strict=True)
+    del data, text
     start = 1
     try:
         header = [cell.strip().lower() for cell in next(reader, [])]
@@ -180,7 +195,7 @@ def _rows(table: Path, problems: list[tuple[int, str]]) -> Iterator[_Row]:
 
 
 def _utterance(
-    row: _Row, corpus: str, folder: Path, labels: Mapping[str, str], outside: bool, problems: list[tuple[int, str]]
+    row: _Row, corpus: str, files: "_Files", labels: Mapping[str, str], outside: bool, problems: list[tuple[int, str]]
 ) -> Utterance | None:
     cell = row.cells
     wrong = [f"empty {column}" for column in REQUIRED if not cell[column]]
@@ -195,14 +210,14 @@ def _utterance(
     start_s, end_s = _seconds(cell, "start", wrong), _seconds(cell, "end", wrong)
     if end_s is not None and end_s <= (start_s or 0.0):
         wrong.append(f"end {end_s} is not after start {start_s or 0.0}")
-    written = PureWindowsPath(cell["path"]).as_posix()  # tables made on Windows have backslashes
-    uid = cell.get("uid") or _uid(written, start_s, end_s)
+    file = files[cell["path"]]
+    uid = cell.get("uid") or file.stem + _stretch(start_s, end_s)
     if _COPY.search(uid):
         wrong.append(f"uid {uid!r} ends as the names of augmented copies do; fill in another in the column uid")
-    if "\0" in written or (cell["path"] and not PurePosixPath(written).name):
+    if cell["path"] and file.is_none:
         wrong.append(f"path {cell['path']!r} names no file")
-    elif cell["path"] and not outside and _leaves(folder, written):
-        wrong.append(f"path {cell['path']!r} leads out of {folder}; set outside to true if that is meant")
+    elif cell["path"] and not outside and file.leaves:
+        wrong.append(f"path {cell['path']!r} leads out of {files.folder}; set outside to true if that is meant")
     if wrong or sex is None:
         problems.extend((row.line, what) for what in wrong)
         return None
@@ -210,25 +225,24 @@ def _utterance(
     return Utterance(
         uid=f"{corpus}/{uid}",
         corpus=corpus,
-        path=os.path.abspath(folder / written),
-        speaker=f"{corpus}/{cell['speaker']}",
-        label_raw=cell["label"],
+        path=file.path,
+        speaker=intern(f"{corpus}/{cell['speaker']}"),
+        label_raw=intern(cell["label"]),
         label=emotions[0] if len(emotions) == 1 else "unknown",
         sex=sex,
         votes=tuple(("label", emotion) for emotion in emotions) if len(names) > 1 else (),
-        session=cell.get("session", ""),
+        session=intern(cell.get("session", "")),
         split=split,
         start_s=start_s,
         end_s=end_s,
-        language=cell.get("language", ""),
+        language=intern(cell.get("language", "")),
         text=cell.get("text", ""),
     )
 
 
-def _uid(written: str, start_s: float | None, end_s: float | None) -> str:
-    """The path without its extension, and the stretch where only one is meant."""
-    stretch = "" if start_s is None and end_s is None else f"#{start_s or 0.0}-{'' if end_s is None else end_s}"
-    return str(PurePosixPath(os.path.splitext(written)[0])).lstrip("/") + stretch
+def _stretch(start_s: float | None, end_s: float | None) -> str:
+    """Follows the file's stem in a uid where only a stretch of the file is meant."""
+    return "" if start_s is None and end_s is None else f"#{start_s or 0.0}-{'' if end_s is None else end_s}"
 
 
 def _seconds(cell: Mapping[str, str], column: str, wrong: list[str]) -> float | None:
@@ -245,12 +259,32 @@ def _seconds(cell: Mapping[str, str], column: str, wrong: list[str]) -> float | 
     return seconds
 
 
-def _leaves(folder: Path, written: str) -> bool:
-    """True where the path, links followed, is not below ``folder``."""
-    if PurePosixPath(written).is_absolute() or re.match(r"[A-Za-z]:", written):
-        return True
-    inside = os.path.realpath(folder)
-    return os.path.commonpath([inside, os.path.realpath(os.path.join(inside, written))]) != inside
+class _Files(dict[str, _File]):
+    """Cells of the column path, each looked at once: a table may name one recording on thousands of lines."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+        self._inside = os.path.realpath(folder)
+        self._real = cache(os.path.realpath)
+
+    def __missing__(self, cell: str) -> _File:
+        name = PureWindowsPath(cell).as_posix()  # tables made on Windows have backslashes
+        stem = str(PurePosixPath(os.path.splitext(name)[0])).lstrip("/")
+        is_none = "\0" in name or not PurePosixPath(name).name
+        leaves = is_none or self._leaves(name)
+        made = self[cell] = _File(stem, os.path.abspath(self.folder / name), is_none, leaves)
+        return made
+
+    def _leaves(self, name: str) -> bool:
+        if PurePosixPath(name).is_absolute() or re.match(r"[A-Za-z]:", name):
+            return True
+        path = os.path.join(self._inside, name)
+        folder, last = os.path.split(path)
+        # Few files are links themselves; those of their folder are followed once for all of its files.
+        alone = last in ("", ".", "..") or os.path.islink(path)
+        real = os.path.realpath(path) if alone else os.path.join(self._real(folder), last)
+        return os.path.commonpath([self._inside, real]) != self._inside
 
 
 def _speakers_in_two_splits(utterances: list[Utterance], lines: Mapping[str, int]) -> list[tuple[int, str]]:
