@@ -120,6 +120,6 @@ def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Ut
 
 
 def _inert(cell: Any) -> Any:
-    if isinstance(cell, tuple):
-        return json.dumps(cell)
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return json.dumps(cell) if isinstance(cell, tuple) else cell

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple, replace
 from hashlib import sha256
@@ -140,30 +140,33 @@ def _usable(
 
     Copies would leak from training into test.
     """
-    copies: dict[str, list[Utterance]] = {}
+    chosen: dict[str, Utterance] = {}
+    copies: dict[str, list[Utterance]] = {}  # the others, of which there are few
     for u in sorted(utterances, key=lambda u: (u.uid, len(u.path), u.path)):
-        copies.setdefault(u.uid, []).append(u)
-    usable: dict[str, Utterance] = {}
+        if chosen.setdefault(u.uid, u) is not u:
+            copies.setdefault(u.uid, []).append(u)
+    usable: list[Utterance] = []
     refused = []
-    while copies:
-        outcomes = _outcomes([same[0] for same in copies.values()], store, progress)
-        left: dict[str, list[Utterance]] = {}
-        for uid, (u, *others) in copies.items():
+    while chosen:
+        outcomes = _outcomes(chosen.values(), store, progress)
+        left: dict[str, Utterance] = {}
+        for uid, u in chosen.items():
             outcome = outcomes[u.path][u.start_s, u.end_s]
             if isinstance(outcome, str):
                 refused.append(Refusal(u.path, outcome))
-                left |= {uid: others} if others else {}
+                if others := copies.get(uid):
+                    left[uid] = others.pop(0)
             else:
-                usable[uid] = replace(
-                    u, rate_hz=outcome.rate_hz, seconds=outcome.seconds, bytes=outcome.bytes, sha=outcome.sha
+                usable.append(
+                    replace(u, rate_hz=outcome.rate_hz, seconds=outcome.seconds, bytes=outcome.bytes, sha=outcome.sha)
                 )
-                refused += [Refusal(other.path, f"duplicate of {u.path}") for other in others]
-        copies = left
-    return [usable[uid] for uid in sorted(usable)], refused
+                refused += [Refusal(other.path, f"duplicate of {u.path}") for other in copies.get(uid, ())]
+        chosen = left
+    return sorted(usable, key=lambda u: u.uid), refused
 
 
 def _outcomes(
-    utterances: Sequence[Utterance], store: Path, progress: Callable[[int, int], None] | None
+    utterances: Iterable[Utterance], store: Path, progress: Callable[[int, int], None] | None
 ) -> dict[str, dict[Stretch, Outcome]]:
     """Per file and stretch what its audio tells; from ``store`` where the file is as it was then."""
     wanted: dict[str, list[Stretch]] = {}
@@ -216,7 +219,11 @@ def _reason(error: OSError) -> str:
 
 
 class _Known:
-    """Audio facts of earlier scans in one JSON file; one of other rules or libraries, or damaged, is void."""
+    """Audio facts of earlier scans in one JSON file; one of other rules or libraries, or damaged, is void.
+
+    Per file its stamp, what all its stretches have in common (hash, bytes, rate), and for each stretch its seconds or
+    why it cannot be used: a call may have thousands.
+    """
 
     def __init__(self, store: Path) -> None:
         self.store = store
@@ -234,16 +241,17 @@ class _Known:
 
     def outcomes(self, path: str, stamp: str) -> dict[Stretch, Outcome]:
         try:
-            then, rows = self.files[path]
-            return (
-                {(a, b): o if isinstance(o, str) else audio.AudioFacts(*o) for a, b, o in rows} if then == stamp else {}
-            )
+            then, common, rows = self.files[path]
+            if then != stamp:
+                return {}
+            return {(a, b): o if isinstance(o, str) else audio.AudioFacts(*common, o) for a, b, o in rows}
         except (KeyError, ValueError, TypeError):
             return {}
 
     def learn(self, path: str, stamp: str, outcomes: Mapping[Stretch, Outcome]) -> None:
-        rows = {**self.outcomes(path, stamp), **outcomes}
-        self.files[path] = (stamp, [(*s, o if isinstance(o, str) else astuple(o)) for s, o in rows.items()])
+        told = {**self.outcomes(path, stamp), **outcomes}
+        common = next(((o.sha, o.bytes, o.rate_hz) for o in told.values() if not isinstance(o, str)), None)
+        self.files[path] = (stamp, common, [(*s, o if isinstance(o, str) else o.seconds) for s, o in told.items()])
 
     def write(self) -> None:
         self.store.parent.mkdir(parents=True, exist_ok=True)

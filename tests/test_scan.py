@@ -154,11 +154,12 @@ def test_damaged_entries_of_memory_are_read_again(tmp_path: Path, reads: list[st
     first = emodb_scan(folder, tmp_path / "cache")
     store = tmp_path / "cache/emodb-facts.json"
     content = json.loads(store.read_text())
-    for entry in ([], ["stamp"], None, [content["files"][str(folder / "03a01Wa.wav")][0], [[None, None, ["sha"]]]]):
+    stamp, common, rows = content["files"][str(folder / "03a01Wa.wav")]
+    for entry in ([], ["stamp"], None, [stamp, rows], [stamp, common[:1], rows], [stamp, None, rows]):
         content["files"][str(folder / "03a01Wa.wav")] = entry
         store.write_text(json.dumps(content))
         assert emodb_scan(folder, tmp_path / "cache") == first
-    assert len(reads) == 5
+    assert len(reads) == 7
 
 
 def test_stretches_of_one_file_are_read_once(tmp_path: Path, reads: list[str]) -> None:
