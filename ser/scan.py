@@ -244,13 +244,14 @@ class _Known:
             then, common, rows = self.files[path]
             if then != stamp:
                 return {}
-            return {(a, b): o if isinstance(o, str) else audio.AudioFacts(*common, o) for a, b, o in rows}
+            sha, size, rate_hz = common
+            return {(a, b): o if isinstance(o, str) else audio.AudioFacts(sha, size, rate_hz, o) for a, b, o in rows}
         except (KeyError, ValueError, TypeError):
             return {}
 
     def learn(self, path: str, stamp: str, outcomes: Mapping[Stretch, Outcome]) -> None:
         told = {**self.outcomes(path, stamp), **outcomes}
-        common = next(((o.sha, o.bytes, o.rate_hz) for o in told.values() if not isinstance(o, str)), None)
+        common = next(((o.sha, o.bytes, o.rate_hz) for o in told.values() if not isinstance(o, str)), ("", 0, 0))
         self.files[path] = (stamp, common, [(*s, o if isinstance(o, str) else o.seconds) for s, o in told.items()])
 
     def write(self) -> None:

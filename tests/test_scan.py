@@ -155,7 +155,7 @@ def test_damaged_entries_of_memory_are_read_again(tmp_path: Path, reads: list[st
     store = tmp_path / "cache/emodb-facts.json"
     content = json.loads(store.read_text())
     stamp, common, rows = content["files"][str(folder / "03a01Wa.wav")]
-    for entry in ([], ["stamp"], None, [stamp, rows], [stamp, common[:1], rows], [stamp, None, rows]):
+    for entry in ([], ["stamp"], None, [stamp, rows], [stamp, common[:1], rows], [stamp, 7, rows]):
         content["files"][str(folder / "03a01Wa.wav")] = entry
         store.write_text(json.dumps(content))
         assert emodb_scan(folder, tmp_path / "cache") == first
