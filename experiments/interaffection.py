@@ -61,6 +61,7 @@ study = Study(
         patience_epochs=20,
         min_improvement=0.002,
         class_weights="inverse",
+        precision="float32",  # ours
     ),
     points=points,
     expect=168,

@@ -45,7 +45,7 @@ def _seconds_per_update(plan: Plan, block: Part) -> float:
     frames = max(2, round(total_frames(clean) / sum(len(r.items) for r in clean)))
     batch = study.training.batch_size
     lengths = torch.full((batch,), frames)
-    network = Network(width, block, "mean_var", len(study.classes))
+    network = Network(width, block, "mean_var", len(study.classes), study.training.precision)
     features, labels = torch.randn(batch * frames, width), torch.arange(batch) % len(study.classes)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

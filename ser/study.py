@@ -64,11 +64,13 @@ class Training:
     patience_epochs: int
     min_improvement: float  # relative fall of the validation loss that counts as one
     class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none"
+    precision: str  # of the temporal block's products: "float32" | "tf32" (GPUs only) | "bfloat16"
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             _usable(value, f"training.{name}")
         _one_of(self.class_weights, "training.class_weights", ("inverse", "none"))
+        _one_of(self.precision, "training.precision", ("float32", "tf32", "bfloat16"))
 
 
 # A number is a count, a size or a rate, and so more than 0, but where the study file itself states 0 or less, and here:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,13 +59,18 @@ class Predictions:
 
 @dataclass
 class Outcome:
-    """What a finished run leaves: per-epoch curves, the best epoch, test predictions per corpus, seconds spent."""
+    """What a finished run leaves: per-epoch curves, the best epoch, test predictions per corpus, seconds spent.
+
+    ``memory`` has ``memory/gpu_peak_mb``, what torch reserved on the card at most, and ``memory/gpu_total_mb``, the
+    card's own size; it is empty without a GPU, and where no epoch was left to train.
+    """
 
     history: list[dict[str, float]]
     best_epoch: int
     predictions: dict[str, Predictions]
     seconds: float
     weights: dict[str, Tensor]
+    memory: dict[str, float]
 
 
 @dataclass
@@ -101,11 +107,14 @@ def train(
     ``data`` has one entry per corpus of the trial. ``report(epoch, values)`` is called after every epoch, when the
     checkpoint at ``path`` has been replaced; an existing one is continued, and its epochs are reported again.
     ``split`` passes every batch through the network in so many parts, for devices with too little memory. The updates
-    are the same but for rounding and for dropout, which is drawn part by part. Raises Diverged.
+    are the same but for rounding and for dropout, which is drawn part by part. Raises Diverged, and BadInput for a
+    precision that ``device`` has not.
     """
+    _forget_peak(device)
     run = _begin(trial, data, device, split)
     settings = trial.training
     now, best = _resume(path, run)
+    resumed_at = now.epoch
     for past in now.history:
         report(int(past["epoch"]), past)
 
@@ -132,11 +141,13 @@ def train(
     started = time.perf_counter()
     run.network.load_state_dict(best)
     predictions = {name: predict(run.network, data[name].test, split) for name in trial.targets}
-    return Outcome(now.history, now.best_epoch, predictions, now.seconds + time.perf_counter() - started, best)
+    seconds, memory = now.seconds + time.perf_counter() - started, _peak(device) if now.epoch > resumed_at else {}
+    return Outcome(now.history, now.best_epoch, predictions, seconds, best, memory)
 
 
 def _begin(trial: Trial, data: Mapping[str, CorpusData], device: str, split: int) -> _Run:
     """Everything as it is before the first step."""
+    _compute_in(trial.training.precision, device)
     settings, seed = trial.training, [trial.seed, trial.stream]
     names = [c.name for c in trial.corpora]
     torch.manual_seed(_integer([*seed, 0]))
@@ -150,10 +161,37 @@ def _begin(trial: Trial, data: Mapping[str, CorpusData], device: str, split: int
     return _Run(trial, data, network, optimiser, losses, streams, split)
 
 
+def _compute_in(precision: str, device: str) -> None:
+    """How this process multiplies float32. On a card, torch would use TF32 in convolutions and LSTMs unasked."""
+    if precision == "tf32" and (device == "cpu" or not torch.cuda.is_tf32_supported()):
+        allowed = "float32 or bfloat16 on this device"
+        raise BadInput("tf32", "training.precision", allowed, "use a GPU (Ampere or newer), or one of these")
+    backends: Any = torch.backends
+    for kind in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
+        kind.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+
+
+def _forget_peak(device: str) -> None:
+    """So that what earlier trials of this process took, and its allocator kept, is not counted for this one."""
+    if device != "cpu":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def _peak(device: str) -> dict[str, float]:
+    """In MB of 2^20 bytes, without the CUDA context. Of a CPU nothing: a process that is reused keeps what it freed."""
+    if device == "cpu":
+        return {}
+    total = torch.cuda.get_device_properties(device).total_memory
+    peak = torch.cuda.max_memory_reserved(device)
+    return {"memory/gpu_peak_mb": peak / 2**20, "memory/gpu_total_mb": total / 2**20}
+
+
 def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
     some = next(iter(data.values())).train.features[0]
     heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
-    network = Network(some.shape[1], trial.temporal, trial.pooling, len(trial.classes), heads)
+    precision = trial.training.precision
+    network = Network(some.shape[1], trial.temporal, trial.pooling, len(trial.classes), precision, heads)
     if trial.normalise == "train":
         sides = [data[c.name].train for c in trial.corpora]
         network.mean, network.scale = _moments(sides)

@@ -243,7 +243,7 @@ def open_store(store: str, work: str) -> Store:
 
 def _results(trial: Trial, outcome: Outcome) -> dict[str, float]:
     """``wa/``, ``ua/`` and ``recall/<corpus>/<class>``; a class without test utterances has no recall, not zero."""
-    out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history))}
+    out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
     for corpus, p in outcome.predictions.items():
         matrix = metrics.confusion(p.truth, p.predicted, len(trial.classes))
         out[f"wa/{corpus}"], out[f"ua/{corpus}"] = metrics.wa(matrix), metrics.ua(matrix)

@@ -6,6 +6,7 @@ from torch import nn
 
 from ser import registry
 from ser.errors import BadInput
+from ser.models import lstm
 from ser.network import AttentionPooling, Network
 from ser.study import part
 
@@ -27,24 +28,29 @@ def together(network, some, corpus="all"):
     return network(torch.cat(some), torch.tensor([len(u) for u in some]), corpus)
 
 
-def network(name, pooling="mean_var", heads=(), seed=0):
+def network(name, pooling="mean_var", heads=(), seed=0, precision="float32"):
     torch.manual_seed(seed)
-    return Network(WIDTH, SMALL[name], pooling, 4, heads)
+    return Network(WIDTH, SMALL[name], pooling, 4, precision, heads)
 
 
 def test_every_model_has_settings_to_be_tested_with():
     assert set(SMALL) == set(MODELS)
 
 
+PRECISIONS = ["float32", "bfloat16"]
+EPSILON = {"float32": 1e-5, "bfloat16": 3e-2}  # of logits around 0.1 to 1; bfloat16 has 8 bits
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("pooling", ["mean", "mean_var"])
 @pytest.mark.parametrize("name", MODELS)
-def test_an_utterance_gets_the_same_answer_alone_and_beside_any_others(name, pooling):
-    some = utterances([9, 1, 30, 2, 17])
-    net = network(name, pooling).eval()
+def test_an_utterance_gets_the_same_answer_alone_and_beside_any_others(name, pooling, precision):
+    some, epsilon = utterances([9, 1, 30, 2, 17]), EPSILON[precision]
+    net = network(name, pooling, precision=precision).eval()
     alone = torch.cat([together(net, [u]) for u in some])
     for order in ([0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [2, 0, 4, 1, 3]):
-        torch.testing.assert_close(together(net, [some[i] for i in order]), alone[order], rtol=0, atol=1e-5)
-    torch.testing.assert_close(together(net, [some[0], some[2]])[:1], alone[:1], rtol=0, atol=1e-5)
+        torch.testing.assert_close(together(net, [some[i] for i in order]), alone[order], rtol=0, atol=epsilon)
+    torch.testing.assert_close(together(net, [some[0], some[2]])[:1], alone[:1], rtol=0, atol=epsilon)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -73,13 +79,14 @@ def test_a_block_gives_one_vector_of_its_width_per_frame_and_drops_out_only_in_t
     assert torch.equal(block(frames, lengths), block(frames, lengths))
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("pooling", ["mean", "mean_var"])
 @pytest.mark.parametrize("name", MODELS)
-def test_every_network_learns_to_tell_apart_what_can_be_told_apart(name, pooling):
+def test_every_network_learns_to_tell_apart_what_can_be_told_apart(name, pooling, precision):
     torch.manual_seed(0)
     labels = torch.arange(8) % 4
     some = [u + 2 * nn.functional.one_hot(c, WIDTH) for u, c in zip(utterances(range(2, 10)), labels, strict=True)]
-    net = network(name, pooling)
+    net = network(name, pooling, precision=precision)
     optimiser = torch.optim.Adam(net.parameters(), lr=2e-2)
     losses = []
     for _ in range(60):
@@ -97,7 +104,7 @@ def test_every_network_learns_to_tell_apart_what_can_be_told_apart(name, pooling
 )
 def test_the_papers_networks_have_the_papers_sizes(paper, name, mean, mean_var):
     for pooling, total in (("mean", mean), ("mean_var", mean_var)):
-        net = Network(257, paper.block(name), pooling, 4)
+        net = Network(257, paper.block(name), pooling, 4, "float32")
         assert sum(p.numel() for p in net.parameters()) == total
 
 
@@ -183,3 +190,49 @@ def test_normalisation_is_part_of_the_checkpoint_and_comes_before_everything():
     net.mean, net.scale = torch.full((WIDTH,), 2.0), torch.full((WIDTH,), 0.5)
     torch.testing.assert_close(together(net, [u * 2 + 2 for u in utterances([8])]), plain)
     assert {"mean", "scale"} <= net.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_is_within_the_block_and_nowhere_else(name):
+    net, kinds = network(name, precision="bfloat16"), []
+    net.temporal.register_forward_hook(lambda module, given, hidden: kinds.append((given[0].dtype, hidden.dtype)))
+    net.pooling.register_forward_hook(lambda module, given, pooled: kinds.append((given[0].dtype, pooled.dtype)))
+    logits = together(net, utterances([9, 3]))
+    assert kinds == [(torch.float32, torch.bfloat16), (torch.float32, torch.float32)]
+    assert logits.dtype == torch.float32
+    logits.sum().backward()
+    assert {p.dtype for p in net.parameters()} == {p.grad.dtype for p in net.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bfloat16_differs_from_float32_by_its_rounding_in_answers_and_gradients(name):
+    some, labels, found = utterances([9, 1, 30, 2]), torch.tensor([0, 1, 2, 3]), {}
+    for precision in PRECISIONS:
+        net = network(name, precision=precision).eval()
+        logits = together(net, some)
+        nn.functional.cross_entropy(logits, labels).backward()
+        found[precision] = [logits.detach(), torch.cat([p.grad.flatten() for p in net.parameters()])]
+    for exact, rounded in zip(*found.values(), strict=True):
+        assert 1e-5 < (exact - rounded).norm() / exact.norm() < 0.03
+
+
+@pytest.mark.parametrize("name", ["lstm", "blstm"])
+def test_where_torch_has_no_bfloat16_lstm_its_operands_are_rounded_and_nothing_else(name, monkeypatch):
+    monkeypatch.setattr(lstm, "_has_bfloat16", lambda device: False)
+    block = registry.find("models", name).build(WIDTH, SMALL[name].changed(prep_layers=0).values()).eval()
+    frames, lengths = torch.cat(utterances([9, 3])).bfloat16().float(), torch.tensor([9, 3])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = block(frames, lengths)
+    with torch.no_grad():
+        for weight in block.parameters():
+            weight.copy_(weight.bfloat16())
+    assert torch.equal(found, block(frames, lengths).bfloat16())
+
+
+def test_asking_for_a_bfloat16_lstm_takes_no_random_number_and_gives_the_same_answer_twice():
+    lstm._has_bfloat16.cache_clear()
+    state = torch.get_rng_state()
+    first = lstm._has_bfloat16("cpu")
+    lstm._has_bfloat16.cache_clear()
+    assert lstm._has_bfloat16("cpu") is first
+    assert torch.equal(torch.get_rng_state(), state)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,6 +58,7 @@ def trial(paper):
         patience_epochs=4,
         min_improvement=0.002,
         class_weights="inverse",
+        precision="float32",
     )
     made = paper.trial(point, {c.name: c for c in two}, seed=0)
     return replace(made, temporal=made.temporal.changed(prep_units=8, units=8), training=budget)
@@ -79,13 +81,21 @@ def assert_bit_equal(one, other):
         assert one.predictions[corpus].probabilities.tobytes() == other.predictions[corpus].probabilities.tobytes()
 
 
+def losses_of(outcome):
+    return [row[key] for row in outcome.history for key in sorted(row) if "loss" in key]
+
+
 def changed(trial, **training):
     return replace(trial, training=replace(trial.training, **training))
 
 
+PRECISIONS = ["float32", "bfloat16"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("task", ["unified", "multi"])
-def test_learns_what_can_be_learnt(trial, data, tmp_path, task):
-    outcome = trained(changed(replace(trial, task=task), max_epochs=8), data, tmp_path)
+def test_learns_what_can_be_learnt(trial, data, tmp_path, task, precision):
+    outcome = trained(changed(replace(trial, task=task), max_epochs=8, precision=precision), data, tmp_path)
     assert outcome.history[-1]["val/loss"] < outcome.history[0]["val/loss"] / 3
     for p in outcome.predictions.values():
         assert ua(confusion(p.truth, p.predicted, CLASSES)) > 0.9
@@ -117,8 +127,10 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("last", [1, 2, 3, 4])
-def test_a_run_that_was_killed_goes_on_to_the_same_bits(trial, data, tmp_path, last):
+def test_a_run_that_was_killed_goes_on_to_the_same_bits(trial, data, tmp_path, last, precision):
+    trial = changed(trial, precision=precision)
     whole = trained(trial, data, tmp_path / "whole")
 
     def killed(epoch, row):
@@ -208,6 +220,75 @@ def unbalanced(data):
 BLOCKS = names("models")
 
 
+@pytest.mark.parametrize("temporal", BLOCKS)
+def test_bfloat16_is_another_trial_that_goes_its_own_way_beside_float32(trial, data, paper, tmp_path, temporal):
+    trial = changed(with_block(trial, paper, temporal), learning_rate=1e-3, max_epochs=2, steps_per_epoch=5)
+    reduced = changed(trial, precision="bfloat16")
+    assert reduced.id != trial.id
+    assert (reduced.params()["training.precision"], trial.params()["training.precision"]) == ("bfloat16", "float32")
+    exact, rounded = (trained(t, data, tmp_path / t.id) for t in (trial, reduced))
+    assert losses_of(rounded) != losses_of(exact)
+    assert losses_of(rounded) == pytest.approx(losses_of(exact), rel=0.01)
+    assert {w.dtype for w in rounded.weights.values()} == {torch.float32}
+    assert_bit_equal(rounded, trained(reduced, data, tmp_path / "again"))
+
+
+@pytest.mark.parametrize("temporal", BLOCKS)
+def test_evaluation_is_in_the_precision_of_the_training(trial, data, paper, tmp_path, temporal):
+    trial = changed(with_block(trial, paper, temporal), precision="bfloat16", max_epochs=1)
+    outcome = trained(trial, data, tmp_path)
+    for precision, same in (("bfloat16", True), ("float32", False)):
+        network = loop._network(changed(trial, precision=precision), data)
+        network.load_state_dict(outcome.weights)
+        again = loop.predict(network, data["a"].test).probabilities.tobytes()
+        assert (again == outcome.predictions["a"].probabilities.tobytes()) is same
+
+
+@pytest.mark.parametrize("temporal", BLOCKS)
+def test_bfloat16_too_finds_a_loss_that_is_no_number(trial, data, paper, tmp_path, temporal):
+    trial = replace(changed(with_block(trial, paper, temporal), precision="bfloat16"), normalise="none")
+    spoilt = replace(data["b"].train, features=[f * math.nan for f in data["b"].train.features])
+    with pytest.raises(Diverged, match=r"loss nan at step 2"):
+        trained(trial, {**data, "b": replace(data["b"], train=spoilt)}, tmp_path)
+
+
+def test_tf32_is_refused_where_there_is_none(trial, data, tmp_path):
+    with pytest.raises(BadInput, match="float32 or bfloat16") as error:
+        trained(changed(trial, precision="tf32"), data, tmp_path)
+    assert (error.value.value, error.value.place) == ("tf32", "training.precision")
+
+
+@pytest.mark.parametrize(("precision", "told"), [("float32", "ieee"), ("bfloat16", "ieee"), ("tf32", "tf32")])
+def test_a_card_multiplies_float32_as_float32_unless_tf32_is_asked_for(monkeypatch, precision, told):
+    monkeypatch.setattr(torch.cuda, "is_tf32_supported", lambda: True)
+    for before in ("float32", "tf32"):  # an earlier trial of the process
+        loop._compute_in(before, "cuda")
+        loop._compute_in(precision, "cuda")
+        kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+        assert [kind.fp32_precision for kind in kinds] == [told] * 3
+    loop._compute_in("float32", "cuda")
+
+
+def test_a_cpu_has_no_memory_of_one_trial_to_tell(trial, data, tmp_path):
+    assert trained(trial, data, tmp_path).memory == {}
+
+
+def test_the_peak_is_what_torch_reserved_since_the_trial_began(monkeypatch):
+    card = {"reserved": 5 << 30, "kept": 4 << 30, "peak": 7 << 30}
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: card.update(reserved=card["kept"]))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: card.update(peak=card["reserved"]))
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: card["peak"])
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80 << 30))
+    loop._forget_peak("cuda")
+    assert loop._peak("cuda") == {"memory/gpu_peak_mb": 4096.0, "memory/gpu_total_mb": 81920.0}
+
+
+def test_a_peak_is_told_by_who_trained_and_not_by_who_only_evaluated(trial, data, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_peak", lambda device: {"memory/gpu_peak_mb": 900.0})
+    assert trained(trial, data, tmp_path).memory == {"memory/gpu_peak_mb": 900.0}
+    assert trained(trial, data, tmp_path).memory == {}
+
+
 @pytest.mark.parametrize("class_weights", ["inverse", "none"])
 @pytest.mark.parametrize("temporal", BLOCKS)
 def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp_path, temporal, class_weights):
@@ -258,12 +339,15 @@ def test_a_cut_batch_gives_the_gradients_of_the_whole_one(trial, data, paper, te
             torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
 
 
-def test_a_training_in_parts_goes_as_the_whole_one(trial, data, paper, tmp_path):
-    trial = changed(with_block(trial, paper, "tdnn", dropout=0.0), learning_rate=1e-3, max_epochs=2)
+@pytest.mark.parametrize(("precision", "rel"), [("float32", 1e-3), ("bfloat16", 2e-2)])
+def test_a_training_in_parts_goes_as_the_whole_one(trial, data, paper, tmp_path, precision, rel):
+    trial = changed(
+        with_block(trial, paper, "tdnn", dropout=0.0), learning_rate=1e-3, max_epochs=2, precision=precision
+    )
     whole = trained(trial, data, tmp_path / "1")
     for split in (2, 8):
         parted = trained(trial, data, tmp_path / str(split), split=split)
-        assert untimed(parted.history) == [pytest.approx(row, rel=1e-3) for row in untimed(whole.history)]
+        assert losses_of(parted) == pytest.approx(losses_of(whole), rel=rel)
     single = trained(trial, data, tmp_path / "100", split=100)  # 8 in 8 parts is one by one already
     assert all(torch.equal(parted.weights[k], v) for k, v in single.weights.items())
 

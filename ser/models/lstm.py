@@ -1,10 +1,12 @@
 """LSTM block of paper 003, Figs. 2-3: linear preparation per frame, one LSTM, dropout."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.utils.rnn import pad_sequence
 
 
@@ -38,8 +40,34 @@ class Recurrent(nn.Module):
 
 def _run(lstm: nn.Module, utterances: list[Tensor]) -> list[Tensor]:
     """Padding at the end is harmless to a forward LSTM, and cut off again here."""
-    hidden: Tensor = lstm(pad_sequence(utterances))[0]
+    hidden = _recurrence(lstm, pad_sequence(utterances))
     return [hidden[: len(x), i] for i, x in enumerate(utterances)]
+
+
+def _recurrence(lstm: nn.Module, padded: Tensor) -> Tensor:
+    """[longest, batch, width] -> [longest, batch, units]; autocast where there is no LSTM for it is done by hand."""
+    device = padded.device.type
+    hidden: Tensor
+    if not torch.is_autocast_enabled(device) or _has_bfloat16(device):
+        hidden = lstm(padded)[0]
+        return hidden
+    rounded = {name: weight.bfloat16().float() for name, weight in lstm.named_parameters()}
+    with torch.autocast(device, enabled=False):
+        hidden = functional_call(lstm, rounded, (padded.bfloat16().float(),))[0]
+    return hidden.bfloat16()
+
+
+@cache
+def _has_bfloat16(device: str) -> bool:
+    """Whether torch's LSTM takes and learns in bfloat16. On CPUs without AVX-512 it fails, and only when it is run."""
+    frame = torch.zeros(1, 1, 1, device=device)
+    weights = [torch.zeros(*shape, device=device, requires_grad=True) for shape in ((4, 1), (4, 1), (4,), (4,))]
+    try:
+        with torch.enable_grad(), torch.autocast(device, torch.bfloat16):
+            torch.lstm(frame, (frame, frame), weights, True, 1, 0.0, True, False, False)[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def build(width: int, settings: Mapping[str, Any]) -> Recurrent:

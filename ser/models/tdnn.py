@@ -42,7 +42,8 @@ class TDNN(nn.Module):
         real = frames.new_zeros(row.shape[2])
         real[place] = 1
         for layer in self.layers:
-            row = layer(row).relu() * real
+            row = layer(row).relu()
+            row = row * real.to(row.dtype)  # bfloat16 times float32 would be float32 again
         out: Tensor = self.dropout(row[0, :, place].T)
         return out
 
