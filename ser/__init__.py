@@ -4,7 +4,7 @@ A command (``cli``, ``options``) names corpora and a study of ``experiments/``. 
 (``scan``, ``corpora/``, ``manifest``), and ``plan`` makes of both the trials, each a statement (``study``) with an id,
 their ``splits``, and recipes for the ``store`` of features (``audio``, ``frontends/``, ``augment/``, ``recordings``).
 ``launch`` decides what is left to run and hires a ``crew``: ``workers``, a process that talks to Ray, started as often
-as needed (``profile``: shares of machines).
+as needed (``profile``: shares of machines, ``sharing``: how well a card was filled).
 On a worker ``trial`` reads features, ``train`` runs the loop (``batches``, ``network``, ``models/``, ``metrics``,
 ``checkpoint``), and all it tells goes into the trial's folder (``spool``, ``attempt``, ``sealed``), from where
 ``courier`` takes it to MLflow (``track``). ``collect`` reads the runs back, and ``report`` makes the paper's tables of

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ser import attempt
+from ser import attempt, sharing
 from ser import trial as one
 from ser.courier import sync
 from ser.crew import Crew, Lost
@@ -56,6 +56,8 @@ class Summary:
     wall_seconds: float = 0.0
     training_seconds: float = 0.0
     slots: float = 1.0
+    used: list[sharing.Used] = field(default_factory=list)  # of GPUs, by each trial
+    share: float = 0.0  # of a GPU, that each trial was given
 
 
 def run(
@@ -223,6 +225,8 @@ class _Grid:
         if told.get("status") in ("finished", "kept"):
             summary.trained += 1
             summary.training_seconds += told.get("seconds/training", 0.0)
+            summary.used += sharing.used(told)
+            summary.share = self.profile.gpus_per_trial
         elif told.get("status") == "failed":
             summary.failures[trial_id] = told["error"]
         self.listener.finished(trial, told)

@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 
 from ser.errors import BadInput
@@ -24,8 +25,37 @@ class Profile:
         path = Path(name) if name.endswith(".toml") else Path(str(files("cluster"))) / f"{name}.toml"
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
         try:
-            return cls(**tomllib.loads(path.read_text()))
+            found = cls(**tomllib.loads(path.read_text()))
         except FileNotFoundError:
             raise BadInput(repr(name), "--profile", known or "a .toml file", "name one, or give a path") from None
         except (TypeError, tomllib.TOMLDecodeError) as error:
             raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "mend the profile") from None
+        found._check(str(path))
+        return found
+
+    def _check(self, place: str) -> None:
+        gpus, on_gpu = self.gpus_per_trial, self.device == "cuda"
+        rules = {
+            "device": ("cpu or cuda", self.device in ("cpu", "cuda")),
+            "cpus_per_trial": ("a whole number, 1 or more", _whole(self.cpus_per_trial) and self.cpus_per_trial >= 1),
+            "gpus_per_trial": (
+                "0 to 1 in steps of 0.0001, or a whole number of GPUs",
+                _number(gpus) and (0.0001 <= gpus <= 1 or gpus == int(gpus)),
+            ),
+            "trials_at_once": ("a whole number, 0 for as many as fit", _whole(self.trials_at_once)),
+            "minutes_without_progress": ("0 or more", _number(self.minutes_without_progress)),
+        }
+        for name, (allowed, kept) in rules.items():
+            if not kept:
+                raise BadInput(repr(getattr(self, name)), f"{name} in {place}", allowed, "mend the profile")
+        if bool(gpus) != on_gpu:
+            allowed = "more than 0 for trials on cuda" if on_gpu else "0 for trials on the cpu"
+            raise BadInput(f"{gpus:g}", f"gpus_per_trial in {place}", allowed, "mend it, or the device")
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and _number(value)

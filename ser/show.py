@@ -16,6 +16,7 @@ from ser import registry
 from ser.evidence import Grid
 from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
+from ser.sharing import advice
 from ser.study import Trial
 
 console = Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
@@ -207,6 +208,8 @@ def outcome(summary: Any, plan: Plan) -> None:
             f"{summary.slots:g} at once; "
             f"{own:.2f} s per trial went into everything but training and evaluation"
         )
+    if memory := advice(summary.used, summary.share, summary.slots):
+        console.print(memory)
     for trial_id, error in summary.failures.items():
         console.print(f"failed: {plan.by_id[trial_id].title}: {error}")
     if summary.interrupted:

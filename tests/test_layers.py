@@ -18,7 +18,7 @@ LAYERS = (
     {"crew"},
     {"workers"},
     {"trial", "report"},
-    {"courier", "profile"},
+    {"courier", "profile", "sharing"},
     {"track", "train", "plan", "figures", "tables", "evidence", "published"},
     {"batches", "checkpoint", "network", "store", "splits", "scan"},
     {"corpora", "frontends", "augment", "models", "spool", "attempt"},
