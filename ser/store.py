@@ -15,8 +15,9 @@ import hashlib
 import inspect
 import os
 import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Recipe:
         kind = self.augmentation.name if self.augmentation else "clean"
         return f"{self.corpus}-{self.front_end.name}-{kind}-{identity(statement)}"
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """One name per item: the uid, with ``#<copy>`` for copies."""
         return tuple(f"{u.uid}#{copy}" if self.augmentation else u.uid for u, copy in self.items)
@@ -89,10 +90,38 @@ def code_version(module: Any) -> str:
     return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:12]
 
 
+class Names:
+    """Many names in order, as two arrays: no object for each, and processes that share arrays share them."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        each = [name.encode() for name in names]
+        self._text = np.frombuffer(b"".join(each), np.uint8)
+        self._ends = np.cumsum([len(name) for name in each], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[str]:
+        text, start = self._text.tobytes(), 0
+        for end in self._ends.tolist():
+            yield text[start:end].decode()
+            start = end
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Names):
+            return NotImplemented
+        return np.array_equal(self._ends, other._ends) and np.array_equal(self._text, other._text)
+
+    def __hash__(self) -> int:
+        return crc32(self._text.tobytes())
+
+
 class Features:
     """A complete entry, verified and memory-mapped: pages are shared by all processes of a node that read it.
 
-    Raises FileNotFoundError where there is no entry, Damaged where a byte of it is not what was written.
+    ``blocks`` are the shards, float32 [frames, width] each; item i is ``length[i]`` frames of ``blocks[block[i]]`` from
+    ``start[i]`` on: int64 [items]. Raises FileNotFoundError where there is no entry, Damaged where a byte of it is not
+    what was written.
     """
 
     def __init__(self, folder: Path, jobs: int = 1) -> None:
@@ -100,43 +129,65 @@ class Features:
         self.folder = folder
         self.width: int = meta["width"]
         self.refused = tuple(Refusal(**r) for r in meta["refused"])
+        shards = meta["shards"]
         with ThreadPoolExecutor(jobs) as pool:  # reading and checksums release the interpreter lock
-            self._shards = list(pool.map(lambda shard: _map(folder, shard), meta["shards"]))
-        self._at: dict[str, tuple[int, int, int]] = {}
-        for number, shard in enumerate(meta["shards"]):
-            start = 0
-            for name, frames in shard["frames"]:
-                self._at[name] = (number, start, frames)
-                start += frames
+            self.blocks: list[npt.NDArray[np.float32]] = list(
+                pool.map(lambda shard: _map(folder, shard, self.width), shards)
+            )
+        self._names = Names(name for shard in shards for name, _ in shard["frames"])
+        self.length = np.array([frames for shard in shards for _, frames in shard["frames"]], np.int64)
+        self.block = np.repeat(np.arange(len(shards)), [len(shard["frames"]) for shard in shards])
+        before = np.cumsum([0, *map(len, self.blocks)])  # frames in the shards before each
+        self.start = np.cumsum(self.length) - self.length - before[self.block]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._at
+        return name in self._row
 
     def __len__(self) -> int:
-        return len(self._at)
+        return len(self._names)
 
     def names(self) -> list[str]:
         """All item names, in the order of the recipe."""
-        return list(self._at)
+        return list(self._names)
+
+    def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
+        """Numbers of the items with these names, -1 where there is none: int64 [names]."""
+        row = dict(zip(self._names, range(len(self)), strict=True))  # not kept: it is larger than all the rest
+        return np.array([row.get(name, -1) for name in names], np.int64)
+
+    @cached_property
+    def _row(self) -> dict[str, int]:
+        return dict(zip(self._names, range(len(self)), strict=True))
 
     def frames(self, name: str) -> npt.NDArray[np.float32]:
         """float32 [frames, width], a view of the map: nothing is copied."""
-        shard, start, frames = self._at[name]
-        return self._shards[shard][start : start + frames]
+        row = self._row[name]
+        start, end = self.start[row], self.start[row] + self.length[row]
+        view: npt.NDArray[np.float32] = self.blocks[self.block[row]][start:end]
+        return view
 
     @property
     def nbytes(self) -> int:
         """Size of the mapped features in bytes."""
-        return sum(shard.nbytes for shard in self._shards)
+        return sum(block.nbytes for block in self.blocks)
 
 
-def _map(folder: Path, shard: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def _map(folder: Path, shard: Mapping[str, Any], width: int) -> npt.NDArray[np.float32]:
+    """A shard's frames, float32 [frames, width]."""
+    from torch import float32, from_file  # here, for commands that read no features come without it
+
     path = folder / shard["file"]
     if _verified(path) != shard:
         raise Damaged(f"{path}: not the shard that entry.json tells of")
-    # "c" maps the file privately but writable in name, as torch asks; nobody writes, so pages stay shared.
-    frames: npt.NDArray[np.float32] = np.load(path, mmap_mode="c")
-    return frames
+    frames = sum(length for _, length in shard["frames"])
+    # Not np.load, whose maps keep their files open: an entry has thousands, a process may have 1024. Mapped privately
+    # but writable in name, as torch asks; nobody writes, so pages stay shared.
+    try:
+        numbers = from_file(str(path), shared=False, size=shard["bytes"] // 4, dtype=float32)
+    except RuntimeError as error:  # torch's word for what the system refused
+        raise OSError(str(error)) from None
+    mapped: npt.NDArray[np.float32] = numbers[len(numbers) - frames * width :].view(frames, width).numpy()
+    return mapped
 
 
 def _verified(path: Path) -> dict[str, Any]:
@@ -409,7 +460,7 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
     """
     front_end = registry.find("frontends", recipe.front_end.name)
     rate_hz = int(recipe.front_end["rate_hz"])
-    wave = audio.load(utterance.path, rate_hz, utterance.start_s, utterance.end_s, utterance.sha)
+    wave = _wave(utterance, rate_hz)
     if recipe.augmentation:
         kind = recipe.augmentation
         # The draw depends on the utterance and copy alone: the same bytes in any order, on any worker.
@@ -422,6 +473,21 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
     if not np.isfinite(features).all():
         raise audio.UnusableAudio("features are not finite")
     return np.ascontiguousarray(features)
+
+
+_last = threading.local()  # the recording that a thread has just decoded, and its path and hash
+
+
+def _wave(u: Utterance, rate_hz: int) -> audio.Wave:
+    """As ``audio.load``, but a recording of many stretches that follow each other is decoded once, not for each."""
+    if not u.rate_hz or (u.start_s is None and u.end_s is None):
+        return audio.load(u.path, rate_hz, u.start_s, u.end_s, u.sha)
+    if getattr(_last, "file", None) != (u.path, u.sha):
+        _last.file = None
+        _last.wave = audio.load(u.path, u.rate_hz, sha=u.sha)
+        _last.file = u.path, u.sha
+    # A private name of audio: to make it public would change that code, and with it the keys of all entries.
+    return audio.resample(audio._cut(_last.wave, u.rate_hz, u.start_s, u.end_s), u.rate_hz, rate_hz)
 
 
 @contextmanager

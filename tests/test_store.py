@@ -25,7 +25,7 @@ from ser.errors import BadInput
 from ser.frontends import log_stft
 from ser.manifest import Utterance
 from ser.sealed import Damaged
-from ser.store import Recipe, Store
+from ser.store import Names, Recipe, Store
 
 SHARD = 4  # items per shard in these tests
 
@@ -348,12 +348,71 @@ def test_a_folder_that_cannot_be_written_is_bad_input(recipe):
             os.chmod(folder, 0o755)
 
 
-def test_views_share_the_memory_of_the_map(tmp_path, recipe):
-    features = Store(tmp_path / "s").build(recipe)
+def test_views_share_the_memory_of_the_map_which_holds_no_file_open(tmp_path, recipe):
+    Store(tmp_path / "s").build(recipe)
+    held = len(os.listdir("/proc/self/fd"))
+    features = Store(tmp_path / "s").open(recipe.key)
     views = [features.frames(f"c/{i}") for i in (0, 0, 1)]
     assert np.shares_memory(views[0], views[1])
-    assert all(isinstance(v.base, np.memmap) for v in views)
     assert views[2].__array_interface__["data"][0] == views[0].__array_interface__["data"][0] + views[0].nbytes
+    mapped = [line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if recipe.key in line]
+    assert [Path(m).name for m in sorted(mapped)] == [f"shard-{at:07d}.npy" for at in (0, 4, 8)]
+    assert len(os.listdir("/proc/self/fd")) == held
+
+
+def test_a_map_that_the_system_refuses_is_an_error_of_the_system(tmp_path, recipe, monkeypatch):
+    Store(tmp_path / "s").build(recipe)
+
+    def refused(*args, **more):
+        raise RuntimeError("unable to mmap 4096 bytes from file <x>: Cannot allocate memory (12)")
+
+    monkeypatch.setattr("torch.from_file", refused)
+    with pytest.raises(OSError, match="Cannot allocate memory"):
+        Store(tmp_path / "s").open(recipe.key)
+
+
+def test_rows_are_where_the_items_stand(tmp_path, recipe):
+    (Path(recipe.items[2][0].path)).write_bytes(b"")  # refused: the rows after it move up
+    items = tuple(
+        (replace(u, sha=hashlib.sha256(b"").hexdigest()[:32] if u.uid == "c/2" else u.sha), 0) for u, _ in recipe.items
+    )
+    features = Store(tmp_path / "s").build(replace(recipe, items=items))
+    assert features.rows(["c/9", "c/2", "c/0", "nobody", "c/3"]).tolist() == [8, -1, 0, -1, 2]
+    for row, name in enumerate(features.names()):
+        start, end = features.start[row], features.start[row] + features.length[row]
+        np.testing.assert_array_equal(features.blocks[features.block[row]][start:end], features.frames(name))
+    assert features.block.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def test_names_are_equal_by_content_and_pickled_as_arrays():
+    words = ["c/a", "c/ü#1", "", "c/a"]
+    names = Names(words)
+    assert (len(names), list(names)) == (4, words)
+    assert names == pickle.loads(pickle.dumps(names)) == Names(iter(words))
+    assert hash(names) == hash(Names(words))
+    assert names != Names(["c/a", "c/ü#", "1", "c/a"])  # the same letters
+    assert names != words
+    assert (len(Names([])), list(Names([]))) == (0, [])
+    assert len(pickle.dumps(Names(f"made/{i:05d}" for i in range(10_000)))) < 10_000 * (10 + 8) + 1000
+
+
+def test_a_long_recording_is_decoded_once_for_stretches_that_follow_each_other(tmp_path, paper, utterance, monkeypatch):
+    reads = []
+    genuine = audio.read
+    monkeypatch.setattr(audio, "read", lambda path, most: reads.append(Path(path).name) or genuine(path, most))
+    cuts, waves = [], {}
+    for name in ("a.wav", "b.wav"):
+        waves[name] = np.random.default_rng(len(waves)).normal(0, 0.1, 32000).astype(np.float32)
+        soundfile.write(tmp_path / name, waves[name], 16000, subtype="FLOAT")
+        told = {"path": str(tmp_path / name), "sha": audio.inspect(tmp_path / name).sha, "rate_hz": 16000}
+        cuts += [utterance(name, i, start_s=i / 4, end_s=i / 4 + 0.5, **told) for i in range(3)]
+    reads.clear()
+    features = Store(tmp_path / "s", jobs=1).build(Recipe("corpus", paper.front_end, None, tuple((u, 0) for u in cuts)))
+    assert reads == ["a.wav", "b.wav"]
+    for u in cuts:
+        stretch = waves[Path(u.path).name][round(u.start_s * 16000) : round(u.end_s * 16000)]
+        expected = log_stft.extract(audio.resample(stretch, 16000, 8000), paper.front_end.values())
+        np.testing.assert_array_equal(features.frames(u.uid), expected)
 
 
 @pytest.fixture
