@@ -6,11 +6,57 @@ Because batch number b is computed from the seed and b alone, a resumed training
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Frames(Sequence[Tensor]):
+    """Features that lie in few large ``blocks`` [frames, width]: views are made when asked for.
+
+    Item i is ``length[i]`` frames of ``blocks[block[i]]`` from ``start[i]`` on; all int64 [items].
+    """
+
+    blocks: Sequence[Tensor]
+    block: npt.NDArray[np.int64]
+    start: npt.NDArray[np.int64]
+    length: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.length)
+
+    @overload
+    def __getitem__(self, i: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Tensor]: ...
+    def __getitem__(self, i: int | slice) -> Tensor | list[Tensor]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(len(self))[i]]
+        return self.blocks[int(self.block[i])][int(self.start[i]) : int(self.start[i] + self.length[i])]
+
+    def joined(self, chosen: Sequence[int]) -> Tensor:
+        """The chosen items one after another, [sum of their lengths, width]; neighbours are copied in one stroke."""
+        at = np.asarray(chosen)
+        block, start, end = self.block[at], self.start[at], self.start[at] + self.length[at]
+        follows = (block[1:] == block[:-1]) & (start[1:] == end[:-1])
+        first = np.flatnonzero(np.r_[True, ~follows])
+        last = np.r_[first[1:], len(at)] - 1
+        strokes = zip(block[first].tolist(), start[first].tolist(), end[last].tolist(), strict=True)
+        return torch.cat([self.blocks[b][a:z] for b, a, z in strokes])
+
+    def on(self, device: str) -> "Frames":
+        """All items, copied into one block on ``device``."""
+        start = np.cumsum(self.length) - self.length
+        return Frames((self.joined(range(len(self))).to(device),), np.zeros_like(start), start, self.length)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all items in bytes."""
+        return int(self.length.sum()) * self.blocks[0].shape[1] * self.blocks[0].element_size() if len(self) else 0
 
 
 @dataclass(frozen=True)
@@ -30,22 +76,32 @@ class Items:
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """Frames of each item, int64 [items]."""
+        return self._lengths
+
+    @cached_property
+    def _lengths(self) -> npt.NDArray[np.int64]:
+        if isinstance(self.features, Frames):
+            return self.features.length
         return np.array([len(f) for f in self.features], dtype=np.int64)
+
+    def _joined(self, chosen: Sequence[int]) -> Tensor:
+        if isinstance(self.features, Frames):
+            return self.features.joined(chosen)
+        return torch.cat([self.features[i] for i in chosen])
 
     @cached_property
     def moments(self) -> Tensor:
         """Mean and mean square of every bin over all frames, float64 [2, width] on the CPU; computed once."""
         total = torch.zeros(2, self.features[0].shape[1], dtype=torch.float64)
         for at in range(0, len(self), 64):
-            frames = torch.cat(list(self.features[at : at + 64])).double()
+            frames = self._joined(range(at, min(at + 64, len(self)))).double()
             total += torch.stack([frames.sum(0), frames.square().sum(0)]).cpu()
         return total / int(self.lengths().sum())
 
     def batch(self, indices: Sequence[int]) -> "Batch":
         """The chosen items as one batch, in the given order."""
-        chosen = [self.features[i] for i in indices]
-        lengths = torch.tensor([len(f) for f in chosen], device=self.labels.device)
-        frames = torch.cat(chosen).to(self.labels.device, non_blocking=True)
+        lengths = torch.tensor(self._lengths[list(indices)], device=self.labels.device)
+        frames = self._joined(indices).to(self.labels.device, non_blocking=True)
         return Batch(self.corpus, tuple(indices), frames, lengths, self.labels[list(indices)])
 
 

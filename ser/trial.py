@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 
 from ser import attempt, figures, metrics
-from ser.batches import Items
+from ser.batches import Frames, Items
 from ser.courier import Courier
 from ser.errors import BadInput
 from ser.manifest import SPLITS
@@ -22,7 +22,7 @@ from ser.plan import Plan
 from ser.sealed import Damaged
 from ser.splits import prove
 from ser.spool import Head, Spool, work_id
-from ser.store import Features, Store
+from ser.store import Features, Names, Store
 from ser.study import Trial
 from ser.track import Location, grid_tags, without_secrets
 from ser.train import CorpusData, Diverged, Outcome, Predictions, is_out_of_memory, train
@@ -30,12 +30,20 @@ from ser.train import CorpusData, Diverged, Outcome, Predictions, is_out_of_memo
 _SHARE_OF_FREE = 0.1  # of a card's free memory, for one corpus's side in one of several processes on the card
 
 
-@dataclass(frozen=True)
 class Side:
-    """Names of store items and their class indices."""
+    """Names of store items and their class indices, as arrays: every worker holds every side of every corpus."""
 
-    names: tuple[str, ...]
-    labels: tuple[int, ...]
+    def __init__(self, names: Iterable[str], labels: Iterable[int]) -> None:
+        self.names = Names(names)
+        self.labels = np.array(tuple(labels), np.int64)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Side):
+            return NotImplemented
+        return self.names == other.names and np.array_equal(self.labels, other.labels)
+
+    def __hash__(self) -> int:
+        return hash(self.names)
 
 
 @dataclass(frozen=True)
@@ -62,9 +70,9 @@ def job_of(
     classes = {name: i for i, name in enumerate(plan.study.classes)}
     sides = {
         name: {
-            "train": Side(*_labelled(classes, [(u.uid, u.label) for u in s.split.train] + _copies(s.recipes[1:]))),
-            "val": Side(*_labelled(classes, [(u.uid, u.label) for u in s.split.val])),
-            "test": Side(*_labelled(classes, [(u.uid, u.label) for u in s.split.test])),
+            "train": _side(classes, [(u.uid, u.label) for u in s.split.train] + _copies(s.recipes[1:])),
+            "val": _side(classes, [(u.uid, u.label) for u in s.split.val]),
+            "test": _side(classes, [(u.uid, u.label) for u in s.split.test]),
         }
         for name, s in plan.sources.items()
     }
@@ -96,8 +104,8 @@ def _copies(recipes: Any) -> list[tuple[str, str]]:
     return [(name, u.label) for r in recipes for name, (u, _) in zip(r.names, r.items, strict=True)]
 
 
-def _labelled(classes: Mapping[str, int], rows: list[tuple[str, str]]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    return tuple(name for name, _ in rows), tuple(classes[label] for _, label in rows)
+def _side(classes: Mapping[str, int], rows: list[tuple[str, str]]) -> Side:
+    return Side((name for name, _ in rows), (classes[label] for _, label in rows))
 
 
 def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], None] | None = None) -> dict[str, Any]:
@@ -212,20 +220,26 @@ def load(job: Job, corpus: str) -> CorpusData:
 @lru_cache(maxsize=64)
 def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side, device: str) -> Items:
     """Mapped where they lie; copied to a GPU once, as one block, if they take no more than their share of it."""
-    entries = [_entry(store, work, key) for key in keys]
-    views, kept = [], []
-    for name, label in zip(side.names, side.labels, strict=True):
-        for entry in entries:
-            if name in entry:  # in none: refused when the features were computed, and listed there
-                views.append(entry.frames(name))
-                kept.append((name, label))
-    if side.names and not kept:
-        raise BadInput(f"all {len(side.names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
-    features = [torch.from_numpy(v) for v in views]
-    if device != "cpu" and 0 < sum(v.nbytes for v in views) < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
-        features = list(torch.cat(features).to(device).split([len(v) for v in views]))
-    labels = torch.tensor([label for _, label in kept], dtype=torch.int64, device=device)
-    return Items(corpus, tuple(name for name, _ in kept), features, labels)
+    names = tuple(side.names)
+    blocks: list[torch.Tensor] = []
+    places = np.full((3, len(names)), -1)  # block, start and length of each item
+    for entry in (_entry(store, work, key) for key in keys):
+        rows = entry.rows(names)
+        here = rows >= 0
+        rows = rows[here]
+        places[:, here] = entry.block[rows] + len(blocks), entry.start[rows], entry.length[rows]
+        blocks += map(torch.from_numpy, entry.blocks)
+    kept = places[0] >= 0  # in none: refused when the features were computed, and listed there
+    if names and not kept.any():
+        raise BadInput(f"all {len(names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
+    block, start, length = places[:, kept]
+    features = Frames(blocks, block, start, length)
+    labels = torch.from_numpy(side.labels[kept]).to(device)
+    if device != "cpu" and 0 < features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
+        features = features.on(device)
+    if not kept.all():
+        names = tuple(name for name, here in zip(names, kept.tolist(), strict=True) if here)
+    return Items(corpus, names, features, labels)
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.batches import Items, Stream, parts, sorted_batches
+from ser.batches import Frames, Items, Stream, parts, sorted_batches
 
 LENGTHS = np.random.default_rng(0).lognormal(5.5, 0.6, 700).astype(np.int64) + 1
 
@@ -107,3 +107,48 @@ def test_a_batch_keeps_features_lengths_and_labels_of_each_item_together():
     assert batch.frames[:, 0].tolist() == [2, 2, 0, 0, 0]
     assert batch.lengths.tolist() == [2, 3]
     assert batch.labels.tolist() == [2, 0]
+
+
+def frames_and_views():
+    """Seven items of two blocks, in an order in which some lie together, and the same as views of their own."""
+    blocks = [torch.randn(10, 3), torch.randn(6, 3)]
+    block, start, length = (np.array(x) for x in ([0, 0, 0, 1, 1, 0, 1], [0, 2, 5, 0, 4, 7, 4], [2, 3, 1, 4, 2, 3, 0]))
+    views = [blocks[b][s : s + n] for b, s, n in zip(block, start, length, strict=True)]
+    return Frames(blocks, block, start, length), views
+
+
+def test_frames_are_views_of_their_blocks():
+    frames, views = frames_and_views()
+    assert len(frames) == len(views) == len(list(frames)) == 7
+    for i, view in enumerate(views):
+        assert (frames[i].data_ptr(), frames[i].shape) == (view.data_ptr(), view.shape)
+    assert [len(f) for f in frames[1:6:2]] == [3, 4, 3]
+    assert frames[-2].equal(views[5])
+
+
+@pytest.mark.parametrize("chosen", [range(7), (3,), (0, 1, 2), (1, 0), (2, 5, 3, 4), (6, 6, 4, 3), (5, 3)])
+def test_frames_joined_are_the_views_one_after_another(chosen):
+    frames, views = frames_and_views()
+    assert frames.joined(chosen).equal(torch.cat([views[i] for i in chosen]))
+
+
+def test_frames_are_copied_into_one_block():
+    frames, views = frames_and_views()
+    copied = frames.on("cpu")
+    assert len(copied.blocks) == 1
+    assert all(a.equal(b) for a, b in zip(copied, views, strict=True))
+    assert copied.joined(range(7)).equal(torch.cat(views))
+    assert copied.nbytes == frames.nbytes == sum(v.nbytes for v in views) == 15 * 3 * 4
+    nothing = np.array([], int)
+    assert Frames((), nothing, nothing, nothing).nbytes == 0
+
+
+def test_items_of_frames_and_of_separate_tensors_are_the_same():
+    frames, views = frames_and_views()
+    labels, names = torch.arange(7), tuple("abcdefg")
+    together, apart = Items("c", names, frames, labels), Items("c", names, views, labels)
+    assert together.lengths().tolist() == apart.lengths().tolist() == [2, 3, 1, 4, 2, 3, 0]
+    assert together.moments.equal(apart.moments)
+    a, b = together.batch((5, 0, 1)), apart.batch((5, 0, 1))
+    assert all(x.equal(y) for x, y in ((a.frames, b.frames), (a.lengths, b.lengths), (a.labels, b.labels)))
+    assert a.indices == (5, 0, 1)
