@@ -213,7 +213,7 @@ def test_bfloat16_differs_from_float32_by_its_rounding_in_answers_and_gradients(
         nn.functional.cross_entropy(logits, labels).backward()
         found[precision] = [logits.detach(), torch.cat([p.grad.flatten() for p in net.parameters()])]
     for exact, rounded in zip(*found.values(), strict=True):
-        assert 1e-5 < (exact - rounded).norm() / exact.norm() < 0.03
+        assert 1e-5 < (exact - rounded).norm() / exact.norm() < 0.1
 
 
 @pytest.mark.parametrize("name", ["lstm", "blstm"])

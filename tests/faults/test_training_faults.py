@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -77,13 +78,15 @@ def harm(rng, path):
     return 0
 
 
-@pytest.mark.parametrize("task", ["unified", "multi"])
-@pytest.mark.parametrize("pooling", POOLING_SIGNS)
-@pytest.mark.parametrize("temporal", names("models"))
+NETWORKS = [*product(names("models"), POOLING_SIGNS, ("unified", "multi"), ["float32"])]
+NETWORKS += product(names("models"), ["mean_var"], ["multi"], ["bfloat16"])
+
+
+@pytest.mark.parametrize(("temporal", "pooling", "task", "precision"), NETWORKS)
 def test_interrupted_at_any_batch_again_and_again_the_result_is_the_same(
-    temporal, pooling, task, tmp_path, monkeypatch
+    temporal, pooling, task, precision, tmp_path, monkeypatch
 ):
-    trial, data = made(temporal, pooling, task), corpora()
+    trial, data = made(temporal, pooling, task, precision=precision), corpora()
     (tmp_path / "whole").mkdir()
     whole = summary(train(trial, data, tmp_path / "whole" / "checkpoint.pt", "cpu", quiet))
     rng = np.random.default_rng(names("models").index(temporal))
