@@ -64,7 +64,7 @@ class Training:
     patience_epochs: int
     min_improvement: float  # relative fall of the validation loss that counts as one
     class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none"
-    precision: str  # of the temporal block's products: "float32" | "tf32" (GPUs only) | "bfloat16"
+    precision: str  # of products: "float32" | "tf32" (GPUs only) | "bfloat16" (in the temporal block)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
