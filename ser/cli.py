@@ -1,4 +1,4 @@
-"""The command line: ``ser corpora | prepare | run | status | sync | report | ui | demo``."""
+"""The command line: ``ser corpora | prepare | run | doctor | status | sync | report | ui | demo``."""
 
 import argparse
 import ast
@@ -171,7 +171,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> int:
     """Features, then trials, with progress shown; returns the exit status."""
-    from ser import gather, launch, show
+    from ser import gather, launch, replica, show
+    from ser.far import is_far
+    from ser.spool import work_id
     from ser.trial import job_of
     from ser.version import code_version
 
@@ -179,9 +181,12 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     show.refusals([r for s in plan.sources.values() for r in s.manifest.refused], everything=False)
     show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
     place = args.store or str(store.local)
+    far = args.address is not None and is_far(place)  # then nodes need not share the work folder either
+    beside = replica.place(place, work_id(args.work)) if far else ""
     job = job_of(
-        plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan)
-    )
+        plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan),
+        beside,
+    )  # fmt: skip
     already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
     if already:
         show.console.print(f"{already} of {len(plan.to_train)} trials are finished already")
@@ -193,6 +198,23 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
         summary = launch.run(job, plan.to_train, profile, args.address, live, repair)
     show.outcome(summary, plan)
     return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """``ser doctor``."""
+    from ser import crew, node, show
+    from ser.profile import Profile
+    from ser.track import Location
+
+    profile = Profile.read(args.profile)
+    where = Location.of(args.work, args.tracking_uri)
+    reached = node.places(where, args.store or str(args.work / "store"), args.work, profile.device)
+    if args.address:
+        found = crew.examine(reached, args.work, args.address, profile)
+    else:
+        found = [node.examine(reached, node.versions())]
+    show.doctor(found)
+    return 1 if any(f.problems for f in found) else 0
 
 
 def status(args: argparse.Namespace) -> int:
@@ -263,4 +285,4 @@ def demo(args: argparse.Namespace) -> int:
     return code
 
 
-FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, status, sync, report, ui, demo)}
+FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, doctor, status, sync, report, ui, demo)}

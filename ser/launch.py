@@ -8,11 +8,12 @@ its own checkpoint.
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ser import attempt, sharing
+from ser import replica, sharing
 from ser import trial as one
 from ser.courier import sync
 from ser.crew import Crew, Lost
@@ -78,9 +79,9 @@ def run(
     sync(job.where, Path(job.work))
     repair_mirrors(job, trials)
     todo = unfinished(job, trials)
-    for trial in todo:
-        if one.is_free(job, trial):  # else its worker, of another driver, keeps the count
-            attempt.forgive(Spool(job.work, trial.id).folder)
+    replica.begin(job.replica, Path(job.work))
+    # A trial that is not free has a worker of another driver, which keeps the count.
+    replica.forgive(job.replica, Path(job.work), [t.id for t in todo if one.is_free(job, t)])
     if todo:
         started = time.perf_counter()
         _Grid(job, todo, profile, address, listener, summary, repair).run()
@@ -117,7 +118,7 @@ def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
     """The trials that are not trained: no finished run in MLflow, as far as it can be asked, and no results here."""
     spools = {t.id: Spool(job.work, t.id) for t in trials}
     try:
-        done = set(Tracker(job.where, job.study).finished())
+        done = Tracker.of(job.where, job.study).finished_of(spools)
     except (Away, BadInput):
         done = {i for i, spool in spools.items() if spool.known_by(job.where.shown)}
     return [t for t in trials if t.id not in done and spools[t.id].results is None]
@@ -126,12 +127,12 @@ def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
 def repair_mirrors(job: one.Job, trials: Sequence[Trial]) -> None:
     """Record the duplicates whose original finished when nobody was left to record them."""
     try:
-        tracker = Tracker(job.where, job.study)
-        done = tracker.finished()
-        for trial in trials:
-            for twin in job.mirrors.get(trial.id, ()):
-                if trial.id in done and twin.id not in done:
-                    tracker.mirror(done[trial.id], one.head_of(job, twin))
+        tracker = Tracker.of(job.where, job.study)
+        pairs = [(trial, twin) for trial in trials for twin in job.mirrors.get(trial.id, ())]
+        done = tracker.finished_of({t.id for pair in pairs for t in pair})
+        for trial, twin in pairs:
+            if trial.id in done and twin.id not in done:
+                tracker.mirror(tracker.finished(trial.id)[trial.id], one.head_of(job, twin))
     except Away:
         pass  # the next call does it
 
@@ -154,7 +155,9 @@ class _Grid:
         self.damage = ""
         self.by_id = {t.id: t for t in todo}
         self.broken: Counter[str] = Counter()
-        self.epochs: Counter[str] = Counter()  # reached when it broke last
+        self.epochs: Counter[str] = Counter()  # reached
+        self.broke_at: dict[str, int] = {}  # the epochs reached when it broke last
+        self.unfit: set[str] = set()
         self.lost = 0
 
     def run(self) -> None:
@@ -169,7 +172,7 @@ class _Grid:
                 before = self._progress()
                 try:
                     if crew is None:
-                        crew = Crew(self.job, list(self.by_id.values()), self.profile, self.address)
+                        crew = Crew(self.job, list(self.by_id.values()), self.profile, self.address, self.listener.told)
                         self.summary.slots = crew.slots
                         self.listener.started(int(crew.slots))
                     crew.work([t.id for t in free], self._heard)
@@ -196,8 +199,7 @@ class _Grid:
 
     def _progress(self) -> int:
         """Grows with every epoch and every trial that is finished."""
-        epochs = sum(attempt.Attempt.read(Spool(self.job.work, i).folder).epoch for i in self.by_id)
-        return epochs + 1_000_000 * self.summary.trained
+        return self.epochs.total() + self.summary.trained
 
     def _after_loss(self, why: str, progressed: bool) -> None:
         self.lost = 1 if progressed else self.lost + 1
@@ -211,10 +213,15 @@ class _Grid:
 
     def _heard(self, kind: str, trial_id: str, told: Any) -> None:
         trial, summary = self.by_id[trial_id], self.summary
+        if kind == "epoch":
+            self.epochs[trial_id] = max(self.epochs[trial_id], told)
+            return
+        if kind == "died":
+            return
         if kind == "broke" or told.get("status") == "damaged":
-            epoch = attempt.Attempt.read(Spool(self.job.work, trial_id).folder).epoch
-            if epoch > self.epochs[trial_id]:  # it lives through deaths; only those without progress count
-                self.epochs[trial_id], self.broken[trial_id] = epoch, 0
+            epoch = self.epochs[trial_id]
+            if epoch > self.broke_at.get(trial_id, 0):  # it lives through deaths; only those without progress count
+                self.broke_at[trial_id], self.broken[trial_id] = epoch, 0
             self.broken[trial_id] += 1
             if kind != "broke":
                 self.damage = told = told["error"]
@@ -222,6 +229,16 @@ class _Grid:
                 summary.failures[trial_id] = told
                 self.listener.failed(trial, told)
             return
+        if told.get("status") == "unfit":
+            if told["error"] not in self.unfit:
+                self.unfit.add(told["error"])
+                self.listener.told(f"{told['error']}; other nodes take its trials")
+            return
+        if told.get("status") == "finished":  # on a node that may not share this folder
+            Spool(self.job.work, trial_id).delivered(self.job.where.shown)
+        if told.get("status") == "kept" and self.job.replica:
+            with suppress(OSError):  # else its worker only has to deliver it in the next pass
+                replica.Replica(self.job.replica, Spool(self.job.work, trial_id)).fetch()
         if told.get("status") in ("finished", "kept"):
             summary.trained += 1
             summary.training_seconds += told.get("seconds/training", 0.0)

@@ -86,8 +86,11 @@ def _grid(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--rir", type=Path, metavar="DIR", help="recorded impulse responses (default: generated)")
 
 
-def _storing(sub: argparse.ArgumentParser) -> None:
+def _store(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--store", metavar="URL", help="the feature store: a folder or fsspec URL (default: WORK/store)")
+
+
+def _jobs(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--jobs", type=int, metavar="N", help="threads that compute features (default: all cores)")
 
 
@@ -99,9 +102,13 @@ def _profile(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--profile", default="local", metavar="NAME", help="cluster/NAME.toml, or a path (default: local)")
 
 
+def _address(sub: argparse.ArgumentParser) -> None:
+    text = "a running Ray cluster: auto, HOST:6379 or ray://HOST:10001 (default: this machine)"
+    sub.add_argument("--address", metavar="ADDRESS", help=text)
+
+
 def _running(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
-    sub.add_argument("--address", metavar="ADDRESS", help="a running Ray cluster (default: this machine)")
     sub.add_argument(
         "--accept-changed-corpus",
         action="store_true",
@@ -138,14 +145,19 @@ COMMANDS = {
     "prepare": Command(
         "Compute the features that a study needs into the store.",
         "ser prepare interaffection --data ~/corpora",
-        (_study, _work, _corpora, _grid, _storing),
+        (_study, _work, _corpora, _grid, _store, _jobs),
     ),
     "run": Command(
         "Run a study's trials; finished ones are never run again.",
         "ser run interaffection --data ~/corpora --plan\n"
         "ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
         "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
-        (_study, _work, _corpora, _grid, _storing, _tracking, _profile, _running),
+        (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _running),
+    ),
+    "doctor": Command(
+        "Look at this machine, or at every node of a cluster: versions, devices, store and tracking server.",
+        "ser doctor\nser doctor --address auto --profile gpu --store s3://bucket/features --tracking-uri http://mlflow:5000",
+        (_work, _store, _tracking, _profile, _address),
     ),
     "status": Command(
         "Show how far a study is: finished, running, failed, and each failure's last error.",

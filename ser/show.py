@@ -246,9 +246,8 @@ def status(runs: Sequence[Any], grid: Grid) -> None:
     """How far a grid is: its trials by state, and the failures with their last error."""
     states: dict[str, str] = {}
     for run in runs:  # a finished run outweighs what was tried before it
-        state = {"KILLED": "interrupted"}.get(run.info.status, run.info.status.lower())
-        trial_id = run.data.tags["trial_id"]
-        states[trial_id] = state if states.get(trial_id) != "finished" else "finished"
+        state = {"KILLED": "interrupted"}.get(run.status, run.status.lower())
+        states[run.trial_id] = state if states.get(run.trial_id) != "finished" else "finished"
     counts = Counter(states.values())
     expected = len(grid.points) * len(grid.seeds)
     console.print(f"{grid.study}: {counts['finished']} of {expected} trials finished")
@@ -265,3 +264,35 @@ def local(trials: Sequence[tuple[str, str, str]]) -> None:
     for title, state, error in trials:
         if state == "unfinished" and error:
             console.print(f"unfinished, and will be tried again: {title}: {error}")
+
+
+def doctor(found: Sequence[Any]) -> None:
+    """One row per machine, then what keeps trials from running there."""
+    rows = Table(box=None, pad_edge=False)
+    for title in (
+        "node",
+        "python",
+        "ray",
+        "torch",
+        "offers",
+        "cores",
+        "memory",
+        "free disk",
+        "cards",
+        "store",
+        "tracker",
+    ):
+        rows.add_column(title)
+    for f in found:
+        versions = [f.versions.get(name, "") for name in ("python", "ray", "torch")]
+        sizes = [f"{f.cpus}", f"{f.memory_gb:.0f} GiB", f"{f.disk_gb:.0f} GiB"] if f.cpus else ["", "", ""]
+        reached = [said if said.startswith("ok") else "no" for said in (f.store, f.tracker)]
+        rows.add_row(f.node, *versions, f.offers, *sizes, ", ".join(f.cards) or "none", *reached)
+    console.print(rows)
+    for f in found:
+        for problem in f.problems:
+            console.print(f"{f.node}: {problem}")
+        if f.torchaudio and f.torchaudio[0] not in "0123456789":
+            console.print(f"{f.node}: torchaudio {f.torchaudio}; it is optional, and needs the CUDA build of torch")
+    bad = sum(bool(f.problems) for f in found)
+    console.print(f"{bad} of {len(found)} nodes cannot train" if bad else f"all {len(found)} nodes can train trials")

@@ -27,12 +27,12 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import crc32
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 
 from ser import audio, recordings, registry, sealed
 from ser.errors import BadInput
+from ser.far import Far, is_far
 from ser.manifest import Refusal, Utterance
 from ser.sealed import Damaged
 from ser.study import Part, identity
@@ -41,6 +41,7 @@ Progress = Callable[[int, int], None]
 _SHARD_ITEMS = 128  # small enough to lose little when killed, large enough to be read in long strokes
 _PAUSES_S = (0.1, 0.5, 2.0)  # before a recording that could not be read is tried again
 _DAMAGED = "damaged"  # an empty file in a remote entry: a file too many, for which the next build sends it all again
+_FILES_AT_ONCE = 8
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -209,16 +210,12 @@ class Store:
     """
 
     def __init__(self, location: str | Path, cache: Path | None = None, jobs: int | None = None) -> None:
-        remote = "://" in str(location) and not str(location).startswith("file://")
+        remote = is_far(location)
         if remote and cache is None:
             raise BadInput(str(location), "--store", "a remote store together with a local cache", "pass a work folder")
         self.local = Path(str(cache if remote else location).removeprefix("file://")).absolute()
         self.jobs = jobs or os.cpu_count() or 1
-        try:
-            self._remote: tuple[Any, str] | None = fsspec.core.url_to_fs(str(location)) if remote else None
-        except (ImportError, ValueError) as error:
-            allowed = "a folder, or a URL whose protocol fsspec can open"
-            raise BadInput(str(location), "--store", allowed, f"install its package ({error})") from None
+        self._remote = Far(str(location)) if remote else None
         try:
             self.local.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -318,32 +315,23 @@ class Store:
     def _is_uploaded(self, target: Path) -> bool:
         if not self._remote:
             return True
-        return self._listed(target.name) == {p.name: p.stat().st_size for p in target.iterdir()}
-
-    def _listed(self, key: str) -> dict[str, int]:
-        """Names and sizes of the remote entry's files."""
-        assert self._remote
-        system, root = self._remote
-        system.invalidate_cache()  # another node may have written since it was last asked
-        try:
-            found = system.ls(f"{root}/{key}", detail=True)
-        except FileNotFoundError:
-            return {}
-        return {f["name"].rsplit("/", 1)[-1]: f["size"] for f in found if f["type"] == "file"}
+        return self._remote.sizes(target.name) == {p.name: p.stat().st_size for p in target.iterdir()}
 
     def _upload(self, target: Path) -> None:
         """The entry's mark goes first and comes last, so that nobody takes what is being changed."""
-        if not self._remote or self._is_uploaded(target):
+        if not (remote := self._remote) or self._is_uploaded(target):
             return
-        system, root = self._remote
-        far, mark = f"{root}/{target.name}", "entry.json"
+        key, mark = target.name, "entry.json"
         names = {p.name for p in target.iterdir()} - {mark}
-        system.makedirs(far, exist_ok=True)
-        for name in sorted(self._listed(target.name).keys() - names):
-            with suppress(FileNotFoundError):  # another node, sending the same, was first
-                system.rm_file(f"{far}/{name}")
-        for name in (*sorted(names), mark):
-            system.put_file(str(target / name), f"{far}/{name}")
+        for name in sorted(remote.sizes(key).keys() - names):
+            remote.remove(f"{key}/{name}")
+        self._at_once(lambda name: remote.put(target / name, f"{key}/{name}"), names)
+        remote.put(target / mark, f"{key}/{mark}")
+
+    def _at_once(self, move: Callable[[str], None], names: Iterable[str]) -> None:
+        """An object store answers late, but many at a time."""
+        with ThreadPoolExecutor(max(self.jobs, _FILES_AT_ONCE)) as pool:
+            list(pool.map(move, sorted(names)))
 
     @contextmanager
     def _remote_errors(self) -> Iterator[None]:
@@ -353,7 +341,7 @@ class Store:
             if not self._remote:
                 raise
             allowed, remedy = "a remote store that answers", "mend it, and the same command goes on"
-            raise BadInput(str(error), self._remote[1], allowed, remedy) from None
+            raise BadInput(str(error), self._remote.url, allowed, remedy) from None
 
     def _fetched(self, key: str) -> bool:
         try:
@@ -363,21 +351,19 @@ class Store:
 
     def _fetch(self, key: str) -> bool:
         """Copy a remote entry into this node's cache, where it is seen when verified. False where there is none."""
-        if not self._remote or "entry.json" not in self._listed(key):
+        if not (remote := self._remote) or "entry.json" not in (names := remote.sizes(key)):
             return False
-        system, root = self._remote
         arriving = self.local / ".arriving" / key  # only the lock's holder writes there
         try:
             shutil.rmtree(arriving, ignore_errors=True)
             arriving.mkdir(parents=True)
-            for name in self._listed(key).keys() - {_DAMAGED}:
-                system.get_file(f"{root}/{key}/{name}", str(arriving / name))
+            self._at_once(lambda name: remote.get(f"{key}/{name}", arriving / name), names.keys() - {_DAMAGED})
             Features(arriving, self.jobs)
             shutil.rmtree(self.local / key, ignore_errors=True)
             os.replace(arriving, self.local / key)
         except Damaged:
             with suppress(Exception):
-                system.pipe_file(f"{root}/{key}/{_DAMAGED}", b"")
+                remote.write(f"{key}/{_DAMAGED}", b"")
             raise
         except OSError as error:
             if error.errno in (*_FULL, *_NOT_OURS):

@@ -19,6 +19,7 @@ from ser.courier import Courier
 from ser.errors import BadInput
 from ser.manifest import SPLITS
 from ser.plan import Plan
+from ser.replica import Replica
 from ser.sealed import Damaged
 from ser.splits import prove
 from ser.spool import Head, Spool, work_id
@@ -61,10 +62,19 @@ class Job:
     mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
     device: str
     threads: int
+    replica: str = ""  # URL of the trials' folders, where nodes share none
 
 
 def job_of(
-    plan: Plan, where: Location, work: Path, store: str, device: str, threads: int, code: str, notes: Sequence[str]
+    plan: Plan,
+    where: Location,
+    work: Path,
+    store: str,
+    device: str,
+    threads: int,
+    code: str,
+    notes: Sequence[str],
+    replica: str = "",
 ) -> Job:
     """The job of a plan. ``code`` names the version of this project; ``notes`` go with every run to the report."""
     classes = {name: i for i, name in enumerate(plan.study.classes)}
@@ -97,6 +107,7 @@ def job_of(
         mirrors=mirrors,
         device=device,
         threads=threads,
+        replica=replica,
     )
 
 
@@ -125,23 +136,32 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
     with spool.owned() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
         if not (owned and claimed):
             return {"status": "busy"}
-        now = attempt.begin(spool.folder)  # first of all: should it hang from here on, it is known who holds it
+        replica = Replica(job.replica, spool)
+        replica.fetch()
+        now = attempt.begin(spool.folder)
+        replica.push()
         courier = Courier(job.where, spool)
         if not spool.results:
             if not courier.open(head_of(job, trial)):
                 spool.delivered(job.where.shown)
+                replica.drop()
                 return {"status": "finished"}
             spool.begin(head_of(job, trial))
             try:
-                error = _train(job, trial, spool, courier, now, started, on_epoch or (lambda epoch, row: None))
+                heard = on_epoch or (lambda epoch, row: None)
+                error = _train(job, trial, spool, replica, courier, now, started, heard)
             except Damaged as damage:
                 return {"status": "damaged", "error": str(damage)}
             if error:
                 spool.fail(error)
                 courier.deliver()
+                replica.push()
                 return {"status": "failed", "error": error}
+            replica.push()
         _, results = spool.results or (0, {})
         status = "finished" if courier.deliver() else "kept"
+        if status == "finished":
+            replica.drop()
     return {"status": status, **results, "seconds/total": time.perf_counter() - started, "reason": courier.reason}
 
 
@@ -149,6 +169,7 @@ def _train(
     job: Job,
     trial: Trial,
     spool: Spool,
+    replica: Replica,
     courier: Courier,
     now: attempt.Attempt,
     started: float,
@@ -164,6 +185,7 @@ def _train(
         spool.epoch(epoch, row)
         if epoch > now.epoch:
             now = attempt.progressed(spool.folder, now, epoch)
+        replica.push(soon=True)
         on_epoch(epoch, row)
         courier.carry()
 

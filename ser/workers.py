@@ -1,38 +1,31 @@
-"""Trials on one machine or a cluster: the only file that imports Ray. It runs in a process of its own.
+"""Trials on one machine or a cluster, as Ray knows them. It runs in a process of its own.
 
 A raylet or head node that dies takes the process connected to it along, or leaves it waiting for ever. So
 ``ser.launch`` decides, keeps the count and starts this process again; here Tune runs what it is told and tells how.
+Tune itself runs in this process, or, where this one is only a client (``ray://``), in a task on the head node.
 """
 
 import contextlib
-import faulthandler
 import logging
 import os
-import shutil
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # a quarter of what is left of the cost per trial
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new output prints a table even at verbosity 0
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # Tune would swallow an interrupt and return as if finished
-
 import ray
-from ray import tune
 from ray.exceptions import RayError
-from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ser import attempt
+from ser import node, passes
 from ser import trial as one
 from ser.errors import BadInput
 from ser.profile import Profile
+from ser.replica import Replica
 from ser.spool import Spool
 from ser.study import Trial
 
@@ -45,7 +38,10 @@ WORKER_ENVIRONMENT = {
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
 }
 PULSE_S = 2.0
-_RESTARTS = 5  # of one trial in one pass; trials count their attempts themselves, this bounds workers that never begin
+_AT_ONCE = 1000  # trials in one pass of Tune, whose own cost per trial grows with their number
+_NODES_S = 600.0  # a cloud's GPU machine needs minutes to start
+_LOOK_S = 120.0
+_HEAD = {"node:__internal_head__": 0.001}
 
 
 @dataclass
@@ -64,19 +60,35 @@ class _Line:
 
 
 def serve(
-    address: str | None, connection: Connection, job: one.Job, trials: Sequence[Trial], profile: Profile, folder: str
+    address: str | None,
+    connection: Connection,
+    folder: str,
+    places: node.Places | None,
+    job: one.Job | None,
+    trials: Sequence[Trial],
+    profile: Profile,
 ) -> None:
-    """Run the trials whose ids are received, list by list, until None comes. ``folder`` is for a local Ray's files."""
+    """Run the trials whose ids are received, list by list, until None comes; without a ``job`` only look at all nodes.
+
+    ``folder`` is for a local Ray's files; ``places`` are what the nodes of a cluster have to reach.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the listening process decides
     line = _Line(connection)
-    by_id = {t.id: t for t in trials}
     try:
-        with _session(address, profile, folder) as slots:
+        with _session(address, folder):
             signal.signal(signal.SIGTERM, _interrupted)
+            if job is None:
+                return line.tell("examined", _examine(places) if places else [])
+            slots = _slots(address, profile, line)
+            if places:
+                _refuse_unfit(places, profile)
             line.tell("ready", slots)
-            _Pulse(line, job, by_id, profile).start()
+            watch = _Watch(line, job, profile)
+            watch.start()
+            given = [ray.put((job, {t.id: t for t in trials}))]
             while (ids := connection.recv()) is not None:
-                _one_pass(job, [by_id[i] for i in ids], profile, line)
+                for at in range(0, len(ids), _AT_ONCE):
+                    _pass(address, ids[at : at + _AT_ONCE], given, profile, watch)
                 line.tell("passed")
     except BadInput as error:
         line.tell("refused", error)
@@ -88,74 +100,103 @@ def _interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _one_pass(job: one.Job, todo: Sequence[Trial], profile: Profile, line: _Line) -> None:
-    by_id = {t.id: t for t in todo}
-    passed = Path(job.work) / "logs" / "tune" / f"{time.time_ns()}"
-    tuner = tune.Tuner(
-        tune.with_resources(
-            tune.with_parameters(_work, job=job, trials=by_id),
-            {"cpu": profile.cpus_per_trial, "gpu": profile.gpus_per_trial},
-        ),
-        param_space={"trial": tune.grid_search(list(by_id))},
-        tune_config=TuneConfig(reuse_actors=True, max_concurrent_trials=profile.trials_at_once or None),
-        run_config=RunConfig(
-            name=passed.name,
-            storage_path=str(passed.parent),
-            failure_config=FailureConfig(max_failures=_RESTARTS),
-            callbacks=[_Relay(line, job)],
-            verbose=0,
-        ),
-    )
-    try:
-        tuner.fit()
-    finally:
-        shutil.rmtree(passed, ignore_errors=True)
+def _pass(address: str | None, ids: list[str], given: list[Any], profile: Profile, watch: "_Watch") -> None:
+    if not _is_client(address):
+        return passes.run(ids, given, profile, watch.heard)
+    mailbox: Any = ray.remote(num_cpus=0)(_Mailbox).options(resources=_HEAD).remote()
+    run = _far_pass.options(resources=_HEAD).remote(ids, given, profile, mailbox)
+    done: list[Any] = []
+    while not done:
+        done, _ = ray.wait([run], timeout=0.5)
+        for message in ray.get(mailbox.take.remote()):
+            watch.heard(*message)
+    ray.get(run)
 
 
-def _work(config: dict[str, str], job: one.Job, trials: Mapping[str, Trial]) -> None:
-    """What a worker does with one trial."""
-    folder = Spool(job.work, config["trial"]).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "stack.txt").open("w") as stack:
-        faulthandler.register(signal.SIGUSR1, file=stack)  # where it hangs, should it have to be ended
-        try:
-            tune.report(one.run(job, trials[config["trial"]]))
-        finally:
-            faulthandler.unregister(signal.SIGUSR1)
+def _is_client(address: str | None) -> bool:
+    return address is not None and address.startswith("ray://")
 
 
-class _Relay(Callback):
-    """Tells what Tune tells, and notes deaths of which the worker itself could leave no trace."""
+class _Mailbox:
+    """On the cluster, between Tune there and this process, which cannot be called."""
 
-    def __init__(self, line: _Line, job: one.Job) -> None:
+    def __init__(self) -> None:
+        self.messages: list[tuple[Any, ...]] = []
+
+    def put(self, *message: Any) -> None:
+        self.messages.append(message)
+
+    def take(self) -> list[tuple[Any, ...]]:
+        out, self.messages = self.messages, []
+        return out
+
+
+@ray.remote(num_cpus=0, max_retries=0)
+def _far_pass(ids: list[str], given: list[Any], profile: Profile, mailbox: Any) -> None:
+    passes.run(ids, given, profile, lambda *message: ray.get(mailbox.put.remote(*message)))
+
+
+class _Watch(threading.Thread):
+    """Hears what becomes of trials and passes it on; says every few seconds that Ray has a living node; ends trials
+    that make no progress, by this process's own clock, as those of other machines may differ or jump.
+    """
+
+    def __init__(self, line: _Line, job: one.Job, profile: Profile) -> None:
+        super().__init__(daemon=True)
         self.line, self.job = line, job
+        self.limit_s = profile.minutes_without_progress * 60
+        self.running: dict[str, tuple[str, int, int, float]] = {}  # trial -> (node, pid, epoch, since when)
+        self.ended: set[str] = set()  # by this thread, which says itself why
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune pickles its callbacks for a restore that is never asked for
+    def heard(self, kind: str, trial: str, *told: Any) -> None:
+        if kind == "epoch":
+            epoch, where, pid = told
+            self.running[trial] = (where, pid, epoch, time.monotonic())
+            self.line.tell(kind, trial, epoch)
+            return
+        self.running.pop(trial, None)
+        if kind in ("died", "broke"):
+            told = (self._noted(trial, told[0]),)
+        self.line.tell(kind, trial, *told)
 
-    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.line.tell("ended", trial.config["trial"], dict(trial.last_result or {}))
+    def _noted(self, trial: str, error: str) -> str:
+        """Deaths leave a note here, as the worker itself could leave none; of what it raised it has left its own."""
+        replica, known = Replica(self.job.replica, Spool(self.job.work, trial)), ""
+        if trial in self.ended or "ray::" in error:
+            known = replica.note("")
+            self.ended.discard(trial)
+        return known or replica.note(_in_short(error)) or _in_short(error)
 
-    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._note(trial)
+    def run(self) -> None:
+        while True:
+            with contextlib.suppress(RayError, ConnectionError, TimeoutError):
+                alive = {n["NodeID"] for n in ray.nodes() if n["Alive"]}
+                self.line.tell(*(("alive",) if alive else ("lost", "no node is alive")))
+                for trial, (where, pid, epoch, since) in list(self.running.items()):
+                    if self.limit_s and time.monotonic() - since > self.limit_s and where in alive:
+                        self.running.pop(trial, None)
+                        self._end(trial, where, pid, epoch)
+            time.sleep(PULSE_S)
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.line.tell("broke", trial.config["trial"], self._note(trial))
-
-    def _note(self, trial: Any) -> str:
-        """Of what a worker raised it has left a note of its own."""
-        text, folder = _last_failure(trial), Spool(self.job.work, trial.config["trial"]).folder
-        if "ray::" not in text or not attempt.last_error(folder):
-            attempt.note(folder, _in_short(text))
-        return attempt.last_error(folder) or _in_short(text)
+    def _end(self, trial: str, where: str, pid: int, epoch: int) -> None:
+        self.ended.add(trial)
+        here = NodeAffinitySchedulingStrategy(node_id=where, soft=False)
+        at = ray.get(_kill.options(scheduling_strategy=here).remote(pid, self.job, trial), timeout=60)
+        said = f"no progress for {self.limit_s / 60:g} min in epoch {epoch + 1}, ended; it was at {at}"
+        Replica(self.job.replica, Spool(self.job.work, trial)).note(said)
 
 
-def _last_failure(trial: Any) -> str:
-    """From the file that Tune writes at once; what ``trial.get_error`` reads is only there later."""
-    try:
-        return Path(trial.error_file).read_text().rpartition("Failure # ")[2].strip()
-    except (OSError, TypeError):
-        return ""
+@ray.remote(num_cpus=0)
+def _kill(pid: int, job: one.Job, trial: str) -> str:
+    """Have a process of this node write where it is, and end it, also if it is stopped."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR1)
+        time.sleep(1)
+        os.kill(pid, signal.SIGKILL)
+    lines: list[str] = []
+    with contextlib.suppress(OSError):
+        lines = (Spool(node.local(job).work, trial).folder / "stack.txt").read_text().splitlines()
+    return " < ".join([text.strip() for text in lines if text.strip().startswith("File")][:8]) or "an unknown place"
 
 
 def _in_short(text: str) -> str:
@@ -167,89 +208,95 @@ def _in_short(text: str) -> str:
     return text.splitlines()[-1]
 
 
-class _Pulse(threading.Thread):
-    """Says every few seconds that Ray has a living node, and ends trials that make no progress."""
+def _refuse_unfit(places: node.Places, profile: Profile) -> None:
+    """Raises BadInput where a node that could take a trial cannot reach what trials need."""
+    found = [f for f in _examine(places, profile) if f.problems]
+    if found:
+        told = "; ".join(f"{f.node}: {', '.join(f.problems)}" for f in found)
+        raise BadInput(told, "nodes of the cluster", "every node with the same libraries, store and tracker",
+                       "mend them, or look closer: ser doctor with the same options")  # fmt: skip
 
-    def __init__(self, line: _Line, job: one.Job, trials: Mapping[str, Trial], profile: Profile) -> None:
-        super().__init__(daemon=True)
-        self.line, self.job, self.trials = line, job, trials
-        self.limit_s = profile.minutes_without_progress * 60
-        self.seen: dict[str, tuple[attempt.Attempt, float]] = {}
 
-    def run(self) -> None:
-        while True:
-            with contextlib.suppress(RayError, ConnectionError, TimeoutError):
-                hosts = {n["NodeManagerHostname"]: n["NodeID"] for n in ray.nodes() if n["Alive"]}
-                self.line.tell(*(("alive",) if hosts else ("lost", "no node is alive")))
-                if self.limit_s:
-                    self._look(hosts)
-            time.sleep(PULSE_S)
-
-    def _look(self, hosts: Mapping[str, str]) -> None:
-        """By this process's own clock, as those of other machines may differ or jump."""
-        now = time.monotonic()
-        for spool in Spool.all(self.job.work):
-            current = attempt.Attempt.read(spool.folder)
-            then, since = self.seen.setdefault(spool.trial, (current, now))
-            if then != current:
-                self.seen[spool.trial] = current, now
-            elif now - since > self.limit_s and spool.trial in self.trials and current.host in hosts:
-                del self.seen[spool.trial]
-                if not one.is_free(self.job, self.trials[spool.trial]):
-                    self._end(spool, current, hosts[current.host])
-
-    def _end(self, spool: Spool, current: attempt.Attempt, node: str) -> None:
-        here = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
-        ray.get(_kill.options(scheduling_strategy=here).remote(current.pid), timeout=60)
-        told = f"no progress for {self.limit_s / 60:g} min in epoch {current.epoch + 1}, ended; it was at"
+def _examine(places: node.Places, profile: Profile | None = None) -> list[node.Finding]:
+    """What each living node says of itself; with a ``profile`` those that could take a trial, and in short."""
+    nodes = [n for n in ray.nodes() if n["Alive"] and (profile is None or _fits(n["Resources"], profile) >= 1)]
+    asked = {}
+    for n in nodes:
+        here = NodeAffinitySchedulingStrategy(node_id=n["NodeID"], soft=False)
+        asked[_look_around.options(scheduling_strategy=here).remote(places, node.versions(), profile is None)] = n
+    ready, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_LOOK_S) if asked else ([], [])
+    found = []
+    for reference, n in asked.items():
+        name = f"{n['NodeManagerHostname']} ({n['NodeManagerAddress']})"
         try:
-            stack = (spool.folder / "stack.txt").read_text().splitlines()
-        except OSError:
-            stack = []
-        lines = [text.strip() for text in stack if text.strip().startswith("File")]
-        attempt.note(spool.folder, f"{told} {' < '.join(lines[:8]) or 'an unknown place'}")
+            if reference not in ready:
+                raise TimeoutError(f"no answer within {_LOOK_S:.0f} s")
+            offers = f"{n['Resources'].get('CPU', 0):g} CPU, {n['Resources'].get('GPU', 0):g} GPU"
+            found.append(replace(ray.get(reference), node=name, offers=offers))
+        except (RayError, TimeoutError) as error:
+            found.append(node.Finding(name, problems=(str(error).splitlines()[-1],)))
+    apart = len({n["NodeManagerAddress"] for n in nodes}) > 1
+    return [node.alone(f, places) for f in found] if apart else found
 
 
-@ray.remote(num_cpus=0)
-def _kill(pid: int) -> None:
-    """Have a process of this node write where it is, and end it, also if it is stopped."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGUSR1)
-        time.sleep(1)
-        os.kill(pid, signal.SIGKILL)
+@ray.remote(num_cpus=0, max_retries=1)
+def _look_around(places: node.Places, here: Mapping[str, str], thorough: bool) -> node.Finding:
+    return node.examine(places, here, thorough)
 
 
 @contextlib.contextmanager
-def _session(address: str | None, profile: Profile, folder: str) -> Iterator[float]:
-    """A Ray session; yields how many trials fit at once."""
-    options: dict[str, Any] = {
-        "runtime_env": {"env_vars": WORKER_ENVIRONMENT},
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
+def _session(address: str | None, folder: str) -> Iterator[None]:
+    environment = {"env_vars": WORKER_ENVIRONMENT}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
-        options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder}
+        options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder, "runtime_env": environment}
         os.environ.update(WORKER_ENVIRONMENT)
     else:
-        options["address"] = address
+        # The workers run the code of this process, whatever is installed where they are.
+        code = {"py_modules": [str(Path(__file__).parent)]}
+        every = {"env_vars": WORKER_ENVIRONMENT | node.RAY_ENVIRONMENT}
+        options |= {"address": address, "runtime_env": every | code}
     try:
         ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise BadInput(str(address), "--address", "auto, ray://HOST:10001 or HOST:6379 of a running cluster",
                        f"start it, or leave --address out to use this machine ({error})") from None  # fmt: skip
     try:
-        have = ray.cluster_resources()
-        fits = have.get("CPU", 0) / profile.cpus_per_trial
-        if profile.gpus_per_trial:
-            fits = min(fits, have.get("GPU", 0) / profile.gpus_per_trial)
-        if fits < 1:
-            raise BadInput(
-                f"{profile.cpus_per_trial} CPU and {profile.gpus_per_trial} GPU per trial",
-                "--profile",
-                f"at most what there is: {have.get('CPU', 0):.0f} CPU, {have.get('GPU', 0):.0f} GPU",
-                "choose another profile",
-            )
-        yield min(fits, profile.trials_at_once or fits)
+        yield
     finally:
         ray.shutdown()
+
+
+def _fits(have: Mapping[str, float], profile: Profile) -> float:
+    """How many trials fit into these resources at once."""
+    fits = have.get("CPU", 0) / profile.cpus_per_trial
+    return min(fits, have.get("GPU", 0) / profile.gpus_per_trial) if profile.gpus_per_trial else fits
+
+
+def _slots(address: str | None, profile: Profile, line: _Line) -> float:
+    """How many trials fit at once; an autoscaler that has none yet is asked for a node, and waited for."""
+    deadline = time.monotonic() + (_NODES_S if address is not None else 0)
+    share = {"CPU": profile.cpus_per_trial, "GPU": profile.gpus_per_trial}
+    asked = False
+    while (fits := _fits(have := ray.cluster_resources(), profile)) < 1:
+        offered = f"{have.get('CPU', 0):.0f} CPU, {have.get('GPU', 0):.0f} GPU"
+        if time.monotonic() > deadline:
+            wanted = f"{profile.cpus_per_trial} CPU and {profile.gpus_per_trial} GPU per trial"
+            raise BadInput(wanted, "--profile", f"at most what there is: {offered}", "choose another profile")
+        if not asked:
+            ray.get(_request.options(resources=_HEAD).remote([share]))
+            line.tell("told", f"the cluster has {offered} and no room for a trial; waiting for a node")
+            asked = True
+        line.tell("alive")
+        time.sleep(PULSE_S)
+    if asked:
+        ray.get(_request.options(resources=_HEAD).remote([]))
+    return min(fits, profile.trials_at_once or fits)
+
+
+@ray.remote(num_cpus=0)
+def _request(bundles: list[dict[str, float]]) -> None:
+    """Autoscaling looks at what waits; what is asked for here it keeps until the next such call."""
+    from ray.autoscaler.sdk import request_resources
+
+    request_resources(bundles=bundles)

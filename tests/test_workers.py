@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from ser import attempt, workers
+from ser import attempt, passes, workers
 from ser.crew import Crew
 from ser.profile import Profile
 from ser.spool import Spool
@@ -17,7 +17,8 @@ from ser.spool import Spool
 def test_a_local_ray_listens_on_loopback_only(job, trial_of):
     crew = Crew(job, [trial_of("R")], Profile.read("local"), None)
     try:
-        processes = [crew.process.pid, *(p.pid for p in psutil.Process(crew.process.pid).children(recursive=True))]
+        crew_pid = crew.talk.process.pid
+        processes = [crew_pid, *(p.pid for p in psutil.Process(crew_pid).children(recursive=True))]
         listening = [
             c.laddr.ip
             for pid in processes
@@ -28,7 +29,7 @@ def test_a_local_ray_listens_on_loopback_only(job, trial_of):
         crew.dismiss()
     assert len(listening) > 2
     assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
-    assert not Path(crew.folder).exists()
+    assert not Path(crew.talk.folder).exists()
 
 
 @pytest.mark.parametrize(
@@ -46,23 +47,31 @@ def test_a_local_ray_listens_on_loopback_only(job, trial_of):
     ],
 )
 def test_of_rays_long_account_of_a_death_what_it_knows_is_kept(job, trial_of, tmp_path, text, said, memory):
-    (tmp_path / "error.txt").write_text(text)
     spool = Spool(job.work, trial_of("R").id)
     spool.folder.mkdir(parents=True)
-    trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"), config={"trial": trial_of("R").id})
-    relay = workers._Relay(None, job)
-    relay.on_trial_recover(0, [], trial)
+    assert watch(job)._noted(spool.trial, passes._last_failure(failed(tmp_path, text))).startswith(said)
     assert attempt.last_error(spool.folder).startswith(said)
     assert attempt.begin(spool.folder).split == (2 if memory else 1)
 
 
+def failed(folder, text):
+    """A trial of Tune's with what Tune writes of its failures."""
+    (folder / "error.txt").write_text(text)
+    return SimpleNamespace(error_file=str(folder / "error.txt"))
+
+
+def watch(job, told=None):
+    return workers._Watch(
+        SimpleNamespace(tell=lambda *message: (told or []).append(message)), job, Profile.read("local")
+    )
+
+
 def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
-    (tmp_path / "error.txt").write_text("Failure # 1\nray::ImplicitFunc.train()\nTypeError: of Ray's own")
     spool = Spool(job.work, trial_of("R").id)
     spool.folder.mkdir(parents=True)
     attempt.note(spool.folder, "RuntimeError: no such kernel")
-    trial = SimpleNamespace(error_file=str(tmp_path / "error.txt"), config={"trial": trial_of("R").id})
-    workers._Relay(None, job).on_trial_recover(0, [], trial)
+    said = passes._last_failure(failed(tmp_path, "Failure # 1\nray::ImplicitFunc.train()\nTypeError: of Ray's own"))
+    assert watch(job)._noted(spool.trial, said) == "RuntimeError: no such kernel"
     assert attempt.last_error(spool.folder) == "RuntimeError: no such kernel"
 
 

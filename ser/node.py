@@ -1,0 +1,234 @@
+"""What a machine must have to train trials of a grid, and what it has. Knows nothing of Ray."""
+
+import getpass
+import json
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ser import replica
+from ser.errors import Away, BadInput
+from ser.far import Far, is_far
+from ser.spool import work_id
+from ser.track import Location, answers
+from ser.trial import Job
+
+# Read by Ray and Tune when they are imported, here or on a head node.
+RAY_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a quarter of what is left of the cost per trial
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a table even at verbosity 0
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune would swallow an interrupt and return as if finished
+}
+_MARK = ".seen"
+_COMPARED = ("ray", "torch", "mlflow", "numpy")
+# In a process of its own: what Ray lets a process see of the cards is not what the machine has.
+_LOOK = """
+import json, torch
+try:
+    import torchaudio
+    audio = torchaudio.__version__
+except ModuleNotFoundError:
+    audio = ""
+except Exception as error:
+    audio = f"not usable ({type(error).__name__})"
+cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+print(json.dumps({"torchaudio": audio, "cards": [[c.name, c.total_memory] for c in cards]}))
+"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """What the nodes of a grid have to reach. ``work`` and its id are "" where nodes need not share that folder."""
+
+    where: Location
+    store: str
+    token: str  # what stands in the store's mark
+    device: str
+    work: str = ""
+    work_id: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One machine. Values that could not be found out are ""; ``problems`` keep trials from running there."""
+
+    node: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    offers: str = ""  # to Ray
+    cpus: int = 0
+    memory_gb: float = 0.0
+    disk_gb: float = 0.0  # free, where this node keeps its copy of the features
+    cards: tuple[str, ...] = ()
+    torchaudio: str = ""
+    store: str = ""
+    tracker: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def cache() -> Path:
+    """The folder in which a node keeps copies of features and the trials it works on; ``SER_CACHE`` names it."""
+    default = Path(tempfile.gettempdir()) / f"ser-cache-{getpass.getuser()}"
+    return Path(os.environ.get("SER_CACHE", default))
+
+
+def local(job: Job) -> Job:
+    """The job as this node sees it: where nodes share no folder, its work folder is one of the node."""
+    return replace(job, work=str(cache() / job.tags["work"])) if job.replica else job
+
+
+def unfit(job: Job) -> str:
+    """Why no trial of ``job`` can be trained on this node, or ""; asked again until it can."""
+    try:
+        _fit(
+            job.work,
+            "" if job.replica else job.tags["work"],
+            job.store,
+            tuple(k for ks in job.keys.values() for k in ks),
+        )
+    except (OSError, BadInput) as error:
+        return f"{socket.gethostname()}: {error}"
+    return ""
+
+
+@lru_cache(maxsize=8)
+def _fit(work: str, identity: str, store: str, keys: tuple[str, ...]) -> None:
+    """Raises OSError or BadInput, which are not remembered."""
+    if identity:
+        _same_work(work, identity)
+    for key in keys:
+        if is_far(store):
+            if "entry.json" not in Far(store).sizes(key):
+                raise FileNotFoundError(f"{store}/{key} is not there")
+        elif not (Path(store.removeprefix("file://")) / key / "entry.json").exists():
+            raise FileNotFoundError(f"{store} is not mounted here, or is another folder: no {key} in it")
+
+
+def _same_work(work: str, identity: str) -> None:
+    try:
+        same = (Path(work) / "id").read_text() == identity
+    except OSError:
+        same = False
+    if not same:
+        raise FileNotFoundError(f"the work folder {work} is not mounted here, or is another folder")
+
+
+def places(where: Location, store: str, work: Path, device: str) -> Places:
+    """Leave a mark in the store and the work folder, by which nodes can be asked. Raises BadInput."""
+    token = os.urandom(8).hex()
+    try:
+        if is_far(store):
+            Far(store).write(_MARK, token.encode())
+            return Places(where, store, token, device)
+        folder = Path(store.removeprefix("file://"))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).write_text(token)
+        return Places(where, str(folder.absolute()), token, device, str(work.absolute()), work_id(work))
+    except OSError as error:
+        raise BadInput(str(error), store, "a store that can be written from here", "mend it, or name another") from None
+
+
+def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> Finding:
+    """Look at this machine; ``here`` are the versions of the machine that asks. ``thorough``: the cards, too."""
+    problems: list[str] = []
+    own = versions()
+    problems += [f"{name} {own[name]}, but {there} where the command is given"
+                 for name, there in here.items() if _plain(own[name]) != _plain(there)]  # fmt: skip
+    looked = _look() if thorough or wanted.device != "cpu" else {}
+    cards = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in looked.get("cards", ()))
+    if wanted.device == "cuda" and not cards:
+        problems.append("torch sees no CUDA device: its CPU build, or no driver")
+    store, tracker = _asked(_see_store, wanted), _asked(_see_tracker, wanted)
+    problems += [
+        f"{what}: {said}" for what, said in (("store", store), ("tracker", tracker)) if not said.startswith("ok")
+    ]
+    if wanted.work:
+        try:
+            _same_work(wanted.work, wanted.work_id)
+        except OSError as error:
+            problems.append(str(error))
+    place = cache()
+    place.mkdir(parents=True, exist_ok=True)
+    return Finding(
+        node=socket.gethostname(),
+        versions=own,
+        cpus=len(os.sched_getaffinity(0)),
+        memory_gb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
+        disk_gb=shutil.disk_usage(place).free / 2**30,
+        cards=cards,
+        torchaudio=str(looked.get("torchaudio", "")),
+        store=store,
+        tracker=tracker,
+        problems=tuple(problems),
+    )
+
+
+def alone(found: Finding, wanted: Places) -> Finding:
+    """With what machines that are not one cannot share: a database file, and artifacts in a folder of one of them."""
+    uri = wanted.where.uri
+    if uri.startswith("sqlite") or not (wanted.work or uri.startswith("http")):
+        said = f"{wanted.where.shown} cannot be shared by machines; give --tracking-uri http://HOST:PORT of a server"
+        return replace(found, problems=(*found.problems, f"tracker: {said}"))
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries that have to agree."""
+    found = {"python": platform.python_version()}
+    for name in _COMPARED:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def _plain(version_text: str) -> str:
+    """Without the build: CPU and CUDA builds of torch are one version."""
+    return version_text.partition("+")[0]
+
+
+def _look() -> dict[str, Any]:
+    seen = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+    done = subprocess.run([sys.executable, "-c", _LOOK], capture_output=True, text=True, env=seen, timeout=120)
+    found: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+    return found
+
+
+def _asked(see: Callable[[Places], None], wanted: Places) -> str:
+    """``ok`` and how long it took, or why not."""
+    started = time.perf_counter()
+    try:
+        see(wanted)
+    except (OSError, BadInput, Away) as error:
+        return str(error)
+    return f"ok, {1000 * (time.perf_counter() - started):.0f} ms"
+
+
+def _see_store(wanted: Places) -> None:
+    if not is_far(wanted.store):
+        path = Path(wanted.store) / _MARK
+        if not path.exists() or path.read_text() != wanted.token:
+            raise FileNotFoundError(f"{wanted.store} is not mounted here, or is another folder")
+        return
+    far = Far(wanted.store)
+    if far.read(_MARK) != wanted.token.encode():
+        raise FileNotFoundError(f"{wanted.store} is another place here")
+    mine = f"{replica.FOLDER}/.{socket.gethostname()}-{os.getpid()}"  # checkpoints of running trials will go there
+    far.write(mine, b"seen")
+    far.remove(mine)
+
+
+def _see_tracker(wanted: Places) -> None:
+    answers(wanted.where)
