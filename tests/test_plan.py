@@ -1,5 +1,6 @@
 """Plans: the paper's grid over scanned corpora, copies that even them out, duplicates, and grids refused."""
 
+import pickle
 from collections import Counter
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from ser.errors import BadInput
 from ser.gather import bring
 from ser.plan import resolve, total_frames
 from ser.store import Store
+from ser.trial import Side, job_of
 
 
 @pytest.fixture(scope="module")
@@ -189,3 +191,20 @@ def test_frames_are_estimated_from_durations(plan, features):
     exact = stored.nbytes / 4 / 257
     window = 512 / 128 * len(recipe.items)  # the frames that the last, incomplete windows would have been
     assert exact < total_frames([recipe]) < exact + window
+
+
+def test_a_job_names_every_item_of_every_side_and_is_the_same_after_a_journey(whole, where, tmp_path):
+    job = job_of(whole, where, tmp_path, "store", "cpu", 1, "test", [])
+    arrived = pickle.loads(pickle.dumps(job))
+    for name, source in whole.sources.items():
+        copies = {n: u for recipe in source.recipes[1:] for n, (u, _) in zip(recipe.names, recipe.items, strict=True)}
+        for side, utterances in source.split.sides().items():
+            sent = job.sides[name][side]
+            expected = {u.uid: u for u in utterances} | (copies if side == "train" else {})
+            assert list(sent.names) == list(expected)
+            assert sent.labels.tolist() == [whole.study.classes.index(u.label) for u in expected.values()]
+            assert arrived.sides[name][side] == sent
+            assert hash(arrived.sides[name][side]) == hash(sent)
+    train = job.sides["ravdess"]["train"]
+    assert train != job.sides["ravdess"]["val"]
+    assert train != Side(train.names, [*train.labels[:-1], (train.labels[-1] + 1) % 4])
