@@ -42,9 +42,9 @@ class Frames(Sequence[Tensor]):
         """The chosen items one after another, [sum of their lengths, width]; neighbours are copied in one stroke."""
         at = np.asarray(chosen)
         block, start, end = self.block[at], self.start[at], self.start[at] + self.length[at]
-        follows = (block[1:] == block[:-1]) & (start[1:] == end[:-1])
-        first = np.flatnonzero(np.r_[True, ~follows])
-        last = np.r_[first[1:], len(at)] - 1
+        begins = np.ones(len(at) + 1, bool)  # a stroke, where the one before ends
+        begins[1:-1] = (block[1:] != block[:-1]) | (start[1:] != end[:-1])
+        first, last = begins[:-1], begins[1:]
         strokes = zip(block[first].tolist(), start[first].tolist(), end[last].tolist(), strict=True)
         return torch.cat([self.blocks[b][a:z] for b, a, z in strokes])
 
