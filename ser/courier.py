@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ser import attempt
+from ser import attempt, replica
 from ser.errors import Away, BadInput
 from ser.spool import Head, Spool
 from ser.track import Location, RunLog, Tracker
@@ -29,7 +29,7 @@ class Courier:
     def open(self, head: Head) -> bool:
         """Begin or continue the trial's run. False: it need not be trained, as the store has a finished run of it."""
         try:
-            self._log = Tracker(self.where, head.study).start(head)
+            self._log = Tracker.of(self.where, head.study).start(head)
         except (Away, BadInput) as error:
             self._away(error)
             return not self.spool.known_by(self.where.shown)
@@ -42,7 +42,7 @@ class Courier:
         try:
             if self._log is None:
                 head = self.spool.head
-                self._log = Tracker(self.where, head.study).start(head) if head else None
+                self._log = Tracker.of(self.where, head.study).start(head) if head else None
             if self._log is not None:
                 self._log.epochs(self.spool.epochs)
         except (Away, BadInput) as error:
@@ -57,7 +57,7 @@ class Courier:
         if head is None:
             return False
         try:
-            tracker = self._log.tracker if self._log else Tracker(self.where, head.study)
+            tracker = self._log.tracker if self._log else Tracker.of(self.where, head.study)
             tracker.deliver(self.spool, self._log)
         except (Away, BadInput, OSError) as error:
             self._away(error)
@@ -85,8 +85,9 @@ class Synced:
 
 
 def sync(where: Location, work: Path) -> Synced:
-    """Deliver what earlier processes left in ``work``; once the store is found away, only count the rest."""
+    """Deliver what earlier processes left, on whatever node; once the store is found away, only count the rest."""
     out = Synced()
+    far = {r.spool.trial: r for r in replica.collect(work)}
     for spool in Spool.all(work):
         with spool.owned() as owned:
             if not owned:
@@ -98,6 +99,8 @@ def sync(where: Location, work: Path) -> Synced:
             courier = Courier(where, spool)
             gone = not out.reason and courier.deliver()
             out.reason = out.reason or courier.reason
+            if gone and spool.trial in far:
+                far[spool.trial].drop()
             (out.delivered if gone and trained else out.kept if trained else out.open).append(spool.trial)
     return out
 

@@ -22,7 +22,8 @@ AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ
 _CHUNK = 4_000_000  # resampled utterances held at once
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Integers = NDArray[np.integer[Any]]
+SMALL = np.int16  # class indices of ten thousand results are held at once
 Configuration = tuple[str, str, str]  # temporal block, pooling, task set-up
 Key = tuple[str, tuple[str, ...], str, str, str, int]  # target, corpora, temporal, pooling, task, seed
 

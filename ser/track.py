@@ -11,11 +11,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -28,7 +31,10 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from ser.errors import Away, BadInput
 from ser.plan import Source
@@ -40,6 +46,10 @@ logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
 _BATCH = 1000  # metrics that MLflow takes at once
+_PAGE = 250  # runs held at once: MLflow's own objects of a run take a tenth of a megabyte
+_READERS = 8  # files fetched at once
+_OF_BOTH = ("confusion", "split", "predictions.csv")  # files of a trial that are true of its twin, too
+_FINISHED = "attributes.status = 'FINISHED'"
 _PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED")
 
 
@@ -66,6 +76,7 @@ class Location:
                 "http(s)://HOST:PORT, sqlite:///FILE, or a database URL of MLflow",
                 "give one",
             )
+        _check_driver(uri)
         return cls(uri, "" if uri.startswith("http") else str(work.absolute() / "artifacts"))
 
     @property
@@ -79,21 +90,34 @@ class _Client:
 
     def __init__(self, where: Location) -> None:
         self._where = where
-        self._client = self._asked(MlflowClient, tracking_uri=where.uri)
+        if "://" in where.uri and not where.uri.startswith(("http", "sqlite")):
+            self.asked(_knock, where.uri)
+        self._client = self.asked(MlflowClient, tracking_uri=where.uri)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        return partial(self._asked, getattr(self._client, name))
+        return partial(self.asked, getattr(self._client, name))
 
-    def _asked(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def asked(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """What ``method`` returns."""
         try:
             return method(*args, **options)
         except (MlflowException, SQLAlchemyError, OSError) as error:
+            Tracker.kept.clear()  # the store may come back as another
             said = without_secrets(next(iter(str(error).splitlines()), "")) or type(error).__name__
             raise Away(f"{self._where.shown}: {said[:300]}") from error
 
 
 class Tracker:
     """The experiment of one study."""
+
+    kept: ClassVar[dict[tuple[Location, str], "Tracker"]] = {}
+
+    @classmethod
+    def of(cls, where: Location, study: str) -> "Tracker":
+        """The one that this process keeps while the store answers. A new one costs requests. Raises as such."""
+        if (where, study) not in cls.kept:
+            cls.kept[where, study] = cls(where, study)
+        return cls.kept[where, study]
 
     def __init__(self, where: Location, study: str) -> None:
         """Raises BadInput where no waiting helps, and Away where the store does not answer for now."""
@@ -110,6 +134,7 @@ class Tracker:
                 where.shown, "--tracking-uri", "a tracking store that answers",
                 f"start the server or mend the address ({said[:200]})",
             ) from None  # fmt: skip
+        self._seen_finished: set[str] = set()
 
     def _create(self, study: str) -> str:
         location = f"{Path(self.where.artifacts).as_uri()}/{study}" if self.where.artifacts else None
@@ -121,27 +146,43 @@ class Tracker:
                 raise
             return str(found.experiment_id)
 
-    def runs(self, query: str = "") -> list[Run]:
-        """All runs that match MLflow's ``query``, oldest first."""
-        out: list[Run] = []
+    def pages(self, query: str = "") -> Iterator[Run]:
+        """All runs that match MLflow's ``query``, oldest first; no more than a page of them is held."""
         token: str | None = None
         while True:
             page = self.client.search_runs(
-                [self.experiment], query, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+                [self.experiment], query, max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
             )
-            out.extend(page)
+            yield from page
             token = page.token
             if not token:
-                return out
+                return
+
+    def runs(self, query: str = "") -> list[Run]:
+        """The same, all at once."""
+        return list(self.pages(query))
+
+    def newest(self) -> Run | None:
+        """The run begun last."""
+        newest = ["attributes.start_time DESC"]
+        return next(iter(self.client.search_runs([self.experiment], max_results=1, order_by=newest)), None)
 
     def finished(self, trial: str | None = None) -> dict[str, Run]:
         """trial id -> its finished run, of all trials or of one; of several the one that counts (see ``the_one``)."""
-        query = "attributes.status = 'FINISHED'" + (f" and tags.trial_id = '{trial}'" if trial else "")
         by_trial: dict[str, list[Run]] = {}
-        for run in self.runs(query):
+        for run in self.pages(_FINISHED + (f" and tags.trial_id = '{trial}'" if trial else "")):
             if "trial_id" in run.data.tags:
                 by_trial.setdefault(run.data.tags["trial_id"], []).append(run)
         return {trial_id: the_one(runs) for trial_id, runs in by_trial.items()}
+
+    def finished_of(self, trials: Collection[str]) -> set[str]:
+        """Those of ``trials`` that have a finished run. What this tracker once saw finished it asks about no more."""
+        unknown = set(trials) - self._seen_finished
+        if 2 * len(unknown) > len(self._seen_finished):  # about where a pass over all is cheaper than one by one
+            self._seen_finished |= {r.data.tags["trial_id"] for r in self.pages(_FINISHED) if "trial_id" in r.data.tags}
+        else:
+            self._seen_finished |= {trial for trial in unknown if self.finished(trial)}
+        return self._seen_finished & set(trials)
 
     def start(self, head: Head) -> "RunLog | None":
         """The open run of this work folder for a trial, found or made; None if the trial is finished."""
@@ -154,27 +195,32 @@ class Tracker:
         for extra in own[1:]:
             self._supersede(extra, own[0])
         if own:
-            run_id = own[0].info.run_id
+            run = own[0]
+            run_id = run.info.run_id
             self.client.update_run(run_id, status="RUNNING")
-            if "error" in own[0].data.tags:
+            if "error" in run.data.tags:
                 self.client.delete_tag(run_id, "error")
         else:
             tags = {**head.tags, "trial_id": head.trial, "study": head.study}
-            run_id = self.client.create_run(self.experiment, tags=tags, run_name=head.title).info.run_id
+            run = self.client.create_run(self.experiment, tags=tags, run_name=head.title)
         params = [Param(k, v) for k, v in head.params.items()]
         for at in range(0, len(params), 100):  # as many as MLflow takes at once
-            self.client.log_batch(run_id, params=params[at : at + 100])
-        return RunLog(self, head.trial, run_id, self._steps(run_id) if own else set())
+            self.client.log_batch(run.info.run_id, params=params[at : at + 100])
+        return RunLog(self, head.trial, run, self._steps(run.info.run_id) if own else set())
 
     def _steps(self, run_id: str) -> set[int]:
         return {m.step for m in self.client.get_metric_history(run_id, "val/loss")}
 
-    def settle(self, trial: str) -> None:
+    def settle(self, trial: str, own: str = "") -> None:
         """Of all runs of a trial only one counts, once one is finished; the others are marked as superseded.
 
-        Everyone who finishes a trial settles it, and all choose alike: whoever is last sees all runs.
+        Everyone who finishes a trial settles it, and all choose alike: whoever is last sees all runs. ``own`` is a run
+        that the caller has just finished: mostly it is the only one, and MLflow finds nothing faster than something.
         """
-        runs = self.runs(f"tags.trial_id = '{trial}'")
+        query = f"tags.trial_id = '{trial}'"
+        if own and not self.runs(f"{query} and attributes.run_id != '{own}'"):
+            return
+        runs = self.runs(query)
         counted = the_one(r for r in runs if r.info.status == "FINISHED")
         for run in runs:
             marked = "superseded_by" in run.data.tags
@@ -192,10 +238,10 @@ class Tracker:
 
         The next call opens them again.
         """
-        for run in self.runs("attributes.status = 'RUNNING'"):
+        for run in self.runs("attributes.status = 'RUNNING'"):  # all first: what is closed leaves the pages
             error = left.get(run.data.tags.get("trial_id", ""))
             if error is not None:
-                RunLog(self, run.data.tags["trial_id"], run.info.run_id, set()).close(error)
+                RunLog(self, run.data.tags["trial_id"], run, set()).close(error)
 
     def deliver(self, spool: Spool, log: "RunLog | None" = None) -> None:
         """Tell MLflow all that ``spool`` holds, in order, the mark FINISHED last; what it knows already adds nothing.
@@ -208,55 +254,62 @@ class Tracker:
             return
         if trained and self.finished(head.trial):
             self.settle(head.trial)  # someone else was faster, or the answer to the last call was lost
+            log = None
         elif log := log or self.start(head):
-            log.epochs(spool.epochs)
             if trained:
-                log.finish(trained[0], trained[1], spool.files)
+                log.finish(*trained, spool.files, spool.epochs)
             else:
+                log.epochs(spool.epochs)
                 log.close(spool.error)
         for twin in head.twins if trained else ():
-            self.mirror(self.finished(head.trial)[head.trial], twin)
+            counted = self.finished(head.trial)[head.trial]
+            self.mirror(counted, twin, spool if log and log.run_id == counted.info.run_id else None)
 
-    def mirror(self, original: Run, twin: Head) -> None:
-        """Record ``twin`` as finished by the training of ``original``, an equal model: same values, marked as such."""
+    def mirror(self, original: Run, twin: Head, told: Spool | None = None) -> None:
+        """Record ``twin`` as finished by the training of ``original``, an equal model: same values, marked as such.
+
+        ``told``: the spool of ``original`` where it is at hand, which saves asking MLflow for each curve.
+        """
         tags = {k: v for k, v in original.data.tags.items() if not k.startswith("mlflow.") and k != "trial_id"}
         log = self.start(replace(twin, tags={**tags, **twin.tags, "same_as": original.data.tags["trial_id"]}))
         if log is None:
             return
+        if told and told.results:
+            log.finish(*told.results, told.files, told.epochs, _OF_BOTH)
+            return
         run_id = original.info.run_id
         log.send(m for key in original.data.metrics for m in self.client.get_metric_history(run_id, key))
-        folder = Path(self.client.download_artifacts(run_id, ""))
-        for name in ("confusion", "split"):
-            self.client.log_artifacts(log.run_id, str(folder / name), name)
-        self.client.log_artifact(log.run_id, str(folder / "predictions.csv"))
-        log.close("", "FINISHED")
+        with TemporaryDirectory() as copy:
+            log.finish(0, {}, Path(self.client.download_artifacts(run_id, "", copy)), only=_OF_BOTH)
 
     def mean_epochs(self, variant: str) -> dict[str, float]:
         """Temporal block -> mean number of epochs of the finished runs of one grid."""
         seen: dict[str, list[float]] = {}
-        for run in self.finished().values():
-            if run.data.tags.get("variant") == variant and "epochs" in run.data.metrics:
+        for run in self.pages(f"{_FINISHED} and tags.variant = '{variant}'"):
+            if "epochs" in run.data.metrics:
                 seen.setdefault(run.data.params["temporal"], []).append(run.data.metrics["epochs"])
         return {block: sum(n) / len(n) for block, n in seen.items()}
 
     def check_unchanged(self, sources: Iterable[Source]) -> None:
         """Raises BadInput if trials finished on another state of a corpus, equally read, and none on this one."""
-        runs = self.finished().values()
-        for corpus in (s.corpus for s in sources):
-            wanted = flat({f"corpus.{corpus.name}": {"loader": asdict(corpus.loader)}})
-            then = {
-                run.data.tags.get(f"fingerprint/{corpus.name}"): run.info.run_name
-                for run in runs
-                if wanted.items() <= run.data.params.items()
-            }
-            if then and corpus.fingerprint not in then:
-                fingerprint, name = then.popitem()
-                raise BadInput(
-                    f"fingerprint {corpus.fingerprint}, but {fingerprint} when {name} finished",
-                    f"corpus {corpus.name}",
-                    "the corpus as it was, or a fresh start on the changed one",
-                    "restore it, or pass --accept-changed-corpus (finished runs are kept)",
-                )
+        asked = {s.corpus.name: s.corpus for s in sources}
+        read = {name: flat({f"corpus.{name}": {"loader": asdict(c.loader)}}).items() for name, c in asked.items()}
+        then: dict[str, tuple[str | None, str]] = {}
+        for run in self.pages(_FINISHED):
+            for name in [n for n in asked if read[n] <= run.data.params.items()]:
+                then[name] = run.data.tags.get(f"fingerprint/{name}"), run.info.run_name
+                if then[name][0] == asked[name].fingerprint:
+                    del asked[name]
+            if not asked:  # mostly by the first page
+                return
+        for name in asked.keys() & then.keys():
+            fingerprint, title = then[name]
+            raise BadInput(
+                f"fingerprint {asked[name].fingerprint}, but {fingerprint} when {title} finished",
+                f"corpus {name}",
+                "the corpus as it was, or a fresh start on the changed one",
+                "restore it, or pass --accept-changed-corpus (finished runs are kept)",
+            )
 
     def curve(self, run_id: str, metric: str) -> list[float]:
         """All values of one metric, by epoch."""
@@ -267,26 +320,47 @@ class Tracker:
         """A local copy of one artifact."""
         return Path(self.client.download_artifacts(run.info.run_id, path))
 
+    def texts(self, folders: Iterable[str], path: str) -> Iterator[str]:
+        """The text of one artifact of each run, in order. ``folders`` are the runs' artifact URIs."""
+        waiting = iter(folders)
+        with ThreadPoolExecutor(_READERS) as pool:
+            while some := list(islice(waiting, 8 * _READERS)):
+                yield from pool.map(partial(self.client.asked, self._text, path), some)
+
+    def _text(self, path: str, folder: str) -> str:
+        # Past the client, as in RunLog, and without a copy of what lies on this machine.
+        files = get_artifact_repository(folder, tracking_uri=self.where.uri)
+        with TemporaryDirectory() as copy:
+            here = folder.startswith(("file:", "/"))
+            return Path(files.download_artifacts(path, None if here else copy)).read_text()
+
 
 class RunLog:
     """One open run; ``known`` are the epochs that it holds already."""
 
-    def __init__(self, tracker: Tracker, trial: str, run_id: str, known: set[int]) -> None:
-        self.tracker, self.trial, self.run_id, self.known = tracker, trial, run_id, known
+    def __init__(self, tracker: Tracker, trial: str, run: Run, known: set[int]) -> None:
+        self.tracker, self.trial, self.known = tracker, trial, known
+        self.run_id, self.folder = str(run.info.run_id), str(run.info.artifact_uri)
 
     def epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
         """Send the epochs that the run does not hold yet. ``row["timestamp_ms"]`` says when they were measured."""
-        queue: list[Metric] = []
+        self._send_whole(self._new(rows))
+
+    def _new(self, rows: Iterable[Mapping[str, float]]) -> Iterator[list[Metric]]:
         for row in (r for r in rows if int(r["epoch"]) not in self.known):
             number, when = int(row["epoch"]), int(row["timestamp_ms"])
-            values = [Metric(k, v, when, number) for k, v in row.items() if k not in ("epoch", "timestamp_ms")]
-            if len(queue) + len(values) > _BATCH:  # an epoch goes whole, or a second try could not tell it is there
+            yield [Metric(k, v, when, number) for k, v in row.items() if k not in ("epoch", "timestamp_ms")]
+            self.known.add(number)
+
+    def _send_whole(self, groups: Iterable[list[Metric]]) -> None:
+        """Send metrics; an epoch goes whole, or a second try could not tell it is there."""
+        queue: list[Metric] = []
+        for group in groups:
+            if len(queue) + len(group) > _BATCH:
                 self.send(queue)
                 queue = []
-            queue += values
-            self.known.add(number)
-        if queue:
-            self.send(queue)
+            queue += group
+        self.send(queue)
 
     def send(self, metrics: Iterable[Metric]) -> None:
         """Send metrics, in batches of the size that MLflow takes."""
@@ -294,11 +368,27 @@ class RunLog:
         for at in range(0, len(queue), _BATCH):
             self.tracker.client.log_batch(self.run_id, metrics=queue[at : at + _BATCH])
 
-    def finish(self, when_ms: int, results: Mapping[str, float], folder: Path) -> None:
-        """Send all files of ``folder`` and the results; the mark FINISHED goes last."""
-        self.tracker.client.log_artifacts(self.run_id, str(folder))
-        self.send(Metric(k, v, when_ms, 0) for k, v in results.items())
+    def finish(
+        self,
+        when_ms: int,
+        results: Mapping[str, float],
+        folder: Path,
+        rows: Iterable[Mapping[str, float]] = (),
+        only: Iterable[str] = (),
+    ) -> None:
+        """Send the files of ``folder``, or some ``only``, epochs not sent yet and results; FINISHED goes last."""
+        self.tracker.client.asked(self._files, folder, only)
+        self._send_whole([*self._new(rows), [Metric(k, v, when_ms, 0) for k, v in results.items()]])
         self.close("", "FINISHED")
+
+    def _files(self, folder: Path, only: Iterable[str]) -> None:
+        # Past the client, which would load the whole run to learn of its folder.
+        to = get_artifact_repository(self.folder, tracking_uri=self.tracker.where.uri)
+        for name in only or [""]:
+            if (folder / name).is_dir():
+                to.log_artifacts(str(folder / name), name or None)
+            else:
+                to.log_artifact(str(folder / name))
 
     def close(self, error: str, status: str = "KILLED") -> None:
         """Mark the run as failed with ``error``, else with ``status``."""
@@ -306,7 +396,7 @@ class RunLog:
             self.tracker.client.set_tag(self.run_id, "error", without_secrets(error)[:4900])
         self.tracker.client.set_terminated(self.run_id, "FAILED" if error else status)
         if status == "FINISHED":
-            self.tracker.settle(self.trial)
+            self.tracker.settle(self.trial, self.run_id)
 
 
 def the_one(finished: Iterable[Run]) -> Run:
@@ -330,6 +420,32 @@ def serve(where: Location, host: str, port: int) -> int:
     # By environment, not by argument: other users of the machine can read arguments, and a database URI has a password.
     places = {"MLFLOW_BACKEND_STORE_URI": where.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": where.artifacts}
     return subprocess.call(command, env={**os.environ, **places, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+
+
+def answers(where: Location) -> None:
+    """Raises Away, or BadInput, where the tracking store does not answer."""
+    _Client(where).search_experiments(max_results=1)
+
+
+def _check_driver(uri: str) -> None:
+    """Raises BadInput where this machine cannot talk to such a database; what else is wrong, the Tracker finds."""
+    try:
+        if not uri.startswith("http"):
+            make_url(uri).get_dialect().import_dbapi()
+    except ImportError as error:
+        raise BadInput(
+            without_secrets(uri),
+            "--tracking-uri",
+            f"a database whose driver is installed, here {error.name}",
+            "install it on every node; for PostgreSQL: pip install 'ser[cluster]'",
+        ) from None
+    except SQLAlchemyError:
+        pass
+
+
+def _knock(uri: str) -> None:
+    """Raises at once where a database server cannot be reached; MLflow would try again for more than a minute."""
+    create_engine(uri, poolclass=NullPool).connect().close()
 
 
 def without_secrets(text: str) -> str:

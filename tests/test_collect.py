@@ -1,6 +1,7 @@
 """From runs back to results: every number, its place in the grid, what failed and what was left out."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ser import trial as one
 from ser.collect import best_curves, collect
 from ser.errors import BadInput
+from ser.evidence import gather
 from ser.plan import resolve
 from ser.track import Tracker
 from ser.trial import job_of
@@ -91,6 +93,26 @@ def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, t
     assert {r.temporal for r in collect(tracker, study, plan.variant)[0]} == {"lstm"}
     with pytest.raises(BadInput, match=plan.variant):
         collect(tracker, study, "unknown")
+
+
+def test_a_prediction_of_an_unknown_class_is_refused_by_its_run(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    run = next(iter(tracker.finished().values()))
+    table = Path(run.info.artifact_uri.removeprefix("file://"), "predictions.csv")
+    lines = table.read_text().splitlines()
+    cells = lines[1].split(",")
+    table.write_text("\n".join([lines[0], ",".join([*cells[:3], "furious", *cells[4:]]), *lines[2:]]))
+    results, grid = collect(tracker, study)
+    with pytest.raises(BadInput, match=f"run {run.info.run_id} on ravdess: class index -1"):
+        gather(results, grid, 0)
+
+
+def test_results_of_one_target_share_its_utterances(tracker, job, study, trial_of):
+    for block in ("lstm", "blstm"):
+        one.run(job, trial_of("R", block))
+    results, _ = collect(tracker, study)
+    assert len(results) == 4
+    assert all(r.uids is results[0].uids and r.truth is results[0].truth for r in results)
 
 
 def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):

@@ -6,10 +6,11 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from ser.courier import Courier
 from ser.errors import Away, BadInput
-from ser.spool import Head
+from ser.spool import Head, Spool
 from ser.study import Corpus, part
-from ser.track import Location, Tracker, serve
+from ser.track import Location, Tracker, _Client, serve
 
 
 @pytest.fixture
@@ -118,6 +119,89 @@ def test_a_mirror_has_the_same_values_and_files_and_says_whose(tracker, trial, f
     assert tracker.artifact(run, "predictions.csv").read_text() == "predictions.csv"
     assert tracker.artifact(run, "confusion/ravdess.json").exists()
     assert len(tracker.runs()) == 2
+
+
+def test_a_mirror_made_from_the_spool_equals_one_read_back(tracker, trial, files, tmp_path):
+    spool, head_ = Spool(tmp_path, trial.id), head(trial)
+    spool.folder.mkdir(parents=True)
+    spool.begin(replace(head_, twins=(head(replace(trial, task="multi")),)))
+    files.rename(spool.files)
+    for epoch in (1, 2, 3):
+        spool.epoch(epoch, row(epoch))
+    spool.complete({"ua/ravdess": 0.5})
+    tracker.deliver(spool, tracker.start(head_))
+    original = tracker.finished(trial.id)[trial.id]
+    tracker.mirror(original, head(replace(trial, task="third")))  # as by the driver, which has no spool
+    told, read = (r for r in tracker.finished().values() if "same_as" in r.data.tags)
+    assert told.data.metrics == read.data.metrics == original.data.metrics
+    for run in (told, read):
+        names = {f.path for f in tracker.client.list_artifacts(run.info.run_id)}
+        assert names == {"confusion", "split", "predictions.csv"}
+        history = tracker.client.get_metric_history(run.info.run_id, "val/loss")
+        assert [(m.step, m.timestamp) for m in history] == [(n, 1_000_000 + n) for n in (1, 2, 3)]
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """Names of the calls of MLflow's client, as they are made."""
+    made, genuine = [], _Client.asked
+
+    def noted(self, method, *args, **options):
+        made.append(method.__name__)
+        return genuine(self, method, *args, **options)
+
+    monkeypatch.setattr(_Client, "asked", noted)
+    return made
+
+
+def test_a_trial_told_at_its_end_takes_eight_requests(where, trial, files, tmp_path, requests):
+    tracker, spool = Tracker.of(where, trial.study), Spool(tmp_path, trial.id)
+    requests.clear()
+    courier = Courier(where, spool)
+    spool.folder.mkdir(parents=True)
+    courier.open(head(trial))
+    spool.begin(head(trial))
+    files.rename(spool.files)
+    spool.epoch(1, row(1))
+    spool.complete({"ua/ravdess": 0.5})
+    assert courier.deliver()
+    assert Tracker.of(where, trial.study) is tracker
+    assert requests == [
+        *("search_runs", "create_run", "log_batch", "search_runs"),
+        *("_files", "log_batch", "set_terminated", "search_runs"),
+    ]
+
+
+def test_what_was_seen_finished_is_not_asked_for_again(tracker, trial, trial_of, files, requests):
+    others = [trial_of("R", block) for block in ("lstm", "blstm", "tdnn")]
+    for other in others:
+        finish(tracker, other, files)
+    asked = {trial.id, *(t.id for t in others)}
+    requests.clear()
+    assert tracker.finished_of(asked) == asked - {trial.id}
+    assert requests == ["search_runs"]
+    assert tracker.finished_of(asked) == asked - {trial.id}
+    assert requests == ["search_runs"] * 2  # for the one that is not finished yet
+    finish(tracker, trial, files)
+    assert tracker.finished_of(asked) == asked
+    requests.clear()
+    assert tracker.finished_of(asked) == asked
+    assert requests == []
+
+
+def test_pages_hold_all_runs_in_the_order_in_which_they_began(tracker, monkeypatch):
+    monkeypatch.setattr("ser.track._PAGE", 2)
+    begun = [tracker.client.create_run(tracker.experiment, start_time=n).info.run_id for n in (30, 10, 20, 50, 40)]
+    assert [r.info.run_id for r in tracker.pages()] == [begun[i] for i in (1, 2, 0, 4, 3)]
+    assert tracker.newest().info.run_id == begun[3]
+
+
+def test_a_tracker_is_kept_until_its_store_was_away(where):
+    kept = Tracker.of(where, "study")
+    assert Tracker.of(where, "study") is kept
+    with pytest.raises(Away):
+        kept.client.get_run("0" * 32)
+    assert Tracker.of(where, "study") is not kept
 
 
 def test_a_trial_of_many_corpora_has_more_settings_than_one_request_takes(tracker, trial):
