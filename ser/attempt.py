@@ -38,8 +38,16 @@ class Attempt:
             return cls()
 
     def write(self, folder: Path) -> "Attempt":
-        """Put it on disk; returns itself."""
-        sealed.write(folder / "attempt.json", asdict(self))
+        """Replace it at once; returns itself. Written at every epoch, and not forced onto the disk: it has to outlive
+        processes, and what a power cut leaves of it, if unreadable, is a fresh attempt.
+        """
+        path = folder / "attempt.json"
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            temporary.write_bytes(sealed.dump(asdict(self), path))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
         return self
 
 
