@@ -1,0 +1,156 @@
+"""MLflow on PostgreSQL, behind a server and directly: many trials at once, and nothing lost, doubled or told."""
+
+import sys
+import threading
+import time
+from multiprocessing import get_context
+
+import pytest
+
+from ser import courier
+from ser.courier import Courier, sync
+from ser.errors import Away, BadInput
+from ser.spool import Head, Spool
+from ser.track import Location, Tracker
+
+PROCESSES, THREADS, EPOCHS = 4, 8, 3
+WRITERS = PROCESSES * THREADS
+PASSWORD = "s3cret-of-postgres"
+
+
+def begun(where, work, number, study):
+    """A trial's open folder and the courier of it."""
+    spool = Spool(work, f"trial{number}")
+    head = Head(study, spool.trial, f"trial {number}", {"seed": str(number)}, {"work": "crowd"})
+    carried = Courier(where, spool)
+    spool.folder.mkdir(parents=True)
+    carried.open(head)
+    spool.begin(head)
+    spool.files.mkdir()
+    (spool.files / "predictions.csv").write_text(f"of {number}\n")
+    return spool, carried
+
+
+def epoch(spool, carried, number):
+    row = {"timestamp_ms": 1_000_000 + number, "val/loss": 1 / number}
+    spool.epoch(number, row | {f"m{i}": number + i / 10 for i in range(8)})
+    carried._next = 0.0
+    carried.carry()
+
+
+def _write(where, work, number, study, start):
+    start.wait(120)
+    spool, carried = begun(where, work, number, study)
+    for done in range(1, EPOCHS + 1):
+        epoch(spool, carried, done)
+    spool.complete({"ua/ravdess": number / 100})
+    carried.deliver()
+
+
+def _writers(where, work, numbers, study, start):
+    """Some trials at once, as the workers of a node; in a process of its own."""
+    threads = [threading.Thread(target=_write, args=(where, work, n, study, start)) for n in numbers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def crowd(where, work, study):
+    """All writers, from the same moment on."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["ser.courier"])
+    start = context.Barrier(WRITERS)
+    shares = [range(first, WRITERS, PROCESSES) for first in range(PROCESSES)]
+    nodes = [context.Process(target=_writers, args=(where, work, share, study, start)) for share in shares]
+    for node in nodes:
+        node.start()
+    for node in nodes:
+        node.join(180)
+    assert [n.exitcode for n in nodes] == [0] * PROCESSES
+
+
+def check_each_once(where, work, study):
+    """One finished run of every writer, whole, and no word of the password."""
+    for _ in range(5):
+        if not sync(where, work).kept:  # a busy machine may have been too slow for someone's patience
+            break
+    tracker = Tracker(where, study)
+    runs = tracker.runs()
+    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(f"trial{n}" for n in range(WRITERS))
+    assert {r.info.status for r in runs} == {"FINISHED"}
+    for run, text in zip(runs, tracker.texts([r.info.artifact_uri for r in runs], "predictions.csv"), strict=True):
+        number = int(run.data.params["seed"])
+        assert text == f"of {number}\n"
+        assert run.data.metrics["ua/ravdess"] == number / 100
+        for key in ("val/loss", "m0", "m7"):
+            assert [m.step for m in tracker.client.get_metric_history(run.info.run_id, key)] == [1, 2, 3]
+        assert PASSWORD not in str(run.to_dictionary())
+    assert len(tracker.client.search_experiments(filter_string=f"name = '{study}'")) == 1
+    assert len(list((work / "finished").iterdir())) == WRITERS
+    check_untold(work)
+
+
+def check_untold(folder):
+    assert [p for p in folder.rglob("*") if p.is_file() and PASSWORD.encode() in p.read_bytes()] == []
+
+
+def test_trials_at_once_through_a_server(mlflow_server, tmp_path):
+    uri, folder = mlflow_server
+    where = Location.of(tmp_path, uri)
+    crowd(where, tmp_path, "served")
+    check_each_once(where, tmp_path, "served")
+    assert (folder / "log").stat().st_size > 0
+    check_untold(folder)
+
+
+@pytest.fixture
+def direct(postgres, tmp_path):
+    """A place in the database itself, whose tables are there: they are made by who opens it first."""
+    where = Location.of(tmp_path, postgres)
+    Tracker(where, "first")
+    return where
+
+
+def test_trials_at_once_in_the_database_itself(direct, tmp_path, capfd):
+    crowd(direct, tmp_path, "direct")
+    check_each_once(direct, tmp_path, "direct")
+    assert PASSWORD not in "".join(capfd.readouterr())
+
+
+def test_a_wrong_password_is_bad_input_and_stays_untold(postgres, tmp_path):
+    where = Location.of(tmp_path, postgres.replace(PASSWORD, f"not-{PASSWORD}"))
+    with pytest.raises(BadInput, match="authentication failed") as error:
+        Tracker(where, "study")
+    assert PASSWORD not in str(error.value)
+
+
+def test_a_database_that_restarts_during_a_trial_hears_everything_once(database, direct, tmp_path, monkeypatch):
+    monkeypatch.setattr(courier, "_EVERY_S", 0.0)
+    spool, carried = begun(direct, tmp_path, 0, "restarted")
+    epoch(spool, carried, 1)
+    database.stop()
+    try:
+        epoch(spool, carried, 2)
+        assert "127.0.0.1" in carried.reason
+        assert PASSWORD not in carried.reason
+        with pytest.raises(Away):
+            Tracker(direct, "restarted")
+    finally:
+        database.start()
+    epoch(spool, carried, 3)
+    spool.complete({"ua/ravdess": 0.5})
+    deadline = time.monotonic() + 30
+    while not carried.deliver() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    tracker = Tracker(direct, "restarted")
+    (run,) = tracker.runs()
+    assert run.info.status == "FINISHED"
+    assert [m.step for m in tracker.client.get_metric_history(run.info.run_id, "val/loss")] == [1, 2, 3]
+
+
+def test_without_its_driver_the_address_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(BadInput, match=r"here psycopg2; .*ser\[cluster\]") as error:
+        Location.of(tmp_path, f"postgresql+psycopg2://anna:{PASSWORD}@host/runs")
+    assert PASSWORD not in str(error.value)
