@@ -1,0 +1,236 @@
+"""What tracking costs when an experiment is large: a worker's trial, the driver's look-ups, status and report.
+
+An experiment is filled with finished runs as the runner leaves them, by bulk inserts, and everything is measured twice:
+with a tenth of the runs and with all. One plain pass of MLflow's own search over the same runs is the baseline. Each
+measurement has a process of its own, and its memory is the most by which that process grew. Run it with python.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
+from sqlalchemy import create_engine, insert
+
+from experiments.interaffection import study
+from ser import collect, launch, report, track
+from ser.courier import Courier
+from ser.spool import Spool
+from ser.study import Trial
+from ser.track import Location, Tracker, grid_tags
+from ser.trial import Job, head_of
+
+EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
+CURVES = ("train/loss", "val/loss", "val/wa", "val/ua", "val/wa/iemocap", "val/ua/iemocap", "seconds/epoch", "clipped")
+CORPORA = tuple(replace(c, copies=6, fingerprint="0123456789ab") for c in study.corpora)
+ALONE = 2 * len(study.blocks)  # at the end of a point's list of networks: one corpus and two tasks are one model
+
+
+def trials(count: int) -> list[Trial]:
+    """The first so many of the study's grid, seed after seed."""
+    by_name, points = {c.name: c for c in CORPORA}, study.grid(CORPORA)
+    return [study.trial(points[i % len(points)], by_name, i // len(points)) for i in range(count)]
+
+
+def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
+    """A job over ``chosen``; what is multi-task on one corpus is trained with its equal."""
+    tags = grid_tags(CORPORA, chosen[-1].seed + 1, "bench") | {"code_version": "bench", "data": "real", "work": "w"}
+    known = {t.id for t in chosen}
+    twins = [t for t in chosen if len(t.corpora) == 1 and t.task == "multi"]
+    mirrors = {original: (t,) for t in twins if (original := replace(t, task="unified").id) in known}
+    return Job(study.name, where, str(work), str(work / "store"), {}, {}, {}, tags, mirrors, "cpu", 1)
+
+
+def predictions(trial: Trial, rng: np.random.Generator) -> tuple[str, dict[str, float]]:
+    """A table as ``ser.trial`` writes it, and the accuracies it gives."""
+    lines, results = ["corpus,uid,label,predicted," + ",".join(f"p_{c}" for c in study.classes)], {}
+    for corpus in trial.targets:
+        truth = np.arange(UTTERANCES) % len(study.classes)
+        guess = np.where(rng.random(UTTERANCES) < 0.6, truth, rng.integers(len(study.classes), size=UTTERANCES))
+        results |= {f"{metric}/{corpus}": float((truth == guess).mean()) for metric in ("wa", "ua")}
+        lines += [
+            f"{corpus},{corpus}/spk{i % 10}/utterance_{i:05d},{study.classes[t]},{study.classes[g]},.25,.25,.25,.25"
+            for i, (t, g) in enumerate(zip(truth, guess, strict=True))
+        ]
+    return "\n".join(lines) + "\n", results
+
+
+def fill(where: Location, job: Job, chosen: list[Trial]) -> None:
+    """Record ``chosen`` as finished."""
+    client = MlflowClient(where.uri)
+    experiment = client.get_experiment_by_name(study.name)
+    engine, now, rng = create_engine(where.uri), int(time.time() * 1000), np.random.default_rng(len(chosen))
+    waiting = iter(chosen)
+    while batch := list(islice(waiting, AT_ONCE)):
+        rows: dict[Any, list[dict[str, Any]]] = {t: [] for t in (SqlRun, SqlParam, SqlTag, SqlMetric, SqlLatestMetric)}
+        for trial in batch:
+            run, head = uuid4().hex, head_of(job, trial)
+            folder = Path(where.artifacts) / study.name / run / "artifacts"
+            folder.mkdir(parents=True)
+            table, results = predictions(trial, rng)
+            (folder / "predictions.csv").write_text(table)
+            told = {"run_uuid": run, "name": head.title, "user_id": "bench", "start_time": now, "end_time": now + 1}
+            told |= {"source_type": "LOCAL", "source_name": "", "entry_point_name": "", "source_version": ""}
+            told |= {"status": "FINISHED", "lifecycle_stage": "active", "artifact_uri": folder.as_uri()}
+            rows[SqlRun].append(told | {"experiment_id": int(experiment.experiment_id)})
+            tags = {**head.tags, "trial_id": trial.id, "study": study.name, "mlflow.runName": head.title}
+            rows[SqlTag] += [{"run_uuid": run, "key": k, "value": v} for k, v in tags.items()]
+            rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in head.params.items()]
+            last = dict.fromkeys(CURVES, 0.5) | results | {"epochs": float(EPOCHS), "seconds/training": 9.0}
+            steps = [(k, e) for k in CURVES for e in range(1, EPOCHS + 1)] + [(k, 0) for k in last if k not in CURVES]
+            common = {"run_uuid": run, "timestamp": now, "is_nan": False}
+            rows[SqlMetric] += [{**common, "key": k, "value": last[k], "step": e} for k, e in steps]
+            rows[SqlLatestMetric] += [{**common, "key": k, "value": v, "step": 0} for k, v in last.items()]
+        with engine.begin() as connection:
+            for table_of, found in rows.items():
+                connection.execute(insert(table_of.__table__), found)
+    engine.dispose()
+
+
+def plain_search(where: Location) -> Callable[[], object]:
+    """Every run once, a thousand at a time, and nothing kept."""
+    client = MlflowClient(where.uri)
+    experiment = client.get_experiment_by_name(study.name).experiment_id
+
+    def search() -> int:
+        token, count = None, 0
+        while True:
+            page = client.search_runs([experiment], max_results=1000, page_token=token)
+            count, token = count + len(page), page.token
+            if not token:
+                return count
+
+    return search
+
+
+def own_trials(job: Job, news: list[Trial]) -> Callable[[], object]:
+    """Begin, tell and deliver some trials without training them."""
+
+    def tell() -> None:
+        for trial in news:
+            spool = Spool(job.work, trial.id)
+            with spool.owned():
+                courier, head = Courier(job.where, spool), head_of(job, trial)
+                courier.open(head)
+                spool.begin(head)
+                spool.files.mkdir()
+                (spool.files / "predictions.csv").write_text("corpus,uid,label,predicted\n")
+                for name in ("confusion", "split"):
+                    (spool.files / name).mkdir()
+                    (spool.files / name / "x.json").write_text("{}")
+                for epoch in range(1, EPOCHS + 1):
+                    spool.epoch(epoch, {"timestamp_ms": 1_000 + epoch} | dict.fromkeys(CURVES, 0.5))
+                spool.complete({"epochs": float(EPOCHS), "wa/iemocap": 0.5, "ua/iemocap": 0.5})
+                assert courier.deliver(), courier.reason
+
+    return tell
+
+
+def write_report(where: Location, folder: Path, replicates: int) -> Callable[[], object]:
+    """Everything that ``ser report`` does."""
+
+    def write() -> None:
+        tracker = Tracker(where, study.name)
+        results, grid = collect.collect(tracker, study)
+        curves = collect.best_curves(tracker, results, grid)
+        report.write(results, grid, folder, replicates=replicates, curves=curves)
+
+    return write
+
+
+def _growth() -> Iterator[float]:
+    """MiB by which this process has grown since the first call, at most."""
+    Path("/proc/self/clear_refs").write_text("5")
+    begun = None
+    while True:
+        told = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+        begun = begun or int(told["VmRSS"].split()[0])
+        yield (int(told["VmHWM"].split()[0]) - begun) / 1024
+
+
+def _measure(pipe: Any, make: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> None:
+    asked, requests = track._Client.asked, 0
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal requests
+        requests += 1
+        return asked(*args, **options)
+
+    track._Client.asked = counted  # type: ignore[method-assign]
+    do = make(*arguments)
+    growth = _growth()
+    next(growth)
+    wall, cpu, requests = time.perf_counter(), time.process_time(), 0
+    do()
+    pipe.send((time.process_time() - cpu, time.perf_counter() - wall, requests, next(growth)))
+
+
+def measure(make: Callable[..., Callable[[], object]], *arguments: Any) -> tuple[float, float, int, float]:
+    """CPU seconds, seconds, calls of MLflow's client and MiB that ``make(*arguments)()`` takes in a fresh process."""
+    here, there = get_context("fork").Pipe()
+    process = get_context("fork").Process(target=_measure, args=(there, make, arguments))
+    process.start()
+    there.close()
+    try:
+        return here.recv()
+    finally:
+        process.join()
+
+
+def table(where: Location, work: Path, count: int, replicates: int) -> dict[str, tuple[float, float, int, float]]:
+    """Every measurement over ``count`` runs."""
+    chosen = trials(count)
+    job = job_for(where, work, chosen)
+    news = [replace(t, stream=count) for t in chosen[:: max(1, count // OWN_TRIALS)][:OWN_TRIALS]]
+    told = {
+        "plain search of all runs": measure(plain_search, where),
+        "Tracker.finished": measure(lambda: Tracker(where, study.name).finished),
+        "survey (ser status)": measure(lambda: partial(collect.survey, Tracker(where, study.name), study)),
+        "close_left": measure(lambda: partial(Tracker(where, study.name).close_left, {})),
+        "repair_mirrors": measure(lambda: lambda: launch.repair_mirrors(job, chosen)),
+        "unfinished": measure(lambda: lambda: launch.unfinished(job, chosen)),
+        "report": measure(write_report, where, work / "report", replicates),
+    }
+    cpu, wall, requests, grown = measure(own_trials, job, news)
+    told["a worker's trial"] = (cpu / len(news), wall / len(news), requests // len(news), grown)
+    return told
+
+
+def main() -> None:
+    """Print what each part takes over a tenth of the runs and over all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=1_000)
+    parser.add_argument("--replicates", type=int, default=20)
+    parser.add_argument("--uri", help="a database of its own (default: SQLite in a temporary folder)")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        where = Location.of(work, args.uri)
+        before, found = 0, {}
+        for count in (args.runs // 10, args.runs):
+            chosen = trials(count)
+            measure(lambda: lambda: Tracker(where, study.name))  # makes the experiment, in a process of its own
+            job = job_for(where, work, chosen)
+            taken = measure(lambda new=chosen[before:], job=job: lambda: fill(where, job, new))
+            print(f"{count} runs: filled in {taken[1]:.0f} s", flush=True)
+            found[count], before = table(where, work, count, args.replicates), count
+    print(f"{'':26}" + "".join(f"{f'{n} runs: CPU s':>20}{'wall s':>9}{'calls':>8}{'MiB':>8}" for n in found))
+    for name in found[args.runs]:
+        cells = (f[name] for f in found.values())
+        print(
+            f"{name:26}" + "".join(f"{cpu:20.3f}{wall:9.2f}{calls:8d}{grown:8.0f}" for cpu, wall, calls, grown in cells)
+        )
+
+
+if __name__ == "__main__":
+    main()
