@@ -142,7 +142,17 @@ def drive(table: Path, work: Path) -> list[Cost]:
     return meter.costs
 
 
-def train(table: Path, work: Path, ready: Any = None) -> list[Cost]:
+def read(table: Path, work: Path) -> list[Cost]:
+    """The baseline of everything that reads features."""
+    meter = Meter()
+    shards = [np.load(f) for f in sorted((work / "store").glob("made-*/*.npy"))]
+    np.save(work / "whole.npy", np.concatenate(shards))
+    with meter.step("the bytes in one file"):
+        zlib.crc32(np.load(work / "whole.npy"))
+    return meter.costs
+
+
+def train(table: Path, work: Path) -> list[Cost]:
     """What a worker does before its first update; says what it holds that no other process shares."""
     meter = Meter()
     job = pickle.loads((work / "job").read_bytes())
@@ -150,11 +160,6 @@ def train(table: Path, work: Path, ready: Any = None) -> list[Cost]:
     with meter.step("job: unpickle", TABLE):
         job = pickle.loads((work / "job").read_bytes())
     (key,) = job.keys["made"]
-    whole = np.concatenate([np.load(f) for f in sorted((work / "store" / key).glob("*.npy"))])
-    np.save(work / "whole.npy", whole)
-    del whole
-    with meter.step("the bytes in one file"):
-        zlib.crc32(np.load(work / "whole.npy"))
     with meter.step("worker: open", FEATURES):
         trial._entry(job.store, job.work, key)
     with meter.step("worker: load three sides", FEATURES):
@@ -190,7 +195,7 @@ def measure(utterances: int) -> list[Cost]:
     """All steps at one size."""
     with tempfile.TemporaryDirectory() as folder:
         table, work = make(Path(folder) / "made", utterances), Path(folder) / "work"
-        return [cost for group in (first, drive, train) for cost in alone(group, table, work)]
+        return [cost for group in (first, drive, read, train) for cost in alone(group, table, work)]
 
 
 def show(few: list[Cost], many: list[Cost]) -> None:
