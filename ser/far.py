@@ -9,6 +9,8 @@ import fsspec
 
 from ser.errors import BadInput
 
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az")
+
 
 def is_far(place: str | Path) -> bool:
     """Whether a place is a URL, and not a folder or ``file://``."""
@@ -27,6 +29,7 @@ class Far:
             allowed = "a folder, or a URL whose protocol fsspec can open"
             raise BadInput(url, option, allowed, f"install its package ({error})") from None
         self._root = str(root).rstrip("/")
+        self._has_folders = self.url.partition("://")[0] not in _OBJECT_STORES
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Names and sizes in bytes of the files of ``folder``; none where there is no such folder."""
@@ -70,12 +73,10 @@ class Far:
             self._asked(self._system.rm, self._at(folder), recursive=True)
 
     def _in_folder(self, name: str, method: Callable[..., Any], *args: Any) -> None:
-        """Object stores know no folders, and asking for one costs as much as sending the file."""
-        try:
-            self._asked(method, *args)
-        except FileNotFoundError:
+        """Object stores know no folders; asked for one, some would make a missing bucket, for which a person pays."""
+        if self._has_folders:
             self._asked(self._system.makedirs, self._at(name).rpartition("/")[0], exist_ok=True)
-            self._asked(method, *args)
+        self._asked(method, *args)
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}".rstrip("/")

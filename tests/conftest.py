@@ -2,15 +2,22 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from chaos import facts
 
 from experiments.interaffection import study as paper_study
-from ser import registry
+from ser import gather, registry
+from ser import trial as one
+from ser.cli import FUNCTIONS, _request
 from ser.manifest import Manifest, Utterance
+from ser.options import parser
 from ser.plan import Plan, resolve
 from ser.scan import scan
 from ser.store import Store
@@ -151,3 +158,28 @@ def utterance() -> Callable[..., Utterance]:
         return Utterance(uid=uid, corpus=corpus, speaker=f"{corpus}/{speaker}", **{**given, **other})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_ledger: Path) -> Callable[..., dict[str, Any]]:
+    """The numbers that a command's trials have when one process trains them in peace, by trial id."""
+
+    def quiet_bar(title: str) -> Any:
+        return nullcontext(lambda done, of: None)
+
+    @cache
+    def numbers(*command: str) -> dict[str, Any]:
+        work = tmp_path_factory.mktemp("undisturbed")
+        shutil.copy(empty_ledger, work / "mlflow.db")
+        args = parser(FUNCTIONS).parse_args([*command, "--work", str(work)])
+        plan = gather.plan_of(_request(args), quiet_bar)
+        store = Store(work / "store")
+        gather.prepare(plan, store, {}, quiet_bar)
+        where = Location.of(work, None)
+        job = job_of(plan, where, work, str(store.local), "cpu", 1, "test", [])
+        for trial in plan.to_train:
+            assert one.run(job, trial)["status"] == "finished"
+        tracker = Tracker(where, plan.study.name)
+        return {trial_id: facts(tracker, run) for trial_id, run in tracker.finished().items()}
+
+    return numbers

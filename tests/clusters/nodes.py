@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on one machine, each a ``ray start`` of its own that can be killed and started again."""
+"""A Ray cluster on one machine: each node is a ``ray start`` of its own, which can be killed and started again."""
 
 import os
 import secrets
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -32,12 +33,58 @@ def until_open(host: str, port: int) -> None:
     raise TimeoutError(f"nobody listens on {host}:{port}")
 
 
-class Cluster:
-    """A head and its nodes. With a token, as clusters have; on loopback."""
+class Network:
+    """A network of its own for nodes, each in a namespace with an address; needs the rights of root."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        number = os.getpid() % 250
+        self.bridge, self.prefix = f"serbr{number}", f"10.77.{number}"
+        self.host = f"{self.prefix}.1"
+        self.made: list[str] = []
+        _ip("link", "add", self.bridge, "type", "bridge")
+        _ip("addr", "add", f"{self.host}/24", "dev", self.bridge)
+        _ip("link", "set", self.bridge, "up")
+
+    def join(self) -> tuple[str, str]:
+        """A new namespace: its name and address."""
+        number = len(self.made) + 2
+        name, address = f"{self.bridge}n{number}", f"{self.prefix}.{number}"
+        _ip("netns", "add", name)
+        self.made.append(name)
+        _ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b")
+        _ip("link", "set", f"{name}a", "master", self.bridge, "up")
+        _ip("link", "set", f"{name}b", "netns", name)
+        for words in (f"addr add {address}/24 dev {name}b", f"link set {name}b up", "link set lo up"):
+            _ip("-n", name, *words.split())
+        return name, address
+
+    def end(self) -> None:
+        """Remove everything."""
+        for name in self.made:
+            subprocess.run(["ip", "netns", "del", name], check=False)
+        subprocess.run(["ip", "link", "del", self.bridge], check=False)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True, capture_output=True)
+
+
+def network() -> Network | None:
+    """A network for nodes, where this machine permits one."""
+    try:
+        subprocess.run(["unshare", "--mount", "true"], check=True, capture_output=True)
+        return Network()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+class Cluster:
+    """A head and its nodes, with a token, as clusters have. Nodes are in namespaces where there is a ``network``."""
+
+    def __init__(self, folder: Path, network: Network | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.network = folder, network
+        self.host = network.host if network else "127.0.0.1"
         self.temp = Path(tempfile.mkdtemp(prefix="rc-"))  # Ray's sockets need a short path
         self.port, self.client_port, self.jobs_port = free_port(), free_port(), free_port()
         self.environment = {
@@ -52,37 +99,48 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def client(self) -> str:
-        return f"ray://127.0.0.1:{self.client_port}"
+        return f"ray://{self.host}:{self.client_port}"
 
     def head(self, cpus: int = 1, client: bool = False, dashboard: bool = False) -> None:
         """Start the head, and wait until nodes can join."""
         options = ["--head", f"--port={self.port}", f"--temp-dir={self.temp}", f"--include-dashboard={dashboard}"]
-        options += [f"--dashboard-port={self.jobs_port}"]
+        options += [f"--dashboard-port={self.jobs_port}", f"--node-ip-address={self.host}"]
         options += [f"--ray-client-server-port={self.client_port}"] if client else []
-        self._start("head", cpus, options, {})
-        for port in [*([self.client_port] if client else []), *([self.jobs_port] if dashboard else [])]:
-            until_open("127.0.0.1", port)
+        self._start("head", [RAY, "start", *options], cpus, {})
+        if client:
+            until_open(self.host, self.client_port)
+        if dashboard:
+            until_open("127.0.0.1", self.jobs_port)
 
-    def add(self, name: str, cpus: int = 1, **environment: str) -> None:
-        """Start a node that joins."""
-        self._start(name, cpus, [f"--address={self.address}"], environment)
+    def add(self, name: str, cpus: int = 1, hidden: Sequence[Path] = (), **environment: str) -> None:
+        """Start a node that joins. It does not see the ``hidden`` folders."""
+        command, own = [RAY, "start", f"--address={self.address}"], self.host
+        if self.network:
+            space, own = self.network.join()
+            hidden = [*hidden, self.temp]
+            enter = ["ip", "netns", "exec", space]
+        else:
+            enter = []
+        if hidden:
+            covers = " && ".join(f"mount -t tmpfs none {folder}" for folder in hidden)
+            enter += ["unshare", "--mount", "sh", "-c", f'{covers} && exec "$@"', "sh"]
+        self._start(name, [*enter, *command, f"--node-ip-address={own}"], cpus, environment)
 
-    def _start(self, name: str, cpus: int, options: list[str], environment: dict[str, str]) -> None:
-        common = [f"--num-cpus={cpus}", "--block", "--node-ip-address=127.0.0.1", "--object-store-memory=100000000"]
-        common += ["--disable-usage-stats"]
+    def _start(self, name: str, command: list[str], cpus: int, environment: dict[str, str]) -> None:
+        common = [f"--num-cpus={cpus}", "--block", "--object-store-memory=100000000", "--disable-usage-stats"]
         with (self.folder / f"{name}.log").open("ab") as log:
+            at = log.tell()
             self.nodes[name] = subprocess.Popen(
-                [RAY, "start", *options, *common],
+                [*command, *common],
                 env={**os.environ, **self.environment, **environment},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
-            at = log.tell()
         # One after the other: nodes that start at the same time choose the same names for their sockets.
         for _ in range(1200):
             said = (self.folder / f"{name}.log").read_bytes()[at:].decode()

@@ -11,45 +11,12 @@ import signal
 import threading
 import time
 from collections import Counter
-from contextlib import nullcontext
-from functools import cache
 
 import pytest
-from chaos import KINDS, Chaos, facts, judge
+from chaos import KINDS, Chaos, judge
 
-from ser import gather
-from ser import trial as one
-from ser.cli import FUNCTIONS, _request, main
-from ser.options import parser
+from ser.cli import main
 from ser.track import Location, Tracker
-from ser.trial import job_of
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, empty_ledger):
-    """The numbers that a command's trials have when one process trains them in peace, by trial id."""
-
-    @cache
-    def numbers(*command):
-        work = tmp_path_factory.mktemp("undisturbed")
-        shutil.copy(empty_ledger, work / "mlflow.db")
-        args = parser(FUNCTIONS).parse_args([*command, "--work", str(work)])
-        plan = gather.plan_of(_request(args), quiet_bar)
-        store = gather.Store(work / "store")
-        gather.prepare(plan, store, {}, quiet_bar)
-        where = Location.of(work, None)
-        job = job_of(plan, where, work, str(store.local), "cpu", 1, "test", [])
-        for trial in plan.to_train:
-            assert one.run(job, trial)["status"] == "finished"
-        tracker = Tracker(where, plan.study.name)
-        return {trial_id: facts(tracker, run) for trial_id, run in tracker.finished().items()}
-
-    return numbers
-
-
-def quiet_bar(title):
-    """A progress bar that nobody sees."""
-    return nullcontext(lambda done, of: None)
 
 
 @pytest.fixture
