@@ -29,7 +29,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, Run
+from mlflow.entities import Experiment, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from sqlalchemy import create_engine, make_url
@@ -45,6 +45,9 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
+# MLflow's tables find a tag by its key at once, and by its value only among those of all runs; under this prefix its
+# pages show no tag. Experiments of earlier versions are without, and say so by lacking the second.
+_TRIAL, _KEYED = "mlflow.ser.trial.", "ser.keyed"
 _BATCH = 1000  # metrics that MLflow takes at once
 _PAGE = 250  # runs held at once: MLflow's own objects of a run take a tenth of a megabyte
 _READERS = 8  # files fetched at once
@@ -124,8 +127,9 @@ class Tracker:
         self.where = where
         try:
             self.client = _Client(where)
-            found = self.client.get_experiment_by_name(study)
-            self.experiment: str = found.experiment_id if found else self._create(study)
+            found = self.client.get_experiment_by_name(study) or self._created(study)
+            self.experiment = str(found.experiment_id)
+            self._keyed = _KEYED in found.tags
         except (Away, ImportError) as error:
             if isinstance(error, Away) and _is_passing(where.uri, error.__cause__):
                 raise
@@ -136,15 +140,18 @@ class Tracker:
             ) from None  # fmt: skip
         self._seen_finished: set[str] = set()
 
-    def _create(self, study: str) -> str:
+    def _created(self, study: str) -> Experiment:
         location = f"{Path(self.where.artifacts).as_uri()}/{study}" if self.where.artifacts else None
         try:
-            return str(self.client.create_experiment(study, artifact_location=location, tags=_KIND))
-        except Away:  # another process was faster
-            found = self.client.get_experiment_by_name(study)
-            if found is None:
+            self.client.create_experiment(study, artifact_location=location, tags={**_KIND, _KEYED: "yes"})
+        except Away:
+            if self.client.get_experiment_by_name(study) is None:  # else another process was faster
                 raise
-            return str(found.experiment_id)
+        found: Experiment = self.client.get_experiment_by_name(study)
+        return found
+
+    def _of(self, trial: str) -> str:
+        return f"tags.`{_TRIAL}{trial}` = 'yes'" if self._keyed else f"tags.trial_id = '{trial}'"
 
     def pages(self, query: str = "") -> Iterator[Run]:
         """All runs that match MLflow's ``query``, oldest first; no more than a page of them is held."""
@@ -170,7 +177,7 @@ class Tracker:
     def finished(self, trial: str | None = None) -> dict[str, Run]:
         """trial id -> its finished run, of all trials or of one; of several the one that counts (see ``the_one``)."""
         by_trial: dict[str, list[Run]] = {}
-        for run in self.pages(_FINISHED + (f" and tags.trial_id = '{trial}'" if trial else "")):
+        for run in self.pages(_FINISHED + (f" and {self._of(trial)}" if trial else "")):
             if "trial_id" in run.data.tags:
                 by_trial.setdefault(run.data.tags["trial_id"], []).append(run)
         return {trial_id: the_one(runs) for trial_id, runs in by_trial.items()}
@@ -186,7 +193,7 @@ class Tracker:
 
     def start(self, head: Head) -> "RunLog | None":
         """The open run of this work folder for a trial, found or made; None if the trial is finished."""
-        found = self.runs(f"tags.trial_id = '{head.trial}'")
+        found = self.runs(self._of(head.trial))
         if any(run.info.status == "FINISHED" for run in found):
             self.settle(head.trial)
             return None
@@ -201,7 +208,7 @@ class Tracker:
             if "error" in run.data.tags:
                 self.client.delete_tag(run_id, "error")
         else:
-            tags = {**head.tags, "trial_id": head.trial, "study": head.study}
+            tags = {**head.tags, "trial_id": head.trial, "study": head.study, f"{_TRIAL}{head.trial}": "yes"}
             run = self.client.create_run(self.experiment, tags=tags, run_name=head.title)
         params = [Param(k, v) for k, v in head.params.items()]
         for at in range(0, len(params), 100):  # as many as MLflow takes at once
@@ -217,10 +224,9 @@ class Tracker:
         Everyone who finishes a trial settles it, and all choose alike: whoever is last sees all runs. ``own`` is a run
         that the caller has just finished: mostly it is the only one, and MLflow finds nothing faster than something.
         """
-        query = f"tags.trial_id = '{trial}'"
-        if own and not self.runs(f"{query} and attributes.run_id != '{own}'"):
+        if own and not self.runs(f"{self._of(trial)} and attributes.run_id != '{own}'"):
             return
-        runs = self.runs(query)
+        runs = self.runs(self._of(trial))
         counted = the_one(r for r in runs if r.info.status == "FINISHED")
         for run in runs:
             marked = "superseded_by" in run.data.tags

@@ -68,7 +68,7 @@ def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tr
     counted = tracker.finished()[trial.id]
     head = one.head_of(job, trial)
     late = tracker.client.create_run(
-        tracker.experiment, tags={**head.tags, "trial_id": trial.id, "work": "another"}, run_name=trial.title
+        tracker.experiment, tags={**head.tags, **counted.data.tags, "work": "another"}, run_name=trial.title
     )
     tracker.client.set_terminated(late.info.run_id, "FINISHED")
     results, grid = collect(tracker, study)

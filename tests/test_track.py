@@ -10,7 +10,7 @@ from ser.courier import Courier
 from ser.errors import Away, BadInput
 from ser.spool import Head, Spool
 from ser.study import Corpus, part
-from ser.track import Location, Tracker, _Client, serve
+from ser.track import _TRIAL, Location, Tracker, _Client, serve
 
 
 @pytest.fixture
@@ -99,7 +99,8 @@ def test_what_dead_workers_left_open_is_closed_and_a_finished_run_is_not(tracker
 
 def test_of_two_open_runs_the_older_goes_on_and_the_other_is_marked(tracker, trial):
     kept = tracker.start(head(trial)).run_id
-    extra = tracker.client.create_run(tracker.experiment, tags={"trial_id": trial.id}).info.run_id
+    tags = {"trial_id": trial.id, f"{_TRIAL}{trial.id}": "yes"}
+    extra = tracker.client.create_run(tracker.experiment, tags=tags).info.run_id
     tracker.client.update_run(kept, status="RUNNING")
     assert tracker.start(head(trial)).run_id == kept
     marked = tracker.client.get_run(extra)
@@ -202,6 +203,16 @@ def test_a_tracker_is_kept_until_its_store_was_away(where):
     with pytest.raises(Away):
         kept.client.get_run("0" * 32)
     assert Tracker.of(where, "study") is not kept
+
+
+def test_runs_of_an_experiment_of_an_earlier_version_are_found_by_their_trial(where, trial, files):
+    client = MlflowClient(where.uri)
+    earlier = client.create_experiment("earlier", artifact_location=(files.parent / "artifacts").as_uri())
+    run = client.create_run(earlier, tags={"trial_id": trial.id}).info.run_id
+    tracker = Tracker(where, "earlier")
+    assert finish(tracker, trial, files) == run
+    assert tracker.finished(trial.id)[trial.id].info.run_id == run
+    assert tracker.start(head(trial)) is None
 
 
 def test_a_trial_of_many_corpora_has_more_settings_than_one_request_takes(tracker, trial):

@@ -84,6 +84,7 @@ def fill(where: Location, job: Job, chosen: list[Trial]) -> None:
             told |= {"status": "FINISHED", "lifecycle_stage": "active", "artifact_uri": folder.as_uri()}
             rows[SqlRun].append(told | {"experiment_id": int(experiment.experiment_id)})
             tags = {**head.tags, "trial_id": trial.id, "study": study.name, "mlflow.runName": head.title}
+            tags |= {f"{track._TRIAL}{trial.id}": "yes"}
             rows[SqlTag] += [{"run_uuid": run, "key": k, "value": v} for k, v in tags.items()]
             rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in head.params.items()]
             last = dict.fromkeys(CURVES, 0.5) | results | {"epochs": float(EPOCHS), "seconds/training": 9.0}

@@ -243,7 +243,7 @@ def test_both_of_two_finished_runs_are_reconciled_and_both_sides_agree(study_of_
     one.run(job, trial)
     tracker = heard(server, trial.study)
     first = tracker.finished()[trial.id]
-    late = tracker.client.create_run(tracker.experiment, tags={"trial_id": trial.id, "work": "another"}).info.run_id
+    late = tracker.client.create_run(tracker.experiment, tags={**first.data.tags, "work": "another"}).info.run_id
     tracker.client.set_terminated(late, "FINISHED")
     assert tracker.finished()[trial.id].info.run_id == first.info.run_id
     tracker.settle(trial.id)
