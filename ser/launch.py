@@ -16,11 +16,12 @@ from typing import Any, Protocol
 from ser import replica, sharing
 from ser import trial as one
 from ser.courier import sync
-from ser.crew import Crew, Lost
+from ser.crew import Crew
 from ser.errors import Away, BadInput
 from ser.profile import Profile
 from ser.spool import Spool
 from ser.study import Trial
+from ser.talk import Lost
 from ser.track import Tracker
 
 _DYING_S = 10.0  # a worker inside a long matrix product hears of its end only after it

@@ -15,22 +15,17 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser import replica
 from ser.errors import Away, BadInput
 from ser.far import Far, is_far
 from ser.spool import work_id
-from ser.track import Location, answers
-from ser.trial import Job
 
-# Read by Ray and Tune when they are imported, here or on a head node.
-RAY_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # a quarter of what is left of the cost per trial
-    "RAY_AIR_NEW_OUTPUT": "0",  # the new output prints a table even at verbosity 0
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Tune would swallow an interrupt and return as if finished
-}
+if TYPE_CHECKING:  # what only looks does without torch and MLflow
+    from ser.track import Location
+    from ser.trial import Job
+
 _MARK = ".seen"
 _COMPARED = ("ray", "torch", "mlflow", "numpy")
 # In a process of its own: what Ray lets a process see of the cards is not what the machine has.
@@ -52,7 +47,9 @@ print(json.dumps({"torchaudio": audio, "cards": [[c.name, c.total_memory] for c 
 class Places:
     """What the nodes of a grid have to reach. ``work`` and its id are "" where nodes need not share that folder."""
 
-    where: Location
+    uri: str  # of the tracking store
+    shown: str  # the same without a password
+    artifacts: str
     store: str
     token: str  # what stands in the store's mark
     device: str
@@ -83,12 +80,12 @@ def cache() -> Path:
     return Path(os.environ.get("SER_CACHE", default))
 
 
-def local(job: Job) -> Job:
+def local(job: "Job") -> "Job":
     """The job as this node sees it: where nodes share no folder, its work folder is one of the node."""
     return replace(job, work=str(cache() / job.tags["work"])) if job.replica else job
 
 
-def unfit(job: Job) -> str:
+def unfit(job: "Job") -> str:
     """Why no trial of ``job`` can be trained on this node, or ""; asked again until it can."""
     try:
         _fit(
@@ -124,17 +121,17 @@ def _same_work(work: str, identity: str) -> None:
         raise FileNotFoundError(f"the work folder {work} is not mounted here, or is another folder")
 
 
-def places(where: Location, store: str, work: Path, device: str) -> Places:
+def places(where: "Location", store: str, work: Path, device: str) -> Places:
     """Leave a mark in the store and the work folder, by which nodes can be asked. Raises BadInput."""
-    token = os.urandom(8).hex()
+    token, tracker = os.urandom(8).hex(), (where.uri, where.shown, where.artifacts)
     try:
         if is_far(store):
             Far(store).write(_MARK, token.encode())
-            return Places(where, store, token, device)
+            return Places(*tracker, store, token, device)
         folder = Path(store.removeprefix("file://"))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARK).write_text(token)
-        return Places(where, str(folder.absolute()), token, device, str(work.absolute()), work_id(work))
+        return Places(*tracker, str(folder.absolute()), token, device, str(work.absolute()), work_id(work))
     except OSError as error:
         raise BadInput(str(error), store, "a store that can be written from here", "mend it, or name another") from None
 
@@ -176,9 +173,8 @@ def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> F
 
 def alone(found: Finding, wanted: Places) -> Finding:
     """With what machines that are not one cannot share: a database file, and artifacts in a folder of one of them."""
-    uri = wanted.where.uri
-    if uri.startswith("sqlite") or not (wanted.work or uri.startswith("http")):
-        said = f"{wanted.where.shown} cannot be shared by machines; give --tracking-uri http://HOST:PORT of a server"
+    if wanted.uri.startswith("sqlite") or not (wanted.work or wanted.uri.startswith("http")):
+        said = f"{wanted.shown} cannot be shared by machines; give --tracking-uri http://HOST:PORT of a server"
         return replace(found, problems=(*found.problems, f"tracker: {said}"))
     return found
 
@@ -231,4 +227,6 @@ def _see_store(wanted: Places) -> None:
 
 
 def _see_tracker(wanted: Places) -> None:
-    answers(wanted.where)
+    from ser.track import Location, answers
+
+    answers(Location(wanted.uri, wanted.artifacts))

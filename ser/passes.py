@@ -2,6 +2,7 @@
 
 import faulthandler
 import os
+import pickle
 import shutil
 import signal
 import tempfile
@@ -9,18 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 
 from ser import node
-from ser import trial as one
 from ser.profile import Profile
-from ser.spool import Spool
-from ser.study import Trial
-from ser.trial import Job
+
+if TYPE_CHECKING:  # the process that only hands trials out does without torch and MLflow
+    from ser.study import Trial
+    from ser.trial import Job
 
 Tell = Callable[..., None]
 _RESTARTS = 5  # of one trial in one pass; trials count their attempts themselves, this bounds workers that never begin
@@ -29,7 +30,7 @@ _UNFIT_PAUSE_S = 30.0  # a node on which no trial can run would else take one af
 
 
 def run(ids: Sequence[str], given: list[Any], profile: Profile, tell: Tell) -> None:
-    """Run the trials ``ids`` of ``given``, a list of one reference to (job, trials by id).
+    """Run the trials ``ids`` of ``given``, a list of one reference to a pickled (job, trials by id).
 
     ``tell("epoch", trial, epoch, node, pid)`` says that a trial goes on, ``("ended", trial, result)`` that its worker
     returned, ``("died", trial, error)`` that it is tried again, and ``("broke", trial, error)`` that it is not.
@@ -57,14 +58,24 @@ def run(ids: Sequence[str], given: list[Any], profile: Profile, tell: Tell) -> N
 
 
 @lru_cache(maxsize=2)
-def _opened(reference: Any) -> tuple[Job, Mapping[str, Trial]]:
+def _opened(reference: Any) -> "tuple[Job, Mapping[str, Trial]]":
     """Once per process: to read a job with the names of a million utterances takes longer than many a trial."""
-    job, trials = ray.get(reference)
+    stack = stack_file(os.getpid())
+    stack.parent.mkdir(parents=True, exist_ok=True)
+    faulthandler.register(signal.SIGUSR1, file=stack.open("w"))  # where it hangs, should it have to be ended
+    job, trials = pickle.loads(ray.get(reference))
     return node.local(job), trials
+
+
+def stack_file(pid: int) -> Path:
+    """Where a worker of this node writes the place it is at, when it is sent SIGUSR1."""
+    return node.cache() / "stacks" / str(pid)
 
 
 def _work(config: dict[str, str], given: list[Any]) -> None:
     """What a worker does with one trial."""
+    from ser import trial as one
+
     job, trials = _opened(given[0])
     if reason := node.unfit(job):
         time.sleep(_UNFIT_PAUSE_S)
@@ -78,15 +89,8 @@ def _work(config: dict[str, str], given: list[Any]) -> None:
             tune.report({"epoch": epoch, "node": where, "pid": os.getpid()})
             latest = time.monotonic()
 
-    folder = Spool(job.work, config["trial"]).folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "stack.txt").open("w") as stack:
-        faulthandler.register(signal.SIGUSR1, file=stack)  # where it hangs, should it have to be ended
-        try:
-            heard(0, {})  # first of all: should it hang from here on, it is known who holds it
-            tune.report(one.run(job, trials[config["trial"]], heard))
-        finally:
-            faulthandler.unregister(signal.SIGUSR1)
+    heard(0, {})  # first of all: should it hang from here on, it is known who holds it
+    tune.report(one.run(job, trials[config["trial"]], heard))
 
 
 class _Relay(Callback):

@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,21 +22,12 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ser import node, passes
-from ser import trial as one
+from ser.environment import OF_RAY, OF_WORKERS
 from ser.errors import BadInput
 from ser.profile import Profile
 from ser.replica import Replica
 from ser.spool import Spool
-from ser.study import Trial
 
-# glibc gives large tensors back to the kernel and asks for them anew; these keep the pages (same bits, 25 % faster).
-WORKER_ENVIRONMENT = {
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
-}
 PULSE_S = 2.0
 _AT_ONCE = 1000  # trials in one pass of Tune, whose own cost per trial grows with their number
 _NODES_S = 600.0  # a cloud's GPU machine needs minutes to start
@@ -64,31 +55,33 @@ def serve(
     connection: Connection,
     folder: str,
     places: node.Places | None,
-    job: one.Job | None,
-    trials: Sequence[Trial],
     profile: Profile,
+    given: bytes = b"",
+    work: str = "",
+    replica: str = "",
 ) -> None:
-    """Run the trials whose ids are received, list by list, until None comes; without a ``job`` only look at all nodes.
+    """Run the trials whose ids are received, list by list, until None comes; without any ``given`` look at all nodes.
 
-    ``folder`` is for a local Ray's files; ``places`` are what the nodes of a cluster have to reach.
+    ``given`` is a pickled job and its trials by id, which only workers open; ``places`` is what the nodes of a cluster
+    have to reach. ``folder`` is for a local Ray's files.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the listening process decides
     line = _Line(connection)
     try:
         with _session(address, folder):
             signal.signal(signal.SIGTERM, _interrupted)
-            if job is None:
+            if not given:
                 return line.tell("examined", _examine(places) if places else [])
             slots = _slots(address, profile, line)
             if places:
                 _refuse_unfit(places, profile)
             line.tell("ready", slots)
-            watch = _Watch(line, job, profile)
+            watch = _Watch(line, work, replica, profile)
             watch.start()
-            given = [ray.put((job, {t.id: t for t in trials}))]
+            stored = [ray.put(given)]
             while (ids := connection.recv()) is not None:
                 for at in range(0, len(ids), _AT_ONCE):
-                    _pass(address, ids[at : at + _AT_ONCE], given, profile, watch)
+                    _pass(address, ids[at : at + _AT_ONCE], stored, profile, watch)
                 line.tell("passed")
     except BadInput as error:
         line.tell("refused", error)
@@ -141,9 +134,9 @@ class _Watch(threading.Thread):
     that make no progress, by this process's own clock, as those of other machines may differ or jump.
     """
 
-    def __init__(self, line: _Line, job: one.Job, profile: Profile) -> None:
+    def __init__(self, line: _Line, work: str, replica: str, profile: Profile) -> None:
         super().__init__(daemon=True)
-        self.line, self.job = line, job
+        self.line, self.work, self.replica = line, work, replica
         self.limit_s = profile.minutes_without_progress * 60
         self.running: dict[str, tuple[str, int, int, float]] = {}  # trial -> (node, pid, epoch, since when)
         self.ended: set[str] = set()  # by this thread, which says itself why
@@ -161,7 +154,7 @@ class _Watch(threading.Thread):
 
     def _noted(self, trial: str, error: str) -> str:
         """Deaths leave a note here, as the worker itself could leave none; of what it raised it has left its own."""
-        replica, known = Replica(self.job.replica, Spool(self.job.work, trial)), ""
+        replica, known = Replica(self.replica, Spool(self.work, trial)), ""
         if trial in self.ended or "ray::" in error:
             known = replica.note("")
             self.ended.discard(trial)
@@ -181,21 +174,23 @@ class _Watch(threading.Thread):
     def _end(self, trial: str, where: str, pid: int, epoch: int) -> None:
         self.ended.add(trial)
         here = NodeAffinitySchedulingStrategy(node_id=where, soft=False)
-        at = ray.get(_kill.options(scheduling_strategy=here).remote(pid, self.job, trial), timeout=60)
+        at = ray.get(_kill.options(scheduling_strategy=here).remote(pid), timeout=60)
         said = f"no progress for {self.limit_s / 60:g} min in epoch {epoch + 1}, ended; it was at {at}"
-        Replica(self.job.replica, Spool(self.job.work, trial)).note(said)
+        Replica(self.replica, Spool(self.work, trial)).note(said)
 
 
 @ray.remote(num_cpus=0)
-def _kill(pid: int, job: one.Job, trial: str) -> str:
+def _kill(pid: int) -> str:
     """Have a process of this node write where it is, and end it, also if it is stopped."""
+    written = passes.stack_file(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGUSR1)
         time.sleep(1)
         os.kill(pid, signal.SIGKILL)
     lines: list[str] = []
     with contextlib.suppress(OSError):
-        lines = (Spool(node.local(job).work, trial).folder / "stack.txt").read_text().splitlines()
+        lines = written.read_text().splitlines()
+        written.unlink()
     return " < ".join([text.strip() for text in lines if text.strip().startswith("File")][:8]) or "an unknown place"
 
 
@@ -246,15 +241,15 @@ def _look_around(places: node.Places, here: Mapping[str, str], thorough: bool) -
 
 @contextlib.contextmanager
 def _session(address: str | None, folder: str) -> Iterator[None]:
-    environment = {"env_vars": WORKER_ENVIRONMENT}
+    environment = {"env_vars": OF_WORKERS}
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
         options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder, "runtime_env": environment}
-        os.environ.update(WORKER_ENVIRONMENT)
+        os.environ.update(OF_WORKERS)
     else:
         # The workers run the code of this process, whatever is installed where they are.
         code = {"py_modules": [str(Path(__file__).parent)]}
-        every = {"env_vars": WORKER_ENVIRONMENT | node.RAY_ENVIRONMENT}
+        every = {"env_vars": OF_WORKERS | OF_RAY}
         options |= {"address": address, "runtime_env": every | code}
     try:
         ray.init(**options)

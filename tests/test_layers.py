@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     {"cli", "options", "__main__"},
     {"gather", "launch", "collect", "show", "cost", "demo"},
-    {"crew"},
+    {"crew", "talk"},
     {"workers"},
     {"passes"},
     {"trial", "report", "node"},
@@ -23,7 +23,19 @@ LAYERS = (
     {"track", "train", "plan", "figures", "tables", "evidence", "published"},
     {"batches", "checkpoint", "network", "store", "splits", "scan", "replica"},
     {"corpora", "frontends", "augment", "models", "spool", "attempt", "far"},
-    {"sealed", "audio", "recordings", "metrics", "labels", "manifest", "study", "registry", "errors", "version"},
+    {
+        "sealed",
+        "audio",
+        "recordings",
+        "metrics",
+        "labels",
+        "manifest",
+        "study",
+        "registry",
+        "errors",
+        "version",
+        "environment",
+    },
 )
 
 
@@ -94,7 +106,15 @@ def test_sound_files_are_read_in_one_place(tool):
 
 
 @pytest.mark.parametrize(
-    ("module", "loaded"), [("ser.train", ["torch"]), ("ser.store", []), ("ser.study", []), ("ser.cli", [])]
+    ("module", "loaded"),
+    [
+        ("ser.train", ["torch"]),
+        ("ser.workers", ["ray"]),
+        ("ser.talk", []),
+        ("ser.store", []),
+        ("ser.study", []),
+        ("ser.cli", []),
+    ],
 )
 def test_training_loads_no_ray_and_no_mlflow_and_the_words_no_torch(module, loaded):
     code = f"import sys, {module}; print([m for m in ('ray', 'mlflow', 'torch') if m in sys.modules])"

@@ -60,10 +60,8 @@ def failed(folder, text):
     return SimpleNamespace(error_file=str(folder / "error.txt"))
 
 
-def watch(job, told=None):
-    return workers._Watch(
-        SimpleNamespace(tell=lambda *message: (told or []).append(message)), job, Profile.read("local")
-    )
+def watch(job):
+    return workers._Watch(SimpleNamespace(tell=lambda *message: None), job.work, "", Profile.read("local"))
 
 
 def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):

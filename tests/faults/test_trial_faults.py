@@ -191,7 +191,7 @@ class CrewOfOne:
 
     slots = 1.0
 
-    def __init__(self, job, trials, profile, address):
+    def __init__(self, job, trials, profile, address, told):
         self.job, self.by_id = job, {t.id: t for t in trials}
 
     def work(self, ids, heard):
