@@ -148,11 +148,14 @@ def run(args: argparse.Namespace) -> int:
     request = _request(args)
     profile = Profile.read(args.profile)
     plan = gather.plan_of(request, show.bar)
+    if profile.device == "cpu" and plan.study.training.precision == "tf32":
+        remedy = "choose another, or a profile with GPUs"
+        raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
     where = Location.of(args.work, args.tracking_uri)
     args.work.mkdir(parents=True, exist_ok=True)
     try:
-        tracker = Tracker(where, plan.study.name)
-        done = tracker.finished()
+        tracker = Tracker.of(where, plan.study.name)
+        done = tracker.finished_of([t.id for t in plan.trials]) if args.plan else set()
     except Away as error:
         if args.plan:
             raise
@@ -171,9 +174,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> int:
     """Features, then trials, with progress shown; returns the exit status."""
-    from ser import gather, launch, replica, show
-    from ser.far import is_far
-    from ser.spool import work_id
+    from ser import gather, launch, show
     from ser.trial import job_of
     from ser.version import code_version
 
@@ -181,12 +182,10 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     show.refusals([r for s in plan.sources.values() for r in s.manifest.refused], everything=False)
     show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
     place = args.store or str(store.local)
-    far = args.address is not None and is_far(place)  # then nodes need not share the work folder either
-    beside = replica.place(place, work_id(args.work)) if far else ""
     job = job_of(
-        plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan),
-        beside,
-    )  # fmt: skip
+        plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan)
+    )
+    job = job if args.address is None else job.spread()
     already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
     if already:
         show.console.print(f"{already} of {len(plan.to_train)} trials are finished already")

@@ -92,7 +92,7 @@ def run(
     _deliver(job, summary)
     left = {t.id: summary.failures.get(t.id, "") for t in _let_go(job, todo)}
     try:
-        Tracker(job.where, job.study).close_left(left)
+        Tracker.of(job.where, job.study).close_left(left)
     except (Away, BadInput) as error:
         summary.reason = str(error)
     return summary

@@ -1,5 +1,6 @@
 """What a machine must have to train trials of a grid, and what it has. Knows nothing of Ray."""
 
+import errno
 import getpass
 import json
 import os
@@ -86,14 +87,14 @@ def local(job: "Job") -> "Job":
 
 
 def unfit(job: "Job") -> str:
-    """Why no trial of ``job`` can be trained on this node, or ""; asked again until it can."""
+    """Why no trial of ``job`` can be trained on this node, or ""; asked again until it can.
+
+    That an entry is gone from a store that is there is another matter, which building it again mends.
+    """
     try:
-        _fit(
-            job.work,
-            "" if job.replica else job.tags["work"],
-            job.store,
-            tuple(k for ks in job.keys.values() for k in ks),
-        )
+        if job.apart:
+            keys = tuple(key for own in job.keys.values() for key in own)
+            _fit(job.work, "" if job.replica else job.tags["work"], job.store, keys)
     except (OSError, BadInput) as error:
         return f"{socket.gethostname()}: {error}"
     return ""
@@ -104,12 +105,15 @@ def _fit(work: str, identity: str, store: str, keys: tuple[str, ...]) -> None:
     """Raises OSError or BadInput, which are not remembered."""
     if identity:
         _same_work(work, identity)
-    for key in keys:
-        if is_far(store):
-            if "entry.json" not in Far(store).sizes(key):
-                raise FileNotFoundError(f"{store}/{key} is not there")
-        elif not (Path(store.removeprefix("file://")) / key / "entry.json").exists():
-            raise FileNotFoundError(f"{store} is not mounted here, or is another folder: no {key} in it")
+    if is_far(store):
+        if not any(Far(store).sizes(key) for key in keys):
+            raise FileNotFoundError(f"{store} has no features for this grid")
+    elif not any((_folder(store) / key).exists() for key in keys):
+        raise FileNotFoundError(f"{store} is not mounted here, or is another folder")
+
+
+def _folder(store: str) -> Path:
+    return Path(store.removeprefix("file://"))
 
 
 def _same_work(work: str, identity: str) -> None:
@@ -128,12 +132,23 @@ def places(where: "Location", store: str, work: Path, device: str) -> Places:
         if is_far(store):
             Far(store).write(_MARK, token.encode())
             return Places(*tracker, store, token, device)
-        folder = Path(store.removeprefix("file://"))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _MARK).write_text(token)
-        return Places(*tracker, str(folder.absolute()), token, device, str(work.absolute()), work_id(work))
+        folder = _folder(store).absolute()
+        token = token if _marked(folder, token) else ""
+        return Places(*tracker, str(folder), token, device, str(work.absolute()), work_id(work))
     except OSError as error:
         raise BadInput(str(error), store, "a store that can be written from here", "mend it, or name another") from None
+
+
+def _marked(folder: Path, token: str) -> bool:
+    """False where a finished store may only be read; then that it is there has to do."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _MARK).write_text(token)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return False
+        raise
+    return True
 
 
 def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> Finding:
@@ -215,7 +230,7 @@ def _asked(see: Callable[[Places], None], wanted: Places) -> str:
 def _see_store(wanted: Places) -> None:
     if not is_far(wanted.store):
         path = Path(wanted.store) / _MARK
-        if not path.exists() or path.read_text() != wanted.token:
+        if not path.parent.is_dir() or (wanted.token and not (path.exists() and path.read_text() == wanted.token)):
             raise FileNotFoundError(f"{wanted.store} is not mounted here, or is another folder")
         return
     far = Far(wanted.store)

@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from ser import attempt, figures, metrics
 from ser.batches import Frames, Items
 from ser.courier import Courier
 from ser.errors import BadInput
+from ser.far import is_far
 from ser.manifest import SPLITS
 from ser.plan import Plan
-from ser.replica import Replica
+from ser.replica import Replica, place
 from ser.sealed import Damaged
 from ser.splits import prove
 from ser.spool import Head, Spool, work_id
@@ -62,7 +63,12 @@ class Job:
     mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
     device: str
     threads: int
-    replica: str = ""  # URL of the trials' folders, where nodes share none
+    apart: bool = False  # other machines than this train the trials
+    replica: str = ""  # URL of the trials' folders, where those share none
+
+    def spread(self) -> "Job":
+        """The job for other machines; where the store is a URL, they need not share the work folder either."""
+        return replace(self, apart=True, replica=place(self.store, self.tags["work"]) if is_far(self.store) else "")
 
 
 def job_of(
@@ -74,7 +80,6 @@ def job_of(
     threads: int,
     code: str,
     notes: Sequence[str],
-    replica: str = "",
 ) -> Job:
     """The job of a plan. ``code`` names the version of this project; ``notes`` go with every run to the report."""
     classes = {name: i for i, name in enumerate(plan.study.classes)}
@@ -107,7 +112,6 @@ def job_of(
         mirrors=mirrors,
         device=device,
         threads=threads,
-        replica=replica,
     )
 
 

@@ -252,7 +252,7 @@ def _session(address: str | None, folder: str) -> Iterator[None]:
         every = {"env_vars": OF_WORKERS | OF_RAY}
         options |= {"address": address, "runtime_env": every | code}
     try:
-        ray.init(**options)
+        _init(options)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:
         raise BadInput(str(address), "--address", "auto, ray://HOST:10001 or HOST:6379 of a running cluster",
                        f"start it, or leave --address out to use this machine ({error})") from None  # fmt: skip
@@ -260,6 +260,17 @@ def _session(address: str | None, folder: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _init(options: Mapping[str, Any]) -> None:
+    """A head that is busy may not start what serves a client in the half minute that Ray allows it."""
+    for last in (False, False, True):
+        try:
+            ray.init(**options)
+            return
+        except (ConnectionError, RuntimeError) as error:
+            if last or "Starting Ray client server failed" not in str(error):
+                raise
 
 
 def _fits(have: Mapping[str, float], profile: Profile) -> float:

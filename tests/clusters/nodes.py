@@ -165,6 +165,11 @@ class Cluster:
                 continue
         self.nodes.pop(name).wait()
 
+    def empty(self) -> None:
+        """Lose all nodes but the head."""
+        for name in [n for n in self.nodes if n != "head"]:
+            self.kill(name)
+
     def end(self) -> None:
         """Leave no process behind."""
         for name in list(self.nodes):

@@ -138,7 +138,7 @@ def test_a_node_that_does_not_see_the_folders_is_named_before_anything_runs(clus
         assert main([*command(1), *places]) == 2
         assert "nodes of the cluster: vm" in capsys.readouterr().err
     finally:
-        cluster.kill("blind")
+        cluster.empty()
     assert list((work / "trials").glob("*")) == []
 
 
@@ -150,7 +150,7 @@ def test_nodes_come_and_go_and_share_nothing_but_addresses(
     hidden = [CODE, work] if cluster.network else []
     cluster.add("a", SER_CACHE=str(caches["a"]), hidden=hidden)
     places = ["--address", cluster.client, "--store", f"{bucket}/features", "--tracking-uri", tracking]
-    chaos = Chaos([*command(150), "--work", str(work), *places], work, tmp_path / "log")
+    chaos = Chaos([*command(50), "--work", str(work), *places], work, tmp_path / "log")
     try:
         chaos.start()
         wait_for(lambda: training(cluster, "a"), chaos)
@@ -160,8 +160,8 @@ def test_nodes_come_and_go_and_share_nothing_but_addresses(
         assert chaos.driver.wait(300) == 0, chaos.log.read_text()
     finally:
         chaos.end()
-        cluster.kill("b")
-    assert_perfect(judge(Tracker(Location(tracking, ""), "interaffection"), undisturbed(*command(150))))
+        cluster.empty()
+    assert_perfect(judge(Tracker(Location(tracking, ""), "interaffection"), undisturbed(*command(50))))
     assert Far(f"{bucket}/features/trials/{work_id(work)}").folders("") == []
     assert list((work / "trials").glob("*")) == []
 
@@ -178,7 +178,7 @@ def test_a_submitted_job_brings_its_code_along(cluster, bucket, tracking, comman
     try:
         done = subprocess.run([ray, *submit, "--", *grid], capture_output=True, text=True, timeout=300)
     finally:
-        cluster.kill("c")
+        cluster.empty()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 12 trials of interaffection are finished" in done.stdout
 
@@ -189,7 +189,7 @@ def test_a_head_that_is_killed_and_started_again(command, undisturbed, empty_led
         monkeypatch.setenv(name, value)
     work.mkdir()
     shutil.copy(empty_ledger, work / "mlflow.db")
-    chaos = Chaos([*command(150), "--work", str(work), "--address", cluster.address], work, tmp_path / "log")
+    chaos = Chaos([*command(50), "--work", str(work), "--address", cluster.address], work, tmp_path / "log")
     try:
         cluster.head(cpus=2)
         chaos.start()
@@ -201,4 +201,4 @@ def test_a_head_that_is_killed_and_started_again(command, undisturbed, empty_led
         chaos.end()
         cluster.end()
     assert "Ray was lost" in chaos.log.read_text()
-    assert_perfect(judge(Tracker(Location.of(work, None), "interaffection"), undisturbed(*command(150))))
+    assert_perfect(judge(Tracker(Location.of(work, None), "interaffection"), undisturbed(*command(50))))
