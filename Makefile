@@ -13,7 +13,7 @@ test: .venv/ready-test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy ser experiments
-	.venv/bin/pytest -n 2 --dist loadfile
+	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: .venv/ready-test
 	for bench in tests/bench/bench_*.py; do .venv/bin/python $$bench || exit 1; done

@@ -161,6 +161,16 @@ def utterance() -> Callable[..., Utterance]:
 
 
 @pytest.fixture(scope="session")
+def one_at_once(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """A profile with a single worker, as every further one takes seconds to start."""
+    path = tmp_path_factory.mktemp("profile") / "one.toml"
+    path.write_text(
+        'device = "cpu"\ncpus_per_trial = 1\ngpus_per_trial = 0.0\ntrials_at_once = 1\nminutes_without_progress = 0.15\n'
+    )
+    return ["--profile", str(path)]
+
+
+@pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_ledger: Path) -> Callable[..., dict[str, Any]]:
     """The numbers that a command's trials have when one process trains them in peace, by trial id."""
 

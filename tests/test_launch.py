@@ -99,10 +99,10 @@ def training(work):
     return list(Path(work, "trials").glob("*/checkpoint.pt"))
 
 
-def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, empty_ledger, tmp_path, capsys):
+def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, one_at_once, empty_ledger, tmp_path, capsys):
     shutil.copy(empty_ledger, tmp_path / "mlflow.db")
     work = ["interaffection", "--work", str(tmp_path)]
-    command = ["run", *work, "--data", str(data), "--corpora", "ravdess", *tiny]
+    command = ["run", *work, "--data", str(data), "--corpora", "ravdess", *tiny, *one_at_once]
     command += ["--set=training.max_epochs=40", "--set=training.patience_epochs=40"]
     # A suite that was itself started in the background inherits that SIGINT is ignored.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"

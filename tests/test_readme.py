@@ -36,5 +36,5 @@ def test_the_readme_has_both_commands_and_ci_calls_the_test_command():
 def test_every_corpus_and_subcommand_is_told():
     loaders = {p.stem for p in (ROOT / "ser" / "corpora").glob("[a-z]*.py")} - {"manifest_csv"}
     assert [name for name in sorted(loaders) if f"`{name}`" not in README] == []
-    commands = {"corpora", "prepare", "run", "status", "report", "ui"}
+    commands = set(FUNCTIONS)
     assert [name for name in sorted(commands) if f"ser {name}" not in README] == []

@@ -176,7 +176,11 @@ def test_a_submitted_job_brings_its_code_along(cluster, bucket, tracking, comman
     ray = str(Path(sys.executable).with_name("ray"))
     grid = [sys.executable, "-m", "ser", *command(1), "--work", str(work), *places]
     try:
-        done = subprocess.run([ray, *submit, "--", *grid], capture_output=True, text=True, timeout=300)
+        for _ in range(10):
+            done = subprocess.run([ray, *submit, "--", *grid], capture_output=True, text=True, timeout=300)
+            if "try again later" not in done.stderr:  # a dashboard on a busy machine
+                break
+            time.sleep(5)
     finally:
         cluster.empty()
     assert done.returncode == 0, done.stdout + done.stderr
