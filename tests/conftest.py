@@ -164,9 +164,8 @@ def utterance() -> Callable[..., Utterance]:
 def one_at_once(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """A profile with a single worker, as every further one takes seconds to start."""
     path = tmp_path_factory.mktemp("profile") / "one.toml"
-    path.write_text(
-        'device = "cpu"\ncpus_per_trial = 1\ngpus_per_trial = 0.0\ntrials_at_once = 1\nminutes_without_progress = 0.15\n'
-    )
+    shares = 'device = "cpu"\ncpus_per_trial = 1\ngpus_per_trial = 0.0\ntrials_at_once = 1\n'
+    path.write_text(f"{shares}minutes_without_progress = 30\n")
     return ["--profile", str(path)]
 
 

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from chaos import KINDS, Chaos, judge
@@ -75,8 +76,11 @@ def test_two_drivers_at_once_share_the_grid(grid, undisturbed):
     assert set(trained.values()) == {1}, "a trial was trained twice"
 
 
-def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(grid, undisturbed):
-    command, chaos = grid()
+def test_a_worker_that_hangs_is_ended_and_its_trial_goes_on(grid, undisturbed, one_at_once, tmp_path):
+    profile = tmp_path / "impatient.toml"
+    patient = Path(one_at_once[1]).read_text()
+    profile.write_text(patient.replace("= 30", "= 0.15"))
+    command, chaos = grid(more=["--profile", str(profile)])
     stopped = []
 
     def stop():
