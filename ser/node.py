@@ -1,7 +1,6 @@
 """What a machine must have to train trials of a grid, and what it has. Knows nothing of Ray."""
 
 import errno
-import getpass
 import json
 import os
 import platform
@@ -76,9 +75,20 @@ class Finding:
 
 
 def cache() -> Path:
-    """The folder in which a node keeps copies of features and the trials it works on; ``SER_CACHE`` names it."""
-    default = Path(tempfile.gettempdir()) / f"ser-cache-{getpass.getuser()}"
-    return Path(os.environ.get("SER_CACHE", default))
+    """The folder in which a node keeps copies of features and the trials it works on; ``SER_CACHE`` names it.
+
+    Raises BadInput where another user has made one of the default name.
+    """
+    named = os.environ.get("SER_CACHE")
+    if named:
+        return Path(named)
+    place = Path(tempfile.gettempdir()) / f"ser-cache-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.stat().st_uid != os.geteuid():  # what lies there would be taken for ours
+        raise BadInput(
+            f"{place}, which is another user's", "cache of this node", "a folder of one's own", "set SER_CACHE"
+        )
+    return place
 
 
 def local(job: "Job") -> "Job":

@@ -9,6 +9,7 @@ import pytest
 
 from ser import node, show
 from ser.cli import main
+from ser.errors import BadInput
 from ser.spool import work_id
 
 
@@ -115,3 +116,14 @@ def test_nodes_and_their_problems_are_shown(capsys):
     assert "b: store: gone\nb: tracker: gone\n" in said
     assert "b: torchaudio not usable" in said
     assert "1 of 2 nodes cannot train" in said
+
+
+def test_the_cache_of_a_node_is_ones_own(tmp_path, monkeypatch):
+    monkeypatch.delenv("SER_CACHE", raising=False)
+    monkeypatch.setattr(node.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert node.cache().stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(node.os, "geteuid", lambda: -1)
+    with pytest.raises(BadInput, match="another user's"):
+        node.cache()
+    monkeypatch.setenv("SER_CACHE", str(tmp_path / "named"))
+    assert node.cache() == tmp_path / "named"
