@@ -116,8 +116,10 @@ class Cluster:
         if dashboard:
             until_open("127.0.0.1", self.jobs_port)
 
-    def add(self, name: str, cpus: int = 1, hidden: Sequence[Path] = (), **environment: str) -> None:
-        """Start a node that joins. It does not see the ``hidden`` folders."""
+    def add(self, name: str, cpus: int = 1, hidden: Sequence[Path] = (), **environment: str) -> str:
+        """Start a node that joins, and will soon be seen at the address that is returned. ``hidden`` folders are not
+        there for it.
+        """
         command, own = [RAY, "start", f"--address={self.address}"], self.host
         if self.network:
             space, own = self.network.join()
@@ -129,6 +131,7 @@ class Cluster:
             covers = " && ".join(f"mount -t tmpfs none {folder}" for folder in hidden)
             enter += ["unshare", "--mount", "sh", "-c", f'{covers} && exec "$@"', "sh"]
         self._start(name, [*enter, *command, f"--node-ip-address={own}"], cpus, environment)
+        return own
 
     def _start(self, name: str, command: list[str], cpus: int, environment: dict[str, str]) -> None:
         common = [f"--num-cpus={cpus}", "--block", "--object-store-memory=100000000", "--disable-usage-stats"]
