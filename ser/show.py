@@ -291,7 +291,7 @@ def doctor(found: Sequence[Any]) -> None:
     console.print(rows)
     for f in found:
         for problem in f.problems:
-            console.print(f"{f.node}: {problem}")
+            console.print(f"{f.node}: {problem}", soft_wrap=True)
         if f.torchaudio and f.torchaudio[0] not in "0123456789":
             console.print(f"{f.node}: torchaudio {f.torchaudio}; it is optional, and needs the CUDA build of torch")
     bad = sum(bool(f.problems) for f in found)

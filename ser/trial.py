@@ -161,11 +161,12 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
                 courier.deliver()
                 replica.push()
                 return {"status": "failed", "error": error}
-            replica.push()
         _, results = spool.results or (0, {})
         status = "finished" if courier.deliver() else "kept"
         if status == "finished":
             replica.drop()
+        else:
+            replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
     return {"status": status, **results, "seconds/total": time.perf_counter() - started, "reason": courier.reason}
 
 

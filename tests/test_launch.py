@@ -1,13 +1,16 @@
 """Grids on Ray: everything finishes once, whatever is killed or interrupted, with the numbers of a single process."""
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from ser import launch
@@ -27,6 +30,11 @@ class Heard:
 
     def started(self, at_once):
         self.at_once = at_once
+        processes = [c for child in psutil.Process().children() for c in (child, *child.children(recursive=True))]
+        self.listening = [
+            c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN
+        ]
+        self.folders = list(Path(tempfile.gettempdir()).glob(f"ser-ray-*-{os.getpid()}-*"))
 
     def finished(self, trial, result):
         self.results[trial.id] = result
@@ -58,6 +66,10 @@ def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     assert (summary.trained, summary.left, summary.failures, summary.interrupted) == (3, 0, {}, False)
     assert heard.results.keys() == {t.id for t in trials}
     assert heard.at_once >= 1
+    assert len(heard.listening) > 2
+    assert {ip.removeprefix("::ffff:") for ip in heard.listening} <= {"127.0.0.1", "::1"}
+    assert len(heard.folders) == 1
+    assert not heard.folders[0].exists()
     runs = Tracker(job.where, job.study).runs()
     assert sorted(r.data.tags["trial_id"] for r in runs) == sorted([*(t.id for t in trials), *mirrored(job, trials)])
 

@@ -2,34 +2,13 @@
 
 import threading
 from multiprocessing import get_context
-from pathlib import Path
 from types import SimpleNamespace
 
-import psutil
 import pytest
 
 from ser import attempt, passes, workers
-from ser.crew import Crew
 from ser.profile import Profile
 from ser.spool import Spool
-
-
-def test_a_local_ray_listens_on_loopback_only(job, trial_of):
-    crew = Crew(job, [trial_of("R")], Profile.read("local"), None)
-    try:
-        crew_pid = crew.talk.process.pid
-        processes = [crew_pid, *(p.pid for p in psutil.Process(crew_pid).children(recursive=True))]
-        listening = [
-            c.laddr.ip
-            for pid in processes
-            for c in psutil.Process(pid).net_connections("inet")
-            if c.status == psutil.CONN_LISTEN
-        ]
-    finally:
-        crew.dismiss()
-    assert len(listening) > 2
-    assert {ip.removeprefix("::ffff:") for ip in listening} <= {"127.0.0.1", "::1"}
-    assert not Path(crew.talk.folder).exists()
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def _send_one(work, uri, artifacts, number):
         spool.begin(head)
         spool.files.mkdir()
         (spool.files / "predictions.csv").write_text(f"of {number}\n")
-        for epoch in range(1, 4):
+        for epoch in range(1, 3):
             spool.epoch(
                 epoch,
                 {"timestamp_ms": 1_000_000 + epoch}
@@ -297,5 +297,5 @@ def test_sixteen_writers_on_one_sqlite_file_lose_nothing(where, tmp_path):
     for run in runs:
         for key in ["val/loss", *(f"m{i}" for i in range(8))]:
             steps = [m.step for m in tracker.client.get_metric_history(run.info.run_id, key)]
-            assert steps == list(range(1, 4))
+            assert steps == [1, 2]
         assert tracker.artifact(run, "predictions.csv").read_text() == f"of {run.data.params['seed']}\n"
