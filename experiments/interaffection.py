@@ -15,7 +15,7 @@ def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]
     """Every combination that can be tested, with every network."""
     return grid(
         corpora=[c for c in subsets(corpora) if not set(c) <= set(train_only)],
-        temporal=["lstm", "blstm", "tdnn"],
+        block=["lstm", "blstm", "tdnn"],
         pooling=["mean", "mean_var"],
         task=["unified", "multi"],
     )

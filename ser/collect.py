@@ -19,7 +19,7 @@ from ser.evidence import SMALL, Grid, Integers, Result
 from ser.study import Corpus, Study, part
 from ser.track import Tracker
 
-_AXES = ("corpora", "temporal", "pooling", "task", "seed")
+_AXES = ("corpora", "block", "pooling", "task", "seed")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _grid(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[str]
         corpora=tuple(c.name for c in corpora),
         train_only=tuple(c.name for c in corpora if not c.tested),
         classes=tuple(said.params["classes"].split(",")) if said.params else study.classes,
-        temporal=_axis(points, "temporal"),
+        blocks=_axis(points, "block"),
         pooling=_axis(points, "pooling"),
         task=_axis(points, "task"),
         seeds=tuple(range(said.seeds)),
@@ -179,7 +179,7 @@ def _results(tracker: Tracker, runs: Sequence[Seen], grid: Grid) -> Iterator[Res
                 trial_id=run.trial_id,
                 run_id=run.run_id,
                 corpora=tuple(run.params["corpora"].split(",")),
-                temporal=run.params["temporal"],
+                block=run.params["block"],
                 pooling=run.params["pooling"],
                 task=run.params["task"],
                 seed=int(run.params["seed"]),
@@ -213,6 +213,6 @@ def best_curves(tracker: Tracker, results: Sequence[Result], grid: Grid) -> dict
         here = [r for r in results if r.target == target]
         if here:
             best = max(here, key=lambda r: r.ua)
-            point = {"corpora": best.corpora, "temporal": best.temporal, "pooling": best.pooling, "task": best.task}
+            point = {"corpora": best.corpora, "block": best.block, "pooling": best.pooling, "task": best.task}
             curves[grid.trial_title(point, best.seed)] = tracker.curve(best.run_id, "val/loss")
     return curves

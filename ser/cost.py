@@ -19,13 +19,11 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
     training = plan.study.training
     per_update = {p.name: _seconds_per_update(plan, p) for p in plan.study.blocks}
     least, most = min(training.patience_epochs + 1, training.max_epochs), training.max_epochs
-    per_epoch = sum(per_update[t.temporal.name] * training.steps_per_epoch for t in todo)
+    per_epoch = sum(per_update[t.block.name] * training.steps_per_epoch for t in todo)
     blocks = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in per_update.items())
     lines = [f"one update on this machine (one thread): {blocks}"]
-    if all(t.temporal.name in epochs_seen for t in todo):
-        expected = sum(
-            per_update[t.temporal.name] * training.steps_per_epoch * epochs_seen[t.temporal.name] for t in todo
-        )
+    if all(t.block.name in epochs_seen for t in todo):
+        expected = sum(per_update[t.block.name] * training.steps_per_epoch * epochs_seen[t.block.name] for t in todo)
         lines.append(f"{len(todo)} left to train: about {_duration(expected / at_once)}, as the finished ones went")
     else:
         lines.append(

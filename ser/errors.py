@@ -7,8 +7,8 @@ class BadInput(ValueError):
     The message always has the same four parts, so that it can be acted on without reading code:
     the place, the value found there, what is allowed, and what to do next.
 
-    >>> print(BadInput("'lstmm'", "--temporal", "blstm, lstm, tdnn", "choose one of them"))
-    --temporal: 'lstmm'; allowed: blstm, lstm, tdnn; choose one of them
+    >>> print(BadInput("'lstmm'", "--block", "blstm, lstm, tdnn", "choose one of them"))
+    --block: 'lstmm'; allowed: blstm, lstm, tdnn; choose one of them
     """
 
     def __init__(self, value: str, place: str, allowed: str, remedy: str) -> None:

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
 SMALL = np.int16  # class indices of ten thousand results are held at once
 Configuration = tuple[str, str, str]  # temporal block, pooling, task set-up
-Key = tuple[str, tuple[str, ...], str, str, str, int]  # target, corpora, temporal, pooling, task, seed
+Key = tuple[str, tuple[str, ...], str, str, str, int]  # target, corpora, block, pooling, task, seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ class Result:
     trial_id: str
     run_id: str
     corpora: tuple[str, ...]
-    temporal: str
+    block: str
     pooling: str
     task: str
     seed: int
@@ -50,7 +50,7 @@ class Result:
     @property
     def key(self) -> Key:
         """The place in the grid."""
-        return self.target, self.corpora, self.temporal, self.pooling, self.task, self.seed
+        return self.target, self.corpora, self.block, self.pooling, self.task, self.seed
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Grid:
     corpora: tuple[str, ...]
     train_only: tuple[str, ...]
     classes: tuple[str, ...]
-    temporal: tuple[str, ...]
+    blocks: tuple[str, ...]
     pooling: tuple[str, ...]
     task: tuple[str, ...]
     seeds: tuple[int, ...]
-    points: tuple[dict[str, Any], ...]  # every expected trial: corpora, temporal, pooling, task
+    points: tuple[dict[str, Any], ...]  # every expected trial: corpora, block, pooling, task
     demo: bool  # made corpora
     papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
     notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
@@ -81,7 +81,7 @@ class Grid:
     @property
     def configurations(self) -> tuple[Configuration, ...]:
         """The networks, in the fixed order that decides ties under "first"."""
-        return tuple(product(self.temporal, self.pooling, self.task))
+        return tuple(product(self.blocks, self.pooling, self.task))
 
     def combinations(self, target: str) -> tuple[tuple[str, ...], ...]:
         """The combinations that hold ``target``, in the order of the points."""
@@ -93,13 +93,13 @@ class Grid:
 
     def trial_title(self, point: Mapping[str, Any], seed: int) -> str:
         """The title that the trial bears elsewhere: ``I+T+R · tdnn · μσ² · multi``."""
-        name = f"{self.mix(point['corpora'])} · {point['temporal']} · {sign(point['pooling'])} · {point['task']}"
+        name = f"{self.mix(point['corpora'])} · {point['block']} · {sign(point['pooling'])} · {point['task']}"
         return name + (f" · seed {seed}" if seed else "")
 
     def trials(self) -> Iterator[tuple[str, list[Key]]]:
         """Title and expected results of every trial."""
         for point, seed in product(self.points, self.seeds):
-            rest = (point["temporal"], point["pooling"], point["task"], seed)
+            rest = (point["block"], point["pooling"], point["task"], seed)
             corpora = tuple(point["corpora"])
             yield self.trial_title(point, seed), [(t, corpora, *rest) for t in self.targets if t in corpora]
 
@@ -249,7 +249,7 @@ def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[
     column = {configuration: c for c, configuration in enumerate(grid.configurations)}
     cells = {}
     for point in grid.points:
-        corpora, network = tuple(point["corpora"]), (point["temporal"], point["pooling"], point["task"])
+        corpora, network = tuple(point["corpora"]), (point["block"], point["pooling"], point["task"])
         if corpora in row:
             keys: list[Key] = [(target, corpora, *network, seed) for seed in grid.seeds]
             cells[row[corpora], column[network]] = tuple(chosen[key] for key in keys if key in chosen)

@@ -102,13 +102,11 @@ def ua_by_combination(evidence: Evidence) -> Picture:
     figure = Figure(figsize=(9, 0.7 + 2.5 * len(scores)), layout="constrained")
     panels = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
     for axes, target in zip(panels, scores, strict=True):
-        _dots(axes, target, grid.temporal, grid.pooling, grid.task)
+        _dots(axes, target, grid.blocks, grid.pooling, grid.task)
         axes.set_xticks(range(len(target.combinations)), [grid.mix(c) for c in target.combinations])
         axes.set_title(f"tested on {target.target} (n = {target.utterances})", loc="left", fontsize=10)
         axes.set_ylabel("UA in %")
-    handles = [
-        Line2D([], [], marker="o", ls="", color=_colour(i), label=b.upper()) for i, b in enumerate(grid.temporal)
-    ]
+    handles = [Line2D([], [], marker="o", ls="", color=_colour(i), label=b.upper()) for i, b in enumerate(grid.blocks)]
     handles += [Line2D([], [], marker=_marker(i), ls="", color=INK, label=t) for i, t in enumerate(grid.task)]
     for i, pooling in enumerate(grid.pooling):
         handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
@@ -118,12 +116,12 @@ def ua_by_combination(evidence: Evidence) -> Picture:
     )
 
 
-def _dots(axes: Axes, scores: Scores, temporal: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
+def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
     columns = len(scores.configurations)
     for c, (block, pool, setup) in enumerate(scores.configurations):
         values = 100 * scores.point["ua"][:, c]
         seen = np.isfinite(values)
-        colour = _colour(temporal.index(block))
+        colour = _colour(blocks.index(block))
         where = np.arange(len(values))[seen] + 0.7 * ((c + 0.5) / columns - 0.5)
         fill = colour if pooling.index(pool) else "none"
         axes.plot(where, values[seen], _marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
@@ -143,7 +141,7 @@ def shares(table: Table, evidence: Evidence) -> Picture:
         rows = [row for row in table.rows if row.metric == metric]
         bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
         for place, (_, cell) in enumerate(bars):
-            colour = _colour(place * len(evidence.grid.temporal) // len(bars))
+            colour = _colour(place * len(evidence.grid.blocks) // len(bars))
             value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))  # type: ignore[union-attr]
             axes.barh(place, np.nan_to_num(value), color=colour, alpha=0.75, height=0.68)
             axes.plot([low, high], [place, place], color=INK, lw=1.2, solid_capstyle="butt", marker="|", ms=5)
@@ -189,17 +187,17 @@ def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def learning_curves(
-    curves: Mapping[str, Sequence[float]], blocks: Mapping[str, str], temporal: Sequence[str]
+    curves: Mapping[str, Sequence[float]], block_of: Mapping[str, str], blocks: Sequence[str]
 ) -> Picture:
-    """Validation loss per epoch of each trial, coloured by temporal block; ``blocks`` maps trial titles to blocks."""
+    """Validation loss per epoch of each trial, coloured by temporal block; ``block_of`` maps trial titles to blocks."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
     for title, losses in curves.items():
-        colour = _colour(temporal.index(blocks[title])) if title in blocks else "#888888"
+        colour = _colour(blocks.index(block_of[title])) if title in block_of else "#888888"
         axes.plot(np.arange(1, len(losses) + 1), losses, color=colour, alpha=0.45, lw=0.9)
     axes.set_xlabel("epoch")
     axes.set_ylabel("validation loss")
-    handles = [Line2D([], [], color=_colour(i), label=block.upper()) for i, block in enumerate(temporal)]
+    handles = [Line2D([], [], color=_colour(i), label=block.upper()) for i, block in enumerate(blocks)]
     axes.legend(handles=handles, frameon=False, fontsize=9)
     _light(axes, "y")
     return _picture(figure, "curves", "Validation loss of every trial.")

@@ -47,21 +47,21 @@ class Network(nn.Module):
     scale: Tensor
 
     def __init__(
-        self, width: int, temporal: Part, pooling: str, classes: int, precision: str, heads: Sequence[str] = ()
+        self, width: int, block: Part, pooling: str, classes: int, precision: str, heads: Sequence[str] = ()
     ) -> None:
         super().__init__()
         self.reduced = precision == "bfloat16"
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        self.temporal = registry.find("models", temporal.name).build(width, temporal.values())
-        self.pooling = AttentionPooling(self.temporal.outputs, pooling)
+        self.block = registry.find("models", block.name).build(width, block.values())
+        self.pooling = AttentionPooling(self.block.outputs, pooling)
         self.heads = nn.ModuleDict({h: nn.Linear(self.pooling.outputs, classes) for h in heads or (SHARED_HEAD,)})
 
     def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:
         """Frames one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
         normal = (frames - self.mean) * self.scale
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.reduced):
-            hidden = self.temporal(normal, lengths)
+            hidden = self.block(normal, lengths)
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
         logits: Tensor = head(self.pooling(hidden.to(frames.dtype), lengths))
         return logits

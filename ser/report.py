@@ -309,8 +309,8 @@ def _pictures(
     found = [figures.ua_by_combination(evidence), figures.heat_map(evidence), figures.shares(shares, evidence)]
     if curves:
         grid = evidence.grid
-        blocks = {grid.trial_title(point, seed): point["temporal"] for point in grid.points for seed in grid.seeds}
-        found.append(figures.learning_curves(curves, blocks, grid.temporal))
+        blocks = {grid.trial_title(point, seed): point["block"] for point in grid.points for seed in grid.seeds}
+        found.append(figures.learning_curves(curves, blocks, grid.blocks))
     return found
 
 
@@ -336,9 +336,9 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
 
 
 def _title(grid: Grid, scores: Scores, cell: tuple[int, int]) -> str:
-    temporal, pooling, task = scores.configurations[cell[1]]
+    block, pooling, task = scores.configurations[cell[1]]
     return grid.trial_title(
-        {"corpora": scores.combinations[cell[0]], "temporal": temporal, "pooling": pooling, "task": task}, 0
+        {"corpora": scores.combinations[cell[0]], "block": block, "pooling": pooling, "task": task}, 0
     )
 
 

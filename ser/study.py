@@ -128,7 +128,7 @@ class Trial:
     front_end: Part
     normalise: str  # "train": per-bin mean and variance over the trial's training frames | "none"
     augmentation: tuple[Part, ...]
-    temporal: Part
+    block: Part
     pooling: str  # "mean" | "mean_var"
     task: str  # "unified" | "multi"
     training: Training
@@ -153,7 +153,7 @@ class Trial:
     @property
     def title(self) -> str:
         """For people: ``I+T+R · tdnn · μσ² · multi``."""
-        name = f"{self.combination} · {self.temporal.name} · {POOLING_SIGNS[self.pooling]} · {self.task}"
+        name = f"{self.combination} · {self.block.name} · {POOLING_SIGNS[self.pooling]} · {self.task}"
         return name + (f" · seed {self.seed}" if self.seed else "") + (" · repeat" if self.stream else "")
 
     def params(self) -> dict[str, str]:
@@ -268,7 +268,7 @@ class Study:
             front_end=self.front_end,
             normalise=self.normalise,
             augmentation=self.augmentation,
-            temporal=self.block(point["temporal"]),
+            block=self.block(point["block"]),
             pooling=point["pooling"],
             task=point["task"],
             training=self.training,

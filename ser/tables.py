@@ -171,7 +171,7 @@ def configuration_table(evidence: Evidence, ties: str = "fractional") -> Table:
         "table3",
         "Table 3: proportion of cases where each network is the best",
         "A case is a target and a combination that holds it. The cells of one metric add up to 100 %. " + _rule(ties),
-        tuple(f"{block.upper()} {sign(pooling)}" for block, pooling in product(grid.temporal, grid.pooling)),
+        tuple(f"{block.upper()} {sign(pooling)}" for block, pooling in product(grid.blocks, grid.pooling)),
         tuple(rows),
         "cases",
         digits=2,
@@ -185,7 +185,7 @@ def marginal_table(evidence: Evidence, ties: str = "fractional") -> Table:
         share, draws, n, of = configuration_shares(evidence, metric, ties)
         sums, drawn = marginals(share, grid.configurations), marginals(draws, grid.configurations)
         rows.append(Row(metric, "share", tuple(interval(sums[name], drawn[name]) for name in sums), n, of))
-    names = [t.upper() for t in grid.temporal] + [sign(p) for p in grid.pooling] + list(grid.task)
+    names = [t.upper() for t in grid.blocks] + [sign(p) for p in grid.pooling] + list(grid.task)
     explanation = "Sums of Table 3 by temporal block, by pooling and by task set-up; each group adds up to 100 %."
     title = "Table 4: proportion of cases where each part of a network is the best"
     return Table("table4", title, explanation, tuple(names), tuple(rows), "cases", digits=2)
@@ -292,8 +292,8 @@ def _named(
     """Combination, task, block and pooling of the first cell; ``single`` stands for the task of one corpus."""
     if not cells:
         return HOLE, HOLE, HOLE, HOLE
-    combination, (temporal, pooling, task) = scores.combinations[cells[0][0]], scores.configurations[cells[0][1]]
-    return grid.mix(combination), (single or task) if len(combination) == 1 else task, temporal.upper(), sign(pooling)
+    combination, (block, pooling, task) = scores.combinations[cells[0][0]], scores.configurations[cells[0][1]]
+    return grid.mix(combination), (single or task) if len(combination) == 1 else task, block.upper(), sign(pooling)
 
 
 def _score(scores: Scores, metric: str, cells: Sequence[tuple[int, int]]) -> Cell:

@@ -293,7 +293,7 @@ class Tracker:
         seen: dict[str, list[float]] = {}
         for run in self.pages(f"{_FINISHED} and tags.variant = '{variant}'"):
             if "epochs" in run.data.metrics:
-                seen.setdefault(run.data.params["temporal"], []).append(run.data.metrics["epochs"])
+                seen.setdefault(run.data.params["block"], []).append(run.data.metrics["epochs"])
         return {block: sum(n) / len(n) for block, n in seen.items()}
 
     def check_unchanged(self, sources: Iterable[Source]) -> None:

@@ -191,7 +191,7 @@ def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
     some = next(iter(data.values())).train.features[0]
     heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
     precision = trial.training.precision
-    network = Network(some.shape[1], trial.temporal, trial.pooling, len(trial.classes), precision, heads)
+    network = Network(some.shape[1], trial.block, trial.pooling, len(trial.classes), precision, heads)
     if trial.normalise == "train":
         sides = [data[c.name].train for c in trial.corpora]
         network.mean, network.scale = _moments(sides)

@@ -138,11 +138,9 @@ def job(plan: Plan, features: Path, where: Location, tmp_path: Path) -> Job:
 def trial_of(plan: Plan) -> Callable[..., Trial]:
     """Finds the trial of ``plan`` with the given letters, and changes its training where asked."""
 
-    def find(
-        combination: str, temporal: str = "lstm", pooling: str = "mean", task: str = "unified", **changed
-    ) -> Trial:
-        wanted = (combination, temporal, pooling, task)
-        (trial,) = [t for t in plan.trials if (t.combination, t.temporal.name, t.pooling, t.task) == wanted]
+    def find(combination: str, block: str = "lstm", pooling: str = "mean", task: str = "unified", **changed) -> Trial:
+        wanted = (combination, block, pooling, task)
+        (trial,) = [t for t in plan.trials if (t.combination, t.block.name, t.pooling, t.task) == wanted]
         return replace(trial, training=replace(trial.training, **changed))
 
     return find

@@ -85,12 +85,12 @@ def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, t
     longer = study.override("training.max_epochs", 3)
     other = resolve(longer, {name: manifests[name] for name in plan.sources})
     other_job = job_of(other, job.where, tmp_path, str(features), "cpu", 1, "test", [])
-    (trial,) = [t for t in other.to_train if t.title == trial_of("R", temporal="tdnn").title]
+    (trial,) = [t for t in other.to_train if t.title == trial_of("R", block="tdnn").title]
     one.run(other_job, trial)
     results, grid = collect(tracker, study)
-    assert {r.temporal for r in results} == {"tdnn"}
+    assert {r.block for r in results} == {"tdnn"}
     assert any(f"--variant {plan.variant} (2 runs)" in note for note in grid.notes)
-    assert {r.temporal for r in collect(tracker, study, plan.variant)[0]} == {"lstm"}
+    assert {r.block for r in collect(tracker, study, plan.variant)[0]} == {"lstm"}
     with pytest.raises(BadInput, match=plan.variant):
         collect(tracker, study, "unknown")
 

@@ -60,7 +60,7 @@ def scores(job):
 def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     job, trial_of, plan, features, empty_ledger, tmp_path, monkeypatch
 ):
-    trials = [trial_of("R"), trial_of("T+R", temporal="tdnn", task="multi"), trial_of("T+R", temporal="blstm")]
+    trials = [trial_of("R"), trial_of("T+R", block="tdnn", task="multi"), trial_of("T+R", block="blstm")]
     heard = Heard()
     summary = launch.run(job, trials, LOCAL, None, heard)
     assert (summary.trained, summary.left, summary.failures, summary.interrupted) == (3, 0, {}, False)

@@ -195,7 +195,7 @@ def test_normalisation_is_part_of_the_checkpoint_and_comes_before_everything():
 @pytest.mark.parametrize("name", MODELS)
 def test_bfloat16_is_within_the_block_and_nowhere_else(name):
     net, kinds = network(name, precision="bfloat16"), []
-    net.temporal.register_forward_hook(lambda module, given, hidden: kinds.append((given[0].dtype, hidden.dtype)))
+    net.block.register_forward_hook(lambda module, given, hidden: kinds.append((given[0].dtype, hidden.dtype)))
     net.pooling.register_forward_hook(lambda module, given, pooled: kinds.append((given[0].dtype, pooled.dtype)))
     logits = together(net, utterances([9, 3]))
     assert kinds == [(torch.float32, torch.bfloat16), (torch.float32, torch.float32)]

@@ -36,7 +36,7 @@ def test_repeating_duplicates_trains_all_168_apart(paper, manifests):
     plan = resolve(paper, manifests, duplicates="repeat")
     assert plan.twins == {}
     assert len({t.id for t in plan.to_train}) == 168
-    apart = {(t.combination, t.temporal.name, t.pooling, len(t.corpora) > 1 and t.task, t.stream) for t in plan.trials}
+    apart = {(t.combination, t.block.name, t.pooling, len(t.corpora) > 1 and t.task, t.stream) for t in plan.trials}
     assert len(apart) == 168
 
 

@@ -29,7 +29,7 @@ def make_grid(corpora=OWN, pooling=("mean", "mean_var"), seeds=(0,), papers_own=
             corpora=corpora,
             train_only=corpora[1:2],
             classes=study.classes,
-            temporal=("lstm", "blstm", "tdnn"),
+            blocks=("lstm", "blstm", "tdnn"),
             pooling=pooling,
             task=("unified", "multi"),
             seeds=seeds,
@@ -50,7 +50,7 @@ def results_of(grid, utterances=40):
         for seed, target in ((s, t) for s in grid.seeds for t in grid.targets if t in point["corpora"]):
             predicted = np.where(rng.random(utterances) < 0.6, truth, rng.integers(4, size=utterances))
             counts = confusion(truth, predicted, 4)
-            where = (tuple(point["corpora"]), point["temporal"], point["pooling"], point["task"], seed, target)
+            where = (tuple(point["corpora"]), point["block"], point["pooling"], point["task"], seed, target)
             uids = tuple(f"{target}/{i:03d}" for i in range(utterances))
             ids = f"{hash(where):x}", f"run{rng.integers(10**9)}"
             yield Result(*ids, *where, wa(counts), ua(counts), uids, truth, predicted)

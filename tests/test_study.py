@@ -39,9 +39,9 @@ def test_subsets_come_small_first_and_keep_the_order_of_names():
 
 
 def test_every_network_meets_every_combination(trials):
-    networks = {(t.temporal.name, t.pooling, t.task) for t in trials}
+    networks = {(t.block.name, t.pooling, t.task) for t in trials}
     assert len(networks) == 12
-    assert len({(t.corpora, t.temporal.name, t.pooling, t.task) for t in trials}) == 14 * 12
+    assert len({(t.corpora, t.block.name, t.pooling, t.task) for t in trials}) == 14 * 12
 
 
 @pytest.mark.parametrize("seed", ["0", "1", "4242"])
@@ -100,7 +100,7 @@ def test_every_field_of_a_corpus_is_part_of_the_identity(trials, name):
 @pytest.mark.parametrize("path", [p for p in PATHS if p.partition(".")[0] in ("front_end", "noise", "tdnn", "ravdess")])
 def test_every_setting_of_a_part_is_part_of_the_identity(paper, path):
     def point_trial(study):
-        point = {"corpora": ("ravdess",), "temporal": "tdnn", "pooling": "mean", "task": "multi"}
+        point = {"corpora": ("ravdess",), "block": "tdnn", "pooling": "mean", "task": "multi"}
         return study.trial(point, {c.name: c for c in study.corpora}, seed=0)
 
     assert point_trial(paper.override(path, other(value_at(paper, path)))).id != point_trial(paper).id
@@ -116,7 +116,7 @@ def test_the_canonical_text_is_fixed_to_the_letter():
 
 
 def test_a_statement_survives_json(trials):
-    assert json.loads(canonical(trials[0]))["temporal"]["name"] == "lstm"
+    assert json.loads(canonical(trials[0]))["block"]["name"] == "lstm"
 
 
 def value_at(study, path):

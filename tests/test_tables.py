@@ -35,7 +35,7 @@ NETWORKS = [
 
 def make_grid(corpora=("a", "t"), train_only=("t",), seeds=(0,), **changes):
     points = [p | {"pooling": "mean"} for p in study.points(corpora, train_only) if p["pooling"] == "mean"]
-    points = [p for p in points if p["temporal"] != "blstm"]
+    points = [p for p in points if p["block"] != "blstm"]
     grid = Grid(
         study="small",
         title="A small study",
@@ -43,7 +43,7 @@ def make_grid(corpora=("a", "t"), train_only=("t",), seeds=(0,), **changes):
         corpora=corpora,
         train_only=train_only,
         classes=("happy", "sad"),
-        temporal=("lstm", "tdnn"),
+        blocks=("lstm", "tdnn"),
         pooling=("mean",),
         task=("unified", "multi"),
         seeds=seeds,
@@ -139,7 +139,7 @@ def test_one_training_counted_twice_is_not_a_tie_but_shares_the_case():
     alone = [
         result(("a",), n, 9, same_as="" if n[2] == "unified" else f"a/{n[0]}/mean/unified/0") for n in NETWORKS[:2]
     ]
-    others = [r for r in small() if r.corpora != ("a",) or r.temporal == "tdnn"]
+    others = [r for r in small() if r.corpora != ("a",) or r.block == "tdnn"]
     evidence = gather([*others, *alone], make_grid(), 50)
     row = best_results(evidence).rows[0]
     assert row.cells[:3] == ("A", "-", "LSTM")
@@ -178,7 +178,7 @@ def test_three_targets_and_the_mean_over_the_others():
     # The combination decides: a is best with b, b is best alone, c is best with a and b.
     best = {"a": ("a", "b"), "b": ("b",), "c": ("a", "b", "c")}
     results = [
-        result(tuple(p["corpora"]), (p["temporal"], "mean", p["task"]), 9 if p["corpora"] == best[t] else 5, target=t)
+        result(tuple(p["corpora"]), (p["block"], "mean", p["task"]), 9 if p["corpora"] == best[t] else 5, target=t)
         for p, t in product(grid.points, "abc")
         if t in p["corpora"]
     ]
@@ -203,7 +203,7 @@ def test_cases_follow_from_the_corpora(corpora, cases):
 def test_a_pruned_point_is_no_hole():
     grid = make_grid()
     pruned = ("a", "t"), NETWORKS[3]
-    points = tuple(p for p in grid.points if (p["corpora"], (p["temporal"], p["pooling"], p["task"])) != pruned)
+    points = tuple(p for p in grid.points if (p["corpora"], (p["block"], p["pooling"], p["task"])) != pruned)
     evidence = gather(small(), replace(grid, points=points), 20)
     rows = configuration_table(evidence).rows
     assert not evidence.holes

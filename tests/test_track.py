@@ -231,7 +231,7 @@ def test_a_metric_history_longer_than_one_request_is_sent_whole(tracker, trial):
 
 def test_mean_epochs_are_of_one_grids_finished_runs(tracker, trial_of, files):
     finish(tracker, trial_of("R"), files, variant="this")
-    finish(tracker, trial_of("R", temporal="tdnn"), files, variant="other")
+    finish(tracker, trial_of("R", block="tdnn"), files, variant="other")
     assert tracker.mean_epochs("this") == {"lstm": 3.0}
 
 
@@ -256,7 +256,7 @@ def test_a_corpus_that_changed_since_a_trial_finished_is_refused(tracker, trial,
 
 def test_a_changed_corpus_that_was_accepted_once_is_not_asked_about_again(tracker, trial, trial_of, files, plan):
     finished_with(tracker, trial, files, plan)
-    finish(tracker, trial_of("T+R", temporal="tdnn"), files, **{"fingerprint/ravdess": "new"})
+    finish(tracker, trial_of("T+R", block="tdnn"), files, **{"fingerprint/ravdess": "new"})
     tracker.check_unchanged([changed(plan.sources["ravdess"], fingerprint="new")])
 
 

@@ -46,7 +46,7 @@ def data():
 def trial(paper):
     """Two corpora, a head each, a small LSTM, four epochs."""
     two = tuple(Corpus(name, name.upper(), Part("none"), part("named", test=("x",))) for name in "ab")
-    point = {"corpora": ("a", "b"), "temporal": "lstm", "pooling": "mean_var", "task": "multi"}
+    point = {"corpora": ("a", "b"), "block": "lstm", "pooling": "mean_var", "task": "multi"}
     budget = Training(
         learning_rate=1e-2,
         weight_decay=1e-5,
@@ -61,7 +61,7 @@ def trial(paper):
         precision="float32",
     )
     made = paper.trial(point, {c.name: c for c in two}, seed=0)
-    return replace(made, temporal=made.temporal.changed(prep_units=8, units=8), training=budget)
+    return replace(made, block=made.block.changed(prep_units=8, units=8), training=budget)
 
 
 def trained(trial, data, folder, report=lambda epoch, row: None, split=1):
@@ -204,11 +204,11 @@ def test_a_loss_that_is_no_number_names_step_utterance_and_learning_rate(trial, 
         trained(replace(trial, normalise="none"), {**data, "b": replace(data["b"], train=spoilt)}, tmp_path)
 
 
-def with_block(trial, paper, temporal, **changed):
+def with_block(trial, paper, block, **changed):
     """The trial with a small temporal block of that name, all class frequencies apart."""
-    block = paper.block(temporal)
+    block = paper.block(block)
     small = {k: 8 for k in ("units", "prep_units") if k in block.values()}
-    return replace(trial, temporal=block.changed(**small, **changed))
+    return replace(trial, block=block.changed(**small, **changed))
 
 
 def unbalanced(data):
@@ -220,9 +220,9 @@ def unbalanced(data):
 BLOCKS = names("models")
 
 
-@pytest.mark.parametrize("temporal", BLOCKS)
-def test_bfloat16_is_another_trial_that_goes_its_own_way_beside_float32(trial, data, paper, tmp_path, temporal):
-    trial = changed(with_block(trial, paper, temporal), learning_rate=1e-3, max_epochs=2, steps_per_epoch=5)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_bfloat16_is_another_trial_that_goes_its_own_way_beside_float32(trial, data, paper, tmp_path, block):
+    trial = changed(with_block(trial, paper, block), learning_rate=1e-3, max_epochs=2, steps_per_epoch=5)
     reduced = changed(trial, precision="bfloat16")
     assert reduced.id != trial.id
     assert (reduced.params()["training.precision"], trial.params()["training.precision"]) == ("bfloat16", "float32")
@@ -233,9 +233,9 @@ def test_bfloat16_is_another_trial_that_goes_its_own_way_beside_float32(trial, d
     assert_bit_equal(rounded, trained(reduced, data, tmp_path / "again"))
 
 
-@pytest.mark.parametrize("temporal", BLOCKS)
-def test_evaluation_is_in_the_precision_of_the_training(trial, data, paper, tmp_path, temporal):
-    trial = changed(with_block(trial, paper, temporal), precision="bfloat16", max_epochs=1)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_evaluation_is_in_the_precision_of_the_training(trial, data, paper, tmp_path, block):
+    trial = changed(with_block(trial, paper, block), precision="bfloat16", max_epochs=1)
     outcome = trained(trial, data, tmp_path)
     for precision, same in (("bfloat16", True), ("float32", False)):
         network = loop._network(changed(trial, precision=precision), data)
@@ -244,9 +244,9 @@ def test_evaluation_is_in_the_precision_of_the_training(trial, data, paper, tmp_
         assert (again == outcome.predictions["a"].probabilities.tobytes()) is same
 
 
-@pytest.mark.parametrize("temporal", BLOCKS)
-def test_bfloat16_too_finds_a_loss_that_is_no_number(trial, data, paper, tmp_path, temporal):
-    trial = replace(changed(with_block(trial, paper, temporal), precision="bfloat16"), normalise="none")
+@pytest.mark.parametrize("block", BLOCKS)
+def test_bfloat16_too_finds_a_loss_that_is_no_number(trial, data, paper, tmp_path, block):
+    trial = replace(changed(with_block(trial, paper, block), precision="bfloat16"), normalise="none")
     spoilt = replace(data["b"].train, features=[f * math.nan for f in data["b"].train.features])
     with pytest.raises(Diverged, match=r"loss nan at step 2"):
         trained(trial, {**data, "b": replace(data["b"], train=spoilt)}, tmp_path)
@@ -290,9 +290,9 @@ def test_a_peak_is_told_by_who_trained_and_not_by_who_only_evaluated(trial, data
 
 
 @pytest.mark.parametrize("class_weights", ["inverse", "none"])
-@pytest.mark.parametrize("temporal", BLOCKS)
-def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp_path, temporal, class_weights):
-    trial = changed(with_block(trial, paper, temporal), class_weights=class_weights, max_epochs=1)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp_path, block, class_weights):
+    trial = changed(with_block(trial, paper, block), class_weights=class_weights, max_epochs=1)
     data = unbalanced(data)
     torch.manual_seed(loop._integer([0, 0, 0]))
     network = loop._network(trial, data)
@@ -323,9 +323,9 @@ def gradients(trial, data, split, indices):
 
 @pytest.mark.parametrize("class_weights", ["inverse", "none"])
 @pytest.mark.parametrize("pooling", ["mean", "mean_var"])
-@pytest.mark.parametrize("temporal", BLOCKS)
-def test_a_cut_batch_gives_the_gradients_of_the_whole_one(trial, data, paper, temporal, pooling, class_weights):
-    trial = replace(with_block(trial, paper, temporal, dropout=0.0), pooling=pooling)
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_cut_batch_gives_the_gradients_of_the_whole_one(trial, data, paper, block, pooling, class_weights):
+    trial = replace(with_block(trial, paper, block, dropout=0.0), pooling=pooling)
     trial = changed(trial, class_weights=class_weights, clip_norm=0.05)
     double = {
         c: replace(d, train=replace(d.train, features=[x.double() for x in d.train.features]))
@@ -492,10 +492,10 @@ def loop_weights(trial, data):
     return loop._network(trial, data).state_dict()
 
 
-@pytest.mark.parametrize("temporal", ["lstm", "tdnn"])
-def test_with_one_corpus_unified_and_multi_are_the_same_bits(trial, data, paper, tmp_path, temporal):
-    block = {"lstm": trial.temporal, "tdnn": paper.block("tdnn").changed(units=8)}[temporal]
-    alone = replace(trial, corpora=trial.corpora[:1], temporal=block)
+@pytest.mark.parametrize("block", ["lstm", "tdnn"])
+def test_with_one_corpus_unified_and_multi_are_the_same_bits(trial, data, paper, tmp_path, block):
+    block = {"lstm": trial.block, "tdnn": paper.block("tdnn").changed(units=8)}[block]
+    alone = replace(trial, corpora=trial.corpora[:1], block=block)
     one, other = (trained(replace(alone, task=t), {"a": data["a"]}, tmp_path / t) for t in ("unified", "multi"))
     assert_bit_equal(one, other)
 

@@ -23,7 +23,7 @@ def tracker(job):
 
 @pytest.fixture
 def trial(trial_of):
-    return trial_of("T+R", temporal="tdnn", pooling="mean_var", task="multi")
+    return trial_of("T+R", block="tdnn", pooling="mean_var", task="multi")
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def main() -> None:
             "interaffection", work, (work / "corpora",), wanted, settings, seeds=-(-args.trials // 2)
         )
         plan = gather.plan_of(request, show.bar)
-        chosen = [t for t in plan.to_train if t.temporal.name == "lstm"]
+        chosen = [t for t in plan.to_train if t.block.name == "lstm"]
         store = Store(work / "store")
         gather.prepare(plan, store, {}, show.bar)
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])

@@ -245,7 +245,7 @@ def test_a_trial_is_trained_and_tested_on_everything_that_is_left(
     plan: Plan, features: Features, where: Location, tmp_path: Path
 ) -> None:
     job = trial.job_of(plan, where, tmp_path, str(features.folder.parent), "cpu", 1, "test", [])
-    one = next(t for t in plan.to_train if t.temporal.name == "tdnn")
+    one = next(t for t in plan.to_train if t.block.name == "tdnn")
     assert trial.run(job, one, lambda *_: None)["status"] == "finished"
     tracker = Tracker(where, plan.study.name)
     table = pd.read_csv(tracker.artifact(tracker.finished()[one.id], "predictions.csv"))

@@ -29,14 +29,14 @@ from ser.train import CorpusData, Diverged, train
 WIDTH, SIZES = 6, {"train": 20, "val": 12, "test": 8}
 
 
-def made(temporal="lstm", pooling="mean_var", task="multi", **training):
+def made(block="lstm", pooling="mean_var", task="multi", **training):
     """A small trial on two corpora."""
     two = {name: Corpus(name, name.upper(), Part("none"), part("named", test=("x",))) for name in "ab"}
-    trial = study.trial({"corpora": ("a", "b"), "temporal": temporal, "pooling": pooling, "task": task}, two, seed=0)
-    small = {k: 4 for k in ("units", "prep_units") if k in trial.temporal.values()}
+    trial = study.trial({"corpora": ("a", "b"), "block": block, "pooling": pooling, "task": task}, two, seed=0)
+    small = {k: 4 for k in ("units", "prep_units") if k in trial.block.values()}
     settings = {"batch_size": 4, "bucket_pool": 2, "steps_per_epoch": 4, "max_epochs": 3, "learning_rate": 1e-2}
     training = replace(trial.training, **settings | training)
-    return replace(trial, temporal=trial.temporal.changed(**small), training=training)
+    return replace(trial, block=trial.block.changed(**small), training=training)
 
 
 def corpora(low=2, high=9, width=WIDTH):
@@ -82,14 +82,14 @@ NETWORKS = [*product(names("models"), POOLING_SIGNS, ("unified", "multi"), ["flo
 NETWORKS += product(names("models"), ["mean_var"], ["multi"], ["bfloat16"])
 
 
-@pytest.mark.parametrize(("temporal", "pooling", "task", "precision"), NETWORKS)
+@pytest.mark.parametrize(("block", "pooling", "task", "precision"), NETWORKS)
 def test_interrupted_at_any_batch_again_and_again_the_result_is_the_same(
-    temporal, pooling, task, precision, tmp_path, monkeypatch
+    block, pooling, task, precision, tmp_path, monkeypatch
 ):
-    trial, data = made(temporal, pooling, task, precision=precision), corpora()
+    trial, data = made(block, pooling, task, precision=precision), corpora()
     (tmp_path / "whole").mkdir()
     whole = summary(train(trial, data, tmp_path / "whole" / "checkpoint.pt", "cpu", quiet))
-    rng = np.random.default_rng(names("models").index(temporal))
+    rng = np.random.default_rng(names("models").index(block))
     genuine, left, interrupts, harmed = Items.batch, [0], 0, 0
 
     def batch(items, indices):
@@ -199,12 +199,12 @@ def diverged(trial, data, tmp_path):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("number", [0, 7, 19])
-@pytest.mark.parametrize("temporal", names("models"))
-def test_one_utterance_that_is_not_finite_ends_the_training_at_its_batch(tmp_path, temporal, number, value):
+@pytest.mark.parametrize("block", names("models"))
+def test_one_utterance_that_is_not_finite_ends_the_training_at_its_batch(tmp_path, block, number, value):
     data = corpora()
     bad = data | {"b": replace(data["b"], train=spoilt(data["b"].train, [number], value))}
     # Twelve steps draw 24 utterances of each corpus, 20 of them without repetition: the one is among them.
-    said = diverged(replace(made(temporal), normalise="none"), bad, tmp_path)
+    said = diverged(replace(made(block), normalise="none"), bad, tmp_path)
     step = int(said.partition("at step ")[2].partition(",")[0])
     assert step % 2 == 0  # corpus b's turn
     assert "learning rate 0.01" in said
@@ -229,9 +229,9 @@ def test_a_validation_that_is_not_finite_names_what_it_met(tmp_path, numbers, to
     assert said.endswith(f"logits not finite: {told}")
 
 
-@pytest.mark.parametrize("temporal", names("models"))
-def test_a_huge_learning_rate_ends_the_training(tmp_path, temporal):
-    said = diverged(made(temporal, learning_rate=1e30), corpora(), tmp_path)
+@pytest.mark.parametrize("block", names("models"))
+def test_a_huge_learning_rate_ends_the_training(tmp_path, block):
+    said = diverged(made(block, learning_rate=1e30), corpora(), tmp_path)
     assert "learning rate 1e+30" in said
     assert "at step 2," in said or "at step 3," in said
 
@@ -249,11 +249,11 @@ def test_a_weight_that_is_not_finite_is_noticed_with_the_next_loss(tmp_path, mon
             optimiser.param_groups[0]["params"][3].data[0] = value
 
     trial = made("tdnn")
-    assert [n for n, _ in loop._network(trial, corpora()).named_parameters()][3] == "temporal.layers.1.bias"
+    assert [n for n, _ in loop._network(trial, corpora()).named_parameters()][3] == "block.layers.1.bias"
     monkeypatch.setattr(torch.optim.Adam, "step", spoiling)
     said = diverged(trial, corpora(), tmp_path)
     assert ("after epoch 1, step 4," if step == 4 else f"at step {step + 1},") in said
-    assert "weights not finite: temporal.layers.1.bias" in said
+    assert "weights not finite: block.layers.1.bias" in said
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

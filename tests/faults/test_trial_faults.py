@@ -68,7 +68,7 @@ def test_a_trial_too_large_for_any_split_fails_and_the_next_one_goes_on(job, tri
     assert result["status"] == "failed"
     assert "single utterance" in result["error"]
     assert "asked for" in tracker.runs()[0].data.tags["error"]
-    assert one.run(job, trial_of("R", temporal="tdnn"))["status"] == "finished"
+    assert one.run(job, trial_of("R", block="tdnn"))["status"] == "finished"
 
 
 def test_a_worker_that_the_kernel_killed_for_memory_comes_back_with_smaller_parts(job, trial, monkeypatch):
