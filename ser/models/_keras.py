@@ -1,0 +1,18 @@
+"""How Keras starts a network, for the papers whose networks were written in it (000, 001)."""
+
+from torch import nn
+
+_WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def glorot(module: nn.Module) -> None:
+    """Set every linear and convolutional layer below ``module`` as Keras would: Glorot-uniform weights, zero biases.
+
+    Glorot & Bengio 2010, eq. 16: U(-a, a), a² = 6 / (fan in + fan out). torch's own start is about half as wide.
+    Recurrent layers are left alone: Keras starts their two kinds of weights differently.
+    """
+    for layer in module.modules():
+        if isinstance(layer, _WEIGHTED):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
