@@ -7,27 +7,26 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from pathlib import Path
 
 import numpy as np
-from matplotlib import get_data_path, rc_context
+from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap, to_hex
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw, ImageFont
+from numpy.typing import NDArray
 
+from ser import confusion
+from ser.confusion import INK  # in SVG it becomes the colour of the page's text
+from ser.confusion import confusion_png as confusion_png
 from ser.evidence import METRICS, Evidence, Scores, sign
 from ser.tables import Table
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
-INK = "#000000"  # in SVG it becomes the colour of the page's text
-BLUES: Colormap = LinearSegmentedColormap.from_list("blues", ["#f4f7fb", "#9ecae1", "#0072B2", "#013a5e"])
+BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
 
 
 @dataclass(frozen=True)
@@ -38,48 +37,6 @@ class Picture:
     caption: str
     png: bytes
     svg: str  # for inlining in HTML: no prologue, no address, text in the colour of the page
-
-
-def confusion_png(matrix: ArrayLike, classes: Sequence[str], title: str) -> bytes:
-    """A confusion matrix [classes, classes] (rows = truth) as PNG: counts and row percent, coloured by row percent.
-
-    Raises ValueError if the matrix does not fit the classes.
-    """
-    counts = np.asarray(matrix)
-    size = len(classes)
-    if counts.shape != (size, size):
-        raise ValueError(f"confusion matrix {counts.shape}; allowed: {(size, size)}; give one row per class")
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    # Without Matplotlib, whose texts take six times as long: every trial draws one per corpus.
-    (wide, high), left, top = (62, 54), 104, 50
-    width, height = left + wide * size + 14, top + high * size + 50
-    image = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(image)
-
-    def write(x: float, y: float, text: str, ink: str = INK, anchor: str = "mm") -> None:
-        align = "right" if anchor == "rm" else "center"
-        draw.multiline_text((x, y), text, ink, _font(), anchor, spacing=3, align=align)
-
-    write(width / 2, 25, title)
-    write(left + wide * size / 2, height - 13, "predicted")
-    for row, name in enumerate(classes):
-        write(left - 9, top + high * (row + 0.5), f"{name}\nn = {counts[row].sum()}", anchor="rm")
-        write(left + wide * (row + 0.5), height - 36, name)
-    for (row, column), part in np.ndenumerate(share):
-        x, y = left + wide * column, top + high * row
-        draw.rectangle((x, y, x + wide - 1, y + high - 1), to_hex(BLUES(float(part))))
-        text = f"{counts[row, column]}\n{100 * part:.0f} %"
-        write(x + wide / 2, y + high / 2, text, ink="#ffffff" if part > 0.5 else INK)
-    out = io.BytesIO()
-    image.save(out, "PNG", compress_level=1)
-    return out.getvalue()
-
-
-@cache
-def _font() -> ImageFont.FreeTypeFont:
-    """The one that Matplotlib brings along; laid out plainly, so that every machine gives the same bytes."""
-    path = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return ImageFont.truetype(path, 10, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
