@@ -9,6 +9,11 @@ import numpy.typing as npt
 import torch
 
 
+def example() -> dict[str, Any]:
+    """The paper's settings; the floor is ours."""
+    return {"rate_hz": 8000, "window": 512, "hop": 128, "floor": 1e-6}
+
+
 def width(settings: Mapping[str, Any]) -> int:
     """Bins per frame: window / 2 + 1."""
     return int(settings["window"]) // 2 + 1

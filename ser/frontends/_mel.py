@@ -1,0 +1,86 @@
+"""Mel scales and filterbanks: the triangles that log_mel, vggish_mel and mfcc weigh a spectrum with.
+
+Two families, which differ by far more than rounding: triangles in mel with peak 1 (HTK's scale, as TensorFlow and
+VGGish have them) and triangles in Hz with area 1 (Slaney's scale, as librosa has them).
+"""
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.sparse import csr_array
+
+Vector = npt.NDArray[np.float64]
+
+_SLANEY_BREAK_HZ, _SLANEY_BREAK_MEL, _SLANEY_STEP = 1000.0, 15.0, np.log(6.4) / 27  # linear below, logarithmic above
+
+
+def htk_mel(hz: npt.ArrayLike) -> Vector:
+    """2595 log10(1 + f / 700): paper 000, eq. 2. 1000 Hz is 999.99 mel."""
+    return np.asarray(2595 * np.log10(1 + np.asarray(hz, np.float64) / 700))
+
+
+def slaney_mel(hz: npt.ArrayLike) -> Vector:
+    """Slaney's Auditory Toolbox: 3 mel per 200 Hz below 1000 Hz (15 mel), then 27 mel for each factor of 6.4."""
+    f = np.asarray(hz, np.float64)
+    above = np.log(np.maximum(f, _SLANEY_BREAK_HZ) / _SLANEY_BREAK_HZ) / _SLANEY_STEP
+    return np.where(f < _SLANEY_BREAK_HZ, f * _SLANEY_BREAK_MEL / _SLANEY_BREAK_HZ, _SLANEY_BREAK_MEL + above)
+
+
+def slaney_hz(mel: npt.ArrayLike) -> Vector:
+    """The inverse of ``slaney_mel``."""
+    m = np.asarray(mel, np.float64)
+    above = _SLANEY_BREAK_HZ * np.exp(np.maximum(m - _SLANEY_BREAK_MEL, 0) * _SLANEY_STEP)
+    return np.where(m < _SLANEY_BREAK_MEL, m * _SLANEY_BREAK_HZ / _SLANEY_BREAK_MEL, above)
+
+
+def triangles(at: Vector, edges: Vector) -> Vector:
+    """Peak 1 at each inner edge, falling to 0 at its neighbours: [len(at), len(edges) - 2]."""
+    low, peak, high = edges[:-2], edges[1:-1], edges[2:]
+    rising, falling = (at[:, None] - low) / (peak - low), (high - at[:, None]) / (high - peak)
+    return np.maximum(0, np.minimum(rising, falling))
+
+
+@cache
+def htk_filters(rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float) -> Vector:
+    """Weights [fft // 2 + 1, mels]: triangles in HTK's mel, peak 1, nothing from 0 Hz (papers 000 and 002)."""
+    bins = np.linspace(0, rate_hz / 2, fft // 2 + 1)
+    weights = triangles(htk_mel(bins), np.linspace(htk_mel(low_hz), htk_mel(high_hz), mels + 2))
+    weights[0] = 0
+    return weights
+
+
+@cache
+def sparse_htk_filters(rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float) -> csr_array:
+    """The same, turned round to [mels, bins]: all but two weights of a bin are zero, which saves 99 of 100 products."""
+    return csr_array(htk_filters(rate_hz, fft, mels, low_hz, high_hz).T)
+
+
+@cache
+def slaney_filters(rate_hz: int, fft: int, mels: int) -> Vector:
+    """Weights [fft // 2 + 1, mels] from 0 Hz to half the rate: triangles in Hz, each of area 1 (librosa's default)."""
+    edges = slaney_hz(np.linspace(0, slaney_mel(rate_hz / 2), mels + 2))
+    weights = triangles(np.linspace(0, rate_hz / 2, fft // 2 + 1), edges)
+    return np.asarray(weights * 2 / (edges[2:] - edges[:-2]))
+
+
+@cache
+def hann(window: int, dtype: torch.dtype) -> torch.Tensor:
+    """Periodic Hann window."""
+    return torch.hann_window(window, dtype=dtype)
+
+
+def powers(samples: torch.Tensor, window: int, hop: int, fft: int) -> torch.Tensor:
+    """Squared magnitudes of the spectra of whole windows, no centring: [frames, fft // 2 + 1].
+
+    frames = 1 + (samples - window) // hop. Not ``torch.stft``, which cuts windows of ``fft`` samples, and so gives
+    fewer where fft is larger than window. A square root of it is faster than the magnitude of complex numbers.
+    """
+    frames = samples.unfold(0, window, hop) * hann(window, samples.dtype)
+    return squares(torch.fft.rfft(frames, n=fft))
+
+
+def squares(spectra: torch.Tensor) -> torch.Tensor:
+    """Squared magnitudes of complex numbers."""
+    return spectra.real.square().add_(spectra.imag.square())

@@ -1,0 +1,60 @@
+"""Mel scales and filterbanks against their printed values and librosa's."""
+
+import librosa
+import numpy as np
+import pytest
+import torch
+
+from ser.frontends import _mel
+
+
+@pytest.mark.parametrize(("hz", "mel"), [(0, 0.0), (700, 781.17), (1000, 999.99), (8000, 2840.02)])
+def test_htk_mel(hz, mel):
+    assert _mel.htk_mel(hz) == pytest.approx(mel, abs=0.005)
+    assert _mel.htk_mel(hz) == pytest.approx(librosa.hz_to_mel(hz, htk=True), abs=1e-9)
+
+
+@pytest.mark.parametrize(("hz", "mel"), [(0, 0.0), (200, 3.0), (1000, 15.0), (6400, 42.0)])
+def test_slaney_mel(hz, mel):
+    assert _mel.slaney_mel(hz) == pytest.approx(mel, abs=1e-12)
+    assert _mel.slaney_hz(mel) == pytest.approx(hz, abs=1e-9)
+    assert _mel.slaney_mel(hz) == pytest.approx(librosa.hz_to_mel(hz), abs=1e-9)
+
+
+@pytest.mark.parametrize(("rate_hz", "fft", "mels"), [(22050, 2048, 128), (16000, 512, 40)])
+def test_slaney_filters_are_librosas(rate_hz, fft, mels):
+    reference = librosa.filters.mel(sr=rate_hz, n_fft=fft, n_mels=mels, dtype=np.float64)
+    np.testing.assert_allclose(_mel.slaney_filters(rate_hz, fft, mels), reference.T, rtol=1e-9, atol=1e-15)
+
+
+BANKS = [(48000, 4096, 200, 20.0, 12000.0), (16000, 512, 64, 125.0, 7500.0)]
+
+
+@pytest.mark.parametrize("bank", BANKS)
+def test_htk_filters_are_straight_in_mel_from_0_to_1_to_0_and_overlap_by_half(bank):
+    rate_hz, fft, mels, low_hz, high_hz = bank
+    weights = _mel.htk_filters(*bank)
+    assert weights.shape == (fft // 2 + 1, mels)
+    edges = np.linspace(librosa.hz_to_mel(low_hz, htk=True), librosa.hz_to_mel(high_hz, htk=True), mels + 2)
+    bins = librosa.hz_to_mel(np.arange(1, fft // 2 + 1) * rate_hz / fft, htk=True)
+    for i in range(mels):
+        expected = np.interp(bins, edges[i : i + 3], [0, 1, 0], left=0, right=0)
+        np.testing.assert_allclose(weights[1:, i], expected, rtol=0, atol=1e-9)
+    inner = (bins > edges[1]) & (bins < edges[-2])
+    np.testing.assert_allclose(weights[1:][inner].sum(1), 1, atol=1e-9)
+    assert not weights[0].any()
+
+
+@pytest.mark.parametrize("bank", BANKS)
+def test_sparse_filters_are_the_dense_ones(bank):
+    np.testing.assert_array_equal(_mel.sparse_htk_filters(*bank).toarray(), _mel.htk_filters(*bank).T)
+
+
+def test_powers_are_of_each_whole_window_even_where_the_transform_is_longer():
+    wave = np.random.default_rng(0).standard_normal(1000)
+    powers = _mel.powers(torch.from_numpy(wave), 300, 77, 512).numpy()
+    assert powers.shape == (1 + (1000 - 300) // 77, 257)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(300) / 300)
+    for i, row in enumerate(powers):
+        expected = np.abs(np.fft.rfft(wave[i * 77 : i * 77 + 300] * window, 512)) ** 2
+        np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-12)
