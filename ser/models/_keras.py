@@ -1,7 +1,9 @@
-"""How Keras starts a network, for the papers whose networks were written in it (000, 001)."""
+"""What Keras does unasked, for papers whose networks were written in it (000, 001): its start and normalisation."""
 
 from torch import nn
 
+# Keras keeps .99 of its running moments at each step where torch would keep .9 (and calls .99 the momentum).
+MOMENTUM, EPSILON = 0.01, 1e-3
 _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 

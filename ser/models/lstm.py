@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pad_sequence
 
+GIVES = "frames"
+
 
 class Recurrent(nn.Module):
     """Frames [N, width] -> [N, outputs]; ``directions`` 2 adds an LSTM that reads each utterance backwards.
@@ -73,3 +75,8 @@ def _has_bfloat16(device: str) -> bool:
 def build(width: int, settings: Mapping[str, Any]) -> Recurrent:
     """Settings: prep_layers, prep_units, units, dropout."""
     return Recurrent(width, settings, directions=1)
+
+
+def example() -> tuple[int, dict[str, Any], int]:
+    """Width, small settings, and frames per utterance."""
+    return 6, {"prep_layers": 1, "prep_units": 5, "units": 4, "dropout": 0.5}, 9

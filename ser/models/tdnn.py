@@ -8,6 +8,8 @@ from torch import Tensor, arange, nn
 
 from ser.errors import BadInput
 
+GIVES = "frames"
+
 
 class TDNN(nn.Module):
     """Frames [N, width] -> [N, units], with zeros beyond both ends of an utterance so that its length is kept.
@@ -51,3 +53,8 @@ class TDNN(nn.Module):
 def build(width: int, settings: Mapping[str, Any]) -> TDNN:
     """Settings: units, layers, context, dropout."""
     return TDNN(width, settings)
+
+
+def example() -> tuple[int, dict[str, Any], int]:
+    """Width, small settings, and frames per utterance."""
+    return 6, {"units": 7, "layers": 3, "context": (-1, 0, 1), "dropout": 0.5}, 9

@@ -1,0 +1,100 @@
+"""VGGish with one more layer: paper 002, Table 2, after Hershey et al. 2017. Log-mel segments in, a vector each out.
+
+Six 3 × 3 convolutions, three dense layers down to the 128 of the public embedding, all with ReLU (the last one too:
+papers on VGGish leave that out, the released network has it), then ``units`` more.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d
+
+from ser import weights
+from ser.errors import BadInput
+from ser.models._images import images, with_channel
+
+GIVES = "segments"
+_POOLED = (True, True, False, True, False, True)  # the convolutions that a 2 × 2 pooling follows
+_SHRINKS = 2 ** sum(_POOLED)
+
+
+class Embedding(nn.Module):
+    """The public part: images [n, 1, segment, bands] -> [n, embedding]. Its keys are those of ``ser.weights``."""
+
+    def __init__(self, width: int, segment: int, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        filters = tuple(settings["filters"])
+        if len(filters) != len(_POOLED):
+            remedy = "give the channels of each, (64, 128, 256, 256, 512, 512) in the paper"
+            raise BadInput(str(filters), "vggish.filters", f"{len(_POOLED)} convolutions", remedy)
+        if width % _SHRINKS or segment % _SHRINKS:
+            allowed = f"multiples of {_SHRINKS}, for it is halved {sum(_POOLED)} times"
+            remedy = "change the front-end; the paper has 96 × 64"
+            raise BadInput(f"{segment} × {width}", "vggish (frames × bands of a segment)", allowed, remedy)
+        flat = filters[-1] * (segment // _SHRINKS) * (width // _SHRINKS)
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise((1, *filters)))
+        self.dense = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise((flat, *settings["fc"], settings["embedding"])))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, 1, segment, bands] -> [n, embedding]."""
+        for convolution, pooled in zip(self.convolutions, _POOLED, strict=True):
+            x = convolution(x)
+            x = (max_pool2d(x, 2) if pooled else x).relu()  # in either order the same, but this way on a quarter
+        x = x.permute(0, 2, 3, 1).flatten(1)  # channels last, as where the public weights were trained
+        for layer in self.dense:
+            x = layer(x).relu()
+        return x
+
+
+class VGGish(nn.Module):
+    """Frames [sum(lengths), width] -> [sum(lengths) / segment, units]."""
+
+    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.segment: int = settings["segment"]
+        self.vggish = Embedding(width, self.segment, settings)
+        self.last = nn.Linear(settings["embedding"], settings["units"])
+        self.outputs: int = settings["units"]
+        self.wanted: str = settings["weights"]
+        self.waiting = self.wanted != "random"
+        for layer in self.modules():  # He et al. 2015: with a narrower start the signal fades in ten ReLU layers
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                assert layer.bias is not None
+                nn.init.zeros_(layer.bias)
+
+    def start_from(self, path: Path) -> None:
+        """Take the embedding's weights from the file that ``settings["weights"]`` is the fingerprint of.
+
+        Raises BadInput for another file, and for one that does not hold them.
+        """
+        found = weights.fingerprint(path)
+        if found != self.wanted:
+            raise BadInput(found, str(path), f"the file of vggish.weights, {self.wanted}", "name that file")
+        shapes = {name: tuple(value.shape) for name, value in self.vggish.state_dict().items()}
+        self.vggish.load_state_dict(weights.load(path, shapes))
+        self.waiting = False
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths) / segment, outputs].
+
+        Raises BadInput where a length is no multiple of ``segment``.
+        """
+        assert not self.waiting, f"start_from() has not given the weights {self.wanted}"
+        x = with_channel(images(frames, lengths, self.segment, "vggish"))
+        out: Tensor = self.last(self.vggish(x)).relu()
+        return out
+
+
+def build(width: int, settings: Mapping[str, Any]) -> VGGish:
+    """Settings: segment, filters, fc, embedding, units, weights ("random", or a fingerprint for ``start_from``)."""
+    return VGGish(width, settings)
+
+
+def example() -> tuple[int, dict[str, Any], int]:
+    """Width, small settings, and frames per utterance: two segments."""
+    small = {"segment": 32, "filters": (3, 4, 5, 5, 6, 6), "fc": (8, 8), "embedding": 7, "units": 5}
+    return 16, small | {"weights": "random"}, 64
