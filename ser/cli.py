@@ -245,16 +245,14 @@ def sync(args: argparse.Namespace) -> int:
 def report(args: argparse.Namespace) -> int:
     """``ser report``."""
     from ser import collect, show
-    from ser import report as writer
+    from ser.finished import Options
     from ser.study import load_study
     from ser.track import Location, Tracker
 
     study = load_study(args.study)
     tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name)
-    results, grid = collect.collect(tracker, study, args.variant)
     folder = args.work / "reports" / study.name
-    curves = collect.best_curves(tracker, results, grid)
-    written = writer.write(results, grid, folder, args.ties, args.replicates, curves)
+    written = collect.report(tracker, study, folder, Options(args.ties, args.replicates), args.variant)
     print(written.markdown)
     show.console.print(f"written to {folder}: tables.md, tables.csv, tables.tex, report.html, figures")
     return 0

@@ -1,30 +1,46 @@
-"""From MLflow runs to the report's input: results with their predictions, and the grid they are part of.
+"""From MLflow runs to a report: finished runs with their predictions, what the study expects, and the files of both.
 
 MLflow's own objects of ten thousand runs fill a gigabyte, so they are looked at one by one, and little is kept of each.
 """
 
-import csv
-import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from operator import itemgetter
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ser import registry
+from ser import report as writer
 from ser.errors import BadInput
-from ser.evidence import SMALL, Grid, Integers, Result
+from ser.finished import Expected, Finished, Options, UsedCorpus
+from ser.report import Report
 from ser.study import Corpus, Study, part
 from ser.track import Tracker
 
-_AXES = ("corpora", "block", "pooling", "task", "seed")
+_SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a run's statement and metrics: params of these names, metrics that begin so; None = all."""
+
+    params: tuple[str, ...] | None = None
+    scores: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, report: Any) -> "Kept":
+        """What a file of ``ser/reports`` says that it reads."""
+        return cls(getattr(report, "PARAMS", None), getattr(report, "SCORES", None))
+
+
+_NOTHING = Kept((), ())
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is kept of a run. ``params``: its place in the grid; ``scores``: ``wa/<corpus>``, ``ua/<corpus>``."""
+    """What is kept of a run."""
 
     run_id: str
     trial_id: str
@@ -37,7 +53,7 @@ class Seen:
     scores: dict[str, float]
 
     @classmethod
-    def of(cls, run: Any) -> "Seen":
+    def of(cls, run: Any, kept: Kept) -> "Seen":
         """Of MLflow's run."""
         tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
         return cls(
@@ -48,8 +64,8 @@ class Seen:
             error=tags.get("error", ""),
             same_as=tags.get("same_as", ""),
             folder=run.info.artifact_uri,
-            params={k: params[k] for k in _AXES if k in params},
-            scores={k: v for k, v in metrics.items() if k.startswith(("wa/", "ua/"))},
+            params=dict(params) if kept.params is None else {k: params[k] for k in kept.params if k in params},
+            scores={k: v for k, v in metrics.items() if kept.scores is None or k.startswith(kept.scores)},
         )
 
 
@@ -59,8 +75,11 @@ class _Said:
 
     corpora: list[list[Any]] = field(default_factory=list)
     seeds: int = 1
+    mode: str = ""
+    count: int | None = None
     demo: bool = False
     params: dict[str, str] = field(default_factory=dict)
+    varied: set[str] = field(default_factory=set)  # settings in which the runs differ
     notes: str = "[]"
     fingerprints: dict[str, str] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
@@ -74,8 +93,10 @@ class _Said:
             self.grids[tags["grid"]] = json.loads(tags["grid"])
         grid = self.grids[tags["grid"]]
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
+        self.mode, self.count = grid.get("mode", ""), grid.get("count")
         self.demo |= tags.get("data") == "demo"
         if "classes" in params:  # else its worker died before it said more than a name
+            self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
             self.params, self.notes = params, tags.get("notes", "[]")
             self.fingerprints |= {k.removeprefix("fingerprint/"): v for k, v in tags.items() if k.startswith("finger")}
             self.versions.add(tags["code_version"])
@@ -84,32 +105,59 @@ class _Said:
         """For the report's notes."""
         if not self.params:
             return []
-        shown = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs")
-        settings = (f"{k} = {self.params[k] or 'none'}" for k in (*shown, "training.batch_size") if k in self.params)
+        shown = [k for k in _SETTINGS if k in self.params and k not in self.varied]
+        settings = (f"{k} = {self.params[k] or 'none'}" for k in shown)
         corpora = (f"{name} {print_}" for name, print_ in sorted(self.fingerprints.items()))
         said = f"settings: {', '.join(settings)}", f"corpora: {', '.join(corpora)}"
         return [*json.loads(self.notes), *said, f"code: {', '.join(sorted(self.versions))}"]
 
 
-def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[list[Result], Grid]:
-    """The finished results of one variant of ``study`` (see ``survey``), oldest first, and its grid.
+def report(
+    tracker: Tracker, study: Study, folder: Path, options: Options | None = None, variant: str | None = None
+) -> Report:
+    """Write the report of one variant of ``study`` (see ``survey``) into ``folder``, by its file of ser/reports.
 
-    Of several finished runs of one trial one counts, the same that counts for the runner; the notes say so.
+    Curves and files come from ``tracker``, whatever ``options`` say. Raises BadInput.
     """
-    runs, grid = survey(tracker, study, variant)
+    finished, expected = collect(tracker, study, variant)
+    told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
+    return writer.write(registry.find("reports", study.report).content(finished, expected, told), folder)
+
+
+def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[Iterator[Finished], Expected]:
+    """The finished runs of one variant of ``study`` (see ``survey``), oldest first, and what it expects.
+
+    The runs' predictions are fetched while one goes through them. Of several finished runs of one trial one counts, the
+    same that counts for the runner; the notes say so.
+    """
+    runs, expected = survey(tracker, study, variant, Kept.of(registry.find("reports", study.report)))
     finished: dict[str, list[Seen]] = {}
     for run in (r for r in runs if r.status == "FINISHED"):
         finished.setdefault(run.trial_id, []).append(run)
     doubled = [f"{found[0].title} ({len(found)} runs)" for found in finished.values() if len(found) > 1]
     if doubled:
         told = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
-        grid = replace(grid, notes=(*grid.notes, told))
-    counted = [found[0] for found in finished.values()]
-    return list(_results(tracker, counted, grid)), grid
+        expected = replace(expected, notes=(*expected.notes, told))
+    return _finished(tracker, [found[0] for found in finished.values()]), expected
 
 
-def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[list[Seen], Grid]:
-    """The runs of one variant (settings and corpora) of ``study``, oldest first, and its grid with failures and notes.
+def _finished(tracker: Tracker, runs: Sequence[Seen]) -> Iterator[Finished]:
+    texts = tracker.texts((r.folder for r in runs), "predictions.csv")
+    for run, text in zip(runs, texts, strict=True):
+        yield Finished(run.trial_id, run.run_id, run.title, run.params, run.scores, run.same_as, text)
+
+
+def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
+    """The text of an artifact in the run's own folder, or None if it has none of that name."""
+    if path not in {found.path for found in tracker.client.list_artifacts(run_id)}:
+        return None
+    return Path(tracker.client.download_artifacts(run_id, path)).read_text()
+
+
+def survey(
+    tracker: Tracker, study: Study, variant: str | None = None, kept: Kept = _NOTHING
+) -> tuple[list[Seen], Expected]:
+    """The runs of one variant (settings and corpora) of ``study``, oldest first, and what it expects, with failures.
 
     Without ``variant`` the one that was run last is taken; the notes name the others. Raises BadInput.
     """
@@ -125,94 +173,48 @@ def survey(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[
         if "superseded_by" in run.data.tags:
             said.superseded += 1
             continue
-        runs.append(Seen.of(run))
+        runs.append(Seen.of(run, kept))
         said.hear(run)
     if asked is not None and asked not in variants:
         raise BadInput(
             repr(variant), "--variant", ", ".join(v for v in variants if v) or "none yet", "name one of these"
         )
     others = [f"{v} ({n} runs)" for v, n in variants.items() if v and v != variant]
-    return runs, _grid(study, runs, said, others)
+    return runs, _expected(study, runs, said, others)
 
 
-def _grid(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[str]) -> Grid:
-    corpora = [_corpus(*name) for name in said.corpora or [[c.name, c.letter, c.tested] for c in study.corpora]]
+def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[str]) -> Expected:
+    used = [UsedCorpus(*named) for named in said.corpora or [[c.name, c.letter, c.tested] for c in study.corpora]]
     finished = {r.trial_id for r in runs if r.status == "FINISHED"}
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if said.superseded:
         notes.append(f"not counted: {said.superseded} runs whose trial another run finished (tag superseded_by)")
-    points = study.grid(corpora)
-    return Grid(
+    trials = trials_of(study, used, said.seeds)
+    return Expected(
         study=study.name,
         title=study.title,
-        letters={c.name: c.letter for c in corpora},
-        corpora=tuple(c.name for c in corpora),
-        train_only=tuple(c.name for c in corpora if not c.tested),
+        report=study.report,
         classes=tuple(said.params["classes"].split(",")) if said.params else study.classes,
-        blocks=_axis(points, "block"),
-        pooling=_axis(points, "pooling"),
-        task=_axis(points, "task"),
+        corpora=tuple(used),
+        mode=said.mode,
+        trials=tuple(trials),
+        count=len(trials) if said.count is None else said.count,
         seeds=tuple(range(said.seeds)),
-        points=tuple(points),
         demo=said.demo,
-        papers_own=bool(runs) and not said.demo and {c.name for c in corpora} <= {c.name for c in study.corpora},
+        papers_own=bool(runs) and not said.demo and {c.name for c in used} <= {c.name for c in study.corpora},
         notes=(*notes, *said.lines()),
         failures={r.title: r.error for r in runs if r.error and r.trial_id not in finished},
     )
 
 
-def _corpus(name: str, letter: str, tested: bool) -> Corpus:
-    return Corpus(name, letter, part(""), part("", test=0.1 if tested else ()))
+def trials_of(study: Study, used: Sequence[UsedCorpus], seeds: int) -> list[tuple[str, Mapping[str, Any]]]:
+    """Title, point and seed of every trial of the grid of ``study`` over these corpora."""
+    own = {(c.name, c.tested): c for c in study.corpora}
+    corpora = [own.get((c.name, c.tested)) or _corpus(c) for c in used]
+    by_name = {c.name: replace(c, letter=u.letter) for c, u in zip(corpora, used, strict=True)}
+    points = study.grid(corpora)
+    return [(study.trial(p, by_name, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
 
 
-def _axis(points: Sequence[dict[str, Any]], axis: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(p[axis] for p in points))
-
-
-def _results(tracker: Tracker, runs: Sequence[Seen], grid: Grid) -> Iterator[Result]:
-    number = {name: i for i, name in enumerate(grid.classes)}
-    known: dict[Any, Any] = {}  # the utterances and labels of a target, which its results share
-    texts = tracker.texts((r.folder for r in runs), "predictions.csv")
-    for run, text in zip(runs, texts, strict=True):
-        for target, uids, truth, predicted in _predictions(text, number):
-            yield Result(
-                trial_id=run.trial_id,
-                run_id=run.run_id,
-                corpora=tuple(run.params["corpora"].split(",")),
-                block=run.params["block"],
-                pooling=run.params["pooling"],
-                task=run.params["task"],
-                seed=int(run.params["seed"]),
-                target=target,
-                wa=run.scores[f"wa/{target}"],
-                ua=run.scores[f"ua/{target}"],
-                uids=known.setdefault(uids, uids),
-                truth=known.setdefault(truth.tobytes(), truth),
-                predicted=predicted,
-                same_as=run.same_as,
-            )
-
-
-def _predictions(text: str, number: dict[str, int]) -> Iterator[tuple[str, tuple[str, ...], Integers, Integers]]:
-    """Target, utterances, true and predicted class indices of a table of predictions; -1 is no class of the grid."""
-    rows = csv.reader(io.StringIO(text, newline=""))
-    chosen = itemgetter(*map(next(rows).index, ("corpus", "uid", "label", "predicted")))
-    by_target: dict[str, list[list[str]]] = {}
-    for target, *row in map(chosen, rows):
-        by_target.setdefault(target, []).append(row)
-    for target, found in by_target.items():
-        uids, *labels = zip(*sorted(found), strict=True)
-        truth, predicted = (np.array([number.get(name, -1) for name in side], SMALL) for side in labels)
-        yield target, uids, truth, predicted
-
-
-def best_curves(tracker: Tracker, results: Sequence[Result], grid: Grid) -> dict[str, list[float]]:
-    """Validation loss per epoch of the trial with the best UA on each target, by the trial's title."""
-    curves: dict[str, list[float]] = {}
-    for target in grid.targets:
-        here = [r for r in results if r.target == target]
-        if here:
-            best = max(here, key=lambda r: r.ua)
-            point = {"corpora": best.corpora, "block": best.block, "pooling": best.pooling, "task": best.task}
-            curves[grid.trial_title(point, best.seed)] = tracker.curve(best.run_id, "val/loss")
-    return curves
+def _corpus(used: UsedCorpus) -> Corpus:
+    return Corpus(used.name, used.letter, part(""), part("", test=0.1 if used.tested else ()))

@@ -6,7 +6,6 @@ Colours are those of Okabe and Ito, told apart by colour-blind readers too; conf
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -21,25 +20,14 @@ from numpy.typing import NDArray
 from ser import confusion
 from ser.confusion import INK  # in SVG it becomes the colour of the page's text
 from ser.confusion import confusion_png as confusion_png
-from ser.evidence import METRICS, Evidence, Scores, sign
-from ser.tables import Table
+from ser.content import Picture
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One drawing in two forms, with words for those who cannot see it."""
-
-    name: str  # file name without extension
-    caption: str
-    png: bytes
-    svg: str  # for inlining in HTML: no prologue, no address, text in the colour of the page
-
-
-def _matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
+def matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
     """Coloured cells with words on them; nan cells stay blank."""
     rows, columns = values.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
@@ -53,128 +41,92 @@ def _matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[st
         spine.set_visible(False)
 
 
-def ua_by_combination(evidence: Evidence) -> Picture:
-    """UA of every network over the combinations, one panel per target."""
-    grid, scores = evidence.grid, evidence.scores
-    figure = Figure(figsize=(9, 0.7 + 2.5 * len(scores)), layout="constrained")
-    panels = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
-    for axes, target in zip(panels, scores, strict=True):
-        _dots(axes, target, grid.blocks, grid.pooling, grid.task)
-        axes.set_xticks(range(len(target.combinations)), [grid.mix(c) for c in target.combinations])
-        axes.set_title(f"tested on {target.target} (n = {target.utterances})", loc="left", fontsize=10)
-        axes.set_ylabel("UA in %")
-    handles = [Line2D([], [], marker="o", ls="", color=_colour(i), label=b.upper()) for i, b in enumerate(grid.blocks)]
-    handles += [Line2D([], [], marker=_marker(i), ls="", color=INK, label=t) for i, t in enumerate(grid.task)]
-    for i, pooling in enumerate(grid.pooling):
-        handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
-    return _picture(
-        figure, "ua_by_combination", "Unweighted accuracy of every network, by the corpora it was trained on."
-    )
-
-
-def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
-    columns = len(scores.configurations)
-    for c, (block, pool, setup) in enumerate(scores.configurations):
-        values = 100 * scores.point["ua"][:, c]
-        seen = np.isfinite(values)
-        colour = _colour(blocks.index(block))
-        where = np.arange(len(values))[seen] + 0.7 * ((c + 0.5) / columns - 0.5)
-        fill = colour if pooling.index(pool) else "none"
-        axes.plot(where, values[seen], _marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
-    if not scores.utterances:
-        axes.set_yticks([])
-    axes.set_xlim(-0.6, len(scores.combinations) - 0.4)
-    for k in range(1, len(scores.combinations)):
-        axes.axvline(k - 0.5, color=INK, alpha=0.15, lw=0.7)
-    _light(axes, "y")
-
-
-def shares(table: Table, evidence: Evidence) -> Picture:
-    """Bars of Table 3 with their intervals, one panel per metric."""
-    figure = Figure(figsize=(9, 0.9 + 0.31 * len(evidence.grid.configurations)), layout="constrained")
-    panels = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
-    for axes, metric in zip(panels, METRICS, strict=True):
-        rows = [row for row in table.rows if row.metric == metric]
-        bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
-        for place, (_, cell) in enumerate(bars):
-            colour = _colour(place * len(evidence.grid.blocks) // len(bars))
-            value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))  # type: ignore[union-attr]
-            axes.barh(place, np.nan_to_num(value), color=colour, alpha=0.75, height=0.68)
-            axes.plot([low, high], [place, place], color=INK, lw=1.2, solid_capstyle="butt", marker="|", ms=5)
-        axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=9)
-        axes.invert_yaxis() if metric == METRICS[0] else None
-        axes.set_title(f"{metric.upper()}: best in % of {rows[0].n} of {rows[0].of} cases", loc="left", fontsize=10)
-        axes.set_xlim(left=0)
-        _light(axes, "x")
-    return _picture(figure, "shares", "How often each network is the best; lines are 95 % intervals.")
-
-
-def heat_map(evidence: Evidence) -> Picture:
-    """Mean UA over the networks, target by combination."""
-    grid = evidence.grid
-    mixes = list(dict.fromkeys(c for scores in evidence.scores for c in scores.combinations))
-    mixes.sort(key=lambda c: (len(c), [grid.corpora.index(name) for name in c]))
-    values = np.full((len(evidence.scores), len(mixes)), np.nan)
-    for row, scores in enumerate(evidence.scores):
-        for k, combination in enumerate(scores.combinations):
-            seen = scores.point["ua"][k][np.isfinite(scores.point["ua"][k])]
-            if seen.size:
-                values[row, mixes.index(combination)] = seen.mean()
-    figure = Figure(figsize=(9, 0.9 + 0.5 * len(values)), layout="constrained")
-    axes = figure.subplots()
-    words = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
-    _matrix(axes, _stretched(values), words, 9)
-    axes.set_xticks(range(len(mixes)), [grid.mix(c) for c in mixes], fontsize=9)
-    axes.set_yticks(range(len(values)), [s.target for s in evidence.scores], fontsize=9)
-    return _picture(
-        figure, "mean_ua", "Mean UA in % over the networks that are there; colours are stretched per target."
-    )
-
-
-def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row from 0.05 (its least) to 0.85 (its greatest); targets differ more than combinations do."""
-    out = np.full(values.shape, np.nan)
-    for row, line in enumerate(values):
-        seen = np.isfinite(line)
-        if seen.any():
-            low, width = line[seen].min(), np.ptp(line[seen])
-            out[row, seen] = 0.05 + 0.8 * (line[seen] - low) / width if width > 0 else 0.45
-    return out
-
-
 def learning_curves(
-    curves: Mapping[str, Sequence[float]], block_of: Mapping[str, str], blocks: Sequence[str]
+    curves: Mapping[str, Sequence[float]],
+    group_of: Mapping[str, str],
+    groups: Mapping[str, str],
+    quantity: str = "validation loss",
+    caption: str = "Validation loss of every trial.",
+    name: str = "curves",
 ) -> Picture:
-    """Validation loss per epoch of each trial, coloured by temporal block; ``block_of`` maps trial titles to blocks."""
+    """A quantity per epoch of each trial, coloured by group.
+
+    ``group_of`` maps names of curves to groups, ``groups`` these to what the legend calls them, in order.
+    """
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
-    for title, losses in curves.items():
-        colour = _colour(blocks.index(block_of[title])) if title in block_of else "#888888"
-        axes.plot(np.arange(1, len(losses) + 1), losses, color=colour, alpha=0.45, lw=0.9)
+    order = list(groups)
+    for title, values in curves.items():
+        shade = colour(order.index(group_of[title])) if title in group_of else "#888888"
+        axes.plot(np.arange(1, len(values) + 1), values, color=shade, alpha=0.45 if len(curves) > 2 else 1, lw=0.9)
     axes.set_xlabel("epoch")
-    axes.set_ylabel("validation loss")
-    handles = [Line2D([], [], color=_colour(i), label=block.upper()) for i, block in enumerate(blocks)]
+    axes.set_ylabel(quantity)
+    handles = [Line2D([], [], color=colour(i), label=label) for i, label in enumerate(groups.values())]
     axes.legend(handles=handles, frameon=False, fontsize=9)
-    _light(axes, "y")
-    return _picture(figure, "curves", "Validation loss of every trial.")
+    light(axes, "y")
+    return picture(figure, name, caption)
 
 
-def _colour(index: int) -> str:
+def share_charts(panels: Mapping[str, Mapping[str, float]], name: str, caption: str) -> Picture:
+    """Bars of shares, 0 … 1, side by side: title of the panel → name of the bar → share."""
+    most = max((len(bars) for bars in panels.values()), default=1)
+    figure = Figure(figsize=(9, 0.9 + 0.3 * most), layout="constrained")
+    for axes, (title, bars) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        values = [100 * value for value in bars.values()]
+        axes.barh(range(len(bars)), values, color=OKABE_ITO[0], alpha=0.75, height=0.68)
+        for place, value in enumerate(values):
+            axes.text(value, place, f" {value:.1f}", va="center", fontsize=8)
+        axes.set_yticks(range(len(bars)), list(bars), fontsize=9)
+        axes.set_ylim(most - 0.5, -0.5)
+        axes.set_xlim(0, 1.2 * max(values, default=1))
+        axes.set_title(f"{title}, %", loc="left", fontsize=10)
+        light(axes, "x")
+    return picture(figure, name, caption)
+
+
+def small_matrices(
+    lines: Mapping[str, Mapping[str, NDArray[np.float64]]], ticks: Sequence[str], name: str, caption: str
+) -> Picture:
+    """Small square matrices of shares, 0 … 1 (rows = truth): title of the line → name of the matrix → [n, n].
+
+    Shares that are not defined (nan) stay blank.
+    """
+    columns = max((len(found) for found in lines.values()), default=1)
+    figure = Figure(figsize=(9, 0.5 + 1.75 * len(lines)), layout="constrained")
+    panels = figure.subplots(len(lines), columns, squeeze=False)
+    for row, (title, found) in zip(panels, lines.items(), strict=True):
+        for axes, (called, shares) in zip(row, found.items(), strict=False):
+            words = [["" if np.isnan(v) else f"{v:.2f}" for v in line] for line in shares]
+            matrix(axes, shares, words, 8)
+            axes.set_aspect("equal")
+            axes.set_title(called, fontsize=9)
+            axes.set_xticks(range(len(ticks)), ticks, fontsize=7)
+            axes.set_yticks(range(len(ticks)), ticks if axes is row[0] else [""] * len(ticks), fontsize=7)
+        for axes in row[len(found) :]:
+            axes.set_visible(False)
+        row[0].set_ylabel(title, fontsize=8)
+    return picture(figure, name, caption)
+
+
+def colour(index: int) -> str:
+    """The colour of the group with this place."""
     return OKABE_ITO[index % len(OKABE_ITO)]
 
 
-def _marker(index: int) -> str:
+def marker(index: int) -> str:
+    """The shape of the group with this place."""
     return MARKERS[index % len(MARKERS)]
 
 
-def _light(axes: Axes, grid_axis: str) -> None:
+def light(axes: Axes, grid_axis: str) -> None:
+    """Only what helps reading: no frame above and to the right, a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid_axis, color=INK, alpha=0.12, lw=0.7)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
 
 
-def _picture(figure: Figure, name: str, caption: str) -> Picture:
+def picture(figure: Figure, name: str, caption: str) -> Picture:
+    """The figure in both forms; the same figure gives the same bytes."""
     _literal(figure)
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=130)

@@ -1,14 +1,13 @@
-"""Results → tables and figures in a folder: Markdown, CSV, LaTeX and one self-contained HTML page, written atomically.
+"""A report's content → files in a folder: Markdown, CSV, LaTeX and one self-contained HTML page, written atomically.
 
-Holes stay visible, every number says how many cases it rests on, and the paper's numbers stand beside ours only if the
-corpora are its own. What is computed here is layout; numbers come from ``ser.tables``.
+Holes stay visible, and every number says how many cases it rests on. What is computed here is layout; what is shown
+comes from a file of ``ser/reports``.
 """
 
 import csv
 import io
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +16,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ser import figures, published
-from ser.evidence import METRICS, Evidence, Grid, Result, Scores, gather
-from ser.metrics import confusion
-from ser.tables import HOLE, Cell, Row, Table, all_tables
-
-OTHER_CORPORA = "The corpora are not the paper's own, so its numbers are not shown."
-MADE_CORPORA = (
-    "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion; "
-)
-MADE_CORPORA += "the paper's numbers are not shown."
-BRIEF = ("table2", "table2_runs", "table3", "table4", "table5")  # tables for reading; the rest is for looking up
+from ser.confusion import confusion_png
+from ser.content import HOLE, Cell, Content, Printed, Row, Table
 
 
 @dataclass(frozen=True)
@@ -38,40 +28,27 @@ class Report:
     folder: Path
     files: tuple[Path, ...]
     done: int  # trials with all their results
-    expected: int  # trials of the grid
+    expected: int  # trials of the study
     notes: tuple[str, ...]
 
 
-def write(
-    results: Sequence[Result],
-    grid: Grid,
-    folder: Path,
-    ties: str = "fractional",
-    replicates: int = 1000,
-    curves: Mapping[str, Sequence[float]] | None = None,
-) -> Report:
-    """Write ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each file complete or absent.
-
-    ``results`` come oldest first: of two for one cell the first is kept. ``ties`` is "fractional" or "first".
-    ``replicates``: bootstrap resamples behind the 95 % intervals, 0 for none. ``curves``: trial title → validation loss
-    per epoch. Raises BadInput for an unknown tie rule or results that do not fit the grid's classes.
-    """
-    evidence = gather(results, grid, replicates)
-    tables = all_tables(evidence, ties)
-    notes = (*_said(evidence, replicates), *evidence.notes, *grid.notes)
-    pictures = _pictures(evidence, tables, curves)
-    text = markdown(evidence, tables, notes)
-    contents: dict[str, bytes] = {
+def write(content: Content, folder: Path) -> Report:
+    """Write ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent."""
+    text = markdown(content)
+    files: dict[str, bytes] = {
         "tables.md": text.encode(),
-        "tables.csv": long_form(tables, _beside(grid)).encode(),
-        "tables.tex": latex(evidence, tables).encode(),
-        "report.html": page(evidence, tables, notes, pictures).encode(),
-        **{f"{picture.name}.png": picture.png for picture in pictures},
-        **_confusion_files(evidence),
+        "tables.csv": long_form(content.tables).encode(),
+        "tables.tex": latex(content).encode(),
+        "report.html": page(content).encode(),
+        **{f"{picture.name}.png": picture.png for picture in content.pictures},
     }
+    for m in content.matrices:
+        if m.name:
+            title = f"{m.title}\n{m.heading}, n = {m.counts.sum()}"
+            files[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
     folder.mkdir(parents=True, exist_ok=True)
-    files = tuple(_put(folder / name, content) for name, content in contents.items())
-    return Report(text, folder, files, evidence.done, evidence.expected, notes)
+    written = tuple(_put(folder / name, data) for name, data in files.items())
+    return Report(text, folder, written, content.done, content.expected, content.notes)
 
 
 def _put(path: Path, content: bytes) -> Path:
@@ -81,127 +58,92 @@ def _put(path: Path, content: bytes) -> Path:
     return path
 
 
-# --- words ---
-
-
-def state(evidence: Evidence) -> str:
-    """``96 of 168 trials``."""
-    return f"{evidence.done} of {evidence.expected} trials"
-
-
-def missing(evidence: Evidence) -> str:
-    """``2 trials are missing``."""
-    count = len(evidence.holes)
-    return f"{count} trial{'s are' if count != 1 else ' is'} missing"
-
-
-def standing(grid: Grid) -> str:
-    """Whose corpora these are, and so whether the paper's numbers are shown."""
-    if grid.demo:
-        return MADE_CORPORA
-    if not grid.papers_own:
-        return OTHER_CORPORA
-    return "The corpora are the paper's own: its printed numbers stand below ours."
-
-
-def _said(evidence: Evidence, replicates: int) -> list[str]:
-    grid = evidence.grid
-    notes = []
-    if replicates:
-        notes.append(
-            f"Intervals: 95 % percentiles of {replicates} bootstrap resamples of the test utterances, paired within a "
-            "target; winners and shares, tied ones too, are counted anew in each. They do not cover what another seed "
-            "of the training would change, and as utterances of one speaker are alike, they are rather too narrow. "
-            "Resampling adds noise to the noise that is there, so it pulls shares of winners towards equal ones: an "
-            "interval of a share need not lie around it."
-        )
-    shared = sum(any(r.same_as for r in found) for s in evidence.scores for found in s.results.values())
-    if shared:
-        notes.append(
-            f"{shared} results are those of another trial: on one corpus, unified and multi are one training and tie."
-        )
-    cases = sum(len(s.combinations) for s in evidence.scores)
-    if _beside(grid) and cases != published.CASES:
-        notes.append(
-            f"Shares are counted over {cases} cases; the paper's, over {published.CASES}, used other corpora too."
-        )
-    return notes
-
-
-def _beside(grid: Grid) -> bool:
-    return grid.papers_own and not grid.demo
-
-
 # --- cells as text ---
 
 
-def number(cell: Cell, digits: int) -> str:
-    """Percent: ``58.8``; a hole is ``–``."""
-    return HOLE if np.isnan(cell.value) else _percent(cell.value, digits)
+def number(cell: Cell, table: Table) -> str:
+    """In the unit of the table: ``58.8``; a hole is ``–``."""
+    return HOLE if np.isnan(cell.value) else _shown(cell.value, table)
 
 
-def span(cell: Cell, digits: int) -> str:
-    """The interval in percent: ``[54.1, 63.2]``, or nothing if it is unknown."""
+def span(cell: Cell, table: Table) -> str:
+    """The interval: ``[54.1, 63.2]``, or nothing if it is unknown."""
     if np.isnan(cell.value) or np.isnan(cell.low):
         return ""
-    return f"[{_percent(cell.low, digits)}, {_percent(cell.high, digits)}]"
+    return f"[{_shown(cell.low, table)}, {_shown(cell.high, table)}]"
 
 
-def _percent(value: float, digits: int) -> str:
-    return f"{round(100 * value, digits) + 0.0:.{digits}f}"  # + 0.0: never "-0.0"
+def _shown(value: float, table: Table) -> str:
+    return f"{round(_scale(table) * value, table.digits) + 0.0:.{table.digits}f}"  # + 0.0: never "-0.0"
 
 
-def _text(cell: Cell | str | None, digits: int) -> str:
+def _scale(table: Table) -> int:
+    return 100 if table.unit == "%" else 1
+
+
+def _text(cell: Cell | str | None, table: Table) -> str:
     if isinstance(cell, Cell):
-        return f"{number(cell, digits)} {span(cell, digits)}".rstrip()
+        return f"{number(cell, table)} {span(cell, table)}".rstrip()
     return "" if cell is None else cell
 
 
 def _heads(table: Table) -> list[str]:
-    return ["Metric", "", *table.columns, f"n {table.counted}"]
+    counted = [f"n {table.counted}"] if table.counted else []
+    return [*_group(table, table.grouped), "", *table.columns, *counted]
 
 
-def _first(row: Row) -> list[str]:
-    return [row.metric.upper(), row.name]
+def _group(table: Table, text: str) -> list[str]:
+    """The text for the first column, if the table has one."""
+    return [text] if table.grouped else []
+
+
+def _first(table: Table, row: Row) -> list[str]:
+    return [*_group(table, row.metric.upper() if table.grouped == "Metric" else row.metric), row.name]
+
+
+def _count(table: Table, text: str) -> list[str]:
+    """The text for the last column, if the table counts something."""
+    return [text] if table.counted else []
 
 
 def _paper(table: Table, row: Row) -> list[str] | None:
     """The paper's cells for this row, if it prints any."""
-    found = [published.printed(table.key, row.metric, row.name, column) for column in table.columns]
-    if all(value is None for value in found):
+    if not row.paper:
         return None
-    return [f"{value:.{table.digits}f}" if isinstance(value, float) else value or "" for value in found]
+    shown = [_printed(value, table) for value in row.paper]
+    return shown + [""] * (len(table.columns) - len(shown))
+
+
+def _printed(value: Printed, table: Table) -> str:
+    return f"{value:.{table.digits}f}" if isinstance(value, float) else value or ""
 
 
 # --- Markdown ---
 
 
-def markdown(evidence: Evidence, tables: Sequence[Table], notes: Sequence[str]) -> str:
+def markdown(content: Content) -> str:
     """The tables for reading, as aligned pipe tables, then holes and notes."""
-    grid = evidence.grid
-    parts = [f"# {grid.title}", f"Study {grid.study} · {state(evidence)}", standing(grid)]
-    parts.append(f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing.")
-    for table in tables:
-        if table.key in BRIEF:
-            parts += [f"## {table.title}", table.explanation, _pipes(_heads(table), _lines(table, _beside(grid)))]
-    if evidence.holes:
-        lines = [[hole.title, ", ".join(hole.lacking), hole.error] for hole in evidence.holes]
-        parts += [
-            f"## {missing(evidence)}",
-            _pipes(["Trial", "not tested on", "last error"], lines),
-        ]
-    parts += ["## Notes", "\n".join(f"- {note}" for note in notes) or "None."]
-    if _beside(grid):
-        parts += ["## The paper's own inconsistencies", "\n".join(f"- {note}" for note in published.INCONSISTENCIES)]
+    parts = [f"# {content.title}", " · ".join([f"Study {content.study}", content.state, *content.badges])]
+    parts += [content.standing, content.legend]
+    for table in content.tables:
+        if table.brief:
+            parts += [f"## {table.title}", table.explanation, _pipes(_heads(table), _lines(table))]
+    if content.holes:
+        lines = [[hole.title, ", ".join(hole.lacking), hole.error] for hole in content.holes]
+        parts += [f"## {content.missing}", _pipes(["Trial", "not tested on", "last error"], lines)]
+    parts += ["## Notes", "\n".join(f"- {note}" for note in content.notes) or "None."]
+    if content.inconsistencies:
+        parts += ["## The paper's own inconsistencies", "\n".join(f"- {note}" for note in content.inconsistencies)]
     return "\n\n".join(parts) + "\n"
 
 
-def _lines(table: Table, beside: bool) -> list[list[str]]:
+def _lines(table: Table) -> list[list[str]]:
     lines = []
     for row in table.rows:
-        lines.append([*_first(row), *(_text(c, table.digits) for c in row.cells), f"{row.n} of {row.of}"])
-        if beside and (paper := _paper(table, row)):
-            lines.append(["", "paper", *paper, *[""] * (len(row.cells) - len(paper)), ""])
+        cells = [_text(c, table) for c in row.cells]
+        lines.append([*_first(table, row), *cells, *_count(table, f"{row.n} of {row.of}")])
+        if paper := _paper(table, row):
+            lines.append([*_group(table, ""), "paper", *paper, *_count(table, "")])
     return lines
 
 
@@ -215,26 +157,27 @@ def _pipes(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 # --- CSV ---
 
 
-def long_form(tables: Sequence[Table], beside: bool) -> str:
-    """One line per cell. Numbers, intervals and the paper's numbers are percent, unrounded; text cells are text."""
+def long_form(tables: Sequence[Table]) -> str:
+    """One line per cell. Shares, intervals and the paper's numbers are percent, unrounded; text cells are text."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["table", "metric", "row", "column", "value", "low", "high", "n", "of", "paper"])
     for table in tables:
         for row in table.rows:
-            name = row.name if table.key != "results" else " · ".join([row.name, *map(str, row.cells[:4])])
-            for column, cell in zip(table.columns, row.cells, strict=True):
+            name = " · ".join([row.name, *map(str, row.cells[: table.keys])])
+            paper = row.paper + (None,) * (len(row.cells) - len(row.paper))
+            counts = (row.n, row.of) if table.counted else ("", "")
+            for column, cell, value in zip(table.columns, row.cells, paper, strict=True):
                 if cell is not None:
-                    paper = published.printed(table.key, row.metric, row.name, column) if beside else None
-                    shown = "" if paper is None else paper
-                    writer.writerow([table.key, row.metric, name, column, *_plain(cell), row.n, row.of, shown])
+                    shown = "" if value is None else value
+                    writer.writerow([table.key, row.metric, name, column, *_plain(cell, table), *counts, shown])
     return out.getvalue()
 
 
-def _plain(cell: Cell | str) -> list[str]:
+def _plain(cell: Cell | str, table: Table) -> list[str]:
     if isinstance(cell, str):
         return [cell, "", ""]
-    return ["" if np.isnan(v) else f"{100 * v:.10g}" for v in (cell.value, cell.low, cell.high)]
+    return ["" if np.isnan(v) else f"{_scale(table) * v:.10g}" for v in (cell.value, cell.low, cell.high)]
 
 
 # --- LaTeX ---
@@ -255,6 +198,9 @@ _TEX = {
     "“": "``",
     "”": "''",
     "−": "$-$",
+    "•": r"$\bullet$",
+    "×": r"$\times$",
+    "±": r"$\pm$",
 }
 
 
@@ -267,28 +213,30 @@ def tex(text: str) -> str:
     return "".join(_TEX.get(letter, letter) for letter in text)
 
 
-def latex(evidence: Evidence, tables: Sequence[Table]) -> str:
+def latex(content: Content) -> str:
     r"""Plain tabulars for ``\input`` into any document, without a package; intervals stand below the numbers."""
     parts = ["% \\input this file; it needs no package. Percent, 95 % intervals below."]
-    parts.append(f"\\noindent {tex(standing(evidence.grid))} {tex(state(evidence))}.")
-    for table in tables:
-        if table.key in BRIEF and table.key != "table2_runs":
-            parts.append(_tabular(table, _beside(evidence.grid)))
+    parts.append(f"\\noindent {tex(content.standing)} {tex(content.state)}.")
+    parts += [_tabular(table) for table in content.tables if table.brief and table.typeset]
     return "\n\n".join(parts) + "\n"
 
 
-def _tabular(table: Table, beside: bool) -> str:
-    heads = [tex(head) for head in _heads(table)]
-    lines = [" & ".join(heads) + r" \\ \hline"]
+def _tabular(table: Table) -> str:
+    lines = [" & ".join(map(tex, _heads(table))) + r" \\ \hline"]
+    group = "& " if table.grouped else ""
+    end = r" & \\" if table.counted else r" \\"
     for row in table.rows:
-        shown = [number(c, table.digits) if isinstance(c, Cell) else c or "" for c in row.cells]
-        spans = [span(c, table.digits) if isinstance(c, Cell) else "" for c in row.cells]
-        lines.append(" & ".join(map(tex, [*_first(row), *shown, f"{row.n} of {row.of}"])) + r" \\")
+        shown = [number(c, table) if isinstance(c, Cell) else c or "" for c in row.cells]
+        spans = [span(c, table) if isinstance(c, Cell) else "" for c in row.cells]
+        cells = [*_first(table, row), *shown, *_count(table, f"{row.n} of {row.of}")]
+        lines.append(" & ".join(map(tex, cells)) + r" \\")
         if any(spans):
-            lines.append(" & & " + " & ".join(rf"{{\tiny {tex(s)}}}" if s else "" for s in spans) + r" & \\")
-        if beside and (paper := _paper(table, row)):
-            lines.append(r" & \textit{paper} & " + " & ".join(tex(p) for p in paper) + r" & \\")
-    body, layout = "\n".join(lines), f"ll{'r' * len(table.columns)}r"
+            small = " & ".join(rf"{{\tiny {tex(s)}}}" if s else "" for s in spans)
+            lines.append(f" {group}& {small}{end}")
+        if paper := _paper(table, row):
+            lines.append(rf" {group}\textit{{paper}} & " + " & ".join(map(tex, paper)) + end)
+    body = "\n".join(lines)
+    layout = f"{'ll' if table.grouped else 'l'}{'r' * len(table.columns)}{'r' if table.counted else ''}"
     return (
         "\\begin{table}[htbp]\n\\scriptsize\\setlength{\\tabcolsep}{2pt}\n"
         f"\\caption{{{tex(table.title)}. {tex(table.explanation)}}}\n"
@@ -297,71 +245,10 @@ def _tabular(table: Table, beside: bool) -> str:
     )
 
 
-# --- figures ---
-
-
-def _pictures(
-    evidence: Evidence, tables: Sequence[Table], curves: Mapping[str, Sequence[float]] | None
-) -> list[figures.Picture]:
-    if not any(scores.utterances for scores in evidence.scores):
-        return []
-    shares = next(table for table in tables if table.key == "table3")
-    found = [figures.ua_by_combination(evidence), figures.heat_map(evidence), figures.shares(shares, evidence)]
-    if curves:
-        grid = evidence.grid
-        blocks = {grid.trial_title(point, seed): point["block"] for point in grid.points for seed in grid.seeds}
-        found.append(figures.learning_curves(curves, blocks, grid.blocks))
-    return found
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """The confusion matrix of the best network of a target, summed over its seeds."""
-
-    target: str
-    metric: str
-    title: str
-    counts: np.ndarray[Any, np.dtype[np.int64]]
-    runs: tuple[str, ...]
-
-
-def _matrices(evidence: Evidence) -> Iterator[Matrix]:
-    grid = evidence.grid
-    for scores in evidence.scores:
-        for metric in METRICS:
-            if best := scores.best(metric, range(len(scores.combinations))):
-                found = scores.results[best[0]]
-                counts = sum(confusion(r.truth, r.predicted, len(grid.classes)) for r in found)
-                yield Matrix(scores.target, metric, _title(grid, scores, best[0]), np.asarray(counts), _runs(found))
-
-
-def _title(grid: Grid, scores: Scores, cell: tuple[int, int]) -> str:
-    block, pooling, task = scores.configurations[cell[1]]
-    return grid.trial_title(
-        {"corpora": scores.combinations[cell[0]], "block": block, "pooling": pooling, "task": task}, 0
-    )
-
-
-def _runs(results: Sequence[Result]) -> tuple[str, ...]:
-    return tuple(result.run_id for result in results)
-
-
-def _confusion_files(evidence: Evidence) -> dict[str, bytes]:
-    files = {}
-    for matrix in _matrices(evidence):
-        safe = re.sub(r"[^\w-]+", "_", matrix.target)
-        place = evidence.grid.targets.index(matrix.target) + 1  # two names may become one when made safe
-        title = f"{matrix.title}\n{matrix.target}: best {matrix.metric.upper()}, n = {matrix.counts.sum()}"
-        files[f"confusion_{place}_{safe}_{matrix.metric}.png"] = figures.confusion_png(
-            matrix.counts, evidence.grid.classes, title
-        )
-    return files
-
-
 # --- HTML ---
 
 
-def page(evidence: Evidence, tables: Sequence[Table], notes: Sequence[str], pictures: Sequence[figures.Picture]) -> str:
+def page(content: Content) -> str:
     """The report as one page without any address: styles, figures and tables are all inside."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -371,31 +258,21 @@ def page(evidence: Evidence, tables: Sequence[Table], notes: Sequence[str], pict
         lstrip_blocks=True,
     )
     environment.globals.update(number=number, span=span, is_number=lambda cell: isinstance(cell, Cell))
-    grid = evidence.grid
     return environment.get_template("report.html.j2").render(
-        grid=grid,
-        evidence=evidence,
-        state=state(evidence),
-        missing=missing(evidence),
-        standing=standing(grid),
+        content=content,
+        strays={t: error for t, error in content.failures.items() if t not in {h.title for h in content.holes}},
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        brief=[_view(table, _beside(grid)) for table in tables if table.key in BRIEF],
-        rest=[_view(table, False) for table in tables if table.key not in BRIEF],
-        pictures=pictures,
-        matrices=list(_matrices(evidence)),
-        notes=notes,
-        inconsistencies=published.INCONSISTENCIES if _beside(grid) else (),
-        strays={
-            title: error for title, error in grid.failures.items() if title not in {h.title for h in evidence.holes}
-        },
+        brief=[_view(table) for table in content.tables if table.brief],
+        rest=[_view(table) for table in content.tables if not table.brief],
     )
 
 
-def _view(table: Table, beside: bool) -> dict[str, Any]:
-    """A table for the template: head and lines of (row, paper's cells, whether a new metric or target opens)."""
+def _view(table: Table) -> dict[str, Any]:
+    """A table for the template: head and lines of (row, names, paper's cells, whether a new metric or name opens)."""
     lines = []
     for place, row in enumerate(table.rows):
         before = table.rows[place - 1] if place else None
         opens = before is None or before.metric != row.metric or (not row.metric and before.name != row.name)
-        lines.append((row, _paper(table, row) if beside else None, opens))
+        first = [*_group(table, _first(table, row)[0] if opens else ""), row.name]
+        lines.append((row, first, _paper(table, row), opens))
     return {"table": table, "heads": _heads(table), "lines": lines}

@@ -6,13 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ser import collect as collecting
 from ser import trial as one
-from ser.collect import best_curves, collect
 from ser.errors import BadInput
-from ser.evidence import gather
+from ser.finished import Options
 from ser.plan import resolve
+from ser.reports._evidence import gather
+from ser.reports.proportions import best_curves, grid_of, results_of
 from ser.track import Tracker
 from ser.trial import job_of
+
+
+def collect(tracker, study, variant=None):
+    """Results on the grid of paper 003."""
+    finished, expected = collecting.collect(tracker, study, variant)
+    grid = grid_of(expected)
+    return list(results_of(finished, grid)), grid
 
 
 @pytest.fixture
@@ -124,7 +133,56 @@ def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
 def test_curves_are_of_the_best_trial_of_each_target(tracker, job, study, trial_of):
     one.run(job, trial_of("R"))
     results, grid = collect(tracker, study)
-    ((title, curve),) = best_curves(tracker, results, grid).items()
+    ((title, curve),) = best_curves(results, grid, tracker.curve).items()
     history = tracker.client.get_metric_history(results[0].run_id, "val/loss")
     assert curve == [m.value for m in history]
     assert title == trial_of("R").title
+
+
+def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
+    trial = trial_of("T+R", task="multi")
+    one.run(job, trial)
+    finished, expected = collecting.collect(tracker, study)
+    (run,) = finished
+    assert (expected.count, len(expected.trials), expected.mode) == (24, 24, "")
+    assert run.title == trial.title
+    assert run.title in dict(expected.trials)
+    assert dict(expected.trials)[run.title] == {
+        "corpora": ("tess", "ravdess"), "block": "lstm", "pooling": "mean", "task": "multi", "seed": 0
+    }  # fmt: skip
+    assert list(run.predictions.columns[:4]) == ["corpus", "uid", "label", "predicted"]
+    assert set(run.params) == {"corpora", "block", "pooling", "task", "seed"}
+    assert all(name.startswith(("wa/", "ua/")) for name in run.scores)
+
+
+def test_a_report_that_names_nothing_is_given_all(tracker, job, study, trial_of, monkeypatch):
+    trial = trial_of("R")
+    one.run(job, trial)
+    monkeypatch.setattr(collecting.Kept, "of", lambda report: collecting.Kept())
+    run = next(collecting.collect(tracker, study)[0])
+    assert run.params.items() >= trial.params().items()
+    assert run.scores.keys() >= {"wa/ravdess", "val/loss", "epochs"}
+
+
+def test_the_report_is_written_by_the_file_that_the_study_names(tracker, job, study, trial_of, tmp_path):
+    one.run(job, trial_of("R"))
+    written = collecting.report(tracker, study, tmp_path / "report", Options(replicates=2))
+    assert (written.done, written.expected) == (2, 24)
+    assert "curves.png" in {path.name for path in written.files}
+    with pytest.raises(BadInput, match="proportions"):
+        collecting.report(tracker, replace(study, report="unknown"), tmp_path / "report")
+
+
+def test_files_of_a_run_are_read_where_they_are(tracker, job, trial_of):
+    one.run(job, trial_of("R"))
+    run = next(iter(tracker.finished().values()))
+    assert collecting._file(tracker, run.info.run_id, "statement.json").startswith("{")
+    assert collecting._file(tracker, run.info.run_id, "none.json") is None
+
+
+def test_settings_in_which_runs_differ_are_not_told_as_one(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    one.run(job, trial_of("T+R", learning_rate=0.5))
+    (told,) = [note for note in collect(tracker, study)[1].notes if note.startswith("settings:")]
+    assert "learning_rate" not in told
+    assert "training.max_epochs = 2" in told

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from experiments.interaffection import study
-from ser import figures, published, report
+from ser import published, report
+from ser.content import Cell, Content, Row, Table
 from ser.errors import BadInput
-from ser.evidence import Grid, Result
 from ser.metrics import confusion, ua, wa
-from ser.report import tex, write
+from ser.report import tex
+from ser.reports import proportions
+from ser.reports._evidence import Grid, Result
 
 OWN = ("iemocap", "tess", "ravdess", "customer")
 
@@ -56,6 +58,10 @@ def results_of(grid, utterances=40):
             yield Result(*ids, *where, wa(counts), ua(counts), uids, truth, predicted)
 
 
+def write(results, grid, folder, ties="fractional", replicates=1000, curves=None):
+    return report.write(proportions.arranged(results, grid, ties, replicates, curves), folder)
+
+
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     grid = make_grid(papers_own=True)
@@ -66,7 +72,7 @@ def full(tmp_path_factory):
 @pytest.fixture
 def undrawn(monkeypatch):
     """Without figures, which take most of the time."""
-    monkeypatch.setattr(report, "_pictures", lambda *_: [])
+    monkeypatch.setattr(proportions, "_pictures", lambda *_: [])
 
 
 def test_everything_is_written_and_nothing_half(full):
@@ -238,16 +244,59 @@ def test_a_second_report_replaces_the_first(tmp_path, undrawn):
     assert "24 of 24 trials" in (tmp_path / "report.html").read_text()
 
 
-def test_confusion_picture():
-    picture = figures.confusion_png([[3, 1], [0, 0]], ("a$b$", "b"), "title")
-    assert picture.startswith(b"\x89PNG")
-    assert picture == figures.confusion_png(np.array([[3, 1], [0, 0]]), ("a$b$", "b"), "title")
-    with pytest.raises(ValueError, match="one row per class"):
-        figures.confusion_png([[1, 2]], ("a", "b"), "title")
+PERCENT = Table("key", "Title", "Why.", ("A", "B"), ())
 
 
 def test_number_and_interval_as_text():
-    cell = report.Cell(0.588, 0.541, 0.632)
-    assert f"{report.number(cell, 1)} {report.span(cell, 1)}" == "58.8 [54.1, 63.2]"
-    assert report.number(report.Cell(-1e-9), 1) == "0.0"
-    assert report.number(report.Cell(float("nan")), 1) == "–"
+    cell = Cell(0.588, 0.541, 0.632)
+    assert f"{report.number(cell, PERCENT)} {report.span(cell, PERCENT)}" == "58.8 [54.1, 63.2]"
+    assert report.number(Cell(-1e-9), PERCENT) == "0.0"
+    assert report.number(Cell(float("nan")), PERCENT) == "–"
+    plain = replace(PERCENT, unit="", digits=3)
+    assert f"{report.number(cell, plain)} {report.span(cell, plain)}" == "0.588 [0.541, 0.632]"
+
+
+def small(**changes):
+    """A report of two tables: one that counts nothing and is in no unit, one to look up."""
+    first = Row("", "loss", (Cell(0.32, 0.3, 0.34), "text"), paper=(0.5,))
+    tables = (
+        replace(PERCENT, key="plain", unit="", digits=2, grouped="", brief=True, rows=(first,)),
+        replace(PERCENT, key="rest", counted="runs", grouped="Trial", rows=(Row("a", "b", (None, Cell(0.5)), 1, 2),)),
+    )
+    content = Content("small", "A small study", "Ours.", False, "A = a", 1, 1, 1, tables, ())
+    return replace(content, **changes)
+
+
+def test_a_table_without_groups_and_counts_has_no_columns_for_them(tmp_path):
+    done = report.write(small(), tmp_path)
+    assert [line.split() for line in done.markdown.splitlines() if line.startswith("|")] == [
+        ["|", "|", "A", "|", "B", "|"],
+        ["|-------|-------------------|------|"],
+        ["|", "loss", "|", "0.32", "[0.30,", "0.34]", "|", "text", "|"],
+        ["|", "paper", "|", "0.50", "|", "|"],
+    ]
+    rows = list(csv.reader(io.StringIO((tmp_path / "tables.csv").read_text())))
+    assert rows[1:] == [
+        ["plain", "", "loss", "A", "0.32", "0.3", "0.34", "", "", "0.5"],
+        ["plain", "", "loss", "B", "text", "", "", "", "", ""],
+        ["rest", "a", "b", "B", "50", "", "", "1", "2", ""],
+    ]
+    (block,) = (tmp_path / "tables.tex").read_text().split(r"\begin{tabular}")[1:]
+    assert block.startswith("{lrr}")
+    assert r" & {\tiny [0.30, 0.34]} &  \\" in block
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<th>Trial</th>") == 1
+    assert page.count('<td class="count') == 1
+
+
+def test_errors_of_trials_that_are_there_are_shown_apart(tmp_path):
+    report.write(small(failures={"a <trial>": "died", "b": "lost"}), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Failures of trials that are not missing" in page
+    assert "a &lt;trial&gt;" in page
+
+
+def test_badges_are_facts_at_the_top(tmp_path):
+    done = report.write(small(badges=("mode paper",)), tmp_path)
+    assert "Study small · 1 of 1 trials · mode paper" in done.markdown
+    assert "<span>mode paper</span>" in (tmp_path / "report.html").read_text()

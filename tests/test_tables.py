@@ -10,11 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.interaffection import study
-from ser import evidence, tables
+from ser import content
+from ser.content import Cell
 from ser.errors import BadInput
-from ser.evidence import Grid, Result, accuracies, gather, resamples
 from ser.metrics import confusion, ua, wa
-from ser.tables import (
+from ser.reports import _evidence as evidence
+from ser.reports import _tables as tables
+from ser.reports._evidence import Grid, Result, accuracies, gather, resamples
+from ser.reports._tables import (
     all_tables,
     best_results,
     configuration_shares,
@@ -80,7 +83,7 @@ def values(row):
 
 
 def test_doctests():
-    assert doctest.testmod(tables).failed == 0
+    assert doctest.testmod(tables).failed == doctest.testmod(content).failed == 0
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1), st.sampled_from(tables.TIES))
@@ -144,7 +147,7 @@ def test_one_training_counted_twice_is_not_a_tie_but_shares_the_case():
     row = best_results(evidence).rows[0]
     assert row.cells[:3] == ("A", "-", "LSTM")
     assert row.cells[9] == "0"
-    assert row.cells[8] == tables.Cell(0, 0, 0)
+    assert row.cells[8] == Cell(0, 0, 0)
     assert [values(r)[0] for r in configuration_table(evidence).rows[:2]] == [0.25, 0.5]
 
 
@@ -236,7 +239,7 @@ def test_no_result_is_a_grid_of_holes():
     evidence = gather([], make_grid(), 10)
     assert (evidence.done, evidence.expected) == (0, 8)
     for table in all_tables(evidence):
-        assert all(np.isnan(cell.value) for row in table.rows for cell in row.cells if isinstance(cell, tables.Cell))
+        assert all(np.isnan(cell.value) for row in table.rows for cell in row.cells if isinstance(cell, Cell))
 
 
 # --- resampling ---

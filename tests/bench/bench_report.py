@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from ser.evidence import accuracies, resamples
 from ser.metrics import confusion, ua, wa
+from ser.reports._evidence import accuracies, resamples
 
 
 def main() -> None:
