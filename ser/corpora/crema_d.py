@@ -2,7 +2,8 @@
 
 Cao et al. (2014), github.com/CheyneyComputerScience/CREMA-D. The recordings alone give the acted emotion.
 With ``processedResults/tabulatedVotes.csv`` beside them every vote is kept in ``votes``, one entry per vote, its rater
-named by what was shown: ``voice``, ``face`` or ``av`` (both).
+named by what was shown: ``voice``, ``face`` or ``av`` (both). With the setting ``ties``, made for clips of several
+emotions (Pho et al. 2020), ``votes`` are the winners that the label is counted from instead.
 """
 
 import csv
@@ -26,7 +27,9 @@ FILES = "wav named like 1001_DFA_ANG_XX.wav (actor, sentence, emotion, level)"
 FOLDER = "AudioWAV and the tables beside it"
 # "acted": what the actor was asked for. "voice": the most frequent vote of those who only listened.
 # "pooled3": the most frequent among the winners of voice, face and both, as in the multi-label literature.
-SETTINGS: dict[str, Value] = {"label_source": "acted"}
+# "ties": clips of several winners are kept, under the alphabetically first, and ``votes`` are what counts for the
+# label: the winners of each row that ``label_source`` looks at, none where it is "acted".
+SETTINGS: dict[str, Value] = {"label_source": "acted", "ties": False}
 EXPECTED_SPEAKERS = 91
 NAME = re.compile(
     r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)\Z",
@@ -37,16 +40,20 @@ SHOWN = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's s
 COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"", "filename", *"adfhns"}}
 MOST_VOTES = 1000  # of one label for one clip; some ten people saw each
 Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes per label
+Pairs = tuple[tuple[str, str], ...]  # (what was shown, label)
 
 
 def expected(settings: Mapping[str, Any]) -> dict[str, int]:
-    """Utterances per label of the release; fewer for the voted labels, which tied clips lack."""
+    """Utterances per label of the release; fewer for the voted labels, which tied clips lack where ties are refused."""
     counts = {
-        "acted": (1271, 1271, 1271, 1271, 1087, 1271),
-        "voice": (986, 547, 645, 353, 3897, 370),
-        "pooled3": (1010, 978, 864, 1207, 2246, 499),
+        ("acted", False): (1271, 1271, 1271, 1271, 1087, 1271),
+        ("acted", True): (1271, 1271, 1271, 1271, 1087, 1271),
+        ("voice", False): (986, 547, 645, 353, 3897, 370),
+        ("voice", True): (1153, 684, 793, 431, 4011, 370),
+        ("pooled3", False): (1010, 978, 864, 1207, 2246, 499),
+        ("pooled3", True): (1195, 1188, 1023, 1223, 2314, 499),
     }
-    return dict(zip(LABELS.values(), counts[_label_source(settings)], strict=True))
+    return dict(zip(LABELS.values(), counts[_label_source(settings), _ties(settings)], strict=True))
 
 
 def find(folder: Path) -> Path | None:
@@ -58,24 +65,18 @@ def find(folder: Path) -> Path | None:
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
     corpus = settings.get("name", "crema_d")
-    source = _label_source(settings)
+    source, ties = _label_source(settings), _ties(settings)
     found, refused = _tree.recordings(root, NAME, FILES)
     tables = _tables(root)
-    sex, votes = _sexes(tables, refused), _votes(tables, refused)
-    if source != "acted" and not votes:
-        raise BadInput(
-            f"no usable tabulatedVotes.csv below {root}",
-            f"crema_d label_source {source}",
-            "a folder with processedResults/tabulatedVotes.csv",
-            "run `git lfs pull` in the clone, or set label_source to acted",
-        )
+    sex, votes = _sexes(tables, refused), _votes(root, tables, source, refused)
     utterances = []
     for path, name in found:
         clip, actor, sentence, emotion, level = name.groups()
         level = "XX" if level == "X" else level  # 1040_ITH_SAD_X in clones older than October 2022
         heard = votes.get(f"{clip}_{level}", {})
-        winners = [LABELS[emotion]] if source == "acted" else _winners(heard, source)
-        if len(winners) != 1:
+        counted = _counted(heard, source)
+        winners = [LABELS[emotion]] if source == "acted" else _most(Counter(label for _, label in counted))
+        if not winners or (len(winners) > 1 and not ties):
             reason = f"{source} votes tie: {', '.join(winners)}" if winners else f"no {source} votes in the table"
             refused.append(Refusal(str(path), reason))
             continue
@@ -85,12 +86,10 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 corpus=corpus,
                 path=str(path),
                 speaker=f"{corpus}/{actor}",
-                label_raw=emotion if source == "acted" else winners[0],
+                label_raw=emotion if source == "acted" else ":".join(winners),
                 label=winners[0],
                 sex=sex.get(actor, ""),
-                votes=tuple(
-                    (shown, label) for shown in SHOWN.values() for label in heard.get(shown, Counter()).elements()
-                ),
+                votes=counted if ties else _every(heard),
                 sentence=sentence,
                 intensity=LEVELS[level],
                 language="en",
@@ -99,11 +98,29 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     return _tree.listing(utterances, refused)
 
 
+def counted_votes(root: Path, settings: Mapping[str, Any], refused: list[Refusal] | None = None) -> dict[str, Pairs]:
+    """For each clip of the vote table what ``load`` gives as its ``votes`` with ``ties``; recordings are not needed.
+
+    Lines that are no votes are added to ``refused``. Raises BadInput where there is no usable table.
+    """
+    told = [] if refused is None else refused
+    source = _label_source(settings)
+    votes = _votes(root, _tables(root), source, told)
+    return {clip: _counted(heard, source) for clip, heard in votes.items()}
+
+
 def _label_source(settings: Mapping[str, Any]) -> str:
     source = settings.get("label_source", SETTINGS["label_source"])
     if source not in ("acted", "voice", "pooled3"):
         raise BadInput(repr(source), "crema_d label_source", "acted, voice, pooled3", "name one of these")
     return str(source)
+
+
+def _ties(settings: Mapping[str, Any]) -> bool:
+    ties = settings.get("ties", SETTINGS["ties"])
+    if not isinstance(ties, bool):
+        raise BadInput(repr(ties), "crema_d ties", "True, False", "write one of these")
+    return ties
 
 
 def _tables(folder: Path) -> dict[str, Path]:
@@ -139,7 +156,7 @@ def _sexes(tables: Mapping[str, Path], refused: list[Refusal]) -> dict[str, str]
     return {actor: sex for actor, sex in initials.items() if sex in ("F", "M")}
 
 
-def _votes(tables: Mapping[str, Path], refused: list[Refusal]) -> Votes:
+def _votes(root: Path, tables: Mapping[str, Path], source: str, refused: list[Refusal]) -> Votes:
     votes: Votes = {}
     path = tables.get("tabulatedvotes.csv")
     for line, row in _rows(path, refused) if path else ():
@@ -153,17 +170,28 @@ def _votes(tables: Mapping[str, Path], refused: list[Refusal]) -> Votes:
             continue
         # The authors write -1 for "no value"; Counter.elements() passes over what is not positive.
         votes.setdefault(row["filename"], {})[shown] = Counter(counts)
+    if source != "acted" and not votes:
+        raise BadInput(
+            f"no usable tabulatedVotes.csv below {root}",
+            f"crema_d label_source {source}",
+            "a folder with processedResults/tabulatedVotes.csv",
+            "run `git lfs pull` in the clone, or set label_source to acted",
+        )
     return votes
 
 
-def _winners(heard: Mapping[str, Counter[str]], source: str) -> list[str]:
-    """All labels with the most votes, sorted."""
-    if source == "voice":
-        return _most(heard.get("voice", Counter()))
-    return _most(Counter(label for votes in heard.values() for label in _most(votes)))
+def _every(heard: Mapping[str, Counter[str]]) -> Pairs:
+    return tuple((shown, label) for shown in SHOWN.values() for label in heard.get(shown, Counter()).elements())
+
+
+def _counted(heard: Mapping[str, Counter[str]], source: str) -> Pairs:
+    """The winners of each row that the label is counted from."""
+    rows = {"acted": (), "voice": ("voice",), "pooled3": tuple(SHOWN.values())}[source]
+    return tuple((shown, label) for shown in rows for label in _most(heard.get(shown, Counter())))
 
 
 def _most(votes: Counter[str]) -> list[str]:
+    """All labels with the most votes, sorted."""
     top = max(votes.values(), default=0)
     return sorted(label for label, count in votes.items() if count == top > 0)
 

@@ -3,7 +3,8 @@
 Busso et al. (2008), sail.usc.edu/iemocap. Labels stand in ``dialog/EmoEvaluation/<dialogue>.txt``. The letter in
 ``Ses01F`` says who wore the motion-capture markers; who speaks is the last letter, as in ``Ses01F_impro01_M003``.
 A turn without majority among its raters (``xxx``) has the label "unknown"; ``votes`` holds every judgement of C-E, C-F
-and C-M raters, several of one rater included.
+and C-M raters, several of one rater included: those who listened, and the speakers on themselves. Of them ``ser.votes``
+makes label sets.
 """
 
 import re
@@ -26,6 +27,8 @@ SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 10
 NAME = re.compile(r"/(Ses0(\d)[FM]_([^/]+)_([FM])\d{3})\Z", re.ASCII)
 LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*", re.ASCII)
+# Emotions end at a tab or at the comment in parentheses, which may hold tabs and semicolons itself.
+VOTE_LINE = re.compile(r"(C-[EFM]\w*):?\s*([^(\t]*)", re.ASCII)
 TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)", re.ASCII)
 
 
@@ -122,13 +125,12 @@ def _read_labels(path: Path, turns: dict[str, _Turn], refused: list[Refusal]) ->
                 refused.append(Refusal(place, f"{found[1]} is labelled before, in {turns[found[1]].source}"))
             else:
                 turns[found[1]] = _Turn(found[2], votes, place)
-        elif line.startswith(("C-E", "C-F", "C-M")):
-            rater, *rest = line.split("\t", 2)  # the comment that ends the line may hold tabs and semicolons
-            for word in filter(None, map(str.strip, rest[0].split(";") if rest else ())):
+        elif found := VOTE_LINE.match(line):
+            for word in filter(None, map(str.strip, found[2].split(";"))):
                 if word.lower() in WORDS:
-                    votes.append((rater.rstrip(": "), WORDS[word.lower()]))
+                    votes.append((found[1], WORDS[word.lower()]))
                 else:
-                    refused.append(Refusal(place, f"unknown emotion {word!r} of rater {rater.rstrip(': ')}"))
+                    refused.append(Refusal(place, f"unknown emotion {word!r} of rater {found[1]}"))
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

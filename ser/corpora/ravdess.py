@@ -19,20 +19,24 @@ from ser.study import Value
 TITLE = "RAVDESS"
 FILES = "wav named MM-VV-EE-II-SS-RR-AA.wav"
 FOLDER = "Actor_01 … Actor_24"
-SETTINGS: dict[str, Value] = {"channels": ("speech",)}
-EXPECTED_SPEAKERS = 24  # actor 18 did not sing
+# "actors": two digits each as in the file names, () for all.
+SETTINGS: dict[str, Value] = {"channels": ("speech",), "actors": ()}
+EXPECTED_SPEAKERS = 24
+NO_SONG = "18"  # the actor who did not sing
 NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4]))\Z", re.ASCII)
 CHANNELS = {"01": "speech", "02": "song"}
+ACTORS = tuple(f"{number:02d}" for number in range(1, 25))
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 
 
 def expected(settings: Mapping[str, Any]) -> dict[str, int]:
     """Utterances per label of the release: per actor 4 neutral and 8 of each other emotion; songs lack two emotions."""
     counts = dict.fromkeys(LABELS.values(), 0)
+    actors = set(_actors(settings))
     for channel in _channels(settings):
-        actors, absent = (24, ()) if channel == "speech" else (23, ("disgust", "surprise"))
+        voices, absent = (actors, ()) if channel == "speech" else (actors - {NO_SONG}, ("disgust", "surprise"))
         for label in counts:
-            counts[label] += 0 if label in absent else actors * (4 if label == "neutral" else 8)
+            counts[label] += 0 if label in absent else len(voices) * (4 if label == "neutral" else 8)
     return {label: count for label, count in counts.items() if count}
 
 
@@ -42,9 +46,9 @@ def find(folder: Path) -> Path | None:
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
-    """Audio-only recordings of the wanted ``channels``. Raises BadInput for an unknown channel."""
+    """Audio-only recordings of the wanted ``channels`` and ``actors``. Raises BadInput for others than there are."""
     corpus = settings.get("name", "ravdess")
-    channels = _channels(settings)
+    channels, actors = _channels(settings), _actors(settings)
     found, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
@@ -53,7 +57,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
             refused.append(
                 Refusal(str(path), f"modality {modality}: the sound of a video, the same take as an 03 file")
             )
-        elif CHANNELS[channel] in channels:
+        elif CHANNELS[channel] in channels and actor in actors:
             utterances.append(
                 Utterance(
                     uid=f"{corpus}/{stem}",
@@ -74,10 +78,24 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
 
 
 def _channels(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    channels = tuple(settings.get("channels", SETTINGS["channels"]))
+    channels = _several(settings, "channels")
     if not channels or not set(channels) <= {"speech", "song"}:
         raise BadInput(repr(channels), "ravdess channels", "speech, song", "name one or both")
     return channels
+
+
+def _actors(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    # On the command line 10 is a number, unlike 01.
+    actors = tuple(f"{a:02d}" if type(a) is int else a for a in _several(settings, "actors")) or ACTORS
+    if not set(actors) <= set(ACTORS):
+        raise BadInput(repr(actors), "ravdess actors", f"{ACTORS[0]} … {ACTORS[-1]}", "name some of these, or none")
+    return actors
+
+
+def _several(settings: Mapping[str, Any], name: str) -> tuple[Any, ...]:
+    """A setting of several values, of which one may stand alone."""
+    given = settings.get(name, SETTINGS[name])
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

@@ -7,9 +7,11 @@ import pytest
 
 from ser.corpora import crema_d
 from ser.errors import BadInput
-from ser.manifest import Listing
+from ser.manifest import Listing, Refusal
 from ser.scan import scan
+from ser.votes import label_sets, statistics, tied
 
+CLASSES = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
 VOTES = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"\n'
 
 
@@ -97,6 +99,68 @@ def test_pooling_counts_winners_not_votes(tmp_path: Path) -> None:
     assert labels(found) == {"1001_DFA_HAP_XX": "neutral"}
 
 
+def test_ties_are_kept_with_the_winners_as_votes(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_DIS_XX", "1002_DFA_HAP_XX"], TIED)
+    found = crema_d.load(root, {"label_source": "voice", "ties": True})
+    (u,) = found.utterances
+    assert (u.label, u.label_raw) == ("angry", "angry:disgust")
+    assert u.votes == (("voice", "angry"), ("voice", "disgust"))
+    assert [r.reason for r in found.refused] == ["no voice votes in the table"]  # nobody judged the other clip
+    (u,) = crema_d.load(root, {"label_source": "pooled3", "ties": True}).utterances
+    assert u.votes == (
+        ("voice", "angry"),
+        ("voice", "disgust"),
+        ("face", "disgust"),
+        ("av", "disgust"),
+        ("av", "sad"),
+    )
+    assert (u.label, u.label_raw) == ("disgust", "disgust")
+
+
+def test_ties_leave_acted_labels_alone(tmp_path: Path) -> None:
+    root = clone(tmp_path, ["1001_DFA_DIS_XX"], TIED)
+    (u,) = crema_d.load(root, {"ties": True}).utterances
+    assert (u.label, u.votes) == ("disgust", ())
+    with pytest.raises(BadInput, match="True, False"):
+        crema_d.load(root, {"ties": "yes"})
+
+
+# Per clip the rows of voice, face and both as A D F H N S, and the label set that paper 000 makes of them.
+PAPER = {
+    "1001_DFA_ANG_XX": (((9, 0, 0, 0, 1, 0), (0, 6, 0, 0, 4, 0), (8, 1, 0, 0, 0, 0)), ("angry",)),
+    "1001_DFA_DIS_XX": (((0, 5, 0, 0, 5, 0), (0, 7, 0, 0, 1, 0), (0, 3, 0, 0, 4, 0)), ("neutral", "disgust")),
+    "1001_DFA_FEA_XX": (((0, 0, 9, 0, 1, 0), (0, 0, 0, 0, 9, 1), (0, 1, 0, 0, 2, 9)), ("neutral", "fear", "sad")),
+    "1001_DFA_HAP_XX": (((3, 3, 3, 0, 3, 0), (0, 0, 0, 0, 0, -1), (0, 0, 0, 0, 0, 0)), CLASSES[:4]),
+}
+
+
+def test_label_sets_of_the_multi_label_literature(tmp_path: Path) -> None:
+    rows = "".join(
+        f'"{shown}00001",{",".join(map(str, counts))},"{clip}",10,0.5,"-"\n'
+        for clip, (table, _) in PAPER.items()
+        for shown, counts in enumerate(table, start=1)
+    )
+    root = clone(tmp_path, list(PAPER), rows)
+    settings = {"label_source": "pooled3", "ties": True}
+    found = crema_d.load(root, settings)
+    expected = {clip: emotions for clip, (_, emotions) in PAPER.items()}
+    sets = label_sets(found.utterances, CLASSES, {})
+    assert {uid.removeprefix("crema_d/"): emotions for uid, emotions in sets.items()} == expected
+    # The tables alone tell the same.
+    told: list[Refusal] = []
+    table = root / "processedResults/tabulatedVotes.csv"
+    table.write_text(table.read_text() + '"7",1,1,1,1,1,1,"x",1,1,"A"\n')
+    votes = crema_d.counted_votes(root / "processedResults", settings, told)
+    assert {clip: tied(pairs, "", CLASSES, {}) for clip, pairs in votes.items()} == expected
+    assert [r.reason for r in told] == ["not a line of vote counts"]
+    assert statistics(sets.values(), CLASSES).types == {1: 1, 2: 1, 3: 1, 4: 1}
+
+
+def test_voted_labels_need_the_table(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="git lfs pull"):
+        crema_d.counted_votes(clone(tmp_path, ["1001_DFA_ANG_XX"]), {"label_source": "voice"})
+
+
 def test_tables_that_are_pointers_are_told(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_ANG_XX"], "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
     found = crema_d.load(root, {})
@@ -137,6 +201,11 @@ def test_full_release() -> None:
     assert sum(crema_d.expected({}).values()) == 7442
     assert crema_d.expected({})["neutral"] == 1087
     assert sum(crema_d.expected({"label_source": "voice"}).values()) == 7442 - 644
+    for source in ("voice", "pooled3"):
+        refused = crema_d.expected({"label_source": source})
+        kept = crema_d.expected({"label_source": source, "ties": True})
+        assert sum(kept.values()) == 7442
+        assert all(kept[label] >= count for label, count in refused.items())
 
 
 def test_miniature(tmp_path: Path) -> None:
@@ -154,6 +223,9 @@ def test_miniature(tmp_path: Path) -> None:
     assert {u.uid: u.label for u in pooled.utterances}["crema_d/1001_DFA_ANG_XX"] == "disgust"
     assert pooled.fingerprint != acted.fingerprint
     voice = scan("crema_d", "crema_d", folder, {"label_source": "voice"}, tmp_path / "cache")
+    both = scan("crema_d", "crema_d", folder, {"label_source": "voice", "ties": True}, tmp_path / "cache")
+    assert len(both.utterances) == len(voice.utterances) + 1
+    assert both.fingerprint != voice.fingerprint
     told = {Path(r.what).stem: r.reason for r in voice.refused}
     assert told["1001_DFA_ANG_XX"] == "voice votes tie: angry, disgust"
     assert told["1002_IEO_DIS_HI"] == "no voice votes in the table"

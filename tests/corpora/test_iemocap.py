@@ -11,6 +11,7 @@ from ser.corpora import iemocap
 from ser.labels import IEMOCAP
 from ser.manifest import Listing, Utterance
 from ser.scan import scan
+from ser.votes import tied
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 
@@ -74,6 +75,41 @@ def test_votes_keep_every_rater_and_every_label(tmp_path: Path) -> None:
         ("C-M1", "happy"),
     )
     assert (u.label, u.label_raw) == ("unknown", "xxx")
+
+
+CLASSES = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
+MERGE = {"excited": "happy", "frustrated": "angry"}
+
+
+@pytest.mark.parametrize(
+    ("code", "lines", "emotions"),
+    [
+        # No majority among those who listened; the speaker on herself decides nothing, and three emotions tie.
+        ("xxx", "C-E2:\tAnger;\t()\nC-E3:\tSadness;\t()\nC-E4:\tNeutral;\t()\n", ("neutral", "angry", "sad")),
+        ("xxx", "C-E2:\tAnger; Sadness;\t()\nC-E3:\tExcited;\t()\nC-F1:\tSadness;\t(tired)\n", ("sad",)),
+        ("oth", "C-E2:\tOther;\t(relief)\nC-E3:\tOther;\t()\nC-E4:\tSurprise;\t()\n", ("surprise",)),
+        ("oth", "C-E2:\tOther;\t()\nC-E3:\tOther;\t()\n", ()),
+        # Two words of one rater are two votes, and frustration is anger: 3 to 2 against the consensus.
+        ("neu", "C-E2:\tAnger; Frustration;\t()\nC-E3:\tNeutral;\t()\nC-E4:\tNeutral;\t()\nC-M1:\tAnger;\t()\n",
+         ("angry",)),
+        ("hap", "", ("happy",)),
+        ("xxx", "", ()),
+    ],
+)  # fmt: skip
+def test_label_sets_of_the_multi_label_literature(
+    tmp_path: Path, code: str, lines: str, emotions: tuple[str, ...]
+) -> None:
+    name = "Ses02F_impro05_F003"
+    u = only(release(tmp_path, "Ses02F_impro05", turn(name, code, lines), [name]))
+    assert tied(u.votes, u.label, CLASSES, MERGE) == emotions
+
+
+def test_votes_between_blanks_and_lines_without_any(tmp_path: Path) -> None:
+    name = "Ses01F_impro01_F000"
+    block = "C-E2: Anger; Sadness; (a; Fear)\nC-E3:\t\t()\nC-E4:\t;\t()\nC-F1:\tNeutral\nC-F2:\tNeutral? (no)\n"
+    found = release(tmp_path, "Ses01F_impro01", turn(name, "xxx", block), [name])
+    assert only(found).votes == (("C-E2", "angry"), ("C-E2", "sad"), ("C-F1", "neutral"))
+    assert [r.reason for r in found.refused] == ["unknown emotion 'Neutral?' of rater C-F2"]
 
 
 def test_votes_stay_with_their_turn(tmp_path: Path) -> None:
