@@ -76,5 +76,5 @@ def build(width: int, settings: Mapping[str, Any]) -> CNN2D:
 
 def example() -> tuple[int, dict[str, Any], int]:
     """Width, small settings, and frames per utterance."""
-    settings = {"filters": (3, 4), "kernel": 3, "dense": (6, 5), "dropout": 0.5, "frames": 14, "init": "glorot"}
+    settings = {"filters": (4, 5), "kernel": 3, "dense": (16, 12), "dropout": 0.5, "frames": 14, "init": "glorot"}
     return 12, settings, 14
