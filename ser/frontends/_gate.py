@@ -20,7 +20,7 @@ _FULL = (_FREQUENCY_GRADIENT + 1) ** 2 * (_TIME_GRADIENT + 1) ** 2  # sum of the
 _RANGE_DB = 80.0  # levels further below the loudest count as that far below
 # Where neither signal nor noise comes above that range, both levels are equal, and equal is not below; without this
 # margin rounding would decide whether the bins above 8 kHz of a recording made at 16 kHz are muted.
-_TIE_DB = 1e-4
+_TIE_DB = 1e-9
 
 
 def reduce_noise(wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -46,8 +46,8 @@ def _spectra(samples: npt.NDArray[np.float64]) -> torch.Tensor:
 
 
 def _decibels(power: torch.Tensor) -> torch.Tensor:
-    levels = 10 * power.clamp(min=1e-40).log10()
-    return levels.clamp(min=float(levels.max()) - _RANGE_DB)
+    levels: torch.Tensor = 10 * power.clamp(min=1e-40).log10()
+    return torch.maximum(levels, levels.max() - _RANGE_DB)
 
 
 def _smoothed(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
@@ -57,10 +57,17 @@ def _smoothed(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
     """
     counts = np.pad(mask.astype(np.uint8), ((_TIME_GRADIENT,) * 2, (_FREQUENCY_GRADIENT,) * 2))
     for _ in range(2):
-        rows, columns = len(counts) - _TIME_GRADIENT, counts.shape[1] - _FREQUENCY_GRADIENT
-        boxed = sum(counts[i : i + rows] for i in range(_TIME_GRADIENT + 1))
-        counts = np.asarray(sum(boxed[:, i : i + columns] for i in range(_FREQUENCY_GRADIENT + 1)), np.uint8)
+        counts = _boxed(_boxed(counts, _TIME_GRADIENT).T, _FREQUENCY_GRADIENT).T
     return counts
+
+
+def _boxed(counts: npt.NDArray[np.uint8], gradient: int) -> npt.NDArray[np.uint8]:
+    """Sums of ``gradient`` + 1 rows that follow each other."""
+    rows = len(counts) - gradient
+    total = counts[:rows].copy()
+    for i in range(1, gradient + 1):
+        total += counts[i : i + rows]
+    return total
 
 
 def _inverse(spectrum: torch.Tensor, samples: int) -> npt.NDArray[np.float64]:

@@ -87,7 +87,7 @@ def _of_length(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> np
 
 def _scaled(logarithm: npt.NDArray[np.float64], settings: Mapping[str, Any]) -> npt.NDArray[np.float64]:
     if settings["scale"] == "none":
-        return logarithm + np.log(float(settings["floor"]))
+        return np.asarray(logarithm + np.log(float(settings["floor"])))
     if settings["scale"] not in _SCALE:
         raise _unknown("scale", settings, _SCALE)
     axis = 1 if settings["scale"] == "frame" else None
