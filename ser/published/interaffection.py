@@ -4,7 +4,7 @@ da Silva, Filho, de Souza, "Interaffection of Multiple Datasets with Neural Netw
 Tables 2 to 5. Numbers are percent as printed; rows and columns bear the names that ``ser.tables`` gives them.
 """
 
-Printed = float | str
+from ser.published._cells import Printed, Tables, cell
 
 TABLE_2_COLUMNS = ("Comb.", "Task", "Temp.", "Pooling", "Best", "Single temp.", "Single pooling", "Single", "Gain")
 TABLE_3_COLUMNS = ("LSTM μ", "LSTM μσ²", "BLSTM μ", "BLSTM μσ²", "TDNN μ", "TDNN μσ²")
@@ -12,7 +12,7 @@ TABLE_4_COLUMNS = ("LSTM", "BLSTM", "TDNN", "μ", "μσ²", "unified", "multi")
 TABLE_5_COLUMNS = ("customer", "iemocap", "ravdess", "tess")
 
 # (table, metric) → row → cells; "" is a cell that cannot be. Gains: 8.3 and 18.8 are in the text, the rest follows.
-_CELLS: dict[tuple[str, str], tuple[tuple[str, ...], dict[str, tuple[Printed, ...]]]] = {
+_CELLS: Tables = {
     ("table2", "wa"): (
         TABLE_2_COLUMNS,
         {
@@ -89,7 +89,4 @@ def printed(table: str, metric: str, row: str, column: str) -> Printed | None:
     >>> printed("table3", "wa", "multi", "TDNN μσ²")
     25.0
     """
-    columns, rows = _CELLS.get((table, metric), ((), {}))
-    if row not in rows or column not in columns:
-        return None
-    return rows[row][columns.index(column)] if rows[row][columns.index(column)] != "" else None
+    return cell(_CELLS, table, metric, row, column)
