@@ -24,6 +24,7 @@ def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]
 study = Study(
     name="interaffection",
     title="Interaffection of Multiple Datasets with Neural Networks in Speech Emotion Recognition",
+    report="proportions",
     corpora=(
         # Sections (sessions) 3/1/1 as in the paper's 4.2; which ones: ours.
         Corpus("iemocap", "I", part("iemocap"), part("sessions", train=("1", "2", "3"), val=("4",), test=("5",))),
@@ -35,6 +36,7 @@ study = Study(
     other_corpora=SPEAKERS,
     classes=("happy", "angry", "neutral", "sad"),  # 4.1
     merge=(),  # (("excited", "happy"),) counts IEMOCAP's excited as happy; the paper does not mention it
+    labels="one",
     front_end=part("log_stft", rate_hz=8000, window=512, hop=128, floor=1e-6),  # 4.2; floor: ours
     normalise="train",  # ours
     augmentation=(  # the kinds are 4.2's; ranges and seeds: ours
@@ -55,12 +57,18 @@ study = Study(
         weight_decay=1e-5,  # used in the paper, value unstated: ours
         clip_norm=10.0,
         batch_size=16,  # ours
+        batches="corpus",
         bucket_pool=16,  # ours
         steps_per_epoch=100,
         max_epochs=500,  # ours, a bound only
         patience_epochs=20,
         min_improvement=0.002,
+        keep="best",
+        watch=(),
+        loss="cross_entropy",
         class_weights="inverse",
+        optimiser="adam",
+        epsilon=1e-8,
         precision="float32",  # ours
     ),
     points=points,

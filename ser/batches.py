@@ -53,6 +53,21 @@ class Frames(Sequence[Tensor]):
         start = np.cumsum(self.length) - self.length
         return Frames((self.joined(range(len(self))).to(device),), np.zeros_like(start), start, self.length)
 
+    @classmethod
+    def joint(cls, several: Sequence["Frames"]) -> "Frames":
+        """All items of several, one after another; nothing is copied."""
+        before = np.cumsum([0, *(len(f.blocks) for f in several)])
+        block = np.concatenate([f.block + n for f, n in zip(several, before, strict=False)])
+        start, length = (np.concatenate([getattr(f, name) for f in several]) for name in ("start", "length"))
+        return cls([b for f in several for b in f.blocks], block, start, length)
+
+    def cut(self, frames: int) -> "Frames":
+        """Every item as items of ``frames`` frames, which its length must be a multiple of; nothing is copied."""
+        parts = self.length // frames
+        within = np.concatenate([np.arange(n) for n in parts]) if len(parts) else np.zeros(0, np.int64)
+        start = np.repeat(self.start, parts) + within * frames
+        return Frames(self.blocks, np.repeat(self.block, parts), start, np.full_like(start, frames))
+
     @property
     def nbytes(self) -> int:
         """Size of all items in bytes."""
@@ -63,6 +78,7 @@ class Frames(Sequence[Tensor]):
 class Items:
     """Labelled features of one corpus and side: ``features[i]`` float32 [frames_i, width], ``labels`` int64 [items].
 
+    Where an item may have several labels, they are float32 [items, classes], 1 for each that it has.
     Labels are on the training device; features are there too, or in mapped memory where they do not fit.
     """
 
@@ -98,6 +114,18 @@ class Items:
             total += torch.stack([frames.sum(0), frames.square().sum(0)]).cpu()
         return total / int(self.lengths().sum())
 
+    @classmethod
+    def pooled(cls, several: Sequence["Items"]) -> "Items":
+        """All items of several corpora, one corpus after another."""
+        (first, *others) = several
+        if not others:
+            return first
+        features: Sequence[Tensor] = [x for items in several for x in items.features]
+        if all(isinstance(items.features, Frames) for items in several):
+            features = Frames.joint([items.features for items in several if isinstance(items.features, Frames)])
+        names = tuple(name for items in several for name in items.names)
+        return cls("pooled", names, features, torch.cat([items.labels for items in several]))
+
     def batch(self, indices: Sequence[int]) -> "Batch":
         """The chosen items as one batch, in the given order."""
         lengths = torch.tensor(self._lengths[list(indices)], device=self.labels.device)
@@ -107,7 +135,7 @@ class Items:
 
 @dataclass(frozen=True)
 class Batch:
-    """Utterances one after another: ``frames`` [sum(lengths), width], ``lengths`` and ``labels`` int64 [batch]."""
+    """Items one after another: ``frames`` [sum(lengths), width], ``lengths`` int64 [batch], ``labels`` of the items."""
 
     corpus: str
     indices: tuple[int, ...]
@@ -146,6 +174,26 @@ class Stream:
         cut = items.reshape(self._pool, self._batch_size)
         order = np.random.default_rng([*self._seed, 1, number]).permutation(self._pool)
         return [tuple(row) for row in cut[order].tolist()]
+
+
+class Passes:
+    """Batches in which every item comes once per pass, shuffled anew each time; the last of a pass is smaller."""
+
+    def __init__(self, count: int, batch_size: int, seed: Sequence[int]) -> None:
+        self.per_pass = -(-count // batch_size)
+        self._count, self._batch_size = count, batch_size
+        self._seed = tuple(seed)
+        self._permutation = lru_cache(maxsize=2)(self._draw)
+
+    def indices(self, number: int) -> tuple[int, ...]:
+        """Item indices of batch ``number`` (0, 1, 2 ...)."""
+        turn, place = divmod(number, self.per_pass)
+        at = place * self._batch_size
+        return tuple(self._permutation(turn)[at : at + self._batch_size])
+
+    def _draw(self, turn: int) -> list[int]:
+        drawn: list[int] = np.random.default_rng([*self._seed, 0, turn]).permutation(self._count).tolist()
+        return drawn
 
 
 def parts(indices: Sequence[int], split: int) -> list[tuple[int, ...]]:

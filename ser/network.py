@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ser import registry
 from ser.errors import BadInput
+from ser.models import _keras
 from ser.study import POOLING_SIGNS, Part
 
 SHARED_HEAD = "all"
@@ -36,11 +37,11 @@ class AttentionPooling(nn.Module):
 
 
 class Network(nn.Module):
-    """Logits of one corpus's utterances. ``heads`` names the corpora for the multi-task set-up, empty for unified.
+    """Logits of one corpus's items. ``heads`` names the corpora for the multi-task set-up, empty for unified.
 
-    ``mean`` and ``scale`` [width] normalise each frequency bin; they are part of the checkpoint. With ``precision``
-    "bfloat16" the temporal block, which is all but a thousandth of the work, multiplies in bfloat16 and adds up in
-    float32 (torch's autocast); weights, normalisation, pooling and heads are float32 in any case.
+    ``mean`` and ``scale`` [width] normalise each feature; they are part of the checkpoint. With ``precision``
+    "bfloat16" the block, which is all but a thousandth of the work, multiplies in bfloat16 and adds up in float32
+    (torch's autocast); weights, normalisation, pooling and heads are float32 in any case.
     """
 
     mean: Tensor
@@ -53,15 +54,23 @@ class Network(nn.Module):
         self.reduced = precision == "bfloat16"
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        self.block = registry.find("models", block.name).build(width, block.values())
-        self.pooling = AttentionPooling(self.block.outputs, pooling)
-        self.heads = nn.ModuleDict({h: nn.Linear(self.pooling.outputs, classes) for h in heads or (SHARED_HEAD,)})
+        module = registry.find("models", block.name)
+        self.block = module.build(width, block.values())
+        if (module.GIVES == "frames") == (pooling == "none"):
+            allowed = ", ".join(POOLING_SIGNS) if module.GIVES == "frames" else "none"
+            raise BadInput(repr(pooling), f"pooling of {block.name}", allowed, "choose one of them")
+        self.pooling = None if pooling == "none" else AttentionPooling(self.block.outputs, pooling)
+        inputs = self.pooling.outputs if self.pooling else self.block.outputs
+        self.heads = nn.ModuleDict({h: nn.Linear(inputs, classes) for h in heads or (SHARED_HEAD,)})
+        if block.values().get("init") == "glorot":
+            _keras.glorot(self.heads)
 
     def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:
         """Frames one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
         normal = (frames - self.mean) * self.scale
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.reduced):
             hidden = self.block(normal, lengths)
+        hidden = hidden.to(frames.dtype)
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
-        logits: Tensor = head(self.pooling(hidden.to(frames.dtype), lengths))
+        logits: Tensor = head(self.pooling(hidden, lengths) if self.pooling else hidden)
         return logits

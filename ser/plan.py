@@ -1,28 +1,38 @@
-"""From a study and scanned corpora to its trials: splits, augmented copies, store entries, duplicates, checks."""
+"""From a study and scanned corpora to its trials: splits, augmented copies, store entries, duplicates, checks.
+
+A search may know its later trials only by the losses of earlier ones; ``resolve`` gives all that are known by then.
+"""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
-from ser import registry
+from ser import registry, search, votes
 from ser.errors import BadInput
 from ser.manifest import Manifest, Utterance
-from ser.splits import Split, split
+from ser.splits import Split, prove, split
 from ser.store import Recipe
 from ser.study import Corpus, Part, Study, Trial, canonical, identity
 
 
 @dataclass(frozen=True)
 class Source:
-    """A scanned corpus in a study: its manifest, its class-labelled split, and its store entries."""
+    """A scanned corpus in a study, split one way: its manifest, its class-labelled split, and its store entries."""
 
     corpus: Corpus
     manifest: Manifest
     split: Split
-    recipes: tuple[Recipe, ...]  # the clean entry first, then one per augmentation
+    recipes: tuple[Recipe, ...]  # for each front-end the clean entry first, then one per augmentation
+    labels: Mapping[str, tuple[str, ...]]  # uid -> all its classes, where an utterance may have several
+
+    def heard_by(self, front_end: Part) -> tuple[Recipe, ...]:
+        """The entries that a study's front-end makes of it."""
+        own = self.corpus.heard_by(front_end)
+        return tuple(r for r in self.recipes if r.front_end == own)
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Plan:
     """All trials of a grid in order, and for each duplicate the trial whose training it shares."""
 
     study: Study
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Source]  # by ``Corpus.source``
     trials: tuple[Trial, ...]
     twins: Mapping[str, str]  # trial id -> id of the equal trial that is run
     seeds: int
@@ -45,8 +55,10 @@ class Plan:
     def variant(self) -> str:
         """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
         s = self.study
-        shared = [s.classes, s.merge, s.front_end, s.normalise, s.augmentation, s.blocks, s.training]
-        return identity([repr(x) for x in shared] + [repr(source.corpus) for source in self.sources.values()])
+        shared: list[Any] = [s.mode, s.classes, s.merge, s.labels, s.front_end, s.normalise, s.augmentation, s.blocks]
+        shared += [s.training, s.space, s.search, s.scheduler]
+        corpora = {source.corpus.name: source.corpus.in_fold(0) for source in self.sources.values()}
+        return identity([repr(x) for x in shared] + [repr(corpus) for corpus in corpora.values()])
 
     @property
     def results(self) -> int:
@@ -64,38 +76,79 @@ class Plan:
         return {t.id: t for t in self.trials}
 
 
-def resolve(study: Study, manifests: Mapping[str, Manifest], seeds: int = 1, duplicates: str = "once") -> Plan:
+def resolve(
+    study: Study,
+    manifests: Mapping[str, Manifest],
+    seeds: int = 1,
+    duplicates: str = "once",
+    losses: Mapping[str, float] | None = None,
+) -> Plan:
     """The plan of ``study`` over ``manifests`` (corpus name -> scanned corpus; order is the order of the axes).
 
     ``duplicates`` says what becomes of single-corpus multi-task trials, which are the same model as unified ones:
-    "once" trains one and counts it in both places, "repeat" trains both from different random streams.
-    Raises BadInput for corpora that cannot be used and for a grid whose axes do not differ.
+    "once" trains one and counts it in both places, "repeat" trains both from different random streams. ``losses``
+    (trial id -> what the search makes small) tell a search how far it has come. Raises BadInput for corpora that cannot
+    be used and for a grid whose axes do not differ.
     """
     if duplicates not in ("once", "repeat"):
         raise BadInput(repr(duplicates), "--duplicates", "once, repeat", "choose one of them")
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
-    corpora = {name: _corpus(study, name) for name in manifests}
-    splits = {name: split(name, _labelled(study, manifests[name]), corpora[name].split) for name in corpora}
-    notes = [note for name in splits for note in _check_classes(study, splits[name])]
-    largest = max(len(s.train) for s in splits.values())
-    for name, corpus in corpora.items():
-        copies = largest - len(splits[name].train) if study.augmentation else 0
-        corpora[name] = replace(corpus, copies=copies, fingerprint=manifests[name].fingerprint)
-    points = study.grid(list(corpora.values()))
-    if not points:
+    labelled = {name: _labelled(study, manifests[name]) for name in manifests}
+    splits: dict[str, Split] = {}
+    corpora = _with_copies(study, labelled, splits)
+    corpora = {n: replace(c, fingerprint=manifests[n].fingerprint) for n, c in corpora.items()}
+    if not (points := study.grid(list(corpora.values()))):
         raise BadInput(", ".join(corpora), "--corpora", "at least one corpus with a test side", "add one")
-    trials = [study.trial(p, corpora, seed) for seed in range(seeds) for p in points]
+    trials: dict[str, Trial] = {}
+    for seed in range(seeds):
+        statement = partial(study.trial, corpora=corpora, seed=seed)
+        for trial in search.unfold(study, points, statement, seed, losses or {}):
+            trials.setdefault(trial.id, trial)
+    everything = tuple(trials.values())
     if duplicates == "repeat":
-        trials = [replace(t, stream=1) if _is_twin(t) else t for t in trials]
-    sources = {
-        name: Source(corpora[name], manifests[name], splits[name], _recipes(study, corpora[name], splits[name]))
-        for name in corpora
-    }
-    twins = {t.id: replace(t, task="unified").id for t in trials if _is_twin(t)} if duplicates == "once" else {}
-    plan = Plan(study, sources, tuple(trials), twins, seeds, tuple(notes))
+        everything = tuple(replace(t, stream=1) if _is_twin(t) else t for t in everything)
+    sources = _sources(study, everything, manifests, labelled, splits)
+    notes = [note for s in sources.values() for note in _check_classes(study, s)]
+    twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
+    plan = Plan(study, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)))
     check_axes(plan)
     return plan
+
+
+def _with_copies(study: Study, labelled: Mapping[str, list[Utterance]], splits: dict[str, Split]) -> dict[str, Corpus]:
+    """The study's corpora with as many augmented copies as make them equal; fills in ``splits``."""
+    corpora = {name: _corpus(study, name) for name in labelled}
+    splits |= {name: split(name, labelled[name], corpus.split) for name, corpus in corpora.items()}
+    largest = max(len(s.train) for s in splits.values())
+    return {
+        name: replace(corpus, copies=largest - len(splits[name].train) if study.augmentation else 0)
+        for name, corpus in corpora.items()
+    }
+
+
+def _sources(
+    study: Study,
+    trials: Sequence[Trial],
+    manifests: Mapping[str, Manifest],
+    labelled: Mapping[str, list[Utterance]],
+    splits: dict[str, Split],
+) -> dict[str, Source]:
+    """One for each way in which some trial splits a corpus, with entries for every front-end that hears it."""
+    heard: dict[str, dict[Part, None]] = {}
+    corpora: dict[str, Corpus] = {}
+    for name in manifests:  # in the order of the axes
+        for trial in trials:
+            for c in (c for c in trial.corpora if c.name == name):
+                corpora.setdefault(c.source, c)
+                heard.setdefault(c.source, {})[c.heard_by(trial.front_end)] = None
+    sources = {}
+    for key, c in corpora.items():
+        done = splits[key] if key in splits else split(c.name, labelled[c.name], c.split)
+        recipes = tuple(r for end in heard[key] for r in _recipes(study, c, end, labelled[c.name], done))
+        several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels == "tied" else {}
+        sources[key] = Source(c, manifests[c.name], done, recipes, several)
+    return sources
 
 
 def _is_twin(trial: Trial) -> bool:
@@ -114,10 +167,17 @@ def _corpus(study: Study, name: str) -> Corpus:
 
 
 def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:
-    """The utterances of the study's classes, others dropped, merged labels renamed."""
+    """The utterances of the study's classes, others dropped, merged labels renamed.
+
+    Where an utterance may have several labels, those with more than three of them are dropped too (paper 000).
+    """
     merge = dict(study.merge)
     renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)
-    kept = [u for u in renamed if u.label in study.classes]
+    if study.labels == "tied":
+        sets = ((u, _classes(study, u)) for u in renamed)
+        kept = [replace(u, label=named[0]) for u, named in sets if 0 < len(named) <= votes.MOST]
+    else:
+        kept = [u for u in renamed if u.label in study.classes]
     if not kept:
         raise BadInput(
             f"no utterance of {', '.join(study.classes)}",
@@ -128,9 +188,15 @@ def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:
     return kept
 
 
-def _check_classes(study: Study, done: Split) -> list[str]:
-    """A class that is not trained is an error; one that is not validated or tested is a note."""
-    notes = []
+def _classes(study: Study, u: Utterance) -> tuple[str, ...]:
+    return votes.tied(u.votes, u.label, study.classes, dict(study.merge))
+
+
+def _check_classes(study: Study, source: Source) -> list[str]:
+    """A class that is not trained is an error; one that is not validated or tested, or a leak, is a note."""
+    notes, done = [], source.split
+    if study.labels == "tied":
+        return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
     for side, utterances in done.sides().items():
         absent = [c for c in study.classes if c not in {u.label for u in utterances}] if utterances else []
         if absent and side == "train":
@@ -142,13 +208,20 @@ def _check_classes(study: Study, done: Split) -> list[str]:
             )
         if absent:
             notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")
-    return notes
+    return notes + _leaks(done)
 
 
-def _recipes(study: Study, corpus: Corpus, done: Split) -> tuple[Recipe, ...]:
+def _leaks(done: Split) -> list[str]:
+    shared = prove(done)["shared_speakers"]
+    return [f"{done.corpus}: {shared} speakers stand on several sides of the split, as in the paper"] if shared else []
+
+
+def _recipes(
+    study: Study, corpus: Corpus, front_end: Part, labelled: Sequence[Utterance], done: Split
+) -> tuple[Recipe, ...]:
     """Copies go round the training utterances in a shuffled order and take the augmentations in turn."""
-    everything = tuple((u, 0) for us in done.sides().values() for u in us)
-    clean = Recipe(corpus.name, study.front_end, None, everything)
+    # Every usable utterance, in one order whatever the split, so that all folds read one entry.
+    clean = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in sorted(labelled, key=lambda u: u.uid)))
     order = np.random.default_rng(len(done.train)).permutation(len(done.train))
     n, kinds = len(order), study.augmentation
     by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
@@ -156,7 +229,7 @@ def _recipes(study: Study, corpus: Corpus, done: Split) -> tuple[Recipe, ...]:
         turn, i = divmod(j, n)
         # The turn shifts the kinds, so that an utterance meets another kind each time round.
         by_kind[(i + turn) % len(kinds)].append((done.train[order[i]], turn + 1))
-    made = [Recipe(corpus.name, study.front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items]
+    made = [Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items]
     return (clean, *made)
 
 
@@ -165,8 +238,9 @@ def check_axes(plan: Plan) -> None:
     seen: dict[str, Trial] = {}
     content = {name: _content(source.split) for name, source in plan.sources.items()}
     for trial in plan.to_train:
-        blind = replace(trial, corpora=(), task=trial.task if len(trial.corpora) > 1 else "unified")
-        key = canonical([canonical(blind), sorted(content[c.name] + str(c.copies) for c in trial.corpora)])
+        task = trial.task if len(trial.corpora) > 1 else "unified"
+        blind = replace(trial, corpora=(), task=task, about=Part("grid"))
+        key = canonical([canonical(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
         other = seen.setdefault(key, trial)
         if other is not trial:
             raise BadInput(

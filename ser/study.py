@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from importlib import import_module
 from itertools import combinations, product
 from math import inf
@@ -52,29 +52,48 @@ def _frozen(value: Any) -> Value:
 
 @dataclass(frozen=True)
 class Training:
-    """Paper 003 section 4.4; what it leaves open is stated here, never defaulted in the loop."""
+    """How a network is trained (for paper 003: section 4.4); what a paper leaves open its study states."""
 
     learning_rate: float
     weight_decay: float
-    clip_norm: float
-    batch_size: int  # utterances in a mini-batch; every mini-batch is of one corpus
+    clip_norm: float  # of all gradients together; 0 = not clipped
+    batch_size: int  # items in a mini-batch
+    batches: str  # "corpus": every mini-batch is of one corpus, in turn | "pooled": of all corpora, shuffled
     bucket_pool: int  # batches drawn together and sorted by length; 1 = no bucketing
-    steps_per_epoch: int
+    steps_per_epoch: int  # 0 = every item once, the last mini-batch smaller
     max_epochs: int
-    patience_epochs: int
+    patience_epochs: int  # 0 = always max_epochs
     min_improvement: float  # relative fall of the validation loss that counts as one
-    class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none"
-    precision: str  # of products: "float32" | "tf32" (GPUs only) | "bfloat16" (in the temporal block)
+    keep: str  # the weights of the "best" epoch by validation loss | of the "last"
+    watch: tuple[str, ...]  # sides beside validation whose accuracy is looked at after every epoch: "train", "test"
+    loss: str  # "cross_entropy" | "binary_cross_entropy" (of each class)
+    class_weights: str  # "inverse": 1/n_c per corpus, mean 1 | "none" | "first_positive", "per_label" (see objective)
+    optimiser: str  # "adam" | "rmsprop" | "sgd"
+    epsilon: float  # of adam and rmsprop
+    precision: str  # of products: "float32" | "tf32" (GPUs only) | "bfloat16" (in the block)
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             _usable(value, f"training.{name}")
-        _one_of(self.class_weights, "training.class_weights", ("inverse", "none"))
-        _one_of(self.precision, "training.precision", ("float32", "tf32", "bfloat16"))
+        for name, known in _WORDS.items():
+            _one_of(getattr(self, name), f"training.{name}", known)
+        if not set(self.watch) <= {"train", "test"}:
+            raise BadInput(repr(self.watch), "training.watch", "train, test", "name sides of the split")
 
 
+_WORDS = {
+    "batches": ("corpus", "pooled"),
+    "keep": ("best", "last"),
+    "loss": ("cross_entropy", "binary_cross_entropy"),
+    "class_weights": ("inverse", "none", "first_positive", "per_label"),
+    "optimiser": ("adam", "rmsprop", "sgd"),
+    "precision": ("float32", "tf32", "bfloat16"),
+}
 # A number is a count, a size or a rate, and so more than 0, but where the study file itself states 0 or less, and here:
-_ZERO_TOO = {"weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test"}
+_ZERO_TOO = {
+    *("weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test", "fold"),
+    *("clip_norm", "steps_per_epoch", "patience_epochs", "trim_s"),
+}
 _BELOW_ONE = {"min_improvement", "dropout"}
 
 
@@ -108,13 +127,29 @@ class Corpus:
     letter: str
     loader: Part
     split: Part
+    front_end: tuple[tuple[str, Value], ...] = ()  # settings of the front-end that this corpus has otherwise
     copies: int = 0  # augmented copies added to the training split
     fingerprint: str = ""
 
     @property
     def tested(self) -> bool:
-        """False for a train-only corpus: its split rule names no test speakers."""
-        return dict(self.split.settings).get("test") not in ((), 0)
+        """False for a train-only corpus, whose split rule names no test speakers, and in a fold that only validates."""
+        rule = self.split.values()
+        return rule.get("test") not in ((), 0) and not (self.split.name == "holdout" and rule["fold"])
+
+    @property
+    def source(self) -> str:
+        """The corpus as it is split: its name, and the fold where there are several: ``iemocap/2``."""
+        fold = self.split.values().get("fold", 0)
+        return f"{self.name}/{fold}" if fold else self.name
+
+    def in_fold(self, fold: int) -> "Corpus":
+        """The corpus with another fold, where its split rule has folds."""
+        return replace(self, split=self.split.changed(fold=fold)) if "fold" in self.split.values() else self
+
+    def heard_by(self, front_end: Part) -> Part:
+        """A study's front-end with what this corpus has otherwise."""
+        return front_end.changed(**dict(self.front_end))
 
 
 @dataclass(frozen=True)
@@ -122,23 +157,27 @@ class Trial:
     """One training run: everything able to change a number, and nothing else (no path, no device, no worker count)."""
 
     study: str
+    mode: str
     corpora: tuple[Corpus, ...]
     classes: tuple[str, ...]
     merge: tuple[tuple[str, str], ...]  # (label, class it counts as)
+    labels: str  # of an utterance: "one" | "tied": all that its raters' votes tie for
     front_end: Part
     normalise: str  # "train": per-bin mean and variance over the trial's training frames | "none"
     augmentation: tuple[Part, ...]
     block: Part
-    pooling: str  # "mean" | "mean_var"
+    pooling: str  # "mean" | "mean_var" | "none": the block itself gives one vector per item
     task: str  # "unified" | "multi"
     training: Training
     seed: int
     stream: int = 0  # 1: an independent repeat of an equal model
+    start: str = ""  # id of the trial whose end state this one goes on from
+    about: Part = Part("grid")  # its part in the search, and the paths that vary there: no part of its identity
 
     @property
     def id(self) -> str:
         """12 hex digits over the canonical JSON of the whole statement; equal in every process and on every machine."""
-        return identity(self)
+        return identity({k: v for k, v in asdict(self).items() if k != "about"})
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -152,9 +191,19 @@ class Trial:
 
     @property
     def title(self) -> str:
-        """For people: ``I+T+R · tdnn · μσ² · multi``."""
-        name = f"{self.combination} · {self.block.name} · {POOLING_SIGNS[self.pooling]} · {self.task}"
-        return name + (f" · seed {self.seed}" if self.seed else "") + (" · repeat" if self.stream else "")
+        """For people: ``I+T+R · tdnn · μσ² · multi``, ``R · cnn1d · candidate 3 · fold 2``."""
+        parts = [self.combination, self.block.name]
+        if self.pooling != "none":
+            parts += [POOLING_SIGNS[self.pooling], self.task]
+        said = self.about.values()
+        if self.about.name != "grid":
+            parts.append(f"{self.about.name} {said['number']}" if "number" in said else self.about.name)
+        else:
+            values = self.params()
+            parts += [f"{path.rpartition('.')[2]} {values[path]}" for path in said.get("varied", ())]
+        fold = next((c.split.values().get("fold", 0) for c in self.corpora), 0)
+        parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.stream
+        return " · ".join(parts)
 
     def params(self) -> dict[str, str]:
         """The statement as flat text, one entry per field, for tracking and for axis checks."""
@@ -200,7 +249,8 @@ def identity(statement: Any) -> str:
     return hashlib.sha256(canonical(statement).encode()).hexdigest()[:12]
 
 
-Point = dict[str, Any]  # one value per axis
+Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold, start, or any path that can be set
+_PLACES = ("corpora", "block", "pooling", "task", "fold", "start", "about")  # axes that are no paths
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -215,30 +265,48 @@ def grid(**axes: Iterable[Any]) -> list[Point]:
 
 @dataclass(frozen=True)
 class Study:
-    """One paper's search. ``points`` is plain Python from (all corpora, train-only corpora) to the grid's points."""
+    """One paper's search. ``points`` is plain Python from (all corpora, train-only corpora) to the grid's points.
+
+    A point names its corpora and block; beside these any setting may be an axis, by its path. A ``search`` other than
+    "grid" adds points drawn from ``space`` (see ``ser.search``). ``modes`` says what else is different in each mode.
+    """
 
     name: str
     title: str
+    report: str  # file of ser/reports that makes its tables
     corpora: tuple[Corpus, ...]
     other_corpora: Part  # split rule of corpora that a user brings
     classes: tuple[str, ...]
     merge: tuple[tuple[str, str], ...]
+    labels: str
     front_end: Part
     normalise: str
     augmentation: tuple[Part, ...]
-    blocks: tuple[Part, ...]  # the temporal blocks that points name
+    blocks: tuple[Part, ...]  # what points name
     training: Training
     points: Callable[[tuple[str, ...], tuple[str, ...]], list[Point]]
-    expect: int  # trials with the study's own corpora
+    expect: int  # points with the study's own corpora
+    space: tuple[tuple[str, Part], ...] = ()  # (path, how to draw its value)
+    search: Part = Part("grid")
+    scheduler: Part = Part("none")  # | "asha": ends the training of trials that fall behind
+    seeds: int = 1  # repeats, where the command says nothing else
+    mode: str = "paper"  # as printed, odd metrics and leaks included | "sound"
+    modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
     demo: tuple[tuple[str, Value], ...] = ()  # overrides for the run on made corpora
 
     def __post_init__(self) -> None:
         _one_of(self.normalise, "normalise", ("train", "none"))
+        _one_of(self.labels, "labels", ("one", "tied"))
         if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.merge):
             raise BadInput(repr(self.merge), "merge", "pairs of a label and its class", "write merge=excited:happy")
         found = len(self.grid(self.corpora))
         if found != self.expect:
             raise BadInput(f"{found} trials", f"study {self.name}", f"the {self.expect} it expects", "mend its axes")
+
+    def in_mode(self, mode: str) -> "Study":
+        """The study in another of its modes. Raises BadInput."""
+        _one_of(mode, f"mode of {self.name}", tuple(self.modes))
+        return replace(self, mode=mode, **self.modes[mode])
 
     def over(self, corpora: Iterable[Corpus]) -> "Study":
         """The study with other corpora on its axes; the number of trials follows."""
@@ -259,20 +327,28 @@ class Study:
         )
 
     def trial(self, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
-        """The statement of one point."""
+        """The statement of one point. Raises BadInput for a path that names nothing."""
+        paths = [path for path in point if path not in _PLACES]
+        chosen = self
+        for path in paths:
+            chosen = chosen.override(path, point[path])
         return Trial(
             study=self.name,
-            corpora=tuple(corpora[name] for name in point["corpora"]),
+            mode=self.mode,
+            corpora=tuple(corpora[name].in_fold(point.get("fold", 0)) for name in point["corpora"]),
             classes=self.classes,
             merge=self.merge,
-            front_end=self.front_end,
-            normalise=self.normalise,
+            labels=self.labels,
+            front_end=chosen.front_end,
+            normalise=chosen.normalise,
             augmentation=self.augmentation,
-            block=self.block(point["block"]),
-            pooling=point["pooling"],
-            task=point["task"],
-            training=self.training,
+            block=chosen.block(point["block"]),
+            pooling=point.get("pooling", "none"),
+            task=point.get("task", "unified"),
+            training=chosen.training,
             seed=seed,
+            start=point.get("start", ""),
+            about=point.get("about", part("grid", varied=tuple(paths))),
         )
 
     def override(self, path: str, value: Value) -> "Study":
@@ -285,6 +361,10 @@ class Study:
         place = f"--set {path}"
         if not key and head in ("normalise", "classes", "merge"):
             return replace(self, **{head: _alike(getattr(self, head), value, place)})
+        if head == "search" and key in self.search.values():
+            return replace(self, search=_changed(self.search, key, value, place))
+        if head == "scheduler" and key in self.scheduler.values():
+            return replace(self, scheduler=_changed(self.scheduler, key, value, place))
         if not key and head == "augmentation" and value in ("none", (), None):
             return replace(self, augmentation=())
         if head == "training" and key in {f.name for f in fields(Training)}:
@@ -303,7 +383,8 @@ class Study:
 
     def settable(self) -> list[str]:
         """Every path that ``override`` takes."""
-        named = [("front_end", self.front_end), *((p.name, p) for p in self.blocks + self.augmentation)]
+        named = [(name, getattr(self, name)) for name in ("front_end", "search", "scheduler")]
+        named += [(p.name, p) for p in self.blocks + self.augmentation]
         return (
             ["normalise", "classes", "merge", "augmentation"]
             + [f"training.{f.name}" for f in fields(Training)]

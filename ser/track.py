@@ -39,7 +39,7 @@ from sqlalchemy.pool import NullPool
 from ser.errors import Away, BadInput
 from ser.plan import Source
 from ser.spool import Head, Spool
-from ser.study import flat
+from ser.study import Corpus, flat
 
 logging.getLogger("alembic").setLevel(logging.WARNING)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -322,6 +322,22 @@ class Tracker:
         history = self.client.get_metric_history(run_id, metric)
         return [m.value for m in sorted(history, key=lambda m: m.step)]
 
+    def objectives(self, trials: Collection[str], metric: str) -> dict[str, float]:
+        """The values of one final metric of those of ``trials`` that are finished and have it."""
+        wanted = set(trials)
+        return {
+            trial: run.data.metrics[metric]
+            for trial, run in self.finished().items()
+            if trial in wanted and metric in run.data.metrics
+        }
+
+    def fetch(self, trial: str, path: str, folder: Path) -> Path:
+        """A copy, below ``folder``, of one file of a trial's finished run. Raises BadInput where there is none."""
+        found = self.finished(trial)
+        if trial not in found:
+            raise BadInput(f"trial {trial}", f"runs of {self.where.shown}", "a finished run of it", "run it first")
+        return Path(self.client.download_artifacts(found[trial].info.run_id, path, str(folder)))
+
     def artifact(self, run: Run, path: str) -> Path:
         """A local copy of one artifact."""
         return Path(self.client.download_artifacts(run.info.run_id, path))
@@ -410,10 +426,13 @@ def the_one(finished: Iterable[Run]) -> Run:
     return min(finished, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
-def grid_tags(corpora: Iterable[Any], seeds: int, variant: str) -> dict[str, str]:
-    """What a report must know of the grid that a run belongs to."""
+def grid_tags(
+    corpora: Iterable[Corpus], seeds: int, variant: str, mode: str = "paper", count: int | None = None
+) -> dict[str, str]:
+    """What a report must know of the grid that a run belongs to. ``count``: all its trials known so far."""
     described = [[c.name, c.letter, c.tested] for c in corpora]
-    return {"variant": variant, "grid": json.dumps({"corpora": described, "seeds": seeds})}
+    grid = {"corpora": described, "seeds": seeds, "mode": mode, "count": count}
+    return {"variant": variant, "grid": json.dumps(grid)}
 
 
 def serve(where: Location, host: str, port: int) -> int:

@@ -1,4 +1,4 @@
-"""One training run of paper 003, section 4.4, from features to predictions; reads top to bottom, knows no tracker.
+"""One training run, from features to predictions; reads top to bottom, knows no tracker.
 
 Everything random comes from the trial's seed: initial weights, batch order, and dropout, which is seeded anew at each
 epoch. So a run that goes on from its checkpoint gives the same numbers as one that was never interrupted.
@@ -17,11 +17,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ser import checkpoint, metrics
-from ser.batches import Items, Stream, parts, sorted_batches
+from ser import checkpoint, metrics, multilabel
+from ser.batches import Items, Passes, Stream, parts, sorted_batches
 from ser.errors import BadInput
 from ser.network import Network
-from ser.study import Trial
+from ser.objective import Objective
+from ser.study import Training, Trial
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -40,7 +41,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 @dataclass(frozen=True)
 class CorpusData:
-    """The three sides of one corpus; ``test`` is empty for a train-only corpus."""
+    """The three sides of one corpus. ``test`` is empty where it only trains, ``val`` where nothing is chosen by it."""
 
     train: Items
     val: Items
@@ -49,20 +50,35 @@ class CorpusData:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of one corpus's test side, in the order of its items: class indices and probabilities [items, classes]."""
+    """Of one corpus's test side, in the order of its items.
+
+    ``truth``: class indices [items], or k-hot [items, classes]. ``logits`` [items, classes] float32.
+    """
 
     names: tuple[str, ...]
-    truth: npt.NDArray[np.int64]
-    predicted: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float32]
+    truth: npt.NDArray[Any]
+    logits: npt.NDArray[np.float32]
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The likeliest class of each item [items]."""
+        return np.asarray(self.logits.argmax(1), np.int64)
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """[items, classes]: of one class of all, or, where truth is k-hot, of each class by itself."""
+        logits = torch.from_numpy(self.logits)
+        out: npt.NDArray[np.float32] = (logits.sigmoid() if self.truth.ndim == 2 else logits.softmax(1)).numpy()
+        return out
 
 
 @dataclass
 class Outcome:
-    """What a finished run leaves: per-epoch curves, the best epoch, test predictions per corpus, seconds spent.
+    """What a finished run leaves: per-epoch curves, the epoch whose weights are kept, test predictions, seconds spent.
 
-    ``memory`` has ``memory/gpu_peak_mb``, what torch reserved on the card at most, and ``memory/gpu_total_mb``, the
-    card's own size; it is empty without a GPU, and where no epoch was left to train.
+    ``state`` is all that another trial needs to start from this one's last epoch. ``memory`` has
+    ``memory/gpu_peak_mb``, what torch reserved on the card at most, and ``memory/gpu_total_mb``, the card's own size;
+    it is empty without a GPU, and where no epoch was left to train.
     """
 
     history: list[dict[str, float]]
@@ -71,6 +87,7 @@ class Outcome:
     seconds: float
     weights: dict[str, Tensor]
     memory: dict[str, float]
+    state: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -88,45 +105,54 @@ class _Progress:
 
 @dataclass(frozen=True)
 class _Run:
-    """What stays the same from the first step to the last."""
+    """What stays the same from the first step to the last. ``sides`` are by the names of whose turn it is."""
 
     trial: Trial
-    data: Mapping[str, CorpusData]
+    sides: Mapping[str, CorpusData]
     network: Network
     optimiser: torch.optim.Optimizer
-    losses: Mapping[str, nn.CrossEntropyLoss]
-    streams: Mapping[str, Stream]
+    losses: Mapping[str, Objective]
+    streams: Mapping[str, Stream | Passes]
+    steps: int  # of an epoch
     split: int
 
 
 def train(
-    trial: Trial, data: Mapping[str, CorpusData], path: Path, device: str, report: Report, split: int = 1
+    trial: Trial,
+    data: Mapping[str, CorpusData],
+    path: Path,
+    device: str,
+    report: Report,
+    split: int = 1,
+    start: Mapping[str, Any] | None = None,
+    last: int = 0,
 ) -> Outcome:
-    """Train, keep the weights of the lowest validation loss, predict the test sides.
+    """Train, keep the weights of the lowest validation loss or of the last epoch, predict the test sides.
 
     ``data`` has one entry per corpus of the trial. ``report(epoch, values)`` is called after every epoch, when the
     checkpoint at ``path`` has been replaced; an existing one is continued, and its epochs are reported again.
     ``split`` passes every batch through the network in so many parts, for devices with too little memory. The updates
-    are the same but for rounding and for dropout, which is drawn part by part. Raises Diverged, and BadInput for a
-    precision that ``device`` has not.
+    are the same but for rounding, for dropout, which is drawn part by part, and for batch normalisation. ``start`` is
+    the ``state`` of another outcome, to go on from; ``last`` ends the training after that epoch. Raises Diverged, and
+    BadInput for settings that do not go together or that ``device`` has not.
     """
     _forget_peak(device)
-    run = _begin(trial, data, device, split)
+    run = _begin(trial, data, device, split, start)
     settings = trial.training
     now, best = _resume(path, run)
     resumed_at = now.epoch
     for past in now.history:
         report(int(past["epoch"]), past)
 
-    while now.epoch < settings.max_epochs and now.stale_epochs < settings.patience_epochs:
+    while now.epoch < (last or settings.max_epochs) and not 0 < settings.patience_epochs <= now.stale_epochs:
         started = time.perf_counter()
         now.epoch += 1
         torch.manual_seed(_integer([trial.seed, trial.stream, 2, now.epoch]))
         row = {"epoch": float(now.epoch), "timestamp_ms": float(int(time.time() * 1000))}
         row |= _train_epoch(run, now.epoch)
         row |= _validate(run, now.epoch)
-        loss = row["val/loss"]
-        if loss < now.best_loss:
+        loss = row.get("val/loss", math.inf)
+        if loss < now.best_loss or settings.keep == "last":
             now.best_loss, now.best_epoch = loss, now.epoch
             best = {k: v.detach().cpu().clone() for k, v in run.network.state_dict().items()}
         if loss < now.reference_loss * (1 - settings.min_improvement):
@@ -139,26 +165,71 @@ def train(
         report(now.epoch, row)
 
     started = time.perf_counter()
+    state = {"network": _copied(run.network.state_dict()), "optimiser": run.optimiser.state_dict()}
     run.network.load_state_dict(best)
     predictions = {name: predict(run.network, data[name].test, split) for name in trial.targets}
     seconds, memory = now.seconds + time.perf_counter() - started, _peak(device) if now.epoch > resumed_at else {}
-    return Outcome(now.history, now.best_epoch, predictions, seconds, best, memory)
+    return Outcome(now.history, now.best_epoch, predictions, seconds, best, memory, state)
 
 
-def _begin(trial: Trial, data: Mapping[str, CorpusData], device: str, split: int) -> _Run:
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.detach().cpu().clone() for k, v in state.items()}
+
+
+def _begin(
+    trial: Trial, data: Mapping[str, CorpusData], device: str, split: int, start: Mapping[str, Any] | None = None
+) -> _Run:
     """Everything as it is before the first step."""
     _compute_in(trial.training.precision, device)
     settings, seed = trial.training, [trial.seed, trial.stream]
-    names = [c.name for c in trial.corpora]
+    sides = _sides(trial, data)
     torch.manual_seed(_integer([*seed, 0]))
     network = _network(trial, data).to(device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    losses = {name: nn.CrossEntropyLoss(weight=_class_weights(trial, data[name].train)) for name in names}
-    streams = {
-        name: Stream(data[name].train.lengths(), settings.batch_size, settings.bucket_pool, [*seed, 1, i])
-        for i, name in enumerate(names)
-    }
-    return _Run(trial, data, network, optimiser, losses, streams, split)
+    optimiser = _optimiser(settings, network)
+    if start:
+        network.load_state_dict(start["network"])
+        optimiser.load_state_dict(start["optimiser"])
+        for group in optimiser.param_groups:  # the state brings its own
+            group |= {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    losses = {name: Objective(settings, trial.classes, side.train) for name, side in sides.items()}
+    streams = {name: _stream(settings, side.train, [*seed, 1, i]) for i, (name, side) in enumerate(sides.items())}
+    steps = settings.steps_per_epoch or sum(s.per_pass for s in streams.values() if isinstance(s, Passes))
+    return _Run(trial, sides, network, optimiser, losses, streams, steps, split)
+
+
+def _sides(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, CorpusData]:
+    """By corpus, or all corpora pooled."""
+    names, settings = [c.name for c in trial.corpora], trial.training
+    if settings.batches == "corpus" or len(names) == 1:
+        if not settings.steps_per_epoch and len(names) > 1:
+            raise BadInput("0", "training.steps_per_epoch", "more than 0 where corpora take turns",
+                           "state it, or training.batches=pooled")  # fmt: skip
+        sides = {name: data[name] for name in names}
+    else:
+        if trial.task == "multi":
+            raise BadInput("'pooled'", "training.batches", "corpus, where each has a head", "or task unified")
+        kinds = ("train", "val", "test")
+        sides = {"pooled": CorpusData(*(Items.pooled([getattr(data[n], kind) for n in names]) for kind in kinds))}
+    lacking = [name for name, side in sides.items() if not len(side.val)]
+    if lacking and (settings.keep == "best" or settings.patience_epochs):
+        raise BadInput(f"no validation side of {', '.join(lacking)}", "training.keep, training.patience_epochs",
+                       "last and 0 without one", "change them, or the split")  # fmt: skip
+    return sides
+
+
+def _stream(settings: Training, items: Items, seed: list[int]) -> Stream | Passes:
+    if settings.steps_per_epoch:
+        return Stream(items.lengths(), settings.batch_size, settings.bucket_pool, seed)
+    return Passes(len(items), settings.batch_size, seed)
+
+
+def _optimiser(settings: Training, network: nn.Module) -> torch.optim.Optimizer:
+    rate: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), **rate)
+    if settings.optimiser == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), alpha=0.9, eps=settings.epsilon, **rate)
+    return torch.optim.Adam(network.parameters(), eps=settings.epsilon, **rate)
 
 
 def _compute_in(precision: str, device: str) -> None:
@@ -208,34 +279,17 @@ def _moments(sides: list[Items]) -> tuple[Tensor, Tensor]:
     return mean.float(), (square - mean.square()).clamp_min(1e-6).rsqrt().float()
 
 
-def _class_weights(trial: Trial, items: Items) -> Tensor | None:
-    """1/n_c of the corpus's training side, scaled to mean 1: "one set of weights for each dataset" (4.4)."""
-    if trial.training.class_weights == "none":
-        return None
-    counts = torch.bincount(items.labels, minlength=len(trial.classes))
-    if (counts == 0).any():  # possible where audio was refused after the split was made
-        absent = ", ".join(c for c, n in zip(trial.classes, counts.tolist(), strict=True) if n == 0)
-        raise BadInput(
-            f"no {absent} left to train on",
-            f"features of {items.corpus}",
-            "some of each class",
-            "mend the refused files",
-        )
-    inverse = 1 / counts.float()
-    return inverse / inverse.mean()
-
-
 def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:
-    """``steps_per_epoch`` updates; step k takes its mini-batch from corpus k mod n. Returns the mean losses."""
-    per_epoch, names = run.trial.training.steps_per_epoch, [c.name for c in run.trial.corpora]
+    """The updates of one epoch; step k takes its mini-batch from corpus k mod n. Returns the mean losses."""
+    names = list(run.sides)
     run.network.train()
     sums: dict[str, list[Tensor]] = {name: [] for name in names}
-    for step in range((epoch - 1) * per_epoch, epoch * per_epoch):
+    for step in range((epoch - 1) * run.steps, epoch * run.steps):
         name = names[step % len(names)]
         indices = run.streams[name].indices(step // len(names))
         loss, gradient = _gradients(run, name, indices)
         if not torch.isfinite(loss + gradient + _sum_of_weights(run.network)):
-            who = ", ".join(run.data[name].train.names[i] for i in indices)
+            who = ", ".join(run.sides[name].train.names[i] for i in indices)
             raise Diverged(
                 f"loss {loss.item()} at step {step + 1}, learning rate {run.trial.training.learning_rate}, gradient of "
                 f"norm {gradient.item()}, weights not finite: {_spoilt_weights(run.network)}; batch: {who}"
@@ -248,19 +302,18 @@ def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:
 
 def _gradients(run: _Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Leaves the clipped gradients of one mini-batch in the network; returns its loss, and their norm before."""
-    items, loss_of = run.data[name].train, run.losses[name]
-    labels = items.labels[list(indices)]
-    weights = torch.ones_like(labels) if loss_of.weight is None else loss_of.weight[labels]
+    items, loss_of = run.sides[name].train, run.losses[name]
+    mass = loss_of.mass(items.labels[list(indices)])
     run.optimiser.zero_grad(set_to_none=True)
     losses, cut = [], parts(indices, run.split)
-    for part, own in zip(cut, weights.split([len(part) for part in cut]), strict=True):
+    for part, own in zip(cut, mass.split([len(part) for part in cut]), strict=True):
         batch = items.batch(part)
         # The mean over a part is normalised by the part's weights; its share makes it one over the whole mini-batch.
-        share = own.sum() / weights.sum()
+        share = own.sum() / mass.sum()
         loss = loss_of(run.network(batch.frames, batch.lengths, name), batch.labels) * share
         loss.backward()
         losses.append(loss.detach())
-    norm = nn.utils.clip_grad_norm_(run.network.parameters(), run.trial.training.clip_norm)
+    norm = nn.utils.clip_grad_norm_(run.network.parameters(), run.trial.training.clip_norm or math.inf)
     return torch.stack(losses).sum(), norm
 
 
@@ -275,25 +328,38 @@ def _spoilt_weights(network: Network) -> str:
 
 
 def _validate(run: _Run, epoch: int) -> dict[str, float]:
-    """Loss, WA and UA of every corpus's validation side; the loss that decides is the mean over corpora."""
+    """Loss and accuracies of every validation side; the loss that decides is the mean over corpora.
+
+    Of the other sides that are watched the same, which decides nothing.
+    """
     row: dict[str, float] = {}
-    names = [c.name for c in run.trial.corpora]
-    for name in names:
-        items = run.data[name].val
-        logits = _logits(run.network, items, run.split)
-        loss = row[f"val/loss/{name}"] = run.losses[name](logits, items.labels).item()
-        if not math.isfinite(loss + _sum_of_weights(run.network).item()):
-            alone = _logits(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
-            spoilt = [items.names[i] for i in (~alone.isfinite().all(1)).nonzero().flatten().tolist()]
-            settings = run.trial.training
-            raise Diverged(
-                f"validation loss {loss} on {name} after epoch {epoch}, step {epoch * settings.steps_per_epoch}, "
-                f"learning rate {settings.learning_rate}, weights not finite: {_spoilt_weights(run.network)}; "
-                f"logits not finite: {_some(spoilt)}"
-            )
-        matrix = metrics.confusion(items.labels.cpu().numpy(), logits.argmax(1).cpu().numpy(), logits.shape[1])
-        row[f"val/wa/{name}"], row[f"val/ua/{name}"] = metrics.wa(matrix), metrics.ua(matrix)
-    return row | {"val/loss": sum(row[f"val/loss/{name}"] for name in names) / len(names)}
+    for name, side in run.sides.items():
+        for kind in ("val", *run.trial.training.watch):
+            items: Items = getattr(side, kind)
+            if len(items):
+                row |= {f"{kind}/{k}/{name}": v for k, v in _judged(run, name, kind, items, epoch).items()}
+    found = [row[f"val/loss/{name}"] for name in run.sides if f"val/loss/{name}" in row]
+    return row | ({"val/loss": sum(found) / len(found)} if found else {})
+
+
+def _judged(run: _Run, name: str, kind: str, items: Items, epoch: int) -> dict[str, float]:
+    logits = _logits(run.network, items, run.split)
+    loss = run.losses[name](logits, items.labels).item()
+    if not math.isfinite(loss + _sum_of_weights(run.network).item()):
+        alone = _logits(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
+        spoilt = [items.names[i] for i in (~alone.isfinite().all(1)).nonzero().flatten().tolist()]
+        said = {"val": "validation loss", "test": "test loss", "train": "training loss"}[kind]
+        raise Diverged(
+            f"{said} {loss} on {name} after epoch {epoch}, step {epoch * run.steps}, "
+            f"learning rate {run.trial.training.learning_rate}, weights not finite: {_spoilt_weights(run.network)}; "
+            f"logits not finite: {_some(spoilt)}"
+        )
+    truth, told = items.labels.cpu().numpy(), {"loss": loss}
+    if truth.ndim == 2:
+        scores = multilabel.scores(truth > 0, logits.sigmoid().cpu().numpy())
+        return told | {k: scores[k] for k in ("balanced", "macro_f1") if k in scores}
+    matrix = metrics.confusion(truth, logits.argmax(1).cpu().numpy(), logits.shape[1])
+    return told | {"wa": metrics.wa(matrix), "ua": metrics.ua(matrix)}
 
 
 def _some(names: Sequence[str]) -> str:
@@ -314,9 +380,8 @@ def _logits(network: Network, items: Items, split: int) -> Tensor:
 
 
 def predict(network: Network, items: Items, split: int = 1) -> Predictions:
-    """Class probabilities of every item, without dropout."""
-    probabilities = _logits(network, items, split).softmax(1).cpu().numpy()
-    return Predictions(items.names, items.labels.cpu().numpy(), probabilities.argmax(1), probabilities)
+    """Logits of every item, without dropout."""
+    return Predictions(items.names, items.labels.cpu().numpy(), _logits(network, items, split).cpu().numpy())
 
 
 def _save(path: Path, run: _Run, now: _Progress, best: dict[str, Tensor]) -> None:

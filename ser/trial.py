@@ -7,37 +7,43 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
-from ser import attempt, figures, metrics
+from ser import attempt, checkpoint, clips, metrics, multilabel
 from ser.batches import Frames, Items
+from ser.confusion import confusion_png
 from ser.courier import Courier
 from ser.errors import BadInput
 from ser.far import is_far
-from ser.manifest import SPLITS
-from ser.plan import Plan
+from ser.manifest import SPLITS, Utterance
+from ser.plan import Plan, Source
 from ser.replica import Replica, place
 from ser.sealed import Damaged
 from ser.splits import prove
 from ser.spool import Head, Spool, work_id
 from ser.store import Features, Names, Store
-from ser.study import Trial
-from ser.track import Location, grid_tags, without_secrets
+from ser.study import Corpus, Part, Trial
+from ser.track import Location, Tracker, grid_tags, without_secrets
 from ser.train import CorpusData, Diverged, Outcome, Predictions, is_out_of_memory, train
 
 _SHARE_OF_FREE = 0.1  # of a card's free memory, for one corpus's side in one of several processes on the card
 
 
 class Side:
-    """Names of store items and their class indices, as arrays: every worker holds every side of every corpus."""
+    """Names of store items and their classes, as arrays: every worker holds every side of every corpus.
 
-    def __init__(self, names: Iterable[str], labels: Iterable[int]) -> None:
+    ``labels`` are class indices int64 [items], or k-hot float32 [items, classes] where an item may have several.
+    """
+
+    def __init__(self, names: Iterable[str], labels: npt.ArrayLike) -> None:
         self.names = Names(names)
-        self.labels = np.array(tuple(labels), np.int64)
+        self.labels = np.asarray(labels)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Side):
@@ -56,13 +62,14 @@ class Job:
     where: Location
     work: str
     store: str
-    keys: Mapping[str, tuple[str, ...]]  # corpus -> its store entries
-    sides: Mapping[str, Mapping[str, Side]]  # corpus -> train | val | test
-    proofs: Mapping[str, dict[str, Any]]  # corpus -> the leakage gate's proof
+    keys: Mapping[str, Mapping[str, tuple[str, ...]]]  # corpus as split -> front-end -> its store entries
+    sides: Mapping[str, Mapping[str, Side]]  # corpus as split -> train | val | test
+    proofs: Mapping[str, dict[str, Any]]  # corpus as split -> the leakage gate's proof
     tags: Mapping[str, str]
     mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
     device: str
     threads: int
+    starts: bool = False  # trials go on from others' ends, and so leave their own
     apart: bool = False  # other machines than this train the trials
     replica: str = ""  # URL of the trials' folders, where those share none
 
@@ -82,19 +89,19 @@ def job_of(
     notes: Sequence[str],
 ) -> Job:
     """The job of a plan. ``code`` names the version of this project; ``notes`` go with every run to the report."""
-    classes = {name: i for i, name in enumerate(plan.study.classes)}
     sides = {
-        name: {
-            "train": _side(classes, [(u.uid, u.label) for u in s.split.train] + _copies(s.recipes[1:])),
-            "val": _side(classes, [(u.uid, u.label) for u in s.split.val]),
-            "test": _side(classes, [(u.uid, u.label) for u in s.split.test]),
+        key: {
+            "train": _side(plan, s, [(u.uid, u) for u in s.split.train] + _copies(s)),
+            "val": _side(plan, s, [(u.uid, u) for u in s.split.val]),
+            "test": _side(plan, s, [(u.uid, u) for u in s.split.test]),
         }
-        for name, s in plan.sources.items()
+        for key, s in plan.sources.items()
     }
     mirrors: dict[str, tuple[Trial, ...]] = {}
     for twin, original in plan.twins.items():
         mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
-    tags = grid_tags([s.corpus for s in plan.sources.values()], plan.seeds, plan.variant) | {
+    corpora = {s.corpus.name: s.corpus.in_fold(0) for s in plan.sources.values()}.values()
+    tags = grid_tags(corpora, plan.seeds, plan.variant, plan.study.mode, len(plan.trials)) | {
         "code_version": code,
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),
@@ -105,31 +112,51 @@ def job_of(
         where=where,
         work=str(work.absolute()),
         store=store,
-        keys={name: tuple(r.key for r in s.recipes) for name, s in plan.sources.items()},
+        keys={key: _keys(s) for key, s in plan.sources.items()},
         sides=sides,
-        proofs={name: prove(s.split) for name, s in plan.sources.items()},
+        proofs={key: prove(s.split) for key, s in plan.sources.items()},
         tags=tags,
         mirrors=mirrors,
         device=device,
         threads=threads,
+        starts=plan.study.search.name == "pbt",
     )
 
 
-def _copies(recipes: Any) -> list[tuple[str, str]]:
-    return [(name, u.label) for r in recipes for name, (u, _) in zip(r.names, r.items, strict=True)]
+def _keys(source: Source) -> dict[str, tuple[str, ...]]:
+    by_end: dict[str, tuple[str, ...]] = {}
+    for recipe in source.recipes:
+        end = str(recipe.front_end)
+        by_end[end] = (*by_end.get(end, ()), recipe.key)
+    return by_end
 
 
-def _side(classes: Mapping[str, int], rows: list[tuple[str, str]]) -> Side:
-    return Side((name for name, _ in rows), (classes[label] for _, label in rows))
+def _copies(source: Source) -> list[tuple[str, Utterance]]:
+    some = source.recipes[0].front_end if source.recipes else None  # copies bear the same names for each front-end
+    own = [r for r in source.recipes if r.augmentation and r.front_end == some]
+    return [(name, u) for r in own for name, (u, _) in zip(r.names, r.items, strict=True)]
 
 
-def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], None] | None = None) -> dict[str, Any]:
+def _side(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> Side:
+    number = {name: i for i, name in enumerate(plan.study.classes)}
+    names = (name for name, _ in rows)
+    if plan.study.labels == "one":
+        return Side(names, np.array([number[u.label] for _, u in rows], np.int64))
+    hot = np.zeros((len(rows), len(number)), np.float32)
+    for row, (_, u) in enumerate(rows):
+        hot[row, [number[name] for name in source.labels[u.uid]]] = 1
+    return Side(names, hot)
+
+
+def run(
+    job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], None] | None = None, last: int = 0
+) -> dict[str, Any]:
     """Run ``trial`` to its finished run in MLflow, from its last checkpoint if there is one.
 
     Returns {"status": "finished" | "kept" | "failed" | "busy" | "damaged", ...} with ``wa/<corpus>``, ``ua/<corpus>``.
     "kept": trained, and spooled as MLflow is away. "busy": another process holds the trial. "failed": the run says why.
     "damaged": the store has to be built again first. Other exceptions are worth another try. ``on_epoch`` hears of
-    every epoch, those before an interruption included.
+    every epoch, those before an interruption included. ``last``: the epoch after which a scheduler ended it, or 0.
     """
     started = time.perf_counter()
     torch.set_num_threads(job.threads)
@@ -153,7 +180,7 @@ def run(job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], N
             spool.begin(head_of(job, trial))
             try:
                 heard = on_epoch or (lambda epoch, row: None)
-                error = _train(job, trial, spool, replica, courier, now, started, heard)
+                error = _train(job, trial, spool, replica, courier, now, started, heard, last)
             except Damaged as damage:
                 return {"status": "damaged", "error": str(damage)}
             if error:
@@ -179,11 +206,12 @@ def _train(
     now: attempt.Attempt,
     started: float,
     on_epoch: Callable[..., None],
+    last: int,
 ) -> str:
     """Train ``trial`` and leave its results in ``spool``. Returns why it cannot be trained, or ""."""
-    last = attempt.last_error(spool.folder) or "its worker died"
     if now.starts > attempt.STARTS:
-        return f"{attempt.STARTS} attempts did not finish epoch {now.epoch + 1}; the last: {last}"
+        ended = attempt.last_error(spool.folder) or "its worker died"
+        return f"{attempt.STARTS} attempts did not finish epoch {now.epoch + 1}; the last: {ended}"
 
     def report(epoch: int, row: dict[str, float]) -> None:
         nonlocal now
@@ -196,8 +224,9 @@ def _train(
 
     while True:
         try:
-            data = {c.name: load(job, c.name) for c in trial.corpora}
-            outcome = train(trial, data, spool.folder / "checkpoint.pt", job.device, report, now.split)
+            data = {c.name: load(job, trial, c) for c in trial.corpora}
+            start = _start(job, trial)
+            outcome = train(trial, data, spool.folder / "checkpoint.pt", job.device, report, now.split, start, last)
             break
         except (Diverged, BadInput) as error:
             return without_secrets(f"{type(error).__name__}: {error}")
@@ -213,9 +242,10 @@ def _train(
         now = attempt.smaller(spool.folder, now)  # outside of the handler, which holds the tensors of the failed try
         if job.device != "cpu":
             torch.cuda.empty_cache()
-    results = _results(trial, outcome)
-    _write_files(job, trial, outcome, spool.files)
+    results = score(trial, outcome)
+    write(job, trial, outcome, spool.files)
     results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
+    results |= {"stopped_epoch": float(last)} if last else {}
     spool.complete(results | ({"batch_split": float(now.split)} if now.split > 1 else {}))
     return ""
 
@@ -237,15 +267,39 @@ def is_free(job: Job, trial: Trial) -> bool:
             return owned and unclaimed
 
 
-def load(job: Job, corpus: str) -> CorpusData:
-    """A corpus's items, kept by the process for its next trials."""
+def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
+    """A corpus's items as the trial hears and splits them, kept by the process for its next trials."""
+    own = corpus.heard_by(trial.front_end)
+    keys, sides = job.keys[corpus.source][str(own)], job.sides[corpus.source]
     return CorpusData(
-        *(_items(job.store, job.work, corpus, job.keys[corpus], job.sides[corpus][side], job.device) for side in SPLITS)
+        *(_items(job.store, job.work, corpus.name, keys, sides[s], _cut(own), job.device) for s in SPLITS)
     )
 
 
+def _cut(front_end: Part) -> int:
+    """Frames of each item, where a front-end makes several of an utterance, as in paper 002; 0: it is one item."""
+    return int(front_end.values().get("patch", 0))
+
+
+def _start(job: Job, trial: Trial) -> Mapping[str, Any] | None:
+    """The end state of the trial that this one starts from. Raises Away, or Damaged where its file is not whole."""
+    if not trial.start:
+        return None
+    waiting = Spool(job.work, trial.start).files / "state.pt"  # trained, and MLflow is away
+    with TemporaryDirectory() as copy:
+        path = (
+            waiting
+            if waiting.exists()
+            else Tracker.of(job.where, trial.study).fetch(trial.start, "state.pt", Path(copy))
+        )
+        state = checkpoint.load(path)
+    if state is None:
+        raise BadInput(f"state.pt of trial {trial.start}", "its run", "a file that is whole", "delete that run")
+    return state
+
+
 @lru_cache(maxsize=64)
-def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side, device: str) -> Items:
+def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side, cut: int, device: str) -> Items:
     """Mapped where they lie; copied to a GPU once, as one block, if they take no more than their share of it."""
     names = tuple(side.names)
     blocks: list[torch.Tensor] = []
@@ -260,13 +314,16 @@ def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side
     if names and not kept.any():
         raise BadInput(f"all {len(names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
     block, start, length = places[:, kept]
-    features = Frames(blocks, block, start, length)
-    labels = torch.from_numpy(side.labels[kept]).to(device)
-    if device != "cpu" and 0 < features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
-        features = features.on(device)
+    features, labels = Frames(blocks, block, start, length), side.labels[kept]
     if not kept.all():
         names = tuple(name for name, here in zip(names, kept.tolist(), strict=True) if here)
-    return Items(corpus, names, features, labels)
+    if cut:
+        several = features.length // cut
+        names = tuple(f"{name}#{k}" for name, n in zip(names, several.tolist(), strict=True) for k in range(n))
+        features, labels = features.cut(cut), np.repeat(labels, several, axis=0)
+    if device != "cpu" and 0 < features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
+        features = features.on(device)
+    return Items(corpus, names, features, torch.from_numpy(labels).to(device))
 
 
 @lru_cache(maxsize=256)
@@ -282,38 +339,94 @@ def open_store(store: str, work: str) -> Store:
     return Store(store, Path(work) / "cache")
 
 
-def _results(trial: Trial, outcome: Outcome) -> dict[str, float]:
-    """``wa/``, ``ua/`` and ``recall/<corpus>/<class>``; a class without test utterances has no recall, not zero."""
+def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
+    """``wa/``, ``ua/`` and ``recall/<corpus>/<class>``, or what stands in their place; undefined ones are left out.
+
+    Where an item may have several labels: the scores of ``ser.multilabel``. Where an utterance is several items: wa and
+    ua of the utterances, by the mean of their items' logits, and the five accuracies of ``ser.clips``.
+    """
+    kept = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
     out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
+    if "val/loss" in kept:
+        out["objective/loss"] = kept["val/loss"]
+        if accuracies := [v for k, v in kept.items() if k.startswith("val/wa/")]:
+            out["objective/wa"] = sum(accuracies) / len(accuracies)
     for corpus, p in outcome.predictions.items():
-        matrix = metrics.confusion(p.truth, p.predicted, len(trial.classes))
+        if p.truth.ndim == 2:
+            found = multilabel.scores(p.truth > 0, p.probabilities)
+            out |= {f"{name}/{corpus}": value for name, value in found.items()}
+            continue
+        truth, predicted = p.truth, p.predicted
+        if _in_segments(trial):
+            _, clip, first = _clips(p)
+            found = clips.accuracies(clip, p.truth[first], p.logits)
+            out |= {f"{name}/{corpus}": value for name, value in found.items()}
+            truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
+        matrix = metrics.confusion(truth, predicted, len(trial.classes))
         out[f"wa/{corpus}"], out[f"ua/{corpus}"] = metrics.wa(matrix), metrics.ua(matrix)
         recalls = dict(zip(trial.classes, metrics.recalls(matrix), strict=True))
         out |= {f"recall/{corpus}/{c}": float(r) for c, r in recalls.items() if r == r}
     return out
 
 
-def _write_files(job: Job, trial: Trial, outcome: Outcome, folder: Path) -> None:
+def _in_segments(trial: Trial) -> bool:
+    return _cut(trial.front_end) > 0
+
+
+def _clips(p: Predictions) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Utterances, the number of its own of each item, and each utterance's first item; items of one stand together."""
+    owners = [name.rpartition("#")[0] for name in p.names]
+    first = [i for i, owner in enumerate(owners) if i == 0 or owner != owners[i - 1]]
+    clip = np.zeros(len(owners), np.int64)
+    clip[first[1:]] = 1
+    return [owners[i] for i in first], clip.cumsum(), np.array(first, np.int64)
+
+
+def write(job: Job, trial: Trial, outcome: Outcome, folder: Path) -> None:
     """Everything the run keeps as files: confusion matrices, predictions, splits' proofs, statement, weights."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("confusion", "split"):
         (folder / name).mkdir(parents=True)
     rows = []
     for corpus, p in outcome.predictions.items():
-        matrix = metrics.confusion(p.truth, p.predicted, len(trial.classes))
-        content = {"classes": trial.classes, "rows": "truth", "counts": matrix.tolist()}
-        (folder / "confusion" / f"{corpus}.json").write_text(json.dumps(content))
-        picture = figures.confusion_png(matrix, trial.classes, f"{trial.title}\ntested on {corpus}, n = {len(p.names)}")
-        (folder / "confusion" / f"{corpus}.png").write_bytes(picture)
-        rows.append(_prediction_table(trial.classes, corpus, p))
-    pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.6g")
+        if p.truth.ndim == 1:
+            _write_confusion(trial, corpus, p, folder / "confusion")
+        rows.append(_prediction_table(trial, corpus, p))
+    if rows:
+        # As many digits as tell a float32 from its neighbours: a probability of 1 is not one of nearly 1.
+        pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     for c in trial.corpora:
-        (folder / "split" / f"{c.name}.json").write_text(json.dumps(job.proofs[c.name]))
+        (folder / "split" / f"{c.name}.json").write_text(json.dumps(job.proofs[c.source]))
     (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1))
     torch.save(outcome.weights, folder / "best.pt")
+    if job.starts:
+        checkpoint.save(folder / "state.pt", outcome.state)
 
 
-def _prediction_table(classes: tuple[str, ...], corpus: str, p: Predictions) -> pd.DataFrame:
-    names = np.array(classes)
-    table = pd.DataFrame({"corpus": corpus, "uid": p.names, "label": names[p.truth], "predicted": names[p.predicted]})
-    return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in classes])], axis=1)
+def _write_confusion(trial: Trial, corpus: str, p: Predictions, folder: Path) -> None:
+    truth, predicted = p.truth, p.predicted
+    if _in_segments(trial):
+        _, clip, first = _clips(p)
+        truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
+    matrix = metrics.confusion(truth, predicted, len(trial.classes))
+    content = {"classes": trial.classes, "rows": "truth", "counts": matrix.tolist()}
+    (folder / f"{corpus}.json").write_text(json.dumps(content))
+    picture = confusion_png(matrix, trial.classes, f"{trial.title}\ntested on {corpus}, n = {len(truth)}")
+    (folder / f"{corpus}.png").write_bytes(picture)
+
+
+def _prediction_table(trial: Trial, corpus: str, p: Predictions) -> pd.DataFrame:
+    """One row per item: what it is, its label or labels, and what the network says of each class."""
+    names = np.array(trial.classes)
+    if p.truth.ndim == 2:
+        labels = ["|".join(names[row > 0]) for row in p.truth]
+        table = pd.DataFrame({"corpus": corpus, "uid": p.names, "label": labels})
+        return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)
+    said = {"label": names[p.truth], "predicted": names[p.predicted]}
+    if _in_segments(trial):
+        uids, clip, first = _clips(p)
+        number = np.arange(len(clip)) - first[clip]
+        table = pd.DataFrame({"corpus": corpus, "uid": np.array(uids)[clip], "segment": number, **said})
+        return pd.concat([table, pd.DataFrame(p.logits, columns=[f"l_{c}" for c in trial.classes])], axis=1)
+    table = pd.DataFrame({"corpus": corpus, "uid": p.names, **said})
+    return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)

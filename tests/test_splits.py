@@ -131,7 +131,7 @@ def test_two_speakers_are_enough_where_nobody_is_tested(utterance):
 
 def test_an_unknown_rule_is_refused_with_those_that_exist(actors):
     with pytest.raises(BadInput, match="sessions, named, speakers"):
-        split("corpus", actors, part("random", test=0.1))
+        split("corpus", actors, part("by_chance", test=0.1))
 
 
 @given(

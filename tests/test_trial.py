@@ -45,7 +45,7 @@ def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
         tags.items() >= {"trial_id": trial.id, "variant": plan.variant, "data": "real", "code_version": "test"}.items()
     )
     assert tags["fingerprint/ravdess"] == plan.sources["ravdess"].corpus.fingerprint
-    assert json.loads(tags["grid"]) == {"corpora": [["tess", "T", False], ["ravdess", "R", True]], "seeds": 1}
+    assert json.loads(tags["grid"]) == {"corpora": [["tess", "T", False], ["ravdess", "R", True]], "seeds": 1, "mode": "paper", "count": 24}
     assert json.loads(tags["notes"]) == ["a note"]
 
 
@@ -176,16 +176,17 @@ def test_an_interrupted_trial_has_the_numbers_of_an_undisturbed_one(job, trial_o
 def test_refused_audio_is_left_out_of_its_side(job, plan, features):
     recipe = plan.sources["ravdess"].recipes[0]
     side = one.Side(("ravdess/never seen", recipe.names[0]), (0, 1))
-    items = one._items(str(features), job.work, "ravdess", (recipe.key,), side, "cpu")
+    items = one._items(str(features), job.work, "ravdess", (recipe.key,), side, 0, "cpu")
     assert items.names == (recipe.names[0],)
     assert items.labels.tolist() == [1]
     with pytest.raises(BadInput, match="all 1 utterances refused"):
-        one._items(str(features), job.work, "ravdess", (recipe.key,), one.Side(("none",), (0,)), "cpu")
+        one._items(str(features), job.work, "ravdess", (recipe.key,), one.Side(("none",), (0,)), 0, "cpu")
 
 
-def test_features_are_mapped_and_not_copied(job, plan, features):
+def test_features_are_mapped_and_not_copied(job, plan, features, trial_of):
+    trial = trial_of("R")
     (key,) = (r.key for r in plan.sources["ravdess"].recipes)
-    data = one.load(job, "ravdess")
+    data = one.load(job, trial, trial.corpora[0])
     mapped = one._entry(str(features), job.work, key)
     assert data.train.features[0].data_ptr() == mapped.frames(data.train.names[0]).ctypes.data
-    assert one.load(job, "ravdess").train is data.train
+    assert one.load(job, trial, trial.corpora[0]).train is data.train
