@@ -42,11 +42,12 @@ def reduce_noise(wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) 
 def _spectra(samples: npt.NDArray[np.float64]) -> torch.Tensor:
     """[frames, bins], frames centred on multiples of the hop."""
     padded = torch.from_numpy(np.pad(samples, _FFT // 2, mode="reflect"))
-    return torch.fft.rfft(padded.unfold(0, _FFT, _HOP) * _mel.hann(_FFT, torch.float64))
+    spectra: torch.Tensor = torch.fft.rfft(padded.unfold(0, _FFT, _HOP) * _mel.hann(_FFT, torch.float64))
+    return spectra
 
 
 def _decibels(power: torch.Tensor) -> torch.Tensor:
-    levels: torch.Tensor = 10 * power.clamp(min=1e-40).log10()
+    levels = 10 * power.clamp(min=1e-40).log10()
     return torch.maximum(levels, levels.max() - _RANGE_DB)
 
 
