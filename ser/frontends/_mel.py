@@ -11,6 +11,8 @@ import numpy.typing as npt
 import torch
 from scipy.sparse import csr_array
 
+from ser.errors import BadInput
+
 Vector = npt.NDArray[np.float64]
 
 _SLANEY_BREAK_HZ, _SLANEY_BREAK_MEL, _SLANEY_STEP = 1000.0, 15.0, np.log(6.4) / 27  # linear below, logarithmic above
@@ -44,7 +46,13 @@ def triangles(at: Vector, edges: Vector) -> Vector:
 
 @cache
 def htk_filters(rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float) -> Vector:
-    """Weights [fft // 2 + 1, mels]: triangles in HTK's mel, peak 1, nothing from 0 Hz (papers 000 and 002)."""
+    """Weights [fft // 2 + 1, mels]: triangles in HTK's mel, peak 1, nothing from 0 Hz (papers 000 and 002).
+
+    Raises BadInput for limits between which there is no band.
+    """
+    if not 0 <= low_hz < high_hz <= rate_hz / 2:
+        allowed = f"0 <= low_hz < high_hz <= {rate_hz / 2:g}, half the rate"
+        raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
     bins = np.linspace(0, rate_hz / 2, fft // 2 + 1)
     weights = triangles(htk_mel(bins), np.linspace(htk_mel(low_hz), htk_mel(high_hz), mels + 2))
     weights[0] = 0
@@ -75,8 +83,12 @@ def powers(samples: torch.Tensor, window: int, hop: int, fft: int) -> torch.Tens
     """Squared magnitudes of the spectra of whole windows, no centring: [frames, fft // 2 + 1].
 
     frames = 1 + (samples - window) // hop. Not ``torch.stft``, which cuts windows of ``fft`` samples, and so gives
-    fewer where fft is larger than window. A square root of it is faster than the magnitude of complex numbers.
+    fewer where fft is larger than window. A square root of it is faster than the magnitude of complex numbers. Raises
+    BadInput for windows that are longer than the samples, or than the transform, which would cut them short unsaid.
     """
+    if window > min(fft, len(samples)):
+        allowed = f"1 to {min(fft, len(samples))}: no more than the transform and the samples are long"
+        raise BadInput(str(window), "front_end.window", allowed, "take a shorter window, or a longer transform")
     frames = samples.unfold(0, window, hop) * hann(window, samples.dtype)
     return squares(torch.fft.rfft(frames, n=fft))
 

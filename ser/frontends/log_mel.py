@@ -1,4 +1,4 @@
-"""Scaled log-mel spectrograms of a fixed length: paper 000, section 3.2 and Fig. 2, in the order its code has.
+"""Scaled log-mel spectrograms of a fixed length: paper 000, section 2.1 and Fig. 2, in the order its code has.
 
 Trim, crop or pad with zeros on the right to ``seconds``, reduce noise, magnitude spectra, mel, log, scale to [-1, 1].
 """

@@ -1,4 +1,4 @@
-"""Log-mel patches as VGGish wants them, of segments of about a second: paper 002, section 3.1 and Table 1.
+"""Log-mel patches as VGGish wants them, of segments of about a second: paper 002, sections 3.1, 3.2 and Table 1.
 
 Three ways to cut an utterance, for the paper's text and the code that made its numbers do not agree:
 

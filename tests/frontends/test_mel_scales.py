@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from ser.errors import BadInput
 from ser.frontends import _mel
 
 
@@ -58,3 +59,15 @@ def test_powers_are_of_each_whole_window_even_where_the_transform_is_longer():
     for i, row in enumerate(powers):
         expected = np.abs(np.fft.rfft(wave[i * 77 : i * 77 + 300] * window, 512)) ** 2
         np.testing.assert_allclose(row, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("samples", "window", "fft"), [(400, 401, 512), (1000, 513, 512)])
+def test_a_window_that_the_transform_would_cut_short_is_refused(samples, window, fft):
+    with pytest.raises(BadInput, match=rf"front_end.window: {window}; allowed: 1 to {window - 1}"):
+        _mel.powers(torch.zeros(samples), window, 100, fft)
+
+
+@pytest.mark.parametrize("limits", [(500.0, 500.0), (-1.0, 500.0), (100.0, 8001.0)])
+def test_limits_without_a_band_between_them_are_refused(limits):
+    with pytest.raises(BadInput, match=r"front_end.low_hz.*half the rate"):
+        _mel.htk_filters(16000, 512, 40, *limits)
