@@ -1,4 +1,4 @@
-"""Mel-frequency cepstral coefficients of a recording scaled to its peak: paper 001, section III: "80 features" for each file.
+"""Mel-frequency cepstral coefficients of recordings scaled to their peak: paper 001, section III: 80 for each file.
 
 The paper names no parameters; these are librosa's defaults, and the values are librosa's to 1e-3.
 """
