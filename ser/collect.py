@@ -51,6 +51,7 @@ class Seen:
     folder: str
     params: dict[str, str]
     scores: dict[str, float]
+    tested: bool  # on any corpus: the trials of a search by folds are not
 
     @classmethod
     def of(cls, run: Any, kept: Kept) -> "Seen":
@@ -66,6 +67,7 @@ class Seen:
             folder=run.info.artifact_uri,
             params=dict(params) if kept.params is None else {k: params[k] for k in kept.params if k in params},
             scores={k: v for k, v in metrics.items() if kept.scores is None or k.startswith(kept.scores)},
+            tested=not {k.partition("/")[2] for k in metrics}.isdisjoint(params.get("corpora", "").split(",")),
         )
 
 
@@ -76,7 +78,7 @@ class _Said:
     corpora: list[list[Any]] = field(default_factory=list)
     seeds: int = 1
     mode: str = ""
-    count: int | None = None
+    count: int = 0
     demo: bool = False
     params: dict[str, str] = field(default_factory=dict)
     varied: set[str] = field(default_factory=set)  # settings in which the runs differ
@@ -93,7 +95,7 @@ class _Said:
             self.grids[tags["grid"]] = json.loads(tags["grid"])
         grid = self.grids[tags["grid"]]
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
-        self.mode, self.count = grid.get("mode", ""), grid.get("count")
+        self.mode, self.count = grid.get("mode", ""), max(self.count, grid.get("count") or 0)
         self.demo |= tags.get("data") == "demo"
         if "classes" in params:  # else its worker died before it said more than a name
             self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
@@ -142,14 +144,16 @@ def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple
 
 
 def _finished(tracker: Tracker, runs: Sequence[Seen]) -> Iterator[Finished]:
-    texts = tracker.texts((r.folder for r in runs), "predictions.csv")
-    for run, text in zip(runs, texts, strict=True):
+    texts = tracker.texts((r.folder for r in runs if r.tested), "predictions.csv")
+    for run in runs:
+        text = next(texts) if run.tested else ""
         yield Finished(run.trial_id, run.run_id, run.title, run.params, run.scores, run.same_as, text)
 
 
 def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
     """The text of an artifact in the run's own folder, or None if it has none of that name."""
-    if path not in {found.path for found in tracker.client.list_artifacts(run_id)}:
+    folder = path.rpartition("/")[0] or None
+    if path not in {found.path for found in tracker.client.list_artifacts(run_id, folder)}:
         return None
     return Path(tracker.client.download_artifacts(run_id, path)).read_text()
 
@@ -189,7 +193,7 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if said.superseded:
         notes.append(f"not counted: {said.superseded} runs whose trial another run finished (tag superseded_by)")
-    trials = trials_of(study, used, said.seeds)
+    trials = trials_of(study.in_mode(said.mode) if said.mode else study, used, said.seeds)
     return Expected(
         study=study.name,
         title=study.title,
@@ -198,7 +202,7 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
         corpora=tuple(used),
         mode=said.mode,
         trials=tuple(trials),
-        count=len(trials) if said.count is None else said.count,
+        count=max(said.count, len(trials)),
         seeds=tuple(range(said.seeds)),
         demo=said.demo,
         papers_own=bool(runs) and not said.demo and {c.name for c in used} <= {c.name for c in study.corpora},

@@ -1,11 +1,13 @@
 """What a report is made of: finished runs with their predictions, and what the study expects, so that holes show."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+
+from ser.content import Hole
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +20,7 @@ class Finished:
     params: Mapping[str, str]  # the whole flat statement, or what the report says it reads (PARAMS)
     scores: Mapping[str, float]  # final metrics: all, or those whose names begin as the report says (SCORES)
     same_as: str  # id of the trial whose training this run shares, or ""
-    text: str = field(repr=False)  # predictions.csv: corpus, uid, ...
+    text: str = field(repr=False)  # predictions.csv: corpus, uid, ...; "" where nothing was tested
 
     @property
     def predictions(self) -> pd.DataFrame:
@@ -78,6 +80,16 @@ class Expected:
     def named(self) -> str:
         """For people: ``I = iemocap, T = tess (train only)``."""
         return ", ".join(f"{c.letter} = {c.name}" + ("" if c.tested else " (train only)") for c in self.corpora)
+
+    def holes(self, finished: Collection[str]) -> tuple[Hole, ...]:
+        """What is missing where trials of these titles are finished; those that cannot be named come last, as one."""
+        there = set(finished)
+        known = dict.fromkeys([*(title for title, _ in self.trials), *self.failures])
+        missing = [title for title in known if title not in there]
+        holes = [Hole(title, self.tested, self.failures.get(title, "")) for title in missing]
+        if rest := self.count - len(there) - len(missing):
+            holes += [Hole(f"{rest} trials of the search", self.tested)] if rest > 0 else []
+        return tuple(holes)
 
 
 def _no_curve(run_id: str, metric: str) -> list[float]:

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from experiments.interaffection import study
-from ser import published, report
+from ser import report
 from ser.content import Cell, Content, Row, Table
 from ser.errors import BadInput
 from ser.metrics import confusion, ua, wa
+from ser.published import interaffection as published
 from ser.report import tex
 from ser.reports import proportions
 from ser.reports._evidence import Grid, Result

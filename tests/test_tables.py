@@ -16,7 +16,8 @@ from ser.errors import BadInput
 from ser.metrics import confusion, ua, wa
 from ser.reports import _evidence as evidence
 from ser.reports import _tables as tables
-from ser.reports._evidence import Grid, Result, accuracies, gather, resamples
+from ser.reports._bootstrap import resamples
+from ser.reports._evidence import Grid, Result, accuracies, gather
 from ser.reports._tables import (
     all_tables,
     best_results,

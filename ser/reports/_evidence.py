@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from ser.content import Hole
 from ser.errors import BadInput
 from ser.metrics import confusion, ua, wa
+from ser.reports._bootstrap import CHUNK as _CHUNK
+from ser.reports._bootstrap import resamples
 from ser.study import POOLING_SIGNS
 
 METRICS = ("wa", "ua")
 AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
-_CHUNK = 4_000_000  # resampled utterances held at once
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
@@ -246,12 +247,6 @@ def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[
             keys: list[Key] = [(target, corpora, *network, seed) for seed in grid.seeds]
             cells[row[corpora], column[network]] = tuple(chosen[key] for key in keys if key in chosen)
     return cells
-
-
-def resamples(utterances: int, replicates: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """How often each bootstrap replicate draws each utterance: [replicates, utterances]."""
-    draws = rng.integers(utterances, size=(replicates, utterances)) + utterances * np.arange(replicates)[:, None]
-    return np.bincount(draws.ravel(), minlength=draws.size).reshape(draws.shape).astype(np.float32)
 
 
 def accuracies(truth: Integers, correct: NDArray[np.bool_], weights: NDArray[np.float32]) -> dict[str, Floats]:

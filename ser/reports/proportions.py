@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from ser import figures, published
+from ser import figures
 from ser.content import LEGEND, Content, Matrix, Picture, Table, standing, with_paper
 from ser.finished import Expected, Finished, Options
 from ser.metrics import confusion
+from ser.published import interaffection as published
 from ser.reports._evidence import METRICS, SMALL, Evidence, Grid, Integers, Result, Scores, gather
 from ser.reports._pictures import heat_map, shares, ua_by_combination
 from ser.reports._tables import all_tables
@@ -125,6 +126,8 @@ def results_of(finished: Iterable[Finished], grid: Grid) -> Iterator[Result]:
 
 def _predictions(text: str, number: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...], Integers, Integers]]:
     """Target, utterances, true and predicted class indices of a table of predictions; -1 is no class of the grid."""
+    if not text:
+        return
     rows = csv.reader(io.StringIO(text, newline=""))
     chosen = itemgetter(*map(next(rows).index, ("corpus", "uid", "label", "predicted")))
     by_target: dict[str, list[list[str]]] = {}

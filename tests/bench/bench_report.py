@@ -9,7 +9,8 @@ import time
 import numpy as np
 
 from ser.metrics import confusion, ua, wa
-from ser.reports._evidence import accuracies, resamples
+from ser.reports._bootstrap import resamples
+from ser.reports._evidence import accuracies
 
 
 def main() -> None:

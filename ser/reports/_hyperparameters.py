@@ -1,0 +1,127 @@
+"""Tables 2 and 3 of paper 000, with what a search tried and chose, and the layers of Figure 3."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ser.content import HOLE, Printed, Row, Table
+from ser.finished import Expected
+from ser.published import multilabel as published
+from ser.reports._settings import Group
+
+# The paper's row → the path of the setting; the rest follows from several settings.
+_TABLE_2 = {
+    "Input Dimensions": "",
+    "Optimization Algorithm": "training.optimiser",
+    "Learning Rate": "training.learning_rate",
+    "Beta 1": "",
+    "Beta 2": "",
+    "Epsilon": "training.epsilon",
+    "Loss Measure": "training.loss",
+    "Accuracy Metric": "",
+    "Hidden Layer Activation Function": "",
+    "Output Layer Activation Function": "",
+}
+_TABLE_3 = {"Epochs": "training.max_epochs", "Batch Size": "training.batch_size"}
+_SIDES = {"Training Set": "train", "Validation Set": "val", "Testing Set": "test"}
+
+
+def table_2(groups: Sequence[Group], chosen: Group | None, expected: Expected) -> Table:
+    """The network's and the optimiser's settings; those that the search varies come last."""
+    named = [path for path in _TABLE_2.values() if path] + [*_TABLE_3.values()]
+    extra = {name: name for name in (groups[0].settings if groups else ()) if name not in named}
+    return _table(
+        "table2", "Table 2: settings of the model", {**_TABLE_2, **extra}, _rest(groups), groups, chosen, expected
+    )
+
+
+def table_3(
+    groups: Sequence[Group], chosen: Group | None, expected: Expected, sides: Mapping[str, int] | None
+) -> Table:
+    """The settings of the training, and how many utterances each side has (``sides``, None = unknown)."""
+    known = {row: HOLE if sides is None else str(sides.get(side, 0)) for row, side in _SIDES.items()}
+    paths = _TABLE_3 | dict.fromkeys(_SIDES, "")
+    return _table("table3", "Table 3: settings of the training", paths, known, groups, chosen, expected)
+
+
+def _table(
+    key: str,
+    title: str,
+    paths: Mapping[str, str],
+    known: Mapping[str, str],
+    groups: Sequence[Group],
+    chosen: Group | None,
+    expected: Expected,
+) -> Table:
+    rows = []
+    for name, path in paths.items():
+        own = next((g for g in groups if not g.searched), groups[0] if groups else None)
+        cells = (_value(own, path, known.get(name)), _tried(groups, path), _value(chosen, path, known.get(name)))
+        value = published.printed(key, "setting", name, "Value") if expected.beside else None
+        paper: tuple[Printed, ...] = () if value is None else (f"{value:g}" if isinstance(value, float) else value,)
+        rows.append(Row("", name, cells, paper=paper))
+    return Table(
+        key,
+        title,
+        "Study: as the study states it. Tried: what the finished trials had. Best: of the setting with the least "
+        "validation loss.",
+        ("Study", "Tried", "Best"),
+        tuple(rows),
+        unit="",
+        grouped="",
+        brief=True,
+    )
+
+
+def _value(group: Group | None, path: str, known: str | None) -> str:
+    if group is None:
+        return HOLE
+    return known if known is not None else group.runs[0].params.get(path, HOLE)
+
+
+def _tried(groups: Sequence[Group], path: str) -> str:
+    values = list(dict.fromkeys(g.settings[path] for g in groups if path in g.settings))
+    if len(values) > 8 and all(_is_number(v) for v in values):
+        ordered = sorted(values, key=float)
+        return f"{len(values)} from {float(ordered[0]):.3g} to {float(ordered[-1]):.3g}"
+    return ", ".join(values)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rest(groups: Sequence[Group]) -> dict[str, str]:
+    """The rows that no single setting tells."""
+    params = groups[0].runs[0].params if groups else {}
+    block = params.get("block", "")
+    frames, bands = params.get("block.frames"), params.get("front_end.mels")
+    sigmoid = params.get("training.loss") == "binary_cross_entropy"
+    adam = params.get("training.optimiser") == "adam"
+    return {
+        "Input Dimensions": f"{frames}w x {bands}h x 1d" if frames and bands else HOLE,
+        "Beta 1": "0.9" if adam else HOLE,  # torch's
+        "Beta 2": "0.999" if adam else HOLE,
+        "Accuracy Metric": "see the metrics",
+        "Hidden Layer Activation Function": "ReLU" if block == "cnn2d" else HOLE,
+        "Output Layer Activation Function": "Sigmoid" if sigmoid else "Softmax" if params else HOLE,
+    }
+
+
+def layers(told: Sequence[Sequence[Any]] | None) -> Table:
+    """Figure 3: the network's layers, from ``network.json`` of a run: [layer, what it gives, parameters]."""
+    rows = [Row("", str(name), (str(gives), f"{int(count):,}" if count else "")) for name, gives, count in told or ()]
+    total = sum(int(count) for _, _, count in told or ())
+    rows.append(Row("", "all", ("", f"{total:,}" if told else HOLE)))
+    return Table(
+        "figure3",
+        "Figure 3: the network",
+        "Layers in order, what each gives, and its parameters.",
+        ("Gives", "Parameters"),
+        tuple(rows),
+        unit="",
+        grouped="",
+    )
