@@ -60,44 +60,46 @@ class Stacked:
     """``members`` such networks at once, forwards and backwards, each on its own ``batch`` utterances.
 
     Time is the outermost dimension, so that a step is one matrix product over contiguous memory, added to what was put
-    there for all steps at once. All buffers are kept between calls.
+    there for all steps at once. The state is s = (h + 1) / 2 and so s = sigmoid(2 a) for h = tanh(a): torch's sigmoid
+    takes a third of its tanh's time, and the weights can take in the rest: 2 R h = 4 R s - 2 R 1. All buffers are kept
+    between calls.
     """
 
     draws = 0  # no dropout
 
     def __init__(self, width: int, settings: Mapping[str, Any], members: int, batch: int, device: torch.device) -> None:
-        self.hidden = torch.zeros(width + 1, members, settings["units"], batch, device=device)  # the first is h_0
-        self.slopes = torch.empty(width, members, settings["units"], batch, device=device)
-        self.gradient = torch.empty(members, settings["units"], batch, device=device)
-        self.seen = torch.empty(members, width, batch, settings["units"] + 1, device=device)  # h_(t-1) and x_t
+        shape = members, settings["units"], batch
+        self.states = torch.empty(width + 1, *shape, device=device)  # the first is of h_0 = 0
+        self.slopes = torch.empty(width, *shape, device=device)
+        self.gradient = torch.empty(shape, device=device)
 
     def forward(self, weights: Mapping[str, Tensor], values: Tensor, mask: Tensor | None) -> Tensor:
         """Values [members, width, batch] -> [members, outputs, batch].
 
         ``weights`` are those of SimpleRNN, each with a leading dimension [members]. There is no ``mask``.
         """
-        self.values, self.recurrent = values, weights["recurrent"].contiguous()
-        steps = self.hidden[1:]
-        torch.mul(values.transpose(0, 1)[:, :, None], weights["kernel"], out=steps)
-        steps.add_(weights["bias"][:, :, None])
-        before = self.hidden[0]
-        for hidden in steps.unbind(0):
-            before = hidden.baddbmm_(self.recurrent, before).tanh_()
-        return steps.mean(0)
+        self.values, self.recurrent = values.transpose(0, 1)[:, :, None], weights["recurrent"] * 4
+        before, steps = self.states[0].fill_(0.5), self.states[1:]
+        torch.mul(self.values, weights["kernel"] * 2, out=steps)
+        steps.add_((weights["bias"] * 2 - self.recurrent.sum(2) / 2)[:, :, None])
+        for state in steps.unbind(0):
+            before = state.baddbmm_(self.recurrent, before).sigmoid_()
+        return steps.mean(0).mul_(2).sub_(1)
 
     def backward(self, gradient: Tensor) -> dict[str, Tensor]:
         """Gradient of the last answer [members, outputs, batch] -> gradients of the weights, shaped as these are."""
-        width, members, units, _ = self.slopes.shape
+        width, members, units, batch = self.slopes.shape
         each, back = gradient / width, self.recurrent.mT.contiguous()
-        torch.mul(self.hidden[1:], self.hidden[1:], out=self.slopes)
-        self.slopes.neg_().add_(1)
+        steps = self.states[1:]
+        torch.mul(steps, steps, out=self.slopes)
+        torch.sub(steps, self.slopes, out=self.slopes)  # a quarter of tanh's slope; the other factor is in R and below
         slopes = self.slopes.unbind(0)
         later = slopes[-1].mul_(each)
         for slope in slopes[-2::-1]:
             torch.baddbmm(each, back, later, out=self.gradient)
             later = slope.mul_(self.gradient)
-        changes = self.slopes.permute(1, 2, 0, 3).reshape(members, units, -1)
-        self.seen[..., :units] = self.hidden[:-1].permute(1, 0, 3, 2)
-        self.seen[..., units] = self.values
-        kernels = torch.bmm(changes, self.seen.view(members, -1, units + 1))
-        return {"kernel": kernels[:, :, units:], "recurrent": kernels[:, :, :units], "bias": changes.sum(2)}
+        before = self.states[:-1].mul_(2).sub_(1).view(-1, units, batch)  # no longer needed as they were
+        recurrent = torch.bmm(self.slopes.view(-1, units, batch), before.mT).view(width, members, units, units).sum(0)
+        bias = self.slopes.sum(0).sum(2) * 4
+        kernel = self.slopes.mul_(self.values).sum(0).sum(2) * 4
+        return {"kernel": kernel[:, :, None], "recurrent": recurrent * 4, "bias": bias}

@@ -114,6 +114,8 @@ def main() -> None:
     data = CorpusData(items(features[:TRAIN], labels[:TRAIN]), items(features[TRAIN:], labels[TRAIN:]), items(*_none()))
     for name, block in BLOCKS.items():
         trials = [candidate(i, block, args.epochs) for i in range(args.candidates)]
+        one_at_a_time(trials[:1], data)  # what is loaded on first use is no part of either
+        all_together(trials[:1], features, labels)
         found = []
         for _ in range(args.turns):
             alone = one_at_a_time(trials[: args.alone], data)
