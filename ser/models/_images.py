@@ -1,6 +1,5 @@
 """Frames of a batch as the images that a two-dimensional convolution takes."""
 
-import torch
 from torch import Tensor
 
 from ser.errors import BadInput
@@ -19,17 +18,9 @@ def images(frames: Tensor, lengths: Tensor, height: int, model: str) -> Tensor:
 
 
 def with_channel(some: Tensor) -> Tensor:
-    """[batch, height, width] -> [batch, 1, height, width] in the memory layout that convolutions are fastest in.
+    """[batch, height, width] -> [batch, 1, height, width], channels last, as every layer after will then have it.
 
-    That is channels last for the tensor cores of a GPU, where every layer after follows. oneDNN without AVX-512 is
-    slower with it: 0.75 x for paper 000's training step (tests/bench/bench_networks.py). With one channel both layouts
-    hold the same bytes, and only the strides say which is meant.
+    So tensor cores want it, and ``ser.models._winograd``. With one channel both layouts hold the same bytes, and only
+    the strides say which is meant.
     """
-    if wants_channels_last(some.device):
-        return some.contiguous().unsqueeze(3).permute(0, 3, 1, 2)
-    return some.contiguous().unsqueeze(1)
-
-
-def wants_channels_last(device: torch.device) -> bool:
-    """Whether convolutions on ``device`` are faster with the channels of a pixel side by side."""
-    return device.type == "cuda"
+    return some.contiguous().unsqueeze(3).permute(0, 3, 1, 2)

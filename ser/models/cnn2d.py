@@ -13,6 +13,7 @@ from torch.nn.functional import max_pool2d
 from ser.errors import BadInput
 from ser.models._images import images, with_channel
 from ser.models._keras import EPSILON, MOMENTUM, glorot
+from ser.models._winograd import convolve
 
 GIVES = "utterance"
 
@@ -49,8 +50,9 @@ class CNN2D(nn.Module):
             raise BadInput(f"{odd} frames", "an utterance for cnn2d", f"{self.frames} frames", remedy)
         x = with_channel(images(frames, lengths, self.frames, "cnn2d").transpose(1, 2))
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            assert isinstance(convolution, nn.Conv2d)
             # ReLU and maximum commute, and so a quarter of the values needs to be clipped.
-            x = norm(max_pool2d(convolution(x), 2).relu())
+            x = norm(max_pool2d(convolve(x, convolution), 2).relu())
         out: Tensor = self.dense(x.flatten(1))
         return out
 

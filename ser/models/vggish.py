@@ -15,6 +15,7 @@ from torch.nn.functional import max_pool2d
 from ser import weights
 from ser.errors import BadInput
 from ser.models._images import images, with_channel
+from ser.models._winograd import convolve
 
 GIVES = "segments"
 _POOLED = (True, True, False, True, False, True)  # the convolutions that a 2 × 2 pooling follows
@@ -41,7 +42,8 @@ class Embedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[n, 1, segment, bands] -> [n, embedding]."""
         for convolution, pooled in zip(self.convolutions, _POOLED, strict=True):
-            x = convolution(x)
+            assert isinstance(convolution, nn.Conv2d)
+            x = convolve(x, convolution)
             x = (max_pool2d(x, 2) if pooled else x).relu()  # in either order the same, but this way on a quarter
         x = x.permute(0, 2, 3, 1).flatten(1)  # channels last, as where the public weights were trained
         for layer in self.dense:

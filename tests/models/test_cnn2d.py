@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ser.errors import BadInput
-from ser.models import _images, cnn2d
+from ser.models import cnn2d
 
 PAPER = {"filters": (200, 200, 150, 100), "kernel": 3, "dense": (512, 256, 512), "dropout": 0.5, "frames": 278}
 PAPER |= {"init": "glorot"}
@@ -120,19 +120,13 @@ def test_the_smallest_image_leaves_one_pixel():
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_channels_last_gives_the_same_and_lasts_through_the_layers(monkeypatch, precision):
-    block, frames, lengths = small(dropout=0.0)
-    formats, found = [], []
-    for convolution in block.convolutions:
-        convolution.register_forward_hook(
+def test_channels_stay_last_through_all_layers(precision):
+    block, frames, lengths = small()
+    formats = []
+    for norm in block.norms:
+        norm.register_forward_hook(
             lambda module, given, out: formats.append(out.is_contiguous(memory_format=torch.channels_last))
         )
-    for last in (False, True):
-        monkeypatch.setattr(_images, "wants_channels_last", lambda device, last=last: last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            out = block(frames, lengths).float()
-        gradients = torch.autograd.grad(out.square().sum(), list(block.parameters()))
-        found.append((out, torch.cat([g.flatten() for g in gradients])))
-    assert formats == [False, False, True, True]
-    for plain, other in zip(*found, strict=True):
-        assert (plain - other).norm() <= (1e-5 if precision == "float32" else 0.1) * plain.norm()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        block(frames, lengths)
+    assert formats == [True, True]
