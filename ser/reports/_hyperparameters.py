@@ -55,16 +55,16 @@ def _table(
     rows = []
     for name, path in paths.items():
         own = next((g for g in groups if not g.searched), groups[0] if groups else None)
-        cells = (_value(own, path, known.get(name)), _tried(groups, path), _value(chosen, path, known.get(name)))
+        cells = (_value(own, path, known.get(name)), _value(chosen, path, known.get(name)), _tried(groups, path))
         value = published.printed(key, "setting", name, "Value") if expected.beside else None
         paper: tuple[Printed, ...] = () if value is None else (f"{value:g}" if isinstance(value, float) else value,)
         rows.append(Row("", name, cells, paper=paper))
     return Table(
         key,
         title,
-        "Study: as the study states it. Tried: what the finished trials had. Best: of the setting with the least "
-        "validation loss.",
-        ("Study", "Tried", "Best"),
+        "Study: as the study states it. Best: of the setting with the least validation loss. Tried: what the finished "
+        "trials had, where they differ.",
+        ("Study", "Best", "Tried"),
         tuple(rows),
         unit="",
         grouped="",
@@ -79,8 +79,8 @@ def _value(group: Group | None, path: str, known: str | None) -> str:
 
 
 def _tried(groups: Sequence[Group], path: str) -> str:
-    values = list(dict.fromkeys(g.settings[path] for g in groups if path in g.settings))
-    if len(values) > 8 and all(_is_number(v) for v in values):
+    values = list(dict.fromkeys(g.settings[path] for g in groups if g.settings.get(path)))
+    if len(values) > 5 and all(_is_number(v) for v in values):
         ordered = sorted(values, key=float)
         return f"{len(values)} from {float(ordered[0]):.3g} to {float(ordered[-1]):.3g}"
     return ", ".join(values)

@@ -65,7 +65,7 @@ def metrics_table(found: Sequence[Shown], expected: Expected) -> Table:
         for metric, name in METRICS.items():
             own = [one.by_corpus[c][metric] if c in one.by_corpus else None for c in expected.tested]
             paper: tuple[Printed, ...] = ()
-            if expected.beside and metric == "published":
+            if expected.beside and metric == "published" and not one.group.searched:
                 paper = (published.printed("text", "test", "cnn2d", "Accuracy"),)
             row = Row(one.group.title, name, (one.whole[metric], *own), len(one.tests), len(expected.seeds), paper)
             rows.append(row)
@@ -81,6 +81,7 @@ def metrics_table(found: Sequence[Shown], expected: Expected) -> Table:
         ("All", *expected.tested),
         tuple(rows),
         "seeds",
+        digits=2,
         grouped="Trial",
         brief=True,
     )
@@ -94,7 +95,7 @@ def figure_4(found: Sequence[Shown], expected: Expected) -> Table:
         for i, emotion in enumerate(expected.classes):
             values = [Cell(float(v)) for matrix in (cast, plain) for v in matrix[i].ravel()]
             paper: tuple[Printed, ...] = ()
-            if expected.beside:
+            if expected.beside and not one.group.searched:
                 tnr, tpr = (published.printed("figure4", "rate", emotion, rate) for rate in ("TNR", "TPR"))
                 if isinstance(tnr, float) and isinstance(tpr, float):
                     paper = (tnr, 100 - tnr, 100 - tpr, tpr)

@@ -1,6 +1,6 @@
 """The trials of a study by their settings: repeats with other seeds or folds together, and which of them is best."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,10 +84,12 @@ def short(names: Sequence[str]) -> list[str]:
     return [end if ends.count(end) == 1 else name for end, name in zip(ends, names, strict=True)]
 
 
-def search_table(groups: Sequence[Group], seeds: int, columns: Sequence[tuple[str, str]] = ()) -> Table:
+def search_table(
+    groups: Sequence[Group], seeds: int, columns: Sequence[tuple[str, Callable[[Group], float]]] = ()
+) -> Table:
     """Every setting by its validation loss, the least first: what it differs in, how long it trained, what it gave.
 
-    ``columns``: (head, score) of further final metrics, shown as percent.
+    ``columns``: (head, share of a group, 0 … 1) of further columns, shown as percent.
     """
     ordered = sorted(groups, key=lambda g: (np.isnan(g.loss), g.loss))
     names = list(groups[0].settings) if groups else []
@@ -95,7 +97,7 @@ def search_table(groups: Sequence[Group], seeds: int, columns: Sequence[tuple[st
     for group in ordered:
         cells: list[Cell | str | None] = [group.settings[name] or "none" for name in names]
         cells += [_epochs(group), _ended(group), Cell(group.loss)]
-        cells += [_percent(group.mean(score)) for _, score in columns]
+        cells += [_percent(share(group)) for _, share in columns]
         rows.append(Row("", group.title, tuple(cells), len(group.runs), seeds))
     return Table(
         "search",

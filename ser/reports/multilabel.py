@@ -9,11 +9,13 @@ parameters] for each layer. What they would tell is a hole where they are not th
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ser import figures
+from ser import figures, multilabel
 from ser.content import HOLE, Content, Picture, Table, standing
 from ser.finished import Expected, Finished, Options
 from ser.published import multilabel as published
@@ -61,7 +63,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         seeds=len(expected.seeds),
         done=done,
         expected=max(expected.count, done),
-        tables=tuple(_tables(groups, chosen, full, told, labels, counts, expected, options)),
+        tables=tuple(_tables(groups, tests, chosen, full, told, labels, counts, expected, options)),
         notes=(*_said(full, runs, expected, options, bool(labels)), *expected.notes),
         pictures=tuple(_pictures(groups, full, counts, expected, options)),
         holes=holes,
@@ -94,6 +96,7 @@ def _told(runs: Sequence[Finished], path: str, options: Options) -> Any:
 
 def _tables(
     groups: Sequence[Group],
+    tests: Mapping[str, Answers],
     chosen: Group | None,
     full: Sequence[Shown],
     told: Mapping[str, Any],
@@ -111,13 +114,22 @@ def _tables(
     yield table_2(groups, chosen, expected)
     yield table_3(groups, chosen, expected, summed if any(sides) else None)
     if len(groups) > 1:
-        columns = [(f"{head}, {c}", f"{score}/{c}") for c in expected.tested for head, score in _OF_SEARCH.items()]
+        columns = [(head, partial(_overall, tests, score)) for head, score in _OF_SEARCH.items()]
         yield search_table(groups, len(expected.seeds), columns)
     yield figure_1(counts, expected)
     yield layers(_told([chosen.runs[0]], "network.json", options) if chosen else None)
 
 
-_OF_SEARCH = {"As published": "published", "Equation 4": "eq4"}
+_OF_SEARCH = {"As published": "published", "Equation 4": "eq4", "Balanced": "balanced"}
+
+
+def _overall(tests: Mapping[str, Answers], score: str, group: Group) -> float:
+    """Mean over the runs of a group; nan where one was not tested, or has none."""
+    if any(run.run_id not in tests for run in group.runs):
+        return math.nan
+    found = [tests[run.run_id] for run in group.runs]
+    values = [multilabel.scores(t.truth, t.probabilities).get(score, math.nan) for t in found]
+    return sum(values) / len(values)
 
 
 def _said(

@@ -69,7 +69,7 @@ def run_of(number=0, text=None, loss=0.5, title="I+T · cnn2d", **params):
         "training.epsilon": "1e-08",
     }
     settings |= {"training.max_epochs": "20", "training.batch_size": "32", "seed": "0", "about": "grid"}
-    settings |= {"corpora": "iemocap,tess", "corpus.tess.copies": str(number)}
+    settings |= {"corpora": "iemocap,tess", "block.dropout": "0.5", "corpus.tess.copies": str(number)}
     scores = {"epochs": 20.0, "objective/loss": loss, "published/iemocap": 0.5, "eq4/iemocap": 0.8}
     told = text_of(*predictions(seed=number)) if text is None else text
     return Finished(f"t{number}", f"run{number}", title, settings | params, scores, "", told)
@@ -240,8 +240,18 @@ def test_the_best_of_a_search_is_chosen_by_validation_alone(undrawn):
     assert search.rows[0].cells[3].value == 0.3
     assert {row.metric for row in table(content, "metrics").rows} == {"I+T · cnn2d", "I+T · cnn2d · candidate 1"}
     rate = next(row for row in table(content, "table2").rows if row.name == "Learning Rate")
-    assert rate.cells == ("0.001", "0.001, 0.01, 0.1", "0.01")
+    assert rate.cells == ("0.001", "0.01", "0.001, 0.01, 0.1")
     assert (content.done, content.expected, content.holes) == (3, 3, ())
+
+
+def test_the_search_shows_what_each_setting_gave_and_who_was_not_tested(undrawn):
+    runs = [run_of(), replace(searched(1, 0.3, **{"block.dropout": "0.1"}), text="")]
+    content = one.content(runs, EXPECTED, options())
+    first, second = table(content, "search").rows
+    assert first.cells[4:] == ("–", "–", "–")
+    truth, values = predictions()
+    assert second.cells[4] == f"{100 * multilabel.scores(truth, values)['published']:.1f} %"
+    assert {row.metric for row in table(content, "metrics").rows} == {"I+T · cnn2d"}
 
 
 def test_a_trial_says_how_it_ended(undrawn):
