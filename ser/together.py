@@ -113,7 +113,20 @@ def train(
     that cannot be trained together.
     """
     _check(members)
-    place = torch.device(device)
+    backends: Any = torch.backends
+    backends.cuda.matmul.fp32_precision = "ieee"  # whatever the process trained before
+    found = _train(members, features, labels, classes, report, torch.device(device))
+    for known in found.values():  # copies that autograd would take, too
+        known.weights = {name: weight.clone() for name, weight in known.weights.items()}
+        known.logits = {kind: logits.clone() for kind, logits in known.logits.items()}
+    return found
+
+
+@torch.inference_mode()
+def _train(
+    members: Sequence[Member], features: Tensor, labels: Tensor, classes: int, report: Report, place: torch.device
+) -> dict[str, Trained]:
+    """Gradients are made by hand, so nothing needs to be recorded for them."""
     group = _Group(members, features.to(place), labels.to(place), classes)
     found, progress = {m.key: Trained() for m in members}, {m.key: _Progress() for m in members}
     while group.members:
@@ -271,6 +284,8 @@ class _Group:
         self.lowest_kept = torch.tensor([n - 2.0**15 for n in dropped], device=device)[:, None, None]
         self.gain = torch.tensor([2**16 / (2**16 - n) for n in dropped], device=device)[:, None, None]
         self.gradient = torch.zeros_like(self.optimiser.weights)
+        self.weights, self.gradients = self.named(self.optimiser.weights), self.named(self.gradient)
+        self.block = {k.removeprefix("block."): w for k, w in self.weights.items() if k.startswith("block.")}
 
     def named(self, matrix: Tensor) -> dict[str, Tensor]:
         """Views of [members, weights]: each weight with a leading dimension [members]."""
@@ -291,10 +306,9 @@ class _Group:
     def logits(self, rows: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
         """Of rows [members, batch]: the stack's answer [members, outputs, batch], logits [members, classes, batch]."""
         values = (self.features[rows] - self.mean[:, None]) * self.scale[:, None]
-        weights = self.named(self.optimiser.weights)
-        block = {name.removeprefix("block."): w for name, w in weights.items() if name.startswith("block.")}
-        hidden = self.stack.forward(block, values.transpose(1, 2).contiguous(), mask)
-        return hidden, torch.baddbmm(weights[f"{_HEAD}.bias"][:, :, None], weights[f"{_HEAD}.weight"], hidden)
+        hidden = self.stack.forward(self.block, values.transpose(1, 2).contiguous(), mask)
+        bias, weight = self.weights[f"{_HEAD}.bias"], self.weights[f"{_HEAD}.weight"]
+        return hidden, torch.baddbmm(bias[:, :, None], weight, hidden)
 
     def step(self, rows: Tensor, share: Tensor, mask: Tensor | None, idle: Sequence[int]) -> tuple[Tensor, Tensor]:
         """An update of every member but the ``idle``; rows [members, batch], of which each counts ``share``.
@@ -306,10 +320,10 @@ class _Group:
         loss = -(logs.gather(1, truth)[:, 0] * share).sum(1)
         right = ((logits.argmax(1) == truth[:, 0]) * share).sum(1)
         change = logs.exp_().scatter_add_(1, truth, logs.new_full((), -1.0).expand(truth.shape)).mul_(share[:, None])
-        head = self.named(self.optimiser.weights)[f"{_HEAD}.weight"]
+        head = self.weights[f"{_HEAD}.weight"]
         grads = {f"block.{k}": v for k, v in self.stack.backward(torch.bmm(head.mT, change)).items()}
         grads |= {f"{_HEAD}.weight": torch.bmm(change, hidden.mT), f"{_HEAD}.bias": change.sum(2)}
-        for name, place in self.named(self.gradient).items():
+        for name, place in self.gradients.items():
             place.copy_(grads[name])
         self.optimiser.step(self.gradient, idle)
         return loss, right
@@ -424,8 +438,7 @@ def _judge(group: _Group, kind: str, rows: list[dict[str, float]]) -> None:
 
 def _said(group: _Group, i: int, losses: Tensor, row: Mapping[str, float]) -> str:
     """Where a member diverged: at the first of its steps whose loss [steps] says so, else after the epoch."""
-    weights = group.named(group.optimiser.weights)
-    names = [name for name, w in weights.items() if not w[i].isfinite().all()]
+    names = [name for name, w in group.weights.items() if not w[i].isfinite().all()]
     spoilt = (~losses.isfinite()).nonzero().flatten().tolist()
     if spoilt:
         step = (group.epoch - 1) * len(losses) + spoilt[0] + 1
@@ -443,12 +456,12 @@ def _finish(group: _Group, found: Mapping[str, Trained], progress: Mapping[str, 
         best = progress[member.key].weights
         assert best is not None
         group.optimiser.weights[i] = best
-    state = group.named(group.optimiser.weights) | {"mean": group.mean, "scale": group.scale}
+    state = group.weights | {"mean": group.mean, "scale": group.scale}
     for i, member in enumerate(group.members):
-        found[member.key].weights = {name: value[i].cpu().clone() for name, value in state.items()}
+        found[member.key].weights = {name: value[i].cpu() for name, value in state.items()}
         found[member.key].best_epoch = progress[member.key].best_epoch
     for kind in ("val", "test"):
         sides = [getattr(m, kind) for m in group.members]
         if any(len(side) for side in sides):
             for member, side, logits in zip(group.members, sides, group.answers(sides), strict=True):
-                found[member.key].logits |= {kind: logits.clone()} if len(side) else {}
+                found[member.key].logits |= {kind: logits} if len(side) else {}

@@ -7,11 +7,13 @@ import torch
 from torch import nn
 
 from ser import metrics, together
-from ser.batches import Passes, Stream
+from ser.batches import Items, Passes, Stream
 from ser.errors import BadInput
 from ser.network import Network
-from ser.study import Part, Training, part
+from ser.study import Corpus, Part, Training, Trial, part
 from ser.together import Member, Trained, alike
+from ser.train import CorpusData
+from ser.train import train as ordinary_loop
 
 WIDTH, CLASSES, ITEMS = 20, 4, 60
 BLOCKS = {
@@ -115,6 +117,29 @@ def test_whole_epochs_of_a_fixed_number_of_steps_too(block, data):
     for name, value in net.state_dict().items():
         torch.testing.assert_close(found.weights[name], value, rtol=0, atol=1e-5)
     assert [row["train/loss"] for row in found.history] == pytest.approx([np.mean(losses[:7]), np.mean(losses[7:])])
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("optimiser", ["adam", "rmsprop", "sgd"])
+def test_without_dropout_the_numbers_are_those_of_the_ordinary_loop(block, optimiser, data, tmp_path):
+    one = member("one", block, train=40, optimiser=optimiser, watch=("test",), max_epochs=4, normalise="train")
+    found = trained([various(block)[0], one], data)["one"]
+    corpus = Corpus("a", "A", Part("none"), part("named", test=("x",)))
+    given = {"study": "s", "mode": "m", "corpora": (corpus,), "classes": tuple("wxyz"), "merge": (), "labels": "one"}
+    given |= {"front_end": Part("none"), "normalise": "train", "augmentation": (), "pooling": "none", "task": "unified"}
+    trial = Trial(**given, block=one.block, training=one.training, seed=one.seed[0], stream=one.seed[1])
+    sides = (
+        Items("a", tuple(map(str, rows.tolist())), [data[0][i : i + 1] for i in rows], data[1][rows])
+        for rows in (one.train, one.val, one.test)
+    )
+    alone = ordinary_loop(trial, {"a": CorpusData(*sides)}, tmp_path / "checkpoint", "cpu", lambda epoch, row: None)
+    assert found.best_epoch == alone.best_epoch
+    torch.testing.assert_close(found.weights, alone.weights, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found.logits["test"].numpy(), alone.predictions["a"].logits, atol=1e-3)
+    for ours, theirs in zip(found.history, alone.history, strict=True):
+        assert ours["train/loss"] == pytest.approx(theirs["train/loss"], abs=1e-4)
+        for name in ("val/loss", "val/wa", "val/ua", "test/loss", "test/wa", "test/ua"):
+            assert ours[name] == pytest.approx(theirs[f"{name}/a"], abs=1e-4)
 
 
 def various(block: str) -> list[Member]:

@@ -69,26 +69,42 @@ class Stacked:
     """``members`` such networks at once, forwards and backwards, each on its own ``batch`` utterances.
 
     Utterances are the innermost dimension: a convolution is then one matrix product for each of its taps, over views
-    that begin so many values later, and pooling compares long contiguous rows. All buffers are kept between calls.
+    that begin so many values later, and pooling compares long contiguous rows. All buffers, and the views of them,
+    are kept between calls: making a view takes as long as working on a small one.
     """
 
     def __init__(self, width: int, settings: Mapping[str, Any], members: int, batch: int, device: torch.device) -> None:
-        self.members, self.batch = members, batch
-        self.kernel, self.pool = settings["kernel"], settings["pool"]
-        self.filters = first, second = settings["filters"]
+        kernel, pool, (first, second) = settings["kernel"], settings["pool"], settings["filters"]
         self.left = left, last = _lengths(width, settings)
+        self.kernel, self.pool, self.last = kernel, pool, last
         self.draws = first * left  # dropout decisions for each utterance
 
         def buffer(*shape: int) -> Tensor:
             return torch.zeros(members, *shape, device=device)
 
-        self.windows = buffer(self.kernel, self.pool, left, batch)
-        self.high = buffer(first, self.pool, left * batch)
-        self.pooled = buffer(first, left * batch), buffer(first, left * batch)
-        self.low = buffer(second, last * self.pool * batch)
-        self.ends = buffer(second, last, batch), buffer(second, last, batch)
+        def places(row: Tensor) -> Sequence[Tensor]:
+            """[members, filters, values * batch] -> for each place in a pool, [members, filters, pools, batch]."""
+            views: Sequence[Tensor] = row.unflatten(2, (last, pool, batch)).unbind(3)
+            return views
+
+        def shifted(row: Tensor, values: int) -> list[Tensor]:
+            """What each tap of the second convolution sees of a row, or of a padded gradient."""
+            return [row[:, :, tap * batch :][:, :, : values * batch] for tap in range(kernel)]
+
+        windows = buffer(kernel, pool, left, batch)
+        self.windows, self.flat_windows = windows.transpose(2, 3).unbind(1), windows.view(members, kernel, -1)
+        high = buffer(first, pool, left * batch)
+        self.high, self.flat_high = high.unbind(2), high.view(members, first, -1)
+        self.hidden, self.spare = buffer(first, left * batch), buffer(first, left * batch)
+        self.seen = shifted(self.hidden, last * pool)
+        self.low = buffer(second, last * pool * batch)
+        self.low_places = places(self.low)
+        self.end, self.end_spare = buffer(second, last, batch), buffer(second, last, batch)
         # Zeros before and behind make the gradient of a convolution's input a convolution of the same kind.
-        self.padded = buffer(second, (self.kernel - 1 + left) * batch)
+        padded = buffer(second, (kernel - 1 + left) * batch)
+        self.behind = shifted(padded, left)[::-1]
+        self.inner = shifted(padded, last * pool)[-1]
+        self.inner_places = places(self.inner)
 
     def forward(self, weights: Mapping[str, Tensor], values: Tensor, mask: Tensor | None) -> Tensor:
         """Values [members, width, batch] -> [members, outputs, batch].
@@ -96,74 +112,56 @@ class Stacked:
         ``weights`` are those of CNN1D, each with a leading dimension [members]. ``mask`` [members, draws, batch] is 0
         for what dropout takes and else what the rest is multiplied by; None is no dropout.
         """
-        members, first, left = self.members, self.filters[0], self.left[0]
-        for tap in range(self.kernel):
-            used = values[:, tap : tap + left * self.pool].unflatten(1, (left, self.pool))
-            self.windows[:, tap] = used.transpose(1, 2)
-        flat = self.windows.view(members, self.kernel, -1)
-        torch.bmm(weights["first.weight"].flatten(2), flat, out=self.high.view(members, first, -1))
-        self.hidden, self.spare = _maximum(self.high.unbind(2), self.pooled)
+        left = self.left[0]
+        for at, window in enumerate(self.windows):  # [members, left, pool, batch]
+            window.copy_(values[:, at : at + left * self.pool].view(window.shape))
+        torch.bmm(weights["first.weight"].flatten(2), self.flat_windows, out=self.flat_high)
+        _maximum(self.high, (self.hidden, self.spare))
         self.hidden.add_(weights["first.bias"][:, :, None]).relu_()
-        self.mask = None if mask is None else mask.view(members, first, left * self.batch)
+        self.mask = None if mask is None else mask.view(self.hidden.shape)
         if self.mask is not None:
             self.hidden.mul_(self.mask)
-        self.taps = weights["second.weight"].permute(3, 0, 1, 2).contiguous()
-        torch.bmm(self.taps[0], self._shifted(0), out=self.low)
-        for tap in range(1, self.kernel):
-            self.low.baddbmm_(self.taps[tap], self._shifted(tap))
-        self.end, self.end_spare = _maximum(self._slices(self.low), self.ends)
+        self.taps = weights["second.weight"].permute(3, 0, 1, 2).contiguous().unbind(0)
+        torch.bmm(self.taps[0], self.seen[0], out=self.low)
+        for tap, seen in zip(self.taps[1:], self.seen[1:], strict=True):
+            self.low.baddbmm_(tap, seen)
+        _maximum(self.low_places, (self.end, self.end_spare))
         self.end.add_(weights["second.bias"][:, :, None, None]).relu_()
         return self.end.mean(2)
 
     def backward(self, gradient: Tensor) -> dict[str, Tensor]:
         """Gradient of the last answer [members, outputs, batch] -> gradients of the weights, shaped as these are."""
-        first, last, batch = self.filters[0], self.left[1], self.batch
         torch.gt(self.end, 0, out=self.end_spare)
-        self.end_spare.mul_((gradient / last)[:, :, None])
+        self.end_spare.mul_((gradient / self.last)[:, :, None])
         grads = {"second.bias": self.end_spare.sum((2, 3))}
-        inner = self.padded[:, :, (self.kernel - 1) * batch :][:, :, : self.low.shape[2]]
-        _maximum_backward(self.end_spare, self._slices(self.low), self._slices(inner), self.end)
-        steps = [torch.bmm(inner, self._shifted(tap).mT) for tap in range(self.kernel)]
-        grads["second.weight"] = torch.stack(steps, dim=3)
+        _maximum_backward(self.end_spare, self.low_places, self.inner_places, self.end)
+        grads["second.weight"] = torch.stack([torch.bmm(self.inner, seen.mT) for seen in self.seen], dim=3)
         alive = torch.gt(self.hidden, 0, out=self.spare)
         if self.mask is not None:
             alive.mul_(self.mask)
         below = self.hidden  # no longer needed
-        torch.bmm(self.taps[0].mT, self._behind(0), out=below)
-        for tap in range(1, self.kernel):
-            below.baddbmm_(self.taps[tap].mT, self._behind(tap))
+        torch.bmm(self.taps[0].mT, self.behind[0], out=below)
+        for tap, behind in zip(self.taps[1:], self.behind[1:], strict=True):
+            below.baddbmm_(tap.mT, behind)
         below.mul_(alive)
         grads["first.bias"] = below.sum(2)
-        _maximum_backward(below, self.high.unbind(2), self.high.unbind(2), alive)
-        flat = self.windows.view(self.members, self.kernel, -1)
-        grads["first.weight"] = torch.bmm(flat, self.high.view(self.members, first, -1).mT).mT[:, :, None]
+        _maximum_backward(below, self.high, self.high, alive)
+        grads["first.weight"] = torch.bmm(self.flat_windows, self.flat_high.mT).mT[:, :, None]
         return grads
 
-    def _shifted(self, tap: int) -> Tensor:
-        """What one tap of the second convolution sees of ``hidden``."""
-        return self.hidden[:, :, tap * self.batch :][:, :, : self.low.shape[2]]
 
-    def _behind(self, tap: int) -> Tensor:
-        """The same of the padded gradient, for the way back."""
-        return self.padded[:, :, (self.kernel - 1 - tap) * self.batch :][:, :, : self.left[0] * self.batch]
-
-    def _slices(self, row: Tensor) -> Sequence[Tensor]:
-        """[members, filters, values * batch] -> for each place in a pool, [members, filters, pools, batch]."""
-        places: Sequence[Tensor] = row.unflatten(2, (self.left[1], self.pool, self.batch)).unbind(3)
-        return places
-
-
-def _maximum(slices: Sequence[Tensor], buffers: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """The greatest of the slices, in one of the buffers, and the other one.
+def _maximum(slices: Sequence[Tensor], buffers: tuple[Tensor, Tensor]) -> None:
+    """Puts the greatest of the slices into the first buffer.
 
     Each slice but the first is replaced by how far the greatest of those before it is ahead of it.
     """
-    best, (free, other) = slices[0], buffers
-    for this in slices[1:]:
-        torch.maximum(best, this, out=free)
+    best = slices[0]
+    for left, this in zip(range(len(slices) - 2, -1, -1), slices[1:], strict=True):
+        torch.maximum(best, this, out=buffers[left % 2])
         torch.sub(best, this, out=this)
-        best, free, other = free, other, free
-    return (best, free) if len(slices) > 1 else (free.copy_(best), other)
+        best = buffers[left % 2]
+    if len(slices) == 1:
+        buffers[0].copy_(best)
 
 
 def _maximum_backward(gradient: Tensor, ahead: Sequence[Tensor], into: Sequence[Tensor], buffer: Tensor) -> None:

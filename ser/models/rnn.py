@@ -61,8 +61,8 @@ class Stacked:
 
     Time is the outermost dimension, so that a step is one matrix product over contiguous memory, added to what was put
     there for all steps at once. The state is s = (h + 1) / 2 and so s = sigmoid(2 a) for h = tanh(a): torch's sigmoid
-    takes a third of its tanh's time, and the weights can take in the rest: 2 R h = 4 R s - 2 R 1. All buffers are kept
-    between calls.
+    takes a third of its tanh's time, and the weights can take in the rest: 2 R h = 4 R s - 2 R 1. All buffers, and the
+    views of single steps, are kept between calls.
     """
 
     draws = 0  # no dropout
@@ -72,6 +72,7 @@ class Stacked:
         self.states = torch.empty(width + 1, *shape, device=device)  # the first is of h_0 = 0
         self.slopes = torch.empty(width, *shape, device=device)
         self.gradient = torch.empty(shape, device=device)
+        self.state, self.slope = self.states.unbind(0), self.slopes.unbind(0)
 
     def forward(self, weights: Mapping[str, Tensor], values: Tensor, mask: Tensor | None) -> Tensor:
         """Values [members, width, batch] -> [members, outputs, batch].
@@ -79,10 +80,10 @@ class Stacked:
         ``weights`` are those of SimpleRNN, each with a leading dimension [members]. There is no ``mask``.
         """
         self.values, self.recurrent = values.transpose(0, 1)[:, :, None], weights["recurrent"] * 4
-        before, steps = self.states[0].fill_(0.5), self.states[1:]
+        before, steps = self.state[0].fill_(0.5), self.states[1:]
         torch.mul(self.values, weights["kernel"] * 2, out=steps)
         steps.add_((weights["bias"] * 2 - self.recurrent.sum(2) / 2)[:, :, None])
-        for state in steps.unbind(0):
+        for state in self.state[1:]:
             before = state.baddbmm_(self.recurrent, before).sigmoid_()
         return steps.mean(0).mul_(2).sub_(1)
 
@@ -93,9 +94,8 @@ class Stacked:
         steps = self.states[1:]
         torch.mul(steps, steps, out=self.slopes)
         torch.sub(steps, self.slopes, out=self.slopes)  # a quarter of tanh's slope; the other factor is in R and below
-        slopes = self.slopes.unbind(0)
-        later = slopes[-1].mul_(each)
-        for slope in slopes[-2::-1]:
+        later = self.slope[-1].mul_(each)
+        for slope in self.slope[-2::-1]:
             torch.baddbmm(each, back, later, out=self.gradient)
             later = slope.mul_(self.gradient)
         before = self.states[:-1].mul_(2).sub_(1).view(-1, units, batch)  # no longer needed as they were
