@@ -179,7 +179,19 @@ def test_files_of_a_run_are_read_where_they_are(tracker, job, trial_of):
     one.run(job, trial_of("R"))
     run = next(iter(tracker.finished().values()))
     assert collecting._file(tracker, run.info.run_id, "statement.json").startswith("{")
-    assert collecting._file(tracker, run.info.run_id, "none.json") is None
+    assert collecting._file(tracker, run.info.run_id, "split/ravdess.json").startswith("{")
+    for absent in ("none.json", "split/none.json", "none/none.json"):
+        assert collecting._file(tracker, run.info.run_id, absent) is None
+
+
+def test_a_trial_that_was_not_tested_has_no_predictions_and_no_result(tracker, job, study, trial_of):
+    head = one.head_of(job, trial_of("R"))
+    log = tracker.start(head)
+    tracker.client.log_metric(log.run_id, "val/wa/ravdess", 0.5)
+    log.close("", "FINISHED")
+    (run,) = collecting.collect(tracker, study)[0]
+    assert (run.title, run.text) == (head.title, "")
+    assert collect(tracker, study)[0] == []
 
 
 def test_settings_in_which_runs_differ_are_not_told_as_one(tracker, job, study, trial_of):

@@ -3,9 +3,9 @@
 Pho, Truong, Yanushkevich, "Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks", SAC 2020.
 What the study itself states is shown in full, and so is the best of its search, which validation chooses.
 
-Beside predictions it reads two files of a run. ``labels.json``: corpus → {"utterances": n, "labels": {class: n},
-"types": {"1": n, "2": n, "3": n}, "sides": {"train": n, "val": n, "test": n}}; ``network.json``: [layer, what it gives,
-parameters] for each layer. What they would tell is a hole where they are not there.
+Beside predictions it reads files of the first run. ``split/<corpus>.json``: the proof of its split. ``labels.json``:
+corpus → {"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, "3": n}} over all sides. ``network.json``:
+[layer, what it gives, parameters] for each layer. What they would tell is a hole where they are not there.
 """
 
 import json
@@ -50,6 +50,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     chosen = best(g for g in groups if g.runs[0].run_id in tests)
     full = [_shown(group, tests, expected, options) for group in _in_full(groups, chosen, tests)]
     told = _told(runs, "labels.json", options) or {}
+    proofs = [_told(runs, f"split/{c.name}.json", options) for c in expected.corpora]
     labels = {c.name: Labelled.of(told[c.name]) for c in expected.corpora if c.name in told}
     counts = shares_of(labels, expected.classes) if labels else {}
     holes = expected.holes({run.title for run in runs})
@@ -63,7 +64,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         seeds=len(expected.seeds),
         done=done,
         expected=max(expected.count, done),
-        tables=tuple(_tables(groups, tests, chosen, full, told, labels, counts, expected, options)),
+        tables=tuple(_tables(groups, tests, chosen, full, proofs, labels, counts, expected, options)),
         notes=(*_said(full, runs, expected, options, bool(labels)), *expected.notes),
         pictures=tuple(_pictures(groups, full, counts, expected, options)),
         holes=holes,
@@ -99,7 +100,7 @@ def _tables(
     tests: Mapping[str, Answers],
     chosen: Group | None,
     full: Sequence[Shown],
-    told: Mapping[str, Any],
+    proofs: Sequence[Any],
     labels: Mapping[str, Labelled],
     counts: Mapping[str, Mapping[str, int]],
     expected: Expected,
@@ -109,15 +110,20 @@ def _tables(
     yield figure_4(full, expected)
     yield literature(full, expected)
     yield table_1(labels, expected)
-    sides = [own.get("sides", {}) for own in told.values()]
-    summed = {side: sum(own.get(side, 0) for own in sides) for side in ("train", "val", "test")}
     yield table_2(groups, chosen, expected)
-    yield table_3(groups, chosen, expected, summed if any(sides) else None)
+    yield table_3(groups, chosen, expected, _sides(proofs))
     if len(groups) > 1:
         columns = [(head, partial(_overall, tests, score)) for head, score in _OF_SEARCH.items()]
         yield search_table(groups, len(expected.seeds), columns)
     yield figure_1(counts, expected)
     yield layers(_told([chosen.runs[0]], "network.json", options) if chosen else None)
+
+
+def _sides(proofs: Sequence[Any]) -> dict[str, int] | None:
+    """Utterances of all corpora on each side; None where a corpus does not tell."""
+    if not proofs or not all(proofs):
+        return None
+    return {side: sum(proof["utterances"].get(side, 0) for proof in proofs) for side in ("train", "val", "test")}
 
 
 _OF_SEARCH = {"As published": "published", "Equation 4": "eq4", "Balanced": "balanced"}
@@ -150,7 +156,7 @@ def _said(
     if odd:
         notes.append(f"Left out: runs on other test utterances than the first of their setting: {', '.join(odd)}.")
     if runs and not labelled:
-        notes.append(f"{HOLE} in Table 1, Table 3 and Figure 1: the runs have no labels.json.")
+        notes.append(f"{HOLE} in Table 1 and Figure 1: the runs have no labels.json.")
     return notes
 
 

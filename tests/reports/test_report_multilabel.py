@@ -35,7 +35,7 @@ EXPECTED = Expected(
 )
 LABELS = {
     "iemocap": {"utterances": 12, "labels": {"neutral": 9, "sad": 6}, "types": {"1": 9, "2": 3}},
-    "tess": {"utterances": 4, "labels": {"angry": 4}, "types": {"1": 4}, "sides": {"train": 2, "val": 1, "test": 1}},
+    "tess": {"utterances": 4, "labels": {"angry": 4}, "types": {"1": 4}},
 }
 NETWORK = [["conv 200", "198 × 276 × 200", 2000], ["dense 7", "7", 3591]]
 
@@ -81,7 +81,9 @@ def searched(number, loss, **params):
 
 
 def files(run_id, path):
-    return {"labels.json": json.dumps(LABELS), "network.json": json.dumps(NETWORK)}.get(path)
+    proof = json.dumps({"utterances": {"train": 2, "val": 1, "test": 1}})
+    told = {"labels.json": json.dumps(LABELS), "network.json": json.dumps(NETWORK)}
+    return (told | {f"split/{c.name}.json": proof for c in CORPORA}).get(path)
 
 
 def options(**changes):
@@ -215,7 +217,7 @@ def test_what_the_study_has_of_labels_and_layers(undrawn):
     shares = {row.name: row.cells for row in table(content, "figure1").rows}
     assert (shares["iemocap"][0], shares["iemocap"][1].value) == ("12", 0.75)
     assert shares["two emotions"][1].value == pytest.approx(3 / 16)
-    assert table(content, "table3").rows[2].cells[0] == "2"
+    assert table(content, "table3").rows[2].cells[0] == "4"
     assert [row.cells for row in table(content, "figure3").rows][-2:] == [("7", "3,591"), ("", "5,591")]
     assert table(content, "table2").rows[0].cells[0] == "278w x 200h x 1d"
 
