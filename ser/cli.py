@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,10 @@ def _request(args: argparse.Namespace) -> Any:
         seeds=args.seeds,
         duplicates=args.duplicates,
         demo=args.demo,
+        mode=args.mode,
         noise=args.noise,
         rir=args.rir,
+        weights=args.weights,
     )
 
 
@@ -175,26 +178,34 @@ def run(args: argparse.Namespace) -> int:
 def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> int:
     """Features, then trials, with progress shown; returns the exit status."""
     from ser import gather, launch, show
-    from ser.trial import job_of
+    from ser.trial import Job, job_of
     from ser.version import code_version
 
     store = _store(args)
+
+    def prepared() -> Job:
+        show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
+        place, notes = args.store or str(store.local), gather.describe(plan)
+        job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), notes)
+        job = replace(job, weights=str(request.weights.absolute()) if request.weights else "")
+        return job if args.address is None else job.spread()
+
+    def more(losses: Any) -> Any:
+        nonlocal plan
+        grown = plan.grown(losses)
+        if len(grown.trials) == len(plan.trials):
+            return None
+        plan = grown
+        return prepared(), plan.to_train
+
     show.refusals([r for s in plan.sources.values() for r in s.manifest.refused], everything=False)
-    show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
-    place = args.store or str(store.local)
-    job = job_of(
-        plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), gather.describe(plan)
-    )
-    job = job if args.address is None else job.spread()
+    job = prepared()
     already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
     if already:
         show.console.print(f"{already} of {len(plan.to_train)} trials are finished already")
     with show.Live(plan.to_train, already, args.work / "logs" / f"{plan.study.name}.log") as live:
-
-        def repair() -> None:
-            gather.prepare(plan, store, request.recordings, show.bar)
-
-        summary = launch.run(job, plan.to_train, profile, args.address, live, repair)
+        search = launch.Search.of(plan.study, more)
+        summary = launch.run(job, plan.to_train, profile, args.address, live, prepared, search)
     show.outcome(summary, plan)
     return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
 

@@ -13,6 +13,7 @@ from ser.profile import Profile
 from ser.study import Trial
 from ser.talk import Lost, Talk
 from ser.trial import Job
+from ser.units import Halving, Unit
 
 _SYNC_EVERY_S = 60.0
 
@@ -31,16 +32,21 @@ class Crew:
         """Ready to work, or BadInput; ``told`` hears what a person should know meanwhile."""
         work = Path(job.work)
         reached = None if address is None else places(job.where, job.store, work, profile.device)
-        given = pickle.dumps((job, {t.id: t for t in trials}))
+        given = _packed(job, trials)
         self.job, self.talk = job, Talk(work, address, reached, profile, given, job.work, job.replica)
+        self._fresh: bytes | None = None
         try:
             (self.slots,) = self.talk.until("ready", lambda kind, *said: told(*said) if said else None)
         except BaseException:
             self.dismiss()
             raise
 
-    def work(self, ids: list[str], heard: Callable[..., None]) -> None:
-        """Run these trials, and pass on what ``passes.run`` tells of them."""
+    def learn(self, job: Job, trials: Sequence[Trial]) -> None:
+        """Another job and its trials, for the units from now on."""
+        self.job, self._fresh = job, _packed(job, trials)
+
+    def work(self, units: Sequence[Unit], heard: Callable[..., None], halving: Halving | None = None) -> None:
+        """Run these units, and pass on what ``passes.run`` tells of them."""
         kept, next_sync = 0, time.monotonic() + _SYNC_EVERY_S
 
         def count(kind: str, *said: Any) -> None:
@@ -52,12 +58,17 @@ class Crew:
             if kind != "alive":
                 heard(kind, *said)
 
-        self.talk.say(ids)
+        self.talk.say((list(units), halving, self._fresh))
+        self._fresh = None
         self.talk.until("passed", count)
 
     def dismiss(self) -> None:
         """End Ray and its workers, and remove what a local one wrote."""
         self.talk.end()
+
+
+def _packed(job: Job, trials: Sequence[Trial]) -> bytes:
+    return pickle.dumps((job, {t.id: t for t in trials}))
 
 
 def examine(reached: Places, work: Path, address: str, profile: Profile) -> list[Finding]:

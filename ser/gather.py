@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ser import recordings, registry, scan
+from ser import recordings, registry, scan, weights
 from ser.errors import BadInput
 from ser.manifest import Manifest, Refusal, write_csv
 from ser.plan import Plan, resolve
@@ -36,11 +36,13 @@ class Request:
     data: tuple[Path, ...] = ()
     wanted: tuple[Wanted, ...] = ()
     settings: tuple[tuple[str, Value], ...] = ()
-    seeds: int = 1
+    seeds: int | None = None  # as the study says
     duplicates: str = "once"
     demo: bool = False
+    mode: str | None = None  # the study's first
     noise: Path | None = None
     rir: Path | None = None
+    weights: Path | None = None
 
     @property
     def recordings(self) -> dict[str, Path]:
@@ -51,9 +53,12 @@ class Request:
 def plan_of(request: Request, bar: Bar) -> Plan:
     """The plan that ``request`` describes. Raises BadInput."""
     whole = load_study(request.study)
+    whole = whole.in_mode(request.mode) if request.mode else whole
+    for path, small in whole.demo if request.demo else ():
+        whole = whole.override(path, small)
     chosen = locate(request.data, request.wanted, whole)
     study = whole.over(bring(whole, [(name, loader) for name, loader, _ in chosen]))
-    for path, value in (*(study.demo if request.demo else ()), *request.settings):
+    for path, value in request.settings:
         study = study.override(path, value)
     for name, folder in request.recordings.items():
         study = study.override(f"{name}.source", recordings.fingerprint(folder))
@@ -62,12 +67,27 @@ def plan_of(request: Request, bar: Bar) -> Plan:
             raise BadInput(
                 kind["source"], f"--set {kind.name}.source", "generated", f"name the folder: --{kind.name} DIR"
             )
+    study = _with_weights(study, request.weights)
     places = {name: path for name, _, path in chosen}
     manifests = {c.name: read(c.name, c.loader, places[c.name], request.work, bar) for c in study.corpora}
-    plan = resolve(study, manifests, request.seeds, request.duplicates)
+    plan = resolve(study, manifests, study.seeds if request.seeds is None else request.seeds, request.duplicates)
     absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
     return replace(plan, notes=(*plan.notes, *notes))
+
+
+def _with_weights(study: Study, path: Path | None) -> Study:
+    """The study whose blocks start from the weights in ``path``: by fingerprint, as a path changes no number."""
+    takers = [block.name for block in study.blocks if "weights" in block.values()]
+    for name in takers:
+        if path is not None:
+            study = study.override(f"{name}.weights", weights.fingerprint(path))
+        elif study.block(name)["weights"] != "random":
+            raise BadInput(study.block(name)["weights"], f"--set {name}.weights", "random", "name the file: --weights")
+    if path is not None and not takers:
+        named = ", ".join(block.name for block in study.blocks)
+        raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {named}")
+    return study
 
 
 def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[str, str, Path]]:

@@ -10,21 +10,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Protocol
 
-from ser import replica, sharing
+from ser import joint, replica, sealed, sharing
 from ser import trial as one
 from ser.courier import sync
 from ser.crew import Crew
 from ser.errors import Away, BadInput
 from ser.profile import Profile
 from ser.spool import Spool
-from ser.study import Trial
+from ser.study import Study, Trial
 from ser.talk import Lost
 from ser.track import Tracker
+from ser.units import Halving, Unit
 
 _DYING_S = 10.0  # a worker inside a long matrix product hears of its end only after it
+_TOGETHER = 64  # trials in one group; more would leave other workers idle
 _BROKEN = 3  # times that Tune gives up a trial: one killed between two trials can be left with retries to spare
 _LAST_TRIES_S = (0.0, 5.0, 10.0, 20.0)  # an MLflow server that restarts as the grid ends
 
@@ -44,6 +47,9 @@ class Listener(Protocol):
     def told(self, line: str) -> None:
         """Something that a person should know."""
 
+    def grown(self, trials: Sequence[Trial]) -> None:
+        """A search found more trials."""
+
 
 @dataclass
 class Summary:
@@ -62,6 +68,38 @@ class Summary:
     share: float = 0.0  # of a GPU, that each trial was given
 
 
+@dataclass(frozen=True)
+class Search:
+    """How a study finds its trials beyond those it starts with."""
+
+    metric: str = ""  # final metric by which candidates are compared; made small, but "objective/wa", made large
+    more: Callable[[Mapping[str, float]], tuple[one.Job, Sequence[Trial]] | None] | None = None
+    halving: Halving | None = None
+
+    @classmethod
+    def of(
+        cls, study: Study, more: Callable[[Mapping[str, float]], tuple[one.Job, Sequence[Trial]] | None]
+    ) -> "Search":
+        """As the study names it; ``more`` makes trials of losses."""
+        rule, halving = study.scheduler.values(), None
+        if study.scheduler.name == "asha":
+            halving = Halving(rule["grace"], rule["reduction"], study.training.max_epochs)
+        if study.search.name == "grid":
+            return cls(halving=halving)
+        return cls(f"objective/{study.search.values().get('by', 'loss')}", more, halving)
+
+    def losses(self, job: one.Job, trials: Sequence[Trial], failures: Mapping[str, str]) -> dict[str, float]:
+        """What ``metric`` says of the trials that ended, as a loss; infinite for one that failed."""
+        found: dict[str, float] = {}
+        for t in trials:
+            if (results := Spool(job.work, t.id).results) and self.metric in results[1]:
+                found[t.id] = results[1][self.metric]  # trained, and MLflow is away
+        with suppress(Away):
+            found |= Tracker.of(job.where, job.study).objectives([t.id for t in trials], self.metric)
+        sign = -1.0 if self.metric == "objective/wa" else 1.0
+        return {k: sign * v for k, v in found.items()} | dict.fromkeys(failures, inf)
+
+
 def run(
     job: one.Job,
     trials: Sequence[Trial],
@@ -69,25 +107,28 @@ def run(
     address: str | None,
     listener: Listener,
     repair: Callable[[], object] = lambda: None,
+    search: Search | None = None,
 ) -> Summary:
     """Train all of ``trials`` that are not trained yet, as many at once as ``profile`` and the machines allow.
 
     Trials that another driver is training are waited for. An interrupt ends the running trials at their last
-    checkpoint; the same call continues. ``repair`` builds the store again where a worker found it damaged. Raises
-    BadInput where there is no such cluster.
+    checkpoint; the same call continues. ``repair`` builds the store again where a worker found it damaged. A ``search``
+    is asked for more trials whenever all known ones have ended. Raises BadInput where there is no such cluster.
     """
     summary = Summary()
+    search = search or Search()
     sync(job.where, Path(job.work))
     repair_mirrors(job, trials)
     todo = unfinished(job, trials)
     replica.begin(job.replica, Path(job.work))
     # A trial that is not free has a worker of another driver, which keeps the count.
     replica.forgive(job.replica, Path(job.work), [t.id for t in todo if one.is_free(job, t)])
-    if todo:
+    if todo or search.more:
         started = time.perf_counter()
-        _Grid(job, todo, profile, address, listener, summary, repair).run()
+        grid = _Grid(job, trials, todo, profile, address, listener, summary, repair, search)
+        grid.run()
         summary.wall_seconds = time.perf_counter() - started
-        todo = unfinished(job, trials)
+        job, todo = grid.job, unfinished(grid.job, list(grid.by_id.values()))
     summary.left = len(todo)
     _deliver(job, summary)
     left = {t.id: summary.failures.get(t.id, "") for t in _let_go(job, todo)}
@@ -138,23 +179,38 @@ def repair_mirrors(job: one.Job, trials: Sequence[Trial]) -> None:
         pass  # the next call does it
 
 
+def stopped(job: one.Job, trial: str) -> int:
+    """The epoch after which a scheduler ended a trial that has still to be evaluated; 0 if none did."""
+    try:
+        return int(sealed.read(Path(job.work) / "stopped" / trial)["epoch"])
+    except (OSError, sealed.Damaged):
+        return 0
+
+
+def _mark_stopped(job: one.Job, trial: str, epoch: int) -> None:
+    (Path(job.work) / "stopped").mkdir(exist_ok=True)
+    sealed.write(Path(job.work) / "stopped" / trial, {"epoch": epoch})
+
+
 class _Grid:
     """The trials that one call has to train."""
 
     def __init__(
         self,
         job: one.Job,
+        trials: Sequence[Trial],
         todo: list[Trial],
         profile: Profile,
         address: str | None,
         listener: Listener,
         summary: Summary,
         repair: Callable[[], object],
+        search: Search,
     ) -> None:
         self.job, self.todo, self.profile, self.address = job, todo, profile, address
-        self.listener, self.summary, self.repair = listener, summary, repair
+        self.listener, self.summary, self.repair, self.search = listener, summary, repair, search
         self.damage = ""
-        self.by_id = {t.id: t for t in todo}
+        self.by_id = {t.id: t for t in trials}
         self.broken: Counter[str] = Counter()
         self.epochs: Counter[str] = Counter()  # reached
         self.broke_at: dict[str, int] = {}  # the epochs reached when it broke last
@@ -164,7 +220,7 @@ class _Grid:
     def run(self) -> None:
         crew: Crew | None = None
         try:
-            while self.todo:
+            while self.todo or self._found_more(crew):
                 free = [t for t in self.todo if one.is_free(self.job, t)]
                 if not free:
                     time.sleep(1.0)  # all are another driver's: they finish, or fall free
@@ -176,7 +232,7 @@ class _Grid:
                         crew = Crew(self.job, list(self.by_id.values()), self.profile, self.address, self.listener.told)
                         self.summary.slots = crew.slots
                         self.listener.started(int(crew.slots))
-                    crew.work([t.id for t in free], self._heard)
+                    crew.work(self._units(free), self._heard, self.search.halving)
                 except (Lost, BadInput) as error:
                     if isinstance(error, BadInput) and not self.lost:
                         raise  # it was never there; after a loss it may still be starting
@@ -194,6 +250,44 @@ class _Grid:
         finally:
             if crew:
                 crew.dismiss()
+
+    def _found_more(self, crew: Crew | None) -> bool:
+        """Ask the search; the crew learns what it finds."""
+        if self.search.more is None:
+            return False
+        losses = self.search.losses(self.job, list(self.by_id.values()), self.summary.failures)
+        if (found := self.search.more(losses)) is None:
+            return False
+        self.job, trials = found
+        fresh = {t.id: t for t in trials if t.id not in self.by_id}
+        self.by_id |= fresh
+        self.todo = unfinished(self.job, list(fresh.values()))
+        self.listener.grown(list(fresh.values()))
+        if crew:
+            crew.learn(self.job, list(self.by_id.values()))
+        return bool(fresh)
+
+    def _units(self, free: Sequence[Trial]) -> list[Unit]:
+        """Trials as workers are given them: each alone, or small ones of a kind together, and what a scheduler knew."""
+        groups: dict[Any, list[str]] = {}
+        for trial in free:
+            groups.setdefault(joint.group(trial) or trial.id, []).append(trial.id)
+        units = [
+            Unit(tuple(ids[at : at + _TOGETHER]), stopped(self.job, ids[0]) if len(ids) == 1 else 0)
+            for ids in groups.values()
+            for at in range(0, len(ids), _TOGETHER)
+        ]
+        return [*self._replays(), *units] if self.search.halving else units
+
+    def _replays(self) -> list[Unit]:
+        """Of every finished trial its losses: a scheduler knows only what it is told."""
+        try:
+            tracker = Tracker.of(self.job.where, self.job.study)
+            done = {i: r for i, r in tracker.finished().items() if i in self.by_id}
+            curves = {i: tracker.curve(run.info.run_id, "val/loss") for i, run in done.items()}
+        except Away:
+            return []
+        return [Unit((i,), replay=tuple(curve)) for i, curve in curves.items() if curve]
 
     def _look(self) -> None:
         self.todo = [t for t in unfinished(self.job, self.todo) if t.id not in self.summary.failures]
@@ -218,6 +312,9 @@ class _Grid:
             self.epochs[trial_id] = max(self.epochs[trial_id], told)
             return
         if kind == "died":
+            return
+        if kind == "stopped":
+            _mark_stopped(self.job, trial_id, told)
             return
         if kind == "broke" or told.get("status") == "damaged":
             epoch = self.epochs[trial_id]

@@ -71,7 +71,8 @@ def _corpora(sub: argparse.ArgumentParser) -> None:
 
 
 def _grid(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--seeds", type=int, default=1, metavar="K", help="repeat every trial with K seeds (default: 1)")
+    sub.add_argument("--mode", metavar="paper|sound", help="as printed, or speaker-independent (default: paper)")
+    sub.add_argument("--seeds", type=int, metavar="K", help="repeat every trial with K seeds (default: the study's)")
     sub.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="change a setting, e.g. training.batch_size=32"
     )
@@ -83,6 +84,7 @@ def _grid(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--demo", action="store_true", help="the study's small budget")
     sub.add_argument("--noise", type=Path, metavar="DIR", help="recorded noise for augmentation (default: generated)")
+    sub.add_argument("--weights", type=Path, metavar="FILE", help="VGGish weights to start from (default: random)")
     sub.add_argument("--rir", type=Path, metavar="DIR", help="recorded impulse responses (default: generated)")
 
 

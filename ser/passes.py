@@ -1,6 +1,7 @@
 """One pass of Ray Tune over some trials: who hands them out to workers, and tells what became of each."""
 
 import faulthandler
+import json
 import os
 import pickle
 import shutil
@@ -8,16 +9,20 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
+from ray.tune.schedulers import ASHAScheduler
 
 from ser import node
 from ser.profile import Profile
+from ser.units import Halving, Unit
 
 if TYPE_CHECKING:  # the process that only hands trials out does without torch and MLflow
     from ser.study import Trial
@@ -29,20 +34,26 @@ _TELL_EVERY_S = 1.0  # a report takes a few milliseconds of the process that tal
 _UNFIT_PAUSE_S = 30.0  # a node on which no trial can run would else take one after the other
 
 
-def run(ids: Sequence[str], given: list[Any], profile: Profile, tell: Tell) -> None:
-    """Run the trials ``ids`` of ``given``, a list of one reference to a pickled (job, trials by id).
+def run(units: Sequence[Unit], given: list[Any], profile: Profile, tell: Tell, halving: Halving | None = None) -> None:
+    """Run ``units`` of the trials ``given``: a list of one reference to a pickled (job, trials by id).
 
     ``tell("epoch", trial, epoch, node, pid)`` says that a trial goes on, ``("ended", trial, result)`` that its worker
-    returned, ``("died", trial, error)`` that it is tried again, and ``("broke", trial, error)`` that it is not.
+    returned, ``("stopped", trial, epoch)`` that the scheduler ended it, ``("died", trial, error)`` that it is tried
+    again, and ``("broke", trial, error)`` that it is not.
     """
     folder = tempfile.mkdtemp(prefix="ser-tune-")
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_work, given=given),
+            tune.with_parameters(_work, given=given, judged=halving is not None),
             {"cpu": profile.cpus_per_trial, "gpu": profile.gpus_per_trial},
         ),
-        param_space={"trial": tune.grid_search(list(ids))},
-        tune_config=TuneConfig(reuse_actors=True, max_concurrent_trials=profile.trials_at_once or None),
+        # As text: what is no plain value Tune shows as a placeholder.
+        param_space={"unit": tune.grid_search([json.dumps(asdict(unit)) for unit in units])},
+        tune_config=TuneConfig(
+            reuse_actors=True,
+            max_concurrent_trials=profile.trials_at_once or None,
+            scheduler=_scheduler(halving),
+        ),
         run_config=RunConfig(
             name="pass",
             storage_path=folder,
@@ -55,6 +66,24 @@ def run(ids: Sequence[str], given: list[Any], profile: Profile, tell: Tell) -> N
         tuner.fit()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _scheduler(halving: Halving | None) -> ASHAScheduler | None:
+    if halving is None:
+        return None
+    return ASHAScheduler(
+        time_attr="epoch",
+        metric="loss",
+        mode="min",
+        grace_period=halving.grace,
+        reduction_factor=halving.reduction,
+        max_t=halving.most + 1,  # at this one Tune would end a trial that has only to be evaluated yet
+    )
+
+
+def _unit(config: Mapping[str, str]) -> Unit:
+    told = json.loads(config["unit"])
+    return Unit(tuple(told["trials"]), told["last"], tuple(told["replay"]))
 
 
 @lru_cache(maxsize=2)
@@ -72,25 +101,37 @@ def stack_file(pid: int) -> Path:
     return node.cache() / "stacks" / str(pid)
 
 
-def _work(config: dict[str, str], given: list[Any]) -> None:
-    """What a worker does with one trial."""
+def _work(config: dict[str, str], given: list[Any], judged: bool) -> None:
+    """What a worker does with one unit. ``judged``: a scheduler wants the loss of every epoch."""
+    unit = _unit(config)
+    for epoch, loss in enumerate(unit.replay, start=1):
+        tune.report({"epoch": epoch, "loss": loss})
+    if unit.replay:
+        return
+    from ser import joint
     from ser import trial as one
 
     job, trials = _opened(given[0])
     if reason := node.unfit(job):
         time.sleep(_UNFIT_PAUSE_S)
-        tune.report({"status": "unfit", "error": reason})
+        tune.report({"status": "unfit", "error": reason, "epoch": 0, "loss": inf})
         return
     where, latest = ray.get_runtime_context().get_node_id(), 0.0
 
-    def heard(epoch: int, _: Any) -> None:
+    def heard(epoch: int, row: Mapping[str, float]) -> None:
         nonlocal latest
-        if time.monotonic() - latest > _TELL_EVERY_S:
-            tune.report({"epoch": epoch, "node": where, "pid": os.getpid()})
+        every = judged and not unit.last
+        if every or time.monotonic() - latest > _TELL_EVERY_S:
+            loss = row.get("val/loss", inf) if every else inf
+            tune.report({"epoch": epoch if every or not judged else 0, "loss": loss, "node": where, "pid": os.getpid()})
             latest = time.monotonic()
 
     heard(0, {})  # first of all: should it hang from here on, it is known who holds it
-    tune.report(one.run(job, trials[config["trial"]], heard))
+    chosen = [trials[name] for name in unit.trials]
+    if joint.group(chosen[0]) is not None:
+        tune.report({"status": "several", "results": joint.run(job, chosen, heard), "epoch": 0, "loss": inf})
+    else:
+        tune.report({**one.run(job, chosen[0], heard, unit.last), "epoch": 0, "loss": inf})
 
 
 class _Relay(Callback):
@@ -103,17 +144,29 @@ class _Relay(Callback):
         return {}  # Tune pickles its callbacks for a restore that is never asked for
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
-        if "status" not in result:
-            self.tell("epoch", trial.config["trial"], result["epoch"], result["node"], result["pid"])
+        if "status" not in result and "node" in result:
+            self._tell("epoch", trial, result["epoch"], result["node"], result["pid"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.tell("ended", trial.config["trial"], dict(trial.last_result or {}))
+        last = dict(trial.last_result or {})
+        if last.get("status") == "several":
+            for name, result in last["results"].items():
+                self.tell("ended", name, result)
+        elif "status" in last:
+            self._tell("ended", trial, last)
+        else:
+            self._tell("stopped", trial, last.get("epoch", 0))
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.tell("died", trial.config["trial"], _last_failure(trial))
+        self._tell("died", trial, _last_failure(trial))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self.tell("broke", trial.config["trial"], _last_failure(trial))
+        self._tell("broke", trial, _last_failure(trial))
+
+    def _tell(self, kind: str, trial: Any, *told: Any) -> None:
+        unit = _unit(trial.config)
+        for name in unit.trials if not unit.replay else ():
+            self.tell(kind, name, *told)
 
 
 def _last_failure(trial: Any) -> str:

@@ -45,6 +45,13 @@ class Plan:
     twins: Mapping[str, str]  # trial id -> id of the equal trial that is run
     seeds: int
     notes: tuple[str, ...]
+    duplicates: str
+
+    def grown(self, losses: Mapping[str, float]) -> "Plan":
+        """The same plan with all trials that the study's search knows of by these losses."""
+        manifests = {s.corpus.name: s.manifest for s in self.sources.values()}
+        grown = resolve(self.study, manifests, self.seeds, self.duplicates, losses)
+        return replace(grown, notes=tuple(dict.fromkeys((*self.notes, *grown.notes))))
 
     @property
     def to_train(self) -> tuple[Trial, ...]:
@@ -56,7 +63,7 @@ class Plan:
         """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
         s = self.study
         shared: list[Any] = [s.mode, s.classes, s.merge, s.labels, s.front_end, s.normalise, s.augmentation, s.blocks]
-        shared += [s.training, s.space, s.search, s.scheduler]
+        shared += [s.training, s.final, s.space, s.search, s.scheduler]
         corpora = {source.corpus.name: source.corpus.in_fold(0) for source in self.sources.values()}
         return identity([repr(x) for x in shared] + [repr(corpus) for corpus in corpora.values()])
 
@@ -111,7 +118,7 @@ def resolve(
     sources = _sources(study, everything, manifests, labelled, splits)
     notes = [note for s in sources.values() for note in _check_classes(study, s)]
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
-    plan = Plan(study, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)))
+    plan = Plan(study, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates)
     check_axes(plan)
     return plan
 

@@ -76,8 +76,7 @@ def _random(study: Study, points: Sequence[Point], statement: Statement, seed: i
         if search["folds"] and not np.isnan(scores).any() and min(scores) < inf:
             best = int(np.argmin(scores))
             about = part("refit", number=best + 1, varied=tuple(space))
-            epochs = {"training.max_epochs": search["refit_epochs"]}
-            trials.append(statement({**drawn[best], **epochs, "about": about}))
+            trials.append(statement({**drawn[best], "final": True, "about": about}))
     return trials
 
 

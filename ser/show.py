@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from ser import registry
-from ser.evidence import Grid
+from ser.finished import Expected
 from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
 from ser.sharing import advice
@@ -174,6 +174,14 @@ class Live:
         """Something that a person should know."""
         self._tell(line, shown=True)
 
+    def grown(self, trials: Sequence[Trial]) -> None:
+        """A search found more trials."""
+        self.total += len(trials)
+        if trials:
+            self._tell(f"{len(trials)} more trials to run")
+        if console.is_terminal:
+            self._progress.update(self._task, total=self.total)
+
     def summary(self) -> str:
         """done, failed, time left, best UA per target so far."""
         left = self.total - self.done - len(self.failures)
@@ -242,15 +250,14 @@ def synced(found: Any) -> None:
         console.print(f"{len(found.held)} trials are being trained")
 
 
-def status(runs: Sequence[Any], grid: Grid) -> None:
+def status(runs: Sequence[Any], grid: Expected) -> None:
     """How far a grid is: its trials by state, and the failures with their last error."""
     states: dict[str, str] = {}
     for run in runs:  # a finished run outweighs what was tried before it
         state = {"KILLED": "interrupted"}.get(run.status, run.status.lower())
         states[run.trial_id] = state if states.get(run.trial_id) != "finished" else "finished"
     counts = Counter(states.values())
-    expected = len(grid.points) * len(grid.seeds)
-    console.print(f"{grid.study}: {counts['finished']} of {expected} trials finished")
+    console.print(f"{grid.study}: {counts['finished']} of {grid.count} trials finished")
     for state in sorted(set(counts) - {"finished"}):
         console.print(f"{counts[state]} {state}")
     for title, error in grid.failures.items():

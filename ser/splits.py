@@ -69,7 +69,7 @@ def _wanted(rule: Part) -> list[str]:
     """The sides that must not be empty."""
     if rule.name == "holdout":
         return ["train", "val"] if rule["fold"] else ["train", "test"]
-    return [s for s in SPLITS if s != "test" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
+    return [s for s in SPLITS if s == "train" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
 
 
 def _some(names: set[str]) -> str:

@@ -58,7 +58,8 @@ class Recipe:
     @cached_property
     def key(self) -> str:
         """Folder name: readable, and unique by 12 hex digits over content, settings and code."""
-        code = [code_version(audio), code_version(registry.find("frontends", self.front_end.name))]
+        front_end = registry.find("frontends", self.front_end.name)
+        code = [code_version(module) for module in (audio, front_end, *getattr(front_end, "USES", ()))]
         if self.augmentation:
             code += [code_version(registry.find("augment", self.augmentation.name)), code_version(recordings)]
         content = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]

@@ -92,7 +92,7 @@ _WORDS = {
 # A number is a count, a size or a rate, and so more than 0, but where the study file itself states 0 or less, and here:
 _ZERO_TOO = {
     *("weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test", "fold"),
-    *("clip_norm", "steps_per_epoch", "patience_epochs", "trim_s"),
+    *("clip_norm", "steps_per_epoch", "patience_epochs", "trim_s", "candidates", "folds", "drop"),
 }
 _BELOW_ONE = {"min_improvement", "dropout"}
 
@@ -136,6 +136,10 @@ class Corpus:
         """False for a train-only corpus, whose split rule names no test speakers, and in a fold that only validates."""
         rule = self.split.values()
         return rule.get("test") not in ((), 0) and not (self.split.name == "holdout" and rule["fold"])
+
+    def settings(self) -> dict[str, Value]:
+        """Of its loader, its split and its front-end, by name."""
+        return self.loader.values() | self.split.values() | dict(self.front_end)
 
     @property
     def source(self) -> str:
@@ -249,8 +253,8 @@ def identity(statement: Any) -> str:
     return hashlib.sha256(canonical(statement).encode()).hexdigest()[:12]
 
 
-Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold, start, or any path that can be set
-_PLACES = ("corpora", "block", "pooling", "task", "fold", "start", "about")  # axes that are no paths
+Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
+_PLACES = ("corpora", "block", "pooling", "task", "fold", "start", "final", "about")  # axes that are no paths
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -288,15 +292,17 @@ class Study:
     expect: int  # points with the study's own corpora
     space: tuple[tuple[str, Part], ...] = ()  # (path, how to draw its value)
     search: Part = Part("grid")
+    final: tuple[tuple[str, Value], ...] = ()  # what trials are trained with that a search compares no more
     scheduler: Part = Part("none")  # | "asha": ends the training of trials that fall behind
     seeds: int = 1  # repeats, where the command says nothing else
     mode: str = "paper"  # as printed, odd metrics and leaks included | "sound"
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
-    demo: tuple[tuple[str, Value], ...] = ()  # overrides for the run on made corpora
+    demo: tuple[tuple[str, Value | Part], ...] = ()  # overrides for the run on made corpora
 
     def __post_init__(self) -> None:
         _one_of(self.normalise, "normalise", ("train", "none"))
         _one_of(self.labels, "labels", ("one", "tied"))
+        _one_of(self.scheduler.name, "scheduler", ("none", "asha"))
         if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.merge):
             raise BadInput(repr(self.merge), "merge", "pairs of a label and its class", "write merge=excited:happy")
         found = len(self.grid(self.corpora))
@@ -330,8 +336,8 @@ class Study:
         """The statement of one point. Raises BadInput for a path that names nothing."""
         paths = [path for path in point if path not in _PLACES]
         chosen = self
-        for path in paths:
-            chosen = chosen.override(path, point[path])
+        for path, value in (*(self.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
+            chosen = chosen.override(path, value)
         return Trial(
             study=self.name,
             mode=self.mode,
@@ -351,9 +357,10 @@ class Study:
             about=point.get("about", part("grid", varied=tuple(paths))),
         )
 
-    def override(self, path: str, value: Value) -> "Study":
-        """The study with ``training.x``, ``front_end.x``, ``<block>.x``, ``<corpus>.x`` (loader or split setting),
-        ``<augmentation>.x``, ``normalise``, ``classes``, ``merge`` or ``augmentation`` changed.
+    def override(self, path: str, value: Value | Part) -> "Study":
+        """The study with ``training.x``, ``front_end.x``, ``<block>.x``, ``<corpus>.x`` (of its loader, split or
+        front-end), ``<augmentation>.x``, ``search.x``, ``scheduler.x``, ``final.x``, ``normalise``, ``classes``,
+        ``merge``, ``augmentation`` or ``seeds`` changed; by a study file ``space.x``, too.
 
         Raises BadInput for a path that names nothing or a value of another kind.
         """
@@ -361,6 +368,13 @@ class Study:
         place = f"--set {path}"
         if not key and head in ("normalise", "classes", "merge"):
             return replace(self, **{head: _alike(getattr(self, head), value, place)})
+        if path == "seeds":
+            return replace(self, seeds=_alike(self.seeds, value, place))
+        if head == "space" and key in dict(self.space) and isinstance(value, Part):
+            return replace(self, space=tuple((k, value if k == key else kind) for k, kind in self.space))
+        if head == "final" and key in dict(self.final):
+            new = _alike(dict(self.final)[key], value, place)
+            return replace(self, final=tuple((k, new if k == key else v) for k, v in self.final))
         if head == "search" and key in self.search.values():
             return replace(self, search=_changed(self.search, key, value, place))
         if head == "scheduler" and key in self.scheduler.values():
@@ -376,7 +390,7 @@ class Study:
             return replace(self, blocks=_each(self.blocks, head, key, value, place))
         if any(p.name == head and key in p.values() for p in self.augmentation):
             return replace(self, augmentation=_each(self.augmentation, head, key, value, place))
-        if any(c.name == head and (key in c.loader.values() or key in c.split.values()) for c in self.corpora):
+        if any(c.name == head and key in c.settings() for c in self.corpora):
             # A corpus that gains or loses its test side changes the grid on purpose.
             return self.over(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
         raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
@@ -386,26 +400,31 @@ class Study:
         named = [(name, getattr(self, name)) for name in ("front_end", "search", "scheduler")]
         named += [(p.name, p) for p in self.blocks + self.augmentation]
         return (
-            ["normalise", "classes", "merge", "augmentation"]
+            ["normalise", "classes", "merge", "augmentation", "seeds"]
             + [f"training.{f.name}" for f in fields(Training)]
             + [f"{name}.{key}" for name, p in named for key in p.values()]
-            + [f"{c.name}.{key}" for c in self.corpora for key in c.loader.values() | c.split.values()]
+            + [f"final.{key}" for key, _ in self.final]
+            + [f"{c.name}.{key}" for c in self.corpora for key in c.settings()]
         )
 
 
-def _changed(old: Part, key: str, value: Value, place: str) -> Part:
+def _changed(old: Part, key: str, value: Value | Part, place: str) -> Part:
     new = _alike(old[key], value, place)
     _usable(new, place, old[key])
     return old.changed(**{key: new})
 
 
-def _each(parts: tuple[Part, ...], name: str, key: str, value: Value, place: str) -> tuple[Part, ...]:
+def _each(parts: tuple[Part, ...], name: str, key: str, value: Value | Part, place: str) -> tuple[Part, ...]:
     return tuple(_changed(p, key, value, place) if p.name == name else p for p in parts)
 
 
-def _corpus_changed(corpus: Corpus, key: str, value: Value, place: str) -> Corpus:
+def _corpus_changed(corpus: Corpus, key: str, value: Value | Part, place: str) -> Corpus:
     if key in corpus.loader.values():
         return replace(corpus, loader=_changed(corpus.loader, key, value, place))
+    if key in (own := dict(corpus.front_end)):
+        new = _alike(own[key], value, place)
+        _usable(new, place)
+        return replace(corpus, front_end=tuple((k, new if k == key else v) for k, v in corpus.front_end))
     return replace(corpus, split=_changed(corpus.split, key, value, place))
 
 

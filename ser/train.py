@@ -126,6 +126,7 @@ def train(
     split: int = 1,
     start: Mapping[str, Any] | None = None,
     last: int = 0,
+    weights: str = "",
 ) -> Outcome:
     """Train, keep the weights of the lowest validation loss or of the last epoch, predict the test sides.
 
@@ -133,11 +134,12 @@ def train(
     checkpoint at ``path`` has been replaced; an existing one is continued, and its epochs are reported again.
     ``split`` passes every batch through the network in so many parts, for devices with too little memory. The updates
     are the same but for rounding, for dropout, which is drawn part by part, and for batch normalisation. ``start`` is
-    the ``state`` of another outcome, to go on from; ``last`` ends the training after that epoch. Raises Diverged, and
-    BadInput for settings that do not go together or that ``device`` has not.
+    the ``state`` of another outcome, to go on from; ``last`` ends the training after that epoch; ``weights`` is the
+    path of a file from which a block starts that says so. Raises Diverged, and BadInput for settings that do not go
+    together or that ``device`` has not.
     """
     _forget_peak(device)
-    run = _begin(trial, data, device, split, start)
+    run = _begin(trial, data, device, split, start, weights)
     settings = trial.training
     now, best = _resume(path, run)
     resumed_at = now.epoch
@@ -177,14 +179,22 @@ def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _begin(
-    trial: Trial, data: Mapping[str, CorpusData], device: str, split: int, start: Mapping[str, Any] | None = None
+    trial: Trial,
+    data: Mapping[str, CorpusData],
+    device: str,
+    split: int,
+    start: Mapping[str, Any] | None = None,
+    weights: str = "",
 ) -> _Run:
     """Everything as it is before the first step."""
     _compute_in(trial.training.precision, device)
     settings, seed = trial.training, [trial.seed, trial.stream]
     sides = _sides(trial, data)
     torch.manual_seed(_integer([*seed, 0]))
-    network = _network(trial, data).to(device)
+    network = _network(trial, data)
+    if trial.block.values().get("weights", "random") != "random":
+        network.block.start_from(Path(weights))
+    network = network.to(device)
     optimiser = _optimiser(settings, network)
     if start:
         network.load_state_dict(start["network"])

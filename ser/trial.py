@@ -1,10 +1,10 @@
 """One trial on one worker: features from the store, training, everything into its run. Knows nothing of Ray."""
 
 import json
-import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,25 +12,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 
-from ser import attempt, checkpoint, clips, metrics, multilabel
+from ser import attempt, checkpoint
 from ser.batches import Frames, Items
-from ser.confusion import confusion_png
 from ser.courier import Courier
 from ser.errors import BadInput
 from ser.far import is_far
 from ser.manifest import SPLITS, Utterance
 from ser.plan import Plan, Source
 from ser.replica import Replica, place
+from ser.results import score, segment, write
 from ser.sealed import Damaged
 from ser.splits import prove
 from ser.spool import Head, Spool, work_id
 from ser.store import Features, Names, Store
-from ser.study import Corpus, Part, Trial
+from ser.study import Corpus, Trial
 from ser.track import Location, Tracker, grid_tags, without_secrets
-from ser.train import CorpusData, Diverged, Outcome, Predictions, is_out_of_memory, train
+from ser.train import CorpusData, Diverged, Outcome, is_out_of_memory, train
 
 _SHARE_OF_FREE = 0.1  # of a card's free memory, for one corpus's side in one of several processes on the card
 
@@ -69,6 +68,7 @@ class Job:
     mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
     device: str
     threads: int
+    weights: str = ""  # path of a file that blocks start from
     starts: bool = False  # trials go on from others' ends, and so leave their own
     apart: bool = False  # other machines than this train the trials
     replica: str = ""  # URL of the trials' folders, where those share none
@@ -159,14 +159,80 @@ def run(
     every epoch, those before an interruption included. ``last``: the epoch after which a scheduler ended it, or 0.
     """
     started = time.perf_counter()
+    begin(job)
+    with hold(job, trial) as held:
+        if isinstance(held, str):
+            return {"status": held}
+        if not held.spool.results:
+            try:
+                heard = on_epoch or (lambda epoch, row: None)
+                error = _train(job, trial, held, started, heard, last)
+            except Damaged as damage:
+                return {"status": "damaged", "error": str(damage)}
+            if error:
+                return held.fail(error)
+        return held.deliver(started)
+
+
+def begin(job: Job) -> None:
+    """Set this process up for training."""
     torch.set_num_threads(job.threads)
     if job.device != "cpu":
         torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
+
+
+@dataclass
+class Held:
+    """A trial that this process owns: where it tells what, and its latest attempt."""
+
+    spool: Spool
+    replica: Replica
+    courier: Courier
+    now: attempt.Attempt
+
+    def complete(
+        self,
+        job: Job,
+        trial: Trial,
+        data: Mapping[str, CorpusData],
+        outcome: Outcome,
+        started: float,
+        more: Mapping[str, float],
+    ) -> None:
+        """Leave everything of a trained trial in its folder."""
+        results = score(trial, outcome)
+        write(trial, outcome, data, job.proofs, self.spool.files, state=job.starts)
+        results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
+        self.spool.complete({**results, **more})
+
+    def fail(self, error: str) -> dict[str, Any]:
+        """Say why it cannot be trained."""
+        self.spool.fail(error)
+        self.courier.deliver()
+        self.replica.push()
+        return {"status": "failed", "error": error}
+
+    def deliver(self, started: float) -> dict[str, Any]:
+        """Bring a trained trial to MLflow, if that is there."""
+        _, results = self.spool.results or (0, {})
+        status = "finished" if self.courier.deliver() else "kept"
+        if status == "finished":
+            self.replica.drop()
+        else:
+            self.replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
+        told = {"seconds/total": time.perf_counter() - started, "reason": self.courier.reason}
+        return {"status": status, **results, **told}
+
+
+@contextmanager
+def hold(job: Job, trial: Trial) -> Iterator[Held | str]:
+    """Own ``trial`` for a while; "busy" where another process does, "finished" where it need not be trained."""
     spool = Spool(job.work, trial.id)
     with spool.owned() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
         if not (owned and claimed):
-            return {"status": "busy"}
+            yield "busy"
+            return
         replica = Replica(job.replica, spool)
         replica.fetch()
         now = attempt.begin(spool.folder)
@@ -176,39 +242,15 @@ def run(
             if not courier.open(head_of(job, trial)):
                 spool.delivered(job.where.shown)
                 replica.drop()
-                return {"status": "finished"}
+                yield "finished"
+                return
             spool.begin(head_of(job, trial))
-            try:
-                heard = on_epoch or (lambda epoch, row: None)
-                error = _train(job, trial, spool, replica, courier, now, started, heard, last)
-            except Damaged as damage:
-                return {"status": "damaged", "error": str(damage)}
-            if error:
-                spool.fail(error)
-                courier.deliver()
-                replica.push()
-                return {"status": "failed", "error": error}
-        _, results = spool.results or (0, {})
-        status = "finished" if courier.deliver() else "kept"
-        if status == "finished":
-            replica.drop()
-        else:
-            replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
-    return {"status": status, **results, "seconds/total": time.perf_counter() - started, "reason": courier.reason}
+        yield Held(spool, replica, courier, now)
 
 
-def _train(
-    job: Job,
-    trial: Trial,
-    spool: Spool,
-    replica: Replica,
-    courier: Courier,
-    now: attempt.Attempt,
-    started: float,
-    on_epoch: Callable[..., None],
-    last: int,
-) -> str:
-    """Train ``trial`` and leave its results in ``spool``. Returns why it cannot be trained, or ""."""
+def _train(job: Job, trial: Trial, held: Held, started: float, on_epoch: Callable[..., None], last: int) -> str:
+    """Train ``trial`` and leave its results in its folder. Returns why it cannot be trained, or ""."""
+    spool, now = held.spool, held.now
     if now.starts > attempt.STARTS:
         ended = attempt.last_error(spool.folder) or "its worker died"
         return f"{attempt.STARTS} attempts did not finish epoch {now.epoch + 1}; the last: {ended}"
@@ -218,15 +260,17 @@ def _train(
         spool.epoch(epoch, row)
         if epoch > now.epoch:
             now = attempt.progressed(spool.folder, now, epoch)
-        replica.push(soon=True)
+        held.replica.push(soon=True)
         on_epoch(epoch, row)
-        courier.carry()
+        held.courier.carry()
 
     while True:
         try:
             data = {c.name: load(job, trial, c) for c in trial.corpora}
             start = _start(job, trial)
-            outcome = train(trial, data, spool.folder / "checkpoint.pt", job.device, report, now.split, start, last)
+            outcome = train(
+                trial, data, spool.folder / "checkpoint.pt", job.device, report, now.split, start, last, job.weights
+            )
             break
         except (Diverged, BadInput) as error:
             return without_secrets(f"{type(error).__name__}: {error}")
@@ -242,11 +286,10 @@ def _train(
         now = attempt.smaller(spool.folder, now)  # outside of the handler, which holds the tensors of the failed try
         if job.device != "cpu":
             torch.cuda.empty_cache()
-    results = score(trial, outcome)
-    write(job, trial, outcome, spool.files)
-    results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
-    results |= {"stopped_epoch": float(last)} if last else {}
-    spool.complete(results | ({"batch_split": float(now.split)} if now.split > 1 else {}))
+    more = {"stopped_epoch": float(last)} if last else {}
+    held.complete(
+        job, trial, data, outcome, started, more | ({"batch_split": float(now.split)} if now.split > 1 else {})
+    )
     return ""
 
 
@@ -272,13 +315,8 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     own = corpus.heard_by(trial.front_end)
     keys, sides = job.keys[corpus.source][str(own)], job.sides[corpus.source]
     return CorpusData(
-        *(_items(job.store, job.work, corpus.name, keys, sides[s], _cut(own), job.device) for s in SPLITS)
+        *(_items(job.store, job.work, corpus.name, keys, sides[s], segment(own), job.device) for s in SPLITS)
     )
-
-
-def _cut(front_end: Part) -> int:
-    """Frames of each item, where a front-end makes several of an utterance, as in paper 002; 0: it is one item."""
-    return int(front_end.values().get("patch", 0))
 
 
 def _start(job: Job, trial: Trial) -> Mapping[str, Any] | None:
@@ -337,96 +375,3 @@ def _entry(store: str, work: str, key: str) -> Features:
 def open_store(store: str, work: str) -> Store:
     """The store as this node sees it; a remote one is cached in the work folder."""
     return Store(store, Path(work) / "cache")
-
-
-def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
-    """``wa/``, ``ua/`` and ``recall/<corpus>/<class>``, or what stands in their place; undefined ones are left out.
-
-    Where an item may have several labels: the scores of ``ser.multilabel``. Where an utterance is several items: wa and
-    ua of the utterances, by the mean of their items' logits, and the five accuracies of ``ser.clips``.
-    """
-    kept = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
-    out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
-    if "val/loss" in kept:
-        out["objective/loss"] = kept["val/loss"]
-        if accuracies := [v for k, v in kept.items() if k.startswith("val/wa/")]:
-            out["objective/wa"] = sum(accuracies) / len(accuracies)
-    for corpus, p in outcome.predictions.items():
-        if p.truth.ndim == 2:
-            found = multilabel.scores(p.truth > 0, p.probabilities)
-            out |= {f"{name}/{corpus}": value for name, value in found.items()}
-            continue
-        truth, predicted = p.truth, p.predicted
-        if _in_segments(trial):
-            _, clip, first = _clips(p)
-            found = clips.accuracies(clip, p.truth[first], p.logits)
-            out |= {f"{name}/{corpus}": value for name, value in found.items()}
-            truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
-        matrix = metrics.confusion(truth, predicted, len(trial.classes))
-        out[f"wa/{corpus}"], out[f"ua/{corpus}"] = metrics.wa(matrix), metrics.ua(matrix)
-        recalls = dict(zip(trial.classes, metrics.recalls(matrix), strict=True))
-        out |= {f"recall/{corpus}/{c}": float(r) for c, r in recalls.items() if r == r}
-    return out
-
-
-def _in_segments(trial: Trial) -> bool:
-    return _cut(trial.front_end) > 0
-
-
-def _clips(p: Predictions) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Utterances, the number of its own of each item, and each utterance's first item; items of one stand together."""
-    owners = [name.rpartition("#")[0] for name in p.names]
-    first = [i for i, owner in enumerate(owners) if i == 0 or owner != owners[i - 1]]
-    clip = np.zeros(len(owners), np.int64)
-    clip[first[1:]] = 1
-    return [owners[i] for i in first], clip.cumsum(), np.array(first, np.int64)
-
-
-def write(job: Job, trial: Trial, outcome: Outcome, folder: Path) -> None:
-    """Everything the run keeps as files: confusion matrices, predictions, splits' proofs, statement, weights."""
-    shutil.rmtree(folder, ignore_errors=True)
-    for name in ("confusion", "split"):
-        (folder / name).mkdir(parents=True)
-    rows = []
-    for corpus, p in outcome.predictions.items():
-        if p.truth.ndim == 1:
-            _write_confusion(trial, corpus, p, folder / "confusion")
-        rows.append(_prediction_table(trial, corpus, p))
-    if rows:
-        # As many digits as tell a float32 from its neighbours: a probability of 1 is not one of nearly 1.
-        pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
-    for c in trial.corpora:
-        (folder / "split" / f"{c.name}.json").write_text(json.dumps(job.proofs[c.source]))
-    (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1))
-    torch.save(outcome.weights, folder / "best.pt")
-    if job.starts:
-        checkpoint.save(folder / "state.pt", outcome.state)
-
-
-def _write_confusion(trial: Trial, corpus: str, p: Predictions, folder: Path) -> None:
-    truth, predicted = p.truth, p.predicted
-    if _in_segments(trial):
-        _, clip, first = _clips(p)
-        truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
-    matrix = metrics.confusion(truth, predicted, len(trial.classes))
-    content = {"classes": trial.classes, "rows": "truth", "counts": matrix.tolist()}
-    (folder / f"{corpus}.json").write_text(json.dumps(content))
-    picture = confusion_png(matrix, trial.classes, f"{trial.title}\ntested on {corpus}, n = {len(truth)}")
-    (folder / f"{corpus}.png").write_bytes(picture)
-
-
-def _prediction_table(trial: Trial, corpus: str, p: Predictions) -> pd.DataFrame:
-    """One row per item: what it is, its label or labels, and what the network says of each class."""
-    names = np.array(trial.classes)
-    if p.truth.ndim == 2:
-        labels = ["|".join(names[row > 0]) for row in p.truth]
-        table = pd.DataFrame({"corpus": corpus, "uid": p.names, "label": labels})
-        return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)
-    said = {"label": names[p.truth], "predicted": names[p.predicted]}
-    if _in_segments(trial):
-        uids, clip, first = _clips(p)
-        number = np.arange(len(clip)) - first[clip]
-        table = pd.DataFrame({"corpus": corpus, "uid": np.array(uids)[clip], "segment": number, **said})
-        return pd.concat([table, pd.DataFrame(p.logits, columns=[f"l_{c}" for c in trial.classes])], axis=1)
-    table = pd.DataFrame({"corpus": corpus, "uid": p.names, **said})
-    return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)

@@ -27,6 +27,7 @@ from ser.errors import BadInput
 from ser.profile import Profile
 from ser.replica import Replica
 from ser.spool import Spool
+from ser.units import Halving, Unit
 
 PULSE_S = 2.0
 _AT_ONCE = 1000  # trials in one pass of Tune, whose own cost per trial grows with their number
@@ -60,10 +61,11 @@ def serve(
     work: str = "",
     replica: str = "",
 ) -> None:
-    """Run the trials whose ids are received, list by list, until None comes; without any ``given`` look at all nodes.
+    """Run the units that are received, list by list, until None comes; without any ``given`` look at all nodes.
 
-    ``given`` is a pickled job and its trials by id, which only workers open; ``places`` is what the nodes of a cluster
-    have to reach. ``folder`` is for a local Ray's files.
+    With a list may come a scheduler, and a new ``given``, as searches find further trials. ``given`` is a pickled job
+    and its trials by id, which only workers open; ``places`` is what the nodes of a cluster have to reach. ``folder``
+    is for a local Ray's files.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the listening process decides
     line = _Line(connection)
@@ -79,9 +81,11 @@ def serve(
             watch = _Watch(line, work, replica, profile)
             watch.start()
             stored = [ray.put(given)]
-            while (ids := connection.recv()) is not None:
-                for at in range(0, len(ids), _AT_ONCE):
-                    _pass(address, ids[at : at + _AT_ONCE], stored, profile, watch)
+            while (message := connection.recv()) is not None:
+                units, halving, fresh = message
+                stored = [ray.put(fresh)] if fresh else stored
+                for at in range(0, len(units), _AT_ONCE):
+                    _pass(address, units[at : at + _AT_ONCE], stored, profile, watch, halving)
                 line.tell("passed")
     except BadInput as error:
         line.tell("refused", error)
@@ -93,11 +97,18 @@ def _interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _pass(address: str | None, ids: list[str], given: list[Any], profile: Profile, watch: "_Watch") -> None:
+def _pass(
+    address: str | None,
+    units: list[Unit],
+    given: list[Any],
+    profile: Profile,
+    watch: "_Watch",
+    halving: Halving | None,
+) -> None:
     if not _is_client(address):
-        return passes.run(ids, given, profile, watch.heard)
+        return passes.run(units, given, profile, watch.heard, halving)
     mailbox: Any = ray.remote(num_cpus=0)(_Mailbox).options(resources=_HEAD).remote()
-    run = _far_pass.options(resources=_HEAD).remote(ids, given, profile, mailbox)
+    run = _far_pass.options(resources=_HEAD).remote(units, given, profile, mailbox, halving)
     done: list[Any] = []
     while not done:
         done, _ = ray.wait([run], timeout=0.5)
@@ -125,8 +136,8 @@ class _Mailbox:
 
 
 @ray.remote(num_cpus=0, max_retries=0)
-def _far_pass(ids: list[str], given: list[Any], profile: Profile, mailbox: Any) -> None:
-    passes.run(ids, given, profile, lambda *message: ray.get(mailbox.put.remote(*message)))
+def _far_pass(units: list[Unit], given: list[Any], profile: Profile, mailbox: Any, halving: Halving | None) -> None:
+    passes.run(units, given, profile, lambda *message: ray.get(mailbox.put.remote(*message)), halving)
 
 
 class _Watch(threading.Thread):

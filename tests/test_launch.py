@@ -169,7 +169,7 @@ def test_an_unknown_profile_is_refused_with_those_that_exist(tmp_path):
 
 def test_only_deaths_without_progress_count(job, trial_of):
     trial, heard = trial_of("R"), Heard()
-    grid = launch._Grid(job, [trial], LOCAL, None, heard, launch.Summary(), lambda: None)
+    grid = launch._Grid(job, [trial], [trial], LOCAL, None, heard, launch.Summary(), lambda: None, launch.Search())
     for epoch in range(1, 9):
         grid._heard("epoch", trial.id, epoch)
         grid._heard("broke", trial.id, "the worker died")
