@@ -1,7 +1,6 @@
 """Tables 2 and 3 of paper 000, with what a search tried and chose, and the layers of Figure 3."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ser.content import HOLE, Printed, Row, Table
 from ser.finished import Expected
@@ -111,17 +110,39 @@ def _rest(groups: Sequence[Group]) -> dict[str, str]:
     }
 
 
-def layers(told: Sequence[Sequence[Any]] | None) -> Table:
-    """Figure 3: the network's layers, from ``network.json`` of a run: [layer, what it gives, parameters]."""
-    rows = [Row("", str(name), (str(gives), f"{int(count):,}" if count else "")) for name, gives, count in told or ()]
-    total = sum(int(count) for _, _, count in told or ())
-    rows.append(Row("", "all", ("", f"{total:,}" if told else HOLE)))
+def layers(params: Mapping[str, str], classes: int) -> Table:
+    """Figure 3: the layers of the block cnn2d, as its settings give them; a hole for another block."""
+    found = _cnn2d(params, classes)
+    rows = [Row("", name, (gives, f"{count:,}" if count else "")) for name, gives, count in found]
+    total = f"{sum(count for _, _, count in found):,}" if found else HOLE
     return Table(
         "figure3",
         "Figure 3: the network",
-        "Layers in order, what each gives, and its parameters.",
+        "Layers in order, what each gives (bands × frames × filters), and its parameters; batch normalisation counts "
+        "the two that are averaged, not trained, too.",
         ("Gives", "Parameters"),
-        tuple(rows),
+        (*rows, Row("", "all", ("", total))),
         unit="",
         grouped="",
     )
+
+
+def _cnn2d(params: Mapping[str, str], classes: int) -> list[tuple[str, str, int]]:
+    """Name, output and parameters of each layer; [] where the settings do not say."""
+    needed = ("front_end.mels", "block.frames", "block.filters", "block.kernel", "block.dense")
+    if params.get("block") != "cnn2d" or not all(params.get(name) for name in needed):
+        return []
+    high, wide, kernel = (int(params[name]) for name in ("front_end.mels", "block.frames", "block.kernel"))
+    depth, out = 1, [("input", f"{high} × {wide} × 1", 0)]
+    for filters in map(int, params["block.filters"].split(",")):
+        high, wide = high - kernel + 1, wide - kernel + 1
+        count = (kernel * kernel * depth + 1) * filters
+        out.append((f"convolution {kernel} × {kernel}, ReLU", f"{high} × {wide} × {filters}", count))
+        high, wide, depth = high // 2, wide // 2, filters
+        out.append(("max pooling 2 × 2", f"{high} × {wide} × {filters}", 0))
+        out.append(("batch normalisation", f"{high} × {wide} × {filters}", 4 * filters))
+    size = high * wide * depth
+    for units in map(int, params["block.dense"].split(",")):
+        out.append((f"dense, ReLU, dropout {params.get('block.dropout', HOLE)}", str(units), (size + 1) * units))
+        size = units
+    return [*out, ("dense, sigmoid", str(classes), (size + 1) * classes)]

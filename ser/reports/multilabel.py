@@ -4,8 +4,8 @@ Pho, Truong, Yanushkevich, "Multi-Label Speech Emotion Recognition Using 2D Conv
 What the study itself states is shown in full, and so is the best of its search, which validation chooses.
 
 Beside predictions it reads files of the first run. ``split/<corpus>.json``: the proof of its split. ``labels.json``:
-corpus → {"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, "3": n}} over all sides. ``network.json``:
-[layer, what it gives, parameters] for each layer. What they would tell is a hole where they are not there.
+corpus → {"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, "3": n}} over all sides. What they would tell
+is a hole where they are not there.
 """
 
 import json
@@ -64,7 +64,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         seeds=len(expected.seeds),
         done=done,
         expected=max(expected.count, done),
-        tables=tuple(_tables(groups, tests, chosen, full, proofs, labels, counts, expected, options)),
+        tables=tuple(_tables(groups, tests, chosen, full, proofs, labels, counts, expected)),
         notes=(*_said(full, runs, expected, options, bool(labels)), *expected.notes),
         pictures=tuple(_pictures(groups, full, counts, expected, options)),
         holes=holes,
@@ -104,7 +104,6 @@ def _tables(
     labels: Mapping[str, Labelled],
     counts: Mapping[str, Mapping[str, int]],
     expected: Expected,
-    options: Options,
 ) -> Iterator[Table]:
     yield metrics_table(full, expected)
     yield figure_4(full, expected)
@@ -116,7 +115,7 @@ def _tables(
         columns = [(head, partial(_overall, tests, score)) for head, score in _OF_SEARCH.items()]
         yield search_table(groups, len(expected.seeds), columns)
     yield figure_1(counts, expected)
-    yield layers(_told([chosen.runs[0]], "network.json", options) if chosen else None)
+    yield layers(full[0].group.runs[0].params if full else {}, len(expected.classes))
 
 
 def _sides(proofs: Sequence[Any]) -> dict[str, int] | None:

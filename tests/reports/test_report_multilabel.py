@@ -12,11 +12,13 @@ import pytest
 from ser import multilabel, report
 from ser.errors import BadInput
 from ser.finished import Expected, Finished, Options, UsedCorpus
+from ser.models import cnn2d
 from ser.published.multilabel import CLASSES, INCONSISTENCIES
 from ser.reports import _settings
 from ser.reports import multilabel as one
 from ser.reports._bootstrap import resamples
 from ser.reports._emotions import METRICS, Answers, cells, rates, read, resampled
+from ser.reports._hyperparameters import layers
 from ser.reports._settings import grouped, short
 
 CORPORA = (UsedCorpus("iemocap", "I", True), UsedCorpus("tess", "T", True))
@@ -37,7 +39,6 @@ LABELS = {
     "iemocap": {"utterances": 12, "labels": {"neutral": 9, "sad": 6}, "types": {"1": 9, "2": 3}},
     "tess": {"utterances": 4, "labels": {"angry": 4}, "types": {"1": 4}},
 }
-NETWORK = [["conv 200", "198 × 276 × 200", 2000], ["dense 7", "7", 3591]]
 
 
 def predictions(n=60, seed=0, certain=True):
@@ -68,6 +69,7 @@ def run_of(number=0, text=None, loss=0.5, title="I+T · cnn2d", **params):
         "training.learning_rate": "0.001",
         "training.epsilon": "1e-08",
     }
+    settings |= {"block.filters": "200,200,150,100", "block.kernel": "3", "block.dense": "512,256,512"}
     settings |= {"training.max_epochs": "20", "training.batch_size": "32", "seed": "0", "about": "grid"}
     settings |= {"corpora": "iemocap,tess", "block.dropout": "0.5", "corpus.tess.copies": str(number)}
     scores = {"epochs": 20.0, "objective/loss": loss, "published/iemocap": 0.5, "eq4/iemocap": 0.8}
@@ -82,8 +84,7 @@ def searched(number, loss, **params):
 
 def files(run_id, path):
     proof = json.dumps({"utterances": {"train": 2, "val": 1, "test": 1}})
-    told = {"labels.json": json.dumps(LABELS), "network.json": json.dumps(NETWORK)}
-    return (told | {f"split/{c.name}.json": proof for c in CORPORA}).get(path)
+    return ({"labels.json": json.dumps(LABELS)} | {f"split/{c.name}.json": proof for c in CORPORA}).get(path)
 
 
 def options(**changes):
@@ -218,7 +219,6 @@ def test_what_the_study_has_of_labels_and_layers(undrawn):
     assert (shares["iemocap"][0], shares["iemocap"][1].value) == ("12", 0.75)
     assert shares["two emotions"][1].value == pytest.approx(3 / 16)
     assert table(content, "table3").rows[2].cells[0] == "4"
-    assert [row.cells for row in table(content, "figure3").rows][-2:] == [("7", "3,591"), ("", "5,591")]
     assert table(content, "table2").rows[0].cells[0] == "278w x 200h x 1d"
 
 
@@ -226,8 +226,30 @@ def test_without_those_files_there_are_holes(undrawn):
     content = one.content([run_of()], EXPECTED, options(file=lambda *_: None))
     assert all(np.isnan(c.value) for row in table(content, "table1").rows[:2] for c in row.cells if c)
     assert table(content, "table3").rows[2].cells[0] == "–"
-    assert table(content, "figure3").rows[-1].cells == ("", "–")
     assert any("no labels.json" in note for note in content.notes)
+
+
+def test_layers_of_the_paper():
+    rows = layers(run_of().params, 7).rows
+    assert [row.cells for row in rows[:5]] == [
+        ("200 × 278 × 1", ""),
+        ("198 × 276 × 200", "2,000"),
+        ("99 × 138 × 200", ""),
+        ("99 × 138 × 200", "800"),
+        ("97 × 136 × 200", "360,200"),
+    ]
+    assert rows[-2].cells == ("7", "3,591")
+    assert rows[-1].cells == ("", "8,717,065")  # as Keras counts the program's
+    assert layers({"block": "lstm"}, 7).rows[-1].cells == ("", "–")
+
+
+def test_layers_have_the_parameters_of_the_network_that_is_built():
+    settings = {"filters": (4, 5), "kernel": 3, "dense": (16, 12), "dropout": 0.5, "frames": 14, "init": "glorot"}
+    told = {f"block.{k}": ",".join(map(str, v)) if isinstance(v, tuple) else str(v) for k, v in settings.items()}
+    (last,) = layers(told | {"block": "cnn2d", "front_end.mels": "12"}, 7).rows[-1].cells[1:]
+    built = cnn2d.build(12, settings)
+    averaged = sum(b.numel() for name, b in built.named_buffers() if "running" in name)
+    assert int(last) == sum(p.numel() for p in built.parameters()) + averaged + 13 * 7
 
 
 def test_the_best_of_a_search_is_chosen_by_validation_alone(undrawn):
