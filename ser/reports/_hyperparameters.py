@@ -28,9 +28,7 @@ def table_2(groups: Sequence[Group], chosen: Group | None, expected: Expected) -
     """The network's and the optimiser's settings; those that the search varies come last."""
     named = [path for path in _TABLE_2.values() if path] + [*_TABLE_3.values()]
     extra = {name: name for name in (groups[0].settings if groups else ()) if name not in named}
-    return _table(
-        "table2", "Table 2: settings of the model", {**_TABLE_2, **extra}, _rest(groups), groups, chosen, expected
-    )
+    return _table("table2", "Table 2: settings of the model", {**_TABLE_2, **extra}, {}, groups, chosen, expected)
 
 
 def table_3(
@@ -46,7 +44,7 @@ def _table(
     key: str,
     title: str,
     paths: Mapping[str, str],
-    known: Mapping[str, str],
+    known: dict[str, str],
     groups: Sequence[Group],
     chosen: Group | None,
     expected: Expected,
@@ -54,7 +52,8 @@ def _table(
     rows = []
     for name, path in paths.items():
         own = next((g for g in groups if not g.searched), groups[0] if groups else None)
-        cells = (_value(own, path, known.get(name)), _value(chosen, path, known.get(name)), _tried(groups, path))
+        of_own, of_best = ((_rest(group) | known).get(name) if group else None for group in (own, chosen))
+        cells = (_value(own, path, of_own), _value(chosen, path, of_best), _tried(groups, path))
         value = published.printed(key, "setting", name, "Value") if expected.beside else None
         paper: tuple[Printed, ...] = () if value is None else (f"{value:g}" if isinstance(value, float) else value,)
         rows.append(Row("", name, cells, paper=paper))
@@ -93,9 +92,9 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _rest(groups: Sequence[Group]) -> dict[str, str]:
+def _rest(group: Group) -> dict[str, str]:
     """The rows that no single setting tells."""
-    params = groups[0].runs[0].params if groups else {}
+    params = group.runs[0].params
     block = params.get("block", "")
     frames, bands = params.get("block.frames"), params.get("front_end.mels")
     sigmoid = params.get("training.loss") == "binary_cross_entropy"

@@ -9,6 +9,7 @@ from ser.content import HOLE, Cell, Row, Table
 from ser.finished import Finished
 
 _LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where that is not told, of the last one
+_SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.search
 _SAME = ("about", "seed", "stream", "start")  # of repeats and members of a search, not settings
 
 
@@ -23,7 +24,7 @@ class Group:
     @property
     def searched(self) -> bool:
         """Whether a search proposed it; else the study itself names it."""
-        return self.runs[0].params.get("about", "grid") != "grid"
+        return self.runs[0].params.get("about") in _SEARCHED
 
     @property
     def loss(self) -> float:

@@ -253,16 +253,18 @@ def test_layers_have_the_parameters_of_the_network_that_is_built():
 
 
 def test_the_best_of_a_search_is_chosen_by_validation_alone(undrawn):
-    rates_ = {"training.learning_rate": "0.01"}, {"training.learning_rate": "0.1"}
-    runs = [run_of(), searched(1, 0.3, **rates_[0]), searched(2, 0.4, **rates_[1])]
+    changes = {"training.learning_rate": "0.01", "front_end.mels": "128"}, {"training.learning_rate": "0.1"}
+    runs = [run_of(about="printed"), searched(1, 0.3, **changes[0]), searched(2, 0.4, **changes[1])]
     runs[2].scores["published/iemocap"] = 0.99
     content = one.content(runs, replace(EXPECTED, count=3), options())
     search = table(content, "search")
-    assert search.columns[:4] == ("learning_rate", "Epochs", "Ended", "Validation loss")
+    assert search.columns[:5] == ("mels", "learning_rate", "Epochs", "Ended", "Validation loss")
     assert [row.name.rpartition(" ")[2] for row in search.rows] == ["1", "2", "cnn2d"]
-    assert [row.cells[0] for row in search.rows] == ["0.01", "0.1", "0.001"]
-    assert search.rows[0].cells[3].value == 0.3
+    assert [row.cells[1] for row in search.rows] == ["0.01", "0.1", "0.001"]
+    assert search.rows[0].cells[4].value == 0.3
     assert {row.metric for row in table(content, "metrics").rows} == {"I+T · cnn2d", "I+T · cnn2d · candidate 1"}
+    size, *_ = table(content, "table2").rows
+    assert size.cells == ("278w x 200h x 1d", "278w x 128h x 1d", "")
     rate = next(row for row in table(content, "table2").rows if row.name == "Learning Rate")
     assert rate.cells == ("0.001", "0.01", "0.001, 0.01, 0.1")
     assert (content.done, content.expected, content.holes) == (3, 3, ())
