@@ -348,7 +348,7 @@ class _Group:
     def answers(self, sides: Sequence[Tensor]) -> list[Tensor]:
         """Logits [rows, classes], on the CPU, of each member's own rows, without dropout."""
         blocks = max(-(-len(side) // self.batch) for side in sides)
-        filled = [_filled(s, blocks * self.batch, m.train) for s, m in zip(sides, self.members, strict=True)]
+        filled = [torch.nn.functional.pad(side, (0, blocks * self.batch - len(side))) for side in sides]
         rows = torch.stack(filled).view(len(sides), blocks, self.batch).to(self.features.device)
         logits = torch.cat([self.logits(rows[:, i], None)[1] for i in range(blocks)], dim=2).mT.cpu()
         return [own[: len(side)] for own, side in zip(logits, sides, strict=True)]
@@ -373,11 +373,6 @@ def _stream(member: Member) -> Stream | Passes:
     if settings.steps_per_epoch:
         return Stream(np.ones(count, np.int64), settings.batch_size, settings.bucket_pool, seed)
     return Passes(count, settings.batch_size, seed)
-
-
-def _filled(rows: Tensor, size: int, spare: Tensor) -> Tensor:
-    """``rows`` with so many of the member's own behind them that they are ``size``."""
-    return torch.cat([rows, spare[:1].expand(size - len(rows))])
 
 
 def _batches(group: _Group) -> tuple[Tensor, Tensor, list[list[int]]]:

@@ -114,9 +114,10 @@ def test_a_stack_is_its_networks_forwards_and_backwards(kernel, pool, dropped):
 
 def test_of_equal_values_the_first_is_the_greatest_as_in_torch():
     networks = [network(pool=3).eval()]
-    values = torch.ones(1, 5, 20) * torch.tensor([1.0] * 10 + [2.0] * 10)  # equal within most windows
+    nn.init.zeros_(networks[0].first.weight)  # so all that is compared is equal, though it comes from unequal values
+    nn.init.ones_(networks[0].first.bias)
     settings = {"filters": (4, 3), "kernel": 3, "pool": 3}
-    for ours, theirs in stacked_and_apart(networks, settings, values, torch.randn(1, 3, 5)):
+    for ours, theirs in stacked_and_apart(networks, settings, torch.randn(1, 5, 20), torch.randn(1, 3, 5)):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
