@@ -29,7 +29,7 @@ CNN2D = {"filters": (200, 200, 150, 100), "kernel": 3, "dense": (512, 256, 512),
 VGGISH = {"segment": 96, "filters": (64, 128, 256, 256, 512, 512), "fc": (4096, 4096), "embedding": 128, "units": 200}
 PAPERS = {"cnn2d": (200, 278, CNN2D), "vggish": (64, 96, VGGISH)}
 SMALL = {  # of the made task: all sizes at which Winograd's way is taken
-    "cnn2d": (40, 44, CNN2D | {"filters": (32, 48, 32), "dense": (64, 32), "frames": 44}),
+    "cnn2d": (40, 44, CNN2D | {"filters": (32, 48, 32), "dense": (128, 64), "frames": 44}),
     "vggish": (32, 32, VGGISH | {"segment": 32, "filters": (32, 32, 48, 48, 64, 64), "fc": (96, 96), "units": 32}),
 }
 CLASSES = 4
@@ -109,9 +109,9 @@ def task(frames: int, width: int, count: int, seed: int) -> tuple[Tensor, Tensor
     utterances = torch.randn(count, frames, width, generator=make)
     for item in range(count):
         for label in range(CLASSES):
-            at = int(torch.randint(frames - 6, (1,), generator=make))
+            at = int(torch.randint(frames - 12, (1,), generator=make))
             band = (2 * label + 1) * width // (2 * CLASSES)
-            utterances[item, at : at + 6, band - 1 : band + 2] += 1.5 * labels[item, label]
+            utterances[item, at : at + 12, band - 1 : band + 2] += 3 * labels[item, label]
     return utterances, labels
 
 
@@ -119,14 +119,14 @@ def learned(name: str, seed: int, ways: tuple[str, ...], steps: int, device: str
     """Validation loss by way, after the same steps from the same start."""
     torch.manual_seed(seed)
     block, head, frames, width = built(name, SMALL, device)
-    train, val = ([t.to(device) for t in task(frames, width, n, 2 * seed + i)] for i, n in enumerate((512, 256)))
+    train, val = ([t.to(device) for t in task(frames, width, n, 2 * seed + i)] for i, n in enumerate((2048, 256)))
     found = {}
     for way in ways:
         pair = nn.ModuleList(deepcopy([block, head]))
         optimiser = torch.optim.Adam(pair.parameters(), lr=1e-3)
         torch.manual_seed(seed)  # batches and dropout
         for _ in range(steps):
-            some = torch.randint(512, (32,)).to(device)
+            some = torch.randint(2048, (32,)).to(device)
             optimiser.zero_grad()
             logits = pair[1](forward(way, pair[0], train[0][some]))
             binary_cross_entropy_with_logits(logits, train[1][some]).backward()
@@ -175,8 +175,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batch", type=int, default=32, help="the papers' is 32")
     parser.add_argument("--steps", type=int, default=2)
-    parser.add_argument("--updates", type=int, default=150, help="of the made task")
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--updates", type=int, default=300, help="of the made task")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--without-bfloat16", action="store_true", help="where it takes minutes")
     parser.add_argument("--only", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
