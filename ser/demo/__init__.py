@@ -1,4 +1,4 @@
-"""Made corpora, so that everything can be tried without licensed recordings: an hour of speech in four known layouts.
+"""Made corpora, so that everything can be tried without licensed recordings: speech and song in five known layouts.
 
 A synthesiser speaks, so numbers from these corpora say whether the software works, and nothing about people. Every
 folder made here therefore holds a file ``MADE_BY_SER_DEMO``, by which a corpus is known as made wherever it goes.
@@ -16,11 +16,13 @@ from pathlib import Path
 
 import soundfile
 
+from ser.demo import all_emotions, four_classes
 from ser.demo.acting import perform
-from ser.demo.corpora import Cast, Plan, plans
+from ser.demo.plan import Cast, Plan
 from ser.errors import BadInput
 
 MARKER = "MADE_BY_SER_DEMO"
+PLANS = {"four": four_classes.plans, "all": all_emotions.plans}
 
 
 def make(
@@ -30,25 +32,29 @@ def make(
     *,
     scale: float = 1.0,
     workers: int | None = None,
+    emotions: str = "four",
 ) -> dict[str, Path]:
-    """Make IEMOCAP, TESS, RAVDESS and a corpus "customer" below ``folder``; returns what their loaders are given.
+    """Make demo corpora below ``folder``; returns what their loaders are given, by the names of the corpora.
+
+    With ``emotions`` "four" an hour: IEMOCAP, TESS, RAVDESS and a corpus "customer", mostly happy, angry, neutral and
+    sad. With "all" half an hour: RAVDESS spoken and sung, TESS, CREMA-D and IEMOCAP, with ties among the votes.
 
     A corpus is there complete or not at all; one that is there for this seed, scale and version of the code is left as
-    it is. Bytes depend on seed and scale, not on ``workers`` (default: one per CPU). ``progress(done, all)`` counts
-    utterances. Raises BadInput where the synthesiser is missing or ``folder`` holds other things.
+    it is. Bytes depend on emotions, seed and scale, not on ``workers`` (default: one per CPU). ``progress(done, all)``
+    counts utterances. Raises BadInput where the synthesiser is missing or ``folder`` holds other things, demo corpora
+    of the other emotions among them.
     """
+    if emotions not in PLANS:
+        raise BadInput(repr(emotions), "demo emotions", ", ".join(PLANS), "name one of these")
     if find_spec("espeakng_loader") is None:
         raise BadInput("no speech synthesiser", "ser demo", "the package espeakng-loader", "pip install 'ser[demo]'")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise BadInput(
-            str(folder), "demo folder", "an empty or a new folder", "name another one: this holds other files"
-        )
-    stamp = _stamp(seed, scale)
+    _check(folder, emotions)
+    stamp = _stamp(seed, scale, emotions)
     (folder / MARKER).write_text(stamp)
 
-    planned = plans(seed, scale)
+    planned = PLANS[emotions](seed, scale)
     missing = [plan for plan in planned if not _is_made(folder / plan.root, stamp)]
     done, total = 0, sum(len(cast.takes) for plan in missing for cast in plan.cast)
 
@@ -98,8 +104,21 @@ def _is_made(root: Path, stamp: str) -> bool:
     return (root / MARKER).is_file() and (root / MARKER).read_text() == stamp
 
 
-def _stamp(seed: int, scale: float) -> str:
+def _check(folder: Path, emotions: str) -> None:
+    """Raises BadInput where ``folder`` holds anything but demo corpora of these emotions."""
+    if not any(folder.iterdir()):
+        return
+    allowed, marker = "an empty or a new folder", folder / MARKER
+    if not marker.is_file():
+        raise BadInput(str(folder), "demo folder", allowed, "name another one: this holds other files")
+    there = next((kind for kind in PLANS if f'"emotions": "{kind}"' in marker.read_text()), "four")
+    if there != emotions:
+        raise BadInput(str(folder), "demo folder", allowed, f"name another one: this holds those of {there} emotions")
+
+
+def _stamp(seed: int, scale: float, emotions: str) -> str:
     """The text of the marker; the hash over this package tells versions of the recipe apart."""
     code = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py"))))
-    made = json.dumps({"seed": seed, "scale": scale, "code": code.hexdigest()[:12]})
+    kind = {} if emotions == "four" else {"emotions": emotions}
+    made = json.dumps({"seed": seed, "scale": scale, **kind, "code": code.hexdigest()[:12]})
     return f"Synthetic speech, made by `ser demo`. No result on it is a result on people.\n{made}\n"

@@ -12,6 +12,7 @@ import sys
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,11 @@ _EMOTIONS = {
     "surprise": (1.6,  1.5,  0.1,  0.2,   0.2,   0.0,   0.4,   0.6),
     "excited":  (1.2,  1.1,  0.8,  0.6,   0.0,   0.1,   0.5,   0.8),
     "frustrated": (0.2, 0.1, 0.1,  0.5,   0.1,   0.0,   0.5,  -0.3),
+    "disgust": (-0.5,  0.3, -0.8,  0.4,   0.6,   0.0,   0.6,  -1.0),
+    "boredom": (-0.8, -1.2, -0.9, -0.6,   0.2,   0.0,  -0.5,   0.2),
     "unknown":  (0.2,  0.2,  0.0,  0.2,   0.2,   0.1,   0.1,   0.0),
 }  # fmt: skip
+_MELODY = (0, 1, 2, 1, 3, 0)
 _SPEAKER_SPREAD, _TAKE_SPREAD = 0.3, 0.45
 _VARIANTS = {  # voice variants of espeak-ng that sound like people
     "F": ("f1", "f2", "f3", "f4", "f5", "steph", "linda", "Andrea"),
@@ -55,6 +59,7 @@ class Stage:
     noise_db: tuple[float, float]  # below the speech
     band_hz: tuple[float, float] = (50.0, 20000.0)
     speakers: float = 1.0  # spread of voices and microphones
+    pauses_s: tuple[float, float] = (0.0, 0.0)  # recorded before and after the speech
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Take:
     text: str
     emotion: str
     intensity: float = 1.0
+    also: tuple[str, ...] = ()  # emotions that it has as much of
+    sung: bool = False
 
 
 def perform(
@@ -78,11 +85,11 @@ def perform(
     rngs = [_rng(seed, take.path) for take in takes]
     traits = [
         own
-        + stage.strength * take.intensity * np.array(_EMOTIONS[take.emotion])
+        + stage.strength * take.intensity * np.mean([_EMOTIONS[e] for e in (take.emotion, *take.also)], axis=0)
         + stage.spread * _TAKE_SPREAD * rng.standard_normal(8)
         for take, rng in zip(takes, rngs, strict=True)
     ]
-    rate_hz, plain = _spoken([_line(take.text, voice, t) for take, t in zip(takes, traits, strict=True)])
+    rate_hz, plain = _spoken([_line(take, voice, t) for take, t in zip(takes, traits, strict=True)])
     return [
         _coloured(wave, rate_hz, t, microphone, stage, rng) for wave, t, rng in zip(plain, traits, rngs, strict=True)
     ]
@@ -92,10 +99,21 @@ def _rng(seed: int, key: str) -> np.random.Generator:
     return np.random.default_rng((seed, zlib.crc32(key.encode())))
 
 
-def _line(text: str, voice: str, traits: Traits) -> Line:
+def _line(take: Take, voice: str, traits: Traits) -> Line:
     pitch, pitch_range, pace = (float(v) for v in traits[:3])
-    words_per_minute = np.clip(160 * 2 ** (0.22 * pace), 80, 450)
-    return text, voice, int(words_per_minute), _percent(50 + 11 * pitch), _percent(50 * 2 ** (0.6 * pitch_range))
+    words_per_minute, wide = 160 * 2 ** (0.22 * pace), 2 ** (0.6 * pitch_range)
+    text, within = (_sung(take.text, 30 * wide), 0.0) if take.sung else (take.text, 50 * wide)
+    words_per_minute = np.clip(words_per_minute * (0.6 if take.sung else 1.0), 80, 450)
+    return text, voice, int(words_per_minute), _percent(50 + 11 * pitch), _percent(within)
+
+
+def _sung(text: str, step: float) -> str:
+    """The line in espeak-ng's markup, every word on a note of its own; notes lie ``step`` percent of pitch apart."""
+    words = text.split()
+    notes = [
+        f'<prosody pitch="+{step * note:.0f}%">{w}</prosody>' for w, note in zip(words, cycle(_MELODY), strict=False)
+    ]
+    return f"<speak>{' '.join(notes)}</speak>"
 
 
 def _percent(value: float) -> int:
@@ -136,8 +154,10 @@ def _coloured(
     air = _tilted(air, rate_hz, 1.5 + microphone)
     wave = wave / _rms(wave) + air / _rms(air) * 0.12 * 2.0 ** float(np.clip(breath, -3, 3))
 
+    before, after = (round(s * rate_hz) for s in stage.pauses_s)
+    wave = np.pad(wave / _rms(wave), (before, after))
     hiss = rng.standard_normal(len(wave)) * 10 ** (-rng.uniform(*stage.noise_db) / 20)
-    wave = _band(wave / _rms(wave) + hiss, rate_hz, *stage.band_hz)
+    wave = _band(wave + hiss, rate_hz, *stage.band_hz)
 
     # A shorter tract: played faster. Less than a semitone per unit, little against the pitch that espeak-ng was given.
     recorded = resample(wave.astype(np.float32), round(rate_hz * 2 ** (tract / 16)), stage.rate_hz)

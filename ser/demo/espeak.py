@@ -3,7 +3,7 @@
 What a line sounds like depends, a little, on all lines spoken before it in the same process. So a process speaks all
 lines of one speaker, in order, and is then thrown away: the same lines give the same bytes, on any number of workers.
 
-stdin: JSON list of [text, voice, words per minute, pitch 0-99, pitch range 0-99].
+stdin: JSON list of [text (SSML where it starts with <speak>), voice, words per minute, pitch 0-99, pitch range 0-99].
 stdout: one line of JSON {"rate_hz": ..., "samples": [...]}, then all waveforms as 16-bit integers.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import espeakng_loader
 
 # From espeak-ng's speak_lib.h.
-_SYNCHRONOUS, _DONT_EXIT, _UTF8 = 2, 0x8000, 1
+_SYNCHRONOUS, _DONT_EXIT, _UTF8, _SSML = 2, 0x8000, 1, 0x10
 _RATE, _PITCH, _RANGE = 1, 3, 4
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
@@ -48,8 +48,9 @@ def speak(lines: list[tuple[str, str, int, int, int]]) -> tuple[int, list["array
         for parameter, value in ((_RATE, words_per_minute), (_PITCH, pitch), (_RANGE, pitch_range)):
             library.espeak_SetParameter(parameter, value, 0)
         said = text.encode() + b"\0"
+        flags = _UTF8 | (_SSML if text.startswith("<speak>") else 0)
         heard = array("h")
-        if library.espeak_Synth(said, len(said), 0, 0, 0, _UTF8, None, None) != 0:
+        if library.espeak_Synth(said, len(said), 0, 0, 0, flags, None, None) != 0:
             raise RuntimeError(f"espeak-ng cannot say {text!r}")
         waves.append(heard)
     return rate_hz, waves

@@ -1,4 +1,4 @@
-"""What the speakers of the demo corpora say: the fixed sentences of RAVDESS and TESS, and invented ones."""
+"""What the speakers of the demo corpora say: the fixed sentences of RAVDESS, TESS and CREMA-D, and invented ones."""
 
 RAVDESS = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 TESS = (
@@ -6,6 +6,20 @@ TESS = (
     "cab", "calm", "came", "cause", "chain", "chair", "chalk", "chat", "check", "cheek", "chief",
     "choice", "cool", "dab", "date", "dead", "deep", "dime",
 )  # fmt: skip
+CREMA_D = {
+    "IEO": "It's eleven o'clock",
+    "TIE": "That is exactly what happened",
+    "IOM": "I'm on my way to the meeting",
+    "IWW": "I wonder what this is about",
+    "TAI": "The airplane is almost full",
+    "MTI": "Maybe tomorrow it will be cold",
+    "IWL": "I would like a new alarm clock",
+    "ITH": "I think I have a doctor's appointment",
+    "DFA": "Don't forget a jacket",
+    "ITS": "I think I've seen this before",
+    "TSI": "The surface is slick",
+    "WSI": "We'll stop in a couple of minutes",
+}
 DIALOGUE = (
     "I told you about that yesterday.",
     "Did you see the letter on the table?",
