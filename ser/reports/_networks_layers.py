@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ser import registry
 from ser.network import SHARED_HEAD, Network
@@ -21,8 +22,17 @@ class Layer:
     weights: int
 
 
+class _Unfilled(TorchFunctionMode):
+    """Draws no starting weights: 72 million take seconds and memory, and here they are only counted."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_", "kaiming_uniform_"):
+            return (*args, *(kwargs or {}).values())[0]  # the tensor, as it is
+        return func(*args, **(kwargs or {}))
+
+
 def network(params: Mapping[str, str], classes: int) -> Network | None:
-    """The network of a flat statement, untrained and on torch's default device; None if the statement lacks a setting.
+    """The network of a flat statement, with any weights; None if the statement lacks a setting.
 
     Texts become what the examples of front-end and model have in their place. Public weights are not waited for.
     """
@@ -34,7 +44,8 @@ def network(params: Mapping[str, str], classes: int) -> Network | None:
     if heard is None or settings is None:
         return None
     settings |= {"weights": "random"} if "weights" in settings else {}
-    return Network(front_end.width(heard), part(params["block"], **settings), "none", classes, "float32")
+    with _Unfilled():
+        return Network(front_end.width(heard), part(params["block"], **settings), "none", classes, "float32")
 
 
 def stated(params: Mapping[str, str], prefix: str, example: Mapping[str, Any]) -> dict[str, Any] | None:

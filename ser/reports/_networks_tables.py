@@ -159,6 +159,11 @@ def ranked(found: Sequence[Candidate]) -> list[tuple[str, Candidate]]:
     return out
 
 
+def _short(text: str) -> str:
+    """A drawn number with four digits; anything else, and what was chosen from a list, as it is."""
+    return f"{float(text):.4g}" if len(text) > 8 and text.replace(".", "").replace("e-", "").isdigit() else text
+
+
 def _search(block: str, found: Sequence[Candidate], refits: set[tuple[str | None, str, str | None]]) -> Table:
     runs = [run for c in found for run in c.folds.values()]
     paths = list(dict.fromkeys(path for run in runs for path in run.params.get("about.varied", "").split(",") if path))
@@ -168,7 +173,7 @@ def _search(block: str, found: Sequence[Candidate], refits: set[tuple[str | None
         folds = candidate.each("objective/wa")
         complete = not np.isnan(folds).any()
         spread = float(np.std(folds, ddof=1)) if complete and len(folds) > 1 else np.nan
-        cells = [params.get(path.replace(f"{block}.", "block.", 1), HOLE) for path in paths]
+        cells = [_short(params.get(path.replace(f"{block}.", "block.", 1), HOLE)) for path in paths]
         values = [Cell(v) for v in folds] + [Cell(candidate.mean("objective/wa")), Cell(spread)]
         loss = candidate.mean("objective/loss")
         chosen = "refitted" if (block, candidate.seed, candidate.number) in refits else ""
