@@ -73,6 +73,7 @@ study = Study(
     ),
     points=points,
     expect=168,
+    demo_emotions="four",
     demo=(  # the whole grid in minutes on two cores: narrow networks, few epochs
         *((f"{block}.prep_units", 64) for block in ("lstm", "blstm")),
         *((f"{block}.units", 32) for block in ("lstm", "blstm")),

@@ -104,10 +104,11 @@ def corpora(args: argparse.Namespace) -> int:
 def _request(args: argparse.Namespace) -> Any:
     from ser.gather import Request
 
+    made = (_made_corpora(args),) if args.demo and not args.data and not args.corpora else ()
     return Request(
         study=args.study,
         work=args.work,
-        data=tuple(args.data),
+        data=(*args.data, *made),
         wanted=_wanted(args.corpora),
         settings=tuple(_setting(s) for s in args.set),
         seeds=args.seeds,
@@ -118,6 +119,19 @@ def _request(args: argparse.Namespace) -> Any:
         rir=args.rir,
         weights=args.weights,
     )
+
+
+def _made_corpora(args: argparse.Namespace) -> Path:
+    """The folder of demo corpora that suit the study, made where they are not there yet."""
+    from ser import demo as made
+    from ser import show
+    from ser.study import load_study
+
+    emotions = load_study(args.study).demo_emotions
+    folder: Path = args.work / ("corpora" if emotions == "four" else f"corpora_{emotions}")
+    with show.bar("make demo corpora") as progress:
+        made.make(folder, progress=progress, emotions=emotions)
+    return folder
 
 
 def prepare(args: argparse.Namespace) -> int:
@@ -198,7 +212,8 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
         plan = grown
         return prepared(), plan.to_train
 
-    show.refusals([r for s in plan.sources.values() for r in s.manifest.refused], everything=False)
+    manifests = {s.corpus.name: s.manifest for s in plan.sources.values()}
+    show.refusals([r for m in manifests.values() for r in m.refused], everything=False)
     job = prepared()
     already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
     if already:
@@ -278,18 +293,14 @@ def ui(args: argparse.Namespace) -> int:
 
 def demo(args: argparse.Namespace) -> int:
     """``ser demo``."""
-    from ser import demo as made
     from ser import show
 
-    with show.bar("make demo corpora") as progress:
-        made.make(args.work / "corpora", progress=progress)
     options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
-    data = ["--data", str(args.work / "corpora"), "--demo", "--profile", args.profile]
-    code = main(["run", "interaffection", *options, *data])
+    code = main(["run", args.study, *options, "--demo", "--profile", args.profile])
     if code == 0:
-        code = main(["report", "interaffection", *options])
+        code = main(["report", args.study, *options])
         show.console.print(f"browse the runs:  ser ui --work {args.work}")
-        show.console.print(f"read the report:  {args.work / 'reports' / 'interaffection' / 'report.html'}")
+        show.console.print(f"read the report:  {args.work / 'reports' / args.study / 'report.html'}")
     return code
 
 

@@ -9,42 +9,65 @@ import torch
 from ser import registry
 from ser.network import Network
 from ser.plan import Plan, total_frames
-from ser.study import Part, Trial
+from ser.results import segment
+from ser.study import Trial
 
 
 def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
-    """Lines for people. ``epochs_seen`` (temporal block -> mean epochs of finished runs) narrows the range."""
+    """Lines for people. ``epochs_seen`` (block -> mean epochs of finished runs) narrows the range."""
     if not todo:
         return ["nothing left to train"]
-    training = plan.study.training
-    per_update = {p.name: _seconds_per_update(plan, p) for p in plan.study.blocks}
-    least, most = min(training.patience_epochs + 1, training.max_epochs), training.max_epochs
-    per_epoch = sum(per_update[t.block.name] * training.steps_per_epoch for t in todo)
-    blocks = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in per_update.items())
+    first = {t.block.name: t for t in reversed(todo)}
+    per_update = {name: _seconds_per_update(plan, trial) for name, trial in first.items()}
+    per_epoch = [per_update[t.block.name] * _steps(plan, t) for t in todo]
+    blocks = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in sorted(per_update.items()))
     lines = [f"one update on this machine (one thread): {blocks}"]
     if all(t.block.name in epochs_seen for t in todo):
-        expected = sum(per_update[t.block.name] * training.steps_per_epoch * epochs_seen[t.block.name] for t in todo)
+        expected = sum(s * epochs_seen[t.block.name] for s, t in zip(per_epoch, todo, strict=True))
         lines.append(f"{len(todo)} left to train: about {_duration(expected / at_once)}, as the finished ones went")
-    else:
-        lines.append(
-            f"{len(todo)} left to train: {_duration(per_epoch * least / at_once)} ({least} epochs each) to at most "
-            f"{_duration(per_epoch * most / at_once)} ({most} epochs), {at_once:g} at once"
-        )
+        return lines
+    least, most = (sum(s * e[i] for s, e in zip(per_epoch, map(_epochs, todo), strict=True)) for i in (0, 1))
+    least_epochs, most_epochs = min(_epochs(t)[0] for t in todo), max(_epochs(t)[1] for t in todo)
+    lines.append(
+        f"{len(todo)} left to train: {_duration(least / at_once)} to at most {_duration(most / at_once)} "
+        f"({least_epochs} to {most_epochs} epochs each), {at_once:g} at once"
+    )
+    if plan.study.search.name != "grid":
+        lines.append("a search may add trials, a scheduler end some, and tiny networks are trained together, in less")
     return lines
 
 
-def _seconds_per_update(plan: Plan, block: Part) -> float:
-    """One mini-batch of the corpora's mean length through the whole network and back; the better of two."""
-    study, width = (
-        plan.study,
-        registry.find("frontends", plan.study.front_end.name).width(plan.study.front_end.values()),
-    )
-    clean = [s.recipes[0] for s in plan.sources.values()]
-    frames = max(2, round(total_frames(clean) / sum(len(r.items) for r in clean)))
-    batch = study.training.batch_size
+def _epochs(trial: Trial) -> tuple[int, int]:
+    """The least and the most that it may take."""
+    most, patience = trial.training.max_epochs, trial.training.patience_epochs
+    return min(patience + 1, most) if patience else most, most
+
+
+def _steps(plan: Plan, trial: Trial) -> float:
+    if trial.training.steps_per_epoch:
+        return trial.training.steps_per_epoch
+    items = sum(_items(plan, trial, c.source, "train") for c in trial.corpora)
+    return max(1.0, items / trial.training.batch_size)
+
+
+def _items(plan: Plan, trial: Trial, source: str, side: str) -> float:
+    """Items of one side: segments, where an utterance is several."""
+    own, patch = plan.sources[source], segment(trial.front_end)
+    number = float(len(getattr(own.split, side)))
+    clean = own.heard_by(trial.front_end)[0]
+    return number * total_frames([clean]) / patch / len(clean.items) if patch else number
+
+
+def _seconds_per_update(plan: Plan, trial: Trial) -> float:
+    """One mini-batch of items of mean length through the whole network and back; the better of two."""
+    width = registry.find("frontends", trial.front_end.name).width(trial.front_end.values())
+    clean = [plan.sources[c.source].heard_by(trial.front_end)[0] for c in trial.corpora]
+    frames = segment(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
+    batch, classes = trial.training.batch_size, len(trial.classes)
     lengths = torch.full((batch,), frames)
-    network = Network(width, block, "mean_var", len(study.classes), study.training.precision)
-    features, labels = torch.randn(batch * frames, width), torch.arange(batch) % len(study.classes)
+    drawn = trial.block.changed(weights="random") if "weights" in trial.block.values() else trial.block
+    network = Network(width, drawn, trial.pooling, classes, trial.training.precision)
+    features, labels = torch.randn(batch * frames, width), torch.arange(batch) % classes
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     seconds = []

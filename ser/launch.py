@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 from typing import Any, Protocol
@@ -123,6 +123,7 @@ def run(
     replica.begin(job.replica, Path(job.work))
     # A trial that is not free has a worker of another driver, which keeps the count.
     replica.forgive(job.replica, Path(job.work), [t.id for t in todo if one.is_free(job, t)])
+    grid = None
     if todo or search.more:
         started = time.perf_counter()
         grid = _Grid(job, trials, todo, profile, address, listener, summary, repair, search)
@@ -131,6 +132,7 @@ def run(
         job, todo = grid.job, unfinished(grid.job, list(grid.by_id.values()))
     summary.left = len(todo)
     _deliver(job, summary)
+    nest_folds(job, trials if grid is None else list(grid.by_id.values()))
     left = {t.id: summary.failures.get(t.id, "") for t in _let_go(job, todo)}
     try:
         Tracker.of(job.where, job.study).close_left(left)
@@ -190,6 +192,26 @@ def stopped(job: one.Job, trial: str) -> int:
 def _mark_stopped(job: one.Job, trial: str, epoch: int) -> None:
     (Path(job.work) / "stopped").mkdir(exist_ok=True)
     sealed.write(Path(job.work) / "stopped" / trial, {"epoch": epoch})
+
+
+def nest_folds(job: one.Job, trials: Sequence[Trial]) -> None:
+    """Give every candidate of a cross-validated search a run, with those of its folds beneath it."""
+    candidates: dict[str, list[Trial]] = {}
+    for trial in trials:
+        if trial.about.name == "candidate" and any(c.split.values().get("fold") for c in trial.corpora):
+            whole = replace(trial, corpora=tuple(c.in_fold(0) for c in trial.corpora))
+            candidates.setdefault(whole.id, []).append(trial)
+    if not candidates:
+        return
+    with suppress(Away):  # the next call does it
+        tracker = Tracker.of(job.where, job.study)
+        done = tracker.finished()
+        for key, folds in candidates.items():
+            if all(t.id in done for t in folds):
+                whole = replace(folds[0], corpora=tuple(c.in_fold(0) for c in folds[0].corpora))
+                told = whole.params()
+                drawn = {path: told[path] for path in whole.about.values().get("varied", ()) if path in told}
+                tracker.nest(key, whole.title, [done[t.id] for t in folds], drawn | {"block": whole.block.name})
 
 
 class _Grid:

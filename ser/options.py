@@ -82,7 +82,11 @@ def _grid(sub: argparse.ArgumentParser) -> None:
         metavar="once|repeat",
         help="equal models (one corpus, unified or multi): train once and count twice, or train both",
     )
-    sub.add_argument("--demo", action="store_true", help="the study's small budget")
+    sub.add_argument(
+        "--demo",
+        action="store_true",
+        help="the study's small budget; without --data and --corpora also on made corpora",
+    )
     sub.add_argument("--noise", type=Path, metavar="DIR", help="recorded noise for augmentation (default: generated)")
     sub.add_argument("--weights", type=Path, metavar="FILE", help="VGGish weights to start from (default: random)")
     sub.add_argument("--rir", type=Path, metavar="DIR", help="recorded impulse responses (default: generated)")
@@ -135,6 +139,8 @@ def _listening(sub: argparse.ArgumentParser) -> None:
 
 
 def _demo_work(sub: argparse.ArgumentParser) -> None:
+    text = "a file of experiments/, without .py (default: interaffection)"
+    sub.add_argument("study", metavar="STUDY", nargs="?", default="interaffection", help=text)
     sub.add_argument("--work", type=Path, default=Path("demo"), metavar="DIR", help="work folder (default: ./demo)")
 
 
@@ -178,8 +184,8 @@ COMMANDS = {
     ),
     "ui": Command("Open MLflow's pages on the runs.", "ser ui --work demo --port 5001", (_work, _tracking, _listening)),
     "demo": Command(
-        "Make speech corpora and run the whole interaffection grid on them, with a small budget.",
-        "ser demo\nser demo --work /tmp/demo",
+        "Make speech corpora, run a study on them with a small budget, and report.",
+        "ser demo\nser demo multilabel --work /tmp/demo",
         (_demo_work, _tracking, _profile),
     ),
 }

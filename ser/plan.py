@@ -274,10 +274,10 @@ def proportions(done: Split) -> str:
     return ", ".join(parts)
 
 
-def total_frames(recipes: Iterable[Recipe]) -> float:
+def total_frames(recipes: Iterable[Recipe]) -> int:
     """Frames that ``recipes`` will hold, from the durations alone."""
-    frames = 0.0
+    total = 0
     for recipe in recipes:
-        rate_hz, hop = float(recipe.front_end["rate_hz"]), float(recipe.front_end["hop"])
-        frames += sum(u.seconds for u, _ in recipe.items) * rate_hz / hop
-    return frames
+        settings, frames = recipe.front_end.values(), registry.find("frontends", recipe.front_end.name).frames
+        total += sum(frames(round(u.seconds * settings["rate_hz"]), settings) for u, _ in recipe.items)
+    return total

@@ -95,7 +95,7 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
     table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
     for s in plan.sources.values():
-        table.add_row(s.corpus.name, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)
+        table.add_row(s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)
     console.print(table)
     for note in plan.notes:
         console.print(f"note: {note}")

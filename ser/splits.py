@@ -159,13 +159,14 @@ def _holdout(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
     try:
         chance = model_selection.GroupShuffleSplit if by_speaker else model_selection.ShuffleSplit
         draw = chance(n_splits=1, test_size=float(rule["test"]), random_state=seed)
-        train, test = next(draw.split(kept, labels, speakers))
+        train, test = next(draw.split(kept, labels, speakers if by_speaker else None))
         if not rule["fold"]:
             side |= {kept[i].uid: "test" for i in test} | {kept[i].uid: "train" for i in train}
         else:
             folds = (model_selection.GroupKFold if by_speaker else model_selection.StratifiedKFold)(int(rule["folds"]))
             train = np.sort(train) if by_speaker else train
-            cut = list(folds.split(train, [labels[i] for i in train], [speakers[i] for i in train]))
+            owners = [speakers[i] for i in train] if by_speaker else None
+            cut = list(folds.split(train, [labels[i] for i in train], owners))
             for name, where in zip(("train", "val"), cut[int(rule["fold"]) - 1], strict=True):
                 side |= {kept[train[i]].uid: name for i in where}
     except (ValueError, IndexError) as error:

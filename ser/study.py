@@ -297,6 +297,7 @@ class Study:
     seeds: int = 1  # repeats, where the command says nothing else
     mode: str = "paper"  # as printed, odd metrics and leaks included | "sound"
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
+    demo_emotions: str = "all"  # which made corpora suit it: "four" | "all"
     demo: tuple[tuple[str, Value | Part], ...] = ()  # overrides for the run on made corpora
 
     def __post_init__(self) -> None:

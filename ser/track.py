@@ -11,12 +11,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
@@ -170,9 +172,30 @@ class Tracker:
         return list(self.pages(query))
 
     def newest(self) -> Run | None:
-        """The run begun last."""
-        newest = ["attributes.start_time DESC"]
-        return next(iter(self.client.search_runs([self.experiment], max_results=1, order_by=newest)), None)
+        """The trial's run that was begun last."""
+        newest, of_trials = ["attributes.start_time DESC"], "tags.trial_id LIKE '%'"
+        return next(iter(self.client.search_runs([self.experiment], of_trials, max_results=1, order_by=newest)), None)
+
+    def nest(self, key: str, title: str, trials: Iterable[Run], values: Mapping[str, str]) -> None:
+        """Put the finished runs of a candidate's folds beneath one run of its own, with means and deviations.
+
+        ``values`` are the settings that the search drew. Told again, it adds nothing.
+        """
+        folds = list(trials)
+        if self.runs(f"tags.candidate = '{key}'"):
+            return
+        run = self.client.create_run(self.experiment, tags={"candidate": key}, run_name=title)
+        now, metrics = int(time.time() * 1000), []
+        for name in sorted(set.intersection(*(set(fold.data.metrics) for fold in folds))):
+            found = [fold.data.metrics[name] for fold in folds]
+            metrics.append(Metric(name, mean(found), now, 0))
+            if name.startswith("objective/") and len(found) > 1:
+                metrics.append(Metric(f"{name}_std", stdev(found), now, 0))
+        for fold in folds:
+            self.client.set_tag(fold.info.run_id, "mlflow.parentRunId", run.info.run_id)
+        params = [Param(k, v) for k, v in values.items()]
+        self.client.log_batch(run.info.run_id, metrics=metrics, params=params)
+        self.client.set_terminated(run.info.run_id, "FINISHED")
 
     def finished(self, trial: str | None = None) -> dict[str, Run]:
         """trial id -> its finished run, of all trials or of one; of several the one that counts (see ``the_one``)."""

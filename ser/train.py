@@ -294,6 +294,7 @@ def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:
     names = list(run.sides)
     run.network.train()
     sums: dict[str, list[Tensor]] = {name: [] for name in names}
+    sizes: dict[str, list[int]] = {name: [] for name in names}
     for step in range((epoch - 1) * run.steps, epoch * run.steps):
         name = names[step % len(names)]
         indices = run.streams[name].indices(step // len(names))
@@ -306,8 +307,17 @@ def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:
             )
         run.optimiser.step()
         sums[name].append(loss)
-    means = {f"train/loss/{name}": torch.stack(s).mean().item() for name, s in sums.items() if s}
+        sizes[name].append(len(indices))
+    means = {f"train/loss/{name}": _mean(torch.stack(s), sizes[name]) for name, s in sums.items() if s}
     return means | {"train/loss": sum(means.values()) / len(means)}
+
+
+def _mean(losses: Tensor, sizes: list[int]) -> float:
+    """Over items, where the last mini-batch is smaller."""
+    if len(set(sizes)) == 1:
+        return losses.mean().item()
+    weights = torch.tensor(sizes, dtype=losses.dtype, device=losses.device)
+    return ((losses * weights).sum() / weights.sum()).item()
 
 
 def _gradients(run: _Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Tensor]:

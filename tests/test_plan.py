@@ -189,8 +189,7 @@ def test_frames_are_estimated_from_durations(plan, features):
     recipe = plan.sources["ravdess"].recipes[0]
     stored = Store(features).open(recipe.key)
     exact = stored.nbytes / 4 / 257
-    window = 512 / 128 * len(recipe.items)  # the frames that the last, incomplete windows would have been
-    assert exact < total_frames([recipe]) < exact + window
+    assert abs(total_frames([recipe]) - exact) <= len(recipe.items)  # a resampled wave may be a sample longer
 
 
 def test_a_job_names_every_item_of_every_side_and_is_the_same_after_a_journey(whole, where, tmp_path):

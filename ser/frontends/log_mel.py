@@ -43,6 +43,12 @@ def width(settings: Mapping[str, Any]) -> int:
     return int(settings["mels"])
 
 
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of any wave."""
+    length = round(float(settings["seconds"]) * int(settings["rate_hz"]))
+    return 1 + (length - int(settings["window"])) // int(settings["hop"])
+
+
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [frames, mels], frames = 1 + (seconds · rate_hz - window) // hop: 278 of 200 with the paper's settings.
 
@@ -87,9 +93,7 @@ def _of_length(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> np
     return np.pad(reduce(cropped, cropped[:noise]), padding)
 
 
-def _by_package(
-    rate_hz: int, wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _by_package(rate_hz: int, wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The stationary algorithm of noisereduce 3 with its defaults; where nothing is heard, nothing is reduced."""
     import noisereduce  # half a second of import, for those who ask
 

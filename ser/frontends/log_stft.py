@@ -19,6 +19,11 @@ def width(settings: Mapping[str, Any]) -> int:
     return int(settings["window"]) // 2 + 1
 
 
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of a wave of so many samples."""
+    return 1 + max(0, samples - int(settings["window"])) // int(settings["hop"])
+
+
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """log(|STFT| + floor), natural, float32 [frames, width].
 

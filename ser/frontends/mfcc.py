@@ -41,6 +41,11 @@ def width(settings: Mapping[str, Any]) -> int:
     return coefficients
 
 
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of a wave of so many samples."""
+    return 1 if settings["mean"] else 1 + samples // int(settings["hop"])
+
+
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [frames, coefficients], frames = 1 + samples // hop; with ``mean``, [1, coefficients] over all frames.
 

@@ -64,6 +64,11 @@ def segments(samples: int, settings: Mapping[str, Any]) -> int:
             raise BadInput(repr(other), "front_end.segmentation", ", ".join(_WAYS), "choose one of these")
 
 
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of a wave of so many samples, of all its segments together."""
+    return segments(samples, settings) * int(settings["patch"])
+
+
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """log(mel + floor), natural, float32 [segments · patch, mels]: segment after segment, each of ``patch`` frames.
 
