@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ser.content import HOLE, Printed, Row, Table
 from ser.finished import Expected
 from ser.published import multilabel as published
-from ser.reports._settings import Group
+from ser.reports._settings import Group, readable
 
 # The paper's row → the path of the setting; the rest follows from several settings.
 _TABLE_2 = {
@@ -73,7 +73,7 @@ def _table(
 def _value(group: Group | None, path: str, known: str | None) -> str:
     if group is None:
         return HOLE
-    return known if known is not None else group.runs[0].params.get(path, HOLE)
+    return known if known is not None else readable(group.runs[0].params.get(path, HOLE))
 
 
 def _tried(groups: Sequence[Group], path: str) -> str:
@@ -81,7 +81,7 @@ def _tried(groups: Sequence[Group], path: str) -> str:
     if len(values) > 5 and all(_is_number(v) for v in values):
         ordered = sorted(values, key=float)
         return f"{len(values)} from {float(ordered[0]):.3g} to {float(ordered[-1]):.3g}"
-    return ", ".join(values)
+    return ", ".join(map(readable, values))
 
 
 def _is_number(text: str) -> bool:

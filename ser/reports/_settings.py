@@ -85,6 +85,20 @@ def short(names: Sequence[str]) -> list[str]:
     return [end if ends.count(end) == 1 else name for end, name in zip(ends, names, strict=True)]
 
 
+def readable(text: str) -> str:
+    """A logged value for people: of numbers with a point four digits.
+
+    >>> [readable(text) for text in ("0.0008144886973", "7.84879e-05", "64", "16,16", "")]
+    ['0.0008145', '7.849e-05', '64', '16,16', 'none']
+    """
+    if text.lstrip("-").isdigit():
+        return text
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text or "none"
+
+
 def search_table(
     groups: Sequence[Group], seeds: int, columns: Sequence[tuple[str, Callable[[Group], float]]] = ()
 ) -> Table:
@@ -96,7 +110,7 @@ def search_table(
     names = list(groups[0].settings) if groups else []
     rows = []
     for group in ordered:
-        cells: list[Cell | str | None] = [group.settings[name] or "none" for name in names]
+        cells: list[Cell | str | None] = [readable(group.settings[name]) for name in names]
         cells += [_epochs(group), _ended(group), Cell(group.loss)]
         cells += [_percent(share(group)) for _, share in columns]
         rows.append(Row("", group.title, tuple(cells), len(group.runs), seeds))
