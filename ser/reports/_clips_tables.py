@@ -194,6 +194,7 @@ def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
         + (" The paper: as far as its text quotes the figure." if expected.beside else ""),
         (*expected.classes, "n"),
         tuple(rows),
+        digits=2,
         grouped="Setting",
         brief=True,
     )

@@ -19,6 +19,7 @@ from ser.reports._clips_counts import table_1
 from ser.reports._clips_groups import Setting, folds_of, main_units, settings
 from ser.reports._clips_tables import Measured, baselines, figure_3, shares, table_2, table_3, table_4, table_5
 from ser.reports._networks_groups import fold_of
+from ser.reports._networks_split import split_of
 
 _AS_LOGGED = 1e-6
 Answers = Mapping[str, Mapping[str, Clips]]  # run id → corpus → clips
@@ -109,11 +110,9 @@ def _said(found: Sequence[Setting], folds: Sequence[int], expected: Expected, op
         if sizes:
             told = ", ".join(f"{way} {segments} segments of {clips} clips" for way, (clips, segments) in sizes.items())
             notes.append(f"Test side of {corpus}, per seed: {told}.")
-        rule = found[0].param(f"corpus.{corpus}.split") if found else ""
-        by = found[0].param(f"corpus.{corpus}.split.by") if found else ""
-        if rule:
-            over = f", folds {', '.join(map(str, folds))}, whose test clips are pooled" if folds != (0,) else ""
-            notes.append(f"Split of {corpus}: {rule}{f' by {by}' if by else ''}{over} (mode {expected.mode or HOLE}).")
+        if found:
+            first = f" Here the first of folds {', '.join(map(str, folds))}; the test clips of all are pooled."
+            notes.append(split_of(corpus, found[0].runs[0], options) + (first if folds != (0,) else ""))
         lacking = [s.title for s in found if len(s.of(corpus)) < len({run.params.get("seed") for run in s.runs})]
         if lacking:
             notes.append(f"Not counted on {corpus}: seeds that lack a fold, of {'; '.join(lacking)}.")

@@ -4,7 +4,6 @@ Khan et al., a one-dimensional CNN and a simple RNN on 80 mean MFCC of RAVDESS. 
 (``train/wa/<corpus>``, ``test/wa/<corpus>``) and of each corpus the proof of its split (``split/<corpus>.json``).
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from ser.reports import _networks_pictures as pictures
 from ser.reports import _networks_tables as tables
 from ser.reports._networks_answers import read, wilson
 from ser.reports._networks_groups import Candidate, Shown, candidates, is_candidate, shown
+from ser.reports._networks_split import split_of
 
 _SIDES = ("train", "test")
 
@@ -58,7 +58,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
 
 
 def _said(found: Sequence[Shown], runs: Sequence[Finished], expected: Expected, options: Options) -> list[str]:
-    notes = [_split(corpus, found, options) for corpus in expected.tested if found]
+    notes = [split_of(corpus, found[0].runs[0], options) for corpus in expected.tested if found]
     if options.replicates and any(one.answers for one in found):
         notes.append(
             f"Intervals of accuracies: 95 % percentiles of {options.replicates} bootstrap resamples of the test "
@@ -77,23 +77,6 @@ def _said(found: Sequence[Shown], runs: Sequence[Finished], expected: Expected, 
     elif any(is_candidate(run) for run in runs):
         notes.append("No candidate of the search has been trained again yet.")
     return notes
-
-
-def _split(corpus: str, found: Sequence[Shown], options: Options) -> str:
-    """How the corpus was split, by the statement of the first tested run, and what came of it."""
-    run = next((one.runs[0] for one in found), None)
-    if run is None:
-        return ""
-    place = f"corpus.{corpus}.split"
-    settings = [f"{k.removeprefix(f'{place}.')} {v}" for k, v in run.params.items() if k.startswith(f"{place}.")]
-    said = f"Split of {corpus}: {run.params.get(place, 'unknown')} ({', '.join(settings)})."
-    if text := options.file(run.run_id, f"split/{corpus}.json"):
-        proof = json.loads(text)
-        counts = ", ".join(f"{side} {n}" for side, n in proof["utterances"].items() if n)
-        shared = proof["shared_speakers"]
-        leak = f"{shared} speakers stand on several sides" if shared else "no speaker stands on several sides"
-        said += f" Utterances: {counts}; {leak}."
-    return said
 
 
 def _pictures(

@@ -112,7 +112,11 @@ def both(way="nonoverlap", **settings):
 def files(run_id, path):
     told = {
         "segments.json": {"iemocap": {"utterances": 8, "segments": 20, "per_class": {"angry": 15, "sad": 5}}},
-        "split/iemocap.json": {"per_class": {"train": {"angry": 4}, "val": {"angry": 1}, "test": {"sad": 3}}},
+        "split/iemocap.json": {
+            "per_class": {"train": {"angry": 4}, "val": {"angry": 1}, "test": {"sad": 3}},
+            "utterances": {"train": 4, "val": 1, "test": 3},
+            "shared_speakers": 2,
+        },
     }
     return json.dumps(told[path]) if path in told else None
 
@@ -234,7 +238,10 @@ def test_folds_of_a_seed_are_one_test_side_and_must_all_be_there(undrawn):
     assert content.matrices[0].counts.sum() == 8
     assert len(content.matrices[0].runs) == 2
     assert any("seeds that lack a fold, of nonoverlap, 200 units" in note for note in content.notes)
-    assert any("folds 1, 2, whose test clips are pooled (mode sound)" in note for note in content.notes)
+    assert any(
+        "leave_one_out (by session, fold 1)" in note and "folds 1, 2; the test clips of all are pooled" in note
+        for note in content.notes
+    )
 
 
 def test_validation_chooses_the_baseline(undrawn):
@@ -249,6 +256,11 @@ def test_validation_chooses_the_baseline(undrawn):
     assert names[0] == "Baseline"
     assert names[-1] == "Here: mlp 3 × 200"
     assert table(content, "table5").rows[-1].cells[1].value == 3 / 4
+
+
+def test_the_split_and_who_stands_on_several_sides_is_said(undrawn):
+    notes = clips.content(both(), EXPECTED, OPTIONS).notes
+    assert any("train 4, val 1, test 3; 2 speakers stand on several sides" in note for note in notes)
 
 
 def test_matrices_are_of_clips_and_summed_over_seeds(undrawn):
