@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ser import confusion
 from ser.confusion import INK  # in SVG it becomes the colour of the page's text
-from ser.confusion import confusion_png as confusion_png
 from ser.content import Picture
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

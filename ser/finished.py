@@ -62,11 +62,6 @@ class Expected:
         return self.papers_own and not self.demo
 
     @property
-    def points(self) -> tuple[Any, ...]:
-        """The trials of one seed; only ``ser.show`` still counts them so."""
-        return tuple(range(self.count // len(self.seeds)))
-
-    @property
     def letters(self) -> dict[str, str]:
         """Corpus → its letter."""
         return {c.name: c.letter for c in self.corpora}
