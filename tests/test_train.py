@@ -303,7 +303,7 @@ def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp
     data = unbalanced(data)
     torch.manual_seed(loop._integer([0, 0, 0]))
     network = loop._network(trial, data)
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=1e-5)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=1e-5, fused=True)
     torch.manual_seed(loop._integer([0, 0, 2, 1]))
     for step in range(10):
         corpus = "ab"[step % 2]

@@ -37,7 +37,7 @@ def make(
     """Make demo corpora below ``folder``; returns what their loaders are given, by the names of the corpora.
 
     With ``emotions`` "four" an hour: IEMOCAP, TESS, RAVDESS and a corpus "customer", mostly happy, angry, neutral and
-    sad. With "all" half an hour: RAVDESS spoken and sung, TESS, CREMA-D and IEMOCAP, with ties among the votes.
+    sad. With "all" forty minutes: RAVDESS spoken and sung, TESS, CREMA-D and IEMOCAP, with ties among the votes.
 
     A corpus is there complete or not at all; one that is there for this seed, scale and version of the code is left as
     it is. Bytes depend on emotions, seed and scale, not on ``workers`` (default: one per CPU). ``progress(done, all)``

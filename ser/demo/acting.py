@@ -109,11 +109,9 @@ def _line(take: Take, voice: str, traits: Traits) -> Line:
 
 def _sung(text: str, step: float) -> str:
     """The line in espeak-ng's markup, every word on a note of its own; notes lie ``step`` percent of pitch apart."""
-    words = text.split()
-    notes = [
-        f'<prosody pitch="+{step * note:.0f}%">{w}</prosody>' for w, note in zip(words, cycle(_MELODY), strict=False)
-    ]
-    return f"<speak>{' '.join(notes)}</speak>"
+    melody = zip(text.split(), cycle(_MELODY), strict=False)
+    sung = " ".join(f'<prosody pitch="+{step * note:.0f}%">{word}</prosody>' for word, note in melody)
+    return f"<speak>{sung}</speak>"
 
 
 def _percent(value: float) -> int:
