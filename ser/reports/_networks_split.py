@@ -8,8 +8,10 @@ from ser.finished import Finished, Options
 def split_of(corpus: str, run: Finished, options: Options) -> str:
     """Rule and settings of ``run``; utterances of each side and shared speakers, from its ``split/<corpus>.json``."""
     place = f"corpus.{corpus}.split"
-    settings = [f"{k.removeprefix(f'{place}.')} {v}" for k, v in run.params.items() if k.startswith(f"{place}.")]
+    stated = {k.removeprefix(f"{place}."): v for k, v in run.params.items() if k.startswith(f"{place}.")}
+    settings = [f"{name} {value}" for name, value in stated.items() if (name, value) != ("fold", "0")]
     said = f"Split of {corpus}: {run.params.get(place, 'unknown')}" + (f" ({', '.join(settings)})" if settings else "")
+    said += f" (mode {run.params['mode']})" if run.params.get("mode") else ""
     text = options.file(run.run_id, f"split/{corpus}.json")
     if not text:
         return f"{said}."

@@ -239,7 +239,8 @@ def test_folds_of_a_seed_are_one_test_side_and_must_all_be_there(undrawn):
     assert len(content.matrices[0].runs) == 2
     assert any("seeds that lack a fold, of nonoverlap, 200 units" in note for note in content.notes)
     assert any(
-        "leave_one_out (by session, fold 1)" in note and "folds 1, 2; the test clips of all are pooled" in note
+        "leave_one_out (by session, fold 1) (mode sound)" in note
+        and "folds 1, 2; the test clips of all are pooled" in note
         for note in content.notes
     )
 

@@ -202,6 +202,9 @@ def test_accuracy_of_training_and_test(undrawn):
     assert cnn.cells[3:] == ("12", "3")
     assert (cnn.paper, rnn.paper) == ((94.63, 74.57), (None, 55.47))
     assert any("train 24, test 12; 5 speakers stand on several sides" in note for note in content.notes)
+    assert content.notes[0].startswith(
+        "Split of ravdess: holdout (by utterance, drop 1, folds 3, seed 42, test 0.33) (m"
+    )
     assert content.badges == ("mode paper",)
 
 
