@@ -209,9 +209,8 @@ def nest_folds(job: one.Job, trials: Sequence[Trial]) -> None:
         for key, folds in candidates.items():
             if all(t.id in done for t in folds):
                 whole = replace(folds[0], corpora=tuple(c.in_fold(0) for c in folds[0].corpora))
-                told = whole.params()
-                drawn = {path: told[path] for path in whole.about.values().get("varied", ()) if path in told}
-                tracker.nest(key, whole.title, [done[t.id] for t in folds], drawn | {"block": whole.block.name})
+                drawn = whole.drawn() | {"block": whole.block.name}
+                tracker.nest(key, whole.title, [done[t.id] for t in folds], drawn)
 
 
 class _Grid:

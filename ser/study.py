@@ -203,11 +203,16 @@ class Trial:
         if self.about.name != "grid":
             parts.append(f"{self.about.name} {said['number']}" if "number" in said else self.about.name)
         else:
-            values = self.params()
-            parts += [f"{path.rpartition('.')[2]} {values[path]}" for path in said.get("varied", ())]
+            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.drawn().items()]
         fold = next((c.split.values().get("fold", 0) for c in self.corpora), 0)
         parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.stream
         return " · ".join(parts)
+
+    def drawn(self) -> dict[str, str]:
+        """The values that are this trial's own in its search or grid, as text, by path."""
+        told, own = self.params(), f"{self.block.name}."
+        named = {path: path.replace(own, "block.", 1) for path in self.about.values().get("varied", ())}
+        return {path: told[name] for path, name in named.items() if name in told}
 
     def params(self) -> dict[str, str]:
         """The statement as flat text, one entry per field, for tracking and for axis checks."""

@@ -16,7 +16,8 @@ from typing import Any
 
 import psutil
 
-from ser import collect, demo, gather, launch, report, show
+from ser import collect, demo, gather, launch, show
+from ser.finished import Options
 from ser.profile import Profile
 from ser.store import Store
 from ser.study import Trial
@@ -90,8 +91,7 @@ def main() -> None:
         start = time.perf_counter()
         collect.survey(tracker, study)
         surveyed = time.perf_counter()
-        results, grid = collect.collect(tracker, study)
-        report.write(results, grid, work / "reports", "fractional", 10, {})
+        collect.report(tracker, study, work / "reports", Options(replicates=10))
         print(f"status {surveyed - start:.1f} s, report {time.perf_counter() - surveyed:.1f} s")
 
 

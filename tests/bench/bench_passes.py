@@ -20,6 +20,7 @@ from ray import tune
 
 from ser import passes
 from ser.profile import Profile
+from ser.units import Unit
 
 
 def _nothing(config: dict[str, str], given: list[Any]) -> None:
@@ -39,12 +40,12 @@ def main() -> None:
         nonlocal ended
         ended += kind == "ended"
 
-    passes.run(["warm"], given, Profile.read("local"), tell)
+    passes.run([Unit(("warm",))], given, Profile.read("local"), tell)
     sizes = [size for size in (125, 250, 500, 1000, 2000, 4000, 8000) if size <= largest]
     print("trials   s per trial   CPU s per trial   memory (MiB)")
     for size in sizes:
         ended, start, cpu = 0, time.perf_counter(), time.process_time()
-        passes.run([f"{size}-{i}" for i in range(size)], given, Profile.read("local"), tell)
+        passes.run([Unit((f"{size}-{i}",)) for i in range(size)], given, Profile.read("local"), tell)
         assert ended == size
         wall, cpu = time.perf_counter() - start, time.process_time() - cpu
         memory = psutil.Process().memory_info().rss / 2**20

@@ -23,7 +23,8 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, Sq
 from sqlalchemy import create_engine, insert
 
 from experiments.interaffection import study
-from ser import collect, launch, report, track
+from ser import collect, launch, track
+from ser.finished import Options
 from ser.courier import Courier
 from ser.spool import Spool
 from ser.study import Trial
@@ -141,10 +142,7 @@ def write_report(where: Location, folder: Path, replicates: int) -> Callable[[],
     """Everything that ``ser report`` does."""
 
     def write() -> None:
-        tracker = Tracker(where, study.name)
-        results, grid = collect.collect(tracker, study)
-        curves = collect.best_curves(tracker, results, grid)
-        report.write(results, grid, folder, replicates=replicates, curves=curves)
+        collect.report(Tracker(where, study.name), study, folder, Options(replicates=replicates))
 
     return write
 
