@@ -1,4 +1,4 @@
-"""The command line: ``ser corpora | prepare | run | doctor | status | sync | report | ui | demo``."""
+"""The command line: ``ser corpora | prepare | run | export | labels | doctor | status | sync | report | ui | demo``."""
 
 import argparse
 import ast
@@ -149,6 +149,34 @@ def prepare(args: argparse.Namespace) -> int:
     return 0
 
 
+def export(args: argparse.Namespace) -> int:
+    """``ser export``."""
+    from ser import export as writer
+    from ser import gather, show
+
+    request = _request(args)
+    plan, store = gather.plan_of(request, show.bar), _store(args)
+    show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
+    args.to.mkdir(parents=True, exist_ok=True)
+    for name, rows, about in gather.exported(plan, store):
+        path = args.to / f"{name}.h5"
+        count = writer.write_hdf5(path, rows, about)
+        show.console.print(f"{count} utterances of {name} in {path}")
+    return 0
+
+
+def labels(args: argparse.Namespace) -> int:
+    """``ser labels``."""
+    from ser import gather, show
+    from ser.published.multilabel import FIGURE_1
+    from ser.study import load_study
+
+    study = load_study(args.study)
+    for name, loader, path in gather.locate(args.data, _wanted(args.corpora), study):
+        show.labels(name, *gather.label_statistics(study, name, loader, path), FIGURE_1.get(name))
+    return 0
+
+
 def _store(args: argparse.Namespace) -> Any:
     from ser.store import Store
 
@@ -280,7 +308,7 @@ def report(args: argparse.Namespace) -> int:
     folder = args.work / "reports" / study.name
     written = collect.report(tracker, study, folder, Options(args.ties, args.replicates), args.variant)
     print(written.markdown)
-    show.console.print(f"written to {folder}: tables.md, tables.csv, tables.tex, report.html, figures")
+    show.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")
     return 0
 
 
@@ -304,4 +332,4 @@ def demo(args: argparse.Namespace) -> int:
     return code
 
 
-FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, doctor, status, sync, report, ui, demo)}
+FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, export, labels, doctor, status, sync, report, ui, demo)}

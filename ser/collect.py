@@ -119,10 +119,12 @@ def report(
 ) -> Report:
     """Write the report of one variant of ``study`` (see ``survey``) into ``folder``, by its file of ser/reports.
 
-    Curves and files come from ``tracker``, whatever ``options`` say. Raises BadInput.
+    That of another mode than "paper" goes beside it, into a folder that bears the mode's name as well. Curves and files come from ``tracker``, whatever ``options`` say. Raises BadInput.
     """
     finished, expected = collect(tracker, study, variant)
     told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
+    if expected.mode not in ("", "paper"):
+        folder = folder.with_name(f"{folder.name}_{expected.mode}")
     return writer.write(registry.find("reports", study.report).content(finished, expected, told), folder)
 
 

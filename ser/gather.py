@@ -1,17 +1,18 @@
 """From what a person wrote on the command line to a plan: find corpora, scan them, apply overrides, build the store."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ser import recordings, registry, scan, weights
+from ser import recordings, registry, scan, votes, weights
 from ser.errors import BadInput
+from ser.export import Row
 from ser.manifest import Manifest, Refusal, write_csv
-from ser.plan import Plan, resolve
-from ser.store import Store
+from ser.plan import Plan, Source, resolve
+from ser.store import Recipe, Store
 from ser.study import Corpus, Part, Study, Value, load_study, part
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -177,6 +178,42 @@ def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) 
                 folder = recordings.get(kind)
                 refused += store.build(recipe, folder, progress).refused
     return refused
+
+
+def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dict[str, str]]]:
+    """For each corpus and front-end of ``plan``: a name, rows for ``write_hdf5``, and what made them."""
+    done: set[str] = set()
+    for source in plan.sources.values():
+        for recipe in source.recipes:
+            if recipe.augmentation is None and recipe.key not in done:
+                done.add(recipe.key)
+                settings = {k: str(v) for k, v in recipe.front_end.values().items()}
+                about = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": recipe.key}
+                yield f"{recipe.corpus}-{recipe.front_end.name}", _rows(source, recipe, store), about | settings
+
+
+def _rows(source: Source, recipe: Recipe, store: Store) -> Iterator[Row]:
+    features = store.open(recipe.key)
+    for u, _ in recipe.items:
+        if u.uid in features:
+            yield u.uid, "|".join(source.labels.get(u.uid, (u.label,))), features.frames(u.uid)
+
+
+def label_statistics(study: Study, name: str, loader: str, path: Path) -> tuple[votes.Statistics, votes.Statistics]:
+    """What the raters of the corpus at ``path`` say in the classes of ``study``, from its label files alone.
+
+    Of all utterances, and of those with few enough emotions to be used.
+    """
+    own = next((c.loader for c in study.corpora if c.name == name), part(loader))
+    module = registry.find("corpora", loader)
+    settings = {**module.SETTINGS, **own.values(), "name": name}
+    if hasattr(module, "counted_votes"):  # a table of votes, whose recordings need not be there
+        heard = module.counted_votes(path, settings)
+        sets = [votes.tied(pairs, "", study.classes, dict(study.merge)) for pairs in heard.values()]
+    else:
+        sets = list(votes.label_sets(module.load(path, settings).utterances, study.classes, dict(study.merge)).values())
+    kept = [named for named in sets if 0 < len(named) <= votes.MOST]
+    return votes.statistics(sets, study.classes), votes.statistics(kept, study.classes)
 
 
 def describe(plan: Plan) -> list[str]:

@@ -122,6 +122,10 @@ def _running(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _to(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+
+
 def _refused(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--refused", action="store_true", help="list every refused file, not only the reasons")
 
@@ -161,6 +165,16 @@ COMMANDS = {
         "ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
         "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
         (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _running),
+    ),
+    "export": Command(
+        "Write the features of a study as HDF5, one file per corpus: X, y, uid.",
+        "ser export mfcc_networks --data ~/corpora --to features",
+        (_study, _work, _corpora, _grid, _store, _jobs, _to),
+    ),
+    "labels": Command(
+        "Count what raters' votes make of the corpora: utterances of one, two and three emotions; reads no audio.",
+        "ser labels multilabel --corpora crema_d=~/CREMA-D,iemocap=~/IEMOCAP_full_release",
+        (_study, _corpora),
     ),
     "doctor": Command(
         "Look at this machine, or at every node of a cluster: versions, devices, store and tracking server.",

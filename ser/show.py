@@ -18,6 +18,7 @@ from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
 from ser.sharing import advice
 from ser.study import Trial
+from ser.votes import MOST, Statistics
 
 console = Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
 if not console.is_terminal:
@@ -76,6 +77,19 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
     refusals(manifest.refused, all_refused)
 
 
+def labels(name: str, found: Statistics, kept: Statistics, release: tuple[Sequence[int], Sequence[int]] | None) -> None:
+    """Utterances with each emotion, and with so many; ``release``: both as the paper's full corpora have them."""
+    left_out = ", ".join(f"{n} with {k or 'no'}" for k, n in found.types.items() if k not in kept.types)
+    console.print(f"\n{name}: {kept.clips} of {found.clips} utterances; left out: {left_out or 'none'}", style="bold")
+    table = Table("emotions", "found", "full release", box=None, pad_edge=False)
+    types = {f"{k} at once": kept.types.get(k, 0) for k in range(1, MOST + 1)}
+    expected = [*release[0], *release[1]] if release else []
+    for place, (row, count) in enumerate((kept.positives | types).items()):
+        known = expected[place] if expected else None
+        table.add_row(row, str(count), "–" if known is None else f"{known}{' ≠' if known != count else ''}")
+    console.print(table)
+
+
 def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
     """A table of what was left out and why."""
     if not refused:
@@ -95,7 +109,9 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
     table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
     for s in plan.sources.values():
-        table.add_row(s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)
+        table.add_row(
+            s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint
+        )
     console.print(table)
     for note in plan.notes:
         console.print(f"note: {note}")
