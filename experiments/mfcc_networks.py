@@ -58,8 +58,9 @@ study = Study(
         optimiser="rmsprop",
         epsilon=1e-7,
         precision="float32",
+        together=True,
     ),
-    final=(("training.max_epochs", 500), ("training.watch", ("train", "test"))),
+    final=(("training.max_epochs", 500), ("training.watch", ("train", "test")), ("training.together", False)),
     points=points,
     expect=2,
     space=(  # the paper names no values: ours

@@ -92,6 +92,7 @@ study = Study(
         optimiser="adam",
         epsilon=1e-8,
         precision="float32",
+        together=False,
     ),
     points=points,
     expect=11,

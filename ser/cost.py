@@ -13,6 +13,9 @@ from ser.results import segment
 from ser.study import Trial
 
 
+_OWN_S = 0.5  # of everything else, per trial: start, evaluation, files, MLflow
+
+
 def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
     """Lines for people. ``epochs_seen`` (block -> mean epochs of finished runs) narrows the range."""
     if not todo:
@@ -23,10 +26,10 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
     blocks = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in sorted(per_update.items()))
     lines = [f"one update on this machine (one thread): {blocks}"]
     if all(t.block.name in epochs_seen for t in todo):
-        expected = sum(s * epochs_seen[t.block.name] for s, t in zip(per_epoch, todo, strict=True))
+        expected = sum(_OWN_S + s * epochs_seen[t.block.name] for s, t in zip(per_epoch, todo, strict=True))
         lines.append(f"{len(todo)} left to train: about {_duration(expected / at_once)}, as the finished ones went")
         return lines
-    least, most = (sum(s * e[i] for s, e in zip(per_epoch, map(_epochs, todo), strict=True)) for i in (0, 1))
+    least, most = (sum(_OWN_S + s * e[i] for s, e in zip(per_epoch, map(_epochs, todo), strict=True)) for i in (0, 1))
     least_epochs, most_epochs = min(_epochs(t)[0] for t in todo), max(_epochs(t)[1] for t in todo)
     lines.append(
         f"{len(todo)} left to train: {_duration(least / at_once)} to at most {_duration(most / at_once)} "

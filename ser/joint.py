@@ -26,9 +26,12 @@ Heard = Callable[[int, Mapping[str, float]], None]
 
 
 def group(trial: Trial) -> Hashable | None:
-    """Trials with an equal answer may be trained together; one with None is trained alone, by ``ser.train``."""
+    """Trials with an equal answer are trained together; one with None is trained alone, by ``ser.train``.
+
+    The statement alone decides: dropout is drawn otherwise here, so that the numbers are others.
+    """
     one_side = len(trial.corpora) == 1 and trial.task == "unified"
-    if not one_side or trial.start or trial.training.watch or trial.corpora[0].copies:
+    if not trial.training.together or not one_side or trial.training.watch or trial.corpora[0].copies:
         return None
     shape = together.alike(trial.block, trial.training)
     return None if shape is None else (shape, trial.corpora[0].name, trial.front_end, trial.classes)
@@ -68,9 +71,9 @@ def _train(
     """Leaves the results of each in its folder; returns what is to be said of those that failed."""
     try:
         data = {t.id: load(job, t, t.corpora[0]) for t in trials}
+        features, labels, members = _members(trials, data)
     except BadInput as error:
         return {t.id: held[t.id].fail(f"BadInput: {error}") for t in trials}
-    features, labels, members = _members(trials, data)
 
     def heard(key: str, epoch: int, row: dict[str, float]) -> None:
         held[key].spool.epoch(epoch, row)
@@ -106,7 +109,10 @@ def _with_corpus(row: Mapping[str, float], corpus: str) -> dict[str, float]:
 
 
 def _members(trials: Sequence[Trial], data: Mapping[str, CorpusData]) -> tuple[Tensor, Tensor, list[Member]]:
-    """All items that some trial needs, once, as rows [items, width]; and who needs which."""
+    """All items that some trial needs, once, as rows [items, width]; and who needs which.
+
+    Raises BadInput where an item has several frames.
+    """
     row: dict[str, int] = {}
     features: list[Tensor] = []
     labels: list[Tensor] = []
@@ -116,6 +122,10 @@ def _members(trials: Sequence[Trial], data: Mapping[str, CorpusData]) -> tuple[T
         row.update({items.names[i]: len(row) + k for k, i in enumerate(new)})
         if new:
             batch = items.batch(new)
+            if len(batch.frames) != len(new):
+                given = f"{len(batch.frames)} frames of {len(new)} utterances"
+                raise BadInput(given, trials[0].block.name, "one frame per utterance",
+                               "use a front-end that averages over time")  # fmt: skip
             features.append(batch.frames)
             labels.append(batch.labels)
         return torch.tensor([row[name] for name in items.names], dtype=torch.int64)

@@ -80,7 +80,11 @@ class Search:
     def of(
         cls, study: Study, more: Callable[[Mapping[str, float]], tuple[one.Job, Sequence[Trial]] | None]
     ) -> "Search":
-        """As the study names it; ``more`` makes trials of losses."""
+        """As the study names it; ``more`` makes trials of losses. Raises BadInput for what does not go together."""
+        if study.training.together and {"asha", "pbt"} & {study.scheduler.name, study.search.name}:
+            raise BadInput(
+                "True", "training.together", "False with asha and pbt", "they end and go on with single trials"
+            )
         rule, halving = study.scheduler.values(), None
         if study.scheduler.name == "asha":
             halving = Halving(rule["grace"], rule["reduction"], study.training.max_epochs)
@@ -213,6 +217,11 @@ def nest_folds(job: one.Job, trials: Sequence[Trial]) -> None:
                 tracker.nest(key, whole.title, [done[t.id] for t in folds], drawn)
 
 
+def _is_judged(trial: Trial) -> bool:
+    """Whether a scheduler may end it: what its paper states, and what a search has chosen, is trained to its end."""
+    return trial.about.name not in ("printed", "refit")
+
+
 class _Grid:
     """The trials that one call has to train."""
 
@@ -293,18 +302,18 @@ class _Grid:
         groups: dict[Any, list[str]] = {}
         for trial in free:
             groups.setdefault(joint.group(trial) or trial.id, []).append(trial.id)
-        units = [
-            Unit(tuple(ids[at : at + _TOGETHER]), stopped(self.job, ids[0]) if len(ids) == 1 else 0)
-            for ids in groups.values()
-            for at in range(0, len(ids), _TOGETHER)
-        ]
-        return [*self._replays(), *units] if self.search.halving else units
+        cut = [ids[at : at + _TOGETHER] for ids in groups.values() for at in range(0, len(ids), _TOGETHER)]
+        if self.search.halving is None:
+            return [Unit(tuple(ids)) for ids in cut]
+        last = {t.id: stopped(self.job, t.id) for t in free}
+        own = [Unit((t.id,), _is_judged(t) and not last[t.id], last[t.id]) for t in free]
+        return [*self._replays(), *own]
 
     def _replays(self) -> list[Unit]:
         """Of every finished trial its losses: a scheduler knows only what it is told."""
         try:
             tracker = Tracker.of(self.job.where, self.job.study)
-            done = {i: r for i, r in tracker.finished().items() if i in self.by_id}
+            done = {i: r for i, r in tracker.finished().items() if i in self.by_id and _is_judged(self.by_id[i])}
             curves = {i: tracker.curve(run.info.run_id, "val/loss") for i, run in done.items()}
         except Away:
             return []

@@ -44,7 +44,7 @@ def run(units: Sequence[Unit], given: list[Any], profile: Profile, tell: Tell, h
     folder = tempfile.mkdtemp(prefix="ser-tune-")
     tuner = tune.Tuner(
         tune.with_resources(
-            tune.with_parameters(_work, given=given, judged=halving is not None),
+            tune.with_parameters(_work, given=given),
             {"cpu": profile.cpus_per_trial, "gpu": profile.gpus_per_trial},
         ),
         # As text: what is no plain value Tune shows as a placeholder.
@@ -83,7 +83,7 @@ def _scheduler(halving: Halving | None) -> ASHAScheduler | None:
 
 def _unit(config: Mapping[str, str]) -> Unit:
     told = json.loads(config["unit"])
-    return Unit(tuple(told["trials"]), told["last"], tuple(told["replay"]))
+    return Unit(**{**told, "trials": tuple(told["trials"]), "replay": tuple(told["replay"])})
 
 
 @lru_cache(maxsize=2)
@@ -101,8 +101,8 @@ def stack_file(pid: int) -> Path:
     return node.cache() / "stacks" / str(pid)
 
 
-def _work(config: dict[str, str], given: list[Any], judged: bool) -> None:
-    """What a worker does with one unit. ``judged``: a scheduler wants the loss of every epoch."""
+def _work(config: dict[str, str], given: list[Any]) -> None:
+    """What a worker does with one unit. A scheduler judges by every report; to epoch 0 it says nothing."""
     unit = _unit(config)
     for epoch, loss in enumerate(unit.replay, start=1):
         tune.report({"epoch": epoch, "loss": loss})
@@ -120,10 +120,9 @@ def _work(config: dict[str, str], given: list[Any], judged: bool) -> None:
 
     def heard(epoch: int, row: Mapping[str, float]) -> None:
         nonlocal latest
-        every = judged and not unit.last
-        if every or time.monotonic() - latest > _TELL_EVERY_S:
-            loss = row.get("val/loss", inf) if every else inf
-            tune.report({"epoch": epoch if every or not judged else 0, "loss": loss, "node": where, "pid": os.getpid()})
+        if unit.judged or time.monotonic() - latest > _TELL_EVERY_S:
+            told = {"epoch": epoch, "loss": row.get("val/loss", inf)} if unit.judged else {"epoch": 0, "loss": inf}
+            tune.report({**told, "reached": epoch, "node": where, "pid": os.getpid()})
             latest = time.monotonic()
 
     heard(0, {})  # first of all: should it hang from here on, it is known who holds it
@@ -145,7 +144,7 @@ class _Relay(Callback):
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         if "status" not in result and "node" in result:
-            self._tell("epoch", trial, result["epoch"], result["node"], result["pid"])
+            self._tell("epoch", trial, result["reached"], result["node"], result["pid"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         last = dict(trial.last_result or {})

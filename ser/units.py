@@ -8,6 +8,7 @@ class Unit:
     """What a worker is given at a time: one trial, or several that are trained together, by their ids."""
 
     trials: tuple[str, ...]
+    judged: bool = False  # by the scheduler, if there is one
     last: int = 0  # the epoch after which a scheduler ended the trial
     replay: tuple[float, ...] = ()  # losses of a finished one, told to the scheduler again, which judges others by them
 

@@ -43,6 +43,7 @@ TRAINING = Training(
     optimiser="adam",
     epsilon=1e-8,
     precision="float32",
+    together=False,
 )
 EXPECTED = Expected(
     study="segments",

@@ -45,6 +45,7 @@ TRAINING = Training(
     optimiser="rmsprop",
     epsilon=1e-7,
     precision="float32",
+    together=False,
 )
 RAVDESS = Corpus(
     "ravdess",
