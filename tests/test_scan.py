@@ -204,7 +204,11 @@ def test_progress_counts_files(tmp_path: Path) -> None:
 def test_manifest_says_how_it_was_read(tmp_path: Path) -> None:
     ravdess.miniature(tmp_path)
     manifest = scan.scan("sung", "ravdess", tmp_path, {"channels": ("song",)}, tmp_path / "cache")
-    assert (manifest.corpus, manifest.loader, manifest.settings) == ("sung", "ravdess", (("actors", ()), ("channels", ("song",))))
+    assert (manifest.corpus, manifest.loader, manifest.settings) == (
+        "sung",
+        "ravdess",
+        (("actors", ()), ("channels", ("song",))),
+    )
     assert manifest.root == str(tmp_path / "RAVDESS")
     assert {u.uid.split("/")[0] for u in manifest.utterances} == {"sung"}
 

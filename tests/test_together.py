@@ -24,7 +24,7 @@ PLAIN = {
     **{"learning_rate": 0.01, "weight_decay": 0.0, "clip_norm": 0.0, "batch_size": 8, "batches": "pooled"},
     **{"bucket_pool": 1, "steps_per_epoch": 0, "max_epochs": 3, "patience_epochs": 0, "min_improvement": 0.0},
     **{"keep": "best", "watch": (), "loss": "cross_entropy", "class_weights": "none", "optimiser": "rmsprop"},
-    **{"epsilon": 1e-7, "precision": "float32"},
+    **{"epsilon": 1e-7, "precision": "float32", "together": True},
 }
 NONE = torch.zeros(0, dtype=torch.int64)
 

@@ -45,7 +45,12 @@ def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
         tags.items() >= {"trial_id": trial.id, "variant": plan.variant, "data": "real", "code_version": "test"}.items()
     )
     assert tags["fingerprint/ravdess"] == plan.sources["ravdess"].corpus.fingerprint
-    assert json.loads(tags["grid"]) == {"corpora": [["tess", "T", False], ["ravdess", "R", True]], "seeds": 1, "mode": "paper", "count": 24}
+    assert json.loads(tags["grid"]) == {
+        "corpora": [["tess", "T", False], ["ravdess", "R", True]],
+        "seeds": 1,
+        "mode": "paper",
+        "count": 24,
+    }
     assert json.loads(tags["notes"]) == ["a note"]
 
 

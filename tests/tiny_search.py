@@ -20,6 +20,7 @@ CORPUS = Corpus(
     part("holdout", by="utterance", test=0.25, seed=42, drop=0, folds=2, fold=0),
 )
 RANDOM = part("random", candidates=4, seed=0, by="wa", folds=2, per_shape=2, shape=("cnn1d.filters", "rnn.units"))
+ALONE = part("none")
 SPACE = (
     ("training.learning_rate", part("log_uniform", low=1e-4, high=1e-2)),
     ("training.optimiser", part("choice", values=("rmsprop", "adam", "sgd"))),
@@ -33,7 +34,7 @@ def points(blocks, corpora, train_only):
     return [{"corpora": corpora, "block": name, "final": True, "about": part("printed")} for name in blocks]
 
 
-def study(*blocks: str, search: Part = RANDOM, scheduler: Part = part("none"), **training) -> Study:
+def study(*blocks: str, search: Part = RANDOM, scheduler: Part = ALONE, **training) -> Study:
     """Paper 001's study of some of its blocks ("cnn1d" alone where none is named), with few small candidates."""
     blocks = blocks or ("cnn1d",)
     settings = {"max_epochs": 3, "batch_size": 16, **training}
