@@ -116,17 +116,19 @@ def _work(config: dict[str, str], given: list[Any]) -> None:
         time.sleep(_UNFIT_PAUSE_S)
         tune.report({"status": "unfit", "error": reason, "epoch": 0, "loss": inf})
         return
+    chosen = [trials[name] for name in unit.trials]
     where, latest = ray.get_runtime_context().get_node_id(), 0.0
 
     def heard(epoch: int, row: Mapping[str, float]) -> None:
         nonlocal latest
-        if unit.judged or time.monotonic() - latest > _TELL_EVERY_S:
-            told = {"epoch": epoch, "loss": row.get("val/loss", inf)} if unit.judged else {"epoch": 0, "loss": inf}
+        # After its last epoch there is nothing left to end: stopped there, it would be handed out once more.
+        judged = unit.judged and epoch < chosen[0].training.max_epochs
+        if judged or time.monotonic() - latest > _TELL_EVERY_S:
+            told = {"epoch": epoch, "loss": row.get("val/loss", inf)} if judged else {"epoch": 0, "loss": inf}
             tune.report({**told, "reached": epoch, "node": where, "pid": os.getpid()})
             latest = time.monotonic()
 
     heard(0, {})  # first of all: should it hang from here on, it is known who holds it
-    chosen = [trials[name] for name in unit.trials]
     if joint.group(chosen[0]) is not None:
         tune.report({"status": "several", "results": joint.run(job, chosen, heard), "epoch": 0, "loss": inf})
     else:
