@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, one_hot
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
 from ser.batches import Items
 from ser.errors import BadInput
 from ser.study import Training
 
 
-class Objective:
+class Objective(nn.Module):
     """The mean loss of logits [items, classes] under labels: int64 [items], or float k-hot [items, classes].
 
     "cross_entropy" is of the softmax. "binary_cross_entropy" is of each class's sigmoid, averaged over the classes; one
@@ -23,14 +23,15 @@ class Objective:
 
     def __init__(self, training: Training, classes: Sequence[str], items: Items) -> None:
         """Raises BadInput where a class that has to be weighted has no item in the training side."""
+        super().__init__()
         self.binary = training.loss == "binary_cross_entropy"
         self.kind, self.classes = training.class_weights, len(classes)
-        self.weight = None if self.kind == "none" else self._weights(classes, items)
+        self.weight: Tensor | None
+        self.register_buffer("weight", None if self.kind == "none" else self._weights(classes, items))
         if self.kind in ("first_positive", "per_label") and not self.binary:
             raise BadInput(repr(self.kind), "training.class_weights", "inverse, none", "or use binary_cross_entropy")
         if self.kind == "inverse" and self.binary:
             raise BadInput("'inverse'", "training.class_weights", "first_positive, per_label, none", "choose one")
-        self._cross_entropy = nn.CrossEntropyLoss(weight=self.weight)
 
     def _weights(self, classes: Sequence[str], items: Items) -> Tensor:
         labels = items.labels
@@ -46,11 +47,10 @@ class Objective:
         inverse = 1 / counts.float()
         return inverse / inverse.mean() if self.kind == "inverse" else inverse * (counts.sum() / len(classes))
 
-    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean loss of a mini-batch, a scalar."""
         if not self.binary:
-            loss: Tensor = self._cross_entropy(logits, labels)
-            return loss
+            return cross_entropy(logits, labels, self.weight)
         hot = labels if labels.ndim == 2 else one_hot(labels, self.classes).to(logits.dtype)
         each = binary_cross_entropy_with_logits(
             logits, hot, weight=self.weight if self.kind == "per_label" else None, reduction="none"

@@ -36,10 +36,10 @@ def folder_of(job, trial):
 def memory_for(split, then):
     """A ``train`` that has memory for mini-batches in that many parts."""
 
-    def train(trial, data, path, device, report, parts):
+    def train(trial, data, path, device, report, parts, *others):
         if parts < split:
             raise MemoryError(f"asked for {64 // parts} GB")
-        return then(trial, data, path, device, report, parts)
+        return then(trial, data, path, device, report, parts, *others)
 
     return train
 
@@ -194,8 +194,8 @@ class CrewOfOne:
     def __init__(self, job, trials, profile, address, told):
         self.job, self.by_id = job, {t.id: t for t in trials}
 
-    def work(self, ids, heard):
-        for trial_id in ids:
+    def work(self, units, heard, halving):
+        for trial_id in (name for unit in units for name in unit.trials):
             heard("ended", trial_id, one.run(self.job, self.by_id[trial_id]))
 
     def dismiss(self): ...
