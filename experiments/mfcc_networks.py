@@ -60,7 +60,7 @@ study = Study(
         precision="float32",
         together=True,
     ),
-    final=(("training.max_epochs", 500), ("training.watch", ("train", "test")), ("training.together", False)),
+    final=(("training.max_epochs", 500), ("training.watch", ("train", "test"))),
     points=points,
     expect=2,
     space=(  # the paper names no values: ours

@@ -31,10 +31,12 @@ def group(trial: Trial) -> Hashable | None:
     The statement alone decides: dropout is drawn otherwise here, so that the numbers are others.
     """
     one_side = len(trial.corpora) == 1 and trial.task == "unified"
-    if not trial.training.together or not one_side or trial.training.watch or trial.corpora[0].copies:
+    if not trial.training.together or not one_side or trial.corpora[0].copies:
         return None
     shape = together.alike(trial.block, trial.training)
-    return None if shape is None else (shape, trial.corpora[0].name, trial.front_end, trial.classes)
+    # A group is as long as its longest member: nobody is to wait for another's last epochs.
+    same = (trial.training.max_epochs, trial.corpora[0].name, trial.front_end, trial.classes)
+    return None if shape is None else (shape, same)
 
 
 def run(job: Job, trials: Sequence[Trial], on_epoch: Heard | None = None) -> dict[str, dict[str, Any]]:
@@ -103,7 +105,7 @@ def _named(trials: Sequence[Trial], heard: together.Report) -> together.Report:
 
 
 def _with_corpus(row: Mapping[str, float], corpus: str) -> dict[str, float]:
-    own = {f"{k}/{corpus}": v for k, v in row.items() if k.startswith(("train/", "val/"))}
+    own = {f"{k}/{corpus}": v for k, v in row.items() if k.startswith(("train/", "val/", "test/"))}
     kept = ("epoch", "timestamp_ms", "train/loss", "val/loss")
     return own | {k: v for k, v in row.items() if k in kept}
 

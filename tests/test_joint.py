@@ -199,7 +199,6 @@ def test_candidates_of_one_shape_are_one_group_whatever_else_they_draw():
     "changed",
     [
         {"training": {"together": False}},
-        {"training": {"watch": ("test",)}},
         {"training": {"precision": "bfloat16"}},
         {"training": {"loss": "binary_cross_entropy"}},
         {"training": {"class_weights": "inverse"}},
