@@ -103,7 +103,7 @@ def unfit(job: "Job") -> str:
     """
     try:
         if job.apart:
-            keys = tuple(key for own in job.keys.values() for key in own)
+            keys = tuple(key for by_end in job.keys.values() for own in by_end.values() for key in own)
             _fit(job.work, "" if job.replica else job.tags["work"], job.store, keys)
     except (OSError, BadInput) as error:
         return f"{socket.gethostname()}: {error}"
