@@ -2,10 +2,13 @@
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedKFold, train_test_split
 
 from ser.errors import BadInput
 from ser.manifest import SPLITS, Utterance
@@ -63,9 +66,11 @@ def test_a_named_speaker_who_is_absent_is_an_error_that_lists_those_present(utte
         split("corpus", [utterance("OAF", 1)], part("named", train=("OAF",), val=("YAF",), test=()))
 
 
-def test_a_rule_without_validation_is_refused(utterance):
-    with pytest.raises(BadInput, match="no utterance for val"):
-        split("corpus", [utterance("OAF", 1)], part("named", train=("OAF",), val=(), test=()))
+def test_a_rule_without_validation_leaves_it_empty_and_one_without_training_is_refused(utterance):
+    done = split("corpus", [utterance("OAF", 1)], part("named", train=("OAF",), val=(), test=()))
+    assert [len(side) for side in done.sides().values()] == [1, 0, 0]
+    with pytest.raises(BadInput, match="no utterance for train"):
+        split("corpus", [utterance("OAF", 1)], part("named", train=(), val=("OAF",), test=()))
 
 
 def test_a_given_column_is_kept(utterance):
@@ -149,3 +154,171 @@ def test_any_three_or_more_speakers_give_whole_disjoint_full_sides(who, seed):
     assert all(done.sides().values())
     assert sum(len(speakers(done, s)) for s in SPLITS) == len(who)
     assert split("c", everyone, by_speaker(seed)) == done
+
+
+# Splits as papers made them: some leak by intention.
+
+
+def by_chance(seed=0, rest="train", order=("test", "val", "train"), **shares):
+    return part("random", **{"train": 0.8, "val": 0.1, "test": 0.1, **shares}, seed=seed, rest=rest, order=order)
+
+
+def holdout(by="utterance", fold=0, seed=3, drop=0, test=0.33):
+    return part("holdout", by=by, test=test, seed=seed, drop=drop, folds=3, fold=fold)
+
+
+def left_out(by, fold):
+    return part("leave_one_out", by=by, fold=fold)
+
+
+def uids(side):
+    return [u.uid for u in side]
+
+
+@pytest.fixture
+def everyone(utterance):
+    """Six speakers in three sessions, 47 utterances of three classes, as sorted by uid."""
+    made = [
+        utterance(f"s{s}", n, session=str(1 + s // 2), label=("happy", "sad", "angry")[(n + s) % 3])
+        for s in range(6)
+        for n in range(7 + s % 3)
+    ]
+    return sorted(made, key=lambda u: u.uid)[:47]
+
+
+@pytest.mark.parametrize("order", [("test", "val", "train"), ("train", "val", "test")])
+def test_random_cuts_pythons_shuffle_and_rounds_down(everyone, order):
+    done = split("corpus", everyone, by_chance(5, order=order))
+    shuffled = uids(everyone)
+    Random(5).shuffle(shuffled)
+    sizes = {"train": 37 + 2, "val": 4, "test": 4}  # 37.6 and 4.7 rounded down; two are left
+    at = 0
+    for side in order:
+        assert uids(done.sides()[side]) == sorted(shuffled[at : at + sizes[side]])
+        at += sizes[side]
+
+
+@pytest.mark.parametrize(("rest", "sizes"), [("train", (39, 4, 4)), ("val", (37, 6, 4)), ("test", (37, 4, 6))])
+def test_what_rounding_leaves_goes_where_the_rule_says(everyone, rest, sizes):
+    done = split("corpus", everyone, by_chance(rest=rest))
+    assert tuple(len(side) for side in done.sides().values()) == sizes
+
+
+def test_another_seed_is_another_random_split(everyone):
+    assert len({tuple(uids(split("corpus", everyone, by_chance(seed)).test)) for seed in range(6)}) == 6
+
+
+def test_the_order_of_utterances_is_no_difference_to_any_rule(everyone):
+    for rule in (by_chance(), holdout(), holdout(fold=2), holdout("speaker"), left_out("session", 2)):
+        assert split("corpus", everyone, rule) == split("corpus", everyone[::-1], rule)
+
+
+def test_leaks_by_intention_are_counted_in_the_proof(everyone):
+    done = split("corpus", everyone, by_chance())
+    sides = {s: {u.speaker for u in us} for s, us in done.sides().items()}
+    shared = {u.speaker for u in everyone if sum(u.speaker in names for names in sides.values()) > 1}
+    proof = prove(done)
+    assert done.leaks
+    assert (proof["shared_speakers"], proof["shared_recordings"]) == (len(shared), 0)
+    assert shared
+
+
+def test_a_recording_on_two_sides_is_counted_too(utterance):
+    twice = [utterance("a", n, sha=f"sha {n // 2}") for n in range(40)]
+    done = split("corpus", twice, by_chance())
+    side = {u.uid: s for s, us in done.sides().items() for u in us}
+    apart = sum(side[a.uid] != side[b.uid] for a, b in zip(twice[::2], twice[1::2], strict=True))
+    assert prove(done)["shared_recordings"] == apart > 0
+    assert prove(done)["shared_speakers"] == 1
+
+
+def test_what_leaks_by_accident_is_refused_still(utterance):
+    sides = (utterance("a", 1),), (), (utterance("a", 2),)
+    assert prove(Split("corpus", *sides, leaks=True))["shared_speakers"] == 1
+    with pytest.raises(Leak):
+        prove(Split("corpus", *sides))
+
+
+@pytest.mark.parametrize("seed", [0, 3, 42])
+def test_holdout_is_scikit_learns_train_test_split(everyone, seed):
+    train, test = train_test_split(uids(everyone), test_size=0.33, random_state=seed)
+    done = split("corpus", everyone, holdout(seed=seed))
+    assert (uids(done.train), uids(done.val), uids(done.test)) == (sorted(train), [], sorted(test))
+
+
+def test_folds_are_scikit_learns_stratified_ones_of_its_training_side(everyone):
+    train, _ = train_test_split(everyone, test_size=0.33, random_state=3)
+    cut = StratifiedKFold(3).split(train, [u.label for u in train])
+    for fold, (_, val) in enumerate(cut, start=1):
+        done = split("corpus", everyone, holdout(fold=fold))
+        assert uids(done.val) == sorted(train[i].uid for i in val)
+        assert uids(done.train) == sorted({u.uid for u in train} - set(uids(done.val)))
+        assert not done.test
+        assert done.leaks
+
+
+def test_holdout_by_speaker_is_group_shuffle_split_and_leaks_nothing(everyone):
+    owners = [u.speaker for u in everyone]
+    _, test = next(GroupShuffleSplit(1, test_size=0.33, random_state=3).split(everyone, groups=owners))
+    done = split("corpus", everyone, holdout("speaker"))
+    assert uids(done.test) == [everyone[i].uid for i in test]
+    assert not done.leaks
+    assert not speakers(done, "train") & speakers(done, "test")
+    assert len(speakers(done, "test")) == 2
+
+
+def test_folds_by_speaker_are_group_k_fold_and_meet_no_tested_speaker(everyone):
+    whole = split("corpus", everyone, holdout("speaker"))
+    rest = list(whole.train)
+    cut = list(GroupKFold(3).split(rest, groups=[u.speaker for u in rest]))
+    for fold, (_, val) in enumerate(cut, start=1):
+        done = split("corpus", everyone, holdout("speaker", fold))
+        assert uids(done.val) == sorted(rest[i].uid for i in val)
+        assert prove(done)["shared_speakers"] == 0
+        assert not (speakers(done, "train") | speakers(done, "val")) & speakers(whole, "test")
+
+
+def test_dropped_utterances_are_nowhere_and_the_same_in_every_fold(everyone):
+    kept = [split("corpus", everyone, holdout(drop=5, fold=fold)) for fold in (0, 1, 2, 3)]
+    gone = {u.uid for u in everyone} - {u.uid for us in kept[0].sides().values() for u in us}
+    assert len(gone) == 5
+    for done in kept[1:]:
+        assert not gone & {u.uid for us in done.sides().values() for u in us}
+    expected = np.random.default_rng(3).choice(len(everyone), 5, replace=False)
+    assert gone == {everyone[i].uid for i in expected}
+
+
+@pytest.mark.parametrize("rule", [holdout("speaker"), holdout("speaker", 1), holdout(fold=4), holdout(test=1.5)])
+def test_a_holdout_that_cannot_be_made_is_refused(utterance, rule):
+    with pytest.raises(BadInput, match="enough utterances and speakers for each side"):
+        split("corpus", [utterance("a", n) for n in range(9)], rule)
+
+
+@pytest.mark.parametrize(("by", "count"), [("session", 3), ("speaker", 6)])
+def test_each_is_tested_once_and_the_next_validates(everyone, by, count):
+    names = sorted({getattr(u, by) for u in everyone})
+    tested = []
+    for fold in range(1, count + 1):
+        done = split("corpus", everyone, left_out(by, fold))
+        assert {getattr(u, by) for u in done.test} == {names[fold - 1]}
+        assert {getattr(u, by) for u in done.val} == {names[fold % count]}
+        assert prove(done)["shared_speakers"] == 0
+        tested += uids(done.test)
+    assert sorted(tested) == uids(everyone)
+
+
+def test_the_whole_of_a_study_with_folds_is_its_first(everyone):
+    assert split("corpus", everyone, left_out("session", 0)) == split("corpus", everyone, left_out("session", 1))
+
+
+def test_more_folds_than_there_are_is_refused(everyone, utterance):
+    with pytest.raises(BadInput, match="fold 4 of 3 sessions"):
+        split("corpus", everyone, left_out("session", 4))
+    with pytest.raises(BadInput, match="fold 1 of 2 speakers"):
+        split("corpus", [utterance(s, n) for s in "ab" for n in range(3)], left_out("speaker", 1))
+
+
+def test_a_session_that_shares_a_speaker_with_another_is_a_leak(utterance):
+    shared = [utterance("a", n, session=str(n)) for n in (1, 2, 3)]
+    with pytest.raises(Leak):
+        split("corpus", shared, left_out("session", 1))
