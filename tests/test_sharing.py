@@ -9,7 +9,7 @@ from ser import show
 from ser import train as loop
 from ser import trial as one
 from ser.errors import BadInput
-from ser.launch import Summary, _Grid
+from ser.launch import Search, Summary, _Grid
 from ser.profile import Profile
 from ser.sharing import Used, advice, used
 from ser.track import Tracker
@@ -123,7 +123,7 @@ def test_without_a_gpu_nothing_is_told_of_memory(job, trial_of):
 
 def test_a_grid_keeps_what_its_trials_tell(job, trial_of, tmp_path):
     trial, summary = trial_of("R"), Summary()
-    grid = _Grid(job, [trial], read(tmp_path), None, Mock(), summary, lambda: None)
+    grid = _Grid(job, [trial], [trial], read(tmp_path), None, Mock(), summary, lambda: None, Search())
     grid._heard("ended", trial.id, {"status": "finished", "seconds/training": 1.0, **MEASURED})
     assert (summary.used, summary.share) == ([Used(900.0, 81920.0, False)], 0.125)
 

@@ -192,9 +192,15 @@ def test_what_was_seen_finished_is_not_asked_for_again(tracker, trial, trial_of,
 
 def test_pages_hold_all_runs_in_the_order_in_which_they_began(tracker, monkeypatch):
     monkeypatch.setattr("ser.track._PAGE", 2)
-    begun = [tracker.client.create_run(tracker.experiment, start_time=n).info.run_id for n in (30, 10, 20, 50, 40)]
+    assert tracker.newest() is None
+    begun = [begin(tracker, n, trial_id=str(n)) for n in (30, 10, 20, 50, 40)]
     assert [r.info.run_id for r in tracker.pages()] == [begun[i] for i in (1, 2, 0, 4, 3)]
+    begin(tracker, 60, candidate="of several folds, and no trial's")
     assert tracker.newest().info.run_id == begun[3]
+
+
+def begin(tracker, at_ms, **tags):
+    return tracker.client.create_run(tracker.experiment, start_time=at_ms, tags=tags).info.run_id
 
 
 def test_a_tracker_is_kept_until_its_store_was_away(where):
