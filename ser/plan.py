@@ -170,7 +170,7 @@ def _corpus(study: Study, name: str) -> Corpus:
         raise BadInput(repr(name), f"corpora of {study.name}", ", ".join(c.name for c in study.corpora), "add it first")
     places = getattr(registry.find("corpora", corpus.loader.name), "PLACES", ())
     kept = tuple((k, v) for k, v in corpus.loader.settings if k not in places)
-    return replace(corpus, loader=Part(corpus.loader.name, kept))
+    return replace(corpus, loader=Part(corpus.loader.name, kept)).in_fold(0)
 
 
 def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:

@@ -138,6 +138,7 @@ class Live:
         self.total, self.done = len(trials), already
         self.failures: set[str] = set()
         self.best: dict[str, tuple[float, str]] = {}
+        self.measure = "UA"
         self.at_once = 0
         self._away = False
         self._started, self._begun_with = time.monotonic(), already
@@ -168,10 +169,12 @@ class Live:
             self.done += 1
             self.failures.discard(trial.id)
             for target in trial.targets:
-                ua = float(result.get(f"ua/{target}", float("nan")))
-                if ua == ua and ua > self.best.get(target, (-1.0, ""))[0]:
-                    self.best[target] = (ua, trial.title)
-            scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(("wa/", "ua/")))
+                self.measure = "balanced accuracy" if f"balanced/{target}" in result else "UA"
+                told = f"balanced/{target}" if self.measure != "UA" else f"ua/{target}"
+                if result.get(told, -1.0) > self.best.get(target, (-1.0, ""))[0]:
+                    self.best[target] = (float(result[told]), trial.title)
+            shown = ("wa/", "ua/", "balanced/", "objective/")
+            scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(shown))
             self._tell(f"{result['status']} {trial.id} {trial.title}: {scores}")
             if result["status"] == "kept" and not self._away:
                 away(str(result.get("reason", "")))
@@ -203,11 +206,11 @@ class Live:
         left = self.total - self.done - len(self.failures)
         per_trial = (time.monotonic() - self._started) / max(self.done + len(self.failures) - self._begun_with, 1)
         eta = timedelta(seconds=round(per_trial * left))
-        best = ", ".join(f"{target} {ua:.3f}" for target, (ua, _) in sorted(self.best.items()))
+        best = ", ".join(f"{target} {score:.3f}" for target, (score, _) in sorted(self.best.items()))
         running = min(self.at_once, left)
         return (
             f"{self.done} of {self.total} done, {running} running, {len(self.failures)} failed, {eta} left; "
-            f"best UA {best or '–'}"
+            f"best {self.measure} {best or '–'}"
         )
 
     def _tell(self, line: str, shown: bool = False) -> None:

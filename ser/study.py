@@ -139,8 +139,9 @@ class Corpus:
         return rule.get("test") not in ((), 0) and not (self.split.name == "holdout" and rule["fold"])
 
     def settings(self) -> dict[str, Value]:
-        """Of its loader, its split and its front-end, by name."""
-        return self.loader.values() | self.split.values() | dict(self.front_end)
+        """Of its loader, its split and its front-end, by name; but not its fold, which points name."""
+        every = self.loader.values() | self.split.values() | dict(self.front_end)
+        return {name: value for name, value in every.items() if name != "fold"}
 
     @property
     def source(self) -> str:
@@ -376,7 +377,8 @@ class Study:
         if not key and head in ("normalise", "classes", "merge"):
             return replace(self, **{head: _alike(getattr(self, head), value, place)})
         if path == "seeds":
-            return replace(self, seeds=_alike(self.seeds, value, place))
+            _usable(new := _alike(self.seeds, value, place), place)
+            return replace(self, seeds=new)
         if head == "space" and key in dict(self.space) and isinstance(value, Part):
             return replace(self, space=tuple((k, value if k == key else kind) for k, kind in self.space))
         if head == "final" and key in dict(self.final):

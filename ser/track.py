@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -181,11 +180,11 @@ class Tracker:
 
         ``values`` are the settings that the search drew. Told again, it adds nothing.
         """
-        folds = list(trials)
-        if self.runs(f"tags.candidate = '{key}'"):
+        folds, begun = list(trials), self.runs(f"tags.candidate = '{key}'")
+        if begun and begun[0].info.status == "FINISHED":
             return
-        run = self.client.create_run(self.experiment, tags={"candidate": key}, run_name=title)
-        now, metrics = int(time.time() * 1000), []
+        run = begun[0] if begun else self.client.create_run(self.experiment, tags={"candidate": key}, run_name=title)
+        now, metrics = max(fold.info.end_time for fold in folds), []
         for name in sorted(set.intersection(*(set(fold.data.metrics) for fold in folds))):
             found = [fold.data.metrics[name] for fold in folds]
             metrics.append(Metric(name, mean(found), now, 0))
