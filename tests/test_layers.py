@@ -84,7 +84,17 @@ def users(tool):
 
 
 @pytest.mark.parametrize(
-    ("tool", "files"), [("ray", {"workers", "passes"}), ("mlflow", {"track"}), ("rich", {"show"}), ("fsspec", {"far"})]
+    ("tool", "files"),
+    [
+        ("ray", {"workers", "passes"}),
+        ("mlflow", {"track"}),
+        ("rich", {"show"}),
+        ("fsspec", {"far"}),
+        ("optuna", {"search"}),
+        ("h5py", {"export"}),
+        ("sklearn", {"splits"}),
+        ("noisereduce", {"frontends.log_mel"}),
+    ],
 )
 def test_few_files_know_each_tool(tool, files):
     assert users(tool) == {f"ser.{file}" for file in files}
