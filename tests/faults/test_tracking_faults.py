@@ -139,7 +139,7 @@ def test_a_killed_server_is_told_when_it_is_started_again(study_of_one, way, ser
     check_exactly_once(heard(server, trial.study), trial)
 
 
-def test_a_whole_grid_without_its_server(study_of_one, way, server, trial_of, monkeypatch):
+def test_a_whole_grid_without_its_server(study_of_one, way, server, one_at_once, monkeypatch):
     job, trial = study_of_one
     monkeypatch.setattr(launch, "_LAST_TRIES_S", (0.0,))
     heard_of = []
@@ -156,14 +156,14 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, trial_of, mo
 
     job = replace(job, where=Location(way.where.uri.replace("//", "//anna:s3cret@"), ""))
     way.close()
-    other = replace(trial, seed=1)
-    summary = launch.run(job, [trial, other], Profile.read("local"), None, Listener())
+    other, profile = replace(trial, seed=1), Profile.read(one_at_once[1])
+    summary = launch.run(job, [trial, other], profile, None, Listener())
     assert heard_of == ["kept", "kept"]
     assert (summary.left, sorted(summary.kept), summary.failures) == (0, sorted([trial.id, other.id]), {})
     monkeypatch.delattr(launch, "Crew")  # nothing is trained a second time
-    assert sorted(launch.run(job, [trial, other], Profile.read("local"), None, Listener()).kept) == sorted(summary.kept)
+    assert sorted(launch.run(job, [trial, other], profile, None, Listener()).kept) == sorted(summary.kept)
     way.open()
-    assert launch.run(job, [trial, other], Profile.read("local"), None, Listener()).kept == []
+    assert launch.run(job, [trial, other], profile, None, Listener()).kept == []
     assert heard(server, trial.study).finished().keys() >= {trial.id, other.id}
     written = [p for p in Path(job.work).rglob("*") if p.is_file()]
     assert any(p.name == "ray.log" for p in written)
@@ -277,22 +277,23 @@ def _send_one(work, uri, artifacts, number):
         carried.deliver()
 
 
-def test_sixteen_writers_on_one_sqlite_file_lose_nothing(where, tmp_path):
+@pytest.mark.parametrize("number", [6, pytest.param(16, marks=pytest.mark.slow)])
+def test_writers_at_once_on_one_sqlite_file_lose_nothing(where, tmp_path, number):
     Tracker(where, "crowd")
     context = get_context("forkserver")
     context.set_forkserver_preload(["ser.courier"])
     writers = [
-        context.Process(target=_send_one, args=(str(tmp_path), where.uri, where.artifacts, n)) for n in range(16)
+        context.Process(target=_send_one, args=(str(tmp_path), where.uri, where.artifacts, n)) for n in range(number)
     ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(120)
-    assert [w.exitcode for w in writers] == [0] * 16
+    assert [w.exitcode for w in writers] == [0] * number
     sync(where, tmp_path)  # "database is locked" spools; here it has its say
     tracker = Tracker(where, "crowd")
     runs = tracker.runs()
-    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(f"trial{n}" for n in range(16))
+    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(f"trial{n}" for n in range(number))
     assert {r.info.status for r in runs} == {"FINISHED"}
     for run in runs:
         for key in ["val/loss", *(f"m{i}" for i in range(8))]:
