@@ -153,7 +153,7 @@ def test_nodes_come_and_go_and_share_nothing_but_addresses(
     hidden = [CODE, work] if cluster.network else []
     cluster.add("a", SER_CACHE=str(caches["a"]), hidden=hidden)
     places = ["--address", cluster.client, "--store", f"{bucket}/features", "--tracking-uri", tracking]
-    chaos = Chaos([*command(50), "--work", str(work), *places], work, tmp_path / "log")
+    chaos = Chaos([*command(20), "--work", str(work), *places], work, tmp_path / "log")
     try:
         chaos.start()
         wait_for(lambda: training(cluster, "a"), chaos)
@@ -164,7 +164,7 @@ def test_nodes_come_and_go_and_share_nothing_but_addresses(
     finally:
         chaos.end()
         cluster.empty()
-    assert_perfect(judge(Tracker(Location(tracking, ""), "interaffection"), undisturbed(*command(50))))
+    assert_perfect(judge(Tracker(Location(tracking, ""), "interaffection"), undisturbed(*command(20))))
     assert Far(f"{bucket}/features/trials/{work_id(work)}").folders("") == []
     assert list((work / "trials").glob("*")) == []
 
@@ -198,7 +198,7 @@ def test_a_head_that_is_killed_and_started_again(command, undisturbed, empty_led
         monkeypatch.setenv(name, value)
     work.mkdir()
     shutil.copy(empty_ledger, work / "mlflow.db")
-    chaos = Chaos([*command(50), "--work", str(work), "--address", cluster.address], work, tmp_path / "log")
+    chaos = Chaos([*command(20), "--work", str(work), "--address", cluster.address], work, tmp_path / "log")
     try:
         cluster.head(cpus=2)
         chaos.start()
@@ -210,4 +210,4 @@ def test_a_head_that_is_killed_and_started_again(command, undisturbed, empty_led
         chaos.end()
         cluster.end()
     assert "Ray was lost" in chaos.log.read_text()
-    assert_perfect(judge(Tracker(Location.of(work, None), "interaffection"), undisturbed(*command(50))))
+    assert_perfect(judge(Tracker(Location.of(work, None), "interaffection"), undisturbed(*command(20))))
