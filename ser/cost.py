@@ -12,7 +12,6 @@ from ser.plan import Plan, total_frames
 from ser.results import segment
 from ser.study import Trial
 
-
 _OWN_S = 0.5  # of everything else, per trial: start, evaluation, files, MLflow
 
 

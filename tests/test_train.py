@@ -459,7 +459,7 @@ def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
 def test_a_class_without_items_left_has_no_weight_but_an_error(trial, data):
     items = replace(data["a"].train, labels=torch.zeros_like(data["a"].train.labels))
     with pytest.raises(BadInput, match=f"no {', '.join(trial.classes[1:])} left to train on"):
-        Objective(trial.training, trial.classes, items).weight
+        Objective(trial.training, trial.classes, items)
 
 
 def test_normalises_by_mean_and_variance_over_training_frames_with_corpora_alike(trial, data):

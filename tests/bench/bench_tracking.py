@@ -24,8 +24,8 @@ from sqlalchemy import create_engine, insert
 
 from experiments.interaffection import study
 from ser import collect, launch, track
-from ser.finished import Options
 from ser.courier import Courier
+from ser.finished import Options
 from ser.spool import Spool
 from ser.study import Trial
 from ser.track import Location, Tracker, grid_tags
