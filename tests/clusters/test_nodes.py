@@ -169,6 +169,7 @@ def test_nodes_come_and_go_and_share_nothing_but_addresses(
     assert list((work / "trials").glob("*")) == []
 
 
+@pytest.mark.slow
 def test_a_submitted_job_brings_its_code_along(cluster, bucket, tracking, command, tmp_path):
     brought, work = tmp_path / "code", tmp_path / "work"
     for name in ("ser", "experiments", "cluster"):
@@ -192,6 +193,7 @@ def test_a_submitted_job_brings_its_code_along(cluster, bucket, tracking, comman
     assert "all 12 trials of interaffection are finished" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_head_that_is_killed_and_started_again(command, undisturbed, empty_ledger, tmp_path, monkeypatch):
     cluster, work = Cluster(tmp_path / "cluster"), tmp_path / "work"
     for name, value in cluster.environment.items():

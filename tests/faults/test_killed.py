@@ -79,6 +79,7 @@ def test_after_hung_and_killed_workers_and_a_killed_driver_nothing_is_lost_doubl
     assert list((chaos.work / "trials").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_two_drivers_at_once_share_the_grid(grid, undisturbed):
     command, chaos = grid()
     other = Chaos(chaos.command, chaos.work, chaos.log.with_name("log2"))
