@@ -172,8 +172,9 @@ def labels(args: argparse.Namespace) -> int:
     from ser.study import load_study
 
     study = load_study(args.study)
+    releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
     for name, loader, path in gather.locate(args.data, _wanted(args.corpora), study):
-        show.labels(name, *gather.label_statistics(study, name, loader, path), FIGURE_1.get(name))
+        show.labels(name, *gather.label_statistics(study, name, loader, path), releases.get(name))
     return 0
 
 

@@ -90,7 +90,7 @@ def write(
         pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     for c in trial.corpora:
         (folder / "split" / f"{c.name}.json").write_text(json.dumps(proofs[c.source]))
-    for name, told in _described(trial, outcome, data).items():
+    for name, told in _described(trial, data).items():
         (folder / name).write_text(json.dumps(told))
     (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1))
     torch.save(outcome.weights, folder / "best.pt")
@@ -98,16 +98,9 @@ def write(
         checkpoint.save(folder / "state.pt", outcome.state)
 
 
-def _described(trial: Trial, outcome: Outcome, data: Mapping[str, CorpusData]) -> dict[str, Any]:
-    """``network.json``: layers as [name, what it is, weights]; of k-hot labels or segments their counts by corpus."""
-    sizes: dict[str, int] = {}
-    shapes: dict[str, list[int]] = {}
-    for name, value in outcome.weights.items():
-        layer, _, kind = name.rpartition(".")
-        if layer and not kind.startswith(("running_", "num_batches")):  # mean and scale stand by themselves
-            sizes[layer] = sizes.get(layer, 0) + value.numel()
-            shapes[layer] = shapes.get(layer) or list(value.shape)
-    told: dict[str, Any] = {"network.json": [[k, " × ".join(map(str, shapes[k])), n] for k, n in sizes.items()]}
+def _described(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, Any]:
+    """Of k-hot labels or of segments their counts by corpus."""
+    told: dict[str, Any] = {}
     sides = {c: {s: getattr(own, s) for s in SPLITS if len(getattr(own, s))} for c, own in data.items()}
     if trial.labels == "tied":
         told["labels.json"] = {c: _label_counts(trial, own) for c, own in sides.items()}

@@ -73,7 +73,7 @@ def _random(study: Study, points: Sequence[Point], statement: Statement, seed: i
             several = [statement({**drawn[-1], "fold": fold, "about": about}) for fold in folds]
             trials += several
             scores.append(float(np.mean([losses.get(t.id, nan) for t in several])))
-        if search["folds"] and not np.isnan(scores).any() and min(scores) < inf:
+        if search["folds"] and scores and not np.isnan(scores).any() and min(scores) < inf:
             best = int(np.argmin(scores))
             about = part("refit", number=best + 1, varied=tuple(space))
             trials.append(statement({**drawn[best], "final": True, "about": about}))

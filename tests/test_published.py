@@ -6,7 +6,6 @@ from itertools import product
 import numpy as np
 import pytest
 
-from ser import published
 from ser.labels import EMOTIONS
 from ser.metrics import confusion, recalls, ua, wa
 from ser.multilabel import balanced_accuracy
@@ -84,10 +83,6 @@ def test_gain_is_best_minus_single(metric, target):
 def test_nothing_printed_is_none():
     assert printed("table5", "wa", "iemocap", "iemocap") is None
     assert printed("table5", "wa", "tess", "iemocap") is None
-
-
-def test_names_passed_on_are_those_of_interaffection():
-    assert all(getattr(published, name) is getattr(interaffection, name) for name in published.__all__)
 
 
 # --- Multi-label recognition (paper 000) ---

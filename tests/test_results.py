@@ -170,12 +170,6 @@ def test_files_of_single_labels(single, tmp_path):
     assert not (folder / "segments.json").exists()
 
 
-def test_layers_are_counted_without_what_is_not_learned(single, tmp_path):
-    written(tmp_path / "files", *single, "ravdess")
-    told = json.loads((tmp_path / "files/network.json").read_text())
-    assert told == [["block.first", "2 × 3", 8], ["block.norm", "2", 2]]
-
-
 def test_a_probability_of_one_is_not_one_of_nearly_one(single, tmp_path):
     trial, predictions = single
     logits = predictions.logits.copy()

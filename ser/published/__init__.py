@@ -2,28 +2,5 @@
 
 Every file has ``printed(table, metric, row, column)``, which gives what a cell of the paper holds or None, and
 ``INCONSISTENCIES``, sentences for the report. Shares are percent, whatever the paper prints, and emotions, corpora and
-networks bear this project's names; other rows and columns those of the paper. The names of ``interaffection`` are
-passed on from here.
+networks bear this project's names; other rows and columns those of the paper.
 """
-
-from ser.published.interaffection import (
-    CASES,
-    INCONSISTENCIES,
-    TABLE_2_COLUMNS,
-    TABLE_3_CASES,
-    TABLE_3_COLUMNS,
-    TABLE_4_COLUMNS,
-    TABLE_5_COLUMNS,
-    printed,
-)
-
-__all__ = [
-    "CASES",
-    "INCONSISTENCIES",
-    "TABLE_2_COLUMNS",
-    "TABLE_3_CASES",
-    "TABLE_3_COLUMNS",
-    "TABLE_4_COLUMNS",
-    "TABLE_5_COLUMNS",
-    "printed",
-]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ser import figures
 from ser.confusion import INK
-from ser.content import Picture, Table
+from ser.content import Cell, Picture, Table
 from ser.reports._evidence import METRICS, Evidence, Scores, sign
 
 
@@ -62,7 +62,8 @@ def shares(table: Table, evidence: Evidence) -> Picture:
         bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
         for place, (_, cell) in enumerate(bars):
             colour = figures.colour(place * len(evidence.grid.blocks) // len(bars))
-            value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))  # type: ignore[union-attr]
+            assert isinstance(cell, Cell)  # in Table 3 all are
+            value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
             axes.barh(place, np.nan_to_num(value), color=colour, alpha=0.75, height=0.68)
             axes.plot([low, high], [place, place], color=INK, lw=1.2, solid_capstyle="butt", marker="|", ms=5)
         axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=9)

@@ -1,3 +1,5 @@
+"""The 1-D CNN of paper 001: its weights, its shapes, and many of them at once."""
+
 import itertools
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The RNN of paper 001: its weights, its recurrence, and many of them at once."""
+
 import numpy as np
 import pytest
 import torch

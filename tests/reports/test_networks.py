@@ -11,6 +11,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score
 
+from experiments.mfcc_networks import study
 from ser import report
 from ser.errors import BadInput
 from ser.finished import Expected, Finished, Options, UsedCorpus
@@ -21,32 +22,13 @@ from ser.reports._networks_answers import Answers, accuracies, wilson
 from ser.reports._networks_groups import candidates, shown
 from ser.reports._networks_layers import network, size, summary
 from ser.reports._networks_tables import ranked
-from ser.study import Corpus, Training, Trial, part
+from ser.study import Corpus, Trial, part
 
 BLOCKS = {
     "cnn1d": part("cnn1d", filters=(20, 10), kernel=3, pool=3, dropout=0.25, init="glorot"),
     "rnn": part("rnn", units=16, init="glorot"),
 }
-TRAINING = Training(
-    learning_rate=0.005,
-    weight_decay=0.0,
-    clip_norm=0,
-    batch_size=32,
-    batches="pooled",
-    bucket_pool=1,
-    steps_per_epoch=0,
-    max_epochs=500,
-    patience_epochs=0,
-    min_improvement=0,
-    keep="last",
-    watch=("train", "test"),
-    loss="cross_entropy",
-    class_weights="none",
-    optimiser="rmsprop",
-    epsilon=1e-7,
-    precision="float32",
-    together=False,
-)
+TRAINING = replace(study.training, max_epochs=500, watch=("train", "test"), together=False)
 RAVDESS = Corpus(
     "ravdess",
     "R",

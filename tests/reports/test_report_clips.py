@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments.segments import study
 from ser import clips as formulae
 from ser import report
 from ser.errors import BadInput
@@ -18,33 +19,14 @@ from ser.published.segments import CLASSES, INCONSISTENCIES
 from ser.reports import _clips_answers, clips
 from ser.reports._clips_answers import METRICS, Clips, mean_and_spread, per_clip
 from ser.reports._clips_layers import summary
-from ser.study import Corpus, Training, Trial, part
+from ser.study import Corpus, Trial, part
 
 PUBLIC = {"segment": 96, "filters": (64, 128, 256, 256, 512, 512), "fc": (4096, 4096), "embedding": 128}
 BLOCKS = {
     "vggish": part("vggish", **PUBLIC, units=200, weights="random"),
     "mlp": part("mlp", segment=96, layers=2, units=200, dropout=0.5),
 }
-TRAINING = Training(
-    learning_rate=1e-6,
-    weight_decay=0.0,
-    clip_norm=0,
-    batch_size=32,
-    batches="pooled",
-    bucket_pool=1,
-    steps_per_epoch=0,
-    max_epochs=500,
-    patience_epochs=50,
-    min_improvement=0,
-    keep="best",
-    watch=(),
-    loss="binary_cross_entropy",
-    class_weights="none",
-    optimiser="adam",
-    epsilon=1e-8,
-    precision="float32",
-    together=False,
-)
+TRAINING = study.training
 EXPECTED = Expected(
     study="segments",
     title="Segments and clips",
