@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 
+import h5py
 import numpy as np
 import pytest
 import soundfile
 
-from ser import cli
+from ser import cli, registry
 from ser.cli import _setting, _wanted, main
 from ser.errors import BadInput
 from ser.options import parser
@@ -17,7 +18,7 @@ from ser.spool import Head, Spool
 from ser.track import Location, Tracker
 from ser.trial import head_of, job_of
 
-COMMANDS = ("corpora", "prepare", "run", "status", "sync", "report", "ui", "demo")
+COMMANDS = ("corpora", "prepare", "run", "export", "labels", "status", "sync", "report", "ui", "demo")
 
 
 @pytest.fixture(autouse=True)
@@ -302,3 +303,26 @@ def test_a_tracking_store_that_is_away_is_told_and_the_work_folder_is_shown_all_
     assert "1 trained, but not told to MLflow" in said
     assert main(["report", *away]) == 2
     assert "tracking store is away" in capsys.readouterr().err
+
+
+def test_labels_are_counted_from_the_tables_alone_and_compared_with_their_own_study_only(tmp_path, capsys):
+    root = registry.find("corpora", "crema_d").miniature(tmp_path)
+    for wav in root.rglob("*.wav"):
+        wav.unlink()
+    assert main(["labels", "multilabel", "--corpora", f"crema_d={root}"]) == 0
+    said = capsys.readouterr().out
+    assert "neutral" in said
+    assert "2733 ≠" in said  # of the full release
+    own = registry.find("corpora", "iemocap").miniature(tmp_path / "own")
+    assert main(["labels", "segments", "--corpora", f"iemocap={own}"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("angry")]
+    assert [row[2] for row in rows] == ["–"]
+
+
+def test_features_are_exported_as_hdf5(data, tmp_path, capsys):
+    command = ["export", "segments", "--work", str(tmp_path), "--corpora", f"iemocap={data / 'IEMOCAP_full_release'}"]
+    assert main([*command, "--to", str(tmp_path / "out")]) == 0
+    with h5py.File(tmp_path / "out" / "iemocap-vggish_mel.h5") as file:
+        assert file["X"].shape == (file["lengths"][:].sum(), 64)
+        assert set(file["y"].asstr()[:]) == {"angry", "happy", "neutral", "sad"}
+        assert file.attrs["front_end"] == "vggish_mel"
