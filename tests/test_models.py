@@ -10,7 +10,7 @@ from ser.models import lstm
 from ser.network import AttentionPooling, Network
 from ser.study import part
 
-MODELS = registry.names("models")
+MODELS = [name for name in registry.names("models") if registry.find("models", name).GIVES != "classes"]
 KINDS = ("frames", "utterance", "segments")
 TEMPORAL = [name for name in MODELS if registry.find("models", name).GIVES == "frames"]
 WIDTH = 6
