@@ -55,6 +55,9 @@ class Expected:
     papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
     notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
     failures: Mapping[str, str] = field(default_factory=dict)  # trial title → last error
+    systems: tuple[str, ...] = ()  # where a study compares whole systems: those that were asked for
+    folds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # corpus → protocol → folds, where it has them
+    unmet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # corpus → system → what it lacks for that
 
     @property
     def beside(self) -> bool:
