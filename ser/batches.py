@@ -4,7 +4,7 @@ Because batch number b is computed from the seed and b alone, a resumed training
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import overload
 
@@ -52,6 +52,11 @@ class Frames(Sequence[Tensor]):
         """All items, copied into one block on ``device``."""
         start = np.cumsum(self.length) - self.length
         return Frames((self.joined(range(len(self))).to(device),), np.zeros_like(start), start, self.length)
+
+    def chosen(self, indices: Sequence[int]) -> "Frames":
+        """The chosen items in the given order, some perhaps several times; nothing is copied."""
+        at = np.asarray(indices, np.int64)
+        return Frames(self.blocks, self.block[at], self.start[at], self.length[at])
 
     @classmethod
     def joint(cls, several: Sequence["Frames"]) -> "Frames":
@@ -125,6 +130,20 @@ class Items:
             features = Frames.joint([items.features for items in several if isinstance(items.features, Frames)])
         names = tuple(name for items in several for name in items.names)
         return cls("pooled", names, features, torch.cat([items.labels for items in several]))
+
+    def chosen(self, indices: Sequence[int]) -> "Items":
+        """The chosen items in the given order, some perhaps several times; no features are copied."""
+        features = self.features
+        some = features.chosen(indices) if isinstance(features, Frames) else [features[i] for i in indices]
+        names = tuple(self.names[i] for i in indices)
+        return Items(self.corpus, names, some, self.labels[list(indices)])
+
+    def followed_by(self, extra: "Items") -> "Items":
+        """These items and then ``extra``, as of this corpus; features are copied only from another device."""
+        here, features = self.features[0].device, extra.features
+        if features[0].device != here:
+            features = features.on(str(here)) if isinstance(features, Frames) else [x.to(here) for x in features]
+        return replace(Items.pooled([self, replace(extra, features=features)]), corpus=self.corpus)
 
     def batch(self, indices: Sequence[int]) -> "Batch":
         """The chosen items as one batch, in the given order."""

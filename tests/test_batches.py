@@ -152,3 +152,36 @@ def test_items_of_frames_and_of_separate_tensors_are_the_same():
     a, b = together.batch((5, 0, 1)), apart.batch((5, 0, 1))
     assert all(x.equal(y) for x, y in ((a.frames, b.frames), (a.lengths, b.lengths), (a.labels, b.labels)))
     assert a.indices == (5, 0, 1)
+
+
+@pytest.mark.parametrize("chosen", [(5, 0, 0, 6), (2,), (), range(7)])
+def test_chosen_items_are_views_with_their_own_names_and_labels(chosen):
+    frames, views = frames_and_views()
+    for features in (frames, views):
+        some = Items("c", tuple("abcdefg"), features, torch.arange(7)).chosen(chosen)
+        assert (some.corpus, "".join(some.names)) == ("c", "".join("abcdefg"[i] for i in chosen))
+        assert some.labels.tolist() == list(chosen)
+        assert some.lengths().tolist() == [len(views[i]) for i in chosen]
+        assert [f.data_ptr() for f in some.features] == [views[i].data_ptr() for i in chosen]
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+@pytest.mark.parametrize("extra_kind", [0, 1])
+def test_items_followed_by_others_keep_their_corpus_and_come_first(kind, extra_kind):
+    both = frames_and_views()
+    first = Items("c", tuple("abcdefg"), both[kind], torch.arange(7))
+    joint = first.followed_by(Items("d", ("x", "y"), both[extra_kind], torch.tensor([8, 9])).chosen((1, 0)))
+    assert (joint.corpus, joint.names, joint.labels.tolist()) == ("c", (*"abcdefg", "y", "x"), [*range(7), 9, 8])
+    views = [*both[kind], both[extra_kind][1], both[extra_kind][0]]
+    assert [f.data_ptr() for f in joint.features] == [v.data_ptr() for v in views]
+    assert joint.batch((7, 0)).frames.equal(torch.cat([both[extra_kind][1], both[kind][0]]))
+
+
+def test_items_from_another_device_are_copied_to_where_the_first_are():
+    frames, views = frames_and_views()
+    labels = torch.arange(7)
+    first = Items("c", tuple("abcdefg"), [v.to("meta") for v in views], labels)
+    for features in (frames, views):
+        joint = first.followed_by(Items("c", tuple("abcdefg"), features, labels))
+        assert {x.device.type for x in joint.features} == {"meta"}
+        assert joint.lengths().tolist() == [len(v) for v in views] * 2
