@@ -1,0 +1,61 @@
+"""Prosody of short frames: F0, intensity, zero-crossing rate and harmonics-to-noise ratio: [frames, 4].
+
+The contours that paper 004, section 4, and most of the work it surveys take statistics of. F0 and the ratio are those
+of Boersma, Proc. IFA 17, 1993 (``_pitch``).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ser.frontends import _pitch, _short_time
+
+USES = (_pitch, _short_time)
+
+
+def example() -> dict[str, Any]:
+    """Boersma's window of 40 ms (three periods of the lowest voice) each 10 ms; limits and threshold are Praat's."""
+    return {
+        "rate_hz": 16000,
+        "window": 640,
+        "hop": 160,
+        "low_hz": 75.0,
+        "high_hz": 500.0,
+        "voicing": 0.45,
+        "floor": 1e-10,
+    }
+
+
+def width(settings: Mapping[str, Any]) -> int:
+    """F0, intensity, zero-crossing rate, harmonics-to-noise ratio."""
+    return 4
+
+
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of a wave of so many samples."""
+    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
+
+
+def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    """float32 [frames, 4]; frames = 1 + (samples - window) // hop, a shorter wave is padded with zeros to one window.
+
+    F0 in Hz from ``low_hz`` to ``high_hz``, 0 where unvoiced; intensity in dB of full scale, 10 log10(mean x^2 +
+    floor); share of neighbouring samples of unlike sign, 0 to 1; harmonics-to-noise ratio in dB from -30 to 50. F0
+    and the ratio are of three periods of ``low_hz`` around the frame's middle, whatever ``window`` is. Silence has 0,
+    the floor, 0 and -30. Raises BadInput for limits of F0 that leave no octave between them.
+    """
+    window, hop, rate_hz = (int(settings[name]) for name in ("window", "hop", "rate_hz"))
+    rows = _short_time.cut(wave, window, hop)
+    limits = float(settings["low_hz"]), float(settings["high_hz"])
+    track = _pitch.track(
+        wave, rate_hz, _short_time.centres(len(wave), window, hop), *limits, float(settings["voicing"])
+    )
+    columns = (
+        track.hz,
+        _short_time.decibels(_short_time.power(rows), float(settings["floor"])),
+        _short_time.crossings(rows),
+        track.noise_ratio_db(),
+    )
+    return np.stack(columns, axis=1).astype(np.float32)
