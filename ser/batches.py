@@ -4,7 +4,7 @@ Because batch number b is computed from the seed and b alone, a resumed training
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import overload
 
@@ -85,12 +85,15 @@ class Items:
 
     Where an item may have several labels, they are float32 [items, classes], 1 for each that it has.
     Labels are on the training device; features are there too, or in mapped memory where they do not fit.
+    ``voices`` int32 [items, 2], or [0, 2] where nobody asks: number of the speaker, and sex (1 female, 2 male, 0 not
+    known).
     """
 
     corpus: str
     names: tuple[str, ...]
     features: Sequence[Tensor]
     labels: Tensor
+    voices: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -136,7 +139,8 @@ class Items:
         features = self.features
         some = features.chosen(indices) if isinstance(features, Frames) else [features[i] for i in indices]
         names = tuple(self.names[i] for i in indices)
-        return Items(self.corpus, names, some, self.labels[list(indices)])
+        voices = self.voices[list(indices)] if len(self.voices) else self.voices
+        return Items(self.corpus, names, some, self.labels[list(indices)], voices)
 
     def followed_by(self, extra: "Items") -> "Items":
         """These items and then ``extra``, as of this corpus; features are copied only from another device."""

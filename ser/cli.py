@@ -144,7 +144,7 @@ def prepare(args: argparse.Namespace) -> int:
         show.refusals(source.manifest.refused, everything=False)
     refused = gather.prepare(plan, _store(args), request.recordings, show.bar)
     show.refusals(refused)
-    entries = sum(len(s.recipes) for s in plan.sources.values())
+    entries = len({recipe.key for s in plan.sources.values() for recipe in s.entries})
     show.console.print(f"{entries} store entries ready in {_store(args).local}")
     return 0
 

@@ -87,6 +87,10 @@ class _Said:
     versions: set[str] = field(default_factory=set)
     superseded: int = 0
     grids: dict[str, Any] = field(default_factory=dict)  # text -> content: it is the same in most runs
+    systems: dict[str, None] = field(default_factory=dict)  # asked for by any of the grids
+    protocols: dict[str, None] = field(default_factory=dict)
+    folds: dict[str, dict[str, int]] = field(default_factory=dict)
+    unmet: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def hear(self, run: Any) -> None:
         """Take in one run; they come oldest first."""
@@ -96,6 +100,9 @@ class _Said:
         grid = self.grids[tags["grid"]]
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
         self.mode, self.count = grid.get("mode", ""), max(self.count, grid.get("count") or 0)
+        self.systems |= dict.fromkeys(grid.get("systems", ()))
+        self.protocols |= dict.fromkeys(grid.get("protocols", ()))
+        self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
         self.demo |= tags.get("data") == "demo"
         if "classes" in params:  # else its worker died before it said more than a name
             self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
@@ -119,12 +126,12 @@ def report(
 ) -> Report:
     """Write the report of one variant of ``study`` (see ``survey``) into ``folder``, by its file of ser/reports.
 
-    That of another mode than "paper" goes beside it, into a folder that bears the mode's name as well. Curves and files
+    That of another mode than the study's first goes beside it, into a folder that bears the mode's name as well. Curves and files
     come from ``tracker``, whatever ``options`` say. Raises BadInput.
     """
     finished, expected = collect(tracker, study, variant)
     told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
-    if expected.mode not in ("", "paper"):
+    if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     return writer.write(registry.find("reports", study.report).content(finished, expected, told), folder)
 
@@ -196,7 +203,9 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if said.superseded:
         notes.append(f"not counted: {said.superseded} runs whose trial another run finished (tag superseded_by)")
-    trials = trials_of(study.in_mode(said.mode) if said.mode else study, used, said.seeds)
+    whole = study.in_mode(said.mode) if said.mode else study
+    whole = replace(whole, wanted=(*said.systems, *said.protocols))
+    trials = trials_of(whole, used, said.seeds, said.folds, said.unmet)
     return Expected(
         study=study.name,
         title=study.title,
@@ -211,15 +220,24 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
         papers_own=bool(runs) and not said.demo and {c.name for c in used} <= {c.name for c in study.corpora},
         notes=(*notes, *said.lines()),
         failures={r.title: r.error for r in runs if r.error and r.trial_id not in finished},
+        systems=tuple(s.name for s in study.systems if s.name in said.systems),
+        folds=said.folds,
+        unmet=said.unmet,
     )
 
 
-def trials_of(study: Study, used: Sequence[UsedCorpus], seeds: int) -> list[tuple[str, Mapping[str, Any]]]:
-    """Title, point and seed of every trial of the grid of ``study`` over these corpora."""
+def trials_of(
+    study: Study,
+    used: Sequence[UsedCorpus],
+    seeds: int,
+    folds: Mapping[str, Mapping[str, int]],
+    unmet: Mapping[str, Mapping[str, str]],
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Title, point and seed of every trial of the grid of ``study`` over these corpora (see ``Study.unfolded``)."""
     own = {(c.name, c.tested): c for c in study.corpora}
     corpora = [own.get((c.name, c.tested)) or _corpus(c) for c in used]
     by_name = {c.name: replace(c, letter=u.letter) for c, u in zip(corpora, used, strict=True)}
-    points = study.grid(corpora)
+    points = study.unfolded(study.grid(corpora), folds, unmet)
     return [(study.trial(p, by_name, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
 
 

@@ -171,12 +171,11 @@ def read(name: str, loader: Part, path: Path, work: Path, bar: Bar) -> Manifest:
 def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) -> list[Refusal]:
     """Build every store entry of ``plan`` that is not there; returns the utterances refused while computing."""
     refused: list[Refusal] = []
-    for source in plan.sources.values():
-        for recipe in source.recipes:
-            kind = recipe.augmentation.name if recipe.augmentation else "clean"
-            with bar(f"features {source.corpus.name} {kind}") as progress:
-                folder = recordings.get(kind)
-                refused += store.build(recipe, folder, progress).refused
+    each = {recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}
+    for recipe in each.values():
+        kind = recipe.augmentation.name if recipe.augmentation else "clean"
+        with bar(f"features {recipe.corpus} {recipe.front_end.name} {kind}") as progress:
+            refused += store.build(recipe, recordings.get(kind), progress).refused
     return refused
 
 

@@ -148,4 +148,6 @@ def _outcome(trial: Trial, trained: Trained, data: CorpusData) -> Outcome:
         test = data.test
         predictions[name] = Predictions(test.names, test.labels.cpu().numpy(), trained.logits["test"].cpu().numpy())
     history = [_with_corpus(row, name) for row in trained.history]
-    return Outcome(history, trained.best_epoch, predictions, trained.seconds, trained.weights, {})
+    weights = trained.weights
+    parameters = sum(w.numel() for key, w in weights.items() if key not in ("mean", "scale"))
+    return Outcome(history, trained.best_epoch, predictions, trained.seconds, weights, {}, parameters=parameters)

@@ -71,14 +71,14 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over everything of the corpus that can change a number: audio bytes, labels, speakers, splits.
+        """16 hex digits over everything of the corpus that can change a number: audio bytes, labels, speakers, splits, texts.
 
         Paths are left out, so that the same corpus elsewhere is the same corpus.
         """
         digest = hashlib.sha256()
         for u in self.utterances:
             row = (u.uid, u.speaker, u.sex, u.label, u.votes, u.session, u.channel, u.split, u.start_s, u.end_s, u.sha)
-            digest.update(json.dumps(row).encode())
+            digest.update(json.dumps([*row, u.text]).encode())
         return digest.hexdigest()[:16]
 
     @property

@@ -4,6 +4,7 @@ A search may know its later trials only by the losses of earlier ones; ``resolve
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -13,10 +14,11 @@ import numpy as np
 
 from ser import registry, search, votes
 from ser.errors import BadInput
+from ser.labels import EMOTIONS
 from ser.manifest import Manifest, Utterance
-from ser.splits import Split, prove, split
+from ser.splits import Split, fold_count, heard, prove, split
 from ser.store import Recipe
-from ser.study import Corpus, Part, Study, Trial, canonical, identity
+from ser.study import Corpus, Part, Study, Trial, canonical, identity, songs_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class Source:
     split: Split
     recipes: tuple[Recipe, ...]  # for each front-end the clean entry first, then one per augmentation
     labels: Mapping[str, tuple[str, ...]]  # uid -> all its classes, where an utterance may have several
+    spare: tuple[Recipe, ...] = ()  # augmented copies for trials that balance their classes with some of them
+
+    @property
+    def entries(self) -> tuple[Recipe, ...]:
+        """All that the store has to have of it."""
+        return self.recipes + self.spare
 
     def heard_by(self, front_end: Part) -> tuple[Recipe, ...]:
         """The entries that a study's front-end makes of it."""
@@ -46,6 +54,8 @@ class Plan:
     seeds: int
     notes: tuple[str, ...]
     duplicates: str
+    folds: Mapping[str, Mapping[str, int]]  # corpus -> protocol -> folds
+    unmet: Mapping[str, Mapping[str, str]]  # corpus -> system -> why it cannot be run there
 
     def grown(self, losses: Mapping[str, float]) -> "Plan":
         """The same plan with all trials that the study's search knows of by these losses."""
@@ -63,7 +73,7 @@ class Plan:
         """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
         s = self.study
         shared: list[Any] = [s.mode, s.classes, s.merge, s.labels, s.front_end, s.normalise, s.augmentation, s.blocks]
-        shared += [s.training, s.final, s.space, s.search, s.scheduler]
+        shared += [s.training, s.final, s.space, s.search, s.scheduler, s.balance, s.systems, s.protocols]
         corpora = {source.corpus.name: source.corpus.in_fold(0) for source in self.sources.values()}
         return identity([repr(x) for x in shared] + [repr(corpus) for corpus in corpora.values()])
 
@@ -101,12 +111,19 @@ def resolve(
         raise BadInput(repr(duplicates), "--duplicates", "once, repeat", "choose one of them")
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
-    labelled = {name: _labelled(study, manifests[name]) for name in manifests}
+    chosen = {name: _with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
+    labelled = {name: _labelled(study, c, manifests[name]) for name, c in chosen.items()}
     splits: dict[str, Split] = {}
-    corpora = _with_copies(study, labelled, splits)
+    corpora = _with_copies(study, chosen, labelled, splits)
     corpora = {n: replace(c, fingerprint=manifests[n].fingerprint) for n, c in corpora.items()}
     if not (points := study.grid(list(corpora.values()))):
         raise BadInput(", ".join(corpora), "--corpora", "at least one corpus with a test side", "add one")
+    folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
+    unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
+    points = study.unfolded(points, folds, unmet)
+    for name in [name for name in corpora if any(songs_of(name) in point["corpora"] for point in points)]:
+        corpora[songs_of(name)], labelled[songs_of(name)] = corpora[name].songs(), labelled[name]
+        manifests = {**manifests, songs_of(name): manifests[name]}
     trials: dict[str, Trial] = {}
     for seed in range(seeds):
         statement = partial(study.trial, corpora=corpora, seed=seed)
@@ -118,20 +135,50 @@ def resolve(
     sources = _sources(study, everything, manifests, labelled, splits)
     notes = [note for s in sources.values() for note in _check_classes(study, s)]
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
-    plan = Plan(study, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates)
+    notes += [f"{name}: no {system}: {why}" for name, found in unmet.items() for system, why in found.items()]
+    plan = Plan(study, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet)
     check_axes(plan)
     return plan
 
 
-def _with_copies(study: Study, labelled: Mapping[str, list[Utterance]], splits: dict[str, Split]) -> dict[str, Corpus]:
-    """The study's corpora with as many augmented copies as make them equal; fills in ``splits``."""
-    corpora = {name: _corpus(study, name) for name in labelled}
-    splits |= {name: split(name, labelled[name], corpus.split) for name, corpus in corpora.items()}
-    largest = max(len(s.train) for s in splits.values())
-    return {
-        name: replace(corpus, copies=largest - len(splits[name].train) if study.augmentation else 0)
-        for name, corpus in corpora.items()
+def _with_classes(study: Study, corpus: Corpus, manifest: Manifest) -> Corpus:
+    """With all classes that it has, where neither the study nor the corpus states any."""
+    if study.classes_of(corpus):
+        return corpus
+    merge = dict(study.merge)
+    there = {merge.get(u.label, u.label) for u in manifest.utterances}
+    return replace(corpus, classes=tuple(name for name in EMOTIONS if name in there - {"other", "unknown"}))
+
+
+def _folds(study: Study, corpus: Corpus, labelled: Sequence[Utterance]) -> dict[str, int]:
+    """By protocol, "" where the study has none; no more than the study runs."""
+    rules = dict(study.protocols) or {"": None}
+    found = {name: fold_count(labelled, corpus.split_by(rule).split) for name, rule in rules.items()}
+    return {name: min(number, study.folds or number) for name, number in found.items()}
+
+
+def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str, str]:
+    """Systems that cannot be run on the corpus, and why."""
+    lacking = {
+        "text": "" if any(u.text for u in labelled) else f"{corpus} has no transcriptions",
+        "song": "" if any(u.channel == "song" for u in labelled) else f"{corpus} has no songs",
     }
+    found = {}
+    for system in study.systems:
+        if reasons := [why for why in (system.impossible, *(lacking[need] for need in system.needs)) if why]:
+            found[system.name] = ", ".join(reasons)
+    return found
+
+
+def _with_copies(
+    study: Study, chosen: Mapping[str, Corpus], labelled: Mapping[str, list[Utterance]], splits: dict[str, Split]
+) -> dict[str, Corpus]:
+    """The study's corpora with as many augmented copies as make them equal; fills in ``splits``."""
+    if not study.augmentation:
+        return dict(chosen)
+    splits |= {corpus.source: split(name, labelled[name], corpus.split) for name, corpus in chosen.items()}
+    size = {name: len(splits[corpus.source].train) for name, corpus in chosen.items()}
+    return {name: replace(corpus, copies=max(size.values()) - size[name]) for name, corpus in chosen.items()}
 
 
 def _sources(
@@ -142,20 +189,59 @@ def _sources(
     splits: dict[str, Split],
 ) -> dict[str, Source]:
     """One for each way in which some trial splits a corpus, with entries for every front-end that hears it."""
-    heard: dict[str, dict[Part, None]] = {}
+    heard_by: dict[str, dict[Part, None]] = {}
+    balanced: dict[str, dict[tuple[Part, Part, tuple[Part, ...]], None]] = {}
     corpora: dict[str, Corpus] = {}
     for name in manifests:  # in the order of the axes
         for trial in trials:
             for c in (c for c in trial.corpora if c.name == name):
                 corpora.setdefault(c.source, c)
-                heard.setdefault(c.source, {})[c.heard_by(trial.front_end)] = None
+                end = c.heard_by(trial.front_end)
+                heard_by.setdefault(c.source, {})[end] = None
+                if _takes_copies(trial.balance):
+                    balanced.setdefault(c.source, {})[end, trial.balance, trial.augmentation] = None
+    clean = _Clean(labelled)
     sources = {}
     for key, c in corpora.items():
         done = splits[key] if key in splits else split(c.name, labelled[c.name], c.split)
-        recipes = tuple(r for end in heard[key] for r in _recipes(study, c, end, labelled[c.name], done))
+        recipes = tuple(r for end in heard_by[key] for r in _recipes(study, c, clean(c, end), done))
+        spare = tuple(r for how in balanced.get(key, {}) for r in _spare(c, *how, clean))
         several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels == "tied" else {}
-        sources[key] = Source(c, manifests[c.name], done, recipes, several)
+        sources[key] = Source(c, manifests[c.name], done, recipes, several, spare)
     return sources
+
+
+def _takes_copies(balance: Part) -> bool:
+    return balance.name != "none" and getattr(registry.find("balance", balance.name), "COPIES", False)
+
+
+class _Clean:
+    """Entries without augmentation: one of all usable utterances in one order, whatever the split, for all folds."""
+
+    def __init__(self, labelled: Mapping[str, list[Utterance]]) -> None:
+        self._labelled = labelled
+        self._made: dict[tuple[str, Part], Recipe] = {}
+
+    def __call__(self, corpus: Corpus, front_end: Part) -> Recipe:
+        """The entry of a corpus for a front-end, the same object each time."""
+        if (corpus.name, front_end) not in self._made:
+            used = sorted(heard(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
+            self._made[corpus.name, front_end] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
+        return self._made[corpus.name, front_end]
+
+
+def _spare(
+    corpus: Corpus, front_end: Part, balance: Part, kinds: tuple[Part, ...], clean: _Clean
+) -> tuple[Recipe, ...]:
+    """Copies of all but the largest class, so many of each utterance, by the augmentations in turn; for all folds."""
+    each = [u for u, _ in clean(corpus, front_end).items]
+    (largest, _), *_ = Counter(u.label for u in each).most_common(1)
+    some = [u for u in each if u.label != largest]
+    by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
+    for turn in range(int(balance["copies"])):
+        for i, u in enumerate(some):
+            by_kind[(i + turn) % len(kinds)].append((u, turn + 1))
+    return tuple(Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items)
 
 
 def _is_twin(trial: Trial) -> bool:
@@ -173,8 +259,8 @@ def _corpus(study: Study, name: str) -> Corpus:
     return replace(corpus, loader=Part(corpus.loader.name, kept)).in_fold(0)
 
 
-def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:
-    """The utterances of the study's classes, others dropped, merged labels renamed.
+def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utterance]:
+    """The utterances of the corpus's or the study's classes, others dropped, merged labels renamed.
 
     Where an utterance may have several labels, those with more than three of them are dropped too (paper 000).
     """
@@ -184,10 +270,10 @@ def _labelled(study: Study, manifest: Manifest) -> list[Utterance]:
         sets = ((u, _classes(study, u)) for u in renamed)
         kept = [replace(u, label=named[0]) for u, named in sets if 0 < len(named) <= votes.MOST]
     else:
-        kept = [u for u in renamed if u.label in study.classes]
+        kept = [u for u in renamed if u.label in study.classes_of(corpus)]
     if not kept:
         raise BadInput(
-            f"no utterance of {', '.join(study.classes)}",
+            f"no utterance of {', '.join(study.classes_of(corpus))}",
             f"corpus {manifest.corpus}",
             f"it has {', '.join(manifest.counts()) or 'none'}",
             "choose another corpus, or merge labels: --set merge=a:b",
@@ -205,12 +291,13 @@ def _check_classes(study: Study, source: Source) -> list[str]:
     if study.labels == "tied":
         return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
     for side, utterances in done.sides().items():
-        absent = [c for c in study.classes if c not in {u.label for u in utterances}] if utterances else []
-        if absent and side == "train":
+        classes = study.classes_of(source.corpus)
+        absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
+        if absent and side == "train" and not source.corpus.split.values().get("songs"):
             raise BadInput(
                 f"no {', '.join(absent)} in the training side",
                 f"split of {done.corpus}",
-                f"utterances of each of {', '.join(study.classes)}",
+                f"utterances of each of {', '.join(classes)}",
                 "change the split's seed or speakers with --set",
             )
         if absent:
@@ -223,12 +310,8 @@ def _leaks(done: Split) -> list[str]:
     return [f"{done.corpus}: {shared} speakers stand on several sides of the split, as in the paper"] if shared else []
 
 
-def _recipes(
-    study: Study, corpus: Corpus, front_end: Part, labelled: Sequence[Utterance], done: Split
-) -> tuple[Recipe, ...]:
+def _recipes(study: Study, corpus: Corpus, clean: Recipe, done: Split) -> tuple[Recipe, ...]:
     """Copies go round the training utterances in a shuffled order and take the augmentations in turn."""
-    # Every usable utterance, in one order whatever the split, so that all folds read one entry.
-    clean = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in sorted(labelled, key=lambda u: u.uid)))
     order = np.random.default_rng(len(done.train)).permutation(len(done.train))
     n, kinds = len(order), study.augmentation
     by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
@@ -236,7 +319,7 @@ def _recipes(
         turn, i = divmod(j, n)
         # The turn shifts the kinds, so that an utterance meets another kind each time round.
         by_kind[(i + turn) % len(kinds)].append((done.train[order[i]], turn + 1))
-    made = [Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items]
+    made = [Recipe(corpus.name, clean.front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items]
     return (clean, *made)
 
 

@@ -15,6 +15,7 @@ import torch
 from ser import checkpoint, clips, metrics, multilabel
 from ser.batches import Items
 from ser.confusion import confusion_png
+from ser.fit import is_fitted
 from ser.manifest import SPLITS
 from ser.study import Part, Trial
 from ser.train import CorpusData, Outcome, Predictions
@@ -33,6 +34,8 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
     """
     kept = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
     out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
+    if outcome.parameters:
+        out["parameters"] = float(outcome.parameters)
     if "val/loss" in kept:
         out["objective/loss"] = kept["val/loss"]
         if accuracies := [v for k, v in kept.items() if k.startswith("val/wa/")]:
@@ -93,7 +96,8 @@ def write(
     for name, told in _described(trial, data).items():
         (folder / name).write_text(json.dumps(told))
     (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1))
-    torch.save(outcome.weights, folder / "best.pt")
+    if outcome.weights:
+        torch.save(outcome.weights, folder / "best.pt")
     if state:
         checkpoint.save(folder / "state.pt", outcome.state)
 
@@ -154,4 +158,6 @@ def _prediction_table(trial: Trial, corpus: str, p: Predictions) -> pd.DataFrame
         table = pd.DataFrame({"corpus": corpus, "uid": np.array(uids)[clip], "segment": number, **said})
         return pd.concat([table, pd.DataFrame(p.logits, columns=[f"l_{c}" for c in trial.classes])], axis=1)
     table = pd.DataFrame({"corpus": corpus, "uid": p.names, **said})
+    if is_fitted(trial):  # decision values, which are no probabilities
+        return pd.concat([table, pd.DataFrame(p.logits, columns=[f"d_{c}" for c in trial.classes])], axis=1)
     return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)

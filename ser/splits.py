@@ -1,8 +1,11 @@
 """Who trains, who validates, who is tested: splits, speaker-disjoint or as papers made them, and the gate that proves.
 
 Rules: "sessions" and "named" (speakers) list who is on which side, "speakers" draws whole speakers by proportions,
-"leave_one_out" tests one session or speaker per fold. "random" draws utterances, and "holdout" does by default, so that
-speakers stand on several sides: some papers did. Then the record says how many.
+"leave_one_out" tests one session or speaker per fold. "random" and "stratified" draw utterances, and "holdout" does by
+default, so that speakers stand on several sides: some papers did. Then the record says how many.
+
+A rule with the setting ``songs`` sees speech and songs alike, so that both have the same folds, and keeps one of the
+two: songs, which are never tested, or all that is not sung.
 """
 
 from collections import Counter, defaultdict
@@ -48,10 +51,13 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
     ordered = sorted(utterances, key=lambda u: u.uid)
     side_of = _RULES[rule.name](corpus, ordered, rule)
     chosen: dict[str | None, list[Utterance]] = defaultdict(list)
-    for u in ordered:
+    for u in heard(ordered, rule):
         chosen[side_of(u)].append(u)
     sides = {s: tuple(chosen[s]) for s in SPLITS}
-    done = Split(corpus, **sides, leaks=rule.name == "random" or rule.values().get("by") == "utterance")
+    if rule.values().get("songs"):
+        sides["test"] = ()
+    leaks = rule.name in ("random", "stratified") or rule.values().get("by") == "utterance"
+    done = Split(corpus, **sides, leaks=leaks)
     for side in _wanted(rule):
         if not sides[side]:
             raise BadInput(
@@ -65,8 +71,23 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
     return done
 
 
+def heard(utterances: Sequence[Utterance], rule: Part) -> list[Utterance]:
+    """Those that the rule puts on a side: all, or, where it says so, the songs or all but the songs."""
+    songs = rule.values().get("songs")
+    return [u for u in utterances if songs is None or (u.channel == "song") == songs]
+
+
+def fold_count(utterances: Sequence[Utterance], rule: Part) -> int:
+    """How many folds the rule makes of them; 0 where it makes none."""
+    if rule.name == "leave_one_out":
+        return len({getattr(u, rule["by"]) for u in utterances})
+    return int(rule.values().get("folds", 0))
+
+
 def _wanted(rule: Part) -> list[str]:
     """The sides that must not be empty."""
+    if rule.values().get("songs"):
+        return ["train"]
     if rule.name == "holdout":
         return ["train", "val"] if rule["fold"] else ["train", "test"]
     return [s for s in SPLITS if s == "train" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
@@ -186,6 +207,26 @@ def _leave_one_out(corpus: str, utterances: Sequence[Utterance], rule: Part) -> 
     return lambda u: side[getattr(u, rule["by"])]
 
 
+def _stratified(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+    """In fold k of ``folds`` a k-th is tested, the next one validates, the others train; each has every class alike.
+
+    Speakers stand on all sides. As scikit-learn's ``StratifiedKFold`` shuffles by ``seed``.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    number, fold = int(rule["folds"]), max(1, int(rule["fold"]))
+    labels = [u.label for u in utterances]
+    place = f"split of {corpus} by {rule}"
+    if number < 3 or fold > number:
+        raise BadInput(f"fold {fold} of {number}", place, "one of at least three folds", "change folds or fold")
+    if scarce := {label for label, n in Counter(labels).items() if n < number}:
+        remedy = "take fewer folds, or leave the class out: --set NAME.classes"
+        raise BadInput(f"fewer than {number} of {_some(scarce)}", place, "one of each class in each fold", remedy)
+    cut = StratifiedKFold(number, shuffle=True, random_state=int(rule["seed"])).split(labels, labels)
+    own = {utterances[i].uid: k for k, (_, tested) in enumerate(cut, start=1) for i in tested}
+    return lambda u: "test" if own[u.uid] == fold else "val" if own[u.uid] == fold % number + 1 else "train"
+
+
 _RULES = {
     "sessions": _sessions,
     "named": _named,
@@ -193,6 +234,7 @@ _RULES = {
     "random": _random,
     "holdout": _holdout,
     "leave_one_out": _leave_one_out,
+    "stratified": _stratified,
 }
 
 

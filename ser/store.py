@@ -62,7 +62,9 @@ class Recipe:
         code = [code_version(module) for module in (audio, front_end, *getattr(front_end, "USES", ()))]
         if self.augmentation:
             code += [code_version(registry.find("augment", self.augmentation.name)), code_version(recordings)]
-        content = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]
+        content: list[Any] = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]
+        if getattr(front_end, "READS_TEXT", False):
+            content.append([u.text for u, _ in self.items])
         statement = [self.corpus, _plain(self.front_end), _plain(self.augmentation), code, content]
         kind = self.augmentation.name if self.augmentation else "clean"
         return f"{self.corpus}-{self.front_end.name}-{kind}-{identity(statement)}"
@@ -454,7 +456,8 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
         seed = [int(kind["seed"]), copy, crc32(utterance.uid.encode())]
         rng = np.random.default_rng(seed)
         wave = registry.find("augment", kind.name).apply(wave, rate_hz, rng, kind.values(), folder)
-    features: npt.NDArray[np.float32] = front_end.extract(wave, recipe.front_end.values())
+    said = (utterance.text,) if getattr(front_end, "READS_TEXT", False) else ()
+    features: npt.NDArray[np.float32] = front_end.extract(wave, recipe.front_end.values(), *said)
     assert features.dtype == np.float32, features.dtype
     assert features.shape == (len(features), _width(recipe)), features.shape
     if not np.isfinite(features).all():

@@ -93,7 +93,7 @@ _WORDS = {
 # A number is a count, a size or a rate, and so more than 0, but where the study file itself states 0 or less, and here:
 _ZERO_TOO = {
     *("weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test", "fold"),
-    *("clip_norm", "steps_per_epoch", "patience_epochs", "trim_s", "candidates", "folds", "drop"),
+    *("clip_norm", "steps_per_epoch", "patience_epochs", "trim_s", "candidates", "folds", "drop", "songs"),
 }
 _BELOW_ONE = {"min_improvement", "dropout"}
 
@@ -129,6 +129,7 @@ class Corpus:
     loader: Part
     split: Part
     front_end: tuple[tuple[str, Value], ...] = ()  # settings of the front-end that this corpus has otherwise
+    classes: tuple[str, ...] = ()  # its own, where each corpus of a study has its own; () = the study's
     copies: int = 0  # augmented copies added to the training split
     fingerprint: str = ""
 
@@ -136,7 +137,8 @@ class Corpus:
     def tested(self) -> bool:
         """False for a train-only corpus, whose split rule names no test speakers, and in a fold that only validates."""
         rule = self.split.values()
-        return rule.get("test") not in ((), 0) and not (self.split.name == "holdout" and rule["fold"])
+        only_trains = rule.get("test") in ((), 0) or rule.get("songs", False)
+        return not only_trains and not (self.split.name == "holdout" and rule["fold"])
 
     def settings(self) -> dict[str, Value]:
         """Of its loader, its split and its front-end, by name; but not its fold, which points name."""
@@ -145,9 +147,21 @@ class Corpus:
 
     @property
     def source(self) -> str:
-        """The corpus as it is split: its name, and the fold where there are several: ``iemocap/2``."""
+        """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``."""
         fold = self.split.values().get("fold", 0)
-        return f"{self.name}/{fold}" if fold else self.name
+        return f"{self.name}/{self.split.name}/{fold}" if fold else self.name
+
+    def split_by(self, rule: Part | None) -> "Corpus":
+        """The corpus with another split rule, which takes the songs where its own does."""
+        if rule is None:
+            return self
+        songs = self.split.values().get("songs")
+        return replace(self, split=rule if songs is None else rule.changed(songs=songs))
+
+    def songs(self) -> "Corpus":
+        """The songs of the corpus, as a corpus of their own that only trains and validates."""
+        split = self.split.changed(songs=True)
+        return replace(self, name=songs_of(self.name), letter=f"{self.letter}s", split=split)
 
     def in_fold(self, fold: int) -> "Corpus":
         """The corpus with another fold, where its split rule has folds."""
@@ -156,6 +170,11 @@ class Corpus:
     def heard_by(self, front_end: Part) -> Part:
         """A study's front-end with what this corpus has otherwise."""
         return front_end.changed(**dict(self.front_end))
+
+
+def songs_of(corpus: str) -> str:
+    """The name that a corpus's songs have as a corpus of their own."""
+    return f"{corpus}-song"
 
 
 @dataclass(frozen=True)
@@ -169,7 +188,8 @@ class Trial:
     merge: tuple[tuple[str, str], ...]  # (label, class it counts as)
     labels: str  # of an utterance: "one" | "tied": all that its raters' votes tie for
     front_end: Part
-    normalise: str  # "train": per-bin mean and variance over the trial's training frames | "none"
+    normalise: str  # "train": per-bin mean and variance over the trial's training frames | "speaker" | "none"
+    balance: Part  # what makes the classes of the training side equal: "none" | a file of ser/balance
     augmentation: tuple[Part, ...]
     block: Part
     pooling: str  # "mean" | "mean_var" | "none": the block itself gives one vector per item
@@ -198,11 +218,13 @@ class Trial:
     @property
     def title(self) -> str:
         """For people: ``I+T+R · tdnn · μσ² · multi``, ``R · cnn1d · candidate 3 · fold 2``."""
+        said = self.about.values()
         parts = [self.combination, self.block.name]
         if self.pooling != "none":
             parts += [POOLING_SIGNS[self.pooling], self.task]
-        said = self.about.values()
-        if self.about.name != "grid":
+        if self.about.name == "system":
+            parts = [self.combination, said["system"], said["protocol"]]
+        elif self.about.name != "grid":
             parts.append(f"{self.about.name} {said['number']}" if "number" in said else self.about.name)
         else:
             parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.drawn().items()]
@@ -261,7 +283,8 @@ def identity(statement: Any) -> str:
 
 
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
-_PLACES = ("corpora", "block", "pooling", "task", "fold", "start", "final", "about")  # axes that are no paths
+# Axes that are no paths:
+_PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "start", "final", "about")
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -275,11 +298,36 @@ def grid(**axes: Iterable[Any]) -> list[Point]:
 
 
 @dataclass(frozen=True)
+class System:
+    """A front-end with a network or classifier, and how that is trained: what a survey compares as a whole."""
+
+    name: str
+    block: Part
+    front_end: Part | None = None  # None = the study's
+    pooling: str = "none"
+    task: str = "unified"
+    normalise: str = "train"
+    balance: Part = Part("none")
+    augmentation: tuple[Part, ...] = ()  # of what balances
+    training: tuple[tuple[str, Value], ...] = ()  # otherwise than the study states
+    needs: tuple[str, ...] = ()  # what a corpus must have for it: "text", "song"
+    impossible: str = ""  # why there can be no such system: a hole that says so
+
+    def settings(self) -> list[str]:
+        """What of it can be set: ``block.units``."""
+        named = [(name, getattr(self, name)) for name in ("front_end", "block", "balance")]
+        inner = [f"{name}.{key}" for name, p in named if p for key in p.values()]
+        return ["normalise", *inner, *(f"training.{f.name}" for f in fields(Training))]
+
+
+@dataclass(frozen=True)
 class Study:
     """One paper's search. ``points`` is plain Python from (all corpora, train-only corpora) to the grid's points.
 
-    A point names its corpora and block; beside these any setting may be an axis, by its path. A ``search`` other than
-    "grid" adds points drawn from ``space`` (see ``ser.search``). ``modes`` says what else is different in each mode.
+    A point names its corpora, and its block or its system; beside these any setting may be an axis, by its path. Its
+    ``protocol`` is one of the study's, by which corpora are split otherwise than they state; with ``fold`` "all" it is
+    a trial for each. A ``search`` other than "grid" adds points drawn from ``space`` (see ``ser.search``). ``modes``
+    says what else is different in each mode.
     """
 
     name: str
@@ -287,7 +335,7 @@ class Study:
     report: str  # file of ser/reports that makes its tables
     corpora: tuple[Corpus, ...]
     other_corpora: Part  # split rule of corpora that a user brings
-    classes: tuple[str, ...]
+    classes: tuple[str, ...]  # () = each corpus's own: those it states, or all that it has
     merge: tuple[tuple[str, str], ...]
     labels: str
     front_end: Part
@@ -306,9 +354,14 @@ class Study:
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
     demo_emotions: str = "all"  # which made corpora suit it: "four" | "all"
     demo: tuple[tuple[str, Value | Part], ...] = ()  # overrides for the run on made corpora
+    balance: Part = Part("none")
+    systems: tuple[System, ...] = ()  # what points name, where each has a front-end and a block of its own
+    protocols: tuple[tuple[str, Part | None], ...] = ()  # by name, how corpora are split; None: as each states
+    wanted: tuple[str, ...] = ()  # of systems and protocols, those to run; of which none is named, all
+    folds: int = 0  # of each protocol at most so many; 0 = all
 
     def __post_init__(self) -> None:
-        _one_of(self.normalise, "normalise", ("train", "none"))
+        _one_of(self.normalise, "normalise", ("train", "speaker", "none"))
         _one_of(self.labels, "labels", ("one", "tied"))
         _one_of(self.scheduler.name, "scheduler", ("none", "asha"))
         if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.merge):
@@ -331,6 +384,61 @@ class Study:
         """The points over ``corpora``."""
         return self.points(tuple(c.name for c in corpora), tuple(c.name for c in corpora if not c.tested))
 
+    def classes_of(self, corpus: Corpus) -> tuple[str, ...]:
+        """The classes that a trial on this corpus tells apart."""
+        return corpus.classes or self.classes
+
+    def of(self, name: str) -> "Study":
+        """The study with what a system has of its own: front-end, block, training ... Raises BadInput."""
+        _one_of(name, f"system of {self.name}", tuple(s.name for s in self.systems))
+        (own,) = (s for s in self.systems if s.name == name)
+        out = replace(
+            self,
+            front_end=own.front_end or self.front_end,
+            blocks=(own.block,),
+            normalise=own.normalise,
+            balance=own.balance,
+            augmentation=own.augmentation,
+        )
+        for key, value in own.training:
+            out = out.override(f"training.{key}", value)
+        return out
+
+    def is_wanted(self, name: str, among: Iterable[str]) -> bool:
+        """Whether a system or protocol is to be run, ``among`` all of its kind."""
+        return name in self.wanted or not set(self.wanted) & set(among)
+
+    def unfolded(
+        self,
+        points: Iterable[Point],
+        folds: Mapping[str, Mapping[str, int]],
+        unmet: Mapping[str, Mapping[str, str]],
+    ) -> list[Point]:
+        """Points as they are run: those of wanted systems whose needs are met, one for each fold where all are meant.
+
+        ``folds``: corpus → protocol ("" where the study has none) → how many; ``unmet``: corpus → system → what it
+        lacks. A system that needs songs gets those of its corpus as a second corpus.
+        """
+        systems, protocols = {s.name: s for s in self.systems}, dict(self.protocols)
+        out: list[Point] = []
+        for point in points:
+            system, protocol = systems.get(point.get("system", "")), point.get("protocol", "")
+            if system and (
+                not self.is_wanted(system.name, systems) or system.name in unmet.get(point["corpora"][0], {})
+            ):
+                continue
+            if protocol and not self.is_wanted(protocol, protocols):
+                continue
+            whole = point
+            if system and "song" in system.needs:
+                whole = {**point, "corpora": (*point["corpora"], *map(songs_of, point["corpora"]))}
+            if point.get("fold") != "all":
+                out.append(whole)
+                continue
+            number = min(folds[name][protocol] for name in point["corpora"])
+            out += [{**whole, "fold": k} for k in range(1, number + 1)]
+        return out
+
     def block(self, name: str) -> Part:
         """The temporal block of that name. Raises BadInput."""
         for block in self.blocks:
@@ -343,32 +451,43 @@ class Study:
     def trial(self, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
         """The statement of one point. Raises BadInput for a path that names nothing."""
         paths = [path for path in point if path not in _PLACES]
-        chosen = self
+        chosen, about = self, part("grid", varied=tuple(paths))
+        own = {key: point[key] for key in ("block", "pooling", "task") if key in point}
+        if "system" in point:
+            chosen = self.of(point["system"])
+            (system,) = (s for s in self.systems if s.name == point["system"])
+            own = {"block": system.block.name, "pooling": system.pooling, "task": system.task}
+            told = {key: point.get(key, "") for key in ("system", "protocol", "fold")}
+            about = part("system", varied=tuple(paths), **told)
         for path, value in (*(self.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
             chosen = chosen.override(path, value)
+        rule = dict(self.protocols).get(point.get("protocol", ""))
+        split = [corpora[name].split_by(rule).in_fold(point.get("fold", 0)) for name in point["corpora"]]
         return Trial(
             study=self.name,
             mode=self.mode,
-            corpora=tuple(corpora[name].in_fold(point.get("fold", 0)) for name in point["corpora"]),
-            classes=self.classes,
+            corpora=tuple(split),
+            classes=self.classes_of(split[0]),
             merge=self.merge,
             labels=self.labels,
             front_end=chosen.front_end,
             normalise=chosen.normalise,
-            augmentation=self.augmentation,
-            block=chosen.block(point["block"]),
-            pooling=point.get("pooling", "none"),
-            task=point.get("task", "unified"),
+            balance=chosen.balance,
+            augmentation=chosen.augmentation,
+            block=chosen.block(own["block"]),
+            pooling=own.get("pooling", "none"),
+            task=own.get("task", "unified"),
             training=chosen.training,
             seed=seed,
             start=point.get("start", ""),
-            about=point.get("about", part("grid", varied=tuple(paths))),
+            about=point.get("about", about),
         )
 
     def override(self, path: str, value: Value | Part) -> "Study":
         """The study with ``training.x``, ``front_end.x``, ``<block>.x``, ``<corpus>.x`` (of its loader, split or
-        front-end), ``<augmentation>.x``, ``search.x``, ``scheduler.x``, ``final.x``, ``normalise``, ``classes``,
-        ``merge``, ``augmentation`` or ``seeds`` changed; by a study file ``space.x``, too.
+        front-end), ``<augmentation>.x``, ``search.x``, ``scheduler.x``, ``final.x``, ``<system>.x``, ``normalise``,
+        ``classes``, ``merge``, ``augmentation``, ``seeds``, ``wanted`` or ``folds`` changed; by a study file
+        ``space.x``, too.
 
         Raises BadInput for a path that names nothing or a value of another kind.
         """
@@ -376,9 +495,14 @@ class Study:
         place = f"--set {path}"
         if not key and head in ("normalise", "classes", "merge"):
             return replace(self, **{head: _alike(getattr(self, head), value, place)})
-        if path == "seeds":
-            _usable(new := _alike(self.seeds, value, place), place)
-            return replace(self, seeds=new)
+        if path in ("seeds", "folds"):
+            _usable(new := _alike(getattr(self, path), value, place), place, 0 if path == "folds" else 1)
+            return replace(self, **{path: new})
+        if path == "wanted" and self.systems:
+            return replace(self, wanted=self._named(_alike(("",), value, place), place))
+        if any(s.name == head and key in s.settings() for s in self.systems):
+            changed = (self._system_changed(s, key, value, place) if s.name == head else s for s in self.systems)
+            return replace(self, systems=tuple(changed))
         if head == "space" and key in dict(self.space) and isinstance(value, Part):
             return replace(self, space=tuple((k, value if k == key else kind) for k, kind in self.space))
         if head == "final" and key in dict(self.final):
@@ -404,16 +528,36 @@ class Study:
             return self.over(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
         raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
 
+    def _named(self, names: tuple[str, ...], place: str) -> tuple[str, ...]:
+        known = (*(s.name for s in self.systems), *dict(self.protocols))
+        for name in names:
+            _one_of(name, place, known)
+        return names
+
+    def _system_changed(self, system: System, key: str, value: Value | Part, place: str) -> System:
+        kind, _, inner = key.partition(".")
+        if kind == "normalise":
+            _one_of(str(value), place, ("train", "speaker", "none"))
+            return replace(system, normalise=str(value))
+        if kind == "training":
+            new = _alike(dict(system.training).get(inner, getattr(self.training, inner)), value, place)
+            replace(self.training, **{inner: new})  # says what is wrong with it
+            return replace(system, training=(*(kept for kept in system.training if kept[0] != inner), (inner, new)))
+        changed: dict[str, Any] = {kind: _changed(getattr(system, kind), inner, value, place)}
+        return replace(system, **changed)
+
     def settable(self) -> list[str]:
         """Every path that ``override`` takes."""
         named = [(name, getattr(self, name)) for name in ("front_end", "search", "scheduler")]
         named += [(p.name, p) for p in self.blocks + self.augmentation]
         return (
-            ["normalise", "classes", "merge", "augmentation", "seeds"]
+            ["normalise", "classes", "merge", "augmentation", "seeds", "folds"]
+            + (["wanted"] if self.systems else [])
             + [f"training.{f.name}" for f in fields(Training)]
             + [f"{name}.{key}" for name, p in named for key in p.values()]
             + [f"final.{key}" for key, _ in self.final]
             + [f"{c.name}.{key}" for c in self.corpora for key in c.settings()]
+            + [f"{s.name}.{key}" for s in self.systems for key in s.settings()]
         )
 
 

@@ -449,11 +449,19 @@ def the_one(finished: Iterable[Run]) -> Run:
 
 
 def grid_tags(
-    corpora: Iterable[Corpus], seeds: int, variant: str, mode: str = "paper", count: int | None = None
+    corpora: Iterable[Corpus],
+    seeds: int,
+    variant: str,
+    mode: str = "paper",
+    count: int | None = None,
+    compared: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """What a report must know of the grid that a run belongs to. ``count``: all its trials known so far."""
+    """What a report must know of the grid that a run belongs to.
+
+    ``count``: all its trials known so far; ``compared``: systems, folds, what corpora lack, as ``Expected`` has them.
+    """
     described = [[c.name, c.letter, c.tested] for c in corpora]
-    grid = {"corpora": described, "seeds": seeds, "mode": mode, "count": count}
+    grid = {"corpora": described, "seeds": seeds, "mode": mode, "count": count, **(compared or {})}
     return {"variant": variant, "grid": json.dumps(grid)}
 
 

@@ -88,6 +88,7 @@ class Outcome:
     weights: dict[str, Tensor]
     memory: dict[str, float]
     state: dict[str, Any] = field(default_factory=dict)
+    parameters: int = 0  # weights of the network, or numbers that a fitted model keeps
 
 
 @dataclass
@@ -171,7 +172,8 @@ def train(
     run.network.load_state_dict(best)
     predictions = {name: predict(run.network, data[name].test, split) for name in trial.targets}
     seconds, memory = now.seconds + time.perf_counter() - started, _peak(device) if now.epoch > resumed_at else {}
-    return Outcome(now.history, now.best_epoch, predictions, seconds, best, memory, state)
+    parameters = sum(p.numel() for p in run.network.parameters())
+    return Outcome(now.history, now.best_epoch, predictions, seconds, best, memory, state, parameters)
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -220,7 +222,9 @@ def _sides(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, CorpusData
             raise BadInput("'pooled'", "training.batches", "corpus, where each has a head", "or task unified")
         kinds = ("train", "val", "test")
         sides = {"pooled": CorpusData(*(Items.pooled([getattr(data[n], kind) for n in names]) for kind in kinds))}
-    lacking = [name for name, side in sides.items() if not len(side.val)]
+    # A corpus that is not tested may validate nothing, beside one that is: the only singer of a fold may not sing.
+    alone = not trial.targets or "pooled" in sides
+    lacking = [name for name, side in sides.items() if not len(side.val) and (alone or name in trial.targets)]
     if lacking and (settings.keep == "best" or settings.patience_epochs):
         raise BadInput(f"no validation side of {', '.join(lacking)}", "training.keep, training.patience_epochs",
                        "last and 0 without one", "change them, or the split")  # fmt: skip
@@ -274,6 +278,8 @@ def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
     heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
     precision = trial.training.precision
     network = Network(some.shape[1], trial.block, trial.pooling, len(trial.classes), precision, heads)
+    if trial.normalise == "speaker":
+        raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
     if trial.normalise == "train":
         sides = [data[c.name].train for c in trial.corpora]
         network.mean, network.scale = _moments(sides)

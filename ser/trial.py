@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ser import attempt, checkpoint
+from ser import attempt, checkpoint, registry
 from ser.batches import Frames, Items
 from ser.courier import Courier
 from ser.errors import BadInput
 from ser.far import is_far
+from ser.fit import fit, is_fitted
 from ser.manifest import SPLITS, Utterance
 from ser.plan import Plan, Source
 from ser.replica import Replica, place
@@ -31,23 +32,27 @@ from ser.study import Corpus, Trial
 from ser.track import Location, Tracker, grid_tags, without_secrets
 from ser.train import CorpusData, Diverged, Outcome, is_out_of_memory, train
 
+_SEXES = {"F": 1, "M": 2}
 _SHARE_OF_FREE = 0.1  # of a card's free memory, for one corpus's side in one of several processes on the card
 
 
 class Side:
     """Names of store items and their classes, as arrays: every worker holds every side of every corpus.
 
-    ``labels`` are class indices int64 [items], or k-hot float32 [items, classes] where an item may have several.
+    ``labels`` are class indices int64 [items], or k-hot float32 [items, classes] where an item may have several;
+    ``voices`` int32 [items, 2] the number of the speaker in the corpus, and the sex: 1 female, 2 male, 0 unknown.
     """
 
-    def __init__(self, names: Iterable[str], labels: npt.ArrayLike) -> None:
+    def __init__(self, names: Iterable[str], labels: npt.ArrayLike, voices: npt.ArrayLike = ()) -> None:
         self.names = Names(names)
         self.labels = np.asarray(labels)
+        self.voices = np.asarray(voices, np.int32).reshape(-1, 2)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Side):
             return NotImplemented
-        return self.names == other.names and np.array_equal(self.labels, other.labels)
+        same = np.array_equal(self.labels, other.labels) and np.array_equal(self.voices, other.voices)
+        return self.names == other.names and same
 
     def __hash__(self) -> int:
         return hash(self.names)
@@ -63,6 +68,7 @@ class Job:
     store: str
     keys: Mapping[str, Mapping[str, tuple[str, ...]]]  # corpus as split -> front-end -> its store entries
     sides: Mapping[str, Mapping[str, Side]]  # corpus as split -> train | val | test
+    spare: Mapping[str, Side]  # corpus as split -> augmented copies that may balance the classes of its training side
     proofs: Mapping[str, dict[str, Any]]  # corpus as split -> the leakage gate's proof
     tags: Mapping[str, str]
     mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
@@ -101,7 +107,7 @@ def job_of(
     for twin, original in plan.twins.items():
         mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
     corpora = {s.corpus.name: s.corpus.in_fold(0) for s in plan.sources.values()}.values()
-    tags = grid_tags(corpora, plan.seeds, plan.variant, plan.study.mode, len(plan.trials)) | {
+    tags = grid_tags(corpora, plan.seeds, plan.variant, plan.study.mode, len(plan.trials), _compared(plan)) | {
         "code_version": code,
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),
@@ -114,6 +120,7 @@ def job_of(
         store=store,
         keys={key: _keys(s) for key, s in plan.sources.items()},
         sides=sides,
+        spare={key: _side(plan, s, _spare(s)) for key, s in plan.sources.items() if s.spare},
         proofs={key: prove(s.split) for key, s in plan.sources.items()},
         tags=tags,
         mirrors=mirrors,
@@ -125,10 +132,26 @@ def job_of(
 
 def _keys(source: Source) -> dict[str, tuple[str, ...]]:
     by_end: dict[str, tuple[str, ...]] = {}
-    for recipe in source.recipes:
+    for recipe in source.entries:
         end = str(recipe.front_end)
         by_end[end] = (*by_end.get(end, ()), recipe.key)
     return by_end
+
+
+def _compared(plan: Plan) -> dict[str, Any]:
+    """What a report must know of folds and of a study of systems: what was asked for, and what corpora lack for it."""
+    study = plan.study
+    told: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
+    for kind, names in (("systems", [s.name for s in study.systems]), ("protocols", list(dict(study.protocols)))):
+        told[kind] = [name for name in names if study.is_wanted(name, names)]
+    return told
+
+
+def _spare(source: Source) -> list[tuple[str, Utterance]]:
+    """Those of which the original is in training; the same of them for each front-end."""
+    training = {u.uid for u in source.split.train}
+    some = {name: u for r in source.spare for name, (u, _) in zip(r.names, r.items, strict=True)}
+    return [(name, u) for name, u in some.items() if u.uid in training]
 
 
 def _copies(source: Source) -> list[tuple[str, Utterance]]:
@@ -138,14 +161,16 @@ def _copies(source: Source) -> list[tuple[str, Utterance]]:
 
 
 def _side(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> Side:
-    number = {name: i for i, name in enumerate(plan.study.classes)}
+    number = {name: i for i, name in enumerate(plan.study.classes_of(source.corpus))}
+    speaker = {name: i for i, name in enumerate(source.manifest.speakers)}
     names = (name for name, _ in rows)
+    voices = np.array([(speaker[u.speaker], _SEXES.get(u.sex, 0)) for _, u in rows], np.int32)
     if plan.study.labels == "one":
-        return Side(names, np.array([number[u.label] for _, u in rows], np.int64))
+        return Side(names, np.array([number[u.label] for _, u in rows], np.int64), voices)
     hot = np.zeros((len(rows), len(number)), np.float32)
     for row, (_, u) in enumerate(rows):
         hot[row, [number[name] for name in source.labels[u.uid]]] = 1
-    return Side(names, hot)
+    return Side(names, hot, voices)
 
 
 def run(
@@ -266,11 +291,11 @@ def _train(job: Job, trial: Trial, held: Held, started: float, on_epoch: Callabl
 
     while True:
         try:
+            loading = time.perf_counter()
             data = {c.name: load(job, trial, c) for c in trial.corpora}
-            start = _start(job, trial)
-            outcome = train(
-                trial, data, spool.folder / "checkpoint.pt", job.device, report, now.split, start, last, job.weights
-            )
+            balancing = time.perf_counter() - loading if trial.balance.name != "none" else 0.0
+            outcome = _outcome(job, trial, data, spool.folder / "checkpoint.pt", report, now.split, last)
+            outcome.seconds += balancing
             break
         except (Diverged, BadInput) as error:
             return without_secrets(f"{type(error).__name__}: {error}")
@@ -293,6 +318,21 @@ def _train(job: Job, trial: Trial, held: Held, started: float, on_epoch: Callabl
     return ""
 
 
+def _outcome(
+    job: Job,
+    trial: Trial,
+    data: Mapping[str, CorpusData],
+    path: Path,
+    report: Callable[[int, dict[str, float]], None],
+    split: int,
+    last: int,
+) -> Outcome:
+    """Of a network that is trained, or of a model that is fitted."""
+    if is_fitted(trial):
+        return fit(trial, data, job.device)
+    return train(trial, data, path, job.device, report, split, _start(job, trial), last, job.weights)
+
+
 def head_of(job: Job, trial: Trial) -> Head:
     """What the run of ``trial`` says of itself, and of the equal trials that share its training."""
     prints = {f"fingerprint/{c.name}": c.fingerprint for c in trial.corpora}
@@ -311,12 +351,21 @@ def is_free(job: Job, trial: Trial) -> bool:
 
 
 def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
-    """A corpus's items as the trial hears and splits them, kept by the process for its next trials."""
+    """A corpus's items as the trial hears, splits and balances them, kept by the process for its next trials."""
     own = corpus.heard_by(trial.front_end)
     keys, sides = job.keys[corpus.source][str(own)], job.sides[corpus.source]
-    return CorpusData(
-        *(_items(job.store, job.work, corpus.name, keys, sides[s], segment(own), job.device) for s in SPLITS)
-    )
+
+    def items(side: Side) -> Items:
+        return _items(job.store, job.work, corpus.name, keys, side, segment(own), job.device)
+
+    data = CorpusData(*(items(sides[s]) for s in SPLITS))
+    if trial.balance.name == "none":
+        return data
+    copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
+    balanced = registry.find("balance", trial.balance.name).balanced
+    seed = [trial.seed, trial.stream, 3]
+    train = balanced(data.train, copies, len(trial.classes), trial.balance.values(), seed, job.device)
+    return replace(data, train=train)
 
 
 def _start(job: Job, trial: Trial) -> Mapping[str, Any] | None:
@@ -353,15 +402,17 @@ def _items(store: str, work: str, corpus: str, keys: tuple[str, ...], side: Side
         raise BadInput(f"all {len(names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
     block, start, length = places[:, kept]
     features, labels = Frames(blocks, block, start, length), side.labels[kept]
+    voices = side.voices[kept] if len(side.voices) else side.voices
     if not kept.all():
         names = tuple(name for name, here in zip(names, kept.tolist(), strict=True) if here)
     if cut:
         several = features.length // cut
         names = tuple(f"{name}#{k}" for name, n in zip(names, several.tolist(), strict=True) for k in range(n))
         features, labels = features.cut(cut), np.repeat(labels, several, axis=0)
+        voices = np.repeat(voices, several, axis=0) if len(voices) else voices
     if device != "cpu" and 0 < features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
         features = features.on(device)
-    return Items(corpus, names, features, torch.from_numpy(labels).to(device))
+    return Items(corpus, names, features, torch.from_numpy(labels).to(device), voices)
 
 
 @lru_cache(maxsize=256)

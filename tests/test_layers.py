@@ -21,13 +21,13 @@ LAYERS = (
     {"joint"},
     {"trial", "report", "node"},
     {"results", "reports", "courier", "profile", "sharing"},
-    {"track", "train", "together", "plan", "figures", "content", "finished", "published"},
-    {"objective", "search"},
+    {"track", "train", "fit", "together", "plan", "figures", "content", "finished", "published"},
+    {"objective", "search", "balance"},
     {"batches", "checkpoint", "network", "store", "splits", "scan", "replica"},
     {"corpora", "frontends", "augment", "models", "spool", "attempt", "far", "weights", "tf_checkpoint"},
     {
         *("sealed", "audio", "recordings", "metrics", "multilabel", "clips", "votes", "labels", "manifest", "study"),
-        *("registry", "errors", "version", "environment", "units", "confusion", "export"),
+        *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals"),
     },
 )
 
@@ -92,12 +92,16 @@ def users(tool):
         ("fsspec", {"far"}),
         ("optuna", {"search"}),
         ("h5py", {"export"}),
-        ("sklearn", {"splits"}),
+        ("pywt", {"frontends.wavelet"}),
         ("noisereduce", {"frontends.log_mel"}),
     ],
 )
 def test_few_files_know_each_tool(tool, files):
     assert users(tool) == {f"ser.{file}" for file in files}
+
+
+def test_scikit_learn_splits_and_is_fitted_and_nothing_else():
+    assert all(name == "ser.splits" or name.startswith("ser.models.") for name in users("sklearn"))
 
 
 @pytest.mark.parametrize("tool", ["soundfile", "soxr"])

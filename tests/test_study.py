@@ -195,7 +195,7 @@ def numbers(study):
 
 
 MAY_BE_ZERO = {"weight_decay", "min_improvement", "dropout", "prep_layers", "seed", "train", "val", "test"}
-MAY_BE_ZERO |= {"clip_norm", "steps_per_epoch", "patience_epochs"}
+MAY_BE_ZERO |= {"clip_norm", "steps_per_epoch", "patience_epochs", "folds"}
 NUMBERS = numbers(load_study("interaffection"))
 
 

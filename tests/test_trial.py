@@ -50,6 +50,10 @@ def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
         "seeds": 1,
         "mode": "paper",
         "count": 24,
+        "folds": {"tess": {"": 0}, "ravdess": {"": 0}},
+        "unmet": {"tess": {}, "ravdess": {}},
+        "systems": [],
+        "protocols": [],
     }
     assert json.loads(tags["notes"]) == ["a note"]
 

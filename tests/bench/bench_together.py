@@ -63,6 +63,7 @@ def candidate(number: int, block: Part, epochs: int) -> Trial:
         labels="one",
         front_end=Part("none"),
         normalise="none",
+        balance=part("none"),
         augmentation=(),
         block=block,
         pooling="none",

@@ -66,6 +66,7 @@ def trial(block="cnn1d", about=None, fold=0, seed=0, **training):
         labels="one",
         front_end=part("mfcc", **mfcc.example()),
         normalise="none",
+        balance=part("none"),
         augmentation=(),
         block=BLOCKS[block].changed(**settings),
         pooling="none",

@@ -61,6 +61,7 @@ def trial(block="vggish", way="nonoverlap", fold=0, seed=0, mode="paper", **sett
         labels="one",
         front_end=part("vggish_mel", **vggish_mel.example() | {"segmentation": way}),
         normalise="none",
+        balance=part("none"),
         augmentation=(),
         block=BLOCKS[block].changed(**settings),
         pooling="none",
