@@ -1,0 +1,75 @@
+"""Chroma: how much of each frame lies in each of the twelve pitch classes, C to B: paper 004, section 4 D.
+
+[frames, 12]. The filters are Ellis's (Chroma feature analysis and synthesis, 2007), and so are librosa's, to which the
+values are equal for A at 440 Hz; frames = 1 + (samples - window) // hop, a wave shorter than one padded with zeros.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ser.errors import BadInput
+from ser.frontends import _framing, _mel
+
+USES = (_framing, _mel)
+_CLASSES, _A0_HZ, _C_FROM_A = 12, 27.5, 3
+_NORMS = ("max", "sum", "none")
+
+
+def example() -> dict[str, Any]:
+    """librosa's; the paper names none. Bins 8 Hz apart tell semitones apart from C3 on."""
+    return {"rate_hz": 16000, "window": 2048, "hop": 512, "octave": 5.0, "octaves": 2.0, "norm": "max"}
+
+
+def width(settings: Mapping[str, Any]) -> int:
+    """Pitch classes."""
+    return _CLASSES
+
+
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of a wave of so many samples."""
+    return _framing.count(samples, settings)
+
+
+def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    """float32 [frames, 12] of power spectra under a periodic Hann window.
+
+    Bins count by a Gaussian around ``octave`` octaves above 27.5 Hz of half-width ``octaves``. Each frame is divided
+    by its greatest value ("max") or its sum ("sum"), or left as it is ("none"); a silent frame is 0. Raises BadInput
+    for a ``norm`` that is not known.
+    """
+    if settings["norm"] not in _NORMS:
+        raise BadInput(repr(settings["norm"]), "front_end.norm", ", ".join(_NORMS), "choose one of these")
+    window = int(settings["window"])
+    samples = torch.from_numpy(_framing.padded(wave, settings).astype(np.float32))
+    power = _mel.powers(samples, window, int(settings["hop"]), window)
+    filters = _filters(int(settings["rate_hz"]), window, float(settings["octave"]), float(settings["octaves"]))
+    classes = power @ filters
+    if settings["norm"] != "none":
+        size = classes.amax(1, keepdim=True) if settings["norm"] == "max" else classes.sum(1, keepdim=True)
+        classes /= torch.where(size < torch.finfo(torch.float32).tiny, 1.0, size)
+    return classes.numpy()
+
+
+@cache
+def _filters(rate_hz: int, fft: int, octave: float, octaves: float) -> torch.Tensor:
+    """[fft // 2 + 1, 12]: each bin's share in each class, of length 1 for each bin, times how much the bin counts.
+
+    A bin lies on the classes as its frequency in semitones does, with a Gaussian as wide as the bin, and at least a
+    semitone, is. The bin of 0 Hz is placed one and a half octaves under the next: it has no pitch.
+    """
+    hz = np.arange(1, fft // 2 + 2) * rate_hz / fft
+    semitones = _CLASSES * np.log2(hz / _A0_HZ)
+    semitones = np.concatenate([semitones[:1] - 1.5 * _CLASSES, semitones])
+    widths = np.maximum(np.diff(semitones), 1.0)[:, None]
+    bins = semitones[:-1]
+    half = _CLASSES // 2
+    apart = np.mod(bins[:, None] - np.arange(_CLASSES) + half, _CLASSES) - half
+    weights = np.exp(-0.5 * np.square(2 * apart / widths))
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    weights *= np.exp(-0.5 * np.square((bins / _CLASSES - octave) / octaves))[:, None]
+    return torch.from_numpy(np.roll(weights, -_C_FROM_A, axis=1).astype(np.float32))

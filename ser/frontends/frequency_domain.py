@@ -1,0 +1,55 @@
+"""Spectral centroid, bandwidth and roll-off of frames, in Hz: paper 004, section 4 B. The values are librosa's.
+
+[frames, 3], in that order; frames = 1 + (samples - window) // hop, a wave shorter than one window padded with zeros.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ser.errors import BadInput
+from ser.frontends import _framing, _mel
+
+USES = (_framing, _mel)
+
+
+def example() -> dict[str, Any]:
+    """25 ms every 10 ms and librosa's roll-off; the paper names none."""
+    return {"rate_hz": 16000, "window": 400, "hop": 160, "fft": 512, "rolloff": 0.85}
+
+
+def width(settings: Mapping[str, Any]) -> int:
+    """Three descriptors."""
+    return 3
+
+
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """Frames of a wave of so many samples."""
+    return _framing.count(samples, settings)
+
+
+def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    """float32 [frames, 3] in Hz, of magnitudes under a periodic Hann window.
+
+    Mean frequency, weighted by magnitude; its standard deviation under the same weights; the lowest bin's frequency
+    that has at least a share ``rolloff`` of the magnitudes at or below it. All are 0 for a silent frame. Raises
+    BadInput for a share that is not between 0 and 1, or a window longer than ``fft``.
+    """
+    share = float(settings["rolloff"])
+    if not 0 < share < 1:
+        raise BadInput(f"{share:g}", "front_end.rolloff", "between 0 and 1", "take 0.85, as librosa does")
+    fft = int(settings["fft"])
+    samples = torch.from_numpy(_framing.padded(wave, settings))
+    magnitudes = _mel.powers(samples, int(settings["window"]), int(settings["hop"]), fft).sqrt_()
+    bin_hz = int(settings["rate_hz"]) / fft
+    hz = torch.arange(magnitudes.shape[1], dtype=torch.float64) * bin_hz
+    upto = magnitudes.cumsum(1)
+    total = upto[:, -1:]
+    weights = magnitudes / torch.where(total > 0, total, 1.0)
+    centroid = weights @ hz
+    bandwidth = (weights * (hz - centroid[:, None]).square_()).sum(1).sqrt_()
+    rolloff = (upto < share * total).sum(1) * bin_hz
+    return torch.stack((centroid, bandwidth, rolloff), 1).float().numpy()

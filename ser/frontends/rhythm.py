@@ -1,0 +1,149 @@
+"""Tempo and beat histogram of an utterance: paper 004, section 4 E, which names both and describes neither.
+
+Made as Tzanetakis and Cook do (Musical genre classification of audio signals, 2002, section III C): an envelope, its
+enhanced autocorrelation in pieces of about 3 s, whose highest peaks add their heights to a histogram of tempi, and
+measures of that (complexity is ours). The envelope is not theirs but onset strength as librosa has it. [1, 7 + bins].
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.fft import next_fast_len
+
+from ser.errors import BadInput
+from ser.frontends import _framing, _mel
+
+USES = (_framing, _mel)
+Vector = npt.NDArray[np.float64]
+_LEAST_POWER = 1e-10  # librosa's
+_MEASURES = 7
+
+
+def example() -> dict[str, Any]:
+    """Tempi, pieces, number of peaks and enhancement as in 2002; rate and bands for speech; bins: ours."""
+    return {
+        "rate_hz": 16000,
+        "window": 512,
+        "hop": 160,
+        "mels": 40,
+        "top_db": 80.0,
+        "least_db": 0.1,  # speech has 1 and more
+        "piece_s": 3.0,
+        "step_s": 1.5,
+        "enhanced": True,
+        "peaks": 3,
+        "low_bpm": 40.0,
+        "high_bpm": 200.0,
+        "bins": 16,
+    }
+
+
+def width(settings: Mapping[str, Any]) -> int:
+    """Seven measures and the histogram. Raises BadInput for a histogram that cannot be."""
+    low, high, bins = float(settings["low_bpm"]), float(settings["high_bpm"]), int(settings["bins"])
+    if not 0 < low < high:
+        place = "front_end.low_bpm, front_end.high_bpm"
+        raise BadInput(f"{low:g} and {high:g}", place, "0 < low_bpm < high_bpm", "take 40 and 200, as the source does")
+    if bins < 2:
+        raise BadInput(str(bins), "front_end.bins", "2 or more", "take some")
+    return _MEASURES + bins
+
+
+def frames(samples: int, settings: Mapping[str, Any]) -> int:
+    """One row for an utterance."""
+    return 1
+
+
+def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    """float32 [1, 7 + bins]: tempi of the highest and second bin (beats per minute), their shares in the histogram's
+    sum, the second's height over the first's, the sum, complexity; then the histogram, equal bins, slowest first.
+
+    A height is an autocorrelation, 1 at lag 0, so that loudness does not count; heights are added up and divided by
+    the number of pieces. A bin's tempo is the mean of its peaks. Complexity is the entropy of the histogram, 0 for one
+    tempo and 1 for all alike. 0 throughout where nothing repeats: silence, steady sound, no time for two beats; the
+    second tempo, its share and the ratio are 0 where there is one alone. Raises BadInput as ``width`` does.
+    """
+    row = np.zeros((1, width(settings)))
+    lags = _autocorrelation(_onsets(wave, settings), settings)
+    rows_per_s = int(settings["rate_hz"]) / int(settings["hop"])
+    tempi, heights = _peaks(lags, rows_per_s, settings)
+    if len(heights):
+        low, high, bins = float(settings["low_bpm"]), float(settings["high_bpm"]), int(settings["bins"])
+        into = np.minimum(((tempi - low) / (high - low) * bins).astype(np.int64), bins - 1)
+        histogram = np.bincount(into, heights, bins)
+        means = np.bincount(into, heights * tempi, bins) / np.where(histogram > 0, histogram, 1)
+        row[0, _MEASURES:] = histogram / len(lags)
+        row[0, :_MEASURES] = _measures(row[0, _MEASURES:], means)
+    return row.astype(np.float32)
+
+
+def _onsets(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> Vector:
+    """Mean rise of the mel bands from frame to frame in dB, [frames - 1]: librosa's onset strength."""
+    window, hop, mels = int(settings["window"]), int(settings["hop"]), int(settings["mels"])
+    samples = torch.from_numpy(_framing.padded(wave, settings).astype(np.float32))
+    power = _mel.powers(samples, window, hop, window)
+    mel = power @ _filters(int(settings["rate_hz"]), window, mels)
+    levels = mel.clamp_(min=_LEAST_POWER).log10_().mul_(10)
+    levels.clamp_(min=float(levels.max()) - float(settings["top_db"]))
+    return levels.diff(dim=0).clamp_(min=0).mean(1).double().numpy()
+
+
+def _autocorrelation(onsets: Vector, settings: Mapping[str, Any]) -> Vector:
+    """[pieces, lags]: clipped at 0; before it is enhanced, 1 at lag 0.
+
+    Rows of zeros for pieces whose envelope has a standard deviation of no more than ``least_db``: steady sounds, whose
+    rest is rounding, and windows that cut periods, which have rhythms of their own. ``enhanced`` takes away the same
+    stretched to twice its length, and so what repeats at the double of a period. Pieces follow each other by
+    ``step_s`` at most, spread so that the last ends with the utterance.
+    """
+    rows_per_s = int(settings["rate_hz"]) / int(settings["hop"])
+    piece, step = (max(1, round(float(settings[name]) * rows_per_s)) for name in ("piece_s", "step_s"))
+    if not len(onsets):
+        return np.zeros((1, 0))
+    length = min(piece, len(onsets))
+    count = 1 + -(-(len(onsets) - length) // step)
+    starts = np.linspace(0, len(onsets) - length, count).astype(np.int64)
+    pieces = np.lib.stride_tricks.sliding_window_view(onsets, length)[starts]
+    pieces = pieces - pieces.mean(1, keepdims=True)
+    fft = next_fast_len(2 * length, real=True)
+    lags = np.fft.irfft(np.square(np.abs(np.fft.rfft(pieces, fft))), fft)[:, :length]
+    changing = lags[:, :1] > length * float(settings["least_db"]) ** 2
+    lags = np.maximum(np.where(changing, lags / np.where(changing, lags[:, :1], 1), 0), 0)
+    if settings["enhanced"]:
+        at = np.arange(length)
+        lags = np.maximum(lags - (lags[:, at // 2] + lags[:, (at + 1) // 2]) / 2, 0)
+    return lags
+
+
+def _peaks(lags: Vector, rows_per_s: float, settings: Mapping[str, Any]) -> tuple[Vector, Vector]:
+    """Tempi and heights of each piece's ``peaks`` highest peaks at a tempo, by parabolas through three points."""
+    left, middle, right = lags[:, :-2], lags[:, 1:-1], lags[:, 2:]
+    piece, at = np.nonzero((middle > left) & (middle >= right))
+    a, b, c = left[piece, at], middle[piece, at], right[piece, at]
+    shift = (a - c) / (2 * (a - 2 * b + c))
+    tempi, heights = 60 * rows_per_s / (at + 1 + shift), b - (a - c) * shift / 4
+    inside = (tempi >= float(settings["low_bpm"])) & (tempi <= float(settings["high_bpm"]))
+    piece, tempi, heights = piece[inside], tempi[inside], heights[inside]
+    order = np.lexsort((-heights, piece))
+    rank = np.arange(len(order)) - np.searchsorted(piece[order], piece[order])
+    kept = order[rank < int(settings["peaks"])]
+    return tempi[kept], heights[kept]
+
+
+def _measures(histogram: Vector, tempi: Vector) -> list[float]:
+    first, second = np.argsort(-histogram, kind="stable")[:2]
+    total = histogram.sum()
+    shares = histogram / total
+    sounding = shares[shares > 0]
+    entropy = (sounding * np.log(1 / sounding)).sum() / np.log(len(shares))
+    ratio = histogram[second] / histogram[first]
+    return [tempi[first], tempi[second], shares[first], shares[second], ratio, total, entropy]
+
+
+@cache
+def _filters(rate_hz: int, window: int, mels: int) -> torch.Tensor:
+    return torch.from_numpy(_mel.slaney_filters(rate_hz, window, mels).astype(np.float32))
