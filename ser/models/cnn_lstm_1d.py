@@ -1,0 +1,64 @@
+"""The 1-D CNN-LSTM of Zhao, Mao & Chen 2019 (paper 004, Table 1): as ``cnn_lstm``, over the samples of 8 s.
+
+Four blocks of a convolution of 3 samples, batch normalisation, ELU and max pooling of 4; of 128,000 samples that
+leaves the LSTM 500 steps.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.functional import elu, max_pool1d
+
+from ser.errors import BadInput
+from ser.models._recurrent import vectors
+from ser.models._whole import whole
+
+GIVES = "utterance"
+
+
+class CNNLSTM1D(nn.Module):
+    """Samples as rows [batch · frames, width] -> [batch, units]; every utterance has exactly ``settings["frames"]``."""
+
+    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.frames: int = settings["frames"]
+        self.pools = tuple(settings["pools"])
+        kernel, filters = settings["kernel"], tuple(settings["filters"])
+        if len(self.pools) != len(filters):
+            allowed = f"{len(filters)}, as filters"
+            raise BadInput(str(len(self.pools)), "cnn_lstm_1d.pools", allowed, "give one of each")
+        if not kernel % 2:
+            raise BadInput(str(kernel), "cnn_lstm_1d.kernel", "odd numbers", "an even one would shift the samples")
+        left = samples = self.frames * width
+        for pool in self.pools:
+            left //= pool
+        if left < 1:
+            allowed = f"samples that poolings of {self.pools} leave some of"
+            raise BadInput(str(samples), "cnn_lstm_1d.frames · width", allowed, "take more, or smaller pools")
+        pairs = list(pairwise((1, *filters)))
+        self.convolutions = nn.ModuleList(nn.Conv1d(a, b, kernel, padding=kernel // 2) for a, b in pairs)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(b) for b in filters)
+        self.lstm = nn.LSTM(filters[-1], settings["units"])
+        self.outputs: int = settings["units"]
+
+    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
+        """Rows of utterances one after another [sum(lengths), width] -> the LSTM's last output [batch, units].
+
+        Raises BadInput for an utterance of another length.
+        """
+        x = whole(frames, lengths, self.frames, "cnn_lstm_1d").flatten(1)[:, None]
+        for convolution, norm, pool in zip(self.convolutions, self.norms, self.pools, strict=True):
+            x = elu(max_pool1d(norm(convolution(x)), pool))  # in either order the same, but this way on a quarter
+        return vectors(self.lstm, x.transpose(1, 2).unbind(), "last")
+
+
+def build(width: int, settings: Mapping[str, Any]) -> CNNLSTM1D:
+    """Settings: frames (rows of an utterance), filters, kernel, pools, units."""
+    return CNNLSTM1D(width, settings)
+
+
+def example() -> tuple[int, dict[str, Any], int]:
+    """Width, small settings, and rows per utterance: four steps for the LSTM."""
+    return 8, {"frames": 9, "filters": (4, 5), "kernel": 3, "pools": (4, 4), "units": 6}, 9
