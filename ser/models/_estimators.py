@@ -1,0 +1,45 @@
+"""What the fitted models share: scikit-learn's interface, and scores [utterances, classes] whatever their number."""
+# mypy: disallow-subclassing-any=False
+# Only here: scikit-learn has no types, and so its base class is unknown to mypy.
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+
+from ser.errors import BadInput
+
+Vectors = npt.NDArray[np.float64]
+Labels = npt.NDArray[np.int64]
+
+
+class Estimator(BaseEstimator):
+    """scikit-learn's interface: parameters are the arguments of ``__init__``, what is fitted ends in ``_``."""
+
+
+class Scores(Estimator):
+    """A scikit-learn classifier with a score per class also where there are two: [-s, s] of its single score s."""
+
+    def __init__(self, classifier: Any) -> None:
+        self.classifier = classifier
+
+    def fit(self, x: Vectors, y: Labels) -> "Scores":
+        """Fit to x [utterances, width] and y [utterances]. Raises BadInput where y has one class only."""
+        self.classes_ = classes_of(y)
+        self.classifier.fit(x, y)
+        return self
+
+    def decision_function(self, x: Vectors) -> Vectors:
+        """[utterances, width] -> [utterances, classes], in the order of ``classes_``; the largest is the answer."""
+        scores: Vectors = self.classifier.decision_function(x)
+        return scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1)
+
+
+def classes_of(y: Labels) -> Labels:
+    """The classes that occur in y [utterances], sorted. Raises BadInput for fewer than two."""
+    classes = np.unique(y)
+    if len(classes) < 2:
+        remedy = "give the training side utterances of another class"
+        raise BadInput(f"{len(classes)} classes", "the labels of a training side", "two classes or more", remedy)
+    return classes

@@ -1,0 +1,100 @@
+"""Filters for small patches of spectrograms, learned without labels: Coates & Ng 2012, spherical k-means.
+
+A patch [frames, bands] is brought to mean 0 and standard deviation 1 (its variance plus ``contrast``), and patches are
+whitened (ZCA: C = V Λ V', then V (Λ + ``whitening``)^-½ V'); centroids of length one are its filters. An image's answer
+to them is a convolution, into which all of this is folded.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, normalize, one_hot, pad
+
+from ser.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Filters:
+    """``weights`` [filters, 1, frames, bands] for patches less their mean, and ``shift`` [filters, 1, 1]."""
+
+    weights: Tensor
+    shift: Tensor
+    contrast: float
+
+    def answers(self, image: Tensor) -> Tensor:
+        """Image [frames, bands] -> centroids' products with its patches [filters, places in time, places in band].
+
+        An image of fewer frames than a patch is continued by its last frame.
+        """
+        kernel = (self.weights.shape[2], self.weights.shape[3])
+        x = lengthened(image, kernel[0])[None, None]
+        mean = avg_pool2d(x, kernel, 1)
+        variance = (avg_pool2d(x.square(), kernel, 1) - mean.square()).clamp(min=0)
+        found = conv2d(x, self.weights)  # the patch's mean is taken off by the weights, which sum to zero
+        return (found / (variance + self.contrast).sqrt() - self.shift)[0]
+
+
+def lengthened(image: Tensor, frames: int) -> Tensor:
+    """[n, bands] -> [max(n, frames), bands], by repeating the last frame."""
+    missing = max(0, frames - len(image))
+    return pad(image.T[None], (0, missing), mode="replicate")[0].T if missing else image
+
+
+def draw(images: Sequence[Tensor], kernel: tuple[int, int], count: int, seed: int) -> Tensor:
+    """``count`` patches [count, frames · bands] from places of all images, each place as likely, and with repetition.
+
+    Raises BadInput where a patch is wider than the images.
+    """
+    frames, bands = kernel
+    if bands > images[0].shape[1] or min(kernel) < 1:
+        allowed = f"1 or more frames × 1 to {images[0].shape[1]} bands"
+        raise BadInput(f"{frames} × {bands}", "semi_cnn.kernel", allowed, "take a smaller patch, or more bands")
+    images = [lengthened(image, frames) for image in images]
+    across = images[0].shape[1] - bands + 1
+    ends = np.cumsum([(len(image) - frames + 1) * across for image in images])
+    places = np.sort(np.random.default_rng(seed).integers(ends[-1], size=count))
+    owners = np.searchsorted(ends, places, side="right")
+    patches = []
+    for owner in np.unique(owners):
+        image = images[owner]
+        inside = places[owners == owner] - (ends[owner] - (len(image) - frames + 1) * across)
+        rows, columns = (torch.from_numpy(i).to(image.device) for i in np.divmod(inside, across))
+        patches.append(image.unfold(0, frames, 1).unfold(1, bands, 1)[rows, columns].flatten(1))
+    return torch.cat(patches)
+
+
+def learn(
+    patches: Tensor, kernel: tuple[int, int], filters: int, rounds: int, contrast: float, whitening: float, seed: int
+) -> Filters:
+    """Filters from patches [count, frames · bands] after ``rounds`` of spherical k-means. Raises BadInput."""
+    if min(contrast, whitening) <= 0 or min(filters, rounds) < 1:
+        value = f"contrast {contrast}, whitening {whitening}, filters {filters}, rounds {rounds}"
+        raise BadInput(value, "semi_cnn", "above 0, above 0, 1 or more, 1 or more", "change these")
+    patches = patches.double()
+    patches = patches - patches.mean(1, keepdim=True)
+    patches = patches / (patches.square().mean(1, keepdim=True) + contrast).sqrt()
+    mean = patches.mean(0)
+    patches = patches - mean
+    lengths, axes = torch.linalg.eigh(patches.T @ patches / len(patches))
+    white = (axes / (lengths.clamp(min=0) + whitening).sqrt()) @ axes.T
+    centroids = _centroids(patches @ white, filters, rounds, seed)
+    folded = centroids @ white
+    weights = folded - folded.mean(1, keepdim=True)
+    return Filters(weights.float().view(filters, 1, *kernel), (folded @ mean).float()[:, None, None], contrast)
+
+
+def _centroids(patches: Tensor, count: int, rounds: int, seed: int) -> Tensor:
+    """Directions [count, size], each the one of the patches that agree with it best, by size and sign of the product.
+
+    Each round adds to the direction before (Coates & Ng's damping), so that one which no patch chose stays.
+    """
+    start = torch.randn(count, patches.shape[1], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    centroids = normalize(start.to(patches.device))
+    for _ in range(rounds):
+        products = patches @ centroids.T
+        chosen = one_hot(products.abs().argmax(1), count)
+        centroids = normalize((products * chosen).T @ patches + centroids)
+    return centroids

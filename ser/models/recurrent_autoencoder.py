@@ -1,0 +1,125 @@
+"""A recurrent autoencoder learned without labels, and a linear machine over what it keeps of an utterance.
+
+auDeep: Amiriparian, Freitag, Cummins & Schuller 2017; Freitag et al. 2017. A GRU reads the frames of an utterance; its
+last states (of all layers) go through a dense tanh layer, and from there a second GRU writes the same frames from the
+last to the first, being shown at each step the one that it should just have written (zeros at first). The dense layer's
+values are the utterance's vector [layers · units] for a linear support vector machine. Frames [frames, width] of each
+utterance -> scores [utterances, classes].
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
+
+from ser.errors import BadInput
+from ser.models import svm
+from ser.models._estimators import Estimator, Labels, Vectors, classes_of
+from ser.models._frames import Bands, Utterances
+
+GIVES = "classes"
+TAKES = "frames"
+
+
+class Autoencoder(nn.Module):
+    """Sequences packed, so that there is no padding to read or write."""
+
+    def __init__(self, width: int, units: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = layers
+        between = dropout if layers > 1 else 0.0
+        self.encoder = nn.GRU(width, units, layers, dropout=between)
+        self.middle = nn.Linear(layers * units, layers * units)
+        self.decoder = nn.GRU(width, units, layers, dropout=between)
+        self.dropout = nn.Dropout(dropout)
+        self.out = nn.Linear(units, width)
+
+    def encode(self, utterances: list[Tensor]) -> Tensor:
+        """Frames [frames_i, width] of each -> [utterances, layers · units] between -1 and 1."""
+        _, states = self.encoder(pack_sequence(utterances, enforce_sorted=False))
+        hidden: Tensor = self.middle(states.transpose(0, 1).flatten(1)).tanh()
+        return hidden
+
+    def forward(self, utterances: list[Tensor]) -> Tensor:
+        """Root of the mean square by which the frames written differ from those read: a loss."""
+        states = self.dropout(self.encode(utterances)).unflatten(1, (self.layers, -1)).transpose(0, 1).contiguous()
+        backwards = [u.flip(0) for u in utterances]
+        shown = [torch.cat([torch.zeros_like(u[:1]), u[:-1]]) for u in backwards]
+        written, _ = self.decoder(pack_sequence(shown, enforce_sorted=False), states)
+        assert isinstance(written, PackedSequence)
+        right = pack_sequence(backwards, enforce_sorted=False).data
+        loss: Tensor = (self.out(self.dropout(written.data)) - right).square().mean().sqrt()
+        return loss
+
+
+class RecurrentAutoencoder(Estimator):
+    """``losses_`` has the mean loss of each epoch: whether it still falls, a person can see."""
+
+    def __init__(self, settings: Mapping[str, Any], seed: int, device: str) -> None:
+        self.settings, self.seed, self.device = settings, seed, device
+
+    def fit(self, x: Utterances, y: Labels) -> "RecurrentAutoencoder":
+        """Learn to write the utterances x, [frames_i, width] each, then tell y [utterances]. Raises BadInput."""
+        self.classes_ = classes_of(y)
+        self.bands_ = Bands(self.settings["scaling"]).fit(x)
+        utterances = self.bands_.scaled(x, self.device)
+        cards = [torch.device(self.device)] if torch.device(self.device).type == "cuda" else []
+        with torch.random.fork_rng(devices=cards), torch.enable_grad():
+            torch.manual_seed(self.seed)
+            self._train(utterances)
+        self.machine_ = svm.linear(self.settings["c"], self.seed).fit(self._vectors(utterances), y)
+        return self
+
+    def decision_function(self, x: Utterances) -> Vectors:
+        """Utterances, [frames_i, width] each -> [utterances, classes]."""
+        scores: Vectors = self.machine_.decision_function(self._vectors(self.bands_.scaled(x, self.device)))
+        return scores
+
+    def _train(self, utterances: list[Tensor]) -> None:
+        chosen = self.settings
+        width = utterances[0].shape[1]
+        self.network_ = Autoencoder(width, chosen["units"], chosen["layers"], chosen["dropout"]).to(self.device)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=chosen["learning_rate"])
+        self.losses_: list[float] = []
+        for _ in range(chosen["epochs"]):
+            losses = []
+            for some in torch.randperm(len(utterances)).split(chosen["batch_size"]):
+                loss = self.network_([utterances[i] for i in some.tolist()])
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(self.network_.parameters(), chosen["clip"])
+                optimiser.step()
+                losses.append(loss.detach() * len(some))
+            self.losses_.append(float(torch.stack(losses).sum()) / len(utterances))
+
+    def _vectors(self, utterances: list[Tensor]) -> Vectors:
+        """[utterances, layers · units], those of like length together."""
+        self.network_.eval()
+        order = np.argsort([len(u) for u in utterances], kind="stable")
+        vectors = np.zeros((len(utterances), self.network_.middle.out_features))
+        with torch.no_grad():
+            for start in range(0, len(order), self.settings["batch_size"]):
+                some = order[start : start + self.settings["batch_size"]]
+                vectors[some] = self.network_.encode([utterances[i] for i in some]).cpu().numpy()
+        return vectors
+
+
+def build(settings: Mapping[str, Any], seed: int, device: str) -> RecurrentAutoencoder:
+    """Settings: scaling of bands ("standard" or "none"), units, layers, dropout, epochs, batch_size, learning_rate,
+    clip (of the gradient's norm), c of the machine. Raises BadInput.
+    """
+    names = ("units", "layers", "epochs", "batch_size")
+    if min(settings[name] for name in names) < 1:
+        value = ", ".join(f"{name} {settings[name]}" for name in names)
+        raise BadInput(value, "recurrent_autoencoder", "1 or more of each", "change these")
+    return RecurrentAutoencoder(settings, seed, device)
+
+
+def example() -> tuple[int, dict[str, Any], int]:
+    """Width, small settings, and frames per utterance."""
+    network = {"scaling": "standard", "units": 8, "layers": 2, "dropout": 0.2}
+    loop = {"epochs": 4, "batch_size": 16, "learning_rate": 1e-2, "clip": 2.0}
+    return 5, network | loop | {"c": 1.0}, 9
