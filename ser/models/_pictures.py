@@ -1,0 +1,75 @@
+"""What the networks that look at whole spectrograms (paper 004) share: their image, their layers' sizes and start."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from torch import Tensor, nn
+
+from ser.errors import BadInput
+from ser.models._images import images
+from ser.models._keras import glorot
+from ser.models._winograd import convolve
+
+Size = tuple[int, int]
+_STARTS = ("torch", "glorot", "he")
+
+
+def pictures(frames: Tensor, lengths: Tensor, height: int, model: str) -> Tensor:
+    """Frames one after another [batch · height, width] -> [batch, height, width]: an image of each utterance.
+
+    Raises BadInput for an utterance of another length.
+    """
+    if (lengths != height).any():
+        odd = ", ".join(str(n) for n in sorted(set(lengths.tolist())) if n != height)
+        remedy = f"choose a front-end that gives as many, or change {model}.frames"
+        raise BadInput(f"{odd} frames", f"an utterance for {model}", f"{height} frames", remedy)
+    return images(frames, lengths, height, model)
+
+
+def layers(settings: Mapping[str, Any], names: Sequence[str], model: str) -> list[tuple[int, ...]]:
+    """The settings of each layer, where each of ``names`` is a tuple over layers. Raises BadInput for odd lengths."""
+    columns = [tuple(settings[name]) for name in names]
+    if len({len(column) for column in columns}) > 1 or not columns[0]:
+        told = ", ".join(f"{name} {column}" for name, column in zip(names, columns, strict=True))
+        raise BadInput(told, model, "one value for each layer in all of them", "make them of one length")
+    return list(zip(*columns, strict=True))
+
+
+def after(size: Size, kernel: int, stride: int, padding: int, model: str) -> Size:
+    """Height and width that a convolution or pooling leaves of ``size``. Raises BadInput where it is nothing."""
+    height, width = ((n + 2 * padding - kernel) // stride + 1 for n in size)
+    if min(height, width) < 1:
+        told = f"{size[0]} × {size[1]} (frames × bins) before a layer of kernel {kernel}, stride {stride}"
+        raise BadInput(told, model, "at least a pixel after every layer", "take larger images, or fewer layers")
+    return height, width
+
+
+def convolved(x: Tensor, layer: nn.Conv2d) -> Tensor:
+    """``layer(x)``, the faster way where it has a bias."""
+    out: Tensor = layer(x) if layer.bias is None else convolve(x, layer)
+    return out
+
+
+def dense_layers(inputs: int, units: Sequence[int], dropout: float) -> nn.Sequential:
+    """Linear, ReLU and dropout, as often as there are ``units``."""
+    pairs = pairwise((inputs, *units))
+    return nn.Sequential(*(m for a, b in pairs for m in (nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout))))
+
+
+def start(module: nn.Module, settings: Mapping[str, Any], model: str) -> None:
+    """Set the weights of all layers below ``module`` as ``settings["init"]`` says; those of its head are not there.
+
+    "torch": as they are. "glorot": ``ser.models._keras``. "he": He et al. 2015, for ReLU: normal, of variance 2 / fan
+    in, and biases of zero; with a narrower start the signal fades in ten ReLU layers. Raises BadInput for others.
+    """
+    if settings["init"] not in _STARTS:
+        raise BadInput(repr(settings["init"]), f"{model}.init", ", ".join(_STARTS), "choose one of them")
+    if settings["init"] == "glorot":
+        glorot(module)
+    if settings["init"] == "he":
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
