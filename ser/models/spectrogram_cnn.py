@@ -52,8 +52,8 @@ class SpectrogramCNN(nn.Module):
 def build(width: int, settings: Mapping[str, Any]) -> SpectrogramCNN:
     """Settings: frames; filters, kernels, strides and padding of each layer; pool, pool_stride; dense, dropout, init.
 
-    The paper: 256 frames and bins; (120, 256, 384), (11, 5, 3), (4, 1, 1); 3, 2; (2048, 2048); dropout 0.5. With padding
-    (0, 0, 0) 62, 30, 26, 12, 10 and 4 of its 256 frames are left in turn; AlexNet has (0, 2, 1).
+    The paper: 256 frames and bins; (120, 256, 384), (11, 5, 3), (4, 1, 1); 3, 2; (2048, 2048); dropout 0.5. With
+    padding (0, 0, 0) 62, 30, 26, 12, 10 and 4 of its 256 frames are left in turn; AlexNet has (0, 2, 1).
     """
     return SpectrogramCNN(width, settings)
 
