@@ -1,4 +1,4 @@
-"""What the networks that look at whole spectrograms (paper 004) share: their image, their layers' sizes and start."""
+"""What the networks that look at whole spectrograms (paper 004) share: their layers' sizes and start."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -7,24 +7,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from ser.errors import BadInput
-from ser.models._images import images
 from ser.models._keras import glorot
 from ser.models._winograd import convolve
 
 Size = tuple[int, int]
 _STARTS = ("torch", "glorot", "he")
-
-
-def pictures(frames: Tensor, lengths: Tensor, height: int, model: str) -> Tensor:
-    """Frames one after another [batch · height, width] -> [batch, height, width]: an image of each utterance.
-
-    Raises BadInput for an utterance of another length.
-    """
-    if (lengths != height).any():
-        odd = ", ".join(str(n) for n in sorted(set(lengths.tolist())) if n != height)
-        remedy = f"choose a front-end that gives as many, or change {model}.frames"
-        raise BadInput(f"{odd} frames", f"an utterance for {model}", f"{height} frames", remedy)
-    return images(frames, lengths, height, model)
 
 
 def layers(settings: Mapping[str, Any], names: Sequence[str], model: str) -> list[tuple[int, ...]]:

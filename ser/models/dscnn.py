@@ -9,7 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ser.models._images import with_channel
-from ser.models._pictures import after, convolved, dense_layers, layers, pictures, start
+from ser.models._pictures import after, convolved, dense_layers, layers, start
+from ser.models._whole import whole
 
 GIVES = "utterance"
 
@@ -36,7 +37,7 @@ class DSCNN(nn.Module):
 
         Raises BadInput for an utterance of another length.
         """
-        x = with_channel(pictures(frames, lengths, self.frames, "dscnn"))
+        x = with_channel(whole(frames, lengths, self.frames, "dscnn"))
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             assert isinstance(convolution, nn.Conv2d)
             x = norm(convolved(x, convolution)).relu()

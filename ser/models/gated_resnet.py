@@ -12,7 +12,8 @@ from torch.nn.functional import glu
 
 from ser.errors import BadInput
 from ser.models._images import with_channel
-from ser.models._pictures import convolved, layers, pictures, start
+from ser.models._pictures import convolved, layers, start
+from ser.models._whole import whole
 
 GIVES = "utterance"
 
@@ -62,7 +63,7 @@ class GatedResNet(nn.Module):
 
         Raises BadInput for an utterance of another length.
         """
-        x = with_channel(pictures(frames, lengths, self.frames, "gated_resnet"))
+        x = with_channel(whole(frames, lengths, self.frames, "gated_resnet"))
         x = self.blocks(self.first(convolved(x, self.stem)).relu())
         out: Tensor = self.dropout(self.last(x).relu().mean((2, 3)))
         return out

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from ser.models._images import with_channel
-from ser.models._pictures import after, convolved, dense_layers, layers, pictures, start
+from ser.models._pictures import after, convolved, dense_layers, layers, start
+from ser.models._whole import whole
 
 GIVES = "utterance"
 
@@ -40,7 +41,7 @@ class SpectrogramCNN(nn.Module):
 
         Raises BadInput for an utterance of another length.
         """
-        x = with_channel(pictures(frames, lengths, self.frames, "spectrogram_cnn"))
+        x = with_channel(whole(frames, lengths, self.frames, "spectrogram_cnn"))
         for convolution in self.convolutions:
             assert isinstance(convolution, nn.Conv2d)
             # ReLU and maximum commute, and so fewer values need to be clipped.

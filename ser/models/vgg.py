@@ -15,7 +15,8 @@ from ser import weights
 from ser.errors import BadInput
 from ser.models import _torchvision
 from ser.models._images import with_channel
-from ser.models._pictures import after, convolved, dense_layers, layers, pictures, start
+from ser.models._pictures import after, convolved, dense_layers, layers, start
+from ser.models._whole import whole
 
 GIVES = "utterance"
 _FILE_FOR = ("all", "convolutions")
@@ -80,7 +81,7 @@ class VGG(nn.Module):
         top. Raises BadInput for an utterance of another length.
         """
         assert not self.waiting, f"start_from() has not given the weights {self.wanted}"
-        x = with_channel(pictures(frames, lengths, self.frames, "vgg").transpose(1, 2).flip(1))
+        x = with_channel(whole(frames, lengths, self.frames, "vgg").transpose(1, 2).flip(1))
         layer = 0
         for count in self.counts:
             for place in range(count):
