@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from ser import registry
 from ser.batches import Items
@@ -18,6 +19,7 @@ from ser.functionals import functionals
 from ser.study import Trial
 from ser.train import CorpusData, Outcome, Predictions
 
+_FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
 Matrix = npt.NDArray[np.float64]
 Heard = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its frames
 
@@ -48,6 +50,8 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     try:
         model.fit(_joined([heard[key] for key in learned]), labels, **about)
         told = {c: _scores(model, heard[c, "test"], tasks[c, "test"], bool(about)) for c in trial.targets}
+    except BadInput:
+        raise
     except (ValueError, np.linalg.LinAlgError) as error:
         raise BadInput(str(error), f"fit of {trial.block.name}", "features and settings that go together",
                        "change the system's settings") from None  # fmt: skip
@@ -145,7 +149,16 @@ def _of_classes(scores: Matrix, seen: npt.NDArray[np.int64], classes: int) -> np
 
 def _numbers(model: Any) -> int:
     """How many numbers a fitted model keeps to answer with: weights, support vectors, stored neighbours."""
-    steps = [step for _, step in getattr(model, "steps", [("", model)])]
-    kept = [value for step in steps for name, value in vars(step).items() if name.endswith("_") or name == "_fit_X"]
-    flat = [x for value in kept for x in (value if isinstance(value, list | tuple) else [value])]
-    return sum(int(x.size) for x in flat if isinstance(x, np.ndarray) and x.dtype.kind == "f")
+    found: dict[int, int] = {}
+    left = [model]
+    while left:
+        some = left.pop()
+        if isinstance(some, nn.Module):
+            found |= {id(p): p.numel() for p in some.parameters()}
+        elif isinstance(some, np.ndarray):
+            found[id(some)] = some.size if some.dtype.kind == "f" else 0
+        elif isinstance(some, list | tuple):
+            left += some
+        elif hasattr(some, "get_params"):  # an estimator; what it needed to be fitted is not asked again
+            left += [v for k, v in vars(some).items() if k == "_fit_X" or (not k.startswith("_") and k not in _FITTING)]
+    return sum(found.values())

@@ -4,7 +4,6 @@ A search may know its later trials only by the losses of earlier ones; ``resolve
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -18,7 +17,7 @@ from ser.labels import EMOTIONS
 from ser.manifest import Manifest, Utterance
 from ser.splits import Split, fold_count, heard, prove, split
 from ser.store import Recipe
-from ser.study import Corpus, Part, Study, Trial, canonical, identity, songs_of
+from ser.study import Corpus, Part, Study, Trial, canonical, identity
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class Plan:
     """All trials of a grid in order, and for each duplicate the trial whose training it shares."""
 
     study: Study
+    corpora: Mapping[str, Corpus]  # by name, as the study splits them where no protocol does
     sources: Mapping[str, Source]  # by ``Corpus.source``
     trials: tuple[Trial, ...]
     twins: Mapping[str, str]  # trial id -> id of the equal trial that is run
@@ -59,7 +59,7 @@ class Plan:
 
     def grown(self, losses: Mapping[str, float]) -> "Plan":
         """The same plan with all trials that the study's search knows of by these losses."""
-        manifests = {s.corpus.name: s.manifest for s in self.sources.values()}
+        manifests = {s.corpus.name: s.manifest for s in self.sources.values() if s.corpus.name in self.corpora}
         grown = resolve(self.study, manifests, self.seeds, self.duplicates, losses)
         return replace(grown, notes=tuple(dict.fromkeys((*self.notes, *grown.notes))))
 
@@ -74,8 +74,7 @@ class Plan:
         s = self.study
         shared: list[Any] = [s.mode, s.classes, s.merge, s.labels, s.front_end, s.normalise, s.augmentation, s.blocks]
         shared += [s.training, s.final, s.space, s.search, s.scheduler, s.balance, s.systems, s.protocols]
-        corpora = {source.corpus.name: source.corpus.in_fold(0) for source in self.sources.values()}
-        return identity([repr(x) for x in shared] + [repr(corpus) for corpus in corpora.values()])
+        return identity([repr(x) for x in shared] + [repr(corpus.in_fold(0)) for corpus in self.corpora.values()])
 
     @property
     def results(self) -> int:
@@ -121,22 +120,27 @@ def resolve(
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
     points = study.unfolded(points, folds, unmet)
-    for name in [name for name in corpora if any(songs_of(name) in point["corpora"] for point in points)]:
-        corpora[songs_of(name)], labelled[songs_of(name)] = corpora[name].songs(), labelled[name]
-        manifests = {**manifests, songs_of(name): manifests[name]}
     trials: dict[str, Trial] = {}
     for seed in range(seeds):
         statement = partial(study.trial, corpora=corpora, seed=seed)
         for trial in search.unfold(study, points, statement, seed, losses or {}):
-            trials.setdefault(trial.id, trial)
+            other = trials.setdefault(trial.id, trial)
+            if trial.about.name == "system" and other.about != trial.about:
+                remedy = "take one of the two out, or change a setting"
+                raise BadInput(f"{other.title} = {trial.title}", f"systems of {study.name}", "different ones", remedy)
     everything = tuple(trials.values())
     if duplicates == "repeat":
         everything = tuple(replace(t, stream=1) if _is_twin(t) else t for t in everything)
+    for name, songs in {name: c.songs().name for name, c in corpora.items()}.items():
+        if any(c.name == songs for t in everything for c in t.corpora):
+            manifests, labelled = {**manifests, songs: manifests[name]}, {**labelled, songs: labelled[name]}
     sources = _sources(study, everything, manifests, labelled, splits)
     notes = [note for s in sources.values() for note in _check_classes(study, s)]
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     notes += [f"{name}: no {system}: {why}" for name, found in unmet.items() for system, why in found.items()]
-    plan = Plan(study, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet)
+    plan = Plan(
+        study, corpora, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet
+    )
     check_axes(plan)
     return plan
 
@@ -233,10 +237,8 @@ class _Clean:
 def _spare(
     corpus: Corpus, front_end: Part, balance: Part, kinds: tuple[Part, ...], clean: _Clean
 ) -> tuple[Recipe, ...]:
-    """Copies of all but the largest class, so many of each utterance, by the augmentations in turn; for all folds."""
-    each = [u for u, _ in clean(corpus, front_end).items]
-    (largest, _), *_ = Counter(u.label for u in each).most_common(1)
-    some = [u for u in each if u.label != largest]
+    """So many copies of each utterance, by the augmentations in turn: which class a fold lacks, it will say itself."""
+    some = [u for u, _ in clean(corpus, front_end).items]
     by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
     for turn in range(int(balance["copies"])):
         for i, u in enumerate(some):

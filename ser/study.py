@@ -161,7 +161,7 @@ class Corpus:
     def songs(self) -> "Corpus":
         """The songs of the corpus, as a corpus of their own that only trains and validates."""
         split = self.split.changed(songs=True)
-        return replace(self, name=songs_of(self.name), letter=f"{self.letter}s", split=split)
+        return replace(self, name=f"{self.name}-song", letter=f"{self.letter}s", split=split)
 
     def in_fold(self, fold: int) -> "Corpus":
         """The corpus with another fold, where its split rule has folds."""
@@ -170,11 +170,6 @@ class Corpus:
     def heard_by(self, front_end: Part) -> Part:
         """A study's front-end with what this corpus has otherwise."""
         return front_end.changed(**dict(self.front_end))
-
-
-def songs_of(corpus: str) -> str:
-    """The name that a corpus's songs have as a corpus of their own."""
-    return f"{corpus}-song"
 
 
 @dataclass(frozen=True)
@@ -417,7 +412,7 @@ class Study:
         """Points as they are run: those of wanted systems whose needs are met, one for each fold where all are meant.
 
         ``folds``: corpus → protocol ("" where the study has none) → how many; ``unmet``: corpus → system → what it
-        lacks. A system that needs songs gets those of its corpus as a second corpus.
+        lacks.
         """
         systems, protocols = {s.name: s for s in self.systems}, dict(self.protocols)
         out: list[Point] = []
@@ -429,14 +424,11 @@ class Study:
                 continue
             if protocol and not self.is_wanted(protocol, protocols):
                 continue
-            whole = point
-            if system and "song" in system.needs:
-                whole = {**point, "corpora": (*point["corpora"], *map(songs_of, point["corpora"]))}
             if point.get("fold") != "all":
-                out.append(whole)
+                out.append(point)
                 continue
             number = min(folds[name][protocol] for name in point["corpora"])
-            out += [{**whole, "fold": k} for k in range(1, number + 1)]
+            out += [{**point, "fold": k} for k in range(1, number + 1)]
         return out
 
     def block(self, name: str) -> Part:
@@ -449,20 +441,25 @@ class Study:
         )
 
     def trial(self, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
-        """The statement of one point. Raises BadInput for a path that names nothing."""
+        """The statement of one point; a system that needs songs gets those of its corpus as another corpus.
+
+        Raises BadInput for a path that names nothing.
+        """
         paths = [path for path in point if path not in _PLACES]
         chosen, about = self, part("grid", varied=tuple(paths))
-        own = {key: point[key] for key in ("block", "pooling", "task") if key in point}
+        own, singing = {key: point[key] for key in ("block", "pooling", "task") if key in point}, False
         if "system" in point:
             chosen = self.of(point["system"])
             (system,) = (s for s in self.systems if s.name == point["system"])
             own = {"block": system.block.name, "pooling": system.pooling, "task": system.task}
+            singing = "song" in system.needs
             told = {key: point.get(key, "") for key in ("system", "protocol", "fold")}
             about = part("system", varied=tuple(paths), **told)
         for path, value in (*(self.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
             chosen = chosen.override(path, value)
         rule = dict(self.protocols).get(point.get("protocol", ""))
         split = [corpora[name].split_by(rule).in_fold(point.get("fold", 0)) for name in point["corpora"]]
+        split += [corpus.songs() for corpus in split if singing]
         return Trial(
             study=self.name,
             mode=self.mode,

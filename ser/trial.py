@@ -106,8 +106,9 @@ def job_of(
     mirrors: dict[str, tuple[Trial, ...]] = {}
     for twin, original in plan.twins.items():
         mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
-    corpora = {s.corpus.name: s.corpus.in_fold(0) for s in plan.sources.values()}.values()
-    tags = grid_tags(corpora, plan.seeds, plan.variant, plan.study.mode, len(plan.trials), _compared(plan)) | {
+    tags = grid_tags(
+        plan.corpora.values(), plan.seeds, plan.variant, plan.study.mode, len(plan.trials), _compared(plan)
+    ) | {
         "code_version": code,
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),
