@@ -1,4 +1,4 @@
-"""Fuzzy C-means: Bezdek 1981, the alternating updates of eq. 11.3 (memberships and centres)."""
+"""Fuzzy C-means: Bezdek 1981, memberships and centres in turn."""
 
 import numpy as np
 from scipy.spatial.distance import cdist
@@ -15,6 +15,10 @@ class FuzzyCMeans(Estimator):
     ``starts`` draws of utterances as first centres, and keeps the best. A descent ends when no membership moves by more
     than ``tolerance``, or after ``iterations``; ``converged_`` says which. ``objectives_`` has the sum before each step
     and at the end, ``centres_`` is [clusters, width].
+
+    ``sharpness_`` is Bezdek's partition coefficient, the mean over utterances of the sum of u²: 1 where each belongs to
+    one cluster, 1 / clusters where memberships say nothing. So they end with m = 2 and more than a few features, all
+    centres in one place (Winkler, Klawonn & Kruse 2011); a fuzzifier nearer one helps (Schwämmle & Jensen 2010).
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class FuzzyCMeans(Estimator):
             if objectives[-1] < best:
                 best = objectives[-1]
                 self.centres_, self.objectives_, self.converged_ = centres, objectives, converged
+        self.sharpness_ = float((self.transform(x) ** 2).sum(1).mean())
         return self
 
     def transform(self, x: Vectors) -> Vectors:

@@ -44,10 +44,13 @@ class Scaling(Estimator):
         self.kind = kind
 
     def fit(self, x: Vectors, y: object = None) -> "Scaling":
-        """Learn from x [utterances, width]. Raises BadInput where a number is not finite."""
+        """Learn from x [utterances, width]. Raises BadInput where a number is not finite, or where nothing varies."""
         _finite(x)
         self.mean_, spread = x.mean(0), x.std(0)
         varies = np.ptp(x, axis=0) > _ROUNDING * np.abs(x).max(0)
+        if not varies.any():
+            remedy = "look at its audio and the front-end"
+            raise BadInput(f"{x.shape[1]} constant features", "vectors of a training side", "some that vary", remedy)
         self.factor_ = np.divide(1, spread, out=np.zeros_like(spread), where=varies)
         return self
 

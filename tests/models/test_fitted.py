@@ -248,6 +248,14 @@ def test_too_much_selected_is_refused():
         Toy("svm", each=1).fitted(select=2)
 
 
+@pytest.mark.parametrize("name", VECTORS)
+def test_features_of_which_none_varies_are_refused(name):
+    toy = Toy(name)
+    toy.x[:] = 0.3
+    with pytest.raises(BadInput, match="8 constant features"):
+        toy.fitted()
+
+
 def test_what_varies_by_rounding_only_is_constant():
     x = np.random.default_rng(0).normal(size=(20, 3))
     x[:, 1] = 1e3 + 1e-11 * x[:, 1]

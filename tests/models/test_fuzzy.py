@@ -88,6 +88,14 @@ def test_the_best_of_its_starts_is_kept():
     assert many.objectives_[-1] <= min(alone) * (1 + 1e-6)
 
 
+def test_with_a_fuzzifier_of_two_many_features_say_nothing_and_that_is_seen():
+    x = np.random.default_rng(0).normal(size=(90, 40))
+    x[:, 0] += np.repeat([0, 5, 10], 30)
+    vague, sharp = (FuzzyCMeans(3, m, **LOOP).fit(x).sharpness_ for m in (2.0, 1.05))
+    assert vague == pytest.approx(1 / 3, abs=0.05)
+    assert 0.8 < sharp <= 1
+
+
 def test_equal_utterances_share_all_they_have():
     x = np.repeat([[1.0, 2.0]], 6, axis=0)
     u = FuzzyCMeans(3, 2.0, **LOOP).fit(x).transform(np.array([[1.0, 2.0], [4.0, 4.0]]))

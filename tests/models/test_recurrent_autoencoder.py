@@ -17,6 +17,15 @@ def network(layers=2, dropout=0.0, seed=0):
     return Autoencoder(WIDTH, 4, layers, dropout)
 
 
+def stacked(layers):
+    """torch's GRU of as many layers, with the same weights."""
+    whole = nn.GRU(WIDTH, 4, len(layers))
+    for number, layer in enumerate(layers):
+        for name, value in layer.named_parameters():
+            getattr(whole, name.replace("l0", f"l{number}")).data.copy_(value)
+    return whole
+
+
 def utterances(lengths, seed=0):
     make = torch.Generator().manual_seed(seed)
     return [torch.randn(n, WIDTH, generator=make) for n in lengths]
@@ -37,11 +46,11 @@ def test_the_loss_is_step_by_step_what_the_paper_says(layers):
     net, some = network(layers), utterances([7, 2, 5])
     squares = []
     for u in some:
-        _, states = net.encoder(u[:, None])
+        _, states = stacked(net.encoder)(u[:, None])
         states = torch.tanh(net.middle(torch.cat(list(states[:, 0])))).view(layers, 1, 4)
-        shown = torch.zeros(1, 1, WIDTH)
-        for frame in reversed(u):
-            out, states = net.decoder(shown, states)
+        decoder, shown = stacked(net.decoder), torch.zeros(1, 1, WIDTH)
+        for frame in u.flip(0):
+            out, states = decoder(shown, states)
             squares += [(net.out(out[0, 0]) - frame) ** 2]
             shown = frame[None, None]
     torch.testing.assert_close(net(some), torch.stack(squares).mean().sqrt())
