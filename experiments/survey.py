@@ -9,7 +9,7 @@ are shared, and `si`, one speaker (IEMOCAP: session) left out. What neither surv
 that are smaller than their papers' say so.
 """
 
-from ser.study import Corpus, Part, Point, Study, System, Training, part
+from ser.study import Corpus, Part, Point, Study, System, Training, Value, part
 
 SD = part("stratified", folds=5, fold=1, seed=0, songs=False)
 SI_SPEAKERS = part("leave_one_out", by="speaker", fold=1, songs=False)
@@ -71,7 +71,7 @@ def spectrogram(size: int, silence_db: float = 0.0, **other: int | float | str) 
 
 def svm(statistics: tuple[str, ...], kernel: str = "rbf", select: int = 0, clusters: int = 0, c: float = 1.0) -> Part:
     """A support vector machine; its kernel's width is 1 / (features · variance)."""
-    machine = {"kernel": kernel, "c": c, "gamma": 0.0, "degree": 2, "coef0": 1.0, "balanced": False}
+    machine: dict[str, Value] = {"kernel": kernel, "c": c, "gamma": 0.0, "degree": 2, "coef0": 1.0, "balanced": False}
     return part("svm", **steps(statistics, select, clusters), **machine)
 
 
@@ -87,16 +87,27 @@ def knn(statistics: tuple[str, ...], clusters: int = 0, neighbours: int = 5) -> 
 
 def perceptron(statistics: tuple[str, ...], clusters: int = 0) -> Part:
     """A hidden layer, fitted to all that it is given."""
-    loop = {"learning_rate": 1e-3, "batch_size": 32, "epochs": 200, "tolerance": 1e-4, "patience": 10, "held_out": 0.0}
+    loop: dict[str, Value] = {
+        "learning_rate": 1e-3,
+        "batch_size": 32,
+        "epochs": 200,
+        "tolerance": 1e-4,
+        "patience": 10,
+        "held_out": 0.0,
+    }
     return part("perceptron", **steps(statistics, clusters=clusters), hidden=(100,), alpha=1e-2, **loop)
 
 
-def steps(
-    statistics: tuple[str, ...], select: int = 0, clusters: int = 0
-) -> dict[str, int | float | str | tuple[str, ...]]:
+def steps(statistics: tuple[str, ...], select: int = 0, clusters: int = 0) -> dict[str, Value]:
     """What becomes of features before a classifier."""
-    fuzzy = {"fuzzifier": 2.0, "cluster_starts": 3, "cluster_iterations": 300, "cluster_tolerance": 1e-4}
-    named = {"statistics": statistics, "scaling": "standard", "select": select, "clusters": clusters}
+    # With the usual fuzzifier of 2 all memberships of so many features are one c-th, and say nothing.
+    fuzzy: dict[str, Value] = {
+        "fuzzifier": 1.1,
+        "cluster_starts": 3,
+        "cluster_iterations": 300,
+        "cluster_tolerance": 1e-4,
+    }
+    named: dict[str, Value] = {"statistics": statistics, "scaling": "standard", "select": select, "clusters": clusters}
     return named | (fuzzy if clusters else {})
 
 
@@ -176,9 +187,9 @@ RHYTHM = part(
     bins=16,
 )
 MEL_128 = log_mel(128, 3.0, 1024, 369)  # 128 frames
-VGG_11 = {"layers": (1, 1, 2, 2, 2), "filters": (64, 128, 256, 512, 512), "norm": True, "grid": 0}
+VGG_11: dict[str, Value] = {"layers": (1, 1, 2, 2, 2), "filters": (64, 128, 256, 512, 512), "norm": True, "grid": 0}
 CHATZIAGAPI = part(
-    "vgg", frames=128, **VGG_11, dense=(512,), dropout=0.5, init="he", weights="random", weights_for="all"
+    "vgg", frames=128, **VGG_11, dense=(512,), dropout=0.5, init="he", weights="none", weights_for="all"
 )  # small: the paper has 19 layers
 
 
@@ -395,7 +406,7 @@ SURVEYED = (
             dropout=0.25,
             init="glorot",
         ),
-        spectrogram(128, silence_db=40.0),
+        spectrogram(128, silence_db=30.0),
     ),
     System(
         "autoencoder",
@@ -439,7 +450,7 @@ SURVEYED = (
             "end_to_end",
             frames=150,
             filters=40,
-            kernels=(80, 500),
+            kernels=(80, 4000),
             pool=2,
             across=10,
             step=640,

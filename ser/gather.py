@@ -79,14 +79,17 @@ def plan_of(request: Request, bar: Bar) -> Plan:
 
 def _with_weights(study: Study, path: Path | None) -> Study:
     """The study whose blocks start from the weights in ``path``: by fingerprint, as a path changes no number."""
-    takers = [block.name for block in study.blocks if "weights" in block.values()]
-    for name in takers:
+    blocks = {block.name: block for block in study.blocks} | {f"{s.name}.block": s.block for s in study.systems}
+    takers = {
+        name: block["weights"] for name, block in blocks.items() if block.values().get("weights", "none") != "none"
+    }
+    for name, stated in takers.items():
         if path is not None:
             study = study.override(f"{name}.weights", weights.fingerprint(path))
-        elif study.block(name)["weights"] != "random":
-            raise BadInput(study.block(name)["weights"], f"--set {name}.weights", "random", "name the file: --weights")
+        elif stated != "random":
+            raise BadInput(stated, f"--set {name}.weights", "random", "name the file: --weights")
     if path is not None and not takers:
-        named = ", ".join(block.name for block in study.blocks)
+        named = ", ".join(blocks)
         raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {named}")
     return study
 

@@ -311,12 +311,13 @@ class Tracker:
             log.finish(0, {}, Path(self.client.download_artifacts(run_id, "", copy)), only=_OF_BOTH)
 
     def mean_epochs(self, variant: str) -> dict[str, float]:
-        """Temporal block -> mean number of epochs of the finished runs of one grid."""
+        """System or block -> mean number of epochs of the finished runs of one grid."""
         seen: dict[str, list[float]] = {}
         for run in self.pages(f"{_FINISHED} and tags.variant = '{variant}'"):
             if "epochs" in run.data.metrics:
-                seen.setdefault(run.data.params["block"], []).append(run.data.metrics["epochs"])
-        return {block: sum(n) / len(n) for block, n in seen.items()}
+                kind = run.data.params.get("about.system") or run.data.params["block"]
+                seen.setdefault(kind, []).append(run.data.metrics["epochs"])
+        return {kind: sum(n) / len(n) for kind, n in seen.items()}
 
     def check_unchanged(self, sources: Iterable[Source]) -> None:
         """Raises BadInput if trials finished on another state of a corpus, equally read, and none on this one."""

@@ -23,6 +23,7 @@ from ser.errors import BadInput
 from ser.network import Network
 from ser.objective import Objective
 from ser.study import Training, Trial
+from ser.weights import STARTS
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -194,7 +195,7 @@ def _begin(
     sides = _sides(trial, data)
     torch.manual_seed(_integer([*seed, 0]))
     network = _network(trial, data)
-    if trial.block.values().get("weights", "random") != "random":
+    if trial.block.values().get("weights", "none") not in STARTS:
         network.block.start_from(Path(weights))
     network = network.to(device)
     optimiser = _optimiser(settings, network)

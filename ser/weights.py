@@ -17,6 +17,8 @@ from ser import tf_checkpoint
 from ser.errors import BadInput
 
 Shapes = Mapping[str, tuple[int, ...]]
+# What a network states of its weights where no file gives them: that one may, or that none is to.
+STARTS = ("random", "none")
 
 # Our layer, its place in the sequences of torch's ports, and its name in TensorFlow.
 _LAYERS = (
@@ -64,7 +66,7 @@ def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, Tensor]:
     ``shapes`` are those wanted. Raises BadInput for what is none of the four forms or holds code, and where a weight is
     missing, unknown, of another shape or not finite.
     """
-    found = _read(path)
+    found = read(path)
     names = _names(found)
     extra = [name for name in found if name not in names.values() and name.rpartition(".")[2] not in _AFTER]
     missing = [name for name in names.values() if name not in found]
@@ -83,7 +85,7 @@ def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, Tensor]:
     return weights
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read(path: Path) -> dict[str, Tensor]:
     """What the file holds, by its own names."""
     parts = tf_checkpoint.files(path)
     if len(parts) == 2 or tf_checkpoint.is_table(path):

@@ -1,6 +1,4 @@
 """What the fitted models share: scikit-learn's interface, and scores [utterances, classes] whatever their number."""
-# mypy: disallow-subclassing-any=False
-# Only here: scikit-learn has no types, and so its base class is unknown to mypy.
 
 from typing import Any
 

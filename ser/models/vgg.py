@@ -50,7 +50,7 @@ class VGG(nn.Module):
         self.dense = dense_layers(inputs, settings["dense"], settings["dropout"])
         self.outputs: int = (inputs, *settings["dense"])[-1]
         self.wanted: str = settings["weights"]
-        self.waiting = self.wanted != "random"
+        self.waiting = self.wanted not in weights.STARTS
         self.file_for: str = settings["weights_for"]
         if self.file_for not in _FILE_FOR:
             raise BadInput(repr(self.file_for), "vgg.weights_for", ", ".join(_FILE_FOR), "choose one of them")
@@ -115,7 +115,8 @@ def build(width: int, settings: Mapping[str, Any]) -> VGG:
     VGG: filters (64, 128, 256, 512, 512); layers (1, 1, 2, 2, 2) are VGG-11, (2, 2, 2, 2, 2) 13, (2, 2, 3, 3, 3) 16 and
     (2, 2, 4, 4, 4) 19; dense (4096, 4096). ``norm``: batch normalisation before each ReLU. ``grid``: what is left of an
     image is averaged to so many rows and columns, as torchvision does to 7 of any image; 0: not. ``weights``: "random",
-    or a fingerprint for ``start_from``; ``weights_for``: whether the file gives "all" layers or the "convolutions".
+    "none" where no file is to be asked for, or a fingerprint for ``start_from``; ``weights_for``: whether the file gives
+    "all" layers or the "convolutions".
     """
     return VGG(width, settings)
 
