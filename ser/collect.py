@@ -126,8 +126,8 @@ def report(
 ) -> Report:
     """Write the report of one variant of ``study`` (see ``survey``) into ``folder``, by its file of ser/reports.
 
-    That of another mode than the study's first goes beside it, into a folder that bears the mode's name as well. Curves and files
-    come from ``tracker``, whatever ``options`` say. Raises BadInput.
+    That of another mode than the study's first goes beside it, into a folder that bears the mode's name as well. Curves
+    and files come from ``tracker``, whatever ``options`` say. Raises BadInput.
     """
     finished, expected = collect(tracker, study, variant)
     told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))

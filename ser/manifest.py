@@ -71,7 +71,7 @@ class Manifest:
 
     @property
     def fingerprint(self) -> str:
-        """16 hex digits over everything of the corpus that can change a number: audio bytes, labels, speakers, splits, texts.
+        """16 hex digits over everything of the corpus that can change a number: audio, labels, speakers, splits, texts.
 
         Paths are left out, so that the same corpus elsewhere is the same corpus.
         """

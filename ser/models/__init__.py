@@ -14,8 +14,8 @@ bfloat16.
 - "classes": a model that ``ser.fit`` fits, as scikit-learn has them: ``build(settings, seed, device)`` gives an
   estimator with ``fit(x, y)``, ``classes_``, and ``decision_function(x)`` or ``predict_proba(x)`` [utterances,
   classes]. ``TAKES`` "vectors": x is [utterances, width], functionals (the setting ``statistics``) of the frames;
-  "frames": a list of [frames, width]. With ``TASKS`` the methods also take ``tasks``, a number of each utterance for its
-  corpus and sex.
+  "frames": a list of [frames, width]. With ``TASKS`` the methods also take ``tasks``, a number of each utterance for
+  its corpus and sex.
 
 ``example() -> (width, settings, frames)`` is the smallest model that tests can hold to all this, and how many frames
 its utterances have.

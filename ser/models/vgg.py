@@ -115,8 +115,8 @@ def build(width: int, settings: Mapping[str, Any]) -> VGG:
     VGG: filters (64, 128, 256, 512, 512); layers (1, 1, 2, 2, 2) are VGG-11, (2, 2, 2, 2, 2) 13, (2, 2, 3, 3, 3) 16 and
     (2, 2, 4, 4, 4) 19; dense (4096, 4096). ``norm``: batch normalisation before each ReLU. ``grid``: what is left of an
     image is averaged to so many rows and columns, as torchvision does to 7 of any image; 0: not. ``weights``: "random",
-    "none" where no file is to be asked for, or a fingerprint for ``start_from``; ``weights_for``: whether the file gives
-    "all" layers or the "convolutions".
+    "none" where no file is to be asked for, or a fingerprint for ``start_from``; ``weights_for``: whether the file
+    gives "all" layers or the "convolutions".
     """
     return VGG(width, settings)
 
