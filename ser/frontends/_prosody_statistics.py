@@ -1,0 +1,102 @@
+"""Prosody of a whole utterance in numbers: Wu, Falk, Chan, Speech Communication 53, 2011, section 3.4 and Table 2.
+
+Statistics of F0, of intensity and of their changes, jitter and shimmer, sign changes, Teager energy, speaking rate.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ser import functionals
+from ser.frontends import _pitch, _short_time
+
+Vector = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float32]
+
+_CONTOURS, _OTHERS = 4, 10
+
+
+class _Contours(NamedTuple):
+    """Of each frame."""
+
+    hz: Vector  # 0 where unvoiced
+    intensity: Vector  # dB
+    crossings: Vector
+    teager: Vector  # dB
+    active: npt.NDArray[np.bool_]
+
+
+def size(settings: Mapping[str, Any]) -> int:
+    """Length of what ``statistics`` gives. Raises BadInput for a functional that is none."""
+    return functionals.size(_CONTOURS, settings["contour_statistics"]) + _OTHERS
+
+
+def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
+    """float64 [size]: ``contour_statistics`` of F0 in Hz, its changes, intensity in dB, its changes; and ten more.
+
+    These are jitter and shimmer (mean change of F0, and of amplitude, between neighbouring voiced frames, as a share of
+    its mean), mean and deviation of the share of sign changes, and of Teager's energy in dB; voiced runs per second,
+    mean and deviation of their length in seconds, and the voiced share. F0 is of voiced frames; all else of active
+    ones, within ``active_db`` of the loudest; a change is between two such neighbours. Where there are none, as in
+    silence, the statistics are those of a single 0.
+    """
+    contours = _contours(wave, settings)
+    voiced = contours.hz > 0
+    rows = [
+        contours.hz[voiced],
+        _changes(contours.hz, voiced),
+        contours.intensity[contours.active],
+        _changes(contours.intensity, contours.active),
+    ]
+    names = settings["contour_statistics"]
+    of_each = [functionals.functionals(_column(row), names) for row in rows]
+    amplitude = 10 ** (contours.intensity / 20)
+    spread = [_column(row[contours.active]) for row in (contours.crossings, contours.teager)]
+    more = [functionals.functionals(row, ("mean", "std")) for row in spread]
+    restless = [_unsteadiness(row, voiced) for row in (contours.hz, amplitude)]
+    step_s = int(settings["step"]) / int(settings["rate_hz"])
+    return np.concatenate([*of_each, restless, *more, _rate(voiced, contours.active, step_s)])
+
+
+def _contours(wave: Matrix, settings: Mapping[str, Any]) -> _Contours:
+    rate_hz, window, hop = (int(settings[name]) for name in ("rate_hz", "frame", "step"))
+    floor = float(settings["floor"])
+    rows = _short_time.cut(wave, window, hop)
+    limits = float(settings["low_f0_hz"]), float(settings["high_f0_hz"])
+    places = _short_time.centres(len(wave), window, hop)
+    track = _pitch.track(wave, rate_hz, places, *limits, float(settings["voicing"]))
+    intensity = _short_time.decibels(_short_time.power(rows), floor)
+    teager = (np.square(rows[:, 1:-1]) - rows[:, :-2] * rows[:, 2:]).mean(axis=1)
+    return _Contours(
+        track.hz,
+        intensity.astype(np.float64),
+        _short_time.crossings(rows).astype(np.float64),
+        _short_time.decibels(np.maximum(teager, 0), floor).astype(np.float64),
+        intensity >= intensity.max() - float(settings["active_db"]),
+    )
+
+
+def _column(values: Vector) -> Matrix:
+    """[values, 1]; a single 0 where there are none."""
+    return (values if len(values) else np.zeros(1)).astype(np.float32)[:, None]
+
+
+def _changes(contour: Vector, which: npt.NDArray[np.bool_]) -> Vector:
+    """From frame to frame, where both are of those asked for."""
+    return np.diff(contour)[which[1:] & which[:-1]]
+
+
+def _unsteadiness(contour: Vector, which: npt.NDArray[np.bool_]) -> float:
+    changes = _changes(contour, which)
+    return float(np.abs(changes).mean() / contour[which].mean()) if len(changes) else 0.0
+
+
+def _rate(voiced: npt.NDArray[np.bool_], active: npt.NDArray[np.bool_], step_s: float) -> Vector:
+    """Voiced runs per second, mean and deviation of their seconds, and the share of active frames that are voiced."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], voiced, [False]])))
+    lengths_s = (edges[1::2] - edges[::2]) * step_s if len(edges) else np.zeros(1)
+    runs = len(edges) / 2 / (len(voiced) * step_s)
+    share = (voiced & active).sum() / active.sum()
+    return np.array([runs, lengths_s.mean(), lengths_s.std(), share])
