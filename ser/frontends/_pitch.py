@@ -80,7 +80,7 @@ def _window_of(rate_hz: int, low_hz: float, high_hz: float) -> int:
 def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tuple[_Peaks, Vector]:
     """The peaks of each frame, and its greatest magnitude."""
     window = windows.shape[1]
-    centred = windows - windows.mean(axis=1, keepdims=True)
+    centred = _centred(windows)
     longest, shortest = int(np.ceil(_FINER * rate_hz / low_hz)) + 1, int(_FINER * rate_hz / high_hz) - 1
     taper, own = _taper(window, longest + 1)
     r = _autocorrelation(centred * taper, longest + 1)
@@ -101,6 +101,13 @@ def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tupl
     height = np.where(height > 1, 1 / np.maximum(height, 1), height)  # the paper's, for short periods
     strength = np.where(taken, height + _OCTAVE_COST * np.log2(hz / low_hz), 0)
     return _Peaks(hz, height, strength), np.abs(centred).max(axis=1).astype(np.float64)
+
+
+def _centred(windows: Matrix) -> Matrix:
+    """Less the mean of each; an offset alone is silence, of which rounding would make a perfect voice."""
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    sounding = np.ptp(windows, axis=1) > 1e-6 * np.abs(windows).max(axis=1)
+    return np.where(sounding[:, None], centred, np.float32(0))
 
 
 def _autocorrelation(frames: Matrix, lags: int) -> Matrix:

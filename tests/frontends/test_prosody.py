@@ -82,10 +82,11 @@ def test_noise_and_silence_are_unvoiced():
     hissing = track(noise())
     assert (hissing.hz > 0).mean() < 0.02
     assert np.median(hissing.noise_ratio_db()) < 0
-    silent = track(np.zeros(8000, np.float32))
-    assert not silent.hz.any()
-    assert not silent.harmonicity.any()
-    np.testing.assert_allclose(silent.noise_ratio_db(), -30, atol=0.01)
+    for offset in (0, 0.3):
+        silent = track(np.full(8000, offset, np.float32))
+        assert not silent.hz.any()
+        assert not silent.harmonicity.any()
+        np.testing.assert_allclose(silent.noise_ratio_db(), -30, atol=0.01)
 
 
 def test_pauses_in_a_voice_are_unvoiced_though_it_still_sounds_far_below():
