@@ -80,18 +80,21 @@ def plan_of(request: Request, bar: Bar) -> Plan:
 def _with_weights(study: Study, path: Path | None) -> Study:
     """The study whose blocks start from the weights in ``path``: by fingerprint, as a path changes no number."""
     blocks = {block.name: block for block in study.blocks} | {f"{s.name}.block": s.block for s in study.systems}
-    takers = {
-        name: block["weights"] for name, block in blocks.items() if block.values().get("weights", "none") != "none"
-    }
-    for name, stated in takers.items():
+    takers = {name: block["weights"] for name, block in blocks.items() if _takes_weights(block)}
+    for name, kind in takers.items():
         if path is not None:
             study = study.override(f"{name}.weights", weights.fingerprint(path))
-        elif stated != "random":
-            raise BadInput(stated, f"--set {name}.weights", "random", "name the file: --weights")
+        elif kind != "random":
+            raise BadInput(kind, f"--set {name}.weights", "random", "name the file: --weights")
     if path is not None and not takers:
         named = ", ".join(blocks)
         raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {named}")
     return study
+
+
+def _takes_weights(block: Part) -> bool:
+    a_network = registry.find("models", block.name).GIVES != "classes"
+    return a_network and block.values().get("weights", "none") != "none"
 
 
 def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[str, str, Path]]:

@@ -19,6 +19,12 @@ OVERRIDES = (  # each reads settings that the papers' own do not reach
     ("mfcc", {"mean": False, "peak": False}),
     ("vggish_mel", {"segmentation": "overlap_repo"}),
     ("vggish_mel", {"segmentation": "overlap_textbook"}),
+    ("fourier", {"spacing": "pitch", "low_hz": 75.0, "high_hz": 500.0, "voicing": 0.45, "window": 640}),
+    ("is09", {"smoothing": 1}),
+    ("modulation", {"log": True, "unit": False}),
+    ("spectrogram", {"patch": 50, "step": 25, "rows": 0}),
+    ("spectrogram", {"silence_db": 30.0}),
+    ("spectrogram", {"seconds": 0.5, "crop": "centre", "rows": 0, "scale": "none"}),
 )
 CASES = [(name, {}) for name in names("frontends")] + list(OVERRIDES)
 each = pytest.mark.parametrize(("name", "overrides"), CASES, ids=lambda x: x if isinstance(x, str) else "-".join(x))
@@ -90,7 +96,7 @@ def helpers(module):
     """All modules of front-ends that a module's code calls, itself left out."""
     found = set()
     for value in vars(module).values():
-        if isinstance(value, ModuleType) and value.__name__.startswith("ser.frontends._"):
+        if isinstance(value, ModuleType) and value.__name__.startswith(("ser.frontends._", "ser.functionals")):
             found |= {value} | helpers(value)
     return found
 
