@@ -93,8 +93,8 @@ def _with_weights(study: Study, path: Path | None) -> Study:
 
 
 def _takes_weights(block: Part) -> bool:
-    a_network = registry.find("models", block.name).GIVES != "classes"
-    return a_network and block.values().get("weights", "none") != "none"
+    is_network: bool = registry.find("models", block.name).GIVES != "classes"
+    return is_network and block.values().get("weights", "none") != "none"
 
 
 def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[str, str, Path]]:
