@@ -122,7 +122,7 @@ def test_what_is_there_of_an_unfinished_system_is_shown_and_counted():
 
 def test_seeds_are_averaged():
     runs = whole("badshah", GOOD, GOOD) + whole("badshah", GOOD, BAD, seed=1)
-    content = made(runs, replace(ALONE, seeds=(0, 1)))
+    content = made([*runs[:2], runs[3], runs[2]], replace(ALONE, seeds=(0, 1)))
     row = rows(content, "systems")["emodb", "badshah"]
     assert row.cells[0].value == 3 / 4
     assert (row.n, row.of) == (4, 8)
@@ -136,6 +136,7 @@ def test_a_seed_that_lacks_a_fold_is_left_out_and_said():
     assert row.cells[0].value == 1
     assert (row.n, row.of) == (2, 8)
     assert any("badshah on emodb (SD): seeds that lack folds" in note for note in content.notes)
+    assert rows(content, "best")["emodb", "SD"].n == 0
 
 
 def test_parameters_and_seconds_are_those_that_runs_told():
@@ -275,11 +276,12 @@ def test_or_given_to_the_first():
 
 def test_a_case_counts_once_all_its_systems_are_complete():
     runs = [run for run in crossed_runs() if run.title != "emodb time_knn sd 2 0"]
-    found = rows(made(runs, crossed()), "proportions")
+    found = rows(made(runs, crossed(), Options(replicates=50)), "proportions")
     assert np.isnan(found["system", "any"].cells[0].value)
     assert (found["system", "any"].n, found["system", "any"].of) == (0, 1)
     assert (found["family", "mfcc"].n, found["family", "mfcc"].of) == (1, 2)
-    assert found["family", "mfcc"].cells[0].value == 1
+    cell = found["family", "mfcc"].cells[0]
+    assert (cell.value, cell.low, cell.high) == (1, 1 / 2, 1)
 
 
 def test_what_cannot_be_run_does_not_hold_a_case_up():
@@ -362,6 +364,7 @@ def test_runs_of_no_system_or_corpus_are_left_out():
     far = fold("badshah", 2, BAD, corpus="tess")
     content = made([stray, untested, far, fold("badshah", 1, GOOD)])
     assert rows(content, "systems")["emodb", "badshah"].n == 1
+    assert list(rows(content, "runs")) == [("emodb", "badshah")]
     assert "Not of any system and protocol, and left out: stray." in content.notes
 
 
@@ -406,10 +409,12 @@ def test_an_augmentations_number_is_a_gain():
 
 @pytest.mark.parametrize("change", [{"demo": True}, {"papers_own": False}])
 def test_or_are_not_shown(change):
-    content = made(whole("zhao_2d", GOOD, GOOD), replace(EXPECTED, **change))
+    runs = whole("zhao_2d", GOOD, GOOD)
+    content = made(runs, replace(EXPECTED, systems=("zhao_2d", "chatziagapi_gan"), **change))
     assert rows(content, "systems")["emodb", "zhao_2d"].cells[6:] == ("–", "–")
     assert rows(content, "systems")["iemocap", "zhao_2d"].cells[6:] == (None, None)
     assert "table1" not in {t.key for t in content.tables}
+    assert not any(row.paper for t in content.tables for row in t.rows)
     assert content.inconsistencies == ()
     assert "95.33" not in report.page(content)
     assert "a number of the survey, which is not shown" in content.legend
@@ -465,7 +470,7 @@ def everything():
         run for corpus in ("emodb", "iemocap") for name in names for p in FOLDS
         for run in whole(name, GOOD, "aa sa" if p == "si" else GOOD, protocol=p, corpus=corpus)
     ]  # fmt: skip
-    return runs[:-1], replace(EXPECTED, systems=(*names, "yoon"), unmet={"emodb": {"yoon": "no text: none"}})
+    return runs[:-1], replace(EXPECTED, systems=(*names, "yoon", "zhang"), unmet={"emodb": {"yoon": "no text: none"}})
 
 
 @pytest.mark.parametrize("demo", [False, True])
