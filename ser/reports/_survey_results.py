@@ -5,7 +5,7 @@ One resample of utterances serves all results on the same ones, so that systems 
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
@@ -25,6 +25,7 @@ from ser.reports._networks_answers import Answers, alike
 METRICS = ("wa", "ua")
 PROTOCOLS = {"sd": "SD", "si": "SI"}  # speaker dependent, speaker independent
 Key = tuple[str, str, str]  # corpus, protocol, system
+_LISTED = 6  # results that a note names
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +183,7 @@ def _answers(run: Finished, corpus: str, classes: tuple[str, ...]) -> Answers | 
 
 def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Bench:
     """All results, those of one corpus's systems in the order of ``ser.published.survey``."""
-    kept, notes = _kept(folds, expected)
+    kept, left = _kept(folds, expected)
     names = dict.fromkeys([*expected.systems, *(system for _, _, system in kept)])
     systems = sorted(names, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
     sizes = {(c, p): n for c, of in expected.folds.items() for p, n in of.items() if n}
@@ -197,8 +198,14 @@ def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Benc
         point, draws = scored[key]
         results[key] = Result(key, used[0].classes, used, sizes[key[:2]] * seeds, answers, point, draws)
         if len(used) < len(kept[key]):
-            notes.append(f"Left out of {_named(key)}: seeds that lack folds which others have.")
-    return Bench(expected, tuple(systems), results, sizes, tuple(notes))
+            left.setdefault("seeds that lack folds which others have", []).append(_named(key))
+    return Bench(expected, tuple(systems), results, sizes, tuple(_said(left)))
+
+
+def _said(left: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for reason, named in left.items():
+        more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
+        yield f"Left out: {reason}, of {'; '.join(named[:_LISTED])}{more}."
 
 
 def _named(key: Key) -> str:
@@ -206,24 +213,24 @@ def _named(key: Key) -> str:
     return f"{system} on {corpus} ({PROTOCOLS[protocol]})"
 
 
-def _kept(folds: Iterable[Fold], expected: Expected) -> tuple[dict[Key, list[Fold]], list[str]]:
-    """The folds that count, oldest first, each utterance once per seed; and what was left out."""
+def _kept(folds: Iterable[Fold], expected: Expected) -> tuple[dict[Key, list[Fold]], dict[str, list[str]]]:
+    """The folds that count, oldest first, each utterance once per seed; and why which others do not."""
     kept: dict[Key, list[Fold]] = {}
     there: dict[tuple[Key, str], set[str]] = {}
-    notes = []
+    left: dict[str, list[str]] = {}
     for fold in folds:
         if fold.answers is None or fold.key[0] not in expected.tested:
             continue
         before = kept.setdefault(fold.key, [])
         seen = there.setdefault((fold.key, fold.seed), set())
         if before and before[0].classes != fold.classes:
-            notes.append(f"Left out of {_named(fold.key)}: fold {fold.number}, of other classes than the first.")
+            left.setdefault("folds of other classes than the first", []).append(_named(fold.key))
         elif not seen.isdisjoint(fold.answers.uids):
-            notes.append(f"Left out of {_named(fold.key)}: fold {fold.number}, on utterances that were tested before.")
+            left.setdefault("folds on utterances that were tested before", []).append(_named(fold.key))
         else:
             before.append(fold)
             seen.update(fold.answers.uids)
-    return kept, notes
+    return kept, left
 
 
 def _alike(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], tuple[Answers, ...]]:

@@ -11,7 +11,7 @@ from ser.reports._survey_results import METRICS, PROTOCOLS, Bench, Result
 
 _HOLE = Cell(float("nan"))
 _LONGEST = 24  # letters of a reason that fit a cell
-TYPESET = 40  # rows that fit a page
+TYPESET = 30  # rows that fit a page
 _AUGMENTED = "chatziagapi_"
 Shown = Cell | str | None
 

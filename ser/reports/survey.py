@@ -32,7 +32,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         else:
             strays.append(run.title)
     bench = bench_of(folds, expected, options.replicates)
-    said = [f"Not of any system and protocol, and left out: {', '.join(strays)}."] if strays else []
+    said = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
     hidden = "" if expected.beside else " In the survey's columns it is a number of the survey, which is not shown."
     return Content(
         study=expected.study,

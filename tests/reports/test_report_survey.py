@@ -135,7 +135,7 @@ def test_a_seed_that_lacks_a_fold_is_left_out_and_said():
     row = rows(content, "systems")["emodb", "badshah"]
     assert row.cells[0].value == 1
     assert (row.n, row.of) == (2, 8)
-    assert any("badshah on emodb (SD): seeds that lack folds" in note for note in content.notes)
+    assert "Left out: seeds that lack folds which others have, of badshah on emodb (SD)." in content.notes
     assert rows(content, "best")["emodb", "SD"].n == 0
 
 
@@ -347,15 +347,21 @@ def test_systems_stand_in_the_surveys_order_and_others_behind():
 @pytest.mark.parametrize(
     ("second", "said"),
     [
-        (fold("badshah", 1, BAD), "fold 1, on utterances that were tested before"),
-        (fold("badshah", 2, BAD, classes=("sad", "angry")), "fold 2, of other classes than the first"),
+        (fold("badshah", 1, BAD), "folds on utterances that were tested before"),
+        (fold("badshah", 2, BAD, classes=("sad", "angry")), "folds of other classes than the first"),
     ],
 )
 def test_folds_that_do_not_fit_are_left_out_and_said(second, said):
     content = made([fold("badshah", 1, GOOD), second])
     row = rows(content, "systems")["emodb", "badshah"]
     assert (row.cells[0].value, row.n) == (1, 1)
-    assert f"Left out of badshah on emodb (SD): {said}." in content.notes
+    assert f"Left out: {said}, of badshah on emodb (SD)." in content.notes
+
+
+def test_a_note_names_but_a_few_results():
+    runs = [fold(name, 1, GOOD) for name in SYSTEMS[:8] for _ in "12"]
+    (note,) = [note for note in made(runs).notes if note.startswith("Left out")]
+    assert note.endswith("chatziagapi_signal on emodb (SD) and 2 more.")
 
 
 def test_runs_of_no_system_or_corpus_are_left_out():
@@ -365,7 +371,7 @@ def test_runs_of_no_system_or_corpus_are_left_out():
     content = made([stray, untested, far, fold("badshah", 1, GOOD)])
     assert rows(content, "systems")["emodb", "badshah"].n == 1
     assert list(rows(content, "runs")) == [("emodb", "badshah")]
-    assert "Not of any system and protocol, and left out: stray." in content.notes
+    assert "Left out: runs of no system or protocol, stray." in content.notes
 
 
 def test_other_utterances_than_most_are_said():
