@@ -8,7 +8,7 @@ from ser.errors import BadInput
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Names of all files in ``ser/<kind>``, sorted; ``kind`` is "corpora", "frontends", "augment" or "models"."""
+    """Names of all files in ``ser/<kind>``, sorted; ``kind`` is "corpora", "frontends", "augment", "balance" …"""
     package = import_module(f"ser.{kind}")
     return tuple(sorted(m.name for m in iter_modules(package.__path__) if not m.name.startswith("_")))
 
