@@ -10,12 +10,12 @@ from ser.reports._survey_results import PROTOCOLS, Bench
 
 _PROTOCOLS = (
     "SD, speaker dependent: the utterances are dealt into folds with every class alike in each, whoever speaks. One "
-    "fold is tested, another validates where a network chooses its epoch, the rest trains; every utterance is tested "
-    "once. The same people are heard in training and test.",
-    "SI, speaker independent: one speaker, or one session of two, is tested, others validate, and the rest trains, "
-    "until each was tested once. Nobody tested was heard in training.",
+    "fold is tested, another validates where a network chooses its epoch, the rest trains; no utterance is tested "
+    "twice. The same people are heard in training and test.",
+    "SI, speaker independent: in turn one speaker, or one session of two, is tested, others validate, and the rest "
+    "trains. Nobody tested was heard in training.",
     "The answers of all folds are pooled before they are counted: WA weighs every utterance alike, not every fold, and "
-    "UA is the mean recall over the whole corpus. The mean of the folds, which others print, is in the table of runs.",
+    "UA is the mean recall over all of them. The mean of the folds, which others print, is in the table of runs.",
 )
 
 

@@ -66,7 +66,7 @@ class Result:
 
     @property
     def complete(self) -> bool:
-        """Whether every utterance of the corpus has been tested with every seed."""
+        """Whether all folds have been tested with every seed."""
         return len(self.folds) >= self.of
 
     @property
@@ -186,10 +186,12 @@ def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Benc
     kept, left = _kept(folds, expected)
     names = dict.fromkeys([*expected.systems, *(system for _, _, system in kept)])
     systems = sorted(names, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
-    sizes = {(c, p): n for c, of in expected.folds.items() for p, n in of.items() if n}
+    asked = {point["protocol"] for _, point in expected.trials if "protocol" in point} or PROTOCOLS.keys()
+    sizes = {(c, p): n for c, of in expected.folds.items() for p, n in of.items() if n and p in asked}
     for (corpus, protocol, _), found in kept.items():
-        if not expected.folds.get(corpus, {}).get(protocol):
-            sizes[corpus, protocol] = max(sizes.get((corpus, protocol), 0), len({fold.number for fold in found}))
+        if not (stated := expected.folds.get(corpus, {}).get(protocol, 0)):
+            stated = max(sizes.get((corpus, protocol), 0), len({fold.number for fold in found}))
+        sizes[corpus, protocol] = stated
     seeds = max(len(expected.seeds), 1)
     chosen = {key: _alike(found) for key, found in kept.items()}
     scored = _scored({key: answers for key, (_, answers) in chosen.items()}, replicates)

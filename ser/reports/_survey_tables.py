@@ -1,5 +1,6 @@
 """The tables of paper 004's report that show systems: all of them, the best ones, and what new speakers cost."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,7 +46,7 @@ def systems(bench: Bench) -> Table:
 
 def _accuracies(bench: Bench, corpus: str, system: str) -> list[Shown]:
     if reason := bench.lacks(corpus, system):
-        return [lacking(reason), None, None, None]
+        return [lacking(corpus, reason), None, None, None]
     return [shown(bench, corpus, protocol, system, metric) for protocol in PROTOCOLS for metric in METRICS]
 
 
@@ -54,17 +55,19 @@ def shown(bench: Bench, corpus: str, protocol: str, system: str, metric: str) ->
     if result := bench.results.get((corpus, protocol, system)):
         return result.cell(metric)
     if reason := bench.lacks(corpus, system):
-        return lacking(reason)
+        return lacking(corpus, reason)
     return _HOLE if bench.can(corpus, protocol, system) else None
 
 
-def lacking(reason: str) -> str:
-    """A reason in a cell: what stands before its colon, if that is short.
+def lacking(corpus: str, reason: str) -> str:
+    """A reason in a cell: what stands before its colon or comma, without the corpus, if that is short.
 
-    >>> lacking("no text: the corpus has no transcripts"), lacking("what it needs is nowhere to be found")
-    ('no text', 'cannot be run')
+    >>> lacking("emodb", "emodb has no songs, emodb has no transcriptions"), lacking("emodb", "of one vector, nothing")
+    ('no songs', 'of one vector')
+    >>> lacking("emodb", "what it would need is nowhere to be found")
+    'cannot be run'
     """
-    short = reason.partition(":")[0].strip()
+    short = re.split("[:,]", reason, maxsplit=1)[0].removeprefix(f"{corpus} has ").strip()
     return short if len(short) <= _LONGEST else "cannot be run"
 
 
@@ -139,7 +142,7 @@ def costs(bench: Bench) -> Table:
         for corpus, metric in places:
             pair = pairs[corpus]
             reason = bench.lacks(corpus, system)
-            cells.append(pair[0].ahead_of(pair[1], metric) if pair else lacking(reason) if reason else _HOLE)
+            cells.append(pair[0].ahead_of(pair[1], metric) if pair else lacking(corpus, reason) if reason else _HOLE)
         of = sum(not bench.lacks(corpus, system) for corpus in corpora)
         rows.append(Row("", system, tuple(cells), sum(pair is not None for pair in pairs.values()), of))
     return Table(

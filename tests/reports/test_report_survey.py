@@ -323,6 +323,15 @@ def test_a_protocol_that_a_corpus_has_not_is_no_hole():
     assert table(content, "costs").rows == ()
 
 
+def test_a_protocol_that_was_not_asked_for_is_no_hole():
+    expected = replace(ALONE, trials=(("a trial", {"seed": 0, "protocol": "si"}),))
+    row = rows(made(whole("badshah", GOOD, GOOD, protocol="si"), expected), "systems")["emodb", "badshah"]
+    assert row.cells[:2] == (None, None)
+    assert (row.n, row.of) == (2, 2)
+    both = made(whole("badshah", GOOD, GOOD), expected)  # but was run
+    assert rows(both, "systems")["emodb", "badshah"].cells[0].value == 1
+
+
 def test_without_expected_folds_those_seen_are_all():
     content = made(whole("badshah", GOOD, GOOD), replace(ALONE, folds={}))
     assert rows(content, "best")["emodb", "SD"].cells[0] == "badshah"
