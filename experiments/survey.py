@@ -220,9 +220,9 @@ GAN = part(
     prior_items=20.0,
 )
 SIGNAL = (  # of the signal-based control: ours
-    part("noise", source="generated", colours=("white", "pink"), snr_db=(10.0, 20.0), seed=0),
-    part("vtlp", alpha=(0.9, 1.1), upper=0.6, seed=0),
-    part("volume", gain_db=(-6.0, 6.0), seed=0),
+    part("noise", snr_db=(10.0, 20.0), source="generated", seed=1),
+    part("vtlp", alpha=(0.9, 1.1), high=0.6, seed=2),
+    part("volume", gain_db=(-6.0, 6.0), seed=3),
 )
 
 # Table 1 in its order; the last three are only in abstract and text.

@@ -2,20 +2,23 @@
 
 A command (``cli``, ``options``) names corpora and a study of ``experiments/``. ``gather`` finds and scans the corpora
 (``scan``, ``corpora/``, ``manifest``), and ``plan`` makes of both the trials, each a statement (``study``) with an id:
-those of a grid, and those that a ``search`` adds as results come in. It makes their ``splits`` (labels: ``labels``,
-``votes``), and recipes for the ``store`` of features (``audio``, ``frontends/``, ``augment/``, ``recordings``).
+those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in. It makes
+their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``, ``frontends/``,
+``augment/``, ``recordings``).
 ``launch`` decides what is left to run and hires a ``crew``: a process (``talk``) with ``workers``, which know Ray and
 hand ``units`` out in ``passes`` of Tune, and is started as often as needed (``profile``: shares of machines,
 ``sharing``: how well a card was filled, ``environment``). A ``node`` says what it has and whether it is fit.
-On a worker ``trial`` reads features, ``train`` runs the loop (``batches``, ``network``, ``models/``, ``weights``,
-``objective``, ``checkpoint``); tiny networks are trained many at a time (``joint``, ``together``). ``results`` scores
-what came out (``metrics``, ``multilabel``, ``clips``, ``confusion``), and all of it goes into the trial's folder
-(``spool``, ``attempt``, ``sealed``; where nodes share no folder, ``replica`` keeps it beside the features, through
-``far``), from where ``courier`` takes it to MLflow (``track``). ``collect`` reads the runs back (``finished``), a file
-of ``reports/`` makes the paper's tables of them (``content``, ``figures``, ``published/``), and ``report`` writes
-them. ``export`` gives features to other programs. ``demo`` makes corpora that the ordinary loaders read.
+On a worker ``trial`` reads features and evens out classes (``balance/``), ``train`` runs the loop (``batches``,
+``network``, ``models/``, ``weights``, ``objective``, ``checkpoint``); tiny networks are trained many at a time
+(``joint``, ``together``), and what is no network is fitted (``fit``, ``functionals``). ``results`` scores what came out
+(``metrics``, ``multilabel``, ``clips``, ``confusion``), and all of it goes into the trial's folder (``spool``,
+``attempt``, ``sealed``; where nodes share no folder, ``replica`` keeps it beside the features, through ``far``), from
+where ``courier`` takes it to MLflow (``track``). ``collect`` reads the runs back (``finished``), a file of ``reports/``
+makes the paper's tables of them (``content``, ``figures``, ``published/``), and ``report`` writes them. ``export``
+gives features to other programs. ``demo`` makes corpora that the ordinary loaders read.
 
 Imports go down only: cli → gather, launch, collect → crew → workers → passes → joint → trial, node, report → results,
-reports, courier → track, train, together, plan → objective, search → checkpoint, batches, network, store, splits,
-replica → spool, far, weights, corpora, frontends, augment, models → sealed, audio, metrics, votes, manifest, study.
+reports, courier → track, train, fit, together, plan → objective, search, balance → checkpoint, batches, network, store,
+splits, replica → spool, far, weights, corpora, frontends, augment, models → sealed, audio, metrics, votes, functionals,
+manifest, study.
 """

@@ -1,6 +1,7 @@
 """From what a person wrote on the command line to a plan: find corpora, scan them, apply overrides, build the store."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -186,15 +187,21 @@ def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) 
 
 
 def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dict[str, str]]]:
-    """For each corpus and front-end of ``plan``: a name, rows for ``write_hdf5``, and what made them."""
-    done: set[str] = set()
-    for source in plan.sources.values():
-        for recipe in source.recipes:
-            if recipe.augmentation is None and recipe.key not in done:
-                done.add(recipe.key)
-                settings = {k: str(v) for k, v in recipe.front_end.values().items()}
-                about = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": recipe.key}
-                yield f"{recipe.corpus}-{recipe.front_end.name}", _rows(source, recipe, store), about | settings
+    """For each corpus and front-end of ``plan``: a name, rows for ``write_hdf5``, and what made them.
+
+    Front-ends that differ in settings alone are told apart by the end of their entry's key.
+    """
+    clean = {r.key: (source, r) for source in plan.sources.values() for r in source.recipes if r.augmentation is None}
+    alike = Counter(_export_name(recipe) for _, recipe in clean.values())
+    for key, (source, recipe) in clean.items():
+        name = _export_name(recipe) + (f"-{key.rpartition('-')[2]}" if alike[_export_name(recipe)] > 1 else "")
+        settings = {k: str(v) for k, v in recipe.front_end.values().items()}
+        about = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": key}
+        yield name, _rows(source, recipe, store), about | settings
+
+
+def _export_name(recipe: Recipe) -> str:
+    return f"{recipe.corpus}-{recipe.front_end.name}"
 
 
 def _rows(source: Source, recipe: Recipe, store: Store) -> Iterator[Row]:

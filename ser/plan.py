@@ -137,7 +137,6 @@ def resolve(
     sources = _sources(study, everything, manifests, labelled, splits)
     notes = [note for s in sources.values() for note in _check_classes(study, s)]
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
-    notes += [f"{name}: no {system}: {why}" for name, found in unmet.items() for system, why in found.items()]
     plan = Plan(
         study, corpora, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet
     )

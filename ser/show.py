@@ -115,6 +115,10 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     console.print(table)
     for note in plan.notes:
         console.print(f"note: {note}")
+    for corpus, lacking in plan.unmet.items():
+        if lacking:
+            told = "; ".join(f"{system}: {why}" for system, why in lacking.items())
+            console.print(f"cannot be run on {corpus}: {told}")
     twins = f"; {len(plan.twins)} are the same model as another (one corpus: unified = multi) and count in both places"
     console.print(
         f"{len(plan.trials)} trials, {plan.results} results, {len(plan.to_train)} to train"

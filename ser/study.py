@@ -523,7 +523,7 @@ class Study:
         if any(c.name == head and key in c.settings() for c in self.corpora):
             # A corpus that gains or loses its test side changes the grid on purpose.
             return self.over(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
-        raise BadInput(repr(path), "--set", ", ".join(self.settable()), "name one of these")
+        raise BadInput(repr(path), "--set", self._settable_near(head), "name one of these")
 
     def _named(self, names: tuple[str, ...], place: str) -> tuple[str, ...]:
         known = (*(s.name for s in self.systems), *dict(self.protocols))
@@ -542,6 +542,15 @@ class Study:
             return replace(system, training=(*(kept for kept in system.training if kept[0] != inner), (inner, new)))
         changed: dict[str, Any] = {kind: _changed(getattr(system, kind), inner, value, place)}
         return replace(system, **changed)
+
+    def _settable_near(self, head: str) -> str:
+        """For people: of a system all of its own, else all that is no system's, and how those are named."""
+        if own := [f"{s.name}.{key}" for s in self.systems if s.name == head for key in s.settings()]:
+            return ", ".join(own)
+        names = [s.name for s in self.systems]
+        common = [path for path in self.settable() if path.partition(".")[0] not in names]
+        told = f"; of a system NAME.front_end.x, NAME.block.x, NAME.training.x …, where NAME is {', '.join(names)}"
+        return ", ".join(common) + (told if names else "")
 
     def settable(self) -> list[str]:
         """Every path that ``override`` takes."""

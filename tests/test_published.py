@@ -9,11 +9,11 @@ import pytest
 from ser.labels import EMOTIONS
 from ser.metrics import confusion, recalls, ua, wa
 from ser.multilabel import balanced_accuracy
-from ser.published import _cells, interaffection, mfcc_networks, multilabel, segments
+from ser.published import _cells, interaffection, mfcc_networks, multilabel, segments, survey
 from ser.published.interaffection import CASES, TABLE_3_CASES, TABLE_3_COLUMNS, TABLE_4_COLUMNS, printed
 from ser.reports._tables import marginals
 
-PAPERS = (interaffection, mfcc_networks, multilabel, segments)
+PAPERS = (interaffection, mfcc_networks, multilabel, segments, survey)
 BLOCKS, POOLINGS = ("lstm", "blstm", "tdnn"), ("mean", "mean_var")
 
 

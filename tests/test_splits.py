@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedKFo
 
 from ser.errors import BadInput
 from ser.manifest import SPLITS, Utterance
-from ser.splits import Leak, Split, prove, split
+from ser.splits import Leak, Split, fold_count, prove, split
 from ser.study import part
 
 
@@ -322,3 +322,71 @@ def test_a_session_that_shares_a_speaker_with_another_is_a_leak(utterance):
     shared = [utterance("a", n, session=str(n)) for n in (1, 2, 3)]
     with pytest.raises(Leak):
         split("corpus", shared, left_out("session", 1))
+
+
+# folds of utterances, and songs
+
+
+def of_classes(utterance, counts, **other):
+    """So many utterances of each class, by three speakers in turn."""
+    return [
+        utterance(f"{n % 3:02d}", 100 * place + n, label=label, **other)
+        for place, (label, count) in enumerate(counts.items())
+        for n in range(count)
+    ]
+
+
+STRATIFIED = part("stratified", folds=5, fold=1, seed=0)
+
+
+def test_stratified_folds_test_every_utterance_once_validate_on_the_next_and_have_every_class_alike(utterance):
+    everyone = of_classes(utterance, {"happy": 20, "sad": 10, "angry": 5})
+    folds = [split("corpus", everyone, STRATIFIED.changed(fold=k)) for k in range(1, 6)]
+    assert sorted(u.uid for done in folds for u in done.test) == sorted(u.uid for u in everyone)
+    for done, following in zip(folds, [*folds[1:], folds[0]], strict=True):
+        assert Counter(u.label for u in done.test) == {"happy": 4, "sad": 2, "angry": 1}
+        assert done.val == following.test
+        assert len(done.train) == 21
+    assert fold_count(everyone, STRATIFIED) == 5
+
+
+def test_stratified_folds_share_speakers_and_the_proof_counts_them(utterance):
+    done = split("corpus", of_classes(utterance, {"happy": 20, "sad": 10}), STRATIFIED)
+    assert prove(done)["shared_speakers"] == 3
+    assert done.leaks
+
+
+def test_another_seed_deals_stratified_folds_otherwise_and_the_order_of_utterances_does_not(utterance):
+    everyone = of_classes(utterance, {"happy": 20, "sad": 10})
+    first = split("corpus", everyone, STRATIFIED)
+    assert split("corpus", everyone[::-1], STRATIFIED) == first
+    assert split("corpus", everyone, STRATIFIED.changed(seed=1)) != first
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (STRATIFIED, "fewer than 5 of sad"),
+        (STRATIFIED.changed(folds=2), "three folds"),
+        (STRATIFIED.changed(fold=6), "fold 6"),
+    ],
+)
+def test_stratified_folds_that_cannot_be_are_refused(utterance, rule, said):
+    with pytest.raises(BadInput, match=said):
+        split("corpus", of_classes(utterance, {"happy": 20, "sad": 4}), rule)
+
+
+def test_songs_have_the_folds_of_their_singers_and_are_never_tested(utterance):
+    """Also where somebody does not sing, so that there are fewer singers than speakers."""
+    spoken = [utterance(f"{s:02d}", n, channel="speech") for s in range(6) for n in range(3)]
+    sung = [utterance(f"{s:02d}", 10 + n, channel="song") for s in range(6) if s != 2 for n in range(2)]
+    rule = part("leave_one_out", by="speaker", fold=1, songs=False)
+    assert fold_count(spoken + sung, rule) == 6
+    for fold in range(1, 7):
+        speech = split("corpus", spoken + sung, rule.changed(fold=fold))
+        songs = split("corpus", spoken + sung, rule.changed(fold=fold, songs=True))
+        assert {u.channel for side in speech.sides().values() for u in side} == {"speech"}
+        assert {u.channel for side in songs.sides().values() for u in side} == {"song"}
+        assert songs.test == ()
+        for side in ("train", "val"):
+            assert speakers(songs, side) == speakers(speech, side) - {"corpus/02"}

@@ -10,6 +10,7 @@ import pytest
 import tiny_survey
 from tiny_survey import SYSTEMS
 
+from ser import gather
 from ser import trial as one
 from ser.collect import collect
 from ser.errors import BadInput
@@ -54,7 +55,6 @@ def test_each_system_is_run_in_every_fold_of_both_protocols_and_what_cannot_be_i
     assert counted == {(name, protocol): n for name in RUNS for protocol, n in (("sd", 3), ("si", 8))}
     assert whole.folds == {"ravdess": {"sd": 3, "si": 8}}
     assert whole.unmet == {"ravdess": {"never": "it cannot be"}}
-    assert "ravdess: no never: it cannot be" in whole.notes
 
 
 def test_a_corpus_without_songs_or_texts_lacks_what_needs_them(data, cache):
@@ -211,6 +211,26 @@ def test_a_report_is_told_what_was_asked_for_what_is_missing_and_why(run):
 
 
 # settings
+
+
+def test_a_file_of_weights_is_for_the_networks_that_may_start_from_one(tmp_path):
+    (tmp_path / "some.pth").write_bytes(b"weights")
+    found = gather._with_weights(load_study("survey"), tmp_path / "some.pth")
+    stated = {s.name: s.block["weights"] for s in found.systems if s.block.name == "vgg"}
+    assert stated.pop("popova").startswith("file:")
+    assert set(stated.values()) == {"none"}
+    with pytest.raises(BadInput, match="name the file: --weights"):
+        gather._with_weights(found, None)
+
+
+def test_what_can_be_set_is_told_of_the_system_that_was_meant_or_of_none():
+    made = tiny_survey.study()
+    with pytest.raises(BadInput, match=r"lda\.block\.solver") as error:
+        made.override("lda.block.solvr", "svd")
+    assert "cnn" not in str(error.value)
+    with pytest.raises(BadInput, match="NAME is lda, lda_speaker") as error:
+        made.override("trainin.max_epochs", 2)
+    assert "lda.block" not in str(error.value)
 
 
 def test_every_setting_of_a_system_can_be_set_and_takes_its_own_value_back():
