@@ -1,8 +1,8 @@
 """Statistics over the frames of an utterance: from a sequence of any length to one vector for a fitted model.
 
-Schuller, Steidl, Batliner, "The INTERSPEECH 2009 Emotion Challenge", 2009, Table 1 (whose twelve are CHALLENGE), and
-the quartiles that prosodic statistics usually add. All are of a column x_1 ... x_n alone, n frames; time runs from
-t_1 = 0 to t_n = 1 evenly, whatever n is. Of a single frame, and of a constant column, everything is defined.
+The twelve of Schuller, Steidl, Batliner, "The INTERSPEECH 2009 Emotion Challenge", 2009, Table 1, and the quantiles
+and the centroid that statistics of prosody add. All are of a column x_1 ... x_n alone, n frames; time runs from t_1 = 0
+to t_n = 1 evenly, whatever n is. Of a single frame, and of a constant column, everything is defined.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,6 @@ import numpy.typing as npt
 from ser.errors import BadInput
 
 Vector = npt.NDArray[np.float64]
-
-CHALLENGE = (
-    *("mean", "std", "kurtosis", "skewness", "min", "max", "min_position", "max_position", "range"),
-    *("offset", "slope", "regression_error"),
-)
 
 
 class _Columns:
@@ -70,6 +65,13 @@ class _Columns:
         low, high = (self.ordered[:, i].astype(np.float64) for i in (below, min(below + 1, self.rows.shape[1] - 1)))
         return np.asarray(low + (place - below) * (high - low))
 
+    def centroid(self) -> Vector:
+        """Mean time from 0 to 1, weighed by magnitude; 0 of a column of zeros."""
+        weights = np.abs(self.rows)
+        total = weights.sum(axis=1, dtype=np.float64)
+        centred = weights @ self.time / np.where(total > 0, total, 1)
+        return np.where(total > 0, centred - self.time[0], 0)
+
     def position(self, places: npt.NDArray[np.intp]) -> Vector:
         return np.asarray(places / max(self.rows.shape[1] - 1, 1))
 
@@ -85,6 +87,10 @@ _FUNCTIONALS: dict[str, Callable[[_Columns], Vector]] = {
     "kurtosis": lambda c: np.where(c.std > 0, np.square(np.square(c.standard)).mean(axis=1) - 3, 0),
     "q25": lambda c: c.at(0.25),
     "q75": lambda c: c.at(0.75),
+    "q10": lambda c: c.at(0.1),
+    "q90": lambda c: c.at(0.9),
+    "decile_range": lambda c: c.at(0.9) - c.at(0.1),
+    "centroid": lambda c: c.centroid(),
     "min_position": lambda c: c.position(c.rows.argmin(axis=1)),
     "max_position": lambda c: c.position(c.rows.argmax(axis=1)),
     "slope": lambda c: c.slope,
@@ -105,11 +111,15 @@ def size(width: int, names: Sequence[str]) -> int:
 def functionals(frames: npt.NDArray[np.float32], names: Sequence[str]) -> Vector:
     """float64 [width * len(names)] of float32 [frames, width]: the first functional of all columns, then the second...
 
-    mean; std = sqrt(mean((x - mean)^2)); min, max; range = max - min; median, q25, q75: quantiles, interpolated
-    linearly; skewness = mean(((x - mean) / std)^3), kurtosis = mean(((x - mean) / std)^4) - 3, both 0 of a constant;
-    min_position, max_position: the time t of the first least and first greatest value; slope a and offset b of the
-    line a t + b with the least regression_error = mean((x - a t - b)^2), with slope 0 of a single frame. Raises
-    BadInput for an unknown name, and where there is no frame.
+    - mean; std = sqrt(mean((x - mean)^2)); min, max; range = max - min
+    - median, q10, q25, q75, q90: quantiles, interpolated linearly; decile_range = q90 - q10
+    - skewness = mean(((x - mean) / std)^3), kurtosis = mean(((x - mean) / std)^4) - 3; both 0 of a constant
+    - min_position, max_position: the time t of the first least and of the first greatest value
+    - centroid = sum(t |x|) / sum(|x|); 0 of zeros
+    - slope a and offset b of the line a t + b with the least regression_error = mean((x - a t - b)^2); slope 0 of a
+      single frame
+
+    Raises BadInput for an unknown name, and where there is no frame.
 
     >>> functionals(np.array([[0, 5], [1, 5], [5, 5]], np.float32), ["mean", "max", "max_position", "slope"]).tolist()
     [2.0, 5.0, 5.0, 5.0, 1.0, 0.0, 5.0, 0.0]
@@ -119,3 +129,12 @@ def functionals(frames: npt.NDArray[np.float32], names: Sequence[str]) -> Vector
         raise BadInput("0 frames", "functionals", "1 or more", "leave the utterance out")
     columns = _Columns(frames)
     return np.concatenate([np.zeros(0), *(_FUNCTIONALS[name](columns) for name in names)])
+
+
+def of_contour(values: npt.NDArray[np.float32] | Vector, names: Sequence[str]) -> Vector:
+    """``functionals`` of a single column, given as [frames], in float32; of no frames, those of one frame of 0.
+
+    A contour of the voiced frames has none where there is no voice.
+    """
+    frames = values if len(values) else np.zeros(1)
+    return functionals(frames.astype(np.float32)[:, None], names)

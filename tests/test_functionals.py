@@ -8,7 +8,7 @@ from scipy import stats
 
 import ser.functionals
 from ser.errors import BadInput
-from ser.functionals import CHALLENGE, NAMES, functionals, size
+from ser.functionals import NAMES, functionals, of_contour, size
 
 
 def frames(count, width=5, seed=0):
@@ -39,6 +39,10 @@ def test_moments_and_quantiles_are_numpys_and_scipys(count):
         "kurtosis": stats.kurtosis(y, 0),
         "q25": np.quantile(y, 0.25, 0),
         "q75": np.quantile(y, 0.75, 0),
+        "q10": np.quantile(y, 0.1, 0),
+        "q90": np.quantile(y, 0.9, 0),
+        "decile_range": np.quantile(y, 0.9, 0) - np.quantile(y, 0.1, 0),
+        "centroid": np.linspace(0, 1, count) @ y / y.sum(0),
         "min_position": y.argmin(0) / (count - 1),
         "max_position": y.argmax(0) / (count - 1),
     }
@@ -72,7 +76,6 @@ def test_all_columns_of_one_functional_come_before_the_next():
     np.testing.assert_array_equal(both, np.concatenate([of_each(x, "std"), of_each(x, "mean")]))
     assert both.dtype == np.float64
     assert size(3, ["std", "mean"]) == both.size == 6
-    assert size(32, CHALLENGE) == 384
     assert functionals(x, []).shape == (0,)
 
 
@@ -82,8 +85,9 @@ def test_constants_have_a_value_a_place_and_nothing_else(count, value):
     x = np.full((count, 2), value, np.float32)
     found = functionals(x, NAMES).reshape(len(NAMES), 2)
     for name, row in zip(NAMES, found, strict=True):
-        is_value = name in ("mean", "min", "max", "median", "q25", "q75", "offset")
-        np.testing.assert_allclose(row, x[0] if is_value else 0, rtol=1e-15, err_msg=name)
+        is_value = name in ("mean", "min", "max", "median", "q10", "q25", "q75", "q90", "offset")
+        middle = 0.5 if name == "centroid" and count > 1 and value else 0
+        np.testing.assert_allclose(row, x[0] if is_value else middle, rtol=1e-15, err_msg=name)
 
 
 def test_columns_do_not_touch_each_other():
@@ -100,6 +104,17 @@ def test_a_scaled_and_shifted_column_keeps_its_shape():
     shape = ["skewness", "kurtosis", "min_position", "max_position"]
     np.testing.assert_allclose(functionals(x * 1e30, shape), functionals(x, shape), rtol=1e-5)
     np.testing.assert_allclose(functionals(x * 1e-30, shape), functionals(x, shape), rtol=1e-5)
+
+
+def test_the_centroid_is_weighed_by_magnitude():
+    x = np.array([[1, -1], [3, 3], [2, -2], [6, 6]], np.float32)
+    np.testing.assert_allclose(of_each(x, "centroid"), (1 + 4 / 3 + 6) / 12, rtol=1e-12)
+
+
+def test_a_contour_is_one_column_and_without_frames_a_single_zero():
+    contour = np.array([1.0, 3.0, 2.0, 6.0])
+    np.testing.assert_array_equal(of_contour(contour, NAMES), functionals(contour.astype(np.float32)[:, None], NAMES))
+    assert not of_contour(np.zeros(0), NAMES).any()
 
 
 def test_extremes_are_placed_at_their_first_time():

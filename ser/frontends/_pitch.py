@@ -4,14 +4,16 @@ frequency and the harmonics-to-noise ratio of a sampled sound", Proc. IFA 17, 19
 Of each frame the autocorrelation, divided by that of its Hann window, has a peak near 1 at the period of a voice.
 """
 
+from collections.abc import Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft
 
 from ser.errors import BadInput
+from ser.frontends import _short_time
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -46,6 +48,16 @@ class _Peaks(NamedTuple):
     hz: Vector
     height: Vector
     strength: Vector  # height, and a little more for each octave above the lowest frequency
+
+
+def of_frames(wave: Matrix, settings: Mapping[str, Any]) -> Track:
+    """The track around the middle of each frame of ``_short_time``, by the settings that front-ends have for it.
+
+    ``rate_hz``, ``window``, ``hop``, ``low_hz``, ``high_hz`` and ``voicing``. Raises BadInput as ``track`` does.
+    """
+    rate_hz, window, hop = (int(settings[name]) for name in ("rate_hz", "window", "hop"))
+    low_hz, high_hz, voicing = (float(settings[name]) for name in ("low_hz", "high_hz", "voicing"))
+    return track(wave, rate_hz, _short_time.centres(len(wave), window, hop), low_hz, high_hz, voicing)
 
 
 def track(wave: Matrix, rate_hz: int, centres: Places, low_hz: float, high_hz: float, voicing: float) -> Track:

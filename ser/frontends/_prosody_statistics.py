@@ -51,10 +51,11 @@ def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
         _changes(contours.intensity, contours.active),
     ]
     names = settings["contour_statistics"]
-    of_each = [functionals.functionals(_column(row), names) for row in rows]
+    of_each = [functionals.of_contour(row, names) for row in rows]
     amplitude = 10 ** (contours.intensity / 20)
-    spread = [_column(row[contours.active]) for row in (contours.crossings, contours.teager)]
-    more = [functionals.functionals(row, ("mean", "std")) for row in spread]
+    more = [
+        functionals.of_contour(row[contours.active], ("mean", "std")) for row in (contours.crossings, contours.teager)
+    ]
     restless = [_unsteadiness(row, voiced) for row in (contours.hz, amplitude)]
     step_s = int(settings["step"]) / int(settings["rate_hz"])
     return np.concatenate([*of_each, restless, *more, _rate(voiced, contours.active, step_s)])
@@ -62,7 +63,7 @@ def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
 
 def _contours(wave: Matrix, settings: Mapping[str, Any]) -> _Contours:
     rate_hz, window, hop = (int(settings[name]) for name in ("rate_hz", "frame", "step"))
-    floor = float(settings["floor"])
+    floor = _short_time.floor_of(settings)
     rows = _short_time.cut(wave, window, hop)
     limits = float(settings["low_f0_hz"]), float(settings["high_f0_hz"])
     places = _short_time.centres(len(wave), window, hop)
@@ -76,11 +77,6 @@ def _contours(wave: Matrix, settings: Mapping[str, Any]) -> _Contours:
         _short_time.decibels(np.maximum(teager, 0), floor).astype(np.float64),
         intensity >= intensity.max() - float(settings["active_db"]),
     )
-
-
-def _column(values: Vector) -> Matrix:
-    """[values, 1]; a single 0 where there are none."""
-    return (values if len(values) else np.zeros(1)).astype(np.float32)[:, None]
 
 
 def _changes(contour: Vector, which: npt.NDArray[np.bool_]) -> Vector:

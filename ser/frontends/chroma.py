@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 
 from ser.errors import BadInput
-from ser.frontends import _framing, _mel
+from ser.frontends import _mel, _short_time
 
-USES = (_framing, _mel)
+USES = (_mel, _short_time)
 _CLASSES, _A0_HZ, _C_FROM_A = 12, 27.5, 3
 _NORMS = ("max", "sum", "none")
 
@@ -32,7 +32,7 @@ def width(settings: Mapping[str, Any]) -> int:
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
     """Frames of a wave of so many samples."""
-    return _framing.count(samples, settings)
+    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
@@ -45,7 +45,7 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     if settings["norm"] not in _NORMS:
         raise BadInput(repr(settings["norm"]), "front_end.norm", ", ".join(_NORMS), "choose one of these")
     window = int(settings["window"])
-    samples = torch.from_numpy(_framing.padded(wave, settings).astype(np.float32))
+    samples = torch.from_numpy(_short_time.padded(wave, window))
     power = _mel.powers(samples, window, int(settings["hop"]), window)
     filters = _filters(int(settings["rate_hz"]), window, float(settings["octave"]), float(settings["octaves"]))
     classes = power @ filters

@@ -19,7 +19,7 @@ USES = (functionals, _htk_cepstra, _mel, _pitch, _short_time)
 
 Matrix = npt.NDArray[np.float32]
 
-_KINDS = ("bins", "pitch")
+_SPACINGS = ("bins", "pitch")
 
 
 def example() -> dict[str, Any]:
@@ -62,26 +62,22 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     ``high_hz`` and ``voicing``, all amplitudes being 0 where a frame is unvoiced. A sine has the amplitude that it has
     in the wave. Raises BadInput for harmonics that the frame has not, and for a spacing that it does not know.
     """
-    window, hop = int(settings["window"]), int(settings["hop"])
-    rows = _short_time.cut(wave, window, hop)
-    if settings["spacing"] == "bins":
-        amplitudes = _of_bins(rows, int(settings["harmonics"]))
-    elif settings["spacing"] == "pitch":
-        amplitudes = _of_pitch(rows, _pitch_of(wave, settings), int(settings["rate_hz"]), int(settings["harmonics"]))
+    rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
+    harmonics, spacing = int(settings["harmonics"]), settings["spacing"]
+    if spacing not in _SPACINGS:
+        raise BadInput(repr(spacing), "front_end.spacing", " or ".join(_SPACINGS), "choose one of them")
+    if spacing == "bins":
+        amplitudes = _of_bins(rows, harmonics)
     else:
-        raise BadInput(repr(settings["spacing"]), "front_end.spacing", " or ".join(_KINDS), "choose one of them")
+        amplitudes = _of_pitch(rows, _pitch.of_frames(wave, settings).hz, int(settings["rate_hz"]), harmonics)
     groups = [amplitudes]
     if settings["mfcc"]:
         shape = int(settings["mels"]), int(settings["coefficients"])
-        groups.append(_htk_cepstra.cepstra(rows, int(settings["rate_hz"]), *shape, float(settings["floor"])))
+        floor = _short_time.floor_of(settings)
+        groups.append(_htk_cepstra.cepstra(rows, int(settings["rate_hz"]), *shape, floor))
     reach = int(settings["reach"])
-    columns = np.concatenate([part for group in groups for part in _with_deltas(group, reach)], axis=1)
+    columns = np.concatenate([_short_time.with_deltas(group, reach, 2) for group in groups], axis=1)
     return functionals.functionals(columns, settings["statistics"])[None].astype(np.float32)
-
-
-def _with_deltas(rows: Matrix, reach: int) -> tuple[Matrix, Matrix, Matrix]:
-    first = _short_time.deltas(rows, reach)
-    return rows, first, _short_time.deltas(first, reach)
 
 
 def _spectra(rows: Matrix, fft: int) -> Matrix:
@@ -106,10 +102,3 @@ def _of_pitch(rows: Matrix, hz: npt.NDArray[np.float64], rate_hz: int, harmonics
     places = np.rint(hz[:, None] * np.arange(1, harmonics + 1) * (fft / rate_hz)).astype(np.intp)
     there = (places > 0) & (places < fft // 2)
     return np.where(there, np.take_along_axis(spectra, np.where(there, places, 0), axis=1), np.float32(0))
-
-
-def _pitch_of(wave: Matrix, settings: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-    """F0 of each frame."""
-    centres = _short_time.centres(len(wave), int(settings["window"]), int(settings["hop"]))
-    low_hz, high_hz, voicing = (float(settings[name]) for name in ("low_hz", "high_hz", "voicing"))
-    return _pitch.track(wave, int(settings["rate_hz"]), centres, low_hz, high_hz, voicing).hz

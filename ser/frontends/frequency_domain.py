@@ -11,9 +11,9 @@ import numpy.typing as npt
 import torch
 
 from ser.errors import BadInput
-from ser.frontends import _framing, _mel
+from ser.frontends import _mel, _short_time
 
-USES = (_framing, _mel)
+USES = (_mel, _short_time)
 
 
 def example() -> dict[str, Any]:
@@ -28,7 +28,7 @@ def width(settings: Mapping[str, Any]) -> int:
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
     """Frames of a wave of so many samples."""
-    return _framing.count(samples, settings)
+    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
@@ -41,9 +41,9 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     share = float(settings["rolloff"])
     if not 0 < share < 1:
         raise BadInput(f"{share:g}", "front_end.rolloff", "between 0 and 1", "take 0.85, as librosa does")
-    fft = int(settings["fft"])
-    samples = torch.from_numpy(_framing.padded(wave, settings))
-    magnitudes = _mel.powers(samples, int(settings["window"]), int(settings["hop"]), fft).sqrt_()
+    window, hop, fft = (int(settings[name]) for name in ("window", "hop", "fft"))
+    samples = torch.from_numpy(_short_time.padded(wave.astype(np.float64), window))
+    magnitudes = _mel.powers(samples, window, hop, fft).sqrt_()
     bin_hz = int(settings["rate_hz"]) / fft
     hz = torch.arange(magnitudes.shape[1], dtype=torch.float64) * bin_hz
     upto = magnitudes.cumsum(1)

@@ -1,6 +1,6 @@
 """Low-level descriptors of Schuller, Steidl, Batliner, "The INTERSPEECH 2009 Emotion Challenge", 2009, section 3.
 
-16 descriptors and their deltas: [frames, 32]. The challenge's 384 features are ``ser.functionals.CHALLENGE`` of them.
+16 descriptors and their deltas: [frames, 32]. Twelve functionals of each are the challenge's 384 features.
 """
 
 from collections.abc import Mapping
@@ -53,14 +53,11 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     averaged too, as openSMILE has it), then the slope of each over ``reach`` frames to either side. Raises BadInput for
     a smoothing that is even, and for limits of F0 that leave no octave between them.
     """
-    window, hop, rate_hz = (int(settings[name]) for name in ("window", "hop", "rate_hz"))
-    rows = _short_time.cut(wave, window, hop)
-    limits = float(settings["low_hz"]), float(settings["high_hz"])
-    track = _pitch.track(
-        wave, rate_hz, _short_time.centres(len(wave), window, hop), *limits, float(settings["voicing"])
-    )
+    rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
+    track = _pitch.of_frames(wave, settings)
     first = (_short_time.crossings(rows), np.sqrt(_short_time.power(rows)), track.hz, track.noise_ratio_db())
-    cepstra = _htk_cepstra.cepstra(rows, rate_hz, int(settings["mels"]), _CEPSTRA, float(settings["floor"]))
+    shape = int(settings["rate_hz"]), int(settings["mels"]), _CEPSTRA
+    cepstra = _htk_cepstra.cepstra(rows, *shape, _short_time.floor_of(settings))
     descriptors = np.concatenate([np.stack(first, axis=1).astype(np.float32), cepstra[:, 1:]], axis=1)
-    descriptors = _short_time.smoothed(descriptors, int(settings["smoothing"]))
-    return np.concatenate([descriptors, _short_time.deltas(descriptors, int(settings["reach"]))], axis=1)
+    smoothed = _short_time.smoothed(descriptors, int(settings["smoothing"]))
+    return _short_time.with_deltas(smoothed, int(settings["reach"]), 1)

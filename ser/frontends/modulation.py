@@ -77,7 +77,7 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     they are log10. To each energy ``floor`` is added first, so that silence is spread evenly. Raises BadInput for
     settings that do not fit each other.
     """
-    envelope_hz, floor = int(settings["envelope_hz"]), float(settings["floor"])
+    envelope_hz, floor = int(settings["envelope_hz"]), _short_time.floor_of(settings)
     limits = float(settings["low_hz"]), float(settings["high_hz"])
     envelopes = _auditory.envelopes(wave, int(settings["rate_hz"]), envelope_hz, int(settings["bands"]), *limits)
     window, hop = (round(float(settings[name]) * envelope_hz) for name in ("window_s", "hop_s"))

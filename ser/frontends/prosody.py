@@ -46,15 +46,11 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     and the ratio are of three periods of ``low_hz`` around the frame's middle, whatever ``window`` is. Silence has 0,
     the floor, 0 and -30. Raises BadInput for limits of F0 that leave no octave between them.
     """
-    window, hop, rate_hz = (int(settings[name]) for name in ("window", "hop", "rate_hz"))
-    rows = _short_time.cut(wave, window, hop)
-    limits = float(settings["low_hz"]), float(settings["high_hz"])
-    track = _pitch.track(
-        wave, rate_hz, _short_time.centres(len(wave), window, hop), *limits, float(settings["voicing"])
-    )
+    rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
+    track = _pitch.of_frames(wave, settings)
     columns = (
         track.hz,
-        _short_time.decibels(_short_time.power(rows), float(settings["floor"])),
+        _short_time.decibels(_short_time.power(rows), _short_time.floor_of(settings)),
         _short_time.crossings(rows),
         track.noise_ratio_db(),
     )

@@ -15,9 +15,9 @@ import torch
 from scipy.fft import next_fast_len
 
 from ser.errors import BadInput
-from ser.frontends import _framing, _mel
+from ser.frontends import _mel, _short_time
 
-USES = (_framing, _mel)
+USES = (_mel, _short_time)
 Vector = npt.NDArray[np.float64]
 _LEAST_POWER = 1e-10  # librosa's
 _MEASURES = 7
@@ -84,7 +84,7 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
 def _onsets(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> Vector:
     """Mean rise of the mel bands from frame to frame in dB, [frames - 1]: librosa's onset strength."""
     window, hop, mels = int(settings["window"]), int(settings["hop"]), int(settings["mels"])
-    samples = torch.from_numpy(_framing.padded(wave, settings).astype(np.float32))
+    samples = torch.from_numpy(_short_time.padded(wave, window))
     power = _mel.powers(samples, window, hop, window)
     mel = power @ _filters(int(settings["rate_hz"]), window, mels)
     levels = mel.clamp_(min=_LEAST_POWER).log10_().mul_(10)

@@ -13,9 +13,9 @@ import torch
 from scipy.sparse import csr_array
 
 from ser.errors import BadInput
-from ser.frontends import _mel
+from ser.frontends import _mel, _short_time
 
-USES = (_mel,)
+USES = (_mel, _short_time)
 _WORDS = {"crop": ("start", "centre"), "scale": ("image", "none"), "rest": ("pad", "drop")}
 _LEAST_POWER = 1e-10  # -100 dB, below all that 16 bits can say
 
@@ -130,7 +130,7 @@ def _length(samples: int, settings: Mapping[str, Any]) -> int:
     """Samples that a wave of so many is cropped or padded to."""
     window, hop, patch = int(settings["window"]), int(settings["hop"]), int(settings["patch"])
     if patch:
-        beyond, step = 1 + max(0, samples - window) // hop - patch, int(settings["step"])
+        beyond, step = _short_time.count(samples, window, hop) - patch, int(settings["step"])
         more = max(0, beyond // step if settings["rest"] == "drop" else -(-beyond // step))
         return window + (patch + more * step - 1) * hop
     return max(window, round(float(settings["seconds"]) * int(settings["rate_hz"])) or samples)

@@ -14,10 +14,11 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from ser import functionals
 from ser.errors import BadInput
-from ser.frontends import _contour_statistics, _htk_cepstra, _mel, _pitch, _short_time, _speech_text_rows
+from ser.frontends import _htk_cepstra, _mel, _opensmile_prosody, _pitch, _short_time, _speech_text_rows
 
-USES = (_contour_statistics, _htk_cepstra, _mel, _pitch, _short_time, _speech_text_rows)
+USES = (functionals, _htk_cepstra, _mel, _opensmile_prosody, _pitch, _short_time, _speech_text_rows)
 READS_TEXT = True
 _WORD = re.compile(r"[\w']+|[^\w\s]")
 
@@ -67,25 +68,22 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any], text: st
     if not 1 <= buckets <= _speech_text_rows.MOST_WORDS:
         allowed = f"1 to {_speech_text_rows.MOST_WORDS}: whole numbers in float32"
         raise BadInput(str(buckets), "front_end.buckets", allowed, "take fewer")
-    window, hop, rate_hz = (int(settings[name]) for name in ("window", "hop", "rate_hz"))
-    rows = _short_time.cut(wave, window, hop)
-    centres = _short_time.centres(len(wave), window, hop)
-    limits = float(settings["low_hz"]), float(settings["high_hz"])
-    pitch = _pitch.track(wave, rate_hz, centres, *limits, float(settings["voicing"]))
-    loudness = _contour_statistics.loudness(rows, rate_hz, int(settings["mels"]))
+    rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
+    pitch = _pitch.of_frames(wave, settings)
+    loudness = _opensmile_prosody.loudness(rows, int(settings["rate_hz"]), int(settings["mels"]))
     cepstra = _cepstra(rows, settings)[: int(settings["most_frames"])]
-    prosody = _contour_statistics.prosody(pitch, loudness)
+    prosody = _opensmile_prosody.prosody(pitch, loudness)
     return _speech_text_rows.joined(cepstra, prosody, words(text, buckets)[:most])
 
 
 def _cepstra(rows: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """Windows -> coefficients from the first on and log energy, their slopes, and the slopes of these."""
-    floor, reach = float(settings["floor"]), int(settings["reach"])
+    floor = _short_time.floor_of(settings)
     shape = int(settings["rate_hz"]), int(settings["mels"]), int(settings["coefficients"])
-    energy = np.maximum(_short_time.power(rows) * np.float32(rows.shape[1]), np.float32(floor**2))
-    plain = np.concatenate([_htk_cepstra.cepstra(rows, *shape, floor)[:, 1:], np.log(energy)[:, None]], axis=1)
-    first = _short_time.deltas(plain, reach)
-    return np.concatenate([plain, first, _short_time.deltas(first, reach)], axis=1)
+    energy = np.maximum(_short_time.power(rows).astype(np.float64) * rows.shape[1], floor**2)
+    logarithm = np.log(energy).astype(np.float32)
+    plain = np.concatenate([_htk_cepstra.cepstra(rows, *shape, floor)[:, 1:], logarithm[:, None]], axis=1)
+    return _short_time.with_deltas(plain, int(settings["reach"]), 2)
 
 
 def words(text: str, buckets: int) -> list[int]:

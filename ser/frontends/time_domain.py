@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ser.frontends import _framing
+from ser.errors import BadInput
+from ser.frontends import _short_time
 
-USES = (_framing,)
+USES = (_short_time,)
 
 
 def example() -> dict[str, Any]:
@@ -26,7 +27,7 @@ def width(settings: Mapping[str, Any]) -> int:
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
     """Frames of a wave of so many samples."""
-    return _framing.count(samples, settings)
+    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
@@ -36,13 +37,13 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     of the energy, as a share of the frame: a sample stands for its middle, so a steady tone has 0.5; variance, which
     is the mean square but for a constant offset. A silent frame is 0 throughout, a centroid that no other frame has.
     """
-    windows = _framing.cut(wave, settings)
-    window = windows.shape[1]
+    zero, window = float(settings["zero"]), int(settings["window"])
+    if zero < 0:
+        raise BadInput(f"{zero:g}", "front_end.zero", "0 or more", "take 1e-10, as librosa does")
+    windows = _short_time.cut(wave.astype(np.float64), window, int(settings["hop"]))
     energies = np.square(windows)
     sums = energies.sum(1)
-    negative = windows < -float(settings["zero"])
-    crossings = np.count_nonzero(negative[:, 1:] != negative[:, :-1], axis=1)
     moments = energies @ ((np.arange(window) + 0.5) / window)
     centroids = np.divide(moments, sums, out=np.zeros_like(sums), where=sums > 0)
-    columns = (np.sqrt(sums / window), crossings / window, centroids, windows.var(1))
+    columns = (np.sqrt(sums / window), _short_time.sign_changes(windows, zero) / window, centroids, windows.var(1))
     return np.stack(columns, axis=1).astype(np.float32)

@@ -14,9 +14,9 @@ import numpy.typing as npt
 import pywt
 
 from ser.errors import BadInput
-from ser.frontends import _framing
+from ser.frontends import _short_time
 
-USES = (_framing,)
+USES = (_short_time,)
 
 
 def example() -> dict[str, Any]:
@@ -31,7 +31,7 @@ def width(settings: Mapping[str, Any]) -> int:
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
     """Frames of a wave of so many samples."""
-    return _framing.count(samples, settings)
+    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
@@ -43,14 +43,15 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     multiples of the slowest sub-band's step.
     """
     levels = int(settings["levels"])
-    bands = pywt.wavedec(_framing.padded(wave, settings), _wavelet(settings), "zero", levels)
+    padded = _short_time.padded(wave.astype(np.float64), int(settings["window"]))
+    bands = pywt.wavedec(padded, _wavelet(settings), "zero", levels)
     count = frames(len(wave), settings)
     steps = (levels, *range(levels, 0, -1))
     cut = [_cut(bands[i], steps[i], i > 0, count, settings) for i in range(len(bands))]
     squares = np.stack([np.square(band).mean(1) for band in cut], 1)
     magnitudes = np.stack([np.abs(band).mean(1) for band in cut], 1)
     deviations = np.stack([band.std(1) for band in cut], 1)
-    logarithms = np.log(squares + float(settings["floor"]))
+    logarithms = np.log(squares + _short_time.floor_of(settings))
     return np.concatenate((logarithms, magnitudes, deviations), axis=1).astype(np.float32)
 
 

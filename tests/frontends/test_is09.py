@@ -4,9 +4,10 @@ import librosa
 import numpy as np
 import pytest
 
+from experiments.survey import CHALLENGE
 from ser.errors import BadInput
-from ser.frontends import _htk_cepstra, _short_time, is09, prosody
-from ser.functionals import CHALLENGE, functionals
+from ser.frontends import _htk_cepstra, is09, prosody
+from ser.functionals import functionals
 
 STATED = is09.example()
 PLAIN = STATED | {"smoothing": 1}
@@ -97,5 +98,3 @@ def test_refuses_what_it_cannot_do():
 
 def test_one_frame_alone_has_no_deltas():
     assert not is09.extract(noise(300), STATED)[:, 16:].any()
-    rows = np.array([[1.0], [4.0]], np.float32)
-    np.testing.assert_allclose(_short_time.deltas(rows, 1), [[1.5], [1.5]])

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from ser.errors import BadInput
-from ser.frontends import _contour_statistics, _htk_cepstra, speech_text
+from ser.frontends import _htk_cepstra, _opensmile_prosody, speech_text
+from ser.frontends._pitch import Track
 from ser.frontends._speech_text_rows import Kind, joined, parted
 
 PAPER = speech_text.example()
@@ -115,20 +116,22 @@ def test_prosody_of_noise_is_less_harmonic_and_of_a_louder_voice_louder():
     np.testing.assert_allclose(quiet[:4, 0], loud[:4, 0], rtol=0.02)
 
 
-def test_the_seven_statistics_by_hand():
-    found = _contour_statistics.statistics(np.array([1.0, 3.0, 2.0, 6.0]))
+def test_the_seven_statistics_by_hand_contour_after_contour():
+    unvoiced, hz = [0.0, 0.0], [100.0, 300.0, 200.0, 600.0]
+    pitch = Track(np.array([*unvoiced, *hz]), np.full(6, 0.5))
+    found = _opensmile_prosody.prosody(pitch, np.array([1, 3, 2, 6], np.float32)).reshape(5, 7)
     slope = (-0.5 * -2 + 0 - 1 / 6 * 0 + 1 / 6 * -1 + 0.5 * 3) / (2 * (0.25 + 1 / 36))
     assert slope == pytest.approx(np.polyfit([0, 1 / 3, 2 / 3, 1], [1, 3, 2, 6], 1)[0])
-    expected = [3, np.sqrt(3.5), slope, (1 + 4 / 3 + 6) / 12, 1.3, 5.1, 3.8]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    np.testing.assert_allclose(_contour_statistics.statistics(np.array([-2.0])), [-2, 0, 0, 0, -2, -2, 0])
-    assert not _contour_statistics.statistics(np.zeros(0)).any()
-    assert not _contour_statistics.statistics(np.zeros(3)).any()
+    expected = np.array([3, np.sqrt(3.5), slope, (1 + 4 / 3 + 6) / 12, 1.3, 5.1, 3.8])
+    np.testing.assert_allclose(found[4], expected, rtol=1e-6)
+    np.testing.assert_allclose(found[0], np.where(np.arange(7) == 3, 1, 100) * expected, rtol=1e-6)
+    np.testing.assert_allclose(found[2], [0.5, 0, 0, 0.5, 0.5, 0.5, 0], atol=1e-7)
+    np.testing.assert_allclose(found[3], 0, atol=1e-6)  # as much noise as voice
 
 
 def test_tones_of_equal_power_are_loudest_where_ears_are_keenest():
     heard = {
-        hz: _contour_statistics.loudness(
+        hz: _opensmile_prosody.loudness(
             np.sin(2 * np.pi * hz * np.arange(400) / 16000).astype(np.float32)[None], 16000, 26
         )[0]
         for hz in (100, 300, 1000, 4000)

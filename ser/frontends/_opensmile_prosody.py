@@ -1,7 +1,8 @@
-"""Seven statistics of five contours of an utterance, 35 in all: openSMILE's prosodyShsViterbiLoudness, that of MDRE.
+"""The prosody of MDRE (Yoon et al. 2018), that of openSMILE's prosodyShsViterbiLoudness: 35 numbers of an utterance.
 
-F0 in Hz, in semitones above 27.5 Hz, voicing, and harmonics-to-noise ratio in dB over the voiced frames; loudness over
-all. F0 is found by autocorrelation (``_pitch``), and not as there by subharmonic summation.
+Seven functionals of each of five contours: F0 in Hz, F0 in semitones above 27.5 Hz, voicing, and harmonics-to-noise
+ratio in dB, all over the voiced frames; and loudness over all. F0 is found by autocorrelation (``_pitch``), where
+openSMILE sums subharmonics.
 """
 
 from functools import cache
@@ -10,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
+from ser import functionals
 from ser.frontends import _mel
 from ser.frontends._pitch import Track
 
 Matrix = npt.NDArray[np.float32]
-Vector = npt.NDArray[np.float64]
 
+_STATISTICS = ("mean", "std", "slope", "centroid", "q10", "q90", "decile_range")
 _LOWEST_HZ = 27.5  # A0, from where semitones are counted
 _LOUD = 0.33  # power that loudness is of a band's power
 
@@ -23,13 +25,13 @@ _LOUD = 0.33  # power that loudness is of a band's power
 def prosody(pitch: Track, loudness: Matrix) -> Matrix:
     """Of a pitch track and a loudness [frames]: float32 [35], contour by contour.
 
-    The contours of pitch are zero throughout where no frame is voiced.
+    Where no frame is voiced, all of the four that are of voiced frames is 0.
     """
     voiced = pitch.hz > 0
     hz = pitch.hz[voiced]
     tones = 12 * np.log2(hz / _LOWEST_HZ)
-    contours = [hz, tones, pitch.harmonicity[voiced], pitch.noise_ratio_db()[voiced], loudness.astype(np.float64)]
-    return np.concatenate([statistics(contour) for contour in contours]).astype(np.float32)
+    contours = (hz, tones, pitch.harmonicity[voiced], pitch.noise_ratio_db()[voiced], loudness)
+    return np.concatenate([functionals.of_contour(x, _STATISTICS) for x in contours]).astype(np.float32)
 
 
 def loudness(frames: Matrix, rate_hz: int, mels: int) -> Matrix:
@@ -50,19 +52,3 @@ def _weights(rate_hz: int, fft: int, mels: int) -> Matrix:
     squared = np.square(2 * np.pi * 700 * (10 ** (peaks / 2595) - 1))
     equal = (squared + 56.8e6) * np.square(squared) / (np.square(squared + 6.3e6) * (squared + 0.38e9))
     return np.asarray(_mel.htk_filters(rate_hz, fft, mels, 0, rate_hz / 2) * equal, np.float32)
-
-
-def statistics(contour: Vector) -> Vector:
-    """Mean, deviation, slope, centroid, 10th and 90th percentile, and the range between these; zeros for an empty one.
-
-    Time runs from 0 to 1 evenly; the centroid is the mean time as the magnitude of the contour weighs it, 0 of zeros.
-    """
-    if not len(contour):
-        return np.zeros(7)
-    time = np.linspace(0, 1, len(contour))
-    centred, away = contour - contour.mean(), time - time.mean()
-    slope = centred @ away / ((away @ away) or 1)
-    weight = np.abs(contour)
-    low, high = np.percentile(contour, (10, 90))
-    centroid = weight @ time / (weight.sum() or 1)
-    return np.array([contour.mean(), contour.std(), slope, centroid, low, high, high - low])
