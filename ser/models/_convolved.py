@@ -10,6 +10,7 @@ from torch.nn.functional import elu, max_pool2d
 
 from ser.errors import BadInput
 from ser.models._images import with_channel
+from ser.models._layers import layers, odd
 from ser.models._winograd import convolve
 
 _ACTIVATIONS = {"elu": elu, "relu": torch.relu}
@@ -26,13 +27,10 @@ class Convolved(nn.Module):
 
     def __init__(self, height: int, width: int, settings: Mapping[str, Any], model: str) -> None:
         super().__init__()
-        filters, kernel = tuple(settings["filters"]), settings["kernel"]
-        self.pools = [(p, p) if isinstance(p, int) else tuple(p) for p in settings["pools"]]
+        filters, pools = zip(*layers(settings, ("filters", "pools"), model), strict=True)
+        self.pools = [(p, p) if isinstance(p, int) else tuple(p) for p in pools]
         self.partial = bool(settings["partial_pools"])
-        if len(self.pools) != len(filters):
-            raise BadInput(str(len(self.pools)), f"{model}.pools", f"{len(filters)}, as filters", "give one of each")
-        if not kernel % 2:
-            raise BadInput(str(kernel), f"{model}.kernel", "odd numbers", "an even one would shift the image")
+        kernel = odd(settings, "kernel", model)
         if settings["activation"] not in _ACTIVATIONS:
             given, allowed = repr(settings["activation"]), ", ".join(_ACTIVATIONS)
             raise BadInput(given, f"{model}.activation", allowed, "choose one of them")

@@ -15,9 +15,7 @@ from sklearn.pipeline import Pipeline
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors
 from ser.models._fuzzy import FuzzyCMeans
-
-# What varies by less, beside its largest value, varies by the rounding of sums over frames only.
-_ROUNDING = 1e-12
+from ser.models._scaling import Scaling
 
 
 def pipeline(settings: Mapping[str, Any], seed: int, classifier: Estimator) -> Pipeline:
@@ -29,36 +27,6 @@ def pipeline(settings: Mapping[str, Any], seed: int, classifier: Estimator) -> P
         loop = {name: settings[f"cluster_{name}"] for name in ("starts", "iterations", "tolerance")}
         steps.append(("clusters", FuzzyCMeans(settings["clusters"], settings["fuzzifier"], **loop, seed=seed)))
     return Pipeline([*steps, ("classifier", classifier)])
-
-
-class Scaling(Estimator):
-    """Every feature to mean 0 and standard deviation 1 over the training side ("standard"), or as it is ("none").
-
-    A feature that is constant in training says nothing, and becomes 0 also where it varies later: in its own unit it
-    might outweigh all others.
-    """
-
-    def __init__(self, kind: str) -> None:
-        if kind not in ("standard", "none"):
-            raise BadInput(repr(kind), "scaling", "none, standard", "choose one of them")
-        self.kind = kind
-
-    def fit(self, x: Vectors, y: object = None) -> "Scaling":
-        """Learn from x [utterances, width]. Raises BadInput where a number is not finite, or where nothing varies."""
-        _finite(x)
-        self.mean_, spread = x.mean(0), x.std(0)
-        varies = np.ptp(x, axis=0) > _ROUNDING * np.abs(x).max(0)
-        if not varies.any():
-            remedy = "look at its audio and the front-end"
-            raise BadInput(f"{x.shape[1]} constant features", "vectors of a training side", "some that vary", remedy)
-        self.factor_ = np.divide(1, spread, out=np.zeros_like(spread), where=varies)
-        return self
-
-    def transform(self, x: Vectors) -> Vectors:
-        """[utterances, width] -> the same, scaled. Raises BadInput where a number is not finite."""
-        _finite(x)
-        scaled: Vectors = (x - self.mean_) * self.factor_ if self.kind == "standard" else x
-        return scaled
 
 
 class Select(Estimator):
@@ -96,10 +64,3 @@ def variance_ratio(x: Vectors, y: Labels) -> Vectors:
     within = within / (len(y) - len(classes))
     ratio: Vectors = np.divide(between, within, out=np.where(between > 0, np.inf, 0.0), where=within > 0)
     return ratio
-
-
-def _finite(x: Vectors) -> None:
-    if not np.isfinite(x).all():
-        utterance, feature = np.argwhere(~np.isfinite(x))[0]
-        value = f"{x[utterance, feature]} as feature {feature} of utterance {utterance}"
-        raise BadInput(value, "vectors for a classifier", "finite numbers", "look at its audio and the front-end")

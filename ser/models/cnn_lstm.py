@@ -11,8 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ser.models._convolved import Convolved, steps
+from ser.models._images import whole
 from ser.models._recurrent import vectors
-from ser.models._whole import whole
 
 GIVES = "utterance"
 _LFLB = {"activation": "elu", "norm": True}

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import elu, max_pool1d
 
 from ser.errors import BadInput
+from ser.models._images import whole
+from ser.models._layers import layers, odd
 from ser.models._recurrent import vectors
-from ser.models._whole import whole
 
 GIVES = "utterance"
 
@@ -24,13 +25,8 @@ class CNNLSTM1D(nn.Module):
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
         self.frames: int = settings["frames"]
-        self.pools = tuple(settings["pools"])
-        kernel, filters = settings["kernel"], tuple(settings["filters"])
-        if len(self.pools) != len(filters):
-            allowed = f"{len(filters)}, as filters"
-            raise BadInput(str(len(self.pools)), "cnn_lstm_1d.pools", allowed, "give one of each")
-        if not kernel % 2:
-            raise BadInput(str(kernel), "cnn_lstm_1d.kernel", "odd numbers", "an even one would shift the samples")
+        filters, self.pools = zip(*layers(settings, ("filters", "pools"), "cnn_lstm_1d"), strict=True)
+        kernel = odd(settings, "kernel", "cnn_lstm_1d")
         left = samples = self.frames * width
         for pool in self.pools:
             left //= pool

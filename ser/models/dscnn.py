@@ -8,9 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ser.models._images import with_channel
-from ser.models._pictures import after, convolved, dense_layers, layers, start
-from ser.models._whole import whole
+from ser.models._images import whole, with_channel
+from ser.models._layers import after, convolved, dense_layers, layers, start
 
 GIVES = "utterance"
 

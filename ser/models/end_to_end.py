@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d, max_pool1d, pad
 
 from ser.errors import BadInput
+from ser.models._images import whole
 from ser.models._long_convolution import convolve_long
 from ser.models._recurrent import vectors, way
-from ser.models._whole import whole
 
 GIVES = "utterance"
 

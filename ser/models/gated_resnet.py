@@ -10,10 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import glu
 
-from ser.errors import BadInput
-from ser.models._images import with_channel
-from ser.models._pictures import convolved, layers, start
-from ser.models._whole import whole
+from ser.models._images import whole, with_channel
+from ser.models._layers import convolved, layers, odd, start
 
 GIVES = "utterance"
 
@@ -43,11 +41,8 @@ class GatedResNet(nn.Module):
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
         self.frames: int = settings["frames"]
-        kernel, norm = int(settings["kernel"]), bool(settings["norm"])
-        for name in ("kernel", "stem_kernel"):
-            if settings[name] % 2 == 0:
-                raise BadInput(str(settings[name]), f"gated_resnet.{name}", "odd numbers", "take one more or less")
-        channels, stem = int(settings["stem"]), int(settings["stem_kernel"])
+        kernel, stem = (odd(settings, name, "gated_resnet") for name in ("kernel", "stem_kernel"))
+        channels, norm = int(settings["stem"]), bool(settings["norm"])
         self.stem = nn.Conv2d(1, channels, stem, settings["stem_stride"], stem // 2, bias=not norm)
         self.first = nn.BatchNorm2d(channels) if norm else nn.Identity()
         blocks = []

@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
-from ser.models._steps import Scaling
+from ser.models._scaling import Scaling
 
 GIVES = "classes"
 TAKES = "vectors"

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ser.errors import BadInput
 from ser.models import svm
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
-from ser.models._frames import Bands, Utterances
+from ser.models._scaling import Bands, Utterances
 
 GIVES = "classes"
 TAKES = "frames"

@@ -17,8 +17,7 @@ from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 from ser.errors import BadInput
 from ser.models import _patches, _salient, svm
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
-from ser.models._frames import Bands, Utterances
-from ser.models._steps import Scaling
+from ser.models._scaling import Bands, Scaling, Utterances
 
 GIVES = "classes"
 TAKES = "frames"

@@ -14,9 +14,8 @@ from torch.nn.functional import max_pool2d
 from ser import weights
 from ser.errors import BadInput
 from ser.models import _torchvision
-from ser.models._images import with_channel
-from ser.models._pictures import after, convolved, dense_layers, layers, start
-from ser.models._whole import whole
+from ser.models._images import whole, with_channel
+from ser.models._layers import after, convolved, dense_layers, layers, start
 
 GIVES = "utterance"
 _FILE_FOR = ("all", "convolutions")

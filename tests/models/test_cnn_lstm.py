@@ -83,7 +83,7 @@ def test_an_utterance_of_another_length_is_refused(length):
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
-        ({"pools": (2, 4, 4)}, "cnn_lstm.pools: 3; allowed: 2, as filters"),
+        ({"pools": (2, 4, 4)}, r"filters \(4, 5\), pools \(2, 4, 4\); allowed: one value for each layer"),
         ({"kernel": 4}, "cnn_lstm.kernel: 4; allowed: odd"),
         ({"pools": (4, 4)}, "17 × 8 → 4 × 2, and nothing after pooling 2"),
     ],

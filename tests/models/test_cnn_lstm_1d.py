@@ -66,7 +66,7 @@ def test_an_utterance_of_another_length_is_refused():
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
-        ({"pools": (4,)}, "cnn_lstm_1d.pools: 1; allowed: 2, as filters"),
+        ({"pools": (4,)}, r"pools \(4,\); allowed: one value for each layer"),
         ({"kernel": 2}, "cnn_lstm_1d.kernel: 2; allowed: odd"),
         ({"pools": (8, 16)}, "72; allowed: samples that poolings of"),
     ],

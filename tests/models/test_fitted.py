@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 from ser import registry
 from ser.errors import BadInput
 from ser.models import knn, lda, perceptron, svm
-from ser.models._steps import Scaling, Select, variance_ratio
+from ser.models._scaling import Scaling
+from ser.models._steps import Select, variance_ratio
 
 FITTED = [name for name in registry.names("models") if registry.find("models", name).GIVES == "classes"]
 VECTORS = [name for name in FITTED if registry.find("models", name).TAKES == "vectors"]

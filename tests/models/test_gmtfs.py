@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ser.errors import BadInput
 from ser.models import gmtfs
-from ser.models._steps import Scaling
+from ser.models._scaling import Scaling
 
 _, SETTINGS, _ = gmtfs.example()
 TIGHT = {"iterations": 20_000, "tolerance": 1e-8}

@@ -1,4 +1,4 @@
-"""What the networks that look at whole spectrograms (paper 004) share: their layers' sizes and start."""
+"""Layers of the survey's networks (paper 004): what settings say of each, their sizes, and how their weights start."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -14,13 +14,21 @@ Size = tuple[int, int]
 _STARTS = ("torch", "glorot", "he")
 
 
-def layers(settings: Mapping[str, Any], names: Sequence[str], model: str) -> list[tuple[int, ...]]:
-    """The settings of each layer, where each of ``names`` is a tuple over layers. Raises BadInput for odd lengths."""
+def layers(settings: Mapping[str, Any], names: Sequence[str], model: str) -> list[tuple[Any, ...]]:
+    """The settings of each layer; each of ``names`` is a tuple over layers. Raises BadInput for unlike lengths."""
     columns = [tuple(settings[name]) for name in names]
     if len({len(column) for column in columns}) > 1 or not columns[0]:
         told = ", ".join(f"{name} {column}" for name, column in zip(names, columns, strict=True))
         raise BadInput(told, model, "one value for each layer in all of them", "make them of one length")
     return list(zip(*columns, strict=True))
+
+
+def odd(settings: Mapping[str, Any], name: str, model: str) -> int:
+    """A kernel that, padded by half of itself, keeps the size. Raises BadInput for an even one, which would not."""
+    kernel = int(settings[name])
+    if kernel % 2 == 0:
+        raise BadInput(str(kernel), f"{model}.{name}", "odd numbers", "take one more or less")
+    return kernel
 
 
 def after(size: Size, kernel: int, stride: int, padding: int, model: str) -> Size:
