@@ -326,6 +326,7 @@ def planned(given):
     return plan_of(_request(parser(FUNCTIONS).parse_args(given)), lambda title: nullcontext(lambda done, of: None))
 
 
+@pytest.mark.slow
 def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(command, tmp_path, empty_ledger):
     settings = ["search.candidates=5", "scheduler.grace=1", "scheduler.reduction=2", "training.max_epochs=4"]
     given, work = command("multilabel", *settings)

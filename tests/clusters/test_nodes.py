@@ -145,6 +145,7 @@ def test_a_node_that_does_not_see_the_folders_is_named_before_anything_runs(clus
     assert list((work / "trials").glob("*")) == []
 
 
+@pytest.mark.slow
 def test_nodes_come_and_go_and_share_nothing_but_addresses(
     cluster, bucket, tracking, command, undisturbed, tmp_path, empty_ledger
 ):
