@@ -1,8 +1,8 @@
-"""Continuous wavelet transform with Morlet's wavelet, described scale by scale: paper 004's row of Shegokar 2016.
+"""Continuous wavelet transform with Morlet's wavelet, scale by scale, and prosody: paper 004's row of Shegokar 2016.
 
-The formula is Torrence and Compo's (A practical guide to wavelet analysis, 1998, eq. 4 and Table 1). [1, 3 · scales].
-Wide wavelets are narrow bands, of which fewer coefficients tell all: the values are those of every coefficient to 1 %
-in waves of a quarter of a second or more.
+The formula is Torrence and Compo's (A practical guide to wavelet analysis, 1998, eq. 4 and Table 1). Wide wavelets are
+narrow bands, of which fewer coefficients tell all: the values are those of every coefficient to 1 % in waves of a
+quarter of a second or more. One row for an utterance, [1, 3 · scales], with prosody more.
 """
 
 from collections.abc import Mapping
@@ -14,16 +14,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ser import functionals
 from ser.errors import BadInput
-from ser.frontends import _mel
+from ser.frontends import _mel, _pitch, _prosody_statistics, _short_time
 
-USES = (_mel,)
+USES = (functionals, _mel, _pitch, _prosody_statistics, _short_time)
 _REACH = 5.0  # standard deviations of a Gaussian beyond which it is no more than 4e-6
 _LEAST_CENTRE = 5.0
 
 
 def example() -> dict[str, Any]:
-    """Within the 30 to 60 scales that are told of it; the limits, which hold pitch and formants, are ours."""
+    """Within the 30 to 60 scales that are told of it, and with prosody.
+
+    The limits, which hold pitch and formants, are ours; which prosody the paper has is not told, and this is Wu's, of
+    ``modulation``, in frames of 40 ms each 10 ms.
+    """
     return {
         "rate_hz": 16000,
         "scales": 40,
@@ -31,12 +36,23 @@ def example() -> dict[str, Any]:
         "high_hz": 6000.0,
         "centre": 6.0,  # radians per unit of time of the mother wavelet: two periods from -1 to 1 standard deviation
         "floor": 1e-10,
+        "prosody": True,
+        "frame": 640,
+        "step": 160,
+        "low_f0_hz": 75.0,
+        "high_f0_hz": 500.0,
+        "voicing": 0.45,
+        "active_db": 40.0,
+        "contour_statistics": (
+            *("mean", "std", "skewness", "kurtosis", "max", "min", "median", "q25", "q75", "range", "slope"),
+            "regression_error",
+        ),
     }
 
 
 def width(settings: Mapping[str, Any]) -> int:
-    """Three descriptors of each scale."""
-    return 3 * int(settings["scales"])
+    """Three descriptors of each scale, and with ``prosody`` its statistics. Raises BadInput for unknown ones."""
+    return 3 * int(settings["scales"]) + (_prosody_statistics.size(settings) if settings["prosody"] else 0)
 
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
@@ -45,13 +61,23 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [1, 3 · scales]: log(energy + floor) of all scales, then means of the magnitudes, then their stds.
+    """float32 [1, width]: log(energy + floor) of all scales, means of the magnitudes, their stds; then prosody.
 
     Scales from the lowest frequency to the highest, evenly in the logarithm; a scale's frequency is its wavelet's
     centre. Beyond its ends the wave is silent. Energy is the sum of squared magnitudes over time in s, so a longer
     utterance has more; the log is natural, and of silence that of the floor, with 0 for mean and std.
-    Raises BadInput for frequencies beyond half the rate, or a centre at which the wavelet's mean is not zero.
+
+    With ``prosody`` the statistics of ``_prosody_statistics`` follow, and settings from ``frame`` on are read. Raises
+    BadInput for frequencies beyond half the rate, or a centre at which the wavelet's mean is not zero.
     """
+    parts = [_of_scales(wave, settings).numpy()]
+    if settings["prosody"]:
+        parts.append(_prosody_statistics.statistics(wave, settings).astype(np.float32))
+    return np.concatenate(parts)[None]
+
+
+def _of_scales(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> torch.Tensor:
+    """[3 · scales]"""
     low_hz, high_hz, rate_hz = float(settings["low_hz"]), float(settings["high_hz"]), int(settings["rate_hz"])
     if not 0 < low_hz < high_hz <= rate_hz / 2:
         allowed = f"0 < low_hz < high_hz <= {rate_hz / 2:g}, half the rate"
@@ -67,8 +93,8 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     parts = [_described(spectrum, group, len(wave)) for group in _bank(length, scales, centre)]
     squares, means, deviations = torch.cat(parts, dim=1)
     energies = squares.double() * (len(wave) / rate_hz)
-    logarithms = energies.add_(float(settings["floor"])).log_().float()
-    return torch.cat((logarithms, means, deviations))[None].numpy()
+    logarithms = energies.add_(_short_time.floor_of(settings)).log_().float()
+    return torch.cat((logarithms, means, deviations))
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ import pytest
 import pywt
 
 from ser.errors import BadInput
-from ser.frontends import cwt
+from ser.frontends import _prosody_statistics, cwt
 
 RATE_HZ = 16000
 PAPER = cwt.example()
-EXACT = PAPER | {"floor": 1e-30}
+ALONE = {k: v for k, v in PAPER.items() if k in ("rate_hz", "scales", "low_hz", "high_hz", "centre", "floor")}
+ALONE |= {"prosody": False}
+EXACT = ALONE | {"floor": 1e-30}
 
 
 def noise(samples, seed=0):
@@ -104,12 +106,20 @@ def test_what_lies_beyond_the_ends_does_not_come_round():
 
 
 def test_has_one_row_of_three_values_per_scale_in_that_order():
-    assert cwt.width(PAPER) == 120
-    assert cwt.frames(123456, PAPER) == 1
-    silent = cwt.extract(np.zeros(5000, np.float32), PAPER)
+    assert cwt.width(ALONE) == 120
+    assert cwt.frames(123456, ALONE) == 1
+    silent = cwt.extract(np.zeros(5000, np.float32), ALONE)
     assert silent.shape == (1, 120)
     np.testing.assert_allclose(silent[0, :40], np.log(1e-10))
     assert not silent[0, 40:].any()
+
+
+def test_prosody_stands_behind_the_scales_and_only_then_are_its_settings_needed():
+    wave = burst(16000)
+    both, alone = cwt.extract(wave, PAPER)[0], cwt.extract(wave, ALONE)[0]
+    np.testing.assert_array_equal(both[:120], alone)
+    np.testing.assert_array_equal(both[120:], _prosody_statistics.statistics(wave, PAPER).astype(np.float32))
+    assert len(both) == cwt.width(PAPER) == 120 + 4 * 12 + 10
 
 
 @pytest.mark.parametrize(
