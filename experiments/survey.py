@@ -17,6 +17,10 @@ SI_SESSIONS = part("leave_one_out", by="session", fold=1, songs=False)
 
 # Functionals of frames, for what takes one vector of an utterance (ours, but those of the 2009 challenge).
 MOMENTS = ("mean", "std", "min", "max", "median", "skewness", "kurtosis")
+CONTOURS = (  # of F0 and its like, for Wu and Shegokar
+    *("mean", "std", "skewness", "kurtosis", "max", "min", "median", "q25", "q75", "range", "slope"),
+    "regression_error",
+)
 CHALLENGE = (
     *("mean", "std", "kurtosis", "skewness", "min", "max", "min_position", "max_position", "range"),
     *("offset", "slope", "regression_error"),
@@ -150,10 +154,7 @@ WU = part(
     low_f0_hz=75.0,
     high_f0_hz=500.0,
     voicing=0.45,
-    contour_statistics=(
-        *("mean", "std", "skewness", "kurtosis", "max", "min", "median", "q25", "q75", "range", "slope"),
-        "regression_error",
-    ),
+    contour_statistics=CONTOURS,
 )
 WANG = part(
     "fourier",
@@ -169,7 +170,23 @@ WANG = part(
     floor=1 / 32768,
     statistics=("mean", "max", "min", "median", "std"),
 )
-SHEGOKAR = part("cwt", rate_hz=16000, scales=40, low_hz=50.0, high_hz=6000.0, centre=6.0, floor=1e-10)
+SHEGOKAR = part(
+    "cwt",
+    rate_hz=16000,
+    scales=40,
+    low_hz=50.0,
+    high_hz=6000.0,
+    centre=6.0,
+    floor=1e-10,
+    prosody=True,
+    frame=640,
+    step=160,
+    low_f0_hz=75.0,
+    high_f0_hz=500.0,
+    voicing=0.45,
+    active_db=40.0,
+    contour_statistics=CONTOURS,
+)
 RHYTHM = part(
     "rhythm",
     rate_hz=16000,
