@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.functional import conv2d
 
 from ser.errors import BadInput
 from ser.models._keras import glorot
@@ -41,7 +42,13 @@ def after(size: Size, kernel: int, stride: int, padding: int, model: str) -> Siz
 
 
 def convolved(x: Tensor, layer: nn.Conv2d) -> Tensor:
-    """``layer(x)``, the faster way where it has a bias."""
+    """``layer(x)``, the faster way where it has a bias, and one by one pixel not with a stride.
+
+    oneDNN's gradient of that, on channels last, writes beyond its memory where the channels are no multiple of four.
+    """
+    if layer.kernel_size == (1, 1):
+        down, across = layer.stride
+        return conv2d(x[:, :, ::down, ::across], layer.weight, layer.bias)
     out: Tensor = layer(x) if layer.bias is None else convolve(x, layer)
     return out
 

@@ -24,15 +24,12 @@ class Gated(nn.Module):
         self.norm = nn.BatchNorm2d(inputs) if norm else nn.Identity()
         self.both = nn.Conv2d(inputs, 2 * filters, kernel, stride, kernel // 2)  # conv_a's filters, then conv_b's
         same = stride == 1 and inputs == filters
-        self.across = nn.Identity() if same else nn.Conv2d(inputs, filters, 1)
-        self.stride = stride
+        self.across = None if same else nn.Conv2d(inputs, filters, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """conv_a(norm(x)) · σ(conv_b(norm(x))), added to x, or to its projection where the size changes."""
-        # Not with a stride of its own: oneDNN's gradient of that writes beyond its memory with six channels.
-        kept = x[:, :, :: self.stride, :: self.stride]
-        out: Tensor = self.across(kept) + glu(convolved(self.norm(x), self.both), 1)
-        return out
+        kept = x if self.across is None else convolved(x, self.across)
+        return kept + glu(convolved(self.norm(x), self.both), 1)
 
 
 class GatedResNet(nn.Module):
