@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser import functionals
+from ser.errors import BadInput
 from ser.frontends import _pitch, _short_time
 
 Vector = npt.NDArray[np.float64]
@@ -34,13 +35,20 @@ def size(settings: Mapping[str, Any]) -> int:
 
 
 def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
-    """float64 [size]: ``contour_statistics`` of F0 in Hz, its changes, intensity in dB, its changes; and ten more.
+    """float64 [size]: ``contour_statistics`` of four contours, and ten more.
 
-    These are jitter and shimmer (mean change of F0, and of amplitude, between neighbouring voiced frames, as a share of
-    its mean), mean and deviation of the share of sign changes, and of Teager's energy in dB; voiced runs per second,
-    mean and deviation of their length in seconds, and the voiced share. F0 is of voiced frames; all else of active
-    ones, within ``active_db`` of the loudest; a change is between two such neighbours. Where there are none, as in
-    silence, the statistics are those of a single 0.
+    The contours are F0 in Hz, its changes, intensity in dB, and its changes. The ten are
+
+    - jitter and shimmer: mean change of F0, and of amplitude, between neighbouring voiced frames, over its mean
+    - mean and deviation of the share of sign changes
+    - mean and deviation of Teager's energy in dB
+    - voiced runs per second, mean and deviation of their length in seconds, and the share of active frames voiced
+
+    F0 is of voiced frames, all else of active ones, which are within ``active_db`` of the loudest; a change is between
+    two such neighbours. Where there are none, as in silence, statistics are those of a single 0. Settings: ``rate_hz``,
+    ``frame`` and ``step`` in samples, ``low_f0_hz``, ``high_f0_hz``, ``voicing``, ``active_db``, ``floor`` (of mean
+    squares), ``contour_statistics``. Raises BadInput for a frame too short for Teager's energy, which takes three
+    samples, and for limits of F0 that leave no octave between them.
     """
     contours = _contours(wave, settings)
     voiced = contours.hz > 0
@@ -56,14 +64,16 @@ def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
     more = [
         functionals.of_contour(row[contours.active], ("mean", "std")) for row in (contours.crossings, contours.teager)
     ]
-    restless = [_unsteadiness(row, voiced) for row in (contours.hz, amplitude)]
+    jitter_and_shimmer = [_unsteadiness(row, voiced) for row in (contours.hz, amplitude)]
     step_s = int(settings["step"]) / int(settings["rate_hz"])
-    return np.concatenate([*of_each, restless, *more, _rate(voiced, contours.active, step_s)])
+    return np.concatenate([*of_each, jitter_and_shimmer, *more, _rate(voiced, contours.active, step_s)])
 
 
 def _contours(wave: Matrix, settings: Mapping[str, Any]) -> _Contours:
     rate_hz, window, hop = (int(settings[name]) for name in ("rate_hz", "frame", "step"))
     floor = _short_time.floor_of(settings)
+    if window < 3:
+        raise BadInput(str(window), "front_end.frame", "3 or more samples", "take some 40 ms")
     rows = _short_time.cut(wave, window, hop)
     limits = float(settings["low_f0_hz"]), float(settings["high_f0_hz"])
     places = _short_time.centres(len(wave), window, hop)
@@ -85,6 +95,7 @@ def _changes(contour: Vector, which: npt.NDArray[np.bool_]) -> Vector:
 
 
 def _unsteadiness(contour: Vector, which: npt.NDArray[np.bool_]) -> float:
+    """Mean change between neighbours as a share of the mean; 0 where there are no neighbours."""
     changes = _changes(contour, which)
     return float(np.abs(changes).mean() / contour[which].mean()) if len(changes) else 0.0
 

@@ -36,14 +36,16 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [frames, 12] of power spectra under a periodic Hann window.
+    """float32 [frames, 12] of power spectra under a periodic Hann window; a silent frame is 0 throughout.
 
-    Bins count by a Gaussian around ``octave`` octaves above 27.5 Hz of half-width ``octaves``. Each frame is divided
-    by its greatest value ("max") or its sum ("sum"), or left as it is ("none"); a silent frame is 0. Raises BadInput
-    for a ``norm`` that is not known.
+    A bin counts the more, the nearer it is to ``octave`` octaves above 27.5 Hz: by a Gaussian with a standard deviation
+    of ``octaves``. ``norm``: each frame is divided by its greatest value ("max") or its sum ("sum"), or left as it is
+    ("none"). Raises BadInput for another ``norm``, or a Gaussian without width.
     """
     if settings["norm"] not in _NORMS:
         raise BadInput(repr(settings["norm"]), "front_end.norm", ", ".join(_NORMS), "choose one of these")
+    if not settings["octaves"] > 0:
+        raise BadInput(str(settings["octaves"]), "front_end.octaves", "more than 0", "take 2, as librosa does")
     window = int(settings["window"])
     samples = torch.from_numpy(_short_time.padded(wave, window))
     power = _mel.powers(samples, window, int(settings["hop"]), window)

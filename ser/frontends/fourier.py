@@ -56,16 +56,20 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [1, width]: the first of ``statistics`` of all columns, then the second; a short wave is padded.
 
-    Columns are the amplitudes H_1 ... of ``harmonics``, their deltas, and the deltas of those; with ``mfcc`` then the
-    cepstra from the zeroth on, and theirs. ``spacing`` is what lies from one harmonic to the next. "bins": from bin to
-    bin of the frame's discrete Fourier transform, as in the paper; "pitch": F0, which takes the settings ``low_hz``,
-    ``high_hz`` and ``voicing``, all amplitudes being 0 where a frame is unvoiced. A sine has the amplitude that it has
-    in the wave. Raises BadInput for harmonics that the frame has not, and for a spacing that it does not know.
+    Columns are the amplitudes H_1 ... of ``harmonics``, their deltas over ``reach`` frames, and the deltas of those;
+    with ``mfcc`` then the cepstra from the zeroth on, and theirs. A sine has the amplitude that it has in the wave.
+
+    ``spacing`` is what lies from one harmonic to the next. "bins": a bin of the frame's discrete Fourier transform, as
+    in the paper. "pitch": F0, which takes the settings ``low_hz``, ``high_hz`` and ``voicing``; amplitudes are 0 where
+    a frame is unvoiced, and from half the rate on. Raises BadInput for another spacing, for harmonics that a frame has
+    not, a reach below 1, and a floor that is not above 0.
     """
     rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
     harmonics, spacing = int(settings["harmonics"]), settings["spacing"]
     if spacing not in _SPACINGS:
         raise BadInput(repr(spacing), "front_end.spacing", " or ".join(_SPACINGS), "choose one of them")
+    if harmonics < 1:
+        raise BadInput(str(harmonics), "front_end.harmonics", "1 or more", "take 120, as the paper does")
     if spacing == "bins":
         amplitudes = _of_bins(rows, harmonics)
     else:
@@ -89,7 +93,7 @@ def _spectra(rows: Matrix, fft: int) -> Matrix:
 def _of_bins(rows: Matrix, harmonics: int) -> Matrix:
     """[frames, harmonics]: the transform's magnitudes from bin 1 on."""
     most = (rows.shape[1] - 1) // 2
-    if not 1 <= harmonics <= most:
+    if harmonics > most:
         place, allowed = "front_end.harmonics", f"1 to {most}, less than half the window"
         raise BadInput(str(harmonics), place, allowed, "take a longer window, or fewer")
     return _spectra(rows, rows.shape[1])[:, 1 : harmonics + 1]

@@ -32,11 +32,13 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [frames, 3] in Hz, of magnitudes under a periodic Hann window.
+    """float32 [frames, 3] in Hz, of magnitudes under a periodic Hann window. A silent frame is 0 throughout.
 
-    Mean frequency, weighted by magnitude; its standard deviation under the same weights; the lowest bin's frequency
-    that has at least a share ``rolloff`` of the magnitudes at or below it. All are 0 for a silent frame. Raises
-    BadInput for a share that is not between 0 and 1, or a window longer than ``fft``.
+    - centroid: the mean frequency, weighted by magnitude
+    - bandwidth: the standard deviation of frequency under the same weights
+    - roll-off: the lowest bin's frequency that has at least a share ``rolloff`` of the magnitudes at or below it
+
+    Raises BadInput for a share that is not between 0 and 1, or a window longer than ``fft``.
     """
     share = float(settings["rolloff"])
     if not 0 < share < 1:

@@ -48,16 +48,22 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [frames, 32]; frames = 1 + (samples - window) // hop, a shorter wave is padded with zeros to one window.
 
-    Zero-crossing rate (share of sample pairs), root mean square, F0 in Hz (0 where unvoiced), harmonics-to-noise ratio
-    in dB (-30 to 50), cepstral coefficients 1 to 12; each averaged over ``smoothing`` frames (1: none; zeros of F0 are
-    averaged too, as openSMILE has it), then the slope of each over ``reach`` frames to either side. Raises BadInput for
-    a smoothing that is even, and for limits of F0 that leave no octave between them.
+    - zero-crossing rate, as a share of the pairs of samples
+    - root mean square
+    - F0 in Hz, 0 where unvoiced
+    - harmonics-to-noise ratio in dB, -30 to 50
+    - cepstral coefficients 1 to 12
+    - the slope of each of these over ``reach`` frames to either side
+
+    Before slopes are taken, each is averaged over ``smoothing`` frames (1: none), zeros of F0 too, as openSMILE has it.
+    Raises BadInput for a smoothing that is even, a reach below 1, a floor that is not above 0, and for limits of F0
+    that leave no octave between them.
     """
     rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
     track = _pitch.of_frames(wave, settings)
-    first = (_short_time.crossings(rows), np.sqrt(_short_time.power(rows)), track.hz, track.noise_ratio_db())
+    four = (_short_time.crossings(rows), np.sqrt(_short_time.power(rows)), track.hz, track.noise_ratio_db())
     shape = int(settings["rate_hz"]), int(settings["mels"]), _CEPSTRA
     cepstra = _htk_cepstra.cepstra(rows, *shape, _short_time.floor_of(settings))
-    descriptors = np.concatenate([np.stack(first, axis=1).astype(np.float32), cepstra[:, 1:]], axis=1)
+    descriptors = np.concatenate([np.stack(four, axis=1).astype(np.float32), cepstra[:, 1:]], axis=1)
     smoothed = _short_time.smoothed(descriptors, int(settings["smoothing"]))
     return _short_time.with_deltas(smoothed, int(settings["reach"]), 1)

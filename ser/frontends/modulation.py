@@ -70,42 +70,56 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [1, width]: over the active frames, ``energy_statistics`` of the energies of each band in each channel.
+    """float32 [1, width], over the active frames, which are long ones within ``active_db`` of the loudest:
 
-    Then ``measure_statistics`` of ``measures``, then prosody. Active are frames of 256 ms within ``active_db`` of the
-    loudest. With ``unit``, the energies of a frame sum to 1, as they do for the measures in any case; with ``log``,
-    they are log10. To each energy ``floor`` is added first, so that silence is spread evenly. Raises BadInput for
-    settings that do not fit each other.
+    - ``energy_statistics`` of the energy of each band in each channel: with ``unit``, as shares of the frame's sum;
+      with ``log``, as log10
+    - ``measure_statistics`` of ``measures``, always of such shares
+    - with ``prosody``, the statistics of ``_prosody_statistics``, for which settings from ``frame`` on are read
+
+    To each energy ``floor`` is added first, so that silence is spread evenly. Raises BadInput for settings that do not
+    fit each other.
     """
-    envelope_hz, floor = int(settings["envelope_hz"]), _short_time.floor_of(settings)
-    limits = float(settings["low_hz"]), float(settings["high_hz"])
-    envelopes = _auditory.envelopes(wave, int(settings["rate_hz"]), envelope_hz, int(settings["bands"]), *limits)
-    window, hop = (round(float(settings[name]) * envelope_hz) for name in ("window_s", "hop_s"))
-    channels, quality = tuple(float(hz) for hz in settings["modulation_hz"]), float(settings["quality"])
-    energies, powers = _auditory.energies(envelopes, envelope_hz, channels, quality, window, hop)
-    energies = energies[powers >= powers.max() * 10 ** (-float(settings["active_db"]) / 10)] + floor
+    energies = _active_energies(wave, settings)
     unit = energies / energies.sum(axis=(1, 2), keepdims=True)
     shown = unit if settings["unit"] else energies
     shown = (np.log10(shown) if settings["log"] else shown).reshape(len(energies), -1)
+    six = measures(unit, settings["divisions"], settings["measured"])
     parts = [
         functionals.functionals(shown.astype(np.float32), settings["energy_statistics"]),
-        functionals.functionals(
-            measures(unit, settings["divisions"], settings["measured"]).astype(np.float32),
-            settings["measure_statistics"],
-        ),
+        functionals.functionals(six.astype(np.float32), settings["measure_statistics"]),
     ]
     if settings["prosody"]:
         parts.append(_prosody_statistics.statistics(wave, settings))
     return np.concatenate(parts)[None].astype(np.float32)
 
 
+def _active_energies(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> Vector:
+    """[frames, bands, channels], above 0, of the frames that are loud enough."""
+    envelope_hz, limits = int(settings["envelope_hz"]), (float(settings["low_hz"]), float(settings["high_hz"]))
+    envelopes = _auditory.envelopes(wave, int(settings["rate_hz"]), envelope_hz, int(settings["bands"]), *limits)
+    window, hop = (round(float(settings[name]) * envelope_hz) for name in ("window_s", "hop_s"))
+    if min(window, hop) < 1:
+        value, allowed = f"{window} and {hop} samples of envelopes", f"1 or more, at {envelope_hz} Hz"
+        raise BadInput(value, "front_end.window_s, front_end.hop_s", allowed, "take 0.256 and 0.064, as the paper does")
+    channels, quality = tuple(float(hz) for hz in settings["modulation_hz"]), float(settings["quality"])
+    energies, powers = _auditory.energies(envelopes, envelope_hz, channels, quality, window, hop)
+    least = powers.max() * 10 ** (-float(settings["active_db"]) / 10)
+    return np.asarray(energies[powers >= least] + _short_time.floor_of(settings))
+
+
 def measures(energies: Vector, divisions: Sequence[int], measured: Sequence[int]) -> Vector:
     """The six spectral measures of positive energies [frames, bands, channels] that sum to 1 in each frame.
 
-    [frames, channels + 2 measured + 3 (divisions + 1)]: 1 mean over the bands, of each channel; of the channels
-    ``measured``, counted from 1: 2 flatness, the bands' geometric mean over their mean, and 3 centroid in band numbers
-    from 1. With bands added up from one of ``divisions`` (the last band of each but the last) to the next: 4 centroid
-    in channel numbers from 1, 5 slope of the line through the channels, and 6 the root of its mean squared error.
+    [frames, channels + 2 measured + 3 (divisions + 1)]. Bands and channels are counted from 1.
+
+    1. of each channel, the mean over the bands
+    2. of each channel in ``measured``, flatness: the geometric mean of its bands over their mean
+    3. of the same channels, the centroid in band numbers
+    4. of bands added up, from one of ``divisions`` (the last band of a group) to the next: centroid in channel numbers
+    5. of the same groups, the slope of the line through the channels
+    6. of the same groups, the root of that line's mean squared error
+
     Raises BadInput for bands or channels that there are not.
     """
     bands, channels = energies.shape[1:]

@@ -41,10 +41,14 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [frames, 4]; frames = 1 + (samples - window) // hop, a shorter wave is padded with zeros to one window.
 
-    F0 in Hz from ``low_hz`` to ``high_hz``, 0 where unvoiced; intensity in dB of full scale, 10 log10(mean x^2 +
-    floor); share of neighbouring samples of unlike sign, 0 to 1; harmonics-to-noise ratio in dB from -30 to 50. F0
-    and the ratio are of three periods of ``low_hz`` around the frame's middle, whatever ``window`` is. Silence has 0,
-    the floor, 0 and -30. Raises BadInput for limits of F0 that leave no octave between them.
+    - F0 in Hz from ``low_hz`` to ``high_hz``, 0 where unvoiced
+    - intensity in dB of full scale, 10 log10(mean x^2 + floor)
+    - share of neighbouring samples of unlike sign, 0 to 1
+    - harmonics-to-noise ratio in dB, from -30 to 50
+
+    F0 and the ratio are of three periods of ``low_hz`` around the frame's middle, whatever ``window`` is. Silence has
+    0, the floor, 0 and -30. Raises BadInput for limits of F0 that leave no octave between them, and for a floor that is
+    not above 0.
     """
     rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
     track = _pitch.of_frames(wave, settings)

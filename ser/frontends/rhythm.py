@@ -1,8 +1,9 @@
 """Tempo and beat histogram of an utterance: paper 004, section 4 E, which names both and describes neither.
 
-Made as Tzanetakis and Cook do (Musical genre classification of audio signals, 2002, section III C): an envelope, its
-enhanced autocorrelation in pieces of about 3 s, whose highest peaks add their heights to a histogram of tempi, and
-measures of that (complexity is ours). The envelope is not theirs but onset strength as librosa has it. [1, 7 + bins].
+Made as Tzanetakis and Cook do (Musical genre classification of audio signals, 2002, section III C): an envelope is cut
+into pieces of about 3 s; the highest peaks of each piece's enhanced autocorrelation add their heights to a histogram of
+tempi; measures are taken of that (complexity is ours). The envelope is not theirs but onset strength as librosa has it.
+One row for an utterance, [1, 7 + bins].
 """
 
 from collections.abc import Mapping
@@ -44,13 +45,17 @@ def example() -> dict[str, Any]:
 
 def width(settings: Mapping[str, Any]) -> int:
     """Seven measures and the histogram. Raises BadInput for a histogram that cannot be."""
-    low, high, bins = float(settings["low_bpm"]), float(settings["high_bpm"]), int(settings["bins"])
+    low, high, piece_s = (float(settings[name]) for name in ("low_bpm", "high_bpm", "piece_s"))
     if not 0 < low < high:
         place = "front_end.low_bpm, front_end.high_bpm"
         raise BadInput(f"{low:g} and {high:g}", place, "0 < low_bpm < high_bpm", "take 40 and 200, as the source does")
-    if bins < 2:
-        raise BadInput(str(bins), "front_end.bins", "2 or more", "take some")
-    return _MEASURES + bins
+    if not piece_s > 60 / low:
+        allowed = f"more than {60 / low:g}, from beat to beat at low_bpm"
+        raise BadInput(f"{piece_s:g}", "front_end.piece_s", allowed, "take 3, as the source does")
+    for name, least in (("bins", 2), ("peaks", 1)):
+        if settings[name] < least:
+            raise BadInput(str(settings[name]), f"front_end.{name}", f"{least} or more", "take some")
+    return _MEASURES + int(settings["bins"])
 
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
@@ -59,26 +64,30 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [1, 7 + bins]: tempi of the highest and second bin (beats per minute), their shares in the histogram's
-    sum, the second's height over the first's, the sum, complexity; then the histogram, equal bins, slowest first.
+    """float32 [1, 7 + bins]: seven measures of the histogram of tempi, and the histogram itself.
 
-    A height is an autocorrelation, 1 at lag 0, so that loudness does not count; heights are added up and divided by
-    the number of pieces. A bin's tempo is the mean of its peaks. Complexity is the entropy of the histogram, 0 for one
-    tempo and 1 for all alike. 0 throughout where nothing repeats: silence, steady sound, no time for two beats; the
-    second tempo, its share and the ratio are 0 where there is one alone. Raises BadInput as ``width`` does.
+    - tempi of its highest and of its second bin, in beats per minute: a bin's tempo is the mean of its peaks
+    - shares of these two bins in its sum
+    - height of the second over that of the highest
+    - its sum
+    - complexity: its entropy, 0 for one tempo and 1 for all alike
+    - its bins, equally wide, slowest first
+
+    What peaks add up to is divided by the number of pieces; a peak's height is at most 1, whatever the loudness. All is
+    0 where nothing repeats: silence, steady sound, no time for two beats. The second tempo, its share and its height
+    are 0 where there is one tempo alone. Raises BadInput as ``width`` does.
     """
-    row = np.zeros((1, width(settings)))
+    row = np.zeros(width(settings))
     lags = _autocorrelation(_onsets(wave, settings), settings)
-    rows_per_s = int(settings["rate_hz"]) / int(settings["hop"])
-    tempi, heights = _peaks(lags, rows_per_s, settings)
+    tempi, heights = _peaks(lags, int(settings["rate_hz"]) / int(settings["hop"]), settings)
     if len(heights):
         low, high, bins = float(settings["low_bpm"]), float(settings["high_bpm"]), int(settings["bins"])
         into = np.minimum(((tempi - low) / (high - low) * bins).astype(np.int64), bins - 1)
-        histogram = np.bincount(into, heights, bins)
-        means = np.bincount(into, heights * tempi, bins) / np.where(histogram > 0, histogram, 1)
-        row[0, _MEASURES:] = histogram / len(lags)
-        row[0, :_MEASURES] = _measures(row[0, _MEASURES:], means)
-    return row.astype(np.float32)
+        sums = np.bincount(into, heights, bins)
+        means = np.bincount(into, heights * tempi, bins) / np.where(sums > 0, sums, 1)
+        histogram = sums / len(lags)
+        row[:] = *_measures(histogram, means), *histogram
+    return row[None].astype(np.float32)
 
 
 def _onsets(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> Vector:
@@ -95,10 +104,10 @@ def _onsets(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> Vecto
 def _autocorrelation(onsets: Vector, settings: Mapping[str, Any]) -> Vector:
     """[pieces, lags]: clipped at 0; before it is enhanced, 1 at lag 0.
 
-    Rows of zeros for pieces whose envelope has a standard deviation of no more than ``least_db``: steady sounds, whose
-    rest is rounding, and windows that cut periods, which have rhythms of their own. ``enhanced`` takes away the same
-    stretched to twice its length, and so what repeats at the double of a period. Pieces follow each other by
-    ``step_s`` at most, spread so that the last ends with the utterance.
+    Pieces follow each other by ``step_s`` at most, spread so that the last ends with the utterance. ``enhanced`` takes
+    away the same stretched to twice its length, and so what repeats at the double of a period. Rows are zero for pieces
+    whose envelope has a standard deviation of no more than ``least_db``: of steady sounds it is rounding, or comes of
+    windows that cut periods.
     """
     rows_per_s = int(settings["rate_hz"]) / int(settings["hop"])
     piece, step = (max(1, round(float(settings[name]) * rows_per_s)) for name in ("piece_s", "step_s"))
@@ -120,7 +129,7 @@ def _autocorrelation(onsets: Vector, settings: Mapping[str, Any]) -> Vector:
 
 
 def _peaks(lags: Vector, rows_per_s: float, settings: Mapping[str, Any]) -> tuple[Vector, Vector]:
-    """Tempi and heights of each piece's ``peaks`` highest peaks at a tempo, by parabolas through three points."""
+    """Tempi and heights of the ``peaks`` highest peaks of each piece, by parabolas through three points."""
     left, middle, right = lags[:, :-2], lags[:, 1:-1], lags[:, 2:]
     piece, at = np.nonzero((middle > left) & (middle >= right))
     a, b, c = left[piece, at], middle[piece, at], right[piece, at]
@@ -135,6 +144,7 @@ def _peaks(lags: Vector, rows_per_s: float, settings: Mapping[str, Any]) -> tupl
 
 
 def _measures(histogram: Vector, tempi: Vector) -> list[float]:
+    """The seven, of a histogram that is not empty and of its bins' tempi."""
     first, second = np.argsort(-histogram, kind="stable")[:2]
     total = histogram.sum()
     shares = histogram / total

@@ -61,13 +61,17 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [frames, width]: 10 log10 of power, in dB, no lower than ``top_db`` under the greatest or -100.
 
-    ``silence_db``: pieces of ``silence_ms`` whose mean power is by more than that under the loudest piece's are cut out
-    first. ``seconds``: then cropped at the end (``crop`` "start") or at both ("centre"), or padded there with zeros.
-    Periodic Hann, no centring; a wave shorter than a window is padded to it. ``bins`` and ``rows``: the image is
-    averaged by area to that size, or stretched. ``scale`` "image": from ``top_db`` under the greatest, 0, to it, 1;
-    silence is 0 all over. ``patch``: pieces of so many frames follow each other every ``step`` frames; the last is
-    padded with zeros or, where it is not the only one, dropped (``rest``). Raises BadInput for what does not go
-    together.
+    Periodic Hann window, no centring; a wave shorter than a window is padded to it. What settings do, in this order:
+
+    - ``silence_db``: pieces of ``silence_ms`` whose mean power is by more than that under the loudest piece's are cut
+      out
+    - ``seconds``: the rest is cropped at the end (``crop`` "start") or at both ("centre"), or padded there with zeros
+    - ``scale`` "image": levels go from 0, at ``top_db`` under the greatest, to 1, at it; silence is 0 all over
+    - ``patch``: pieces of so many frames follow each other every ``step`` frames; the last is padded with zeros or,
+      where it is not the only one, dropped (``rest``)
+    - ``rows`` and ``bins``: the image is averaged by area to that size, or stretched
+
+    Raises BadInput for what does not go together.
     """
     _check(settings)
     samples = torch.from_numpy(_fitted(_loud(wave, settings), settings))
@@ -85,6 +89,7 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
 
 
 def _check(settings: Mapping[str, Any]) -> None:
+    """Raises BadInput for settings that mean nothing, by themselves or together."""
     for name, words in _WORDS.items():
         if settings[name] not in words:
             raise BadInput(repr(settings[name]), f"front_end.{name}", ", ".join(words), "choose one of these")
@@ -137,6 +142,7 @@ def _length(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def _fitted(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    """The wave cropped or padded to ``_length``."""
     missing = _length(len(wave), settings) - len(wave)
     before = 0 if settings["crop"] == "start" or settings["patch"] else abs(missing) // 2
     if missing < 0:

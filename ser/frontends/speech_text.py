@@ -52,28 +52,30 @@ def width(settings: Mapping[str, Any]) -> int:
 
 def frames(samples: int, settings: Mapping[str, Any]) -> int:
     """Rows of a wave of so many samples, without words: cepstral frames and one of prosody."""
-    return (
-        min(_short_time.count(samples, int(settings["window"]), int(settings["hop"])), int(settings["most_frames"])) + 1
-    )
+    whole = _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
+    return min(whole, int(settings["most_frames"])) + 1
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any], text: str = "") -> npt.NDArray[np.float32]:
     """float32 [frames + words, width]: the first ``most_frames`` frames, prosody of the whole wave, words of ``text``.
 
     A frame is ``coefficients`` and the logarithm of its energy (no less than ``floor`` squared), then the slopes of all
-    over ``reach`` frames to either side, then the slopes of these. Raises BadInput for settings that contradict each
-    other, and for more buckets than float32 can number.
+    over ``reach`` frames to either side, then the slopes of these. Of the words the first ``most_words`` are kept.
+    Raises BadInput for settings that contradict each other, and for more buckets than float32 can number.
     """
-    buckets, most = int(settings["buckets"]), int(settings["most_words"])
+    buckets, most_frames, most_words = (int(settings[name]) for name in ("buckets", "most_frames", "most_words"))
     if not 1 <= buckets <= _speech_text_rows.MOST_WORDS:
         allowed = f"1 to {_speech_text_rows.MOST_WORDS}: whole numbers in float32"
         raise BadInput(str(buckets), "front_end.buckets", allowed, "take fewer")
+    if most_frames < 1 or most_words < 0:
+        value, place = f"{most_frames} and {most_words}", "front_end.most_frames, front_end.most_words"
+        raise BadInput(value, place, "1 or more and 0 or more", "take 750 and 128, as the paper does")
     rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
     pitch = _pitch.of_frames(wave, settings)
     loudness = _opensmile_prosody.loudness(rows, int(settings["rate_hz"]), int(settings["mels"]))
-    cepstra = _cepstra(rows, settings)[: int(settings["most_frames"])]
+    cepstra = _cepstra(rows, settings)[:most_frames]
     prosody = _opensmile_prosody.prosody(pitch, loudness)
-    return _speech_text_rows.joined(cepstra, prosody, words(text, buckets)[:most])
+    return _speech_text_rows.joined(cepstra, prosody, words(text, buckets)[:most_words])
 
 
 def _cepstra(rows: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:

@@ -16,7 +16,7 @@ USES = (_short_time,)
 
 
 def example() -> dict[str, Any]:
-    """25 ms every 10 ms; the paper names none. What is no louder than ``zero`` crosses nothing: librosa's value."""
+    """25 ms every 10 ms, as the paper names none, and librosa's ``zero``."""
     return {"rate_hz": 16000, "window": 400, "hop": 160, "zero": 1e-10}
 
 
@@ -31,11 +31,14 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [frames, 4] of a wave with values in [-1, 1].
+    """float32 [frames, 4] of a wave with values in [-1, 1]. Raises BadInput for a negative ``zero``.
 
-    Root of the mean square, in the wave's units; changes of sign per sample, 0 to 1, where zero is positive; centroid
-    of the energy, as a share of the frame: a sample stands for its middle, so a steady tone has 0.5; variance, which
-    is the mean square but for a constant offset. A silent frame is 0 throughout, a centroid that no other frame has.
+    - root of the mean square, in the wave's units
+    - changes of sign per sample, 0 to 1; zero, and what is no louder than ``zero``, is positive
+    - centroid of the energy, as a share of the frame; each sample stands for its middle, so a steady tone has 0.5
+    - variance, which is the mean square but for a constant offset
+
+    A silent frame is 0 throughout, a centroid that no other frame has.
     """
     zero, window = float(settings["zero"]), int(settings["window"])
     if zero < 0:

@@ -37,10 +37,11 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """float32 [frames, 3 · (levels + 1)]: log(mean square + floor) of all sub-bands, then mean magnitudes, then stds.
 
-    Sub-bands from the lowest: the last approximation, then details from the last level to the first, which is the
-    upper half of the spectrum. The log is natural; a silent frame has log(floor), 0 and 0. Raises BadInput for a
-    wavelet or number of levels that PyWavelets does not have for such a window, or windows and hops that are no
-    multiples of the slowest sub-band's step.
+    Sub-bands go from the lowest, the last approximation, over the details from the last level to the first, which is
+    the upper half of the spectrum. The log is natural; a silent frame has log(floor), 0 and 0.
+
+    Raises BadInput for a wavelet or number of levels that PyWavelets does not have for such a window, for windows and
+    hops that are no multiples of the slowest sub-band's step, and for a floor that is not above 0.
     """
     levels = int(settings["levels"])
     padded = _short_time.padded(wave.astype(np.float64), int(settings["window"]))
@@ -66,7 +67,7 @@ def _cut(
 
 @cache
 def _early(name: str, level: int, detail: bool) -> int:
-    """How many coefficients of a sub-band lie before the wave's begin, in which each filter reaches back.
+    """How many coefficients of a sub-band lie before the wave begins, as each filter reaches back.
 
     Coefficient k is made of the samples 2k + 1 - m, m from 0; it lies at their mean, weighted by the filter's squares.
     That of Daubechies' filters is far from the middle.
@@ -82,6 +83,7 @@ def _early(name: str, level: int, detail: bool) -> int:
 
 
 def _wavelet(settings: Mapping[str, Any]) -> pywt.Wavelet:
+    """The wavelet, where it and the other settings fit each other. Raises BadInput where they do not."""
     name, levels = str(settings["wavelet"]), int(settings["levels"])
     if name not in pywt.wavelist(kind="discrete"):
         raise BadInput(repr(name), "front_end.wavelet", "those of pywt.wavelist(kind='discrete')", "such as db4")

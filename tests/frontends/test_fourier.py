@@ -87,6 +87,8 @@ def test_refuses_more_harmonics_than_the_window_has_and_other_spacings():
     assert fourier.extract(noise(), ALONE | {"harmonics": 127}).shape == (1, 3 * 127)
     with pytest.raises(BadInput, match=r"front_end.harmonics: 128; allowed: 1 to 127"):
         fourier.extract(noise(), ALONE | {"harmonics": 128})
+    with pytest.raises(BadInput, match=r"front_end.harmonics: 0; allowed: 1 or more"):
+        fourier.extract(noise(), OF_PITCH | {"harmonics": 0})
     with pytest.raises(BadInput, match=r"front_end.spacing: 'octaves'; allowed: bins or pitch"):
         fourier.extract(noise(), ALONE | {"spacing": "octaves"})
     with pytest.raises(BadInput, match="functionals: 'mode'"):

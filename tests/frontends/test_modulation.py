@@ -167,6 +167,8 @@ def test_the_width_follows_the_settings():
         ({"divisions": (10, 4)}, r"divisions: \(10, 4\)"),
         ({"measured": (0, 1)}, r"measured: \(0, 1\); allowed: ascending, from 1 to 5"),
         ({"measured": (1, 6)}, r"measured: \(1, 6\)"),
+        ({"hop_s": 1e-4}, "window_s, front_end.hop_s: 128 and 0 samples"),
+        ({"frame": 2}, "frame: 2; allowed: 3 or more"),
     ],
 )
 def test_refuses_settings_that_do_not_fit(wrong, place):
