@@ -104,8 +104,9 @@ def perceptron(statistics: tuple[str, ...], clusters: int = 0) -> Part:
 
 def steps(statistics: tuple[str, ...], select: int = 0, clusters: int = 0) -> dict[str, Value]:
     """What becomes of features before a classifier."""
-    # With the usual fuzzifier of 2 all memberships of so many features are one c-th, and say nothing.
+    # Centres, as Demircan's abstract has it; with the usual fuzzifier of 2 those of so many features are all the same.
     fuzzy: dict[str, Value] = {
+        "given": "centres",
         "fuzzifier": 1.1,
         "cluster_starts": 3,
         "cluster_iterations": 300,
@@ -349,14 +350,14 @@ SURVEYED = (
             whitening=0.1,
             threshold=0.25,
             pooling="mean",
-            grid=(4, 4),
+            grid=(1, 4),
             salient=100,
             rest=50,
             discrimination=1.0,
             orthogonality=1.0,
             epochs=200,
             learning_rate=1e-3,
-            c=0.1,
+            c=1.0,
         ),
         log_mel(40, 3.0, 400, 160),
     ),

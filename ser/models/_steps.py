@@ -1,8 +1,9 @@
-"""The steps before a classifier of utterance vectors: scaling, selection of features, fuzzy memberships.
+"""The steps before a classifier of utterance vectors: scaling, selection of features, fuzzy clusters.
 
 Settings, in the order of the steps: ``scaling`` ("standard" | "none"); ``select`` (0: all features; k: the k best by
-analysis of variance, for Shegokar & Sircar 2016); ``clusters`` (0: off; c: memberships of c fuzzy clusters replace the
-features, as in Demircan & Kahramanli 2018), and with clusters also ``fuzzifier``, ``cluster_starts``,
+analysis of variance, for Shegokar & Sircar 2016); ``clusters`` (0: off; c: so many fuzzy clusters, for Demircan &
+Kahramanli 2018), and with clusters also ``given``, what the classifier is given: "centres" of each class in place of
+its training utterances, or "memberships" of all clusters in place of the features; ``fuzzifier``, ``cluster_starts``,
 ``cluster_iterations`` and ``cluster_tolerance``.
 """
 
@@ -13,9 +14,12 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ser.errors import BadInput
+from ser.models._condensed import Condensed
 from ser.models._estimators import Estimator, Labels, Vectors
 from ser.models._fuzzy import FuzzyCMeans
 from ser.models._scaling import Scaling
+
+_GIVEN = ("centres", "memberships")
 
 
 def pipeline(settings: Mapping[str, Any], seed: int, classifier: Estimator) -> Pipeline:
@@ -25,7 +29,13 @@ def pipeline(settings: Mapping[str, Any], seed: int, classifier: Estimator) -> P
         steps.append(("select", Select(settings["select"])))
     if settings["clusters"]:
         loop = {name: settings[f"cluster_{name}"] for name in ("starts", "iterations", "tolerance")}
-        steps.append(("clusters", FuzzyCMeans(settings["clusters"], settings["fuzzifier"], **loop, seed=seed)))
+        found = FuzzyCMeans(settings["clusters"], settings["fuzzifier"], **loop, seed=seed)
+        if settings["given"] not in _GIVEN:
+            raise BadInput(repr(settings["given"]), "given", ", ".join(_GIVEN), "choose one of them")
+        if settings["given"] == "centres":
+            classifier = Condensed(classifier, found)
+        else:
+            steps.append(("clusters", found))
     return Pipeline([*steps, ("classifier", classifier)])
 
 

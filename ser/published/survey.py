@@ -84,7 +84,7 @@ class Claim:
         return " ".join(w for w in (f"{self.percent:g}", self.of, self.protocol.strip("?").upper()) if w)
 
 
-_FUZZY = "Ninety and 92.86 % of one test side are 63 and 65 of 70 clips, where one clip makes 1.4 points."
+_FUZZY = "Ninety and 92.86 % of one test side are 63 and 65 of 70 items, where one makes 1.4 points."
 _IMPLAUSIBLE = "New speakers are printed as easier than known ones, so that whole speakers were hardly left out."
 _UNSPECIFIED = "The table has no corpus; the text says EMO-DB with 800 entries, of which 535 are released."
 
@@ -100,11 +100,11 @@ CLAIMS = (
           None, False, "relative",
           "A gain in UA relative to no augmentation, by sessions; the table of augmentations has ours.", "relative"),
     Claim("Demircan & Kahramanli [13]", "demircan_mlp", "emodb", "90% (ANN)", 90.0, "?", None, 520, False,
-          "70 clips", _FUZZY),
+          "70 test items", _FUZZY),
     Claim("Demircan & Kahramanli [13]", "demircan_svm", "emodb", "92.86% (SVM)", 92.86, "?", None, 520, False,
-          "70 clips", _FUZZY),
+          "70 test items", _FUZZY),
     Claim("Demircan & Kahramanli [13]", "demircan_knn", "emodb", "92.86% (KNN)", 92.86, "?", None, 520, False,
-          "70 clips", _FUZZY),
+          "70 test items", _FUZZY),
     Claim("Mustafa A. Qamhan et al. [12]", "qamhan", "ksuemotions", "84.55% (file level)", 84.55, "?", 5, None, False,
           "paid corpus", "The corpus has to be bought, and the protocol is not told.", "file"),
     Claim("Mustafa A. Qamhan et al. [12]", "qamhan", "ksuemotions", "77.51% (segment level)", 77.51, "?", 5, None,

@@ -13,6 +13,8 @@ from sklearn.utils import check_random_state
 from ser import registry
 from ser.errors import BadInput
 from ser.models import knn, lda, perceptron, svm
+from ser.models._condensed import Condensed
+from ser.models._fuzzy import FuzzyCMeans
 from ser.models._scaling import Scaling
 from ser.models._steps import Select, variance_ratio
 
@@ -209,9 +211,44 @@ def test_a_classifier_is_scikit_learns_after_scaling(module, theirs, changed):
     np.testing.assert_allclose(found, answer((new.x - mean) / std), rtol=1e-9, atol=1e-9)
 
 
+FUZZY = {"fuzzifier": 2.0, "cluster_starts": 3, "cluster_iterations": 100, "cluster_tolerance": 1e-6}
+
+
+@pytest.mark.parametrize("name", ["svm", "knn", "lda", "perceptron"])
+def test_a_classifier_may_be_given_fuzzy_centres_of_each_class_in_place_of_its_utterances(name):
+    toy, new = Toy(name, each=30), Toy(name, seed=1)
+    model, given = toy.fitted(clusters=4, given="centres", **FUZZY), []
+    condensed = model.named_steps["classifier"]
+    condensed.classifier.fit = lambda x, y: given.append((x, y))
+    scaled = model[:-1].transform(toy.x)
+    condensed.fit(scaled, toy.y)
+    ((centres, labels),) = given
+    for c in np.unique(toy.y):
+        loop = {key.removeprefix("cluster_"): value for key, value in FUZZY.items() if key.startswith("cluster_")}
+        expected = FuzzyCMeans(4, 2.0, **loop, seed=0).fit(scaled[toy.y == c]).centres_
+        np.testing.assert_allclose(centres[labels == c], expected)
+    assert (model.classes_[new.scores(model).argmax(1)] == new.y).mean() > 0.8
+
+
+def test_a_class_of_fewer_utterances_than_centres_stays_as_it_is():
+    toy = Toy("knn", each=30)
+    keep = np.concatenate([np.flatnonzero(toy.y == c)[: 3 if c == 0 else None] for c in np.unique(toy.y)])
+    condensed = Condensed(knn.Neighbours(1, "uniform"), FuzzyCMeans(4, 2.0, 3, 100, 1e-6, 0)).fit(
+        toy.x[keep], toy.y[keep]
+    )
+    kept = condensed.classifier.neighbours_._fit_X
+    assert len(kept) == 3 + 4 * (len(np.unique(toy.y)) - 1)
+    np.testing.assert_array_equal(kept[:3], toy.x[keep][:3])
+
+
+def test_what_a_classifier_cannot_be_given_is_refused():
+    with pytest.raises(BadInput, match="centres, memberships"):
+        Toy("svm").fitted(clusters=4, given="members", **FUZZY)
+
+
 @pytest.mark.parametrize("name", ["svm", "knn", "lda", "perceptron"])
 def test_selection_and_fuzzy_memberships_come_before_the_classifier_in_this_order(name):
-    fuzzy = {"fuzzifier": 2.0, "cluster_starts": 3, "cluster_iterations": 100, "cluster_tolerance": 1e-6}
+    fuzzy = FUZZY | {"given": "memberships"}
     toy, new = Toy(name, each=30), Toy(name, seed=1)
     model = toy.fitted(select=3, clusters=4, **fuzzy)
     assert list(model.named_steps) == ["scaling", "select", "clusters", "classifier"]
