@@ -9,8 +9,8 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ser.errors import BadInput
 
@@ -51,6 +51,5 @@ def parted(rows: Tensor, lengths: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
         allowed = f"at least {1 + PROSODY_VALUES}: a mark and {PROSODY_VALUES} values of prosody"
         raise BadInput(str(rows.shape[1]), "width of the rows of speech and text", allowed, "use speech_text")
     chosen = rows[:, 0].round().clamp(min(Kind), max(Kind)) == kind
-    everyone = torch.arange(len(lengths), device=rows.device)
-    owner = everyone.repeat_interleave(lengths, output_size=len(rows))
-    return rows[chosen, 1:], ((owner == everyone[:, None]) & chosen).sum(1)
+    before, ends = pad(chosen.cumsum(0), (1, 0)), lengths.cumsum(0)
+    return rows[chosen, 1:], before[ends] - before[ends - lengths]

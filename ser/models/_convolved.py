@@ -30,7 +30,7 @@ class Convolved(nn.Module):
         filters, pools = zip(*layers(settings, ("filters", "pools"), model), strict=True)
         self.pools = [(p, p) if isinstance(p, int) else tuple(p) for p in pools]
         self.partial = bool(settings["partial_pools"])
-        kernel = odd(settings, "kernel", model)
+        kernel = odd(settings["kernel"], f"{model}.kernel")
         if settings["activation"] not in _ACTIVATIONS:
             given, allowed = repr(settings["activation"]), ", ".join(_ACTIVATIONS)
             raise BadInput(given, f"{model}.activation", allowed, "choose one of them")

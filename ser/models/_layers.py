@@ -24,11 +24,10 @@ def layers(settings: Mapping[str, Any], names: Sequence[str], model: str) -> lis
     return list(zip(*columns, strict=True))
 
 
-def odd(settings: Mapping[str, Any], name: str, model: str) -> int:
+def odd(kernel: int, place: str) -> int:
     """A kernel that, padded by half of itself, keeps the size. Raises BadInput for an even one, which would not."""
-    kernel = int(settings[name])
     if kernel % 2 == 0:
-        raise BadInput(str(kernel), f"{model}.{name}", "odd numbers", "take one more or less")
+        raise BadInput(str(kernel), place, "odd numbers", "take one more or less")
     return kernel
 
 

@@ -54,14 +54,13 @@ def draw(images: Sequence[Tensor], kernel: tuple[int, int], count: int, seed: in
         raise BadInput(f"{frames} × {bands}", "semi_cnn.kernel", allowed, "take a smaller patch, or more bands")
     images = [lengthened(image, frames) for image in images]
     across = images[0].shape[1] - bands + 1
-    ends = np.cumsum([(len(image) - frames + 1) * across for image in images])
+    sizes = np.array([(len(image) - frames + 1) * across for image in images])
+    ends = np.cumsum(sizes)
+    starts = ends - sizes
     places = np.sort(np.random.default_rng(seed).integers(ends[-1], size=count))
-    owners = np.searchsorted(ends, places, side="right")
     patches = []
-    for owner in np.unique(owners):
-        image = images[owner]
-        inside = places[owners == owner] - (ends[owner] - (len(image) - frames + 1) * across)
-        rows, columns = (torch.from_numpy(i).to(image.device) for i in np.divmod(inside, across))
+    for image, start, own in zip(images, starts, np.split(places, np.searchsorted(places, ends[:-1])), strict=True):
+        rows, columns = (torch.from_numpy(i).to(image.device) for i in np.divmod(own - start, across))
         patches.append(image.unfold(0, frames, 1).unfold(1, bands, 1)[rows, columns].flatten(1))
     return torch.cat(patches)
 

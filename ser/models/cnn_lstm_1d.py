@@ -26,7 +26,7 @@ class CNNLSTM1D(nn.Module):
         super().__init__()
         self.frames: int = settings["frames"]
         filters, self.pools = zip(*layers(settings, ("filters", "pools"), "cnn_lstm_1d"), strict=True)
-        kernel = odd(settings, "kernel", "cnn_lstm_1d")
+        kernel = odd(settings["kernel"], "cnn_lstm_1d.kernel")
         left = samples = self.frames * width
         for pool in self.pools:
             left //= pool

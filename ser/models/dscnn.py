@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ser.models._images import whole, with_channel
-from ser.models._layers import after, convolved, dense_layers, layers, start
+from ser.models._layers import after, convolved, dense_layers, layers, odd, start
 
 GIVES = "utterance"
 
@@ -23,9 +23,10 @@ class DSCNN(nn.Module):
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
         size, channels, norm = (self.frames, width), 1, bool(settings["norm"])
         for filters, kernel, stride in layers(settings, ("filters", "kernels", "strides"), "dscnn"):
-            self.convolutions.append(nn.Conv2d(channels, filters, kernel, stride, kernel // 2, bias=not norm))
+            padding = odd(kernel, "dscnn.kernels") // 2
+            self.convolutions.append(nn.Conv2d(channels, filters, kernel, stride, padding, bias=not norm))
             self.norms.append(nn.BatchNorm2d(filters) if norm else nn.Identity())
-            size, channels = after(size, kernel, stride, kernel // 2, "dscnn"), filters
+            size, channels = after(size, kernel, stride, padding, "dscnn"), filters
         inputs = channels * size[0] * size[1]
         self.dense = dense_layers(inputs, settings["dense"], settings["dropout"])
         self.outputs: int = (inputs, *settings["dense"])[-1]

@@ -38,7 +38,7 @@ class GatedResNet(nn.Module):
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
         self.frames: int = settings["frames"]
-        kernel, stem = (odd(settings, name, "gated_resnet") for name in ("kernel", "stem_kernel"))
+        kernel, stem = (odd(settings[name], f"gated_resnet.{name}") for name in ("kernel", "stem_kernel"))
         channels, norm = int(settings["stem"]), bool(settings["norm"])
         self.stem = nn.Conv2d(1, channels, stem, settings["stem_stride"], stem // 2, bias=not norm)
         self.first = nn.BatchNorm2d(channels) if norm else nn.Identity()

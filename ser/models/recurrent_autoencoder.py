@@ -123,9 +123,9 @@ def build(settings: Mapping[str, Any], seed: int, device: str) -> RecurrentAutoe
     clip (of the gradient's norm), c of the machine. Raises BadInput.
     """
     names = ("units", "layers", "epochs", "batch_size")
-    if min(settings[name] for name in names) < 1:
-        value = ", ".join(f"{name} {settings[name]}" for name in names)
-        raise BadInput(value, "recurrent_autoencoder", "1 or more of each", "change these")
+    if min(settings[name] for name in names) < 1 or not settings["clip"] > 0:
+        value = ", ".join(f"{name} {settings[name]}" for name in (*names, "clip"))
+        raise BadInput(value, "recurrent_autoencoder", "1 or more of each, of clip more than 0", "change these")
     return RecurrentAutoencoder(settings, seed, device)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ser.errors import BadInput
 from ser.models._convolved import Convolved
 from ser.models._recurrent import vectors, way
 
@@ -22,6 +23,8 @@ class TimeDistributed(nn.Module):
     def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
         self.window, self.hop = int(settings["window"]), int(settings["hop"])
+        if self.hop < 1:
+            raise BadInput(str(self.hop), "time_distributed.hop", "1 or more frames", "take half of the window")
         self.convolved = Convolved(self.window, width, settings, "time_distributed")
         height, bands = self.convolved.size
         layers, dropout = settings["layers"], settings["dropout"]

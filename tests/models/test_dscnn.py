@@ -69,3 +69,8 @@ def test_an_utterance_of_another_length_is_refused():
 def test_layers_told_in_part_are_refused():
     with pytest.raises(BadInput, match=r"strides \(2, 1\); allowed: one value for each layer"):
         dscnn.build(WIDTH, SMALL | {"strides": (2, 1)})
+
+
+def test_kernels_that_would_make_the_image_larger_are_refused():
+    with pytest.raises(BadInput, match=r"dscnn.kernels: 4; allowed: odd numbers"):
+        dscnn.build(WIDTH, SMALL | {"kernels": (7, 4, 3)})

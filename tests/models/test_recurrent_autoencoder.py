@@ -116,7 +116,7 @@ def test_gradients_are_clipped(monkeypatch):
     assert seen == [0.25] * 4
 
 
-@pytest.mark.parametrize("name", ["units", "layers", "epochs", "batch_size"])
+@pytest.mark.parametrize("name", ["units", "layers", "epochs", "batch_size", "clip"])
 def test_settings_without_a_meaning_are_refused(name):
     with pytest.raises(BadInput, match=f"{name} 0"):
         recurrent_autoencoder.build(SMALL | {name: 0}, 0, "cpu")

@@ -78,6 +78,11 @@ def test_one_layer_with_dropout_is_no_warning():
     assert net(torch.randn(11, WIDTH), torch.tensor([11])).shape == (1, 6)
 
 
+def test_windows_that_never_move_on_are_refused():
+    with pytest.raises(BadInput, match=r"time_distributed.hop: 0; allowed: 1 or more"):
+        small(hop=0)
+
+
 def test_an_unknown_answer_is_refused():
     with pytest.raises(BadInput, match=r"time_distributed.answer: 'first'; allowed: last, mean"):
         small(answer="first")
