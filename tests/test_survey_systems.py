@@ -43,7 +43,7 @@ def demo():
 # learning
 
 TRAIN, VAL, TEST = (0, 1, 2, 3), (4, 5), (6, 7)  # speakers
-ENOUGH = 0.8  # of 18 utterances of three emotions; who guesses has so many once in 60,000 times
+ENOUGH = 0.8  # of 18 utterances of three emotions; who guesses has so many once in 50,000 times
 
 # Three dozen utterances would be one or two mini-batches of the study's, and an epoch as many steps.
 NETWORK = {"training.batch_size": 8, "training.max_epochs": 8}
@@ -137,11 +137,11 @@ def sides(trial, corpus, told):
 
     unequal = trial.about["system"].startswith("chatziagapi")
     learned = balanced(trial, corpus.name, by(TRAIN)) if unequal else items(corpus.name, trial.front_end, by(TRAIN))
-    tested = items(corpus.name, trial.front_end, by(TEST))
-    return CorpusData(learned, items(corpus.name, trial.front_end, by(VAL)), tested.chosen([]) if sung else tested)
+    tested = learned.chosen([]) if sung else items(corpus.name, trial.front_end, by(TEST))
+    return CorpusData(learned, items(corpus.name, trial.front_end, by(VAL)), tested)
 
 
-def accuracy(name, folder, told="both", seed=0):
+def accuracy(name, folder, told, seed=0):
     """On speakers that were not heard in training, by everything that a trial does between features and scores."""
     made = demo()
     for path, value in ((NETWORK if name in NETWORKS else {}) | OTHERWISE.get(name, {})).items():
@@ -158,14 +158,12 @@ def accuracy(name, folder, told="both", seed=0):
     return score(trial, outcome)["wa/ravdess"]
 
 
-@each
-def test_a_system_learns_made_emotions_and_tells_them_of_new_speakers(name, tmp_path):
-    assert accuracy(name, tmp_path) >= ENOUGH
+TOLD = [(n, "both") for n in POSSIBLE if n != "yoon"] + [("yoon", "words"), ("yoon", "sounds")]
 
 
-@pytest.mark.parametrize("told", ["words", "sounds"])
-def test_the_system_that_reads_learns_from_words_alone_and_from_sounds_alone(told, tmp_path):
-    assert accuracy("yoon", tmp_path, told) >= ENOUGH
+@pytest.mark.parametrize(("name", "told"), TOLD)
+def test_a_system_learns_made_emotions_and_tells_them_of_new_speakers(name, told, tmp_path):
+    assert accuracy(name, tmp_path, told) >= ENOUGH
 
 
 # the printed settings
@@ -285,10 +283,12 @@ def end_of(name):
 
 @each
 def test_a_system_states_the_settings_that_are_read_and_no_others(name):
-    system, fuzzy = SYSTEMS[name], {"fuzzifier", "cluster_starts", "cluster_iterations", "cluster_tolerance"}
+    system, module = SYSTEMS[name], module_of(name)
     assert set(PRINTED.of(name).front_end.values()) == set(end_of(name).example())
-    stated = system.block.values()
-    assert set(stated) == set(module_of(name).example()[1]) | (fuzzy if stated.get("clusters") else set())
+    settings, stated = module.example()[1], Read(system.block.values())
+    if module.GIVES == "classes":
+        module.build(stated, 0, "cpu")
+    assert set(stated) == set(settings) | stated.keys_read  # some are read where others have a certain value
     if system.balance.name != "none":
         module = registry.find("balance", system.balance.name)
         assert set(system.balance.values()) == set(module.example())
@@ -301,7 +301,7 @@ def test_an_augmentation_states_the_settings_that_are_read_and_no_others(name):
         read = Read(kind.values())
         wave = of_three_s()[0].wave
         registry.find("augment", kind.name).apply(wave, RATE_HZ, np.random.default_rng(0), read, None)
-        assert read.keys_read | {"seed", "source"} == set(read) | {"source"}
+        assert set(read) - read.keys_read <= {"seed", "source"}  # which others read
 
 
 class Read(dict):
