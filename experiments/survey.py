@@ -279,7 +279,7 @@ SURVEYED = (
     System(
         "zhao_1d",
         part("cnn_lstm_1d", frames=200, filters=(64, 64, 128, 128), kernel=3, pools=(4, 4, 4, 4), units=256),
-        part("waveform", rate_hz=16000, seconds=8.0, row=640, scale="standard"),
+        part("waveform", rate_hz=16000, seconds=8.0, row=640, scale="standard", zeros="before"),
         normalise="none",
     ),
     chatziagapi(part("none")),
@@ -439,7 +439,8 @@ SURVEYED = (
             clip=2.0,
             c=0.1,
         ),
-        log_mel(64, 3.0, 1280, 640),
+        # Of any length, as the last state would forget what zeros follow; linear in frequency, where auDeep has mels.
+        spectrogram(0, bins=64, rows=0, window=1280, hop=640, fft=2048, scale="none"),
         normalise="none",
     ),
     System(
@@ -476,7 +477,7 @@ SURVEYED = (
             dropout=0.5,
             answer="last",
         ),
-        part("waveform", rate_hz=16000, seconds=6.0, row=640, scale="standard"),
+        part("waveform", rate_hz=16000, seconds=6.0, row=640, scale="standard", zeros="before"),
         normalise="none",
     ),
 )
@@ -498,7 +499,7 @@ def crossed(family: str, front_end: Part) -> tuple[System, ...]:
     found = {"svm": svm(statistics), "knn": knn(statistics), "lda": lda(statistics), "mlp": perceptron(statistics)}
     fitted = (System(f"{family}_{name}", block, front_end, normalise="none") for name, block in found.items())
     why = "" if statistics else "one vector of an utterance leaves nothing to convolve"
-    return (*fitted, System(f"{family}_cnn", cnn, front_end, pooling="mean_var", impossible=why))
+    return (*fitted, System(f"{family}_cnn", cnn, front_end, pooling="mean", impossible=why))
 
 
 SYSTEMS = (*SURVEYED, *(system for name, front_end in FAMILIES.items() for system in crossed(name, front_end)))

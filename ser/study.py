@@ -104,11 +104,11 @@ def _usable(value: Value, place: str, stated: Value = None) -> None:
     numbers = [v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, int | float)]
     rules = [("finite numbers", all(abs(v) < inf for v in numbers))]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if name in _ZERO_TOO or stated == 0:
+        if name in _ZERO_TOO or name.endswith("_dropout") or stated == 0:
             rules.append(("0 or more", value >= 0))
         elif not (isinstance(stated, int | float) and stated < 0):
             rules.append(("more than 0", value > 0))
-        if name in _BELOW_ONE:
+        if name in _BELOW_ONE or name.endswith("_dropout"):
             rules.append(("less than 1", value < 1))
     for allowed, kept in rules:
         if not kept:

@@ -13,12 +13,13 @@ import numpy.typing as npt
 from ser.errors import BadInput
 
 _SCALES = ("none", "peak", "standard")
+_ZEROS = ("before", "behind")
 _FLAT = 1e-6  # a deviation so small beside the mean is rounding
 
 
 def example() -> dict[str, Any]:
-    """Zhao et al.'s 128,000 samples; a row is 40 ms."""
-    return {"rate_hz": 16000, "seconds": 8.0, "row": 640, "scale": "none"}
+    """Zhao et al.'s 128,000 samples; a row is 40 ms. Zeros stand before, for a network whose last state answers."""
+    return {"rate_hz": 16000, "seconds": 8.0, "row": 640, "scale": "none", "zeros": "before"}
 
 
 def width(settings: Mapping[str, Any]) -> int:
@@ -35,16 +36,19 @@ def frames(samples: int, settings: Mapping[str, Any]) -> int:
 
 
 def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [seconds · rate_hz / row, row]: the first ``seconds``, with zeros behind a shorter wave.
+    """float32 [seconds · rate_hz / row, row]: the first ``seconds``; zeros fill up a shorter wave.
 
-    ``scale``, of what is kept and before the zeros: "none"; "peak", the greatest magnitude becomes 1; "standard",
-    mean 0 and variance 1. Silence stays zero. Raises BadInput for another word, and for rows that do not fit.
+    They stand "before" or "behind" it, as ``zeros`` says.
+    ``scale``, of what is kept and without the zeros: "none"; "peak", the greatest magnitude becomes 1; "standard",
+    mean 0 and variance 1. Silence stays zero. Raises BadInput for other words, and for rows that do not fit.
     """
+    if settings["zeros"] not in _ZEROS:
+        raise BadInput(repr(settings["zeros"]), "front_end.zeros", ", ".join(_ZEROS), "choose one of these")
     rows, row = frames(len(wave), settings), int(settings["row"])
     kept = _scaled(wave[: rows * row].astype(np.float64), settings["scale"])
-    out = np.zeros(rows * row, np.float32)
-    out[: len(kept)] = kept
-    return out.reshape(rows, row)
+    missing = rows * row - len(kept)
+    before = missing if settings["zeros"] == "before" else 0
+    return np.pad(kept.astype(np.float32), (before, missing - before)).reshape(rows, row)
 
 
 def _length(settings: Mapping[str, Any]) -> int:

@@ -7,7 +7,7 @@ from ser.errors import BadInput
 from ser.frontends import waveform
 
 PAPER = waveform.example()
-SHORT = {"rate_hz": 100, "seconds": 0.6, "row": 20, "scale": "none"}
+SHORT = {"rate_hz": 100, "seconds": 0.6, "row": 20, "scale": "none", "zeros": "behind"}
 
 
 def noise(samples, seed=0):
@@ -25,6 +25,14 @@ def test_a_shorter_wave_has_zeros_behind_it():
     wave = noise(45)
     found = waveform.extract(wave, SHORT).ravel()
     np.testing.assert_array_equal(found, np.pad(wave, (0, 15)))
+
+
+def test_or_before_it_so_that_the_last_that_a_network_hears_is_the_wave():
+    wave = noise(45)
+    found = waveform.extract(wave, SHORT | {"zeros": "before"}).ravel()
+    np.testing.assert_array_equal(found, np.pad(wave, (15, 0)))
+    with pytest.raises(BadInput, match="before, behind"):
+        waveform.extract(wave, SHORT | {"zeros": "around"})
 
 
 @pytest.mark.parametrize("samples", [45, 60, 90])
