@@ -97,7 +97,7 @@ def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tupl
     taper, own = _taper(window, longest + 1)
     r = _autocorrelation(centred * taper, longest + 1)
     energy = r[:, :1].copy()
-    r /= np.where(energy > 0, energy, 1) * own
+    r /= np.where(energy > np.finfo(np.float32).tiny, energy * own, np.float32(np.inf))  # below, products lose digits
     inner = r[:, shortest:longest]
     is_peak = (inner > r[:, shortest - 1 : longest - 1]) & (inner >= r[:, shortest + 1 : longest + 1])
     cost = (_OCTAVE_COST * np.log2(np.arange(shortest, longest) * low_hz / (_FINER * rate_hz))).astype(np.float32)

@@ -89,6 +89,12 @@ def test_noise_and_silence_are_unvoiced():
         np.testing.assert_allclose(silent.noise_ratio_db(), -30, atol=0.01)
 
 
+@pytest.mark.parametrize("samples", [1, 2, 2000])
+def test_what_is_too_quiet_for_float32_to_square_is_silence(samples):
+    found = prosody.extract(np.float32(1e-20) * noise()[:samples], STATED)
+    np.testing.assert_allclose(found[:, [0, 3]], np.broadcast_to([0, -30], (len(found), 2)), atol=0.01)
+
+
 def test_pauses_in_a_voice_are_unvoiced_though_it_still_sounds_far_below():
     wave = voice(200, 1.5)
     wave[RATE_HZ // 2 : RATE_HZ] *= 1e-3
