@@ -35,7 +35,7 @@ def after(size: Size, kernel: int, stride: int, padding: int, model: str) -> Siz
     """Height and width that a convolution or pooling leaves of ``size``. Raises BadInput where it is nothing."""
     height, width = ((n + 2 * padding - kernel) // stride + 1 for n in size)
     if min(height, width) < 1:
-        told = f"{size[0]} × {size[1]} (frames × bins) before a layer of kernel {kernel}, stride {stride}"
+        told = f"{size[0]} × {size[1]} pixels before a layer of kernel {kernel}, stride {stride}"
         raise BadInput(told, model, "at least a pixel after every layer", "take larger images, or fewer layers")
     return height, width
 

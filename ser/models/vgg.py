@@ -63,14 +63,13 @@ class VGG(nn.Module):
         found = weights.fingerprint(path)
         if found != self.wanted:
             raise BadInput(found, str(path), f"the file of vgg.weights, {self.wanted}", "name that file")
-        places = _torchvision.places(self.counts, isinstance(self.norms[0], nn.BatchNorm2d))
-        dense = {f"dense.{i}": f"classifier.{i}" for i in range(0, len(self.dense), 3)}
-        whole = self.file_for == "all"
-        places |= dense if whole else {}
+        places, head = _torchvision.places(self.counts, isinstance(self.norms[0], nn.BatchNorm2d)), "classifier"
+        if self.file_for == "all":
+            places |= {f"dense.{i}": f"classifier.{i}" for i in range(0, len(self.dense), 3)}
+            head = f"classifier.{len(self.dense)}"
         shapes = {k: tuple(v.shape) for k, v in self.state_dict().items() if k.rpartition(".")[0] in places}
         shapes = {k: v for k, v in shapes.items() if v}  # without the counts of batches
-        loaded = _torchvision.load(path, shapes, places, f"classifier.{len(self.dense)}" if whole else "classifier")
-        self.load_state_dict(loaded, strict=False)
+        self.load_state_dict(_torchvision.load(path, shapes, places, head), strict=False)
         self.waiting = False
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
