@@ -72,7 +72,8 @@ def test_time_domain_is_librosas_where_librosa_has_it():
     negative = np.signbit(np.where(np.abs(windows) <= 1e-10, 0, windows))  # as librosa has it, which takes 3 s for it
     np.testing.assert_allclose(found[:, 1], np.abs(np.diff(negative)).mean(1) * 399 / 400, rtol=1e-6)
     strict = time_domain.extract(wave, TIME | {"zero": 0.0})
-    assert found[58, 1] == 0 < strict[58, 1]  # within the faint part
+    assert strict[56, 1] > found[56, 1]  # the faint part alone
+    np.testing.assert_array_equal(strict[:30, 1], found[:30, 1])
 
 
 def test_temporal_centroid_says_where_in_the_frame_the_energy_is():
