@@ -19,10 +19,14 @@ _ACTIVATIONS = {"elu": elu, "relu": torch.relu}
 class Convolved(nn.Module):
     """Images [n, height, width] -> [n, filters, *size]; ``size`` is what the poolings leave of height and width.
 
-    Settings: filters; kernel (odd: the convolutions keep the size); pools, a number or (height, width) for each;
-    activation ("elu" or "relu"); norm; partial_pools: whether a pool that reaches over the edge counts (as Keras's
-    padding "same"), or what is left there falls away (Keras's "valid", torch's default). Raises BadInput where nothing
-    is left.
+    Settings:
+
+    - filters; kernel (odd, for the convolutions keep the size); activation ("elu" or "relu"); norm
+    - pools, a number or (height, width) for each convolution
+    - partial_pools: whether a pool that reaches over the edge counts (as with Keras's padding "same"), or what is left
+      there falls away (Keras's "valid", torch's default)
+
+    Raises BadInput where nothing is left of the image.
     """
 
     def __init__(self, height: int, width: int, settings: Mapping[str, Any], model: str) -> None:

@@ -108,13 +108,16 @@ def _means(given: int, wanted: int) -> Tensor:
 
 
 def build(width: int, settings: Mapping[str, Any]) -> VGG:
-    """Settings: frames; filters and layers (how many convolutions) of each stage; norm; grid; dense, dropout, init.
+    """Settings:
 
-    VGG: filters (64, 128, 256, 512, 512); layers (1, 1, 2, 2, 2) are VGG-11, (2, 2, 2, 2, 2) 13, (2, 2, 3, 3, 3) 16 and
-    (2, 2, 4, 4, 4) 19; dense (4096, 4096). ``norm``: batch normalisation before each ReLU. ``grid``: what is left of an
-    image is averaged to so many rows and columns, as torchvision does to 7 of any image; 0: not. ``weights``: "random",
-    "none" where no file is to be asked for, or a fingerprint for ``start_from``; ``weights_for``: whether the file
-    gives "all" layers or the "convolutions".
+    - frames
+    - filters and layers (how many convolutions) of each stage. VGG has filters (64, 128, 256, 512, 512); with layers
+      (1, 1, 2, 2, 2) it is VGG-11, with (2, 2, 2, 2, 2) VGG-13, (2, 2, 3, 3, 3) VGG-16 and (2, 2, 4, 4, 4) VGG-19
+    - norm: batch normalisation before each ReLU
+    - grid: what is left of an image is averaged to so many rows and columns, as torchvision does to 7; 0: not
+    - dense (VGG: (4096, 4096)), dropout, init
+    - weights: "random", "none" where no file is to be asked for, or a fingerprint for ``start_from``
+    - weights_for: whether the file gives "all" layers or the "convolutions"
     """
     return VGG(width, settings)
 

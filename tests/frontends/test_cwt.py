@@ -67,9 +67,8 @@ def test_a_wave_shorter_than_its_wavelets_is_known_to_a_few_per_cent():
 
 
 def test_is_pywaveletss_but_for_its_discretisation():
-    """PyWavelets integrates its wavelet over each sample, which weakens a frequency f by sinc(f / rate): at 800 Hz by
-    0.4 %, 0.8 % in energy; looked up in a table of 2**17 points, it errs by much less. Its cmor has another constant.
-    """
+    # It integrates its wavelet over each sample, which weakens a frequency f by sinc(f / rate): at 800 Hz by 0.4 %,
+    # 0.8 % in energy; looked up in a table of 2**17 points, it errs by much less. Its cmor has another constant.
     settings = EXACT | {"scales": 8, "low_hz": 100.0, "high_hz": 800.0}
     wave = burst(8000)
     name = f"cmor2.0-{settings['centre'] / (2 * np.pi):.12f}"

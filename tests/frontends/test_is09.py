@@ -25,8 +25,7 @@ def noise(samples=8000, seed=0):
 
 
 def test_cepstra_and_crossings_are_those_that_opensmile_prints():
-    """Frame 70 of ``gliding`` by IS09_emotion of the package opensmile 2.6."""
-    crossings = 0.2808
+    crossings = 0.2808  # of frame 70, by IS09_emotion of the package opensmile 2.6
     cepstra = [-10.8781, -1.6259, -7.5054, -1.3957, -10.1316, -1.0884, -12.5409, -1.8404, -12.1498, -3.2796]
     found = is09.extract(gliding(), STATED)[70]
     assert found[0] == pytest.approx(crossings, abs=3e-3)

@@ -29,9 +29,10 @@ def test_the_papers_network_has_its_sizes_layer_by_layer():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("norm", [True, False])
-def test_it_is_convolution_normalisation_relu_with_strides_and_no_pooling(norm, training):
+@pytest.mark.parametrize("kernels", [SMALL["kernels"], (3, 1, 1)])
+def test_it_is_convolution_normalisation_relu_with_strides_and_no_pooling(kernels, norm, training):
     torch.manual_seed(0)
-    block = dscnn.build(WIDTH, SMALL | {"norm": norm, "dropout": 0.0}).train(training)
+    block = dscnn.build(WIDTH, SMALL | {"kernels": kernels, "norm": norm, "dropout": 0.0}).train(training)
     frames = torch.randn(5 * FRAMES, WIDTH)
     x = torch.stack(frames.split(FRAMES))[:, None]
     sizes = []
