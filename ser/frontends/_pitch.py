@@ -65,9 +65,11 @@ def track(wave: Matrix, rate_hz: int, centres: Places, low_hz: float, high_hz: f
 
     A frame tends to be unvoiced where no peak from ``low_hz`` to ``high_hz`` is higher than ``voicing`` (0 to 1, Praat
     has 0.45), or where it is nearly silent beside the loudest; its neighbours are asked too. A voice lower than
-    ``low_hz`` may be heard an octave too high. Raises BadInput for limits that leave no octave between them.
+    ``low_hz`` may be heard an octave too high. Raises BadInput for limits that leave no octave between them, and for a
+    height that no peak has.
     """
-    window = _window_of(rate_hz, low_hz, high_hz)
+    _check(rate_hz, low_hz, high_hz, voicing)
+    window = round(_PERIODS * rate_hz / low_hz)
     hop = int(centres[1] - centres[0]) if len(centres) > 1 else 1
     before, after = window // 2 - int(centres[0]), int(centres[-1]) - window // 2 + window - len(wave)
     padded = np.pad(wave[max(0, -before) :], (max(0, before), max(0, after)))
@@ -81,12 +83,13 @@ def track(wave: Matrix, rate_hz: int, centres: Places, low_hz: float, high_hz: f
     return Track(np.where(voiced, peaks.hz[rows, best], 0), peaks.height[rows, best])
 
 
-def _window_of(rate_hz: int, low_hz: float, high_hz: float) -> int:
-    """Samples of a window. Raises BadInput."""
+def _check(rate_hz: int, low_hz: float, high_hz: float, voicing: float) -> None:
+    """Raises BadInput; of the limits without the settings' names, which differ among front-ends."""
     if not 0 < 2 * low_hz <= high_hz <= rate_hz / 4:
-        allowed = f"0 < 2 low_hz <= high_hz <= {rate_hz / 4:g}, a quarter of the rate"
-        raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
-    return round(_PERIODS * rate_hz / low_hz)
+        allowed = f"an octave or more, from above 0 to {rate_hz / 4:g} Hz, a quarter of the rate"
+        raise BadInput(f"{low_hz:g} to {high_hz:g} Hz", "limits of F0 of the front-end", allowed, "mend the study")
+    if not 0 <= voicing <= 1:
+        raise BadInput(f"{voicing:g}", "front_end.voicing", "0 to 1", "take 0.45, as Praat does")
 
 
 def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tuple[_Peaks, Vector]:

@@ -1,6 +1,6 @@
 """A multilayer perceptron over utterance vectors, by Adam: the "ANN" of Demircan & Kahramanli 2018 (paper 004, row 4).
 
-x [utterances, width] -> probabilities [utterances, classes].
+ReLU between layers; x [utterances, width] -> probabilities [utterances, classes].
 """
 
 import math

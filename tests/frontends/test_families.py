@@ -210,6 +210,17 @@ def test_repetition_is_librosas_autocorrelation_of_pieces_that_reach_the_end():
         np.testing.assert_allclose(row, np.maximum(expected / expected[0], 0), rtol=0, atol=1e-10)
 
 
+def test_the_highest_peaks_of_each_piece_are_summits_of_parabolas():
+    lags = np.arange(200.0)
+    piece = sum(np.maximum(h - 0.01 * (lags - at) ** 2, 0) for at, h in ((50.3, 0.9), (100.2, 0.5), (150, 0.7)))
+    other = np.maximum(0.4 - 0.01 * (lags - 80) ** 2, 0)
+    tempi, heights = rhythm._peaks(np.stack([piece, other]), 100.0, RHYTHM | {"peaks": 2})
+    np.testing.assert_allclose(tempi, [6000 / 50.3, 6000 / 150, 6000 / 80])
+    np.testing.assert_allclose(heights, [0.9, 0.7, 0.4])
+    for limits in ({"low_bpm": 75.0}, {"high_bpm": 75.0}):  # which both belong to the tempi
+        assert 75 in rhythm._peaks(np.stack([piece, other]), 100.0, RHYTHM | limits)[0]
+
+
 @pytest.mark.parametrize("seconds", [3, 8])
 @pytest.mark.parametrize("bpm", [50, 75, 100, 120, 150, 180])
 def test_rhythm_knows_the_tempo_of_even_beats(bpm, seconds):

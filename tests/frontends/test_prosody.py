@@ -131,8 +131,14 @@ def test_frames_may_be_centred_anywhere_and_in_any_number():
 
 @pytest.mark.parametrize(("low_hz", "high_hz"), [(300, 500), (0, 500), (75, 4001)])
 def test_refuses_limits_without_an_octave_of_lags(low_hz, high_hz):
-    with pytest.raises(BadInput, match=r"front_end.low_hz, front_end.high_hz: .*allowed: 0 < 2 low_hz <= high_hz <= 4"):
+    with pytest.raises(BadInput, match=f"limits of F0 .*: {low_hz} to {high_hz} Hz; allowed: an octave .* 4000 Hz"):
         prosody.extract(noise(0.1), STATED | {"low_hz": low_hz, "high_hz": high_hz})
+
+
+@pytest.mark.parametrize("voicing", [-0.1, 1.1, float("nan")])
+def test_refuses_a_height_that_no_peak_has(voicing):
+    with pytest.raises(BadInput, match=f"front_end.voicing: {voicing}; allowed: 0 to 1"):
+        prosody.extract(noise(0.1), STATED | {"voicing": voicing})
 
 
 def test_intensity_and_sign_changes_are_those_of_each_frame():

@@ -143,7 +143,7 @@ def test_tones_of_equal_power_are_loudest_where_ears_are_keenest():
 @pytest.mark.parametrize(
     ("changed", "place"),
     [
-        ({"low_hz": 400.0}, "front_end.low_hz"),
+        ({"low_hz": 400.0}, "limits of F0"),
         ({"coefficients": 26}, "front_end.coefficients"),
         ({"most_frames": 0}, "front_end.most_frames, front_end.most_words: 0 and 128"),
         ({"most_words": -1}, "front_end.most_words: 750 and -1"),
