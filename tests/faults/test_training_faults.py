@@ -99,7 +99,10 @@ def test_interrupted_at_any_batch_again_and_again_the_result_is_the_same(
     check_interrupted(trial, corpora(), names("models").index(block), tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("block", [name for name in names("models") if find("models", name).GIVES in ("utterance", "segments")])
+UNPOOLED = [name for name in names("models") if find("models", name).GIVES in ("utterance", "segments")]
+
+
+@pytest.mark.parametrize("block", UNPOOLED)
 def test_so_it_is_with_blocks_that_give_no_frames(block, tmp_path, monkeypatch):
     """With what batch normalisation has seen, and an optimiser and an order of batches of their own."""
     trial, data = unpooled(block)
