@@ -109,7 +109,7 @@ def test_what_cannot_be_done_ends_with_status_2_and_says_what_can(capsys, argume
         (["--set", "training.batch_size=many"], "a value like 16"),
         (["--set", "training.batch_size"], "PATH=VALUE"),
         (["--set", "merge=excited"], "merge=excited:happy"),
-        (["--set", "normalise=some"], "train, none"),
+        (["--set", "normalise=some"], "train, speaker, none"),
         (["--seeds", "0"], "1 or more"),
         (["--duplicates", "twice"], "once, repeat"),
         (["--noise", "."], "files ending in"),
@@ -322,7 +322,12 @@ def test_labels_are_counted_from_the_tables_alone_and_compared_with_their_own_st
 def test_features_are_exported_as_hdf5(data, tmp_path, capsys):
     command = ["export", "segments", "--work", str(tmp_path), "--corpora", f"iemocap={data / 'IEMOCAP_full_release'}"]
     assert main([*command, "--to", str(tmp_path / "out")]) == 0
-    with h5py.File(tmp_path / "out" / "iemocap-vggish_mel.h5") as file:
-        assert file["X"].shape == (file["lengths"][:].sum(), 64)
-        assert set(file["y"].asstr()[:]) == {"angry", "happy", "neutral", "sad"}
-        assert file.attrs["front_end"] == "vggish_mel"
+    files, cuts = sorted((tmp_path / "out").glob("iemocap-vggish_mel-*.h5")), set()
+    for path in files:  # of one front-end in three settings, and so with more than its name
+        with h5py.File(path) as file:
+            assert file["X"].shape == (file["lengths"][:].sum(), 64)
+            assert set(file["y"].asstr()[:]) == {"angry", "happy", "neutral", "sad"}
+            assert file.attrs["front_end"] == "vggish_mel"
+            cuts.add(file.attrs["segmentation"])
+    assert len(files) == 3
+    assert cuts == {"nonoverlap", "overlap_repo", "overlap_textbook"}

@@ -26,9 +26,9 @@ def test_sums() -> None:
 
 CHANGES: dict[str, Any] = {
     "uid": "c/z", "speaker": "c/9", "sex": "F", "label": "sad", "votes": (("r1", "angry"),), "session": "1",
-    "channel": "song", "split": "test", "start_s": 0.5, "end_s": 0.7, "sha": "zz",
+    "channel": "song", "split": "test", "start_s": 0.5, "end_s": 0.7, "sha": "zz", "text": "other",
 }  # fmt: skip
-IGNORED = {"corpus", "path", "label_raw", "sentence", "intensity", "language", "text", "rate_hz", "seconds", "bytes"}
+IGNORED = {"corpus", "path", "label_raw", "sentence", "intensity", "language", "rate_hz", "seconds", "bytes"}
 
 
 def test_every_field_is_known_to_count_or_not() -> None:

@@ -178,7 +178,7 @@ def test_stretches_of_one_file_are_read_once(tmp_path: Path, reads: list[str]) -
         assert reads == ["call.wav"] * times
 
 
-def test_fingerprint_follows_labels_speakers_and_splits(tmp_path: Path) -> None:
+def test_fingerprint_follows_labels_speakers_splits_and_texts(tmp_path: Path) -> None:
     folder = tones(tmp_path / "mine", "a.wav", "b.wav")
 
     def fingerprint(second: str, header: str = "path,label,speaker,split,text") -> str:
@@ -186,11 +186,9 @@ def test_fingerprint_follows_labels_speakers_and_splits(tmp_path: Path) -> None:
         return scan.scan("mine", "manifest_csv", folder, {}, tmp_path / "cache").fingerprint
 
     first = fingerprint("b.wav,sad,s2,,")
-    assert fingerprint("b.wav,triste,s2,,hello") == first  # the same label by another word, and text, change no number
-    assert (
-        len({first, fingerprint("b.wav,happy,s2,,"), fingerprint("b.wav,sad,s3,,"), fingerprint("b.wav,sad,s2,test,")})
-        == 4
-    )
+    assert fingerprint("b.wav,triste,s2,,") == first  # the same label by another word changes no number
+    others = ("b.wav,happy,s2,,", "b.wav,sad,s3,,", "b.wav,sad,s2,test,", "b.wav,sad,s2,,hello")
+    assert len({first, *map(fingerprint, others)}) == 5
 
 
 def test_progress_counts_files(tmp_path: Path) -> None:
