@@ -166,6 +166,10 @@ def test_wavelet_describes_each_frames_part_of_the_sub_bands_of_the_whole(name, 
         np.testing.assert_allclose(found[at], expected, rtol=1e-5, atol=1e-8)
 
 
+def test_wavelet_takes_all_levels_that_a_window_has():
+    assert wavelet.extract(vowel(), WAVELET | {"levels": 6}).shape[1] == wavelet.width(WAVELET | {"levels": 6}) == 21
+
+
 def test_wavelet_finds_a_tone_in_the_band_of_its_octave():
     for band, hz in enumerate((125, 354, 707, 1414, 2828, 5657)):  # the lowest to 250 Hz, then octaves
         found = wavelet.extract(tone(hz), WAVELET).reshape(-1, 3, 6)[1:-1]
