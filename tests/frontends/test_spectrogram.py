@@ -94,6 +94,8 @@ def test_only_bins_within_the_limits_are_kept():
     cut = NATURAL | {"low_hz": 300.0, "high_hz": 4000.0, "top_db": 200.0}
     assert spectrogram.width(cut) == 119
     np.testing.assert_array_equal(spectrogram.extract(wave, cut), whole[:, 10:129])
+    one = NATURAL | {"low_hz": 1000.0, "high_hz": 1000.0, "top_db": 200.0}
+    np.testing.assert_array_equal(spectrogram.extract(wave, one), whole[:, 32:33])
 
 
 @pytest.mark.parametrize("samples", [100, 15999, 16000, 16001, 40001])

@@ -86,6 +86,11 @@ def test_the_greatest_number_of_a_word_is_whole_in_float32():
     assert rows[2:, 1].astype(np.int64).tolist() == words
 
 
+def test_the_least_of_everything_is_a_frame_and_prosody():
+    least = PAPER | {"most_frames": 1, "most_words": 0, "buckets": 1, "coefficients": 1}
+    assert speech_text.extract(noise(4000), least, "a b").shape == (speech_text.frames(4000, least), 36) == (2, 36)
+
+
 def test_at_most_so_many_words_are_kept():
     rows = speech_text.extract(noise(400), PAPER | {"most_words": 3}, "a b c d e")
     assert rows[2:, 1].tolist() == [crc32(w) % 32768 for w in (b"a", b"b", b"c")]
@@ -127,6 +132,18 @@ def test_the_seven_statistics_by_hand_contour_after_contour():
     np.testing.assert_allclose(found[0], np.where(np.arange(7) == 3, 1, 100) * expected, rtol=1e-6)
     np.testing.assert_allclose(found[2], [0.5, 0, 0, 0.5, 0.5, 0.5, 0], atol=1e-7)
     np.testing.assert_allclose(found[3], 0, atol=1e-6)  # as much noise as voice
+
+
+def test_loudness_is_hermanskys_of_triangles_in_mel():
+    windows = noise(1200).reshape(3, 400)
+    power = np.square(np.abs(np.fft.rfft(windows * np.hamming(400), 512)))
+    edges, bins = (librosa.hz_to_mel(hz, htk=True) for hz in (8000, np.arange(257) * 31.25))
+    edges = np.linspace(0, edges, 28)
+    bank = np.stack([np.interp(bins, edges[i : i + 3], [0, 1, 0], left=0, right=0) for i in range(26)])
+    w2 = np.square(2 * np.pi * librosa.mel_to_hz(edges[1:-1], htk=True))
+    weights = (w2 + 56.8e6) * w2**2 / ((w2 + 6.3e6) ** 2 * (w2 + 0.38e9))
+    expected = ((power @ bank.T * weights) ** 0.33).sum(1)
+    np.testing.assert_allclose(_opensmile_prosody.loudness(windows, 16000, 26), expected, rtol=1e-4)
 
 
 def test_tones_of_equal_power_are_loudest_where_ears_are_keenest():

@@ -21,6 +21,10 @@ def test_zhaos_eight_seconds_are_128000_samples_in_rows_of_40_ms():
     np.testing.assert_array_equal(found.ravel(), wave[:128_000])
 
 
+def test_a_row_may_be_a_single_sample():
+    np.testing.assert_array_equal(waveform.extract(noise(60), SHORT | {"row": 1}), noise(60)[:, None])
+
+
 def test_a_shorter_wave_has_zeros_behind_it():
     wave = noise(45)
     found = waveform.extract(wave, SHORT).ravel()
