@@ -85,13 +85,28 @@ def _plain(p: Part | None) -> Any:
 
 @cache
 def code_version(module: Any) -> str:
-    """Hash of a module's code without comments, blank lines and docstrings, which change no number."""
+    """Hash of a module's code without comments, blank lines and docstrings, which change no number.
+
+    One for all versions of Python: of the syntax tree itself, since the text that ``ast`` makes of one has other quotes
+    in each version, and one that adds a field to a node leaves it empty where older ones can read the code.
+    """
     tree = ast.parse(inspect.getsource(module))
     for node in ast.walk(tree):
         match getattr(node, "body", None):
             case [ast.Expr(value=ast.Constant()), *_] as body:
                 body[0] = ast.Pass()
-    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:12]
+    return hashlib.sha256(ascii(_bare(tree)).encode()).hexdigest()[:12]
+
+
+def _bare(node: Any) -> Any:
+    """A syntax tree as tuples, without what is empty: fields, and texts between the braces of a formatted one."""
+    if isinstance(node, ast.AST):
+        fields = dict(ast.iter_fields(node))
+        if isinstance(node, ast.JoinedStr):  # the first releases of 3.12 put such texts there
+            fields["values"] = [v for v in node.values if not (isinstance(v, ast.Constant) and v.value == "")]
+        full = ((name, _bare(value)) for name, value in fields.items() if value is not None and value != [])
+        return type(node).__name__, *sorted(full)
+    return tuple(map(_bare, node)) if isinstance(node, list) else (type(node).__name__, node)
 
 
 class Names:

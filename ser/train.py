@@ -67,9 +67,14 @@ class Predictions:
 
     @property
     def probabilities(self) -> npt.NDArray[np.float32]:
-        """[items, classes]: of one class of all, or, where truth is k-hot, of each class by itself."""
+        """[items, classes]: of one class of all, or, where truth is k-hot, of each class by itself.
+
+        Of all classes the sum is taken in double precision. In single precision its order, which each processor has its
+        own, decides whether a probability is 1 or one of nearly 1.
+        """
         logits = torch.from_numpy(self.logits)
-        out: npt.NDArray[np.float32] = (logits.sigmoid() if self.truth.ndim == 2 else logits.softmax(1)).numpy()
+        several = self.truth.ndim == 2
+        out: npt.NDArray[np.float32] = (logits.sigmoid() if several else logits.double().softmax(1).float()).numpy()
         return out
 
 
