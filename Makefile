@@ -1,4 +1,5 @@
 # `make demo` and `make test` each do all their own set-up, in .venv.
+# Python 3.11 to 3.14, as pyproject.toml has it: make demo PYTHON=python3.13
 PYTHON ?= python3
 # On a GPU machine: the CUDA build of torch, e.g. make demo TORCH=torch
 TORCH ?= torch==2.13.0
@@ -14,12 +15,19 @@ test: .venv/ready-test
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy ser experiments
 	.venv/bin/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	ATEN_CPU_CAPABILITY=default .venv/bin/pytest -n 2 $(ARITHMETIC)
+
+# What holds on the processor at hand alone is seen where torch is told to use none of its vector instructions.
+ARITHMETIC = tests/models tests/test_models.py tests/test_objective.py tests/test_results.py tests/test_together.py \
+	tests/test_train.py
 
 bench: .venv/ready-test
 	for bench in tests/bench/bench_*.py; do .venv/bin/python $$bench || exit 1; done
 
 # torch first and alone: otherwise a resolver may fetch gigabytes of CUDA packages beside it.
 .venv/torch:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; (3, 11) <= v[:2] <= (3, 14) or sys.exit("$(PYTHON) is Python %d.%d; \
+	allowed: Python 3.11 to 3.14; name one with PYTHON=, such as PYTHON=python3.12" % v[:2])'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet "$(TORCH)"
 	touch $@
