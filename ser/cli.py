@@ -88,16 +88,19 @@ def _literal(text: str) -> Any:
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
     from ser import show
-    from ser.gather import locate, read
+    from ser.gather import Survey, locate, read, survey
     from ser.study import Part
 
+    wanted = _wanted(args.corpora)
+    there = survey(args.data) if args.data and not wanted else Survey((), (), ())
     code = 0
-    for name, loader, path in locate(args.data, _wanted(args.corpora), study=None):
+    for name, loader, path in there.corpora or locate(args.data, wanted, study=None):
         try:
             show.corpus(read(name, Part(loader), path, args.work, show.bar), all_refused=args.refused)
         except BadInput as error:  # one corpus that cannot be read hides no other
             show.console.print(f"\n{name}  {path}\nerror: {error}")
             code = 2
+    show.surveyed(there.notes, there.refused, args.refused)
     return code
 
 

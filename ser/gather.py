@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -98,35 +99,105 @@ def _takes_weights(block: Part) -> bool:
     return is_network and block.values().get("weights", "none") != "none"
 
 
-def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[tuple[str, str, Path]]:
+def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[scan.Place]:
     """Which corpora, as (name, loader, place). Without ``wanted``: those of the study that are found, or all found.
 
     The order is the study's own, then by name, however they were written: the order is part of a trial's identity.
+    Raises BadInput, also where several that are found have a name that is wanted without a place.
     """
-    for folder in data:
-        if not folder.is_dir():
-            raise BadInput(str(folder), "--data", "a folder that exists", "name the folder that holds the corpora")
-    found = {name: (loader, path) for name, loader, path in scan.found(list(data))}
+    _check(data)
+    below = scan.found(data)
+    places: dict[str, list[scan.Place]] = {}
+    for found in below:
+        places.setdefault(found[0], []).append(found)
     own = {c.name: c.loader.name for c in study.corpora} if study else {}
-    names = [w.name for w in wanted] or [name for name in found if study is None or name in own]
+    names = [w.name for w in wanted] or [name for name in places if study is None or name in own]
     if not names:
-        raise BadInput(
-            f"no corpus below {', '.join(map(str, data))}" if data else "no folder named",
-            "--data, --corpora",
-            ", ".join(own or registry.names("corpora")),
-            "name their folders: --data DIR or --corpora NAME=PATH",
-        )
-    given = {w.name: w.path for w in wanted if w.path}
+        raise _none(data, below, tuple(own) or registry.names("corpora"))
+    paths = {w.name: w.path for w in wanted if w.path}
     chosen = []
     for name in names:
-        if name not in given and name not in found:
-            below = f"found below --data: {', '.join(found) or 'nothing'}"
-            raise BadInput(repr(name), "--corpora", below, f"say where: {name}=PATH")
-        path = given[name] if name in given else found[name][1]
-        loader = found[name][0] if name not in given else _loader(name, path)
+        if path := paths.get(name):
+            loader = own.get(name) or _loader(name, path)
+        elif name in places:
+            _, loader, path = _only(places[name])
+        else:
+            found_below = f"found below --data: {', '.join(places) or 'nothing'}"
+            raise BadInput(repr(name), "--corpora", found_below, f"say where: {name}=PATH")
         chosen.append((name, own.get(name, loader), path))
     order = {name: i for i, name in enumerate(own)}
     return sorted(chosen, key=lambda c: (order.get(c[0], len(order)), c[0]))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything below the data folders: corpora, each under a name of its own, and what is in none of them."""
+
+    corpora: tuple[scan.Place, ...]
+    notes: tuple[str, ...]  # what a person has to say of them when asking for a run
+    refused: tuple[Refusal, ...]
+
+
+def survey(data: Sequence[Path]) -> Survey:
+    """What lies below ``data``. Corpora that share a name get the names that the notes propose."""
+    _check(data)
+    below, refused = scan.survey(data)
+    shared = {name for name, times in Counter(name for name, _, _ in below).items() if times > 1}
+    names = {place: place[0] for place in below if place[0] not in shared}
+    for place in below:
+        if place[0] in shared:
+            names[place] = _proposal(place, names.values())
+    notes = [_shared(name, {new: p for p, new in names.items() if p[0] == name}) for name in sorted(shared)]
+    for place in below:
+        if place[0] not in shared and not _is_name(place[0]):
+            notes.append(
+                f"{place[0]} is no name for a run: give it one, as --corpora {_proposal(place, ())}={place[2]}"
+            )
+    return Survey(tuple((names[place], *place[1:]) for place in below), tuple(notes), tuple(refused))
+
+
+def _check(data: Sequence[Path]) -> None:
+    for folder in data:
+        if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in (".zip", ".csv")):
+            raise BadInput(str(folder), "--data", "a folder that exists", "name the folder that holds the corpora")
+
+
+def _none(data: Sequence[Path], below: Sequence[scan.Place], allowed: Sequence[str]) -> BadInput:
+    """The error where no corpus is found that could be meant, with what was found in its stead."""
+    value = f"no corpus below {', '.join(map(str, data))}" if data else "no folder named"
+    reasons = [f"{name} in {path}" for name, _, path in below]
+    reasons = reasons or [f"{r.what}: {r.reason}" for r in scan.left_over(data, below)]
+    value += f" ({'; '.join(reasons[:3])}{f'; and {len(reasons) - 3} more' if reasons[3:] else ''})" if reasons else ""
+    return BadInput(
+        value, "--data, --corpora", ", ".join(allowed), "name their folders: --data DIR or --corpora NAME=PATH"
+    )
+
+
+def _only(places: Sequence[scan.Place]) -> scan.Place:
+    if len(places) > 1:
+        name = places[0][0]
+        raise BadInput(
+            " and ".join(str(path) for _, _, path in places),
+            f"corpus {name}",
+            "one place per name",
+            f"say which is meant: --corpora {name}={places[0][2]}",
+        )
+    return places[0]
+
+
+def _shared(name: str, proposals: Mapping[str, scan.Place]) -> str:
+    given = ",".join(f"{new}={path}" for new, (_, _, path) in proposals.items())
+    return f"{len(proposals)} corpora are called {name}: a run that wants them needs --corpora {given}"
+
+
+def _proposal(place: scan.Place, taken: Collection[str]) -> str:
+    """A name that a run takes: of the folder around it and its own."""
+    name, _, path = place
+    around = (path if path.is_dir() else path.parent).parent.name
+    plain = (
+        re.sub(r"[^a-z0-9_-]+", "_", f"{around}_{name}".lower()).strip("_-")[-38:].lstrip("0123456789_-") or "corpus"
+    )
+    return next(new for n in count(1) if (new := plain if n == 1 else f"{plain}{n}") not in taken)
 
 
 def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
@@ -136,7 +207,7 @@ def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
     corpora = []
     for name, loader in chosen:
         if name not in own:
-            if not _NAME.fullmatch(name) or name in _RESERVED:
+            if not _is_name(name):
                 allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
                 raise BadInput(repr(name), "--corpora", allowed, "rename it: NAME=PATH")
             letters.append(_letter(name, letters))
@@ -147,17 +218,24 @@ def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
     return corpora
 
 
+def _is_name(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name not in _RESERVED
+
+
 def _letter(name: str, taken: Sequence[str]) -> str:
     """The shortest capitalised beginning that is still free."""
     return next((name[:n].capitalize() for n in range(1, len(name)) if name[:n].capitalize() not in taken), name)
 
 
 def _loader(name: str, path: Path) -> str:
-    """The loader of a corpus that no study knows: by its name, or a manifest."""
+    """The loader of a corpus that no study knows: by its name, a manifest, or the one corpus that is found there."""
     if name in registry.names("corpora"):
         return name
     if path.suffix.lower() == ".csv" or (path / "manifest.csv").exists():
         return "manifest_csv"
+    loaders = {loader for _, loader, _ in scan.found([path])} if path.exists() else set()
+    if len(loaders) == 1:
+        return loaders.pop()
     raise BadInput(
         f"{name}={path}",
         "--corpora",

@@ -9,18 +9,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import astuple, replace
+from contextlib import suppress
+from dataclasses import astuple, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ser import audio, registry
-from ser.corpora import _tree, _zips
+from ser.corpora import _tree, _unused, _zips
 from ser.errors import BadInput
 from ser.manifest import Manifest, Refusal, Utterance
 
-DEMO_MARK = "MADE_BY_SER_DEMO"
+DEMO_MARK = _tree.DEMO_MARK
+Place = tuple[str, str, Path]  # a corpus as it lies there: name, loader, root
 Stretch = tuple[float | None, float | None]
 Outcome = audio.AudioFacts | str  # facts, or why there are none
 
@@ -45,12 +47,20 @@ def scan(
         raise BadInput(
             ", ".join(unknown), f"settings of {loader}", ", ".join(module.SETTINGS) or "none", "leave them out"
         )
-    unzipped: list[Refusal] = []
-    root = _root(module, loader, path, cache, unzipped)
-    listing = module.load(root, {**module.SETTINGS, **settings, "name": name})
-    readable, nameless = _with_names_in_utf8(listing.utterances)
-    usable, unusable = _usable(readable, cache / f"{name}-facts.json", progress)
-    refused = [Refusal(_shown(r.what), _shown(r.reason)) for r in (*unzipped, *listing.refused, *nameless, *unusable)]
+    with _tree.walked_once():
+        sources = _sources(module, loader, path, cache)
+        settings = {**module.SETTINGS, **settings}
+        listed = [module.load(root, {**settings, "name": name}) for root in sources.roots]
+        utterances = [u for listing in listed for u in listing.utterances]
+        refused = [*sources.refused, *(r for listing in listed for r in listing.refused)]
+        refused += _left_over(module, loader, sources, [*(u.path for u in utterances), *(r.what for r in refused)])
+    readable, nameless = _with_names_in_utf8(utterances)
+    usable, unusable = _usable(readable, cache / f"{name}-facts.json", progress, sources.unpacked)
+    root = sources.place
+    refused = [
+        Refusal(_shown(sources.as_zipped(r.what)), _shown(sources.as_zipped(r.reason)))
+        for r in (*refused, *nameless, *unusable)
+    ]
     if not usable:
         reasons = Counter(r.reason for r in refused).most_common(3)
         said = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
@@ -69,28 +79,44 @@ def scan(
         refused=tuple(sorted(refused, key=astuple)),
         demo=demo,
         loader=loader,
-        settings=tuple(sorted({**module.SETTINGS, **settings}.items())),
+        settings=tuple(sorted(settings.items())),
     )
 
 
-def found(folders: Sequence[Path]) -> list[tuple[str, str, Path]]:
-    """The corpora at or below ``folders`` as (name, loader, root), by name; a corpus still in its zip has that as root.
+def found(folders: Sequence[Path]) -> list[Place]:
+    """The corpora at or below ``folders``, by name, which two may share; one still in its zip has that as root."""
+    places: set[Place] = set()
+    with _tree.walked_once():
+        for folder in folders:
+            for loader in registry.names("corpora"):
+                module = registry.find("corpora", loader)
+                places |= {(name, loader, root) for name, root in _found(module, loader, folder)}
+    # Of folders that lie in each other the outer one gives all that the inner one does.
+    outer = [p for p in places if not any(p[:2] == q[:2] and p != q and p[2].is_relative_to(q[2]) for q in places)]
+    return sorted(outer)
 
-    Raises BadInput where two have one name.
-    """
-    roots: dict[str, tuple[str, Path]] = {}
-    for folder in folders:
-        for loader in registry.names("corpora"):
-            module = registry.find("corpora", loader)
-            for name, root in _found(module, loader, folder):
-                if roots.setdefault(name, (loader, root)) != (loader, root):
-                    raise BadInput(
-                        f"{roots[name][1]} and {root}",
-                        f"corpus {name}",
-                        "one folder per name",
-                        "give one of them, or rename",
-                    )
-    return [(name, *roots[name]) for name in sorted(roots)]
+
+def survey(folders: Sequence[Path]) -> tuple[list[Place], list[Refusal]]:
+    """The corpora at or below ``folders``, and what lies there and is in none of them."""
+    with _tree.walked_once():
+        places = found(folders)
+        return places, left_over(folders, places)
+
+
+def left_over(folders: Sequence[Path], places: Sequence[Place]) -> list[Refusal]:
+    """What lies below ``folders`` and in none of the corpora ``places``, each with the reason why it is not used."""
+    apart = [root if root.is_dir() else root.parent for _, _, root in places if root.suffix.lower() != ".zip"]
+    refused: dict[Refusal, None] = {}
+    with _tree.walked_once():
+        for folder in folders:
+            if not folder.is_dir():
+                continue
+            walked = _tree.walk(folder)
+            refused |= dict.fromkeys((*walked.passed, *walked.refused))
+            refused |= dict.fromkeys(_unused.zips(folder, None, apart))
+            refused |= dict.fromkeys(_unused.archives(folder, apart))
+            refused |= dict.fromkeys(_unused.sounds(folder, _unused.unclaimed, apart))
+    return [Refusal(_shown(r.what), _shown(r.reason)) for r in refused]
 
 
 def _found(module: ModuleType, loader: str, folder: Path) -> list[tuple[str, Path]]:
@@ -98,25 +124,112 @@ def _found(module: ModuleType, loader: str, folder: Path) -> list[tuple[str, Pat
         tables: list[Path] = module.find_all(folder)
         alone = Counter(table.parent for table in tables)
         return [(_plain(t.parent.name if alone[t.parent] == 1 else t.stem), t) for t in tables]
-    root = module.find(folder)
-    if root is None and hasattr(module, "ZIPPED") and (zips := _zips.with_recordings(folder, module.ZIPPED)):
-        root = zips[0] if len(zips) == 1 else folder.absolute()
-    return [] if root is None else [(loader, root)]
+    loose = module.find(folder)
+    zips = _zips.with_recordings(folder, module.ZIPPED) if hasattr(module, "ZIPPED") else []
+    if loose is None and not zips:
+        return []
+    return [(loader, _holding(loose, [zipped.absolute() for zipped in zips]))]
+
+
+def _holding(loose: Path | None, zips: Sequence[Path]) -> Path:
+    """The narrowest place that holds all: a folder, or the one zip file."""
+    if loose is None and len(zips) == 1:
+        return zips[0]
+    return Path(os.path.commonpath([*([loose] if loose else []), *(zipped.parent for zipped in zips)]))
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9_.-]+", "_", name.lower()).strip("_.-") or "manifest"
 
 
-def _root(module: ModuleType, loader: str, path: Path, cache: Path, refused: list[Refusal]) -> Path:
-    root: Path | None = module.find(path)
-    if root is None and hasattr(module, "ZIPPED") and (zips := _zips.with_recordings(path, module.ZIPPED, refused)):
-        root = module.find(_zips.unpack(zips, module.ZIPPED, cache))
-    if root is None:
+@dataclass(frozen=True)
+class _Sources:
+    """Where the recordings of a corpus lie, and the zip files that are not read, or not needed."""
+
+    place: Path  # as a person knows it
+    loose: Path | None
+    unpacked: Mapping[str, Path]  # folders of the cache, and which zip file is unpacked there
+    roots: Sequence[Path]
+    refused: Sequence[Refusal]
+
+    def as_zipped(self, text: str) -> str:
+        """``text`` with paths of the cache as those in the zip files."""
+        for folder, zipped in self.unpacked.items():
+            text = text.replace(folder, str(zipped))
+        return text
+
+
+def _sources(module: ModuleType, loader: str, path: Path, cache: Path) -> _Sources:
+    """Loose recordings at or below ``path``, and those in zip files there. Raises BadInput where there are neither."""
+    loose: Path | None = module.find(path)
+    refused: list[Refusal] = []
+    damaged: list[_zips.UnusableZip] = []
+    unpacked: dict[str, Path] = {}
+    roots = [loose] if loose else []
+    zips = [z.absolute() for z in _zips.with_recordings(path, module.ZIPPED)] if hasattr(module, "ZIPPED") else []
+    outside = _sizes(module, loose) if zips else {}
+    for zipped in zips:
+        inside = _zips.recordings(zipped, module.ZIPPED)
+        if all(member.file_size in outside.get(_basename(member.filename), ()) for member in inside):
+            reason = f"duplicate of the unpacked recordings below {loose}: all {len(inside)} in it are there"
+            refused.append(Refusal(str(zipped), reason))
+            continue
+        try:
+            folder = _zips.unpack([zipped], module.ZIPPED, cache)
+        except _zips.UnusableZip as error:
+            refused.append(Refusal(str(zipped), f"{error.value}; {error.remedy}"))
+            damaged.append(error)
+            continue
+        unpacked[os.path.join(folder.absolute(), "0")] = zipped
+        roots.append(module.find(folder))
+    if not roots and damaged:
+        raise damaged[0]
+    if not roots:
         place = "below" if path.is_dir() else "at"
         value = f"no {module.FILES} {place} {path}" + ("" if path.exists() else ", which does not exist")
+        value += "".join(f"; {r.what}: {r.reason}" for r in _unused.zips(path, loader)[:3])
         raise BadInput(value, loader, f"a folder of {module.TITLE}", f"pass the folder that holds {module.FOLDER}")
-    return root
+    return _Sources(_holding(loose, zips), loose, unpacked, roots, refused)
+
+
+def _sizes(module: ModuleType, loose: Path | None) -> dict[str, set[int]]:
+    """Bytes of the loose recordings, by name: what a zip file holds beyond them has to be unpacked."""
+    sizes: dict[str, set[int]] = {}
+    for path, _ in _tree.recordings(loose, module.NAME, module.FILES)[0] if loose else ():
+        with suppress(OSError):  # whoever reads it tells
+            sizes.setdefault(_basename(path.name), set()).add(path.stat().st_size)
+    return sizes
+
+
+def _basename(path: str) -> str:
+    return path.rpartition("/")[2].casefold()
+
+
+def _left_over(module: ModuleType, loader: str, sources: _Sources, used: Sequence[str]) -> list[Refusal]:
+    """What lies below the corpus's root and is none of its recordings, other corpora in there apart."""
+    refused: list[Refusal] = []
+    top = sources.place if sources.place.is_dir() else sources.place.parent
+    is_zip = sources.loose is None and not sources.place.is_dir()
+    below = sources.place if is_zip else top
+    refused += _unused.zips(below, loader)
+    if is_zip:
+        return refused
+    home = sources.loose if sources.loose and sources.loose.is_dir() else top
+    apart = _others(loader, home, sources.loose)
+    refused += _unused.archives(home, apart)
+    return refused + _unused.sounds(home, _unused.reason_in(module, used), apart)
+
+
+def _others(loader: str, home: Path, table: Path | None) -> list[Path]:
+    """Folders of other corpora within ``home``: what they hold is theirs."""
+    others: set[Path] = set()
+    for other in registry.names("corpora"):
+        module = registry.find("corpora", other)
+        if hasattr(module, "find_all"):
+            others |= {path.parent for path in module.find_all(home) if path != table}
+        elif other != loader and (root := module.find(home)):
+            others.add(root)
+    return sorted(other for other in others if other != home and other.is_relative_to(home))
 
 
 def _with_names_in_utf8(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Refusal]]:
@@ -134,15 +247,19 @@ def _shown(text: str) -> str:
 
 
 def _usable(
-    utterances: Sequence[Utterance], store: Path, progress: Callable[[int, int], None] | None
+    utterances: Sequence[Utterance],
+    store: Path,
+    progress: Callable[[int, int], None] | None,
+    unpacked: Iterable[str] = (),
 ) -> tuple[list[Utterance], list[Refusal]]:
     """One utterance per uid, sorted, with what its audio tells: of copies the usable one that has the shortest path.
 
-    Copies would leak from training into test.
+    Those in the folders ``unpacked`` come last. Copies would leak from training into test.
     """
+    folders = tuple(os.path.join(folder, "") for folder in unpacked)
     chosen: dict[str, Utterance] = {}
     copies: dict[str, list[Utterance]] = {}  # the others, of which there are few
-    for u in sorted(utterances, key=lambda u: (u.uid, len(u.path), u.path)):
+    for u in sorted(utterances, key=lambda u: (u.uid, u.path.startswith(folders), len(u.path), u.path)):
         if chosen.setdefault(u.uid, u) is not u:
             copies.setdefault(u.uid, []).append(u)
     usable: list[Utterance] = []

@@ -77,6 +77,15 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
     refusals(manifest.refused, all_refused)
 
 
+def surveyed(notes: Sequence[str], refused: Sequence[Refusal], all_refused: bool) -> None:
+    """What there is to say of corpora together, and what lies beside them unused."""
+    for note in notes:
+        console.print(f"\nnote: {note}")
+    if refused:
+        console.print("\nin no corpus", style="bold")
+        refusals(refused, all_refused)
+
+
 def labels(name: str, found: Statistics, kept: Statistics, release: tuple[Sequence[int], Sequence[int]] | None) -> None:
     """Utterances with each emotion, and with so many; ``release``: both as the paper's full corpora have them."""
     left_out = ", ".join(f"{n} with {k or 'no'}" for k, n in found.types.items() if k not in kept.types)

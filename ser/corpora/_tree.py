@@ -3,6 +3,10 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import islice
 from pathlib import Path, PurePath
 
@@ -12,42 +16,144 @@ from ser.manifest import Listing, Refusal, Utterance
 TEXT_BYTES = 1 << 28  # a line per utterance: more than a million of them
 MAX_DEPTH = 8  # IEMOCAP's recordings lie four folders below its root; people put up to three more around it
 SUFFIXES = (".wav", ".flac")  # of lossless recordings
+DEMO_MARK = "MADE_BY_SER_DEMO"
 Recording = tuple[Path, re.Match[str]]
 
+# Folders of systems and packages: they hold no data of a person's, though scipy and others bring recordings along.
+_LITTER = frozenset(
+    ("__MACOSX", "__pycache__", "node_modules", "site-packages", "dist-packages", "lost+found", "@eaDir",
+     "$RECYCLE.BIN", "System Volume Information")
+)  # fmt: skip
+# What runs leave in a work folder: an unpacked zip found there would stand for the zip itself, whatever becomes of it.
+_LEFT_BY_RUNS = frozenset(("artifacts", "cache", "finished", "logs", "reports", "store", "stopped", "trials"))
+_UNPACKED = re.compile(r"\.?unpack(ed|ing)-\w+")
+# File systems in which the kernel shows itself: without end, as /proc/<pid>/root leads back to the whole machine.
+_KERNEL = frozenset(
+    ("proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "mqueue", "debugfs", "tracefs", "securityfs", "bpf",
+     "configfs", "pstore", "efivarfs", "binfmt_misc", "fusectl", "hugetlbfs", "rpc_pipefs", "nsfs")
+)  # fmt: skip
 
-def files(folder: Path, refused: list[Refusal] | None = None) -> Iterator[Path]:
-    """Absolute paths of files at most MAX_DEPTH folders below ``folder``, in a fixed order.
 
-    Hidden files are left out, and links that lead back to a folder seen before are not followed. Broken links, pipes,
-    and folders called like recordings are among them: whoever reads them tells what is wrong, so that nothing is lost
-    in silence. Folders that cannot be listed are added to ``refused``.
+@dataclass(frozen=True)
+class Walk:
+    """What lies below a folder: file names by folder, folders that cannot be listed, and those passed over."""
+
+    folders: list[tuple[str, list[str]]] = field(
+        default_factory=list
+    )  # absolute; names alone, as there may be millions
+    refused: list[Refusal] = field(default_factory=list)
+    passed: list[Refusal] = field(default_factory=list)
+    deeper: list[str] = field(default_factory=list)
+
+
+_shared: ContextVar[dict[str, Walk] | None] = ContextVar("walks", default=None)
+
+
+@contextmanager
+def walked_once() -> Iterator[None]:
+    """Within it every folder is walked once, however many loaders look for their corpus in it."""
+    if _shared.get() is not None:
+        yield
+        return
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
+def walk(folder: Path) -> Walk:
+    """Everything at most MAX_DEPTH folders below ``folder``, in a fixed order; see ``files``."""
+    start, walks = os.path.abspath(folder), _shared.get()
+    if walks is not None and start in walks:
+        return walks[start]
+    result = Walk()
+    _walk(start, MAX_DEPTH, _kernel_folders(), result)
+    if result.deeper:
+        more = f", nor {len(result.deeper) - 1} others" if len(result.deeper) > 1 else ""
+        reason = f"more than {MAX_DEPTH} folders below {start}: not looked into{more}; name a folder nearer to it"
+        result.refused.append(Refusal(result.deeper[0], reason))
+    if walks is not None:
+        walks[start] = result
+    return result
+
+
+def files(folder: Path, refused: list[Refusal] | None = None, suffixes: tuple[str, ...] = ("",)) -> Iterator[Path]:
+    """Absolute paths of files with one of ``suffixes`` at most MAX_DEPTH folders below ``folder``, in a fixed order.
+
+    Hidden files, what runs left in work folders, packages of programs and the kernel's own folders are left out, and
+    links that lead back to a folder seen before are not followed. Broken links, pipes, and folders called like
+    recordings are among them: whoever reads them tells what is wrong, so that nothing is lost in silence. Folders that
+    cannot be listed are added to ``refused``.
     """
-    yield from _walk(os.path.abspath(folder), MAX_DEPTH, set(), [] if refused is None else refused)
+    walked = walk(folder)
+    if refused is not None:
+        refused += walked.refused
+    for place, names in walked.folders:
+        yield from (Path(place, name) for name in names if name.lower().endswith(suffixes))
 
 
-def _walk(folder: str, depth: int, seen: set[tuple[int, int]], refused: list[Refusal]) -> Iterator[Path]:
+def _walk(folder: str, depth: int, seen: set[tuple[int, int]], result: Walk) -> None:
     try:
         status = os.stat(folder)
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
     except OSError as error:
-        refused.append(Refusal(folder, f"a folder that cannot be listed: {error.strerror}"))
+        result.refused.append(Refusal(folder, f"a folder that cannot be listed: {error.strerror}"))
         return
-    if (status.st_dev, status.st_ino) in seen:
-        return
+    is_start = depth == MAX_DEPTH
+    names = {entry.name for entry in entries}
+    if not is_start and ((status.st_dev, status.st_ino) in seen or not names.isdisjoint(("pyvenv.cfg", "conda-meta"))):
+        return  # seen before, or an environment of Python's
     seen.add((status.st_dev, status.st_ino))
+    is_work = _is_work(folder, names)
+    if is_work:
+        result.passed.append(Refusal(folder, "a work folder: what runs left in it is not looked into"))
+    here: list[str] = []
+    below: list[str] = []
     for entry in entries:
-        if entry.name.startswith(".") or entry.name == "__MACOSX":
+        if entry.name.startswith(".") or entry.name in _LITTER:
             continue
-        path = Path(entry.path)
         try:
             is_folder = entry.is_dir()
         except OSError:  # a link that leads to itself
             is_folder = False
-        if is_folder and depth:
-            yield from _walk(entry.path, depth - 1, seen, refused)
-        if not is_folder or path.suffix.lower() in SUFFIXES:
-            yield path
+        if is_folder and not (is_work and _is_left_by_runs(entry)) and not _UNPACKED.fullmatch(entry.name):
+            (below if depth else result.deeper).append(entry.path)
+        if not is_folder or entry.name.lower().endswith(SUFFIXES):
+            here.append(entry.name)
+    if here:
+        result.folders.append((folder, here))
+    for path in below:
+        _walk(path, depth - 1, seen, result)
+
+
+def _is_work(folder: str, names: set[str]) -> bool:
+    return {"id", "mlflow.db"} <= names or ("store" in names and os.path.isdir(os.path.join(folder, "store/manifests")))
+
+
+def _is_left_by_runs(entry: os.DirEntry[str]) -> bool:
+    return entry.name in _LEFT_BY_RUNS or os.path.isfile(os.path.join(entry.path, DEMO_MARK))
+
+
+@cache
+def _kernel_mounts() -> tuple[str, ...]:
+    try:
+        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return ("/proc", "/sys", "/dev", *(fields[1] for line in lines if (fields := line.split())[2] in _KERNEL))
+
+
+def _kernel_folders() -> set[tuple[int, int]]:
+    folders = set()
+    for mount in _kernel_mounts():
+        try:
+            status = os.stat(mount)
+        except OSError:
+            continue
+        folders.add((status.st_dev, status.st_ino))
+    return folders
 
 
 def text(path: Path, refused: list[Refusal], first: int | None = None) -> str:
@@ -72,12 +178,12 @@ def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recor
     That is the wrongly named ones that lie beside them, and folders that cannot be listed.
     """
     right: list[Recording] = []
-    wrong: list[Path] = []
     refused: list[Refusal] = []
-    for path in files(root, refused):
+    wrong: list[Path] = []
+    for path in files(root, refused, audio.EXTENSIONS):
         if found := match(path, name):
             right.append((path, found))
-        elif path.suffix.lower() in audio.EXTENSIONS:
+        else:
             wrong.append(path)
     folders = {path.parent for path, _ in right}
     return right, refused + [Refusal(str(path), f"not a {form}") for path in wrong if path.parent in folders]

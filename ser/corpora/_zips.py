@@ -1,5 +1,7 @@
 """Corpora as they are distributed: recordings inside zip files, unpacked once into a cache folder."""
 
+import errno
+import glob
 import lzma
 import os
 import re
@@ -10,6 +12,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
@@ -23,42 +26,76 @@ _DAMAGE = (
     zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OverflowError, struct.error, OSError,
     zlib.error, lzma.LZMAError,
 )  # fmt: skip
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # of the cache, not of the zip
 _LARGER = 100  # times, unpacked: recordings shrink to a third at best
 
 
+class UnusableZip(BadInput):
+    """A zip file that cannot be used, wherever it lies: damaged, locked, or built to do harm."""
+
+
+def all_below(path: Path) -> list[Path]:
+    """Zip files at or below ``path``, in a fixed order."""
+    if path.is_file():
+        return [path]
+    return sorted(zipped for zipped in _tree.files(path, suffixes=(".zip",)) if zipped.is_file())
+
+
 def with_recordings(path: Path, name: re.Pattern[str], refused: list[Refusal] | None = None) -> list[Path]:
-    """Zip files at ``path``, or in it and one folder below, that hold recordings called like ``name``.
+    """Zip files at or below ``path`` that hold recordings called like ``name``.
 
     Those that cannot be read are added to ``refused``: nobody knows what they hold.
     """
-    zips = (
-        [path] if path.is_file() else sorted(p for p in (*path.glob("*.[zZ][iI][pP]"), *path.glob("*/*.[zZ][iI][pP]")))
-    )
-    found = []
-    for zipped in zips:
-        if zipped.name.startswith(".") or not zipped.is_file():
-            continue
+    zips = []
+    for zipped in all_below(path):
         try:
-            with zipfile.ZipFile(zipped) as archive:
-                if any(_wanted(member, name) for member in archive.infolist()):
-                    found.append(zipped)
-        except _DAMAGE as error:
+            if recordings(zipped, name):
+                zips.append(zipped)
+        except UnusableZip as error:
             if refused is not None:
-                refused.append(Refusal(str(zipped), f"no readable zip: {error}"))
-    return found
+                refused.append(Refusal(str(zipped), error.value))
+    return zips
 
 
-def _wanted(member: zipfile.ZipInfo, name: re.Pattern[str]) -> bool:
-    path = PurePosixPath(member.filename)
-    hidden = path.name.startswith("._") or "__MACOSX" in path.parts
-    return not member.filename.endswith("/") and not hidden and _tree.match(path, name) is not None
+def recordings(zipped: Path, name: re.Pattern[str]) -> list[zipfile.ZipInfo]:
+    """The members of a zip file that are recordings called like ``name``. Raises UnusableZip."""
+    return [member for member in members(zipped) if _tree.match(PurePosixPath(member.filename), name)]
+
+
+def members(zipped: Path) -> list[zipfile.ZipInfo]:
+    """The files in a zip file, but for hidden ones and litter. Raises UnusableZip for one that cannot be read."""
+    try:
+        status = zipped.stat()
+    except OSError as error:
+        raise _unusable(zipped, f"cannot be read: {error.strerror}") from None
+    return _members(zipped, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)  # each loader asks for the same few
+def _members(zipped: Path, size: int, changed_ns: int) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(zipped) as archive:
+            return [member for member in archive.infolist() if not _is_hidden(member.filename)]
+    except _DAMAGE as error:
+        parts = list(zipped.parent.glob(f"{glob.escape(zipped.stem)}.[zZ][0-9][0-9]"))
+        remedy = "the last part of a divided zip: unpack it" if parts else "download it again, or unpack it"
+        raise _unusable(zipped, f"no readable zip: {error}; {remedy}") from None
+
+
+def _unusable(zipped: Path, what: str) -> UnusableZip:
+    return UnusableZip(what, str(zipped), "the zip file as distributed", "download it again, or unpack it")
+
+
+def _is_hidden(filename: str) -> bool:
+    path = PurePosixPath(filename)
+    return filename.endswith("/") or path.name.startswith(".") or "__MACOSX" in path.parts
 
 
 def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
     """The recordings of ``zips`` below a folder in ``cache``; unpacked only where that was not done before.
 
-    Raises BadInput for a zip that is damaged or cannot be written out, that unpacks to more than the disk or reason
-    allows, or that holds a name twice, links, or paths that lead elsewhere.
+    Raises UnusableZip for a zip that is damaged, that unpacks to more than reason allows, or that holds a name twice,
+    links, or paths that lead elsewhere; BadInput or OSError where the disk does not take it.
     """
     stamps = [(str(p.absolute()), p.stat().st_size, p.stat().st_mtime_ns) for p in zips]
     target = cache / f"unpacked-{sha256(repr(stamps).encode()).hexdigest()[:16]}"
@@ -82,9 +119,9 @@ def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
 def _extract(path: Path, name: re.Pattern[str], folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if _wanted(member, name)]
-            _check(path, members, shutil.disk_usage(folder.parent).free)
-            for member in members:
+            wanted = recordings(path, name)
+            _check(path, wanted, shutil.disk_usage(folder.parent).free)
+            for member in wanted:
                 target = folder / member.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, target.open("wb") as sink:
@@ -92,8 +129,9 @@ def _extract(path: Path, name: re.Pattern[str], folder: Path) -> None:
     except BadInput:
         raise
     except _DAMAGE as error:
-        what = f"cannot be unpacked: {getattr(error, 'strerror', None) or error}"
-        raise BadInput(what, str(path), "the zip file as distributed", "download it again, or unpack it") from None
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise
+        raise _unusable(path, f"cannot be unpacked: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _check(path: Path, members: Sequence[zipfile.ZipInfo], free: int) -> None:
@@ -102,7 +140,7 @@ def _check(path: Path, members: Sequence[zipfile.ZipInfo], free: int) -> None:
         inside = PurePosixPath(member.filename)
         odd = inside.is_absolute() or ".." in inside.parts or re.search(r"[\\:\0]", member.filename)
         if odd or stat.S_ISLNK(member.external_attr >> 16) or names[member.filename] > 1:
-            raise BadInput(
+            raise UnusableZip(
                 repr(member.filename),
                 str(path),
                 "plain files below one folder, each once",
@@ -110,7 +148,7 @@ def _check(path: Path, members: Sequence[zipfile.ZipInfo], free: int) -> None:
             )
     size = sum(member.file_size for member in members)
     if size > _LARGER * path.stat().st_size:
-        raise BadInput(
+        raise UnusableZip(
             f"{size} bytes unpacked", str(path), f"at most {_LARGER} times the zip", "get the zip from its publisher"
         )
     if size > free:

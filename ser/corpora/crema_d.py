@@ -125,7 +125,7 @@ def _ties(settings: Mapping[str, Any]) -> bool:
 
 def _tables(folder: Path) -> dict[str, Path]:
     """The known tables below ``folder``, the one nearest to it where a clone holds several copies."""
-    known = [path for path in _tree.files(folder) if path.name.lower() in COLUMNS]
+    known = [path for path in _tree.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
     return {path.name.lower(): path for path in sorted(known, key=lambda p: (-len(p.parts), p))}
 
 

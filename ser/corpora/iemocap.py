@@ -89,7 +89,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
 
 
 def _texts(folder: Path) -> list[Path]:
-    return [path for path in _tree.files(folder) if re.fullmatch(r"Ses0\d[FM]_.+\.txt", path.name)]
+    return [path for path in _tree.files(folder, suffixes=(".txt",)) if re.fullmatch(r"Ses0\d[FM]_.+\.txt", path.name)]
 
 
 def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[str, str]]:

@@ -66,7 +66,7 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find_all(folder: Path) -> list[Path]:
     """Every table at or below ``folder`` whose header has the required columns, those nearest to it first."""
-    tables = [folder] if folder.is_file() else [p for p in _tree.files(folder) if p.suffix.lower() == ".csv"]
+    tables = [folder] if folder.is_file() else list(_tree.files(folder, suffixes=(".csv",)))
     # A table with label_raw was written by a scan: a result, not a corpus.
     headers = {p.absolute(): _columns(p) for p in tables}
     ours = [p for p, columns in headers.items() if set(REQUIRED) <= columns and "label_raw" not in columns]
