@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
@@ -53,7 +53,8 @@ def scan(
         listed = [module.load(root, {**settings, "name": name}) for root in sources.roots]
         utterances = [u for listing in listed for u in listing.utterances]
         refused = [*sources.refused, *(r for listing in listed for r in listing.refused)]
-        refused += _left_over(module, loader, sources, [*(u.path for u in utterances), *(r.what for r in refused)])
+        used = frozenset((*(u.path for u in utterances), *(r.what for r in refused)))
+        refused += _left_over(module, loader, sources, used)
     readable, nameless = _with_names_in_utf8(utterances)
     usable, unusable = _usable(readable, cache / f"{name}-facts.json", progress, sources.unpacked)
     root = sources.place
@@ -105,18 +106,27 @@ def survey(folders: Sequence[Path]) -> tuple[list[Place], list[Refusal]]:
 
 def left_over(folders: Sequence[Path], places: Sequence[Place]) -> list[Refusal]:
     """What lies below ``folders`` and in none of the corpora ``places``, each with the reason why it is not used."""
-    apart = [root if root.is_dir() else root.parent for _, _, root in places if root.suffix.lower() != ".zip"]
     refused: dict[Refusal, None] = {}
     with _tree.walked_once():
+        apart = [home for _, loader, root in places if (home := _home(loader, root))]
         for folder in folders:
             if not folder.is_dir():
                 continue
             walked = _tree.walk(folder)
-            refused |= dict.fromkeys((*walked.passed, *walked.refused))
+            refused |= dict.fromkeys(walked.passed)
+            refused |= dict.fromkeys(r for r in walked.refused if not any(map(Path(r.what).is_relative_to, apart)))
             refused |= dict.fromkeys(_unused.zips(folder, None, apart))
             refused |= dict.fromkeys(_unused.archives(folder, apart))
             refused |= dict.fromkeys(_unused.sounds(folder, _unused.unclaimed, apart))
     return [Refusal(_shown(r.what), _shown(r.reason)) for r in refused]
+
+
+def _home(loader: str, root: Path) -> Path | None:
+    """The folder of a corpus's loose recordings, without that of its zip files; None where all are in one."""
+    home: Path | None = root if root.is_file() else registry.find("corpora", loader).find(root)
+    if home is None or home.suffix.lower() == ".zip":
+        return None
+    return home if home.is_dir() else home.parent
 
 
 def _found(module: ModuleType, loader: str, folder: Path) -> list[tuple[str, Path]]:
@@ -195,7 +205,7 @@ def _sources(module: ModuleType, loader: str, path: Path, cache: Path) -> _Sourc
 def _sizes(module: ModuleType, loose: Path | None) -> dict[str, set[int]]:
     """Bytes of the loose recordings, by name: what a zip file holds beyond them has to be unpacked."""
     sizes: dict[str, set[int]] = {}
-    for path, _ in _tree.recordings(loose, module.NAME, module.FILES)[0] if loose else ():
+    for path, _ in _tree.recordings(loose, module.ZIPPED, module.FILES)[0] if loose else ():
         with suppress(OSError):  # whoever reads it tells
             sizes.setdefault(_basename(path.name), set()).add(path.stat().st_size)
     return sizes
@@ -205,19 +215,26 @@ def _basename(path: str) -> str:
     return path.rpartition("/")[2].casefold()
 
 
-def _left_over(module: ModuleType, loader: str, sources: _Sources, used: Sequence[str]) -> list[Refusal]:
+def _left_over(module: ModuleType, loader: str, sources: _Sources, used: Collection[str]) -> list[Refusal]:
     """What lies below the corpus's root and is none of its recordings, other corpora in there apart."""
-    refused: list[Refusal] = []
-    top = sources.place if sources.place.is_dir() else sources.place.parent
-    is_zip = sources.loose is None and not sources.place.is_dir()
-    below = sources.place if is_zip else top
-    refused += _unused.zips(below, loader)
-    if is_zip:
-        return refused
-    home = sources.loose if sources.loose and sources.loose.is_dir() else top
-    apart = _others(loader, home, sources.loose)
-    refused += _unused.archives(home, apart)
-    return refused + _unused.sounds(home, _unused.reason_in(module, used), apart)
+    refused = [*_unused.zips(sources.place, loader), *_unchosen(module, sources, used)]
+    if home := sources.loose:
+        home = home if home.is_dir() else home.parent
+        apart = _others(loader, home, sources.loose)
+        refused += _unused.archives(home, apart)
+        refused += _unused.sounds(home, _unused.reason_in(module, used), apart)
+    return refused
+
+
+def _unchosen(module: ModuleType, sources: _Sources, used: Collection[str]) -> list[Refusal]:
+    """One line for the recordings that the corpus's settings leave out, where they choose some."""
+    if not hasattr(module, "NAME"):
+        return []
+    named = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
+    left_out = sum(str(path) not in used for path in named)
+    settings = ", ".join(module.SETTINGS)
+    reason = f"{left_out} recordings that the settings ({settings}) leave out"
+    return [Refusal(str(sources.place), reason)] if left_out else []
 
 
 def _others(loader: str, home: Path, table: Path | None) -> list[Path]:

@@ -44,6 +44,14 @@ class Walk:
     refused: list[Refusal] = field(default_factory=list)
     passed: list[Refusal] = field(default_factory=list)
     deeper: list[str] = field(default_factory=list)
+    _ending: dict[tuple[str, ...], list[tuple[str, list[str]]]] = field(default_factory=dict)
+
+    def ending(self, suffixes: tuple[str, ...]) -> list[tuple[str, list[str]]]:
+        """``folders`` with the names alone that end in ``suffixes``, whatever their case; each loader asks for them."""
+        if suffixes not in self._ending:
+            chosen = ((place, [n for n in names if n.lower().endswith(suffixes)]) for place, names in self.folders)
+            self._ending[suffixes] = [(place, names) for place, names in chosen if names]
+        return self._ending[suffixes]
 
 
 _shared: ContextVar[dict[str, Walk] | None] = ContextVar("walks", default=None)
@@ -69,6 +77,9 @@ def walk(folder: Path) -> Walk:
         return walks[start]
     result = Walk()
     _walk(start, MAX_DEPTH, _kernel_folders(), result)
+    if result.passed[1:]:
+        first, others = result.passed[0], len(result.passed) - 1
+        result.passed[:] = [Refusal(first.what, f"{first.reason}, nor what they left in {others} others")]
     if result.deeper:
         more = f", nor {len(result.deeper) - 1} others" if len(result.deeper) > 1 else ""
         reason = f"more than {MAX_DEPTH} folders below {start}: not looked into{more}; name a folder nearer to it"
@@ -89,8 +100,8 @@ def files(folder: Path, refused: list[Refusal] | None = None, suffixes: tuple[st
     walked = walk(folder)
     if refused is not None:
         refused += walked.refused
-    for place, names in walked.folders:
-        yield from (Path(place, name) for name in names if name.lower().endswith(suffixes))
+    for place, names in walked.ending(suffixes):
+        yield from (Path(place, name) for name in names)
 
 
 def _walk(folder: str, depth: int, seen: set[tuple[int, int]], result: Walk) -> None:
@@ -165,11 +176,15 @@ def text(path: Path, refused: list[Refusal], first: int | None = None) -> str:
         return ""
 
 
-def match(path: PurePath, name: re.Pattern[str]) -> re.Match[str] | None:
+def match(path: PurePath | str, name: re.Pattern[str]) -> re.Match[str] | None:
     """``name`` searched in "/<folder>/<file without extension>" of a lossless recording, else None."""
-    if path.suffix.lower() not in SUFFIXES:
-        return None
-    return name.search(f"/{path.parent.name}/{path.stem}")
+    folder, file = os.path.split(path)
+    return _match(os.path.basename(folder), file, name)
+
+
+def _match(folder: str, file: str, name: re.Pattern[str]) -> re.Match[str] | None:
+    stem, suffix = os.path.splitext(file)
+    return name.search(f"/{folder}/{stem}") if suffix.lower() in SUFFIXES else None
 
 
 def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recording], list[Refusal]]:
@@ -177,16 +192,16 @@ def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recor
 
     That is the wrongly named ones that lie beside them, and folders that cannot be listed.
     """
+    walked = walk(root)
     right: list[Recording] = []
-    refused: list[Refusal] = []
-    wrong: list[Path] = []
-    for path in files(root, refused, audio.EXTENSIONS):
-        if found := match(path, name):
-            right.append((path, found))
-        else:
-            wrong.append(path)
-    folders = {path.parent for path, _ in right}
-    return right, refused + [Refusal(str(path), f"not a {form}") for path in wrong if path.parent in folders]
+    refused = [*walked.refused]
+    for place, names in walked.ending(audio.EXTENSIONS):
+        folder = os.path.basename(place)
+        matches = {file: found for file in names if (found := _match(folder, file, name))}
+        right += [(Path(place, file), found) for file, found in matches.items()]
+        if matches:
+            refused += [Refusal(os.path.join(place, f), f"not a {form}") for f in names if f not in matches]
+    return right, refused
 
 
 def home(paths: Iterable[Path]) -> Path | None:

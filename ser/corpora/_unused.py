@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -91,17 +91,16 @@ def unclaimed(path: str) -> str:
     return "in no corpus: no table names it, and its own name says nothing"
 
 
-def reason_in(module: ModuleType, used: Iterable[str]) -> Callable[[str], str]:
+def reason_in(module: ModuleType, used: Collection[str]) -> Callable[[str], str]:
     """Why audio below the root of a corpus is none of its recordings; "" for ``used``, and for other corpora's."""
-    known = frozenset(used)
     real = cache(os.path.realpath)
 
     @cache
     def followed() -> frozenset[str]:  # a table may name a recording by way of a link
-        return frozenset(os.path.join(real(os.path.dirname(path)), os.path.basename(path)) for path in known)
+        return frozenset(os.path.join(real(os.path.dirname(path)), os.path.basename(path)) for path in used)
 
     def reason(path: str) -> str:
-        if path in known or os.path.join(real(os.path.dirname(path)), os.path.basename(path)) in followed():
+        if path in used or os.path.join(real(os.path.dirname(path)), os.path.basename(path)) in followed():
             return ""
         if not hasattr(module, "NAME"):
             return "no line of the table names it" if hasattr(module, "find_all") else "the loader does not use it"
@@ -116,9 +115,9 @@ def reason_in(module: ModuleType, used: Iterable[str]) -> Callable[[str], str]:
 
 def _below(folder: Path, apart: Sequence[Path], suffixes: tuple[str, ...] = ("",)) -> Iterator[str]:
     others = tuple(os.path.join(other, "") for other in apart)
-    for place, names in _tree.walk(folder).folders:
+    for place, names in _tree.walk(folder).ending(suffixes):
         if not os.path.join(place, "").startswith(others):
-            yield from (os.path.join(place, name) for name in names if name.lower().endswith(suffixes))
+            yield from (os.path.join(place, name) for name in names)
 
 
 def _named() -> list[ModuleType]:

@@ -37,7 +37,7 @@ class UnusableZip(BadInput):
 def all_below(path: Path) -> list[Path]:
     """Zip files at or below ``path``, in a fixed order."""
     if path.is_file():
-        return [path]
+        return [path] if path.suffix.lower() == ".zip" else []
     return sorted(zipped for zipped in _tree.files(path, suffixes=(".zip",)) if zipped.is_file())
 
 
@@ -59,7 +59,7 @@ def with_recordings(path: Path, name: re.Pattern[str], refused: list[Refusal] | 
 
 def recordings(zipped: Path, name: re.Pattern[str]) -> list[zipfile.ZipInfo]:
     """The members of a zip file that are recordings called like ``name``. Raises UnusableZip."""
-    return [member for member in members(zipped) if _tree.match(PurePosixPath(member.filename), name)]
+    return [member for member in members(zipped) if _tree.match(member.filename, name)]
 
 
 def members(zipped: Path) -> list[zipfile.ZipInfo]:
@@ -71,7 +71,7 @@ def members(zipped: Path) -> list[zipfile.ZipInfo]:
     return _members(zipped, status.st_size, status.st_mtime_ns)
 
 
-@lru_cache(maxsize=64)  # each loader asks for the same few
+@lru_cache(maxsize=128)  # each loader asks for the same few
 def _members(zipped: Path, size: int, changed_ns: int) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(zipped) as archive:
@@ -87,8 +87,7 @@ def _unusable(zipped: Path, what: str) -> UnusableZip:
 
 
 def _is_hidden(filename: str) -> bool:
-    path = PurePosixPath(filename)
-    return filename.endswith("/") or path.name.startswith(".") or "__MACOSX" in path.parts
+    return filename.endswith("/") or filename.rpartition("/")[2].startswith(".") or "__MACOSX" in filename.split("/")
 
 
 def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:

@@ -33,7 +33,7 @@ SETTINGS: dict[str, Value] = {"label_source": "acted", "ties": False}
 EXPECTED_SPEAKERS = 91
 NAME = re.compile(
     r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)\Z",
-    re.ASCII,
+    re.ASCII | re.IGNORECASE,
 )
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
 SHOWN = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
@@ -71,7 +71,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     sex, votes = _sexes(tables, refused), _votes(root, tables, source, refused)
     utterances = []
     for path, name in found:
-        clip, actor, sentence, emotion, level = name.groups()
+        clip, actor, sentence, emotion, level = (group.upper() for group in name.groups())
         level = "XX" if level == "X" else level  # 1040_ITH_SAD_X in clones older than October 2022
         heard = votes.get(f"{clip}_{level}", {})
         counted = _counted(heard, source)

@@ -25,7 +25,8 @@ FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.
 FOLDER = "Session1 … Session5"
 SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 10
-NAME = re.compile(r"/(Ses0(\d)[FM]_([^/]+)_([FM])\d{3})\Z", re.ASCII)
+NAME = re.compile(r"/(Ses0(\d)([FM])_([^/]+)_([FM])(\d{3}))\Z", re.ASCII | re.IGNORECASE)
+LABEL_FILE = re.compile(r"Ses0\d[FM]_.+\.txt", re.ASCII | re.IGNORECASE)
 LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*", re.ASCII)
 # Emotions end at a tab or at the comment in parentheses, which may hold tabs and semicolons itself.
 VOTE_LINE = re.compile(r"(C-[EFM]\w*):?\s*([^(\t]*)", re.ASCII)
@@ -60,8 +61,10 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     found, refused = _tree.recordings(root, NAME, FILES)
     turns, texts = _read(root, refused)
     utterances = []
+    recorded = set()
     for path, name in found:
-        uid, session, dialogue, sex = name.groups()
+        uid, session, dialogue, sex = _turn(name)
+        recorded.add(uid)
         turn = turns.get(uid)
         if turn is None:
             refused.append(Refusal(str(path), "no label line for this recording"))
@@ -83,13 +86,19 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 text=texts.get(uid, ""),
             )
         )
-    recorded = {name[1] for _, name in found}
     refused += [Refusal(turn.source, f"no recording {uid}.wav") for uid, turn in turns.items() if uid not in recorded]
     return _tree.listing(utterances, refused)
 
 
+def _turn(name: re.Match[str]) -> tuple[str, str, str, str]:
+    """The turn as label files write it, its session, dialogue and speaker's sex: some copies are in lower case."""
+    _, session, marked, dialogue, sex, number = name.groups()
+    dialogue, sex = dialogue.lower(), sex.upper()
+    return f"Ses0{session}{marked.upper()}_{dialogue}_{sex}{number}", session, dialogue, sex
+
+
 def _texts(folder: Path) -> list[Path]:
-    return [path for path in _tree.files(folder, suffixes=(".txt",)) if re.fullmatch(r"Ses0\d[FM]_.+\.txt", path.name)]
+    return [path for path in _tree.files(folder, suffixes=(".txt",)) if LABEL_FILE.fullmatch(path.name)]
 
 
 def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[str, str]]:
@@ -100,10 +109,9 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
     for path in _texts(root):
         head = _tree.text(path, refused, first=200).lstrip()
         if head.startswith("% [START_TIME") or re.match(r"\[\d", head):
-            if path.name in label_files:
-                refused.append(Refusal(str(path), f"duplicate of {label_files[path.name]}"))
+            if (other := label_files.setdefault(path.name.lower(), path)) != path:
+                refused.append(Refusal(str(path), f"duplicate of {other}"))
                 continue
-            label_files[path.name] = path
             _read_labels(path, turns, refused)
         elif TEXT_LINE.match(head):
             for line in _tree.text(path, refused).splitlines():

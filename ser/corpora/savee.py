@@ -19,7 +19,7 @@ FOLDER = "DC, JE, JK and KL, or ALL"
 SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 4
 SPEAKERS = ("DC", "JE", "JK", "KL")
-NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII)
+NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII | re.IGNORECASE)
 
 
 def expected(settings: Mapping[str, Any]) -> dict[str, int]:
@@ -38,7 +38,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     found, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
-        speaker, code, emotion = name.groups()
+        speaker, code, emotion = name[1].upper(), name[2].lower(), name[3].lower()
         utterances.append(
             Utterance(
                 uid=f"{corpus}/{speaker}_{code}",
