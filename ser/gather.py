@@ -1,6 +1,7 @@
 """From what a person wrote on the command line to a plan: find corpora, scan them, apply overrides, build the store."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -146,13 +147,12 @@ def survey(data: Sequence[Path]) -> Survey:
     names = {place: place[0] for place in below if place[0] not in shared}
     for place in below:
         if place[0] in shared:
-            names[place] = _proposal(place, names.values())
+            names[place] = place[0] if _namesake(below, place[0]) == place else _proposal(place, names.values())
     notes = [_shared(name, {new: p for p, new in names.items() if p[0] == name}) for name in sorted(shared)]
     for place in below:
         if place[0] not in shared and not _is_name(place[0]):
-            notes.append(
-                f"{place[0]} is no name for a run: give it one, as --corpora {_proposal(place, ())}={place[2]}"
-            )
+            named = shlex.quote(f"{_proposal(place, ())}={place[2]}")
+            notes.append(f"{place[0]} is no name for a run: give it one, as --corpora {named}")
     return Survey(tuple((names[place], *place[1:]) for place in below), tuple(notes), tuple(refused))
 
 
@@ -176,18 +176,28 @@ def _none(data: Sequence[Path], below: Sequence[scan.Place], allowed: Sequence[s
 def _only(places: Sequence[scan.Place]) -> scan.Place:
     if len(places) > 1:
         name = places[0][0]
+        meant = _namesake(places, name) or places[0]
         raise BadInput(
             " and ".join(str(path) for _, _, path in places),
             f"corpus {name}",
             "one place per name",
-            f"say which is meant: --corpora {name}={places[0][2]}",
+            f"say which is meant: --corpora {shlex.quote(f'{name}={meant[2]}')}",
         )
     return places[0]
 
 
+def _namesake(places: Sequence[scan.Place], name: str) -> scan.Place | None:
+    """RAVDESS itself beside tables in folders of that name: the only one that its loader reads."""
+    real = [place for place in places if place[:2] == (name, name)]
+    return real[0] if len(real) == 1 else None
+
+
 def _shared(name: str, proposals: Mapping[str, scan.Place]) -> str:
     given = ",".join(f"{new}={path}" for new, (_, _, path) in proposals.items())
-    return f"{len(proposals)} corpora are called {name}: a run that wants them needs --corpora {given}"
+    return (
+        f"{len(proposals)} corpora are called {name}: a run that wants one has to say which, as {name}=PATH, "
+        f"and of several each under another name: --corpora {shlex.quote(given)}"
+    )
 
 
 def _proposal(place: scan.Place, taken: Collection[str]) -> str:
