@@ -233,7 +233,7 @@ def _unchosen(module: ModuleType, sources: _Sources, used: Collection[str]) -> l
     named = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
     left_out = sum(str(path) not in used for path in named)
     settings = ", ".join(module.SETTINGS)
-    reason = f"{left_out} recordings that the settings ({settings}) leave out"
+    reason = f"left out by the settings ({settings}): {left_out} recording{'s' if left_out > 1 else ''}"
     return [Refusal(str(sources.place), reason)] if left_out else []
 
 

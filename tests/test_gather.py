@@ -1,5 +1,6 @@
 """From what a person named to a plan: corpora found, settings applied, features built, nothing guessed."""
 
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from ser import audio, gather
-from ser.corpora import manifest_csv
+from ser.corpora import emodb, manifest_csv
 from ser.errors import BadInput
 from ser.gather import Request, Wanted, bring, locate, plan_of
 from ser.store import Store
@@ -152,3 +153,67 @@ def test_features_are_built_for_every_copy_and_refusals_reported(data, tmp_path,
         stored = sum(len(Store(tmp_path / "store").open(r.key)) for r in source.recipes)
         clean = len(source.recipes[0].items)
         assert stored == clean + source.corpus.copies - (source.corpus.name == refused[0].what.partition("/")[0])
+
+
+@pytest.fixture
+def calls(tmp_path):
+    """Two folders called calls, each with a table, and one called emodb beside EMO-DB itself."""
+    for place in ("siteA/calls", "siteB/calls", "site C/emodb"):
+        folder = manifest_csv.miniature(tmp_path / "made" / place)
+        (tmp_path / "d" / place).parent.mkdir(parents=True)
+        folder.rename(tmp_path / "d" / place)
+    emodb.miniature(tmp_path / "d/real")
+    return tmp_path / "d"
+
+
+def test_only_names_that_are_wanted_have_to_be_clear(calls, paper):
+    both = [Wanted("a", calls / "siteA/calls"), Wanted("b", calls / "siteB/calls")]
+    assert names(locate([calls], both, paper)) == ["a", "b"]
+    with pytest.raises(BadInput, match=r"corpus calls: .*siteA/calls/manifest.csv and .*siteB.*--corpora calls=/"):
+        locate([calls], [Wanted("calls")], paper)
+    with pytest.raises(BadInput, match=r"corpus emodb: .*--corpora emodb=.*/real/emodb/wav"):
+        locate([calls], [Wanted("emodb")], paper)
+
+
+def test_a_survey_shows_all_of_one_name_and_says_how_to_name_them(calls):
+    survey = gather.survey([calls])
+    assert {name: path.relative_to(calls) for name, _, path in survey.corpora} == {
+        "sitea_calls": Path("siteA/calls/manifest.csv"),
+        "siteb_calls": Path("siteB/calls/manifest.csv"),
+        "site_c_emodb": Path("site C/emodb/manifest.csv"),
+        "emodb": Path("real/emodb/wav"),
+    }
+    first, second = survey.notes
+    assert first.startswith("2 corpora are called calls: ")
+    assert first.endswith(f"sitea_calls={calls}/siteA/calls/manifest.csv,siteb_calls={calls}/siteB/calls/manifest.csv")
+    # As a shell takes it.
+    assert second.endswith(f"'emodb={calls}/real/emodb/wav,site_c_emodb={calls}/site C/emodb/manifest.csv'")
+    wanted = [Wanted(name, path) for name, _, path in survey.corpora]
+    assert {name: loader for name, loader, _ in locate([], wanted, None)} == {
+        name: loader for name, loader, _ in survey.corpora
+    }
+
+
+def test_names_that_no_run_takes_are_told(tmp_path):
+    manifest_csv.miniature(tmp_path).rename(tmp_path / "2024 calls")
+    (note,) = gather.survey([tmp_path]).notes
+    assert note.startswith("2024_calls is no name for a run: give it one, as --corpora '")
+
+
+def test_a_corpus_under_another_name_is_known_by_what_lies_there(calls, paper):
+    ((name, loader, _),) = locate([], [Wanted("berlin", calls / "real")], paper)
+    assert (name, loader) == ("berlin", "emodb")
+
+
+def test_a_zip_or_a_table_may_stand_for_the_data_folder(calls, paper, tmp_path):
+    table = calls / "siteA/calls/manifest.csv"
+    assert locate([table], [], None) == [("calls", "manifest_csv", table)]
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("wav/03a01Wa.wav", b"x")
+    assert locate([tmp_path / "x.zip"], [], None) == [("emodb", "emodb", tmp_path / "x.zip")]
+
+
+def test_where_no_corpus_is_found_what_is_there_is_told(tmp_path, paper):
+    (tmp_path / "RAVDESS.rar").touch()
+    with pytest.raises(BadInput, match=r"no corpus below .*RAVDESS.rar: an archive that is not read: unpack it"):
+        locate([tmp_path], [], paper)

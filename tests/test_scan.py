@@ -254,7 +254,7 @@ def test_corpus_without_a_usable_file_is_told_with_the_reasons(tmp_path: Path) -
 
 def test_choice_of_nothing_is_told(tmp_path: Path) -> None:
     tones(tmp_path, "Actor_01/03-01-03-01-01-01-01.wav")
-    with pytest.raises(BadInput, match=r"ravdess: .*empty"):
+    with pytest.raises(BadInput, match=r"ravdess: .*nothing usable: left out by the settings \(channels, actors\): 1 recording"):
         scan.scan("ravdess", "ravdess", tmp_path, {"channels": ("song",)}, tmp_path / "cache")
 
 
@@ -274,11 +274,81 @@ def test_tables_of_one_folder_are_told_apart(tmp_path: Path) -> None:
     }
 
 
-def test_two_corpora_of_one_name_are_told(tmp_path: Path) -> None:
+def test_of_corpora_of_one_name_all_are_found(tmp_path: Path) -> None:
     tones(tmp_path, "a/03a01Wa.wav", "b/03a01Wa.wav")
-    with pytest.raises(BadInput, match=r"corpus emodb: .*/a and .*/b"):
-        scan.found([tmp_path / "a", tmp_path / "b"])
+    both = [("emodb", "emodb", tmp_path / "a"), ("emodb", "emodb", tmp_path / "b")]
+    assert scan.found([tmp_path / "a", tmp_path / "b"]) == both
+    assert scan.found([tmp_path / "a", tmp_path]) == [("emodb", "emodb", tmp_path)]  # the outer holds the inner
     assert scan.found([]) == []
+
+
+def told(manifest: Manifest, folder: Path) -> dict[str, str]:
+    return {os.path.relpath(r.what, folder): r.reason for r in manifest.refused}
+
+
+def test_audio_below_a_corpus_that_is_none_of_its_recordings_is_listed(tmp_path: Path) -> None:
+    tones(tmp_path, "wav/03a01Wa.wav", "wav/03a01Xa.wav", "other/beep.WAV", "tess/OAF_back_sad.wav", "mine/a.wav")
+    (tmp_path / "mine/calls.csv").write_text("path,label,speaker\na.wav,sad,s\n")
+    for name in (
+        "wav/03a01Fa.mp3",
+        "other/talk.m4a",
+        "wav/._x.wav",
+        "wav/notes.txt",
+        "all.tar.gz",
+        "rest.zip.part",
+        "b.z01",
+    ):
+        (tmp_path / name).touch()
+    tones(tmp_path, "03a01Na.wav")  # so that the root is the whole folder
+    form = "not a wav named like 03a01Fa.wav (speaker, sentence, emotion, version)"
+    assert told(emodb_scan(tmp_path, tmp_path / ".cache"), tmp_path) == {
+        "wav/03a01Xa.wav": form,
+        "wav/03a01Fa.mp3": form,
+        "other/beep.WAV": form,
+        "other/talk.m4a": form,
+        "all.tar.gz": "an archive that is not read: unpack it",
+        "rest.zip.part": "a download that was cut off: fetch it again",
+        "b.z01": "a part of a divided archive: join and unpack it",
+    }
+
+
+def test_a_folder_of_much_other_audio_is_one_line(tmp_path: Path) -> None:
+    tones(tmp_path, "03a01Wa.wav")
+    (tmp_path / "mp3").mkdir()
+    for number in range(21):
+        (tmp_path / f"mp3/{number:02}a01Wa.mp3").touch()
+    reason = "21 files, such as 00a01Wa.mp3: named like a recording, but only wav and flac are read"
+    assert told(emodb_scan(tmp_path, tmp_path / "cache"), tmp_path) == {"mp3": reason}
+
+
+def test_recordings_that_no_line_names_are_listed(tmp_path: Path) -> None:
+    tones(tmp_path, "real/a.wav", "c.wav", "other/manifest.wav")
+    (tmp_path / "wav").symlink_to("real")
+    (tmp_path / "manifest.csv").write_text("path,label,speaker\nwav/a.wav,sad,s1\n")  # named by way of a link
+    (tmp_path / "other/manifest.csv").write_text("path,label,speaker\nmanifest.wav,sad,s1\n")
+    manifest = scan.scan("mine", "manifest_csv", tmp_path, {}, tmp_path / "cache")
+    assert told(manifest, tmp_path) == {"c.wav": "no line of the table names it"}
+
+
+def test_recordings_that_settings_leave_out_are_counted(tmp_path: Path) -> None:
+    tones(tmp_path, *(f"Actor_01/03-0{channel}-04-01-01-01-01.wav" for channel in (1, 2)))
+    manifest = scan.scan("ravdess", "ravdess", tmp_path, {}, tmp_path / "cache")
+    assert told(manifest, tmp_path) == {"Actor_01": "left out by the settings (channels, actors): 1 recording"}
+
+
+def test_what_lies_in_no_corpus_is_listed(tmp_path: Path) -> None:
+    tones(tmp_path, "emodb/03a01Wa.wav", "emodb/beep.wav", "mine/a.wav", "iemocap/Ses01F_impro01_F000.wav", "x/b.wav")
+    (tmp_path / "mine/manifest.csv").write_text("path,label,speaker\na.wav,sad,s1\n")
+    (tmp_path / "x.rar").touch()
+    (tmp_path / "work/store/manifests").mkdir(parents=True)
+    places, left = scan.survey([tmp_path])
+    assert [name for name, _, _ in places] == ["emodb", "mine"]  # what lies within them is told with them
+    assert {os.path.relpath(r.what, tmp_path): r.reason.split(":")[0] for r in left} == {
+        "x/b.wav": "in no corpus",
+        "iemocap/Ses01F_impro01_F000.wav": "named like a recording of IEMOCAP, of which the rest is missing",
+        "x.rar": "an archive that is not read",
+        "work": "a work folder",
+    }
 
 
 # As distributed
@@ -322,6 +392,97 @@ def test_unpacked_files_go_before_the_zip(tmp_path: Path) -> None:
     zipped(folder, tmp_path / "data/download.zip")
     emodb_scan(tmp_path / "data", tmp_path / "cache")
     assert os.listdir(tmp_path / "cache") == ["emodb-facts.json"]
+
+
+def test_loose_recordings_and_those_in_a_zip_are_one_corpus(tmp_path: Path) -> None:
+    made = tones(tmp_path / "made", "wav/03a01Wa.wav", "wav/03a01Fa.wav", "wav/03a01Na.wav")
+    path = zipped(made, tmp_path / "data/download.zip")
+    (tmp_path / "data/listen").mkdir()
+    shutil.copy(made / "wav/03a01Fa.wav", tmp_path / "data/listen")
+    _tones.write(tmp_path / "data/listen/03a01Na.wav", 16_000, "sad", "s", 0, seconds=1)  # of other content
+    assert scan.found([tmp_path / "data"]) == [("emodb", "emodb", tmp_path / "data")]
+    manifest = emodb_scan(tmp_path / "data", tmp_path / "a cache")
+    names = {u.uid: Path(u.path).parent.name for u in manifest.utterances}
+    assert names == {"emodb/03a01Fa": "listen", "emodb/03a01Na": "listen", "emodb/03a01Wa": "wav"}
+    assert {r.what: r.reason for r in manifest.refused} == {
+        f"{path}/wav/{name}.wav": f"duplicate of {tmp_path}/data/listen/{name}.wav" for name in ("03a01Fa", "03a01Na")
+    }
+
+
+def test_a_zip_in_place_of_another_is_read_though_the_work_folder_lies_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tones(tmp_path / "made", "03a01Wa.wav", "03a01Fa.wav")
+    monkeypatch.chdir(tmp_path / "made")
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "data")
+    cache = Path("work/store/manifests")
+    for count in (1, 2):
+        with zipfile.ZipFile("download.zip", "w") as archive:
+            for path in sorted(made.iterdir())[:count]:
+                archive.write(path, path.name)
+        for _ in range(2):
+            assert scan.found([Path(".")]) == [("emodb", "emodb", tmp_path / "data/download.zip")]
+            assert len(emodb_scan(Path("."), cache).utterances) == count
+
+
+def test_a_zip_that_is_wholly_unpacked_beside_it_is_one_line(tmp_path: Path) -> None:
+    loose = tones(tmp_path / "data/wav", "03a01Wa.wav", "03a01Fa.wav")
+    path = zipped(loose, tmp_path / "data/download.zip")
+    manifest = emodb_scan(tmp_path / "data", tmp_path / "cache")
+    reason = f"duplicate of the unpacked recordings below {loose}: all 2 in it are there"
+    assert [(r.what, r.reason) for r in manifest.refused] == [(str(path), reason)]
+
+
+def test_a_damaged_zip_beside_others_is_listed_and_they_are_read(tmp_path: Path) -> None:
+    loose = tones(tmp_path / "data/wav", "03a01Wa.wav")
+    path = zipped(tones(tmp_path / "made", "03a01Fa.wav"), tmp_path / "data/x.zip")
+    data = bytearray(path.read_bytes())
+    data[200] ^= 255
+    path.write_bytes(bytes(data))
+    manifest = emodb_scan(tmp_path / "data", tmp_path / "cache")
+    assert [u.path for u in manifest.utterances] == [str(loose / "03a01Wa.wav")]
+    assert "cannot be unpacked: Bad CRC" in told(manifest, tmp_path)["data/x.zip"]
+
+
+def test_zips_far_below_are_found_and_what_they_hold_besides_is_listed(tmp_path: Path) -> None:
+    made = tones(tmp_path / "made", "03a01Wa.wav", "other/beep.wav")
+    path = zipped(made, tmp_path / "given/a/b/c/X.ZIP")
+    assert scan.found([tmp_path / "given"]) == [("emodb", "emodb", path)]
+    manifest = emodb_scan(tmp_path / "given", tmp_path / "cache")
+    assert [u.uid for u in manifest.utterances] == ["emodb/03a01Wa"]
+    assert list(told(manifest, path)) == ["other/beep.wav"]
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        (["ALL/DC_a01.wav"], "recordings of SAVEE are not read from a zip: unpack it"),
+        (["calls/1.wav", "calls/2.mp3"], "2 audio files, such as calls/1.wav, are not read from a zip: unpack it"),
+        (["Audio_Speech.zip", "about.txt"], "Audio_Speech.zip is an archive in a zip, which is not read: unpack it"),
+        (["about.txt", "__MACOSX/x.wav", "a/._b.wav"], None),
+        ([], None),
+    ],
+)
+def test_zips_that_no_corpus_takes_are_listed(tmp_path: Path, members: list[str], reason: str | None) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for member in members:
+            archive.writestr(member, b"x")
+    places, left = scan.survey([tmp_path])
+    assert (places, [r.reason for r in left]) == ([], [reason] if reason else [])
+
+
+def test_a_full_disk_is_not_the_zips_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loose = tones(tmp_path / "data", "03a01Wa.wav")
+    zipped(tones(tmp_path / "made", "03a01Fa.wav"), loose / "x.zip")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        emodb_scan(loose, tmp_path / "cache")
+    assert os.listdir(tmp_path / "cache") == []
 
 
 def test_speech_and_song_zips_are_one_corpus(tmp_path: Path) -> None:

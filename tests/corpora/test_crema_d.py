@@ -43,6 +43,13 @@ def test_names_alone_are_enough(tmp_path: Path) -> None:
     assert crema_d.find(tmp_path) == tmp_path / "AudioWAV"
 
 
+def test_a_copy_in_lower_case_is_the_same_corpus(tmp_path: Path) -> None:
+    (tmp_path / "audiowav").mkdir()
+    (tmp_path / "audiowav/1002_ieo_hap_lo.WAV").touch()
+    (u,) = crema_d.load(tmp_path, {}).utterances
+    assert (u.uid, u.label, u.intensity) == ("crema_d/1002_IEO_HAP_LO", "happy", "low")
+
+
 def test_clip_of_the_old_name_is_the_clip_of_the_tables(tmp_path: Path) -> None:
     root = clone(
         tmp_path, ["1040_ITH_SAD_X"], '"103234",0,0,2,0,5,3,"1040_ITH_SAD_XX",10,0.5,"N"\n', "1040,42,Female,,\n"

@@ -163,6 +163,15 @@ def test_windows_line_ends_and_a_copied_label_file(tmp_path: Path) -> None:
     assert [(r.what, r.reason.split("/")[0]) for r in found.refused] == [(str(copy), "duplicate of ")]
 
 
+def test_a_copy_in_lower_case_is_the_same_corpus(tmp_path: Path) -> None:
+    release(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_M003", "ang"), ["Ses01F_impro01_M003"])
+    for path in sorted(tmp_path.rglob("*"), reverse=True):
+        path.rename(path.with_name(path.name.lower()))
+    assert iemocap.find(tmp_path) == tmp_path / "session1"
+    u = only(iemocap.load(tmp_path, {}))
+    assert (u.uid, u.speaker, u.label) == ("iemocap/Ses01F_impro01_M003", "iemocap/Ses01M", "angry")
+
+
 def test_recordings_without_label_files_are_not_the_corpus(tmp_path: Path) -> None:
     release(tmp_path, "Ses01F_impro01", turn("Ses01F_impro01_F000"), ["Ses01F_impro01_F000"])
     assert iemocap.find(tmp_path) == tmp_path / "Session1"
@@ -193,6 +202,7 @@ def test_miniature(tmp_path: Path) -> None:
     assert [r.reason.split(":")[0] for r in manifest.refused] == [
         "not a label line",
         "no recording Ses01F_impro01_F900.wav",
+        "not a wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.txt",  # a whole dialogue
         "no label line for this recording",
     ]
 

@@ -223,6 +223,8 @@ def test_emodb_miniature(tmp_path: Path) -> None:
         ("ALL/JE_su07.wav", "JE_su07", "surprise"),
         ("ALL/JK_n30.wav", "JK_n30", "neutral"),
         ("DC/JE_d01.wav", "JE_d01", "disgust"),
+        ("audiodata/kl/SA15.WAV", "KL_sa15", "sad"),
+        ("all/je_su07.wav", "JE_su07", "surprise"),
     ],
 )
 def test_savee_name(tmp_path: Path, name: str, uid: str, label: str) -> None:

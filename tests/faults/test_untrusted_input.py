@@ -204,7 +204,9 @@ def test_a_zip_that_was_cut_off_is_told_beside_whole_ones(tmp_path: Path) -> Non
     cut.write_bytes(cut.read_bytes()[:-100])
     manifest = emodb_scan(tmp_path / "given", tmp_path / "cache")
     assert [u.uid for u in manifest.utterances] == ["emodb/03a01Wa"]
-    assert [(r.what, r.reason) for r in manifest.refused] == [(str(cut), "no readable zip: File is not a zip file")]
+    assert [(r.what, r.reason) for r in manifest.refused] == [
+        (str(cut), "no readable zip: File is not a zip file; download it again, or unpack it")
+    ]
 
 
 def test_a_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
