@@ -254,7 +254,9 @@ def test_corpus_without_a_usable_file_is_told_with_the_reasons(tmp_path: Path) -
 
 def test_choice_of_nothing_is_told(tmp_path: Path) -> None:
     tones(tmp_path, "Actor_01/03-01-03-01-01-01-01.wav")
-    with pytest.raises(BadInput, match=r"ravdess: .*nothing usable: left out by the settings \(channels, actors\): 1 recording"):
+    with pytest.raises(
+        BadInput, match=r"ravdess: .*nothing usable: left out by the settings \(channels, actors\): 1 recording"
+    ):
         scan.scan("ravdess", "ravdess", tmp_path, {"channels": ("song",)}, tmp_path / "cache")
 
 

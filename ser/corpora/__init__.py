@@ -9,5 +9,9 @@ A loader is a module with
 - ``load(root, settings)``: its utterances, no audio opened. Besides its own settings ``load`` takes ``name``: what the
   corpus is called, where that is not the name of the loader;
 - ``miniature(root, seed)``: writes a small copy of the real layout, known defects and all, with made audio;
+- ``NAME`` where recordings are known by their names: the pattern of "/<folder>/<file without extension>";
 - ``ZIPPED`` where the corpus is distributed as zip files: the pattern of the recordings in them.
+
+Looking for files goes by ``_tree``, which walks a folder once for all loaders. What lies below the root and is neither
+used nor refused by ``load`` is listed by the scan (``_unused``).
 """
