@@ -15,14 +15,16 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from ser import sound_header
 from ser.errors import BadInput
 
 Wave = npt.NDArray[np.float32]
 
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _RATES_HZ = (1000, 768_000)
 _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
+_ENDLESS = 1 << 62  # libsndfile's word for a FLAC stream that says not how long it is
+_BLOCK = 1 << 20  # samples
 _BYTES = 1 << 32  # as much as a WAV header can say
 _SAMPLES = 1 << 30  # of all channels in one file: 18 hours at 16 kHz, and 4 GiB of memory
 _SHORTEST_S = 1e-3  # a sample at least at any rate
@@ -42,6 +44,8 @@ class AudioFacts:
     bytes: int
     rate_hz: int
     seconds: float
+    sound: str = ""  # hash of the samples: the same in whatever file, and after whatever header, they lie
+    remark: str = ""  # what was wrong with a header that could be mended without doubt
 
 
 def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> bytes:
@@ -73,43 +77,86 @@ class _Bytes(io.BytesIO):
             return self.tell()
 
 
+class _Sound(soundfile.SoundFile):  # type: ignore[misc]
+    """Is read as a pipe is where its length is not known: near the end of such a FLAC stream no place can be found."""
+
+    def seekable(self) -> bool:
+        return self.frames < _ENDLESS and bool(super().seekable())
+
+
 def decode(data: bytes) -> tuple[Wave, int]:
     """Decode a whole file to (mono float32 [samples], rate in Hz). Raises UnusableAudio with the reason, or OSError."""
-    if data.startswith(_LFS_POINTER):
-        raise UnusableAudio("a git-LFS pointer, not audio; run `git lfs pull` in the corpus folder")
+    wave, rate_hz, _ = _decode(data)
+    return wave, rate_hz
+
+
+def _decode(data: bytes) -> tuple[Wave, int, str]:
+    """As ``decode``, with a remark where the header had to be mended."""
     if not data:
         raise UnusableAudio("empty file")
+    if data.startswith(sound_header.LFS_POINTER):
+        raise UnusableAudio(sound_header.kind(data))
     try:
-        with soundfile.SoundFile(_Bytes(data)) as file:
-            _check_plausible(data, file)
-            announced = _frames_announced(data, file)
-            wave = file.read(file.frames, dtype="float32", always_2d=True)  # by number, for some codecs cannot seek
-            rate_hz = file.samplerate
+        data, remark = sound_header.readable(data)
+        with _Sound(_Bytes(data)) as file:
+            wave, rate_hz = _read(data, file), file.samplerate
+    except sound_header.Contradiction as error:
+        raise UnusableAudio(f"damaged: {error}") from None
     except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise UnusableAudio(f"unreadable: {getattr(error, 'error_string', error)}") from None
+        complaint = str(getattr(error, "error_string", error))
+        raise UnusableAudio(f"unreadable: {sound_header.reason(data, complaint)}") from None
     except MemoryError:  # no property of the file: another time there may be enough
         raise OSError(errno.ENOMEM, "not enough memory") from None
-    if not len(wave):
-        raise UnusableAudio("no samples")
-    if len(wave) < announced:
-        raise UnusableAudio(f"truncated: {len(wave)} of {announced} samples")
     with np.errstate(over="ignore", invalid="ignore"):  # told below
         mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
     if not np.isfinite(mono).all():
         raise UnusableAudio("NaN or infinite samples")
     if (peak := float(max(mono.max(), -mono.min()))) > _LOUDEST:
         raise UnusableAudio(f"damaged: a sample of {peak:.1e}, where 1 is full scale")
-    return np.ascontiguousarray(mono), rate_hz
+    return np.ascontiguousarray(mono), rate_hz, remark
+
+
+def _read(data: bytes, file: soundfile.SoundFile) -> Wave:
+    """All samples, float32 [samples, channels]. Raises UnusableAudio where there are none, or fewer than announced."""
+    if file.frames >= _ENDLESS:
+        return _read_to_the_end(data, file)
+    _check_plausible(data, file)
+    announced = _frames_announced(data, file)
+    wave: Wave = file.read(file.frames, dtype="float32", always_2d=True)  # by number, for some codecs cannot seek
+    if not len(wave):
+        raise UnusableAudio("no samples: a header alone")
+    if len(wave) < announced:
+        remedy = "copy or download it again; if there is no more of it: sox --ignore-length IN.wav OUT.wav"
+        raise UnusableAudio(f"truncated: {len(wave)} of {announced} samples; {remedy}")
+    return wave
+
+
+def _read_to_the_end(data: bytes, file: soundfile.SoundFile) -> Wave:
+    """Samples of a stream whose header says not how many: block by block, no more than its bytes can hold."""
+    _check_rate(file)
+    most = min(len(data) * _SAMPLES_PER_BYTE, _SAMPLES) // file.channels
+    blocks: list[Wave] = []
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block)
+        if sum(map(len, blocks)) > most:
+            raise UnusableAudio(f"more than {most} samples in {file.channels} channels")
+    if not blocks:
+        raise UnusableAudio("no samples: a header alone")
+    return np.concatenate(blocks)
 
 
 def _check_plausible(data: bytes, file: soundfile.SoundFile) -> None:
     """A damaged header may announce terabytes, for which memory would be asked before the first sample is read."""
-    if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
-        raise UnusableAudio(f"damaged header: a rate of {file.samplerate} Hz")
+    _check_rate(file)
     if file.frames * file.channels > len(data) * _SAMPLES_PER_BYTE:
         raise UnusableAudio(f"damaged header: {file.frames} samples announced in {len(data)} bytes")
     if file.frames * file.channels > _SAMPLES:
         raise UnusableAudio(f"{file.frames} samples in {file.channels} channels, more than {_SAMPLES} together")
+
+
+def _check_rate(file: soundfile.SoundFile) -> None:
+    if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
+        raise UnusableAudio(f"damaged header: a rate of {file.samplerate} Hz")
 
 
 def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
@@ -119,7 +166,7 @@ def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         at += 8
         if data[at - 8 : at - 4] == b"data":
-            if size >= _UNKNOWN:
+            if size >= sound_header.UNKNOWN:
                 return 0  # nothing to compare with
             if file.subtype in _WAV_BYTES:
                 return size // (_WAV_BYTES[file.subtype] * int(file.channels))
@@ -128,7 +175,6 @@ def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
     return frames
 
 
-_UNKNOWN = 0x7FFFF000  # and more: what streaming writers leave for a size, sox this, others the largest numbers
 _WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 
 
@@ -148,7 +194,7 @@ def inspect_stretches(
     Raises UnusableAudio or OSError where the whole file is unusable.
     """
     data = read(path, _BYTES)
-    wave, rate_hz = decode(data)
+    wave, rate_hz, remark = _decode(data)
     sha = _hash(data)
     told: list[AudioFacts | UnusableAudio] = []
     for start_s, end_s in stretches:
@@ -162,8 +208,16 @@ def inspect_stretches(
         elif max(stretch.max(), -stretch.min()) < _SILENCE:
             told.append(UnusableAudio("silent"))
         else:
-            told.append(AudioFacts(sha, len(data), rate_hz, len(stretch) / rate_hz))
+            seconds = len(stretch) / rate_hz
+            told.append(AudioFacts(sha, len(data), rate_hz, seconds, _sound(stretch, rate_hz), remark))
     return told
+
+
+def _sound(wave: Wave, rate_hz: int) -> str:
+    """A name for the samples, which all lossless forms of a recording have in common."""
+    digest = hashlib.sha256(rate_hz.to_bytes(4, "little"))
+    digest.update(np.ascontiguousarray(wave).data)
+    return digest.hexdigest()[:32]
 
 
 def _hash(data: bytes) -> str:

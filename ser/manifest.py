@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -39,6 +40,12 @@ class Utterance:
     seconds: float = 0.0
     bytes: int = 0
     sha: str = ""
+    sound: str = ""  # hash of its samples, the same in whatever file they lie
+
+    @property
+    def recording(self) -> tuple[str | float | None, ...]:
+        """What audio it is, whatever it is called: the samples, or, where no scan read them, its file and stretch."""
+        return (self.sound,) if self.sound else (self.sha or self.uid, self.start_s, self.end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,11 @@ class Refusal:
 
     what: str  # path or uid
     reason: str
+
+    @property
+    def kind(self) -> str:
+        """The reason without what is this file's own: the path of another, and counts."""
+        return re.sub(r"\b\d+ of \d+\b", "some of the", re.split(r"(?: of|:) /", self.reason)[0])
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ class Manifest:
     demo: bool = False  # made by ``ser demo``, not recorded
     loader: str = ""  # file of ser/corpora that read it, and the settings it was read with
     settings: tuple[tuple[str, Any], ...] = ()
+    remarks: tuple[Refusal, ...] = ()  # on files that are used although their headers had to be mended
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ser import registry, search, votes
+from ser import registry, same_audio, search, votes
 from ser.errors import BadInput
 from ser.labels import EMOTIONS
 from ser.manifest import Manifest, Utterance
@@ -110,6 +110,7 @@ def resolve(
         raise BadInput(repr(duplicates), "--duplicates", "once, repeat", "choose one of them")
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
+    manifests, shared = same_audio.across(manifests)
     chosen = {name: _with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
     labelled = {name: _labelled(study, c, manifests[name]) for name, c in chosen.items()}
     splits: dict[str, Split] = {}
@@ -135,7 +136,7 @@ def resolve(
         if any(c.name == songs for t in everything for c in t.corpora):
             manifests, labelled = {**manifests, songs: manifests[name]}, {**labelled, songs: labelled[name]}
     sources = _sources(study, everything, manifests, labelled, splits)
-    notes = [note for s in sources.values() for note in _check_classes(study, s)]
+    notes = shared + [note for s in sources.values() for note in _check_classes(study, s)]
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     plan = Plan(
         study, corpora, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet

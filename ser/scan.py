@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ser import audio, registry
+from ser import audio, registry, same_audio, sound_header
 from ser.corpora import _tree, _unused, _zips
 from ser.errors import BadInput
 from ser.manifest import Manifest, Refusal, Utterance
@@ -24,6 +24,7 @@ from ser.manifest import Manifest, Refusal, Utterance
 DEMO_MARK = _tree.DEMO_MARK
 Place = tuple[str, str, Path]  # a corpus as it lies there: name, loader, root
 Stretch = tuple[float | None, float | None]
+_FACTS = ("rate_hz", "seconds", "bytes", "sha", "sound")  # that a scan fills in
 Outcome = audio.AudioFacts | str  # facts, or why there are none
 
 
@@ -56,14 +57,15 @@ def scan(
         used = frozenset((*(u.path for u in utterances), *(r.what for r in refused)))
         refused += _left_over(module, loader, sources, used)
     readable, nameless = _with_names_in_utf8(utterances)
-    usable, unusable = _usable(readable, cache / f"{name}-facts.json", progress, sources.unpacked)
+    usable, unusable, remarks = _usable(readable, cache / f"{name}-facts.json", progress, sources.unpacked)
+    usable, doubled = same_audio.within(usable)
     root = sources.place
     refused = [
         Refusal(_shown(sources.as_zipped(r.what)), _shown(sources.as_zipped(r.reason)))
-        for r in (*refused, *nameless, *unusable)
+        for r in (*refused, *nameless, *unusable, *doubled)
     ]
     if not usable:
-        reasons = Counter(r.reason for r in refused).most_common(3)
+        reasons = Counter(r.kind for r in refused).most_common(3)
         said = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
         raise BadInput(
             f"nothing usable: {said}" if said else "empty",
@@ -81,6 +83,7 @@ def scan(
         demo=demo,
         loader=loader,
         settings=tuple(sorted(settings.items())),
+        remarks=tuple(sorted(set(remarks), key=astuple)),
     )
 
 
@@ -268,10 +271,11 @@ def _usable(
     store: Path,
     progress: Callable[[int, int], None] | None,
     unpacked: Iterable[str] = (),
-) -> tuple[list[Utterance], list[Refusal]]:
+) -> tuple[list[Utterance], list[Refusal], list[Refusal]]:
     """One utterance per uid, sorted, with what its audio tells: of copies the usable one that has the shortest path.
 
-    Those in the folders ``unpacked`` come last. Copies would leak from training into test.
+    Those in the folders ``unpacked`` come last. Copies would leak from training into test. Also what was left out, and
+    remarks on what is used.
     """
     folders = tuple(os.path.join(folder, "") for folder in unpacked)
     chosen: dict[str, Utterance] = {}
@@ -280,7 +284,7 @@ def _usable(
         if chosen.setdefault(u.uid, u) is not u:
             copies.setdefault(u.uid, []).append(u)
     usable: list[Utterance] = []
-    refused = []
+    refused, remarks = [], []
     while chosen:
         outcomes = _outcomes(chosen.values(), store, progress)
         left: dict[str, Utterance] = {}
@@ -291,12 +295,12 @@ def _usable(
                 if others := copies.get(uid):
                     left[uid] = others.pop(0)
             else:
-                usable.append(
-                    replace(u, rate_hz=outcome.rate_hz, seconds=outcome.seconds, bytes=outcome.bytes, sha=outcome.sha)
-                )
+                usable.append(replace(u, **{name: getattr(outcome, name) for name in _FACTS}))
+                if outcome.remark:
+                    remarks.append(Refusal(u.path, outcome.remark))
                 refused += [Refusal(other.path, f"duplicate of {u.path}") for other in copies.get(uid, ())]
         chosen = left
-    return sorted(usable, key=lambda u: u.uid), refused
+    return sorted(usable, key=lambda u: u.uid), refused, remarks
 
 
 def _outcomes(
@@ -355,13 +359,14 @@ def _reason(error: OSError) -> str:
 class _Known:
     """Audio facts of earlier scans in one JSON file; one of other rules or libraries, or damaged, is void.
 
-    Per file its stamp, what all its stretches have in common (hash, bytes, rate), and for each stretch its seconds or
-    why it cannot be used: a call may have thousands.
+    Per file its stamp, what all its stretches have in common (hash, bytes, rate, remark), and for each stretch its
+    seconds and sound, or why it cannot be used: a call may have thousands.
     """
 
     def __init__(self, store: Path) -> None:
         self.store = store
-        self.rules = f"{audio.library_versions()}, {sha256(Path(audio.__file__).read_bytes()).hexdigest()[:16]}"
+        code = b"".join(Path(str(module.__file__)).read_bytes() for module in (audio, sound_header))
+        self.rules = f"{audio.library_versions()}, {sha256(code).hexdigest()[:16]}"
         try:
             content = json.loads(store.read_text())
             self.files: dict[str, Any] = content["files"] if content["rules"] == self.rules else {}
@@ -378,15 +383,19 @@ class _Known:
             then, common, rows = self.files[path]
             if then != stamp:
                 return {}
-            sha, size, rate_hz = common
-            return {(a, b): o if isinstance(o, str) else audio.AudioFacts(sha, size, rate_hz, o) for a, b, o in rows}
-        except (KeyError, ValueError, TypeError):
+            sha, size, rate_hz, remark = common
+            return {
+                (a, b): o if isinstance(o, str) else audio.AudioFacts(sha, size, rate_hz, o[0], o[1], remark)
+                for a, b, o in rows
+            }
+        except (KeyError, ValueError, TypeError, IndexError):
             return {}
 
     def learn(self, path: str, stamp: str, outcomes: Mapping[Stretch, Outcome]) -> None:
         told = {**self.outcomes(path, stamp), **outcomes}
-        common = next(((o.sha, o.bytes, o.rate_hz) for o in told.values() if not isinstance(o, str)), ("", 0, 0))
-        self.files[path] = (stamp, common, [(*s, o if isinstance(o, str) else o.seconds) for s, o in told.items()])
+        facts = next((o for o in told.values() if not isinstance(o, str)), audio.AudioFacts("", 0, 0, 0.0))
+        rows = [(*s, o if isinstance(o, str) else (o.seconds, o.sound)) for s, o in told.items()]
+        self.files[path] = (stamp, (facts.sha, facts.bytes, facts.rate_hz, facts.remark), rows)
 
     def write(self) -> None:
         self.store.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ if not console.is_terminal:
         highlight=False, markup=False, width=140
     )  # a pipe or a log file has no width; the usual 80 breaks tables
 _PLAIN_EVERY_S = 20.0
+_FEW = 3  # files named in a line
 _SHOWN = 15  # refused files listed where not all are asked for
 
 
@@ -74,6 +75,7 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
             label, str(found.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}"
         )
     console.print(table)
+    remarks(manifest.remarks, all_refused)
     refusals(manifest.refused, all_refused)
 
 
@@ -99,11 +101,20 @@ def labels(name: str, found: Statistics, kept: Statistics, release: tuple[Sequen
     console.print(table)
 
 
+def remarks(mended: Sequence[Refusal], everything: bool) -> None:
+    """Files that are used although something is wrong with them, and what; all of them only where they are few."""
+    for kind, count in Counter(r.reason for r in mended).most_common():
+        files = [r.what for r in mended if r.reason == kind]
+        listed = files if everything else files[:_FEW]
+        more = f" and {len(files) - len(listed)} more" if len(files) > len(listed) else ""
+        console.print(f"read all the same: {count} × {kind}: {', '.join(listed)}{more}")
+
+
 def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
     """A table of what was left out and why."""
     if not refused:
         return
-    reasons = Counter(r.reason.split(" of /")[0] for r in refused)
+    reasons = Counter(r.kind for r in refused)
     console.print(f"refused: {len(refused)} (" + "; ".join(f"{n} × {why}" for why, n in reasons.most_common(5)) + ")")
     table = Table("refused", "reason", box=None, pad_edge=False)
     for r in refused if everything else refused[:_SHOWN]:

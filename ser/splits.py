@@ -267,8 +267,8 @@ def _fill_empty(side: dict[str, str], size: Counter[str], share: dict[str, float
 def prove(done: Split) -> dict[str, Any]:
     """The leakage gate: raises Leak if a speaker or a recording is on two sides; else the proof, for the record.
 
-    A recording is its audio bytes and stretch, so a file copied under another name is found. A split that leaks by
-    intention is only counted.
+    A recording is its samples, so a file copied under another name, or into another lossless format, is found. A split
+    that leaks by intention is only counted.
     """
     shared = {"speaker": 0, "recording": 0}
     for kind, key in (("speaker", _speaker), ("recording", _recording)):
@@ -301,5 +301,5 @@ def _speaker(u: Utterance) -> str:
     return u.speaker
 
 
-def _recording(u: Utterance) -> tuple[str, float | None, float | None]:
-    return (u.sha or u.uid, u.start_s, u.end_s)
+def _recording(u: Utterance) -> tuple[str | float | None, ...]:
+    return u.recording

@@ -30,7 +30,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from ser import audio, recordings, registry, sealed
+from ser import audio, recordings, registry, sealed, sound_header
 from ser.errors import BadInput
 from ser.far import Far, is_far
 from ser.manifest import Refusal, Utterance
@@ -59,7 +59,7 @@ class Recipe:
     def key(self) -> str:
         """Folder name: readable, and unique by 12 hex digits over content, settings and code."""
         front_end = registry.find("frontends", self.front_end.name)
-        code = [code_version(module) for module in (audio, front_end, *getattr(front_end, "USES", ()))]
+        code = [code_version(module) for module in (audio, sound_header, front_end, *getattr(front_end, "USES", ()))]
         if self.augmentation:
             code += [code_version(registry.find("augment", self.augmentation.name)), code_version(recordings)]
         content: list[Any] = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]

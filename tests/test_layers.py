@@ -28,6 +28,7 @@ LAYERS = (
     {
         *("sealed", "audio", "recordings", "metrics", "multilabel", "clips", "votes", "labels", "manifest", "study"),
         *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals"),
+        *("sound_header", "same_audio"),
     },
 )
 
