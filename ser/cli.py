@@ -88,15 +88,16 @@ def _literal(text: str) -> Any:
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
     from ser import show
-    from ser.gather import Survey, locate, read, survey
-    from ser.study import Part
+    from ser.gather import Survey, locate, read, set_up, survey
 
     wanted = _wanted(args.corpora)
     there = survey(args.data) if args.data and not wanted else Survey((), (), ())
     code = 0
-    for name, loader, path in there.corpora or locate(args.data, wanted, study=None):
+    chosen = there.corpora or locate(args.data, wanted, study=None)
+    loaders = set_up([(name, loader) for name, loader, _ in chosen], [_setting(s) for s in args.set])
+    for name, _, path in chosen:
         try:
-            show.corpus(read(name, Part(loader), path, args.work, show.bar), all_refused=args.refused)
+            show.corpus(read(name, loaders[name], path, args.work, show.bar), all_refused=args.refused)
         except BadInput as error:  # one corpus that cannot be read hides no other
             show.console.print(f"\n{name}  {path}\nerror: {error}")
             code = 2
@@ -176,7 +177,12 @@ def labels(args: argparse.Namespace) -> int:
 
     study = load_study(args.study)
     releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
-    for name, loader, path in gather.locate(args.data, _wanted(args.corpora), study):
+    chosen = gather.locate(args.data, _wanted(args.corpora), study)
+    if args.set:
+        study = study.over(gather.bring(study, [(name, loader) for name, loader, _ in chosen]))
+    for text in args.set:
+        study = study.override(*_setting(text))
+    for name, loader, path in chosen:
         show.labels(name, *gather.label_statistics(study, name, loader, path), releases.get(name))
     return 0
 

@@ -16,7 +16,7 @@ from ser.export import Row
 from ser.manifest import Manifest, Refusal, write_csv
 from ser.plan import Plan, Source, resolve
 from ser.store import Recipe, Store
-from ser.study import Corpus, Part, Study, Value, load_study, part
+from ser.study import Corpus, Part, Study, Value, load_study, part, with_setting
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _RESERVED = ("all", "loss")  # the shared head, and the summed curves
@@ -241,7 +241,7 @@ def _loader(name: str, path: Path) -> str:
     """The loader of a corpus that no study knows: by its name, a manifest, or the one corpus that is found there."""
     if name in registry.names("corpora"):
         return name
-    if path.suffix.lower() == ".csv" or (path / "manifest.csv").exists():
+    if path.suffix.lower() in registry.find("corpora", "manifest_csv").SUFFIXES or (path / "manifest.csv").exists():
         return "manifest_csv"
     loaders = {loader for _, loader, _ in scan.found([path])} if path.exists() else set()
     if len(loaders) == 1:
@@ -252,6 +252,21 @@ def _loader(name: str, path: Path) -> str:
         f"a CSV manifest, or one of {', '.join(registry.names('corpora'))}",
         "name the corpus after its loader, or write a manifest",
     )
+
+
+def set_up(chosen: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Value]]) -> dict[str, Part]:
+    """The loaders of corpora (name, loader) by name, with ``settings`` such as ``calls.label_map`` changed.
+
+    Raises BadInput for one that no corpus has.
+    """
+    loaders = {name: part(loader, **registry.find("corpora", loader).SETTINGS) for name, loader in chosen}
+    for path, value in settings:
+        name, _, key = path.partition(".")
+        if name not in loaders or key not in loaders[name].values():
+            known = [f"{n}.{k}" for n, loader in loaders.items() for k in loader.values()]
+            raise BadInput(repr(path), "--set", ", ".join(known) or "nothing here", "name one of these")
+        loaders[name] = with_setting(loaders[name], key, value, f"--set {path}")
+    return loaders
 
 
 def read(name: str, loader: Part, path: Path, work: Path, bar: Bar) -> Manifest:

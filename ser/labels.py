@@ -1,5 +1,7 @@
 """Emotion names: one vocabulary for all corpora, and the maps from each corpus's own words to it."""
 
+import unicodedata
+
 EMOTIONS = (
     "neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise",
     "boredom", "excited", "frustrated", "other", "unknown",
@@ -30,13 +32,32 @@ EMODB = {
 SAVEE = {
     "a": "angry", "d": "disgust", "f": "fear", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprise",
 }  # fmt: skip
+# Words that leave no doubt, in the languages of public corpora; what may mean two things needs a label_map.
+_WORDS = {
+    "neutral": "neutrality neu neutro neutra neutre neutrale",
+    "calm": "calmness calmo calma calme",
+    "happy": "happiness joy joyful hap feliz felicidade felicidad alegria alegre alegría freude fröhlich froehlich "
+    "glücklich gluecklich joie heureux gioia felicità",
+    "sad": "sadness triste tristeza trauer traurig traurigkeit tristesse tristezza",
+    "angry": "anger ang raiva irritado ira enfado enojo ärger aerger wut wütend wuetend colère colere rabbia",
+    "fear": "fearful fea afraid scared medo miedo angst ängstlich aengstlich peur paura",
+    "disgust": "disgusted dis nojo asco ekel dégoût degout disgusto",
+    "surprise": "surprised sur surpresa surpreso sorpresa überraschung ueberraschung überrascht ueberrascht",
+    "boredom": "bored tédio tedio entediado langeweile gelangweilt aburrimiento ennui noia",
+    "excited": "excitement exc",
+    "frustrated": "frustration fru frustração frustracao frustrado frustrada frustración frustriert",
+    "other": "others",
+}
+
+
+def plain(word: str) -> str:
+    """``word`` as MANIFEST's keys are written: lower case, accents composed, blanks for hyphens and underscores."""
+    composed = unicodedata.normalize("NFC", word).casefold()
+    return " ".join(composed.replace("_", " ").replace("-", " ").split())
+
+
 MANIFEST = {
     **{name: name for name in EMOTIONS},
-    "happiness": "happy", "joy": "happy", "feliz": "happy", "felicidade": "happy",
-    "alegria": "happy", "alegre": "happy",
-    "anger": "angry", "raiva": "angry", "irritado": "angry",
-    "neutro": "neutral", "neutra": "neutral",
-    "sadness": "sad", "triste": "sad", "tristeza": "sad",
-    "fearful": "fear", "medo": "fear", "disgusted": "disgust", "nojo": "disgust",
-    "surprised": "surprise", "surpresa": "surprise", "bored": "boredom",
+    **{word: name for name, words in _WORDS.items() for word in words.split()},
+    "pleasant surprise": "surprise", "pleasant surprised": "surprise",
 }  # fmt: skip

@@ -57,8 +57,10 @@ class Refusal:
 
     @property
     def kind(self) -> str:
-        """The reason without what is this file's own: the path of another, and counts."""
-        return re.sub(r"\b\d+ of \d+\b", "some of the", re.split(r"(?: of|:) /", self.reason)[0])
+        """The reason without what is this file's own: the path of another, line numbers and counts."""
+        reason = re.split(r"(?: of|:) /", self.reason)[0]
+        reason = re.sub(r"^line \d+: ", "", reason)
+        return re.sub(r"\d+ of \d+\b", "some of the", re.sub(r"\bline \d+\b", "another line", reason))
 
 
 @dataclass(frozen=True)

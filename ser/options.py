@@ -70,6 +70,11 @@ def _corpora(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _set(sub: argparse.ArgumentParser) -> None:
+    text = "change a setting, e.g. calls.label_map=labels.json (repeatable)"
+    sub.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help=text)
+
+
 def _grid(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--mode", metavar="paper|sound", help="as printed, or speaker-independent (default: paper)")
     sub.add_argument("--seeds", type=int, metavar="K", help="repeat every trial with K seeds (default: the study's)")
@@ -151,8 +156,9 @@ def _demo_work(sub: argparse.ArgumentParser) -> None:
 COMMANDS = {
     "corpora": Command(
         "Show the corpora found: utterances, speakers, hours, classes, refused files.",
-        "ser corpora --data ~/corpora\nser corpora --corpora emodb=~/emodb --refused",
-        (_work, _corpora, _refused),
+        "ser corpora --data ~/corpora\nser corpora --corpora emodb=~/emodb --refused\n"
+        "ser corpora --corpora calls=~/calls/manifest.csv --set calls.label_map=labels.json",
+        (_work, _corpora, _set, _refused),
     ),
     "prepare": Command(
         "Compute the features that a study needs into the store.",
@@ -174,7 +180,7 @@ COMMANDS = {
     "labels": Command(
         "Count what raters' votes make of the corpora: utterances of one, two and three emotions; reads no audio.",
         "ser labels multilabel --corpora crema_d=~/CREMA-D,iemocap=~/IEMOCAP_full_release",
-        (_study, _corpora),
+        (_study, _corpora, _set),
     ),
     "doctor": Command(
         "Look at this machine, or at every node of a cluster: versions, devices, store and tracking server.",

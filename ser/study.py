@@ -506,16 +506,16 @@ class Study:
             new = _alike(dict(self.final)[key], value, place)
             return replace(self, final=tuple((k, new if k == key else v) for k, v in self.final))
         if head == "search" and key in self.search.values():
-            return replace(self, search=_changed(self.search, key, value, place))
+            return replace(self, search=with_setting(self.search, key, value, place))
         if head == "scheduler" and key in self.scheduler.values():
-            return replace(self, scheduler=_changed(self.scheduler, key, value, place))
+            return replace(self, scheduler=with_setting(self.scheduler, key, value, place))
         if not key and head == "augmentation" and value in ("none", (), None):
             return replace(self, augmentation=())
         if head == "training" and key in {f.name for f in fields(Training)}:
             new = _alike(getattr(self.training, key), value, place)
             return replace(self, training=replace(self.training, **{key: new}))
         if head == "front_end" and key in self.front_end.values():
-            return replace(self, front_end=_changed(self.front_end, key, value, place))
+            return replace(self, front_end=with_setting(self.front_end, key, value, place))
         if any(p.name == head and key in p.values() for p in self.blocks):
             return replace(self, blocks=_each(self.blocks, head, key, value, place))
         if any(p.name == head and key in p.values() for p in self.augmentation):
@@ -540,7 +540,7 @@ class Study:
             new = _alike(dict(system.training).get(inner, getattr(self.training, inner)), value, place)
             replace(self.training, **{inner: new})  # says what is wrong with it
             return replace(system, training=(*(kept for kept in system.training if kept[0] != inner), (inner, new)))
-        changed: dict[str, Any] = {kind: _changed(getattr(system, kind), inner, value, place)}
+        changed: dict[str, Any] = {kind: with_setting(getattr(system, kind), inner, value, place)}
         return replace(system, **changed)
 
     def _settable_near(self, head: str) -> str:
@@ -567,24 +567,25 @@ class Study:
         )
 
 
-def _changed(old: Part, key: str, value: Value | Part, place: str) -> Part:
+def with_setting(old: Part, key: str, value: Value | Part, place: str) -> Part:
+    """``old`` with another value of the same kind for ``key``. Raises BadInput, which names ``place``."""
     new = _alike(old[key], value, place)
     _usable(new, place, old[key])
     return old.changed(**{key: new})
 
 
 def _each(parts: tuple[Part, ...], name: str, key: str, value: Value | Part, place: str) -> tuple[Part, ...]:
-    return tuple(_changed(p, key, value, place) if p.name == name else p for p in parts)
+    return tuple(with_setting(p, key, value, place) if p.name == name else p for p in parts)
 
 
 def _corpus_changed(corpus: Corpus, key: str, value: Value | Part, place: str) -> Corpus:
     if key in corpus.loader.values():
-        return replace(corpus, loader=_changed(corpus.loader, key, value, place))
+        return replace(corpus, loader=with_setting(corpus.loader, key, value, place))
     if key in (own := dict(corpus.front_end)):
         new = _alike(own[key], value, place)
         _usable(new, place)
         return replace(corpus, front_end=tuple((k, new if k == key else v) for k, v in corpus.front_end))
-    return replace(corpus, split=_changed(corpus.split, key, value, place))
+    return replace(corpus, split=with_setting(corpus.split, key, value, place))
 
 
 def _alike(old: Value, new: Any, place: str) -> Any:

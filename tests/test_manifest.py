@@ -28,7 +28,7 @@ CHANGES: dict[str, Any] = {
     "uid": "c/z", "speaker": "c/9", "sex": "F", "label": "sad", "votes": (("r1", "angry"),), "session": "1",
     "channel": "song", "split": "test", "start_s": 0.5, "end_s": 0.7, "sha": "zz", "text": "other",
 }  # fmt: skip
-IGNORED = {"corpus", "path", "label_raw", "sentence", "intensity", "language", "rate_hz", "seconds", "bytes"}
+IGNORED = {"corpus", "path", "label_raw", "sentence", "intensity", "language", "rate_hz", "seconds", "bytes", "sound"}
 
 
 def test_every_field_is_known_to_count_or_not() -> None:
@@ -73,8 +73,8 @@ def test_written_table_letter_by_letter(tmp_path: Path) -> None:
     write_csv(replace(MANIFEST, utterances=(replace(B, start_s=1e-7, text='a "b",c', bytes=44),)), tmp_path / "c.csv")
     assert (tmp_path / "c.csv").read_bytes().decode().split("\r\n") == [
         "uid,corpus,path,speaker,label_raw,label,sex,votes,session,sentence,intensity,channel,split,start_s,end_s,"
-        "language,text,rate_hz,seconds,bytes,sha",
-        'c/b,c,/x/b.wav,c/2,F,happy,,[],,,,speech,,1e-07,,,"a ""b"",c",0,3600,44,bb',
+        "language,text,rate_hz,seconds,bytes,sha,sound",
+        'c/b,c,/x/b.wav,c/2,F,happy,,[],,,,speech,,1e-07,,,"a ""b"",c",0,3600,44,bb,',
         "",
     ]
 

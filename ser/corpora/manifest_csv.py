@@ -1,12 +1,11 @@
 """A corpus of one's own: a table with one line per utterance, ``path,label,speaker`` and what else is known.
 
-UTF-8 with a header line; optional columns are sex, split, language, session, start, end, text, uid. ``path`` is
+Text with a header line; optional columns are sex, split, language, session, start, end, text, uid. ``path`` is
 relative to the table's folder (or ``audio_root``); ``start`` and ``end`` are seconds inside it. ``split`` is train,
 val, test or empty. ``label`` may be ``a|b``: both are kept in ``votes``, and the label is "unknown" unless they agree.
 """
 
 import csv
-import io
 import json
 import math
 import os
@@ -20,16 +19,17 @@ from sys import intern
 from typing import Any
 
 from ser import audio
-from ser.corpora import _tones, _tree
+from ser.corpora import _nearby, _table, _tones, _tree
 from ser.errors import BadInput
-from ser.labels import EMOTIONS, MANIFEST
+from ser.labels import EMOTIONS, MANIFEST, plain
 from ser.manifest import SPLITS, Listing, Refusal, Utterance
 from ser.study import Value
 
 TITLE = "CSV manifest"
 FILES = "CSV with the columns path, label and speaker"
 FOLDER = "manifest.csv"
-# label_map: a JSON file {"label in the table": "unified label"}; it and audio_root are relative to the table's folder.
+# label_map: a JSON file {"label in the table": "unified label"}; it and audio_root are relative to the table's folder;
+# a label_map that does not lie there is looked for from where the command is given.
 # outside: whether paths may lead out of that folder.
 SETTINGS: dict[str, Value] = {"label_map": "", "audio_root": "", "outside": False}
 PLACES = ("label_map", "audio_root", "outside")  # lead to the data and are no part of it, nor of a trial's identity
@@ -37,16 +37,13 @@ EXPECTED_SPEAKERS = 0
 REQUIRED = ("path", "label", "speaker")
 OPTIONAL = ("sex", "split", "language", "session", "start", "end", "text", "uid")
 SEXES = {"": "", "f": "F", "female": "F", "feminino": "F", "m": "M", "male": "M", "masculino": "M"}
+SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")  # of what people call a table
 SHOWN_PROBLEMS = 20
+SHOWN_LINES = 5  # of those that have one problem in common
 SHOWN_LETTERS = 300  # of each: a cell may hold a whole book
+HEADER_BYTES = 1 << 20
 LONGEST_S = 1e8  # three years
 _COPY = re.compile(r"#\d+\Z")
-
-
-@dataclass(frozen=True)
-class _Row:
-    line: int
-    cells: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -66,15 +63,20 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find_all(folder: Path) -> list[Path]:
     """Every table at or below ``folder`` whose header has the required columns, those nearest to it first."""
-    tables = [folder] if folder.is_file() else list(_tree.files(folder, suffixes=(".csv",)))
+    tables = [folder] if folder.is_file() else list(_tree.files(folder, suffixes=(".csv", ".tsv")))
     # A table with label_raw was written by a scan: a result, not a corpus.
-    headers = {p.absolute(): _columns(p) for p in tables}
+    headers = {p.absolute(): set(_table.header(p).names) for p in tables}
     ours = [p for p, columns in headers.items() if set(REQUIRED) <= columns and "label_raw" not in columns]
     return sorted(ours, key=lambda p: (len(p.parts), p))
 
 
 def find(folder: Path) -> Path | None:
-    """The nearest table at or below ``folder``, ``manifest.csv`` first. Raises BadInput where two are as near."""
+    """The nearest table at or below ``folder``, ``manifest.csv`` first. Raises BadInput where two are as near.
+
+    A file that is named is the one: where it is no such table, reading it says why.
+    """
+    if folder.is_file() and folder.suffix.lower() in SUFFIXES:
+        return folder.absolute()
     tables = find_all(folder)
     near = [t for t in tables if len(t.parts) == len(tables[0].parts)]
     chosen = [t for t in near if t.name == FOLDER] or near
@@ -82,19 +84,6 @@ def find(folder: Path) -> Path | None:
         shown = ", ".join(map(str, chosen[:5]))
         raise BadInput(f"{len(chosen)} tables: {shown}", str(folder), "one table", "give the path of the one meant")
     return chosen[0] if chosen else None
-
-
-def _columns(path: Path) -> set[str]:
-    """Lower-case names in the header line, empty where there is none."""
-    try:
-        head = re.split(b"[\r\n]", audio.read(path, 0, first=10_000), maxsplit=1)[0].decode("utf-8-sig", "replace")
-    except OSError:
-        return set()
-    return {cell.strip().strip('"').lower() for cell in head.split(_delimiter(head))}
-
-
-def _delimiter(head: str) -> str:
-    return max(",;\t", key=head.count)  # spreadsheets write semicolons where the comma is the decimal sign
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
@@ -109,47 +98,77 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     folder = table.parent / settings.get("audio_root", "")
     corpus = settings.get("name") or table.parent.name
     labels = _label_map(table.parent, settings.get("label_map", ""))
-    problems: list[tuple[int, str]] = []
+    reading = _Reading(corpus, _Files(folder), labels, bool(settings.get("outside", False)))
     made: list[Utterance] = []
-    lines: dict[str, int] = {}
-    files = _Files(folder)
-    for row in _rows(table, problems):
-        u = _utterance(row, corpus, files, labels, bool(settings.get("outside", False)), problems)
-        if u is None:
+    refused: list[Refusal] = []
+    first: dict[str, tuple[int, Utterance]] = {}
+    for row in _rows(table, reading):
+        if row.cells["path"].startswith("#") and not os.path.isfile(reading.files[row.cells["path"]].path):
+            refused.append(Refusal(row.cells["path"], f"line {row.line}: a comment, as it begins with #"))
             continue
-        if u.uid in lines:
-            problems.append((row.line, f"the same uid {u.uid!r} as line {lines[u.uid]}; fill in the column uid"))
+        if (u := reading.utterance(row)) is None:
             continue
-        lines[u.uid] = row.line
-        made.append(u)
-    problems += _speakers_in_two_splits(made, lines)
-    if problems:
-        raise _bad(table, problems)
+        line, earlier = first.setdefault(u.uid, (row.line, u))
+        if earlier == u and line != row.line:
+            refused.append(Refusal(u.path, f"line {row.line}: says the same as line {line}"))
+        elif earlier != u:
+            reading.problems.append((row.line, _same_uid(u, earlier, line)))
+        else:
+            made.append(u)
+    lines = {uid: line for uid, (line, _) in first.items()}
+    reading.problems += _speakers_in_two_splits(made, lines)
+    if reading.problems:
+        raise _bad(table, reading)
     present = {path for path in {u.path for u in made} if os.path.isfile(path)}
     utterances = [u for u in made if u.path in present]
-    refused = [Refusal(u.path, f"line {lines[u.uid]}: {_absence(u.path)}") for u in made if u.path not in present]
+    lost = [u for u in made if u.path not in present]
+    refused += [Refusal(u.path, f"line {lines[u.uid]}: {reading.files.absence(u.path)}") for u in lost]
     if not utterances:
-        what = f"none of its {len(refused)} files exist, as {refused[0].what}" if refused else "no lines"
-        raise BadInput(what, str(table), f"paths below {folder}", "mend the paths, or set audio_root")
+        what = f"none of its {len(lost)} files exist, as {lost[0].path}" if lost else "no lines"
+        remedy = "mend the paths, or set audio_root" if lost else "write a line per recording"
+        raise BadInput(what, str(table), f"paths below {folder}", remedy)
     return _tree.listing(utterances, refused)
 
 
-def _absence(path: str) -> str:
-    return "a folder, pipe or device, not a file" if os.path.exists(path) else "no such file"
+def _same_uid(u: Utterance, earlier: Utterance, line: int) -> str:
+    if (u.path, u.start_s, u.end_s) == (earlier.path, earlier.start_s, earlier.end_s):
+        differs = [c for c in ("speaker", "label", "text", "session") if getattr(u, c) != getattr(earlier, c)]
+        return f"the same audio as line {line} with another {', '.join(differs) or 'statement'}; keep one of them"
+    return f"the same uid {u.uid!r} as line {line}; fill in the column uid"
 
 
-def _bad(table: Path, problems: list[tuple[int, str]]) -> BadInput:
-    problems.sort()
-    shown = "; ".join(f"line {line}: {what[:SHOWN_LETTERS]}" for line, what in problems[:SHOWN_PROBLEMS])
-    more = len(problems) - SHOWN_PROBLEMS
-    columns = f"the columns {', '.join(REQUIRED)} and, as wanted, {', '.join(OPTIONAL)}"
-    return BadInput(shown + (f"; and {more} more" if more > 0 else ""), str(table), columns, "mend these lines")
+def _bad(table: Path, reading: "_Reading") -> BadInput:
+    """All that is wrong with the lines; what is wrong with many of them once."""
+    lines: dict[str, list[int]] = defaultdict(list)
+    for line, what in sorted(reading.problems):
+        lines[what].append(line)
+    shown = "; ".join(f"{_numbers(at)}: {what[:SHOWN_LETTERS]}" for what, at in list(lines.items())[:SHOWN_PROBLEMS])
+    more = len(lines) - SHOWN_PROBLEMS
+    allowed = [f"the columns {', '.join(REQUIRED)} and, as wanted, {', '.join(OPTIONAL)}"]
+    remedies = ["mend these lines"]
+    if reading.unknown:
+        allowed.append(f"the labels {', '.join(EMOTIONS)} and usual words for them")
+        example = json.dumps({reading.unknown[0][:40]: "angry"}, ensure_ascii=False)
+        remedies.append(
+            f"or translate labels: write {example} with the right words into labels.json beside the table, and give "
+            f"--set {reading.corpus}.label_map=labels.json"
+        )
+    value = shown + (f"; and {more} more" if more > 0 else "")
+    return BadInput(value, str(table), "; ".join(allowed), ", ".join(remedies))
+
+
+def _numbers(lines: list[int]) -> str:
+    """``line 3``, or ``lines 3, 4, 7 and 12 more``."""
+    shown = ", ".join(map(str, lines[:SHOWN_LINES]))
+    more = len(lines) - SHOWN_LINES
+    return f"line{'s' if len(lines) > 1 else ''} {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 def _label_map(folder: Path, name: str) -> Mapping[str, str]:
     if not name:
         return MANIFEST
-    path = folder / name
+    path = folder / Path(name).expanduser()
+    path = path if path.exists() or not Path(name).exists() else Path(name).absolute()
     try:
         given = json.loads(audio.read(path, _tree.TEXT_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
@@ -159,85 +178,129 @@ def _label_map(folder: Path, name: str) -> Mapping[str, str]:
             sorted(set(map(str, given.values())) - set(EMOTIONS)) if isinstance(given, dict) else [type(given).__name__]
         )
         raise BadInput(", ".join(wrong), str(path), ", ".join(EMOTIONS), "map every label to one of these")
-    return {**MANIFEST, **{raw.strip().lower(): label for raw, label in given.items()}}
+    return {**MANIFEST, **{plain(raw): label for raw, label in given.items()}}
 
 
-def _rows(table: Path, problems: list[tuple[int, str]]) -> Iterator[_Row]:
+def _rows(table: Path, reading: "_Reading") -> Iterator[_table.Row]:
+    columns = f"CSV with the columns {', '.join(REQUIRED)} and, as wanted, {', '.join(OPTIONAL)}"
     try:
         data = audio.read(table, _tree.TEXT_BYTES)
     except OSError as error:
         raise BadInput(f"{error.strerror}", str(table), "a table that can be read", "mend or divide it") from None
+    data = _table.text_of(data, table, columns)
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadInput(f"line {line}: not UTF-8", str(table), "UTF-8 text", "save the table as UTF-8") from None
-    # Not splitlines(), which would also break at form feeds, which cells may hold; nor StringIO, of 4 bytes a letter.
-    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
-    reader = csv.reader(lines, delimiter=_delimiter(text.partition("\n")[0]), strict=True)
-    del data, text
-    start = 1
-    try:
-        header = [cell.strip().lower() for cell in next(reader, [])]
-        lacking, double = [c for c in REQUIRED if c not in header], sorted({c for c in header if header.count(c) > 1})
-        if lacking or double:
-            what = [f"no column {c}" for c in lacking] + [f"column {c} twice" for c in double]
-            raise _bad(table, [(1, ", ".join(what))])
-        start = reader.line_num + 1
-        for cells in reader:
-            if len(cells) == len(header):
-                yield _Row(start, {name: cell.strip() for name, cell in zip(header, cells, strict=True)})
-            elif any(cells):
-                problems.append((start, f"{len(cells)} cells, the header has {len(header)}"))
-            start = reader.line_num + 1
+        head = _table.Header.of(data[:HEADER_BYTES].decode("utf-8-sig", "replace"))
+        _check_header(head, table, columns)
+        reading.delimiter = head.delimiter
+        yield from _table.rows(data, head, reading.problems)
     except csv.Error as error:
-        raise _bad(table, [(start, str(error))]) from None
+        reading.problems.append((error.args[1] if len(error.args) > 1 else 1, error.args[0]))
+        raise _bad(table, reading) from None
 
 
-def _utterance(
-    row: _Row, corpus: str, files: "_Files", labels: Mapping[str, str], outside: bool, problems: list[tuple[int, str]]
-) -> Utterance | None:
-    cell = row.cells
-    wrong = [f"empty {column}" for column in REQUIRED if not cell[column]]
-    names = [name.strip() for name in cell["label"].split("|")] if cell["label"] else []
-    unknown = [name for name in names if name.lower() not in labels]
-    wrong += [f"unknown label {name!r}: use {', '.join(EMOTIONS)}, or a label_map" for name in unknown]
-    sex, split = SEXES.get(cell.get("sex", "").lower()), cell.get("split", "").lower()
-    if sex is None:
-        wrong.append(f"sex {cell['sex']!r} is not F, M or empty")
-    if split not in ("", *SPLITS):
-        wrong.append(f"split {cell['split']!r} is not train, val, test or empty")
-    start_s, end_s = _seconds(cell, "start", wrong), _seconds(cell, "end", wrong)
-    if end_s is not None and end_s <= (start_s or 0.0):
-        wrong.append(f"end {end_s} is not after start {start_s or 0.0}")
-    file = files[cell["path"]]
-    uid = cell.get("uid") or file.stem + _stretch(start_s, end_s)
-    if _COPY.search(uid):
-        wrong.append(f"uid {uid!r} ends as the names of augmented copies do; fill in another in the column uid")
-    if cell["path"] and file.is_none:
-        wrong.append(f"path {cell['path']!r} names no file")
-    elif cell["path"] and not outside and file.leaves:
-        wrong.append(f"path {cell['path']!r} leads out of {files.folder}; set outside to true if that is meant")
-    if wrong or sex is None:
-        problems.extend((row.line, what) for what in wrong)
-        return None
-    emotions = list(dict.fromkeys(labels[name.lower()] for name in names))
-    return Utterance(
-        uid=f"{corpus}/{uid}",
-        corpus=corpus,
-        path=file.path,
-        speaker=intern(f"{corpus}/{cell['speaker']}"),
-        label_raw=intern(cell["label"]),
-        label=emotions[0] if len(emotions) == 1 else "unknown",
-        sex=sex,
-        votes=tuple(("label", emotion) for emotion in emotions) if len(names) > 1 else (),
-        session=intern(cell.get("session", "")),
-        split=split,
-        start_s=start_s,
-        end_s=end_s,
-        language=intern(cell.get("language", "")),
-        text=cell.get("text", ""),
-    )
+def _check_header(head: _table.Header, table: Path, columns: str) -> None:
+    names, line = head.names, head.lines_before + 1
+    lacking = [c for c in REQUIRED if c not in names]
+    double = sorted({c for c in names if c in (*REQUIRED, *OPTIONAL) and names.count(c) > 1})
+    if lacking or double:
+        what = [f"no column {c}" for c in lacking] + [f"column {c} twice" for c in double]
+        there = f", it has {', '.join(filter(None, names))[:SHOWN_LETTERS]}" if lacking and any(names) else ""
+        raise BadInput(f"line {line}: {', '.join(what)}{there}", str(table), columns, "mend the header")
+    if "label_raw" in names:
+        raise BadInput("what a scan wrote", str(table), columns, "name the corpus itself")
+
+
+class _Reading:
+    """What rows are read with, and what is wrong with them."""
+
+    def __init__(self, corpus: str, files: "_Files", labels: Mapping[str, str], outside: bool) -> None:
+        self.corpus, self.files, self.labels, self.outside = corpus, files, labels, outside
+        self.delimiter = ","
+        self.problems: list[tuple[int, str]] = []
+        self.unknown: list[str] = []  # labels
+        self._decimals: dict[str, int] = {}  # sign -> first line
+
+    def utterance(self, row: _table.Row) -> Utterance | None:
+        """What the row says; None, and problems, where it cannot be read."""
+        cell = row.cells
+        names = [name.strip() for name in cell["label"].split("|")] if cell["label"] else []
+        wrong = [f"empty {column}" for column in REQUIRED if not cell[column]] + self._unknown(names)
+        sex, split = SEXES.get(cell.get("sex", "").lower()), cell.get("split", "").lower()
+        if sex is None:
+            wrong.append(f"sex {cell['sex']!r} is not F, M or empty")
+        if split not in ("", *SPLITS):
+            wrong.append(f"split {cell['split']!r} is not train, val, test or empty")
+        start_s, end_s = self._seconds(row, "start", wrong), self._seconds(row, "end", wrong)
+        if end_s is not None and end_s <= (start_s or 0.0):
+            wrong.append(f"end {end_s} is not after start {start_s or 0.0}")
+        file = self.files[cell["path"]]
+        uid = cell.get("uid") or file.stem + _stretch(start_s, end_s)
+        if _COPY.search(uid):
+            wrong.append(f"uid {uid!r} ends as the names of augmented copies do; fill in another in the column uid")
+        if cell["path"] and (problem := self._path_problem(cell["path"], file)):
+            wrong.append(problem)
+        if wrong or sex is None:
+            self.problems.extend((row.line, what) for what in wrong)
+            return None
+        emotions = list(dict.fromkeys(self.labels[plain(name)] for name in names))
+        return Utterance(
+            uid=f"{self.corpus}/{uid}",
+            corpus=self.corpus,
+            path=file.path,
+            speaker=intern(f"{self.corpus}/{cell['speaker']}"),
+            label_raw=intern(cell["label"]),
+            label=emotions[0] if len(emotions) == 1 else "unknown",
+            sex=sex,
+            votes=tuple(("label", emotion) for emotion in emotions) if len(names) > 1 else (),
+            session=intern(cell.get("session", "")),
+            split=split,
+            start_s=start_s,
+            end_s=end_s,
+            language=intern(cell.get("language", "")),
+            text=cell.get("text", ""),
+        )
+
+    def _unknown(self, names: list[str]) -> list[str]:
+        unknown = [name for name in names if plain(name) not in self.labels]
+        self.unknown += [name for name in unknown if name not in self.unknown]
+        return [f"unknown label {name!r}" for name in unknown]
+
+    def _path_problem(self, path: str, file: _File) -> str:
+        if file.is_none:
+            return f"path {path!r} names no file"
+        if self.outside or not file.leaves:
+            return ""
+        if beginning := self.files.foreign_beginning(path):
+            return (
+                f"paths begin with {beginning!r}, which leads out of {self.files.folder}; take that off, and they fit"
+            )
+        remedy = "write it relative to the table, or set outside to true if that is meant"
+        return f"path {path!r} leads out of {self.files.folder}; {remedy}"
+
+    def _seconds(self, row: _table.Row, column: str, wrong: list[str]) -> float | None:
+        """Seconds, with a point or, where it is no sign of thousands, a comma; the same sign in the whole table."""
+        text = row.cells.get(column, "")
+        if not text:
+            return None
+        comma = re.fullmatch(r"(\d+),(\d+)", text)
+        if comma and (self.delimiter == ";" or len(comma[2]) != 3 or comma[1] == "0"):
+            number = f"{comma[1]}.{comma[2]}"
+        else:
+            number = text
+        try:
+            seconds = float(number)
+        except ValueError:
+            seconds = math.nan
+        if not 0 <= seconds < LONGEST_S:
+            wrong.append(f"{column} {text!r} is not a number of seconds, as 1.5")
+            return None
+        for sign, other in ((",", "."), (".", ",")):
+            if sign in text and other in self._decimals:
+                before = self._decimals[other]
+                wrong.append(f"{column} {text!r} is written with {sign!r}, where line {before} has {other!r}")
+            elif sign in text:
+                self._decimals.setdefault(sign, row.line)
+        return seconds
 
 
 def _stretch(start_s: float | None, end_s: float | None) -> str:
@@ -245,18 +308,9 @@ def _stretch(start_s: float | None, end_s: float | None) -> str:
     return "" if start_s is None and end_s is None else f"#{start_s or 0.0}-{'' if end_s is None else end_s}"
 
 
-def _seconds(cell: Mapping[str, str], column: str, wrong: list[str]) -> float | None:
-    text = cell.get(column, "")
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < LONGEST_S:
-        wrong.append(f"{column} {text!r} is not a number of seconds")
-        return None
-    return seconds
+def _is_absolute(path: str) -> bool:
+    name = PureWindowsPath(path)
+    return bool(name.drive or name.root)
 
 
 class _Files(dict[str, _File]):
@@ -267,17 +321,38 @@ class _Files(dict[str, _File]):
         self.folder = folder
         self._inside = os.path.realpath(folder)
         self._real = cache(os.path.realpath)
+        self._nearby = _nearby.Nearby(self._inside)
 
     def __missing__(self, cell: str) -> _File:
         name = PureWindowsPath(cell).as_posix()  # tables made on Windows have backslashes
-        stem = str(PurePosixPath(os.path.splitext(name)[0])).lstrip("/")
         is_none = "\0" in name or not PurePosixPath(name).name
         leaves = is_none or self._leaves(name)
-        made = self[cell] = _File(stem, os.path.abspath(self.folder / name), is_none, leaves)
+        path = os.path.abspath(self.folder / name)
+        if not leaves and _is_absolute(name):  # named by its place in the folder, as the same corpus elsewhere is
+            name = os.path.relpath(self._real(path), self._inside)
+        if not leaves and not os.path.exists(path) and (meant := self._nearby.meant(name)):
+            leaves, path = self._leaves(meant), os.path.abspath(self.folder / meant)
+        stem = str(PurePosixPath(os.path.splitext(name)[0])).lstrip("/")
+        made = self[cell] = _File(stem, path, is_none, leaves)
         return made
 
+    def foreign_beginning(self, path: str) -> str:
+        """What an absolute path of another folder has before the path of a file that is in this one, "" if none is."""
+        parts = PureWindowsPath(path).parts[1:] if _is_absolute(path) else ()
+        for count in range(len(parts), 0, -1):
+            rest = "/".join(parts[-count:])
+            if ".." not in parts and os.path.isfile(os.path.join(self._inside, rest)):
+                return path[: len(path) - len(rest)]
+        return ""
+
+    def absence(self, path: str) -> str:
+        """Why the file of a row cannot be read."""
+        if os.path.exists(path):
+            return "a folder, pipe or device, not a file"
+        return "no such file" + self._nearby.hint(os.path.relpath(path, self._inside))
+
     def _leaves(self, name: str) -> bool:
-        if PurePosixPath(name).is_absolute() or re.match(r"[A-Za-z]:", name):
+        if PureWindowsPath(name).drive:
             return True
         path = os.path.join(self._inside, name)
         folder, last = os.path.split(path)

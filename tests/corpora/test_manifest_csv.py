@@ -127,9 +127,9 @@ HEADER = "path,label,speaker,sex,split,start,end"
         ("b.wav,happy,s1,,,2,2", "line 3: end 2.0 is not after start 2.0"),
         ("b.wav,happy,s1,,,,0", "line 3: end 0.0 is not after start 0.0"),
         ("b.wav,happy,s1", "line 3: 3 cells, the header has 7"),
-        ("b.wav,happy,s1,,,,,,", "line 3: 9 cells, the header has 7"),
+        ("b.wav,happy,s1,,,,,x,", "line 3: 9 cells, the header has 7"),
         ('b.wav,happy,s1,,,,"', "line 3: unexpected end of data"),
-        ("a.wav,happy,s1,,,,", "line 3: the same uid 'c/a' as line 2"),
+        ("a.wav,happy,s0,,train,,", "line 3: the same audio as line 2 with another label; keep one"),
         ("a.flac,happy,s1,,,,", "line 3: the same uid 'c/a' as line 2"),
         ("b.wav,happy,s0,,test,,", "line 3: speaker 'c/s0' is in 'test', in 'train' on line 2"),
         ("b.wav,happy,s0,,,,", "line 3: speaker 'c/s0' is in 'no split', in 'train' on line 2"),
@@ -175,11 +175,36 @@ def test_line_numbers_survive_blank_lines_and_line_breaks_in_cells(tmp_path: Pat
     assert complaint(path).startswith("line 5: unknown label 'odd'")
 
 
-def test_first_twenty_problems_are_shown(tmp_path: Path) -> None:
+def test_first_twenty_problems_are_shown_and_each_once(tmp_path: Path) -> None:
+    value = complaint(table(tmp_path, *(f"{i}.wav,sad,s,{i}x" for i in range(25)), header=f"{BARE},start"))
+    assert value.count("is not a number of seconds") == 20
+    assert value.endswith("line 21: start '19x' is not a number of seconds, as 1.5; and 5 more")
     value = complaint(table(tmp_path, *(f"{i}.wav,sad," for i in range(25))))
-    assert value.count("empty speaker") == 20
-    assert value.startswith("line 2: empty speaker; line 3: ")
-    assert value.endswith("line 21: empty speaker; and 5 more")
+    assert value == "lines 2, 3, 4, 5, 6 and 20 more: empty speaker"
+
+
+def test_unknown_labels_are_told_once_with_the_remedy(tmp_path: Path) -> None:
+    path = table(tmp_path, *(f"{i}.wav,{'furious' if i % 2 else 'meh'},s" for i in range(20)))
+    with pytest.raises(BadInput) as caught:
+        load(path)
+    assert caught.value.value == (
+        "lines 2, 4, 6, 8, 10 and 5 more: unknown label 'meh'; lines 3, 5, 7, 9, 11 and 5 more: unknown label 'furious'"
+    )
+    assert "frustrated" in caught.value.allowed
+    assert '{"meh": "angry"}' in caught.value.remedy
+    assert "--set c.label_map=labels.json" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("word", "label"),
+    [
+        ("Excitement", "excited"), ("frustration", "frustrated"), ("neutrality", "neutral"), ("Ärger", "angry"),
+        ("A\u0308RGER", "angry"), ("pleasant_surprise", "surprise"), ("frustração", "frustrated"), ("tédio", "boredom"),
+        ("Angst", "fear"), ("HAP", "happy"), ("tristesse", "sad"),
+    ],
+)  # fmt: skip
+def test_usual_words_for_emotions(tmp_path: Path, word: str, label: str) -> None:
+    assert only(table(tmp_path, f"a.wav,{word},s1")).label == label
 
 
 @pytest.mark.parametrize(
@@ -196,9 +221,11 @@ def test_wrong_header_is_told(tmp_path: Path, header: str, told: str) -> None:
     assert told in value
 
 
-def test_not_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+def test_not_utf8_is_told_with_its_line_and_the_way_out(tmp_path: Path) -> None:
     path = table(tmp_path, "a.wav,sad,s1", "b.wav,sad,José")
     path.write_bytes(path.read_text(encoding="utf-8").encode("latin-1"))
+    with pytest.raises(BadInput, match=r"save it .* as CSV UTF-8, or, if 'José' is right: iconv -f WINDOWS-1252"):
+        load(path)
     assert complaint(path) == "line 3: not UTF-8"
 
 
@@ -208,11 +235,143 @@ def test_no_lines(tmp_path: Path, content: str) -> None:
     assert complaint(tmp_path / "manifest.csv")
 
 
-def test_spreadsheet_dialects(tmp_path: Path) -> None:
+PLAIN = "path,label,speaker\na.wav,sad,s1\nwav/b.wav,happy,s2\n"
+SEMICOLONS = PLAIN.replace(",", ";")
+DIALECTS: dict[str, bytes] = {
+    "semicolons": SEMICOLONS.replace("\n", "\r\n").encode(),
+    "tabs": PLAIN.replace(",", "\t").encode(),
+    "bars": PLAIN.replace(",", "|").encode(),
+    "old Mac": PLAIN.replace("\n", "\r").encode(),
+    "ends converted twice": PLAIN.replace("\n", "\r\r\n").encode(),
+    "mark": b"\xef\xbb\xbf" + SEMICOLONS.encode(),
+    "Unicode text": PLAIN.replace(",", "\t").encode("utf-16"),
+    "UTF-16 without a mark": PLAIN.encode("utf-16-le"),
+    "big-endian": b"\xfe\xff" + PLAIN.encode("utf-16-be"),
+    "sep line": b"sep=;\r\n" + SEMICOLONS.encode(),
+    "quoted sep line": b'\xef\xbb\xbf"sep=;"\r\n' + SEMICOLONS.encode(),
+    "sep of a tab": b"sep=\t\n" + PLAIN.replace(",", "\t").encode(),
+    "comments and blanks before": b"# mine\n\n;;\n" + SEMICOLONS.encode(),
+    "empty rows": SEMICOLONS.encode() + b";;\n  ; ;\n;;;;\n\n",
+    "empty columns": PLAIN.replace("\n", ",,,\n").encode(),
+    "empty columns in rows alone": PLAIN.replace("s1\n", "s1,,\n").encode(),
+    "other columns": PLAIN.replace("speaker\n", "speaker,note,,note\n").replace("1\n", "1,,x,\n").replace("2\n", "2,y,,z\n").encode(),
+    "header as people write": PLAIN.replace("path,label", " Path ,\ufeffLABEL").encode(),
+    "typographic quotes": PLAIN.replace("a.wav", "“a.wav”").replace("label", "“label”").encode(),
+    "line break in the header": PLAIN.replace("speaker\n", 'speaker,"my\nnote"\n').replace("1\n", "1,\n").replace("2\n", "2,\n").encode(),
+    "a row twice": PLAIN.encode() + b"a.wav,sad,s1\n",
+    "a row commented out": PLAIN.encode() + b"#a.wav,odd,s1\n# that is all\n",
+    "other case": PLAIN.replace("wav/b.wav", "WAV\\B.Wav").encode(),
+    "dots": PLAIN.replace("wav/b", "./wav/../wav/b").encode(),
+    "no extension": PLAIN.replace("wav/b.wav", "wav/b").encode(),
+    "escapes of addresses": PLAIN.replace("wav/b.wav", "wav%2Fb.wav").encode(),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_tables_as_people_have_them(tmp_path: Path, dialect: str) -> None:
+    path = table(tmp_path, "a.wav,sad,s1", "wav/b.wav,happy,s2")
+    path.write_bytes(DIALECTS[dialect])
+    assert manifest_csv.find_all(tmp_path) == [path]
+    assert [(u.path, u.label, u.speaker) for u in load(path).utterances] == [
+        (str(tmp_path / "a.wav"), "sad", "c/s1"),
+        (str(tmp_path / "wav/b.wav"), "happy", "c/s2"),
+    ] or dialect == "other case"
+    assert {u.path for u in load(path).utterances} == {str(tmp_path / "a.wav"), str(tmp_path / "wav/b.wav")}
+
+
+def test_what_is_left_out_of_a_table_is_told(tmp_path: Path) -> None:
+    path = table(tmp_path, "a.wav,sad,s1", "a.wav,sad,s1", "#b.wav,odd,s1")
+    (tmp_path / "#b.wav").unlink()
+    assert [r.reason for r in load(path).refused] == [
+        "line 4: a comment, as it begins with #",
+        "line 3: says the same as line 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "told", "remedy"),
+    [
+        (b"", "empty", "write a line per recording"),
+        (b"PK\3\4" + bytes(50), "a spreadsheet", "as CSV UTF-8"),
+        (b"\xd0\xcf\x11\xe0" + bytes(50), "a spreadsheet", "as CSV UTF-8"),
+        (b"\n <!DOCTYPE html><html>", "a web page", "download the file again"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+            "a git-LFS pointer, not a table",
+            "git lfs pull",
+        ),
+        (b"file,emotion,who\na.wav,sad,s1\n", "it has file, emotion, who", "mend the header"),
+        (b"uid,path,label,speaker,label_raw\nu,a.wav,sad,s1,sad\n", "what a scan wrote", "name the corpus itself"),
+    ],
+)
+@pytest.mark.parametrize("name", ["manifest.csv", "x.xlsx", "x.txt"])
+def test_what_is_no_table_is_told(tmp_path: Path, data: bytes, told: str, remedy: str, name: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    assert manifest_csv.find(tmp_path / name) == tmp_path / name
+    with pytest.raises(BadInput) as caught:
+        load(tmp_path / name)
+    assert told in caught.value.value
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "start", "seconds"),
+    [
+        (";", "0,5", 0.5), (";", "1,250", 1.25), ("\t", "0,125", 0.125), ("\t", "1,5", 1.5), ("\t", "1,250", None),
+        (";", "1.5", 1.5), (";", "1.250,5", None),
+    ],
+)  # fmt: skip
+def test_decimal_commas_are_read_where_they_mean_nothing_else(
+    tmp_path: Path, delimiter: str, start: str, seconds: float | None
+) -> None:
     path = table(tmp_path, "a.wav,sad,s1")
-    for text in ("path;label;speaker\r\na.wav;sad;s1\r\n", "path\tlabel\tspeaker\na.wav\tsad\ts1\n"):
-        path.write_bytes(b"\xef\xbb\xbf" + text.encode())
-        assert only(path).uid == "c/a"
+    path.write_text(f"{BARE},start\na.wav,sad,s1,".replace(",", delimiter) + f"{start}\n")
+    if seconds is None:
+        assert "is not a number of seconds" in complaint(path)
+    else:
+        assert only(path).start_s == seconds
+
+
+def test_decimal_signs_are_not_mixed(tmp_path: Path) -> None:
+    table(tmp_path, "a.wav,sad,s1")
+    (tmp_path / "manifest.csv").write_text(
+        f"{BARE},start,end\na.wav,sad,s1,0,5x,2.500\n".replace(",", ";").replace("0;5x", "0,5")
+    )
+    assert "line 2: end '2.500' is written with '.', where line 2 has ','" in complaint(tmp_path / "manifest.csv")
+
+
+def test_absolute_paths_inside_are_read_as_relative_ones(tmp_path: Path) -> None:
+    path = table(tmp_path / "in", "wav/a.wav,sad,s1")
+    plain = only(path)
+    path.write_text(f"{BARE}\n{tmp_path}/in/wav/a.wav,sad,s1\n")
+    assert only(path) == plain
+    (tmp_path / "link").symlink_to("in")
+    assert only(tmp_path / "link/manifest.csv").uid == plain.uid
+    path.write_text(f"{BARE}\nC:\\Users\\ana\\wav\\a.wav,sad,s1\nC:\\Users\\ana\\wav\\a.wav,sad,s1\n")
+    assert complaint(path).startswith("lines 2, 3: 'C:\\\\Users\\\\ana\\\\' before the path leads out of")
+
+
+def test_names_are_found_in_other_letters_where_one_file_can_be_meant(tmp_path: Path) -> None:
+    composed, taken_apart = "wav/caf\u00e9.wav", "wav/cafe\u0301.wav"
+    path = table(tmp_path, f"{taken_apart},sad,s1")
+    path.write_text(f"{BARE}\n{composed},sad,s1\n", encoding="utf-8")
+    assert only(path).path == str(tmp_path / taken_apart)
+    for name in ("wav/B.wav", "wav/b.WAV", "a.wav"):
+        (tmp_path / name).touch()
+    path.write_text(f"{BARE}\nwav/b.wav,sad,s1\na.wav,sad,s2\n")
+    (refused,) = load(path).refused
+    assert refused.reason == "line 2: no such file; wav/B.wav and wav/b.WAV are there"
+
+
+def test_a_name_in_other_letters_leads_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "secret.wav").touch()
+    (tmp_path / "in/LINK.wav").symlink_to("../secret.wav")
+    path = table(tmp_path / "in", "a.wav,sad,s1", "lost/link.wav,sad,s2")
+    path.write_text(f"{BARE}\nlink.wav,sad,s1\n")
+    assert "leads out of" in complaint(path)
+    path.write_text(f"{BARE}\n%2e%2e%2fsecret.wav,sad,s1\n")
+    assert complaint(path).startswith("none of its 1 files exist")
 
 
 def test_missing_files_are_refused_unless_all_are(tmp_path: Path) -> None:
@@ -271,4 +430,7 @@ def test_miniature(tmp_path: Path) -> None:
         ("client/wav/call#1.0-1.5", 1.0, 1.5, 0.5),
     ]
     assert len({u.sha for u in call}) == 1
-    assert [r.reason for r in manifest.refused] == ["line 78: no such file", "unreadable: Format not recognised."]
+    assert [r.reason for r in manifest.refused] == [
+        "line 78: no such file",
+        "unreadable: a web page (HTML); download the file again, logged in where its site asks for it",
+    ]

@@ -255,8 +255,8 @@ def test_a_manifest_reads_nothing_outside_its_folder(inside: Path, tmp_path: Pat
 def test_a_link_inside_and_a_link_to_the_folder_itself_are_no_way_out(inside: Path, tmp_path: Path) -> None:
     (inside / "again.wav").symlink_to("a.wav")
     (tmp_path / "link").symlink_to("in")
-    table(inside, "a.wav,sad,s1", "again.wav,sad,s2")
-    assert len(scan.scan("mine", "manifest_csv", tmp_path / "link", {}, tmp_path / "cache").utterances) == 2
+    table(inside, "again.wav,sad,s2")
+    assert len(scan.scan("mine", "manifest_csv", tmp_path / "link", {}, tmp_path / "cache").utterances) == 1
 
 
 FORMULAS = ("=HYPERLINK(A1)", "+1", "-1+cmd|' /C calc'!A0", "@SUM(1)")
