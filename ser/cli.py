@@ -4,6 +4,8 @@ import argparse
 import ast
 import errno
 import os
+import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ser import paths
 from ser.errors import Away, BadInput
-from ser.options import parser
+from ser.options import parser, resolve
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
@@ -25,6 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
+        for note in resolve(args, os.environ):
+            print(f"ser: {note}", file=sys.stderr)
         return int(args.command(args))
     except BadInput as error:
         print(f"ser: error: {error}", file=sys.stderr)
@@ -48,19 +53,39 @@ def _as_interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line as commands take it: parsed, and every path and address absolute. Raises BadInput."""
+    args = parser(FUNCTIONS).parse_args(argv)
+    resolve(args, os.environ)
+    return args
+
+
+_ENTRY = re.compile(r"\s*[a-z][a-z0-9_-]*\s*(=|$)")  # how the next corpus begins, where a path has commas
+
+
 def _wanted(text: str | None) -> tuple[Any, ...]:
     from ser.gather import Wanted
 
-    if not text:
-        return ()
-    out = []
-    for entry in text.split(","):
-        name, _, path = entry.strip().partition("=")
-        out.append(Wanted(name, Path(path).expanduser() if path else None))
+    out, pieces = [], [] if text is None else text.split(",")
+    while pieces:
+        entry, pieces = _entry(pieces)
+        name, sign, path = entry.strip().partition("=")
+        out.append(Wanted(name.strip(), paths.corpus(path.strip(), f"--corpora {name}") if sign else None))
     names = [w.name for w in out]
     if len(set(names)) < len(names) or "" in names:
         raise BadInput(repr(text), "--corpora", "different names, separated by commas", "name each corpus once")
     return tuple(out)
+
+
+def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
+    """The first corpus of a list that was cut at its commas, and the pieces left: a path may have commas of its own."""
+    there = []
+    for end in range(1, len(pieces) + 1) if "=" in pieces[0] else ():
+        path = ",".join(pieces[:end]).partition("=")[2].strip()
+        if path and os.path.exists(os.path.expanduser(path)):
+            there.append(end)
+    end = next((n for n in there if n == len(pieces) or _ENTRY.match(pieces[n])), (there or [1])[0])
+    return ",".join(pieces[:end]), list(pieces[end:])
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -106,13 +131,13 @@ def corpora(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace) -> Any:
-    from ser.gather import Request
+    """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
+    from ser import gather
 
-    made = (_made_corpora(args),) if args.demo and not args.data and not args.corpora else ()
-    return Request(
+    request = gather.Request(
         study=args.study,
         work=args.work,
-        data=(*args.data, *made),
+        data=tuple(args.data),
         wanted=_wanted(args.corpora),
         settings=tuple(_setting(s) for s in args.set),
         seeds=args.seeds,
@@ -123,15 +148,17 @@ def _request(args: argparse.Namespace) -> Any:
         rir=args.rir,
         weights=args.weights,
     )
+    study = gather.check(request)
+    if args.demo and not args.data and not args.corpora:
+        request = replace(request, data=(_made_corpora(args, study.demo_emotions),))
+    return request
 
 
-def _made_corpora(args: argparse.Namespace) -> Path:
+def _made_corpora(args: argparse.Namespace, emotions: str) -> Path:
     """The folder of demo corpora that suit the study, made where they are not there yet."""
     from ser import demo as made
     from ser import show
-    from ser.study import load_study
 
-    emotions = load_study(args.study).demo_emotions
     folder: Path = args.work / ("corpora" if emotions == "four" else f"corpora_{emotions}")
     with show.bar("make demo corpora") as progress:
         made.make(folder, progress=progress, emotions=emotions)
@@ -200,13 +227,13 @@ def run(args: argparse.Namespace) -> int:
     from ser.profile import Profile
     from ser.track import Location, Tracker
 
-    request = _request(args)
     profile = Profile.read(args.profile)
+    where = Location.of(args.work, args.tracking_uri)
+    request = _request(args)
     plan = gather.plan_of(request, show.bar)
     if profile.device == "cpu" and plan.study.training.precision == "tf32":
         remedy = "choose another, or a profile with GPUs"
         raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
-    where = Location.of(args.work, args.tracking_uri)
     args.work.mkdir(parents=True, exist_ok=True)
     try:
         tracker = Tracker.of(where, plan.study.name)
@@ -239,7 +266,7 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
         show.refusals(gather.prepare(plan, store, request.recordings, show.bar))
         place, notes = args.store or str(store.local), gather.describe(plan)
         job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), notes)
-        job = replace(job, weights=str(request.weights.absolute()) if request.weights else "")
+        job = replace(job, weights=str(request.weights) if request.weights else "")
         return job if args.address is None else job.spread()
 
     def more(losses: Any) -> Any:
@@ -337,7 +364,7 @@ def demo(args: argparse.Namespace) -> int:
     code = main(["run", args.study, *options, "--demo", "--profile", args.profile])
     if code == 0:
         code = main(["report", args.study, *options])
-        show.console.print(f"browse the runs:  ser ui --work {args.work}")
+        show.console.print(f"browse the runs:  ser ui --work {shlex.quote(str(args.work))}")
         show.console.print(f"read the report:  {args.work / 'reports' / args.study / 'report.html'}")
     return code
 

@@ -1,5 +1,8 @@
 """The errors a person meets: what was given, where, what is allowed, what to do; and a tracking store that is away."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class BadInput(ValueError):
     """Something a person wrote or a file on disk cannot be used.
@@ -18,6 +21,18 @@ class BadInput(ValueError):
     def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str, str]]:
         # Exceptions cross process borders by pickling their arguments; ours has four.
         return BadInput, (self.value, self.place, self.allowed, self.remedy)
+
+
+def unknown(value: str, place: str, known: Iterable[str], remedy: str = "choose one of them") -> BadInput:
+    """The error for a name that is none of ``known``, with those that it resembles named first.
+
+    >>> print(unknown("lstmm", "--block", ("tdnn", "blstm", "lstm")))
+    --block: 'lstmm'; allowed: lstm, blstm, tdnn; did you mean lstm? If not, choose one of them
+    """
+    names = list(known)
+    close = get_close_matches(value.lower(), names)
+    advice = f"did you mean {close[0]}? If not, {remedy}" if close else remedy
+    return BadInput(repr(value), place, ", ".join([*close, *(n for n in names if n not in close)]) or "none", advice)
 
 
 class Away(Exception):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ser import recordings, registry, scan, votes, weights
-from ser.errors import BadInput
+from ser.errors import BadInput, unknown
 from ser.export import Row
 from ser.manifest import Manifest, Refusal, write_csv
-from ser.plan import Plan, Source, resolve
+from ser.plan import DUPLICATES, Plan, Source, resolve
 from ser.store import Recipe, Store
 from ser.study import Corpus, Part, Study, Value, load_study, part, with_setting
 
@@ -54,16 +54,45 @@ class Request:
         return {name: path for name, path in (("noise", self.noise), ("rir", self.rir)) if path}
 
 
+def check(request: Request) -> Study:
+    """The study of ``request``. Raises BadInput for all that is wrong whatever the corpora hold: it is refused before
+    corpora are made or scanned.
+    """
+    study = whole = _study(request)
+    if request.duplicates not in DUPLICATES:
+        raise unknown(request.duplicates, "--duplicates", DUPLICATES)
+    loaders, stated = registry.names("corpora"), {c.name for c in whole.corpora}
+    others = [w.name for w in request.wanted if w.name not in stated]
+    brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
+    study = study.over((*study.corpora, *brought))
+    for path, value in request.settings:
+        study = study.override(path, value)
+    study.check_labels(dict(request.settings))
+    kinds = [kind.name for kind in study.augmentation]
+    for name, folder in request.recordings.items():
+        if name not in kinds:
+            augments = f"a study that augments by {name}; {study.name} by {', '.join(kinds) or 'nothing'}"
+            raise BadInput(str(folder), f"--{name}", augments, "leave it out")
+    _with_weights(study, request.weights)
+    return whole
+
+
+def _study(request: Request) -> Study:
+    study = load_study(request.study)
+    study = study if request.mode is None else study.in_mode(request.mode)
+    for path, small in study.demo if request.demo else ():
+        study = study.override(path, small)
+    return study
+
+
 def plan_of(request: Request, bar: Bar) -> Plan:
     """The plan that ``request`` describes. Raises BadInput."""
-    whole = load_study(request.study)
-    whole = whole.in_mode(request.mode) if request.mode else whole
-    for path, small in whole.demo if request.demo else ():
-        whole = whole.override(path, small)
+    whole = _study(request)
     chosen = locate(request.data, request.wanted, whole)
     study = whole.over(bring(whole, [(name, loader) for name, loader, _ in chosen]))
     for path, value in request.settings:
         study = study.override(path, value)
+    study.check_labels(dict(request.settings))
     for name, folder in request.recordings.items():
         study = study.override(f"{name}.source", recordings.fingerprint(folder))
     for kind in study.augmentation:
@@ -123,8 +152,7 @@ def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) 
         elif name in places:
             _, loader, path = _only(places[name])
         else:
-            found_below = f"found below --data: {', '.join(places) or 'nothing'}"
-            raise BadInput(repr(name), "--corpora", found_below, f"say where: {name}=PATH")
+            raise unknown(name, "--corpora", places, f"say where: {name}=PATH; these are found below --data")
         chosen.append((name, own.get(name, loader), path))
     order = {name: i for i, name in enumerate(own)}
     return sorted(chosen, key=lambda c: (order.get(c[0], len(order)), c[0]))
@@ -158,7 +186,7 @@ def survey(data: Sequence[Path]) -> Survey:
 
 def _check(data: Sequence[Path]) -> None:
     for folder in data:
-        if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in (".zip", ".csv")):
+        if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in (".zip", ".csv", ".tsv")):
             raise BadInput(str(folder), "--data", "a folder that exists", "name the folder that holds the corpora")
 
 

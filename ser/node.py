@@ -81,6 +81,8 @@ def cache() -> Path:
     """
     named = os.environ.get("SER_CACHE")
     if named:
+        if not Path(named).is_absolute():  # each process of a node runs in a folder of its own
+            raise BadInput(repr(named), "SER_CACHE of this node", "an absolute path", "write it from / on")
         return Path(named)
     place = Path(tempfile.gettempdir()) / f"ser-cache-{os.getuid()}"
     place.mkdir(mode=0o700, exist_ok=True)

@@ -2,9 +2,13 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from pathlib import Path
+from math import inf
+from typing import Any
+
+from ser import paths
+from ser.errors import BadInput
 
 EPILOG = """
 examples:
@@ -46,16 +50,70 @@ def parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argp
     return whole
 
 
+_PLACES: Mapping[str, Callable[[str, str], Any]] = {
+    "work": paths.made,
+    "to": paths.made,
+    "noise": paths.folder,
+    "rir": paths.folder,
+    "weights": paths.weights,
+    "store": paths.store,
+    "tracking_uri": paths.tracking,
+    "profile": paths.profile,
+    "address": paths.cluster,
+}
+_NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (1, 65_535)}
+_TEXTS = ("study", "corpora", "mode", "variant", "host", "duplicates")  # of which none can be empty
+
+
+def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> list[str]:
+    """Make every path and address in ``args`` absolute, with defaults from the environment; check numbers and texts.
+
+    Returns what a person should know of the environment. Raises BadInput.
+    """
+    notes = _from_environment(args, environment)
+    of_environment = {"work": "SER_WORK", "tracking_uri": "MLFLOW_TRACKING_URI"}
+    for name, kind in _PLACES.items():
+        if (written := getattr(args, name, None)) is not None:
+            variable = of_environment.get(name, "")
+            own = variable and str(written) == environment.get(variable)
+            setattr(args, name, kind(written, variable if own else _option(name)))
+    if hasattr(args, "data"):
+        args.data = [paths.data(folder) for folder in args.data]
+    if environment.get("SER_CACHE"):
+        environment["SER_CACHE"] = str(paths.made(environment["SER_CACHE"], "SER_CACHE"))
+    for name, (least, most) in _NUMBERS.items():
+        if (number := getattr(args, name, None)) is not None and not least <= number <= most:
+            allowed = f"{least} or more" if most == inf else f"{least} to {most}"
+            raise BadInput(str(number), _option(name), allowed, "give such a number")
+    for name in _TEXTS:
+        if (text := getattr(args, name, None)) is not None and not text.strip():
+            raise BadInput(repr(text), _option(name), "a text", "name one, or leave it out")
+    return notes
+
+
+def _option(name: str) -> str:
+    return name if name == "study" else f"--{name.replace('_', '-')}"
+
+
+def _from_environment(args: argparse.Namespace, environment: Mapping[str, str]) -> list[str]:
+    notes = []
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    if uri and getattr(args, "tracking_uri", "") is None:
+        args.tracking_uri = environment["MLFLOW_TRACKING_URI"]
+        notes.append(f"tracking: {paths.without_secrets(uri)} from MLFLOW_TRACKING_URI")
+    if environment.get("RAY_ADDRESS") and getattr(args, "address", "") is None:
+        notes.append("RAY_ADDRESS is not heeded: trials run on this machine; --address auto takes the cluster")
+    return notes
+
+
 def _study(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("study", metavar="STUDY", help="a file of experiments/, without .py")
 
 
 def _work(sub: argparse.ArgumentParser) -> None:
-    default = Path(os.environ.get("SER_WORK", "work"))
     sub.add_argument(
         "--work",
-        type=Path,
-        default=default,
+        default=os.environ.get("SER_WORK") or "work",
         metavar="DIR",
         help="where everything is written (default: $SER_WORK or ./work)",
     )
@@ -63,7 +121,11 @@ def _work(sub: argparse.ArgumentParser) -> None:
 
 def _corpora(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "--data", type=Path, action="append", default=[], metavar="DIR", help="look for corpora below DIR (repeatable)"
+        "--data",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="look for corpora below DIR, or in a zip (repeatable)",
     )
     sub.add_argument(
         "--corpora", metavar="NAME[=PATH],…", help="which corpora, and where; a CSV manifest is NAME=…/manifest.csv"
@@ -92,9 +154,9 @@ def _grid(sub: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the study's small budget; without --data and --corpora also on made corpora",
     )
-    sub.add_argument("--noise", type=Path, metavar="DIR", help="recorded noise for augmentation (default: generated)")
-    sub.add_argument("--weights", type=Path, metavar="FILE", help="VGGish weights to start from (default: random)")
-    sub.add_argument("--rir", type=Path, metavar="DIR", help="recorded impulse responses (default: generated)")
+    sub.add_argument("--noise", metavar="DIR", help="recorded noise for augmentation (default: generated)")
+    sub.add_argument("--weights", metavar="FILE", help="VGGish weights to start from (default: random)")
+    sub.add_argument("--rir", metavar="DIR", help="recorded impulse responses (default: generated)")
 
 
 def _store(sub: argparse.ArgumentParser) -> None:
@@ -106,7 +168,8 @@ def _jobs(sub: argparse.ArgumentParser) -> None:
 
 
 def _tracking(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--tracking-uri", metavar="URI", help="MLflow tracking store (default: sqlite in the work folder)")
+    text = "MLflow tracking store (default: $MLFLOW_TRACKING_URI, or sqlite in the work folder)"
+    sub.add_argument("--tracking-uri", metavar="URI", help=text)
 
 
 def _profile(sub: argparse.ArgumentParser) -> None:
@@ -128,7 +191,7 @@ def _running(sub: argparse.ArgumentParser) -> None:
 
 
 def _to(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="where to write (default: here)")
+    sub.add_argument("--to", default=".", metavar="DIR", help="where to write (default: here)")
 
 
 def _refused(sub: argparse.ArgumentParser) -> None:
@@ -150,7 +213,7 @@ def _listening(sub: argparse.ArgumentParser) -> None:
 def _demo_work(sub: argparse.ArgumentParser) -> None:
     text = "a file of experiments/, without .py (default: interaffection)"
     sub.add_argument("study", metavar="STUDY", nargs="?", default="interaffection", help=text)
-    sub.add_argument("--work", type=Path, default=Path("demo"), metavar="DIR", help="work folder (default: ./demo)")
+    sub.add_argument("--work", default="demo", metavar="DIR", help="work folder (default: ./demo)")
 
 
 COMMANDS = {

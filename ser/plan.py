@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from ser import registry, same_audio, search, votes
-from ser.errors import BadInput
+from ser.errors import BadInput, unknown
 from ser.labels import EMOTIONS
 from ser.manifest import Manifest, Utterance
 from ser.splits import Split, fold_count, heard, prove, split
 from ser.store import Recipe
 from ser.study import Corpus, Part, Study, Trial, canonical, identity
+
+DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,8 @@ def resolve(
     (trial id -> what the search makes small) tell a search how far it has come. Raises BadInput for corpora that cannot
     be used and for a grid whose axes do not differ.
     """
-    if duplicates not in ("once", "repeat"):
-        raise BadInput(repr(duplicates), "--duplicates", "once, repeat", "choose one of them")
+    if duplicates not in DUPLICATES:
+        raise unknown(duplicates, "--duplicates", DUPLICATES)
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
     manifests, shared = same_audio.across(manifests)
@@ -117,7 +119,7 @@ def resolve(
     corpora = _with_copies(study, chosen, labelled, splits)
     corpora = {n: replace(c, fingerprint=manifests[n].fingerprint) for n, c in corpora.items()}
     if not (points := study.grid(list(corpora.values()))):
-        raise BadInput(", ".join(corpora), "--corpora", "at least one corpus with a test side", "add one")
+        raise _only_trained(corpora)
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
     points = study.unfolded(points, folds, unmet)
@@ -143,6 +145,16 @@ def resolve(
     )
     check_axes(plan)
     return plan
+
+
+def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:
+    """The error for a grid without any test side."""
+    name, rule = next((c.name, c.split.values()) for c in corpora.values())
+    side = "SPEAKER" if isinstance(rule.get("test"), tuple) else "0.2"
+    remedy = "add another corpus: --corpora NAME=PATH"
+    if "test" in rule:
+        remedy += f"; or have a part of it tested: --set {name}.test={side}"
+    return BadInput(f"{', '.join(corpora)} only trains", "--corpora", "at least one corpus with a test side", remedy)
 
 
 def _with_classes(study: Study, corpus: Corpus, manifest: Manifest) -> Corpus:

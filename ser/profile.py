@@ -6,7 +6,7 @@ from importlib.resources import files
 from math import inf
 from pathlib import Path
 
-from ser.errors import BadInput
+from ser.errors import BadInput, unknown
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Profile:
     @classmethod
     def read(cls, name: str) -> "Profile":
         """``cluster/<name>.toml``, or a path to such a file. Raises BadInput."""
-        path = Path(name) if name.endswith(".toml") else Path(str(files("cluster"))) / f"{name}.toml"
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.toml")))
+        path = Path(name) if name.endswith(".toml") or "/" in name else Path(str(files("cluster"))) / f"{name}.toml"
+        known = sorted(p.stem for p in path.parent.glob("*.toml"))
         try:
             found = cls(**tomllib.loads(path.read_text()))
         except FileNotFoundError:
-            raise BadInput(repr(name), "--profile", known or "a .toml file", "name one, or give a path") from None
-        except (TypeError, tomllib.TOMLDecodeError) as error:
+            raise unknown(name, "--profile", known or ("a .toml file",), "name one, or give a path") from None
+        except (TypeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "mend the profile") from None
         found._check(str(path))
         return found

@@ -10,7 +10,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from ser.errors import BadInput
+from ser.errors import BadInput, unknown
+from ser.labels import EMOTIONS
 
 Value = bool | int | float | str | None | tuple["Value", ...]
 
@@ -117,7 +118,14 @@ def _usable(value: Value, place: str, stated: Value = None) -> None:
 
 def _one_of(value: str, place: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise BadInput(repr(value), place, ", ".join(known), "choose one of them")
+        raise unknown(value, place, known)
+
+
+def _each_once(labels: Sequence[str], setting: str) -> None:
+    for name in labels:
+        _one_of(name, f"--set {setting}", EMOTIONS)
+    if len(set(labels)) < len(labels):
+        raise BadInput(repr(",".join(labels)), f"--set {setting}", "each label once", "leave the second out")
 
 
 @dataclass(frozen=True)
@@ -367,8 +375,23 @@ class Study:
 
     def in_mode(self, mode: str) -> "Study":
         """The study in another of its modes. Raises BadInput."""
-        _one_of(mode, f"mode of {self.name}", tuple(self.modes))
+        _one_of(mode, "--mode", tuple(self.modes))
         return replace(self, mode=mode, **self.modes[mode])
+
+    def check_labels(self, changed: Iterable[str]) -> None:
+        """Raises BadInput where ``classes`` or ``merge`` are among the ``changed`` settings and cannot be meant."""
+        if "classes" in changed:
+            _each_once(self.classes, "classes")
+            if len(self.classes) < 2:
+                raise BadInput(repr(",".join(self.classes)), "--set classes", "two or more", "name another class")
+        if "merge" in changed:
+            _each_once([label for label, _ in self.merge], "merge")
+            stated = (self.classes, *(c.classes for c in self.corpora))
+            targets = tuple(dict.fromkeys(name for names in stated for name in names)) or EMOTIONS
+            for label, target in self.merge:
+                _one_of(target, f"--set merge, for {label}", targets)
+                if label == target:
+                    raise BadInput(f"{label}:{target}", "--set merge", "a label and another class", "leave it out")
 
     def over(self, corpora: Iterable[Corpus]) -> "Study":
         """The study with other corpora on its axes; the number of trials follows."""
@@ -523,7 +546,9 @@ class Study:
         if any(c.name == head and key in c.settings() for c in self.corpora):
             # A corpus that gains or loses its test side changes the grid on purpose.
             return self.over(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
-        raise BadInput(repr(path), "--set", self._settable_near(head), "name one of these")
+        names, more = self._settable_near(head)
+        error = unknown(path, "--set", names, "name one of these")
+        raise BadInput(error.value, error.place, error.allowed + more, error.remedy)
 
     def _named(self, names: tuple[str, ...], place: str) -> tuple[str, ...]:
         known = (*(s.name for s in self.systems), *dict(self.protocols))
@@ -543,14 +568,14 @@ class Study:
         changed: dict[str, Any] = {kind: with_setting(getattr(system, kind), inner, value, place)}
         return replace(system, **changed)
 
-    def _settable_near(self, head: str) -> str:
+    def _settable_near(self, head: str) -> tuple[list[str], str]:
         """For people: of a system all of its own, else all that is no system's, and how those are named."""
         if own := [f"{s.name}.{key}" for s in self.systems if s.name == head for key in s.settings()]:
-            return ", ".join(own)
+            return own, ""
         names = [s.name for s in self.systems]
         common = [path for path in self.settable() if path.partition(".")[0] not in names]
         told = f"; of a system NAME.front_end.x, NAME.block.x, NAME.training.x …, where NAME is {', '.join(names)}"
-        return ", ".join(common) + (told if names else "")
+        return common, told if names else ""
 
     def settable(self) -> list[str]:
         """Every path that ``override`` takes."""
@@ -613,7 +638,7 @@ def load_study(name: str) -> Study:
     folder = Path(str(import_module("experiments").__path__[0]))
     known = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
     if name not in known:
-        raise BadInput(repr(name), "study", ", ".join(known), "name one of these, or add a file to experiments/")
+        raise unknown(name, "study", known, "name one of these, or add a file to experiments/")
     study = import_module(f"experiments.{name}").study
     assert isinstance(study, Study)
     return study

@@ -28,16 +28,20 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"  # a run that is marked finished must have its metrics by then
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.utils.file_utils import local_file_uri_to_path
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from ser import paths
 from ser.errors import Away, BadInput
+from ser.paths import without_secrets as without_secrets
 from ser.plan import Source
 from ser.spool import Head, Spool
 from ser.study import Corpus, flat
@@ -71,17 +75,22 @@ class Location:
             raise BadInput(
                 f"{work}, which has no runs", "--work", "a folder that `ser run` wrote", "name it, or run first"
             )
-        if uri is None:
-            return cls(f"sqlite:///{work.absolute() / 'mlflow.db'}", str(work.absolute() / "artifacts"))
-        if not uri.startswith(("http://", "https://", "sqlite:///", "postgresql", "mysql", "mssql")):
-            raise BadInput(
-                repr(uri),
-                "--tracking-uri",
-                "http(s)://HOST:PORT, sqlite:///FILE, or a database URL of MLflow",
-                "give one",
-            )
+        option, artifacts = "--work" if uri is None else "--tracking-uri", work.absolute() / "artifacts"
+        uri = paths.sqlite_uri(artifacts.with_name("mlflow.db")) if uri is None else paths.tracking(uri)
+        if uri.startswith("http"):
+            return cls(uri, "")
         _check_driver(uri)
-        return cls(uri, "" if uri.startswith("http") else str(work.absolute() / "artifacts"))
+        _check_read_back("--work", artifacts, local_file_uri_to_path(artifacts.as_uri()))
+        if database := paths.sqlite_file(uri):
+            _check_read_back(option, database, make_url(uri).database)
+        if database and option != "--work":
+            if to_read and not database.exists():
+                raise BadInput(
+                    f"{database}, which is not there", "--tracking-uri", "a database with runs", "name it, or run first"
+                )
+            if not to_read:
+                database.parent.mkdir(parents=True, exist_ok=True)
+        return cls(uri, str(artifacts))
 
     @property
     def shown(self) -> str:
@@ -495,18 +504,24 @@ def _check_driver(uri: str) -> None:
             f"a database whose driver is installed, here {error.name}",
             "install it on every node; for PostgreSQL: pip install 'ser[cluster]'",
         ) from None
+    except ValueError as error:  # of a port
+        allowed = "a database URL of MLflow"
+        raise BadInput(without_secrets(uri), "--tracking-uri", allowed, f"mend it ({error})") from None
     except SQLAlchemyError:
         pass
+
+
+def _check_read_back(option: str, place: Path, again: str | None) -> None:
+    """Raises BadInput where SQLAlchemy or MLflow would use another file than ``place``: bytes that are no text."""
+    if again != str(place):
+        odd = next((c for c in str(place) if c in "%?" or "\ud800" <= c <= "\udfff"), "")
+        told = f"{str(place)!a}, of which {odd!a} is read otherwise by MLflow"
+        raise BadInput(told, option, "a path that MLflow reads as it is written", "choose a folder of another name")
 
 
 def _knock(uri: str) -> None:
     """Raises at once where a database server cannot be reached; MLflow would try again for more than a minute."""
     create_engine(uri, poolclass=NullPool).connect().close()
-
-
-def without_secrets(text: str) -> str:
-    """The text with every ``scheme://user:password@host`` without its middle."""
-    return re.sub(r"://\S*@", "://", text)
 
 
 def _is_passing(uri: str, error: BaseException | None) -> bool:

@@ -15,9 +15,8 @@ from chaos import facts
 from experiments.interaffection import study as paper_study
 from ser import gather, registry
 from ser import trial as one
-from ser.cli import FUNCTIONS, _request
+from ser.cli import _request, arguments
 from ser.manifest import Manifest, Utterance
-from ser.options import parser
 from ser.plan import Plan, resolve
 from ser.scan import scan
 from ser.store import Store
@@ -178,7 +177,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_ledger: Path) ->
     def numbers(*command: str) -> dict[str, Any]:
         work = tmp_path_factory.mktemp("undisturbed")
         shutil.copy(empty_ledger, work / "mlflow.db")
-        args = parser(FUNCTIONS).parse_args([*command, "--work", str(work)])
+        args = arguments([*command, "--work", str(work)])
         plan = gather.plan_of(_request(args), quiet_bar)
         store = Store(work / "store")
         gather.prepare(plan, store, {}, quiet_bar)

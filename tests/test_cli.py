@@ -93,7 +93,7 @@ def refused(capsys, *arguments):
         (["run", "interaffection"], "no folder named"),
         (["corpora", "--data", "nowhere"], "a folder that exists"),
         (["prepare", "interaffection", "--corpora", "mystery=."], "a CSV manifest"),
-        (["run", "interaffection", "--profile", "lokal"], "gpu, local"),
+        (["run", "interaffection", "--profile", "lokal"], "did you mean local?"),
         (["status", "interaffection", "--tracking-uri", "localhost"], "--tracking-uri"),
         (["report", "interaffection", "--variant", "none"], "--variant"),
     ],
@@ -169,7 +169,7 @@ def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_pat
 
     path = table(["a", "b", "c"])
     command = ["run", "interaffection", "--corpora", f"customer={path}", "--set", "augmentation=none"]
-    asked = cli._request(parser(cli.FUNCTIONS).parse_args(command))
+    asked = cli._request(cli.arguments(command))
     plan = gather.plan_of(asked, show.bar)
     where = Location.of(tmp_path / "work", None)
     job = job_of(plan, where, tmp_path / "work", "store", "cpu", 1, "test", [])
@@ -255,11 +255,12 @@ def test_settings_are_literals_where_they_can_be_and_text_else(text, value):
     assert _setting(text) == (text.partition("=")[0], value)
 
 
-def test_corpora_are_names_with_places_of_ones_own(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/anna")
-    iemocap, mine = _wanted("iemocap, mine=~/calls/manifest.csv")
+def test_corpora_are_names_with_places_of_ones_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "manifest.csv").touch()
+    iemocap, mine = _wanted("iemocap, mine=~/manifest.csv")
     assert (iemocap.name, iemocap.path) == ("iemocap", None)
-    assert (mine.name, str(mine.path)) == ("mine", "/home/anna/calls/manifest.csv")
+    assert (mine.name, mine.path) == ("mine", tmp_path / "manifest.csv")
     assert _wanted(None) == ()
     with pytest.raises(BadInput):
         _wanted("iemocap,,tess")

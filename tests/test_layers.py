@@ -27,7 +27,7 @@ LAYERS = (
     {"corpora", "frontends", "augment", "models", "spool", "attempt", "far", "weights", "tf_checkpoint"},
     {
         *("sealed", "audio", "recordings", "metrics", "multilabel", "clips", "votes", "labels", "manifest", "study"),
-        *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals"),
+        *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals", "paths"),
         *("sound_header", "same_audio"),
     },
 )

@@ -16,9 +16,8 @@ from tiny_search import RANDOM
 
 from ser import joint, launch
 from ser import trial as one
-from ser.cli import FUNCTIONS, _request, main
+from ser.cli import _request, arguments, main
 from ser.gather import plan_of
-from ser.options import parser
 from ser.profile import Profile
 from ser.study import part
 from ser.track import Location, Tracker
@@ -323,7 +322,7 @@ def command(data, tmp_path, empty_ledger, one_at_once):
 
 def planned(given):
     """What the command starts from."""
-    return plan_of(_request(parser(FUNCTIONS).parse_args(given)), lambda title: nullcontext(lambda done, of: None))
+    return plan_of(_request(arguments(given)), lambda title: nullcontext(lambda done, of: None))
 
 
 @pytest.mark.slow
