@@ -133,7 +133,10 @@ def corpora(args: argparse.Namespace) -> int:
 def _request(args: argparse.Namespace) -> Any:
     """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
     from ser import gather
+    from ser.far import Far, is_far
 
+    if args.store and is_far(args.store):
+        Far(args.store)  # says which package lacks
     request = gather.Request(
         study=args.study,
         work=args.work,

@@ -87,7 +87,9 @@ def _serve(log: Path, address: str | None, *given: Any) -> None:
             os.dup2(file.fileno(), stream)
     for name, value in OF_RAY.items():
         os.environ.setdefault(name, value)
-    if address is None:  # a Ray of one machine need not be reached by others; Ray heeds this when it is imported
+    if address is None:
+        os.environ.pop("RAY_ADDRESS", None)  # of a cluster that nobody asked for
+        # A Ray of one machine need not be reached by others; Ray heeds this when it is imported
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
     from ser import workers  # and with it Ray, which the process that decides does without
