@@ -170,8 +170,8 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def without_secrets(text: str) -> str:
-    """The text with every ``scheme://user:password@host`` without its middle; that of a SQLite file has no secrets."""
-    return text if re.match(r"sqlite(\+pysqlite)?:///\S*$", text) else re.sub(r"://\S*@", "://", text)
+    """The text with every ``scheme://user:password@host`` without its middle."""
+    return re.sub(r"://\S*@", "://", text)
 
 
 def _there(text: Text, option: str, allowed: str, fits: Callable[[int], bool]) -> Path:

@@ -97,6 +97,7 @@ _ZERO_TOO = {
     *("clip_norm", "steps_per_epoch", "patience_epochs", "trim_s", "candidates", "folds", "drop", "songs"),
 }
 _BELOW_ONE = {"min_improvement", "dropout"}
+_SIDES = ("train", "val", "test")  # of a split, where they are shares
 
 
 def _usable(value: Value, place: str, stated: Value = None) -> None:
@@ -111,6 +112,12 @@ def _usable(value: Value, place: str, stated: Value = None) -> None:
             rules.append(("more than 0", value > 0))
         if name in _BELOW_ONE or name.endswith("_dropout"):
             rules.append(("less than 1", value < 1))
+        if name in _SIDES and isinstance(stated, float):
+            rules.append(("a share of 0 to 1", value <= 1))
+    if isinstance(stated, tuple) and stated and all(isinstance(v, int) and v > 0 for v in stated):
+        rules.append(("numbers above 0", all(v > 0 for v in numbers)))
+    if isinstance(stated, tuple) and [type(v) for v in stated] == [float, float]:
+        rules.append(("two numbers, the smaller first", len(numbers) == 2 and numbers == sorted(numbers)))
     for allowed, kept in rules:
         if not kept:
             raise BadInput(str(value), place, allowed, "give such a number")

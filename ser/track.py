@@ -95,7 +95,7 @@ class Location:
     @property
     def shown(self) -> str:
         """The address as it may be printed and kept."""
-        return without_secrets(self.uri)
+        return self.uri if paths.sqlite_file(self.uri) else without_secrets(self.uri)
 
 
 class _Client:
@@ -483,7 +483,7 @@ def serve(where: Location, host: str, port: int) -> int:
     print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
     # By environment, not by argument: other users of the machine can read arguments, and a database URI has a password.
-    places = {"MLFLOW_BACKEND_STORE_URI": where.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": where.artifacts}
+    places = {"MLFLOW_BACKEND_STORE_URI": where.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": Path(where.artifacts).as_uri()}
     return subprocess.call(command, env={**os.environ, **places, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
 
 

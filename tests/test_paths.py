@@ -265,6 +265,11 @@ def test_a_version_of_sqlalchemy_that_reads_no_quotes_is_found_out(tmp_path, mon
     assert "'%'" in said
 
 
+def test_the_name_of_a_database_file_holds_no_secret(tmp_path):
+    assert Location.of(tmp_path / "anna@host", None).shown.endswith(f"{tmp_path}/anna@host/mlflow.db")
+    assert Location("postgresql://anna:s3cret@host/runs", "").shown == "postgresql://host/runs"
+
+
 def test_reading_makes_no_database(here):
     assert "run first" in refusal(Location.of, here, "sqlite:///typo.db", True)
     assert not Path("typo.db").exists()

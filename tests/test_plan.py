@@ -168,7 +168,7 @@ def test_merged_labels_count_as_their_class(study, manifests):
 
 
 def test_train_only_corpora_alone_are_no_grid(study, manifests):
-    with pytest.raises(BadInput, match="at least one corpus with a test side"):
+    with pytest.raises(BadInput, match=r"at least one corpus with a test side; .*--corpora NAME=PATH"):
         resolve(study, {"tess": manifests["tess"]})
 
 

@@ -72,6 +72,8 @@ def other(value):
             return Part(value.name + "x", value.settings)
         case Training():
             return replace(value, batch_size=value.batch_size + 1)
+        case (float(low), float(high)):
+            return (low, high + 1)
         case tuple():
             return (*value, value[0] if value else "x")
     raise AssertionError(value)
@@ -238,6 +240,23 @@ def test_a_share_is_less_than_one(paper, path):
 def test_ranges_may_lie_below_zero_and_must_be_finite(paper):
     assert paper.override("noise.snr_db", (-5, 0)).augmentation[0]["snr_db"] == (-5.0, 0.0)
     assert refused(paper, "noise.snr_db", (0.0, math.inf)) == "finite numbers"
+
+
+@pytest.mark.parametrize("value", [(20.0, 5.0), (5.0,), (1.0, 2.0, 3.0)])
+def test_a_range_is_two_numbers_the_smaller_first(paper, value):
+    with pytest.raises(BadInput, match=r"noise\.snr_db.*the smaller first"):
+        paper.override("noise.snr_db", value)
+
+
+def test_a_share_of_a_split_is_at_most_all_of_it(paper):
+    assert refused(paper, "ravdess.test", 1.5) == "a share of 0 to 1"
+    assert paper.override("ravdess.test", 0.5) != paper
+
+
+@pytest.mark.parametrize("value", [0, -3, (64, 0)])
+def test_sizes_in_a_list_are_above_zero(value):
+    with pytest.raises(BadInput, match="numbers above 0"):
+        load_study("segments").override("vggish.filters", value)
 
 
 def test_a_setting_that_its_study_states_as_zero_or_less_may_be_so_again(paper):
