@@ -354,9 +354,26 @@ def report(args: argparse.Namespace) -> int:
 
 def ui(args: argparse.Namespace) -> int:
     """``ser ui``."""
-    from ser.track import Location, serve
+    from ser import pages, show
 
-    return serve(Location.of(args.work, args.tracking_uri, to_read=True), args.host, args.port)
+    others = pages.patterns(args.allowed_hosts)
+    sockets = pages.listen(args.host, args.port)  # first: what is tried in vain should not take seconds
+    try:
+        from ser import track
+
+        where = track.Location.of(args.work, args.tracking_uri, to_read=True)
+        if where.uri.startswith("http"):
+            show.console.print(f"the tracking server has its own pages: {where.shown}")
+            return 0
+        track.answers(where)
+        site = pages.SameSite(track.pages(where), pages.own_names(args.host), others)
+        pages.run(site, sockets, lambda: show.console.print(pages.announcement(args.host, sockets), soft_wrap=True))
+    except KeyboardInterrupt:  # while it starts, too, Ctrl-C is how a person ends it
+        pass
+    finally:
+        for sock in sockets:
+            sock.close()
+    return 0
 
 
 def demo(args: argparse.Namespace) -> int:

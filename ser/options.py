@@ -207,7 +207,9 @@ def _counting(sub: argparse.ArgumentParser) -> None:
 
 def _listening(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    sub.add_argument("--port", type=int, default=5000, help="port (default: 5000)")
+    sub.add_argument("--port", type=int, default=5000, help="port; 0 takes a free one (default: 5000)")
+    others = "names of proxies through which the pages are seen, such as lab.example.org or *.example.org"
+    sub.add_argument("--allowed-hosts", metavar="NAME,…", default="", help=others)
 
 
 def _demo_work(sub: argparse.ArgumentParser) -> None:
@@ -265,7 +267,11 @@ COMMANDS = {
         "ser report interaffection\nser report interaffection --ties first --work demo",
         (_study, _work, _tracking, _counting),
     ),
-    "ui": Command("Open MLflow's pages on the runs.", "ser ui --work demo --port 5001", (_work, _tracking, _listening)),
+    "ui": Command(
+        "Open MLflow's pages on the runs.",
+        "ser ui --work demo --port 5001\nser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
+        (_work, _tracking, _listening),
+    ),
     "demo": Command(
         "Make speech corpora, run a study on them with a small budget, and report.",
         "ser demo\nser demo multilabel --work /tmp/demo",

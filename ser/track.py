@@ -9,8 +9,7 @@ import json
 import logging
 import os
 import re
-import subprocess
-import sys
+import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -475,16 +474,20 @@ def grid_tags(
     return {"variant": variant, "grid": json.dumps(grid)}
 
 
-def serve(where: Location, host: str, port: int) -> int:
-    """MLflow's pages on ``where`` until interrupted; one worker and no job runner, a quarter of the usual memory."""
-    if where.uri.startswith("http"):
-        print(f"the tracking server has its own pages: {where.shown}")
-        return 0
-    print(f"MLflow on http://{host}:{port} (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", host, "--port", str(port), "--workers", "1"]
-    # By environment, not by argument: other users of the machine can read arguments, and a database URI has a password.
-    places = {"MLFLOW_BACKEND_STORE_URI": where.uri, "MLFLOW_DEFAULT_ARTIFACT_ROOT": Path(where.artifacts).as_uri()}
-    return subprocess.call(command, env={**os.environ, **places, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"})
+def pages(where: Location) -> Any:
+    """MLflow's pages on ``where`` as an ASGI application of this process, without its runner of jobs.
+
+    Names of the machine are for the caller to check: MLflow itself knows localhost, and no other origin than that.
+    """
+    # MLflow reads these when it is imported and when it is first asked; its own command sets the same ones.
+    os.environ["_MLFLOW_SERVER_FILE_STORE"] = os.environ["_MLFLOW_SERVER_REGISTRY_STORE"] = where.uri
+    os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"] = Path(where.artifacts).as_uri()
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = "*"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's libraries to MLflow
+        from mlflow.server.fastapi_app import app
+    return app
 
 
 def answers(where: Location) -> None:

@@ -14,7 +14,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # As in ser/__init__.py, from the top; a file may import from lower layers and, acyclically, from its own.
 LAYERS = (
     {"cli", "options", "__main__"},
-    {"gather", "launch", "collect", "show", "cost", "demo"},
+    {"gather", "launch", "collect", "show", "cost", "demo", "pages"},
     {"crew", "talk"},
     {"workers"},
     {"passes"},
@@ -90,6 +90,7 @@ def users(tool):
         ("ray", {"workers", "passes"}),
         ("mlflow", {"track"}),
         ("rich", {"show"}),
+        ("uvicorn", {"pages"}),
         ("fsspec", {"far"}),
         ("optuna", {"search"}),
         ("h5py", {"export"}),
@@ -122,6 +123,7 @@ def test_sound_files_are_read_in_one_place(tool):
         ("ser.store", []),
         ("ser.study", []),
         ("ser.cli", []),
+        ("ser.pages", []),
     ],
 )
 def test_training_loads_no_ray_and_no_mlflow_and_the_words_no_torch(module, loaded):

@@ -10,7 +10,7 @@ from ser.courier import Courier
 from ser.errors import Away, BadInput
 from ser.spool import Head, Spool
 from ser.study import Corpus, part
-from ser.track import _TRIAL, Location, Tracker, _Client, serve
+from ser.track import _TRIAL, Location, Tracker, _Client
 
 
 @pytest.fixture
@@ -302,11 +302,6 @@ def test_a_dead_server_is_away_and_the_password_stays_untold():
         Tracker(Location("http://anna:s3cret@127.0.0.1:9", ""), "study")
     assert "s3cret" not in str(error.value)
     assert "127.0.0.1:9" in str(error.value)
-
-
-def test_a_server_with_its_own_pages_is_named_without_its_password(capsys):
-    assert serve(Location("https://anna:s3cret@host:5000", ""), "127.0.0.1", 1) == 0
-    assert capsys.readouterr().out.endswith("https://host:5000\n")
 
 
 @pytest.mark.parametrize("uri", ["localhost:5000", "ftp://x", "runs", ""])
