@@ -2,55 +2,36 @@
 
 import argparse
 import ast
-import errno
 import os
 import re
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ser import paths
+from ser import paths, terminal
 from ser.errors import Away, BadInput
 from ser.options import parser, resolve
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command. Returns the exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted."""
-    args = parser(FUNCTIONS).parse_args(argv)
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    for stream in (sys.stdout, sys.stderr):  # a folder's name need not be text
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    """Run one command. Returns the exit status, of which ``ser.terminal`` tells."""
+    terminal.prepare()
+    args = argparse.Namespace()
     try:
+        args = parser(FUNCTIONS).parse_args(argv)
         for note in resolve(args, os.environ):
             print(f"ser: {note}", file=sys.stderr)
-        return int(args.command(args))
-    except BadInput as error:
-        print(f"ser: error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in _DISK:
-            raise
-        place, allowed = str(error.filename or "disk"), "a disk with room that can be written"
-        told = BadInput(error.strerror or "", place, allowed, "free space or mend it; the same command goes on")
-        print(f"ser: error: {told}", file=sys.stderr)
-        return 2
-    except Away as error:
-        print(f"ser: error: the tracking store is away: {error}; start it, and give the command again", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("ser: interrupted; nothing finished is lost, and the same command continues", file=sys.stderr)
-        return 130
-
-
-def _as_interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
+        code = int(args.command(args))
+    except SystemExit:  # help was asked for, and printed
+        if code := terminal.flushed():
+            return code
+        raise
+    except BaseException as error:
+        return terminal.failed(error, getattr(args, "work", None))
+    return terminal.flushed() or code
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:

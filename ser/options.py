@@ -2,13 +2,16 @@
 
 import argparse
 import os
+import re
+import sys
+from ast import literal_eval
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, NoReturn
 
 from ser import paths
-from ser.errors import BadInput
+from ser.errors import BadInput, unknown
 
 EPILOG = """
 examples:
@@ -19,6 +22,8 @@ examples:
       --corpora iemocap,tess,ravdess,customer=~/calls/manifest.csv
   ser report interaffection                            the paper's tables, at any time during a grid
   ser ui                                               browse the runs in MLflow
+
+exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted, 141 reader of the output left, 70 defect
 """
 
 Add = Callable[[argparse.ArgumentParser], object]
@@ -33,18 +38,65 @@ class Command:
     options: tuple[Add, ...]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Raises BadInput where argparse prints its usage and ends the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Name the argument, what it takes and the command that tells more."""
+        remedy = f"see {self.prog} --help"
+        place, sign, value = message.removeprefix("argument ").partition(": ")
+        if place.endswith("arguments are required"):
+            place, value = value.partition(",")[0], "missing"
+        action = next((a for a in self._actions if sign and place in (_title(a), a.dest, a.metavar)), None)
+        if action is None:
+            raise BadInput(message, self.prog, self.shape(), remedy)
+        if not action.choices:
+            raise BadInput(value, place, action.help or place, remedy)
+        if written := re.search(r"invalid choice: (['\"].*?['\"]) \(", value):
+            raise unknown(literal_eval(written[1]), place, list(action.choices), remedy)
+        raise BadInput(value, place, ", ".join(action.choices), remedy)
+
+    def shape(self) -> str:
+        """The command with what it cannot be without."""
+        return " ".join([self.prog, *(str(a.metavar) for a in self._actions if not a.option_strings), "[options]"])
+
+    def print_help(self, file: Any = None) -> None:
+        """As argparse, which drops what cannot be written without a word."""
+        print(self.format_help(), end="", file=file or sys.stdout)
+
+
+def _title(action: argparse.Action) -> str:
+    return "/".join(action.option_strings)
+
+
+class _Whole(_Parser):
+    """The parser of the command line, which asks that of the command about options that there are not."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Raises BadInput."""
+        read, others = self.parse_known_args(args, namespace)
+        if others:
+            one: _Parser = read.parser
+            known = [text for action in one._actions for text in action.option_strings if text.startswith("--")]
+            if not others[0].startswith("-"):
+                raise BadInput(repr(others[0]), one.prog, one.shape(), f"leave it out, or see {one.prog} --help")
+            raise unknown(others[0].partition("=")[0], one.prog, known, f"see {one.prog} --help")
+        del read.parser
+        return read
+
+
 def parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The parser of the whole command line; ``functions`` has one function per command, found as ``args.command``."""
     raw = argparse.RawDescriptionHelpFormatter
-    whole = argparse.ArgumentParser(
+    whole = _Whole(
         prog="ser", description="Experiment grids for speech emotion recognition.", epilog=EPILOG, formatter_class=raw
     )
-    listed = whole.add_subparsers(metavar="COMMAND", required=True)
+    listed = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for name, function in functions.items():
         one = COMMANDS[name]
         examples = "examples:\n" + "\n".join(f"  {line}" for line in one.examples.splitlines())
         sub = listed.add_parser(name, help=one.text, description=one.text, epilog=examples, formatter_class=raw)
-        sub.set_defaults(command=function)
+        sub.set_defaults(command=function, parser=sub)
         for add in one.options:
             add(sub)
     return whole
@@ -61,7 +113,7 @@ _PLACES: Mapping[str, Callable[[str, str], Any]] = {
     "profile": paths.profile,
     "address": paths.cluster,
 }
-_NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (1, 65_535)}
+_NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (0, 65_535)}
 _TEXTS = ("study", "corpora", "mode", "variant", "host", "duplicates")  # of which none can be empty
 
 

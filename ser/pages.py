@@ -151,7 +151,7 @@ async def _forbid(send: Callable[[Any], Any], name: str) -> None:
 
 
 def own_names(host: str) -> set[str]:
-    """Names under which this machine may be asked; its full one joins when it is known, as asking for it may take long."""
+    """Names under which this machine may be asked. Its full one joins as soon as it is known: that may take seconds."""
     here = socket.gethostname().lower()
     names = {"localhost", here, here.partition(".")[0], host.lower()}
     if not _is_loopback(host):

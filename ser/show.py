@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from ser import registry
+from ser import registry, terminal
 from ser.finished import Expected
 from ser.manifest import Manifest, Refusal
 from ser.plan import Plan, proportions
@@ -20,11 +20,16 @@ from ser.sharing import advice
 from ser.study import Trial
 from ser.votes import MOST, Statistics
 
-console = Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
-if not console.is_terminal:
-    console = Console(
-        highlight=False, markup=False, width=140
-    )  # a pipe or a log file has no width; the usual 80 breaks tables
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader left: for the command to know. Rich itself would end it with a status of its own."""
+        raise BrokenPipeError
+
+
+console = _Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
+if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 breaks tables
+    console = _Console(highlight=False, markup=False, width=140)
 _PLAIN_EVERY_S = 20.0
 _FEW = 3  # files named in a line
 _SHOWN = 15  # refused files listed where not all are asked for
@@ -247,7 +252,10 @@ class Live:
                 self._progress.console.print(line)
         elif shown or time.monotonic() - self._last_line > _PLAIN_EVERY_S or self.done == self.total:
             self._last_line = time.monotonic()
-            print(line if shown else self.summary(), flush=True)
+            try:
+                print(line if shown else self.summary(), flush=True)
+            except OSError:  # the reader left, or a full disk: trials need neither, and the log file has it all
+                terminal.mute()
 
 
 def outcome(summary: Any, plan: Plan) -> None:

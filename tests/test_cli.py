@@ -228,11 +228,6 @@ def test_an_interrupt_ends_with_status_130_and_says_that_nothing_is_lost(capsys,
     assert "the same command continues" in capsys.readouterr().err
 
 
-def test_termination_is_an_interrupt(monkeypatch):
-    with pytest.raises(KeyboardInterrupt):
-        cli._as_interrupt(signal.SIGTERM, None)
-
-
 @pytest.mark.parametrize(
     ("text", "value"),
     [
@@ -280,15 +275,6 @@ def test_a_full_disk_ends_with_status_2_and_says_what_to_do(capsys, monkeypatch)
     said = capsys.readouterr().err
     assert "/disk/trials/x: No space left on device" in said
     assert "the same command goes on" in said
-
-
-def test_a_defect_of_ours_is_not_passed_off_as_a_full_disk(monkeypatch):
-    def broken(args):
-        raise FileNotFoundError(errno.ENOENT, "no such file", "x")
-
-    monkeypatch.setitem(cli.FUNCTIONS, "status", broken)
-    with pytest.raises(FileNotFoundError):
-        main(["status", "interaffection"])
 
 
 def test_a_tracking_store_that_is_away_is_told_and_the_work_folder_is_shown_all_the_same(capsys, tmp_path, monkeypatch):
