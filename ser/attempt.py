@@ -7,12 +7,11 @@ each mini-batch.
 
 import os
 import re
-import socket
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ser import sealed
+from ser import machine, sealed
 
 STARTS = 4  # without one finished epoch between them
 _OUT_OF_MEMORY = re.compile(r"out ?of ?memory|running low on memory", re.IGNORECASE)
@@ -25,7 +24,7 @@ class Attempt:
     starts: int = 0
     split: int = 1
     epoch: int = 0
-    host: str = ""
+    host: str = ""  # the running system: containers and machines may share a name
     pid: int = 0
     memory_kills: int = 0  # of the whole machine, when the attempt began
 
@@ -42,7 +41,7 @@ class Attempt:
         processes, and what a power cut leaves of it, if unreadable, is a fresh attempt.
         """
         path = folder / "attempt.json"
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary = sealed.beside(path)
         try:
             temporary.write_bytes(sealed.dump(asdict(self), path))
             temporary.replace(path)
@@ -53,7 +52,7 @@ class Attempt:
 
 def begin(folder: Path) -> Attempt:
     """Count a new attempt by this process; with a larger split if the one before died for lack of memory."""
-    last, host, kills = Attempt.read(folder), socket.gethostname(), memory_kills()
+    last, host, kills = Attempt.read(folder), machine.kernel(), memory_kills()
     if last.host == host and kills > last.memory_kills:
         note(folder, "the kernel killed the worker: out of memory")
     split = last.split
@@ -105,7 +104,7 @@ def is_out_of_memory(error: str) -> bool:
 def memory_kills() -> int:
     """Processes that this machine's kernel has killed for lack of memory since it started; 0 where it does not tell."""
     try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return 0
     return int(found[1]) if found else 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ser import paths, terminal
+from ser import environment, paths, terminal
 from ser.errors import Away, BadInput
 from ser.options import parser, resolve
 
@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = argparse.Namespace()
     try:
         args = parser(FUNCTIONS).parse_args(argv)
+        if note := environment.settle():
+            print(f"ser: {note}", file=sys.stderr)
         for note in resolve(args, os.environ):
             print(f"ser: {note}", file=sys.stderr)
         code = int(args.command(args))
@@ -206,7 +208,7 @@ def _store(args: argparse.Namespace) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     """``ser run``."""
-    from ser import gather, show
+    from ser import gather, machine, show
     from ser.cost import estimate
     from ser.profile import Profile
     from ser.track import Location, Tracker
@@ -229,8 +231,7 @@ def run(args: argparse.Namespace) -> int:
         return _train(args, plan, request, where, profile)
     if args.plan:
         todo = [t for t in plan.to_train if t.id not in done]
-        at_once = profile.trials_at_once or (os.cpu_count() or 1) // profile.cpus_per_trial
-        lines = estimate(plan, todo, max(at_once, 1), tracker.mean_epochs(plan.variant))
+        lines = estimate(plan, todo, profile.at_once(machine.cores()), tracker.mean_epochs(plan.variant))
         show.plan(plan, sum(t.id in done for t in plan.trials), lines)
         return 0
     if not args.accept_changed_corpus:

@@ -165,7 +165,7 @@ def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
     folder = path.rpartition("/")[0] or None
     if path not in {found.path for found in tracker.client.list_artifacts(run_id, folder)}:
         return None
-    return Path(tracker.client.download_artifacts(run_id, path)).read_text()
+    return Path(tracker.client.download_artifacts(run_id, path)).read_text(encoding="utf-8")
 
 
 def survey(

@@ -35,6 +35,8 @@ class Crew:
         given = _packed(job, trials)
         self.job, self.talk = job, Talk(work, address, reached, profile, given, job.work, job.replica)
         self._fresh: bytes | None = None
+        if self.talk.note:
+            told(self.talk.note)
         try:
             (self.slots,) = self.talk.until("ready", lambda kind, *said: told(*said) if said else None)
         except BaseException:

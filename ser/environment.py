@@ -1,4 +1,12 @@
-"""Environment variables of Ray and of workers: read when libraries are loaded, so set before."""
+"""Environment variables of Ray, of workers and of this process: read when libraries are loaded, so set before."""
+
+import os
+import pwd
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from ser.errors import BadInput
 
 # Read by Ray and Tune when they are imported, here or on a head node.
 OF_RAY = {
@@ -15,3 +23,69 @@ OF_WORKERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
 }
+_CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # without a place numba refuses to compile, and Matplotlib warns
+
+
+def settle() -> str:
+    """Make up, for this process and its children, what libraries take for granted of a machine, before they are loaded.
+
+    Returns what a person should know of it, or "". A user without an account or a home (``docker -u``, OpenShift), a
+    home that cannot be written or is full, and a temporary folder that is not there get what does as well. Raises
+    BadInput where no folder for temporary files can be written.
+    """
+    told = _temporary_folder()
+    if not _has_name():
+        os.environ["LOGNAME"] = str(os.getuid())  # asked for by MLflow, as the user of a run
+    if not _writable(home := _home()):
+        place = Path(tempfile.gettempdir()) / f"ser-home-{os.getuid()}"
+        with suppress(OSError):
+            place.mkdir(mode=0o700, exist_ok=True)
+            if place.stat().st_uid == os.geteuid() and not place.is_symlink():
+                for name in _CACHES:
+                    os.environ.setdefault(name, str(place / name.lower()))
+                if home is None:
+                    os.environ["HOME"] = str(place)
+    return told
+
+
+def _temporary_folder() -> str:
+    """Let everybody have the one that Python finds to be usable."""
+    asked = os.environ.get("TMPDIR")
+    try:
+        usable = tempfile.gettempdir()
+    except FileNotFoundError:
+        allowed, remedy = "a folder for temporary files that can be written, with room", "export TMPDIR=/such/a/folder"
+        raise BadInput(asked or "/tmp, /var/tmp", "TMPDIR", allowed, remedy) from None
+    if not asked:
+        return ""
+    os.environ["TMPDIR"] = usable  # absolute, too, as workers have other folders
+    same = os.path.abspath(asked) == usable
+    return "" if same else f"TMPDIR={asked} is no folder that can be written, with room; {usable} is used"
+
+
+def _has_name() -> bool:
+    if any(os.environ.get(name) for name in ("LOGNAME", "USER", "LNAME", "USERNAME")):
+        return True
+    try:
+        return bool(pwd.getpwuid(os.getuid()))
+    except KeyError:
+        return False
+
+
+def _home() -> Path | None:
+    """None where there is none: Python finds no folder for ``~``."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def _writable(folder: Path | None) -> bool:
+    """Whether a file with content can be there: with a quota that is used up, only empty ones can. Nobody sees it."""
+    try:
+        with tempfile.TemporaryFile(dir=folder or "/nowhere") as file:
+            file.write(bytes(4096))
+            file.flush()
+            return True
+    except OSError:
+        return False

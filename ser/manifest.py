@@ -12,6 +12,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from ser import sealed
+
 SPLITS = ("train", "val", "test")
 
 
@@ -123,7 +125,7 @@ def write_csv(manifest: Manifest, path: Path) -> None:
 
 
 def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Utterance | Refusal]) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = sealed.beside(target)
     names = [f.name for f in fields(kind)]
     cells = attrgetter(*names)
     with temporary.open("w", encoding="utf-8", newline="") as file:

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser import replica
+from ser import machine, replica
 from ser.errors import Away, BadInput
 from ser.far import Far, is_far
 from ser.spool import work_id
@@ -130,7 +130,7 @@ def _folder(store: str) -> Path:
 
 def _same_work(work: str, identity: str) -> None:
     try:
-        same = (Path(work) / "id").read_text() == identity
+        same = (Path(work) / "id").read_text(encoding="utf-8") == identity
     except OSError:
         same = False
     if not same:
@@ -155,7 +155,7 @@ def _marked(folder: Path, token: str) -> bool:
     """False where a finished store may only be read; then that it is there has to do."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / _MARK).write_text(token)
+        (folder / _MARK).write_text(token, encoding="utf-8")
     except OSError as error:
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             return False
@@ -187,8 +187,8 @@ def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> F
     return Finding(
         node=socket.gethostname(),
         versions=own,
-        cpus=len(os.sched_getaffinity(0)),
-        memory_gb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
+        cpus=machine.cores(),
+        memory_gb=machine.memory_bytes() / 2**30,
         disk_gb=shutil.disk_usage(place).free / 2**30,
         cards=cards,
         torchaudio=str(looked.get("torchaudio", "")),
@@ -224,7 +224,9 @@ def _plain(version_text: str) -> str:
 
 def _look() -> dict[str, Any]:
     seen = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
-    done = subprocess.run([sys.executable, "-c", _LOOK], capture_output=True, text=True, env=seen, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _LOOK], capture_output=True, encoding="utf-8", env=seen, timeout=120
+    )
     found: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
     return found
 
@@ -242,13 +244,15 @@ def _asked(see: Callable[[Places], None], wanted: Places) -> str:
 def _see_store(wanted: Places) -> None:
     if not is_far(wanted.store):
         path = Path(wanted.store) / _MARK
-        if not path.parent.is_dir() or (wanted.token and not (path.exists() and path.read_text() == wanted.token)):
+        if not path.parent.is_dir() or (
+            wanted.token and not (path.exists() and path.read_text(encoding="utf-8") == wanted.token)
+        ):
             raise FileNotFoundError(f"{wanted.store} is not mounted here, or is another folder")
         return
     far = Far(wanted.store)
     if far.read(_MARK) != wanted.token.encode():
         raise FileNotFoundError(f"{wanted.store} is another place here")
-    mine = f"{replica.FOLDER}/.{socket.gethostname()}-{os.getpid()}"  # checkpoints of running trials will go there
+    mine = f"{replica.FOLDER}/.seen-{os.urandom(8).hex()}"  # checkpoints of running trials will go there
     far.write(mine, b"seen")
     far.remove(mine)
 

@@ -4,9 +4,7 @@ import faulthandler
 import json
 import os
 import pickle
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -20,8 +18,9 @@ from ray import tune
 from ray.tune import Callback, FailureConfig, RunConfig, TuneConfig
 from ray.tune.schedulers import ASHAScheduler
 
-from ser import node
+from ser import environment, machine, node
 from ser.profile import Profile
+from ser.scratch import Scratch
 from ser.units import Halving, Unit
 
 if TYPE_CHECKING:  # the process that only hands trials out does without torch and MLflow
@@ -41,7 +40,7 @@ def run(units: Sequence[Unit], given: list[Any], profile: Profile, tell: Tell, h
     returned, ``("stopped", trial, epoch)`` that the scheduler ended it, ``("died", trial, error)`` that it is tried
     again, and ``("broke", trial, error)`` that it is not.
     """
-    folder = tempfile.mkdtemp(prefix="ser-tune-")
+    scratch = Scratch("ser-tune-")
     tuner = tune.Tuner(
         tune.with_resources(
             tune.with_parameters(_work, given=given),
@@ -56,7 +55,7 @@ def run(units: Sequence[Unit], given: list[Any], profile: Profile, tell: Tell, h
         ),
         run_config=RunConfig(
             name="pass",
-            storage_path=folder,
+            storage_path=str(scratch.folder),
             failure_config=FailureConfig(max_failures=_RESTARTS),
             callbacks=[_Relay(tell)],
             verbose=0,
@@ -65,7 +64,7 @@ def run(units: Sequence[Unit], given: list[Any], profile: Profile, tell: Tell, h
     try:
         tuner.fit()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        scratch.remove()
 
 
 def _scheduler(halving: Halving | None) -> ASHAScheduler | None:
@@ -91,18 +90,20 @@ def _opened(reference: Any) -> "tuple[Job, Mapping[str, Trial]]":
     """Once per process: to read a job with the names of a million utterances takes longer than many a trial."""
     stack = stack_file(os.getpid())
     stack.parent.mkdir(parents=True, exist_ok=True)
-    faulthandler.register(signal.SIGUSR1, file=stack.open("w"))  # where it hangs, should it have to be ended
+    # Where it hangs, should it have to be ended.
+    faulthandler.register(signal.SIGUSR1, file=stack.open("w", encoding="utf-8"))
     job, trials = pickle.loads(ray.get(reference))
     return node.local(job), trials
 
 
 def stack_file(pid: int) -> Path:
     """Where a worker of this node writes the place it is at, when it is sent SIGUSR1."""
-    return node.cache() / "stacks" / str(pid)
+    return node.cache() / "stacks" / machine.process(pid)
 
 
 def _work(config: dict[str, str], given: list[Any]) -> None:
     """What a worker does with one unit. A scheduler judges by every report; to epoch 0 it says nothing."""
+    environment.settle()
     unit = _unit(config)
     for epoch, loss in enumerate(unit.replay, start=1):
         tune.report({"epoch": epoch, "loss": loss})
@@ -173,6 +174,6 @@ class _Relay(Callback):
 def _last_failure(trial: Any) -> str:
     """From the file that Tune writes at once; what ``trial.get_error`` reads is only there later."""
     try:
-        return Path(trial.error_file).read_text().rpartition("Failure # ")[2].strip()
+        return Path(trial.error_file).read_text(encoding="utf-8", errors="replace").rpartition("Failure # ")[2].strip()
     except (OSError, TypeError):
         return ""

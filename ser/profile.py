@@ -25,13 +25,18 @@ class Profile:
         path = Path(name) if name.endswith(".toml") or "/" in name else Path(str(files("cluster"))) / f"{name}.toml"
         known = sorted(p.stem for p in path.parent.glob("*.toml"))
         try:
-            found = cls(**tomllib.loads(path.read_text()))
+            found = cls(**tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise unknown(name, "--profile", known or ("a .toml file",), "name one, or give a path") from None
         except (TypeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "mend the profile") from None
         found._check(str(path))
         return found
+
+    def at_once(self, cores: int) -> int:
+        """How many trials run at once on a machine with so many processors, as far as those decide; 1 or more."""
+        fit = max(1, cores // self.cpus_per_trial)
+        return min(fit, self.trials_at_once or fit) if self.device == "cpu" else self.trials_at_once or fit
 
     def _check(self, place: str) -> None:
         gpus, on_gpu = self.gpus_per_trial, self.device == "cuda"

@@ -118,7 +118,7 @@ def begin(url: str, work: Path) -> None:
     """Remember in ``work`` that its trials are kept at ``url``, for later commands."""
     if url:
         work.mkdir(parents=True, exist_ok=True)
-        (work / _NOTICE).write_text(url)
+        (work / _NOTICE).write_text(url, encoding="utf-8")
 
 
 def collect(work: Path) -> list[Replica]:
@@ -127,7 +127,7 @@ def collect(work: Path) -> list[Replica]:
     Whoever delivers one drops it. Where that place does not answer they stay there for the next call.
     """
     try:
-        url = (work / _NOTICE).read_text()
+        url = (work / _NOTICE).read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
     found = []

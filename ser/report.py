@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ser import sealed
 from ser.confusion import confusion_png
 from ser.content import HOLE, Cell, Content, Printed, Row, Table
 
@@ -52,7 +53,7 @@ def write(content: Content, folder: Path) -> Report:
 
 
 def _put(path: Path, content: bytes) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = sealed.beside(path)
     temporary.write_bytes(content)
     os.replace(temporary, path)
     return path

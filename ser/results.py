@@ -92,10 +92,10 @@ def write(
         # As many digits as tell a float32 from its neighbours: a probability of 1 is not one of nearly 1.
         pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     for c in trial.corpora:
-        (folder / "split" / f"{c.name}.json").write_text(json.dumps(proofs[c.source]))
+        (folder / "split" / f"{c.name}.json").write_text(json.dumps(proofs[c.source]), encoding="utf-8")
     for name, told in _described(trial, data).items():
-        (folder / name).write_text(json.dumps(told))
-    (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1))
+        (folder / name).write_text(json.dumps(told), encoding="utf-8")
+    (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1), encoding="utf-8")
     if outcome.weights:
         torch.save(outcome.weights, folder / "best.pt")
     if state:
@@ -139,7 +139,7 @@ def _write_confusion(trial: Trial, corpus: str, p: Predictions, folder: Path) ->
         truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
     matrix = metrics.confusion(truth, predicted, len(trial.classes))
     content = {"classes": trial.classes, "rows": "truth", "counts": matrix.tolist()}
-    (folder / f"{corpus}.json").write_text(json.dumps(content))
+    (folder / f"{corpus}.json").write_text(json.dumps(content), encoding="utf-8")
     picture = confusion_png(matrix, trial.classes, f"{trial.title}\ntested on {corpus}, n = {len(truth)}")
     (folder / f"{corpus}.png").write_bytes(picture)
 

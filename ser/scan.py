@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ser import audio, registry, same_audio, sound_header
+from ser import audio, machine, registry, same_audio, sealed, sound_header
 from ser.corpora import _tree, _unused, _zips
 from ser.errors import BadInput
 from ser.manifest import Manifest, Refusal, Utterance
@@ -328,7 +328,7 @@ def _outcomes(
         progress(len(outcomes), len(wanted))
     if not todo:
         return outcomes
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0)) + 2) as pool:
+    with ThreadPoolExecutor(max_workers=machine.cores() + 2) as pool:
         jobs = {pool.submit(_inspect, path, wanted[path]): path for path in todo}
         for job in as_completed(jobs):
             path = jobs[job]
@@ -368,7 +368,7 @@ class _Known:
         code = b"".join(Path(str(module.__file__)).read_bytes() for module in (audio, sound_header))
         self.rules = f"{audio.library_versions()}, {sha256(code).hexdigest()[:16]}"
         try:
-            content = json.loads(store.read_text())
+            content = json.loads(store.read_text(encoding="utf-8"))
             self.files: dict[str, Any] = content["files"] if content["rules"] == self.rules else {}
         except (OSError, ValueError, KeyError, TypeError):
             self.files = {}
@@ -399,6 +399,6 @@ class _Known:
 
     def write(self) -> None:
         self.store.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.store.with_name(f".{self.store.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({"rules": self.rules, "files": self.files}))
+        temporary = sealed.beside(self.store)
+        temporary.write_text(json.dumps({"rules": self.rules, "files": self.files}), encoding="utf-8")
         os.replace(temporary, self.store)

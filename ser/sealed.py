@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +14,15 @@ class Damaged(Exception):
     """A file is not what was written; names the file."""
 
 
+def beside(path: Path) -> Path:
+    """A hidden name in the same folder that no other process has: two containers may share host name and number."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file under a temporary name that becomes ``path`` when it is whole and on disk, and is removed otherwise."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = beside(path)
     try:
         with temporary.open("wb") as file:
             yield file

@@ -173,7 +173,7 @@ class Live:
         self._started, self._begun_with = time.monotonic(), already
         self._last_line = time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._log: TextIO = log.open("a")
+        self._log: TextIO = log.open("a", encoding="utf-8")
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         self._progress = Progress(*columns, console=console)
         self._task = self._progress.add_task("starting workers …", total=self.total, completed=already)

@@ -132,12 +132,12 @@ def work_id(work: Path) -> str:
     path = work / "id"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".id.{os.getpid()}")
-        temporary.write_text(secrets.token_hex(8))
+        temporary = sealed.beside(path)
+        temporary.write_text(secrets.token_hex(8), encoding="utf-8")
         with suppress(FileExistsError):  # another process was faster
             os.link(temporary, path)
         temporary.unlink()
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 def _head(told: Mapping[str, Any]) -> Head:

@@ -30,7 +30,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from ser import audio, recordings, registry, sealed, sound_header
+from ser import audio, machine, recordings, registry, sealed, sound_header
 from ser.errors import BadInput
 from ser.far import Far, is_far
 from ser.manifest import Refusal, Utterance
@@ -232,7 +232,7 @@ class Store:
         if remote and cache is None:
             raise BadInput(str(location), "--store", "a remote store together with a local cache", "pass a work folder")
         self.local = Path(str(cache if remote else location).removeprefix("file://")).absolute()
-        self.jobs = jobs or os.cpu_count() or 1
+        self.jobs = jobs or machine.cores()
         self._remote = Far(str(location)) if remote else None
         try:
             self.local.mkdir(parents=True, exist_ok=True)

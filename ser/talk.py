@@ -1,22 +1,20 @@
 """The process that talks to Ray, and the line to it. It is light: that process does without torch and MLflow."""
 
 import os
-import re
-import shutil
-import socket
-import tempfile
+import secrets
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
+from ser import logs, scratch
 from ser.environment import OF_RAY
+from ser.errors import BadInput
 
 _SILENCE_S = 90.0  # a busy machine is slow; Ray itself gives a lost node half a minute
-_OURS = f"ser-ray-{crc32(socket.gethostname().encode()) & 0xFFFF:04x}"  # folders of this machine's drivers
 
 
 class Lost(Exception):
@@ -24,17 +22,23 @@ class Lost(Exception):
 
 
 class Talk:
-    """A conversation with ``ser.workers`` in a process of its own, to which everything ``given`` goes."""
+    """A conversation with ``ser.workers`` in a process of its own, to which everything ``given`` goes.
+
+    ``note`` is what a person should know of where Ray's files are, or "".
+    """
 
     def __init__(self, work: Path, address: str | None, *given: Any) -> None:
-        _sweep()
-        self.folder = tempfile.mkdtemp(prefix=f"{_OURS}-{os.getpid()}-")  # Ray's sockets need a short path
+        """Raises BadInput where there is no folder for a Ray."""
+        self._scratch, self.note = scratch.for_ray() if address is None else (scratch.Scratch(scratch.RAY), "")
+        self.folder = str(self._scratch.folder)
         self.line, theirs = get_context("spawn").Pipe()
-        logs = work / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        all_given = (logs / "ray.log", address, theirs, self.folder, *given)
+        self.log = (work / "logs" / "ray.log").absolute()
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self._begun = logs.size(self.log)
+        all_given = (self.log, address, theirs, self.folder, *given)
         self.process = get_context("spawn").Process(target=_serve, args=all_given, daemon=True)
-        self.process.start()
+        with _safe_path():
+            self.process.start()
         theirs.close()
 
     def say(self, message: Any) -> None:
@@ -57,15 +61,20 @@ class Talk:
                     if kind == "refused":
                         raise told[0]
                     if kind == "lost":
-                        raise Lost(told[0])
+                        raise Lost(self._explained(told[0]))
                     heard(kind, *told)
             except (EOFError, ConnectionError):
                 raise Lost(self._how()) from None
-        raise Lost(f"no living node for {_SILENCE_S:.0f} s")
+        raise Lost(self._explained(f"no living node for {_SILENCE_S:.0f} s"))
 
     def _how(self) -> str:
         self.process.join(5.0)
-        return f"the process that talks to it ended with code {self.process.exitcode}"
+        return self._explained(f"the process that talks to it ended with code {self.process.exitcode}")
+
+    def _explained(self, what: str) -> str:
+        """With the reason that stands in a log, where one does."""
+        why = logs.reason(self.log, self._begun, Path(self.folder))
+        return f"{what}: {why}" if why else what
 
     def end(self) -> None:
         """End Ray and its workers, and remove what a local one wrote."""
@@ -77,29 +86,64 @@ class Talk:
             self.process.kill()
             self.process.join()
         self.line.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._scratch.remove()
 
 
-def _serve(log: Path, address: str | None, *given: Any) -> None:
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Processes that start meanwhile, and theirs, take no module from the folder in which they start.
+
+    There a file of a person's may well be called ``random.py`` or ``ray.py``.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+def _serve(log: Path, address: str | None, line: Connection, folder: str, *given: Any) -> None:
     """In a process of its own: what Ray and Tune print goes to a file, as a person is told by the listener."""
-    with suppress(OSError), log.open("a") as file:
+    with suppress(OSError), log.open("a", encoding="utf-8") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-    for name, value in OF_RAY.items():
-        os.environ.setdefault(name, value)
-    if address is None:
-        os.environ.pop("RAY_ADDRESS", None)  # of a cluster that nobody asked for
-        # A Ray of one machine need not be reached by others; Ray heeds this when it is imported
-        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-        os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "15")
-    from ser import workers  # and with it Ray, which the process that decides does without
-
-    workers.serve(address, *given)
+    os.environ.update({name: value for name, value in (OF_RAY | _of_local(address)).items() if name not in os.environ})
+    _leave(folder)
+    try:
+        from ser import workers  # and with it Ray, which the process that decides does without
+    except ImportError as error:
+        line.send(("refused", BadInput(str(error), "Ray", "an installation that can be imported", "install it anew")))
+        return
+    workers.serve(address, line, folder, *given)
 
 
-def _sweep() -> None:
-    """Remove what drivers of this machine that were killed could not."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_OURS}-*"):
-        found = re.match(r"\d+", folder.name.removeprefix(f"{_OURS}-"))
-        if found and Path("/proc/self").exists() and not Path(f"/proc/{found[0]}").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+def _leave(folder: str) -> None:
+    """Go where no modules are: Ray's workers look for them in the folder of the process that started Ray."""
+    paths = [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
+    root = str(Path(__file__).parent.parent)
+    if os.getcwd() == root:  # our code may be nowhere else
+        paths.append(root)
+    if paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    os.chdir(folder)
+
+
+def _of_local(address: str | None) -> dict[str, str]:
+    """A Ray of one machine need not be reached by others; Ray heeds this when it is imported."""
+    if address is not None:
+        return {}
+    os.environ.pop("RAY_ADDRESS", None)  # of a cluster that nobody asked for
+    out = {
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "15",
+        "RAY_OBJECT_STORE_ALLOW_SLOW_STORAGE": "1",  # containers have little shared memory, and what is kept is small
+    }
+    if os.environ.get("RAY_AUTH_MODE", "token").lower() == "token":
+        # With a token of its own Ray writes none into the home, which need not be writable.
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        out["RAY_AUTH_MODE"] = "token"
+    return out

@@ -385,7 +385,7 @@ class Tracker:
         files = get_artifact_repository(folder, tracking_uri=self.where.uri)
         with TemporaryDirectory() as copy:
             here = folder.startswith(("file:", "/"))
-            return Path(files.download_artifacts(path, None if here else copy)).read_text()
+            return Path(files.download_artifacts(path, None if here else copy)).read_text(encoding="utf-8")
 
 
 class RunLog:

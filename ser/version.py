@@ -12,7 +12,7 @@ def code_version() -> str:
     here = str(Path(__file__).parent.parent)
     command = ["git", "-C", here, "describe", "--always", "--dirty=.changed", "--exclude=*"]
     try:
-        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        commit = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return version("ser")
     return f"{version('ser')}+{commit}"

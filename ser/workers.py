@@ -21,7 +21,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ser import node, passes
+from ser import environment, logs, machine, node, passes
 from ser.environment import OF_RAY, OF_WORKERS
 from ser.errors import BadInput
 from ser.profile import Profile
@@ -33,6 +33,7 @@ PULSE_S = 2.0
 _AT_ONCE = 1000  # trials in one pass of Tune, whose own cost per trial grows with their number
 _NODES_S = 600.0  # a cloud's GPU machine needs minutes to start
 _LOOK_S = 120.0
+_STORE = 2**28  # bytes; Ray itself would take a third of the memory
 _HEAD = {"node:__internal_head__": 0.001}
 
 
@@ -70,7 +71,7 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the listening process decides
     line = _Line(connection)
     try:
-        with _session(address, folder):
+        with _session(address, folder, len(given)):
             signal.signal(signal.SIGTERM, _interrupted)
             if not given:
                 return line.tell("examined", _examine(places) if places else [])
@@ -200,7 +201,7 @@ def _kill(pid: int) -> str:
         os.kill(pid, signal.SIGKILL)
     lines: list[str] = []
     with contextlib.suppress(OSError):
-        lines = written.read_text().splitlines()
+        lines = written.read_text(encoding="utf-8", errors="replace").splitlines()
         written.unlink()
     return " < ".join([text.strip() for text in lines if text.strip().startswith("File")][:8]) or "an unknown place"
 
@@ -247,15 +248,15 @@ def _examine(places: node.Places, profile: Profile | None = None) -> list[node.F
 
 @ray.remote(num_cpus=0, max_retries=1)
 def _look_around(places: node.Places, here: Mapping[str, str], thorough: bool) -> node.Finding:
+    environment.settle()
     return node.examine(places, here, thorough)
 
 
 @contextlib.contextmanager
-def _session(address: str | None, folder: str) -> Iterator[None]:
-    environment = {"env_vars": OF_WORKERS}
+def _session(address: str | None, folder: str, kept: int) -> Iterator[None]:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if address is None:
-        options |= {"address": "local", "include_dashboard": False, "_temp_dir": folder, "runtime_env": environment}
+        options |= _local(folder, kept)
         os.environ.update(OF_WORKERS)
     else:
         # The workers run the code of this process, whatever is installed where they are.
@@ -264,13 +265,32 @@ def _session(address: str | None, folder: str) -> Iterator[None]:
         options |= {"address": address, "runtime_env": every | code}
     try:
         _init(options)
-    except (ConnectionError, ValueError, RuntimeError, RayError) as error:
+    except (OSError, ValueError, RuntimeError, RayError) as error:
+        if address is None:
+            raise _cannot_start(error, folder) from None
         raise BadInput(str(address), "--address", "auto, ray://HOST:10001 or HOST:6379 of a running cluster",
                        f"start it, or leave --address out to use this machine ({error})") from None  # fmt: skip
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _local(folder: str, kept: int) -> dict[str, Any]:
+    """Options of a Ray of this machine, whose object store holds the pickled job of ``kept`` bytes and little else."""
+    store = max(_STORE, 4 * kept)
+    out = {"address": "local", "include_dashboard": False, "_temp_dir": folder, "runtime_env": {"env_vars": OF_WORKERS}}
+    # Ray would look at all processors, and refuse to start where it thinks memory short; we ask it for no memory.
+    out |= {"num_cpus": machine.cores(), "_memory": machine.memory_bytes(), "object_store_memory": store}
+    return out if machine.shared_memory_bytes() > store else out | {"_plasma_directory": folder}
+
+
+def _cannot_start(error: Exception, folder: str) -> BadInput:
+    lines = [text for text in str(error).splitlines() if text.strip()] or [type(error).__name__]
+    why = logs.reason(Path(), 0, Path(folder))
+    remedy = "mend that, or give --address of a running cluster; work/logs/ray.log has all that Ray said"
+    return BadInput(f"{lines[-1].strip()[:300]}{f' ({why})' if why else ''}", "Ray", "a machine on which it starts",
+                    remedy)  # fmt: skip
 
 
 def _init(options: Mapping[str, Any]) -> None:

@@ -216,7 +216,7 @@ def miniature(root: Path, seed: int = 0) -> Path:
     _tones.write(silent, 16_000, "sad", "crema_d/1076", seed)
     silent.write_bytes(silent.read_bytes()[:44] + bytes(silent.stat().st_size - 44))
     (folder / "AudioWAV/1003_DFA_SAD_XX.wav").write_text(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 80000\n"
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 80000\n", encoding="utf-8"
     )
     demographics = [
         ("ActorID", "Age", "Sex", "Race", "Ethnicity"),

@@ -156,15 +156,17 @@ def miniature(root: Path, seed: int = 0) -> Path:
                 codes += [("F", "xxx"), ("M", "oth"), ("F", "exc"), ("M", "fru")]
             _write_dialogue(folder / f"Session{session}", dialogue, codes, seed)
     dialog, sounds = folder / "Session1/dialog", folder / "Session1/sentences/wav/Ses01F_impro01"
-    with (dialog / "EmoEvaluation/Ses01F_impro01.txt").open("a", newline="") as file:
+    with (dialog / "EmoEvaluation/Ses01F_impro01.txt").open("a", newline="", encoding="utf-8") as file:
         file.write("[90.0000 - 91.0000]\tSes01F_impro01_F900\tneu\t[2.5000, 2.5000, 2.5000]\nC-E2:\tNeutral;\t()\n\n")
         file.write("[91.0000 - 92.0000] Ses01F_impro01_F901 neu [2.5000, 2.5000, 2.5000]\nC-E2:\tAnger;\t()\n\n")
     (dialog / "EmoEvaluation/._Ses01F_impro01.txt").write_bytes(b"\0\5\x16\7")
     (dialog / "EmoEvaluation/Categorical").mkdir()
-    (dialog / "EmoEvaluation/Categorical/Ses01F_impro01_e2_cat.txt").write_text("Ses01F_impro01_F000 :Anger; ()\n")
+    (dialog / "EmoEvaluation/Categorical/Ses01F_impro01_e2_cat.txt").write_text(
+        "Ses01F_impro01_F000 :Anger; ()\n", encoding="utf-8"
+    )
     (dialog / "MOCAP_head").mkdir()
     (dialog / "MOCAP_head/Ses01F_impro01.txt").write_text(
-        "Frame# Time pitch roll yaw tra_x tra_y tra_z\n1 0 0 0 0 0 0 0\n"
+        "Frame# Time pitch roll yaw tra_x tra_y tra_z\n1 0 0 0 0 0 0 0\n", encoding="utf-8"
     )
     _tones.write(dialog / "wav/Ses01F_impro01.wav", 16_000, "neutral", "iemocap/Ses01F", seed)
     _tones.write(sounds / "Ses01F_impro01_M902.wav", 16_000, "neutral", "iemocap/Ses01M", seed)
@@ -194,4 +196,4 @@ def _write_dialogue(session: Path, dialogue: str, codes: list[tuple[str, str]], 
     texts.append(f"{dialogue}_MXX0 [005.0000-005.5000]: Mmhm.\nM: Hm.\n")
     for folder, lines in (("EmoEvaluation", labels), ("transcriptions", texts)):
         (session / "dialog" / folder).mkdir(parents=True, exist_ok=True)
-        (session / "dialog" / folder / f"{dialogue}.txt").write_text("".join(lines), newline="")
+        (session / "dialog" / folder / f"{dialogue}.txt").write_text("".join(lines), encoding="utf-8", newline="")

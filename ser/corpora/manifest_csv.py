@@ -397,6 +397,6 @@ def miniature(root: Path, seed: int = 0) -> Path:
     lines += [f"wav/call.wav,raiva,s01,M,,pt-BR,call,{start},{start + 0.5},," for start in (0.0, 0.5, 1.0)]
     lines += ["wav/call.wav,raiva|triste,s01,M,,pt-BR,call,1.5,2.0,,both", "wav/lost.wav,feliz,s02,F,,pt-BR,,,,,"]
     lines += ["wav/page.wav,feliz,s02,F,,pt-BR,,,,,"]
-    (folder / "wav/page.wav").write_text("<html>not found</html>\n")
+    (folder / "wav/page.wav").write_text("<html>not found</html>\n", encoding="utf-8")
     (folder / "manifest.csv").write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
     return folder

@@ -64,5 +64,5 @@ def miniature(root: Path, seed: int = 0) -> Path:
                 _tones.write(folder / f"AudioData/{speaker}/{code}{number}.wav", 44_100, label, speaker, seed, 0.3)
     _tones.write(folder / "ALL/DC_a01.wav", 44_100, "angry", "DC", seed, 0.3)
     _tones.write(folder / "AudioData/DC/z01.wav", 44_100, "angry", "DC", seed, 0.3)
-    (folder / "AudioData/Info.txt").write_text("made\n")
+    (folder / "AudioData/Info.txt").write_text("made\n", encoding="utf-8")
     return folder

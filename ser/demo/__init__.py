@@ -16,6 +16,7 @@ from pathlib import Path
 
 import soundfile
 
+from ser import machine
 from ser.demo import all_emotions, four_classes
 from ser.demo.acting import perform
 from ser.demo.plan import Cast, Plan
@@ -52,7 +53,7 @@ def make(
     folder.mkdir(parents=True, exist_ok=True)
     _check(folder, emotions)
     stamp = _stamp(seed, scale, emotions)
-    (folder / MARKER).write_text(stamp)
+    (folder / MARKER).write_text(stamp, encoding="utf-8")
 
     planned = PLANS[emotions](seed, scale)
     missing = [plan for plan in planned if not _is_made(folder / plan.root, stamp)]
@@ -68,7 +69,7 @@ def make(
         with tempfile.TemporaryDirectory(prefix=".making-", dir=folder) as making:
             root = Path(making) / plan.root
             plan.label(root, _record_all(plan, root, seed, workers, count))
-            (root / MARKER).write_text(stamp)
+            (root / MARKER).write_text(stamp, encoding="utf-8")
             if (folder / plan.root).exists():
                 shutil.rmtree(folder / plan.root)
             os.replace(root, folder / plan.root)
@@ -80,7 +81,7 @@ def _record_all(
 ) -> dict[str, float]:
     """Write all takes of the corpus; their durations in seconds by path. ``count`` hears how many more are written."""
     seconds: dict[str, float] = {}
-    pool = ThreadPoolExecutor(workers or os.cpu_count())
+    pool = ThreadPoolExecutor(workers or machine.cores())
     try:
         for spoken in as_completed([pool.submit(_record, plan, cast, root, seed) for cast in plan.cast]):
             seconds |= spoken.result()
@@ -101,7 +102,7 @@ def _record(plan: Plan, cast: Cast, root: Path, seed: int) -> dict[str, float]:
 
 
 def _is_made(root: Path, stamp: str) -> bool:
-    return (root / MARKER).is_file() and (root / MARKER).read_text() == stamp
+    return (root / MARKER).is_file() and (root / MARKER).read_text(encoding="utf-8") == stamp
 
 
 def _check(folder: Path, emotions: str) -> None:
@@ -111,7 +112,7 @@ def _check(folder: Path, emotions: str) -> None:
     allowed, marker = "an empty or a new folder", folder / MARKER
     if not marker.is_file():
         raise BadInput(str(folder), "demo folder", allowed, "name another one: this holds other files")
-    there = next((kind for kind in PLANS if f'"emotions": "{kind}"' in marker.read_text()), "four")
+    there = next((kind for kind in PLANS if f'"emotions": "{kind}"' in marker.read_text(encoding="utf-8")), "four")
     if there != emotions:
         raise BadInput(str(folder), "demo folder", allowed, f"name another one: this holds those of {there} emotions")
 
