@@ -11,6 +11,8 @@ _LACKING = re.compile(
     r"|out of memory|read-only file system|quota exceeded|check failed|pthread_create|can't start new thread",
     re.IGNORECASE,
 )
+# When and where a line of Ray's C++ was written, and that it is a bug of Ray's, which it need not be.
+_NOISE = re.compile(r"^\[.*?\]\s*|\S+\.cc:\d+:\s*|An unexpected system state has occurred\..*?(?=Check failed)")
 
 
 def reason(log: Path, begun: int, folder: Path) -> str:
@@ -21,7 +23,7 @@ def reason(log: Path, begun: int, folder: Path) -> str:
     for name in ("raylet.err", "gcs_server.err", "raylet.out", "gcs_server.out"):
         for path in sorted(folder.glob(f"session_2*/logs/{name}")) if not lines else ():
             lines = [text for text in _lines(path, 0) if _LACKING.search(text)]
-    return re.sub(r"^\[.*?\]\s*(\S+:\d+:)?\s*", "", lines[-1])[:300] if lines else ""
+    return _NOISE.sub("", lines[-1])[:300] if lines else ""
 
 
 def _lines(path: Path, begun: int) -> list[str]:

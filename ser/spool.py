@@ -50,7 +50,7 @@ class Spool:
         """One owner of a trial at a time; yields whether it is the caller. The lock dies with its process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "lock"
-        with path.open("w") as file:
+        with path.open("w", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The owner before may have delivered the trial and removed the folder since it was opened here.

@@ -262,7 +262,7 @@ class Store:
         folder = self.local / ".claims"
         try:
             folder.mkdir(exist_ok=True)
-            return (folder / name).open("w")
+            return (folder / name).open("w", encoding="utf-8")
         except OSError as error:
             if error.errno in _NOT_OURS:
                 return nullcontext()
@@ -520,7 +520,7 @@ def _cannot_write(path: Path, error: OSError) -> BadInput:
 def _locked(target: Path) -> Iterator[None]:
     """One builder of an entry at a time; the lock dies with its process, so a killed builder blocks nobody."""
     try:
-        lock = (target.parent / f".{target.name}.lock").open("w")
+        lock = (target.parent / f".{target.name}.lock").open("w", encoding="utf-8")
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
         raise _cannot_write(target.parent, error) from None

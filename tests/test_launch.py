@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -34,7 +33,7 @@ class Heard:
         self.listening = [
             c.laddr.ip for p in processes for c in p.net_connections("inet") if c.status == psutil.CONN_LISTEN
         ]
-        self.folders = list(Path(tempfile.gettempdir()).glob(f"ser-ray-*-{os.getpid()}-*"))
+        self.folders = [path.parent for path in locked() if "ser-ray-" in str(path)]
 
     def finished(self, trial, result):
         self.results[trial.id] = result
@@ -44,6 +43,12 @@ class Heard:
 
     def told(self, line):
         self.lines.append(line)
+
+
+def locked():
+    """Locks of folders that this process holds."""
+    held = (os.path.realpath(path) for path in Path("/proc/self/fd").iterdir())
+    return [Path(path) for path in held if path.endswith("/.lock")]
 
 
 LOCAL = Profile.read("local")

@@ -92,7 +92,7 @@ def test_a_worker_asks_for_itself_until_it_is_fit(job, tmp_path):
 
 
 def test_a_finished_store_may_be_read_only(where, tmp_path, monkeypatch):
-    def refuse(self, text):
+    def refuse(self, text, encoding):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(node.Path, "write_text", refuse)

@@ -484,7 +484,7 @@ def test_a_claim_keeps_others_out_until_its_process_dies(tmp_path):
 
 @pytest.mark.parametrize("what", ["Path.open", "fcntl.flock"])
 def test_where_nobody_can_be_kept_out_a_claim_is_granted(tmp_path, monkeypatch, what):
-    def refused(*args):
+    def refused(*args, **options):
         raise OSError({"Path.open": errno.EROFS, "fcntl.flock": errno.ENOLCK}[what], "refused by the file system")
 
     here = Store(tmp_path / "s")
