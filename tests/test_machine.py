@@ -358,10 +358,8 @@ def is_mode(argument):
 )
 def test_what_is_said_can_be_said_in_any_locale(locale, tmp_path):
     code = "from ser.cli import main; code = main(['corpora', '--data', 'no \\xb5', '--work', 'w'])"
-    code += (
-        "; from ser import show; show.console.print('\\u2013 \\xb7 \\u03bc \\u2260 \\u4e2d')"
+    code += "; from ser import show; show.console.print('\\u2013 \\xb7 \\u03bc \\u2260 \\u4e2d')"
     code += "; raise SystemExit(code)"
-    )
     options = {"cwd": tmp_path, "env": {**os.environ, **locale}, "capture_output": True, "check": False}
     done = subprocess.run([sys.executable, "-c", code], **options)
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
