@@ -8,7 +8,8 @@ their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` 
 ``augment/``, ``recordings``).
 ``launch`` decides what is left to run and hires a ``crew``: a process (``talk``) with ``workers``, which know Ray and
 hand ``units`` out in ``passes`` of Tune, and is started as often as needed (``profile``: shares of machines,
-``sharing``: how well a card was filled, ``environment``). A ``node`` says what it has and whether it is fit.
+``sharing``: how well a card was filled, ``environment``, ``machine``: what of it may be used, ``scratch``: folders of
+living processes, ``logs``: why something failed). A ``node`` says what it has and whether it is fit.
 On a worker ``trial`` reads features and evens out classes (``balance/``), ``train`` runs the loop (``batches``,
 ``network``, ``models/``, ``weights``, ``objective``, ``checkpoint``); tiny networks are trained many at a time
 (``joint``, ``together``), and what is no network is fitted (``fit``, ``functionals``). ``results`` scores what came out

@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import sys
+import sysconfig
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +25,23 @@ OF_WORKERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
 }
+_LIBRARIES = (
+    *(
+        "torch",
+        "ray",
+        "mlflow",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "soundfile",
+        "soxr",
+        "librosa",
+        "sklearn",
+        "pywt",
+    ),
+    *("h5py", "noisereduce", "pyroomacoustics", "fsspec", "matplotlib", "PIL", "jinja2", "rich", "experiments"),
+)
 _CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # without a place numba refuses to compile, and Matplotlib warns
 
 
@@ -46,6 +65,20 @@ def settle() -> str:
                 if home is None:
                     os.environ["HOME"] = str(place)
     return told
+
+
+def shadow() -> str:
+    """A file or folder on the path, by ``PYTHONPATH`` for example, that is called as a library and found before it."""
+    installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    ours = Path(__file__).parents[1]
+    for entry in map(Path, sys.path):
+        if entry == ours or any(entry.is_relative_to(place) for place in installed) or not entry.is_dir():
+            continue
+        for path in sorted(entry.iterdir()):
+            name = path.stem if path.suffix == ".py" else path.name if (path / "__init__.py").is_file() else ""
+            if name in sys.stdlib_module_names or name in _LIBRARIES:
+                return str(path)
+    return ""
 
 
 def _temporary_folder() -> str:

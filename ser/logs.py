@@ -21,7 +21,7 @@ def reason(log: Path, begun: int, folder: Path) -> str:
     """
     lines = [text for text in _lines(log, begun) if _RAISED.match(text)]
     for name in ("raylet.err", "gcs_server.err", "raylet.out", "gcs_server.out"):
-        for path in sorted(folder.glob(f"session_2*/logs/{name}")) if not lines else ():
+        for path in sorted(folder.glob(f"*/session_2*/logs/{name}")) if not lines else ():
             lines = [text for text in _lines(path, 0) if _LACKING.search(text)]
     return _NOISE.sub("", lines[-1])[:300] if lines else ""
 

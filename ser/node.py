@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -85,10 +86,14 @@ def cache() -> Path:
             raise BadInput(repr(named), "SER_CACHE of this node", "an absolute path", "write it from / on")
         return Path(named)
     place = Path(tempfile.gettempdir()) / f"ser-cache-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    if place.stat().st_uid != os.geteuid():  # what lies there would be taken for ours
+    with suppress(FileExistsError):
+        place.mkdir(mode=0o700, exist_ok=True)
+    if place.stat().st_uid != os.geteuid() or not place.is_dir():  # what lies there would be taken for ours
         raise BadInput(
-            f"{place}, which is another user's", "cache of this node", "a folder of one's own", "set SER_CACHE"
+            f"{place}, which is another user's or no folder",
+            "cache of this node",
+            "a folder of one's own",
+            "set SER_CACHE",
         )
     return place
 

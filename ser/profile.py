@@ -2,7 +2,6 @@
 
 import tomllib
 from dataclasses import dataclass
-from importlib.resources import files
 from math import inf
 from pathlib import Path
 
@@ -22,7 +21,8 @@ class Profile:
     @classmethod
     def read(cls, name: str) -> "Profile":
         """``cluster/<name>.toml``, or a path to such a file. Raises BadInput."""
-        path = Path(name) if name.endswith(".toml") or "/" in name else Path(str(files("cluster"))) / f"{name}.toml"
+        named = Path(__file__).parents[1] / "cluster" / f"{name}.toml"  # not of a package that is called so elsewhere
+        path = Path(name) if name.endswith(".toml") or "/" in name else named
         known = sorted(p.stem for p in path.parent.glob("*.toml"))
         try:
             found = cls(**tomllib.loads(path.read_text(encoding="utf-8")))

@@ -17,8 +17,11 @@ from ser.errors import BadInput
 
 _LOCK = ".lock"
 RAY = "ser-ray-"
-# Ray's sockets: 107 bytes, of which our folder's name takes 17 and "/session_<date>_<time>_<process>/sockets/…" 66.
-_LONGEST = 107 - len(f"/{RAY}12345678") - len("/session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1")
+# Ray lets everybody write to its folder, so that lies inside one which nobody else can enter.
+INSIDE = "r"
+# Its sockets have 107 bytes, of which the names of both folders take 19 and "/session_<date>_<time>_<process>/…" 64.
+_SOCKET = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
+_LONGEST = 107 - len(f"/{RAY}12345678/{INSIDE}/{_SOCKET}")
 _ROOM = 100 * 2**20  # bytes: logs, and the objects of a grid where there is little shared memory
 
 

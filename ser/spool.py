@@ -17,6 +17,7 @@ from typing import Any
 from zlib import crc32
 
 from ser import sealed
+from ser.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,10 @@ class Spool:
 
     @contextmanager
     def owned(self) -> Iterator[bool]:
-        """One owner of a trial at a time; yields whether it is the caller. The lock dies with its process."""
+        """One owner of a trial at a time; yields whether it is the caller. The lock dies with its process.
+
+        Raises BadInput where files cannot be locked.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "lock"
         with path.open("w", encoding="utf-8") as file:
@@ -57,6 +61,9 @@ class Spool:
                 owned = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
             except (BlockingIOError, FileNotFoundError):
                 owned = False
+            except OSError as error:
+                reason, allowed = error.strerror or str(error), "a file system whose files can be locked"
+                raise BadInput(reason, str(path), allowed, "choose another --work") from None
             yield owned
 
     def begin(self, head: Head) -> None:

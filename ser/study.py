@@ -643,6 +643,10 @@ def _alike(old: Value, new: Any, place: str) -> Any:
 def load_study(name: str) -> Study:
     """The study of ``experiments/<name>.py``. Raises BadInput naming the studies that exist."""
     folder = Path(str(import_module("experiments").__path__[0]))
+    ours = Path(__file__).parents[1] / "experiments"
+    if folder.resolve() != ours.resolve():
+        remedy = "take it off PYTHONPATH, or call it otherwise"
+        raise BadInput(f"{folder}, which is taken for ours", "experiments", str(ours), remedy)
     known = sorted(p.stem for p in folder.glob("*.py") if not p.stem.startswith("_"))
     if name not in known:
         raise unknown(name, "study", known, "name one of these, or add a file to experiments/")

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ser import environment
 from ser.errors import Away, BadInput
 
 DONE, BAD_INPUT, DEFECT, INTERRUPTED, READER_LEFT = 0, 2, 70, 130, 141
@@ -97,6 +98,8 @@ def failed(error: BaseException, work: str | Path | None) -> int:
     if isinstance(error, Away):
         _say(f"ser: error: the tracking store is away: {error}; start it, and give the command again")
         return BAD_INPUT
+    if isinstance(error, ImportError | AttributeError) and (place := environment.shadow()):
+        return _bad_input(BadInput(str(error), place, "the library of that name alone", "call the file otherwise"))
     return _defect(error, work)
 
 

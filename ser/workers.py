@@ -26,6 +26,7 @@ from ser.environment import OF_RAY, OF_WORKERS
 from ser.errors import BadInput
 from ser.profile import Profile
 from ser.replica import Replica
+from ser.scratch import INSIDE
 from ser.spool import Spool
 from ser.units import Halving, Unit
 
@@ -279,9 +280,10 @@ def _session(address: str | None, folder: str, kept: int) -> Iterator[None]:
 def _local(folder: str, kept: int) -> dict[str, Any]:
     """Options of a Ray of this machine, whose object store holds the pickled job of ``kept`` bytes and little else."""
     store = max(_STORE, 4 * kept)
-    out = {"address": "local", "include_dashboard": False, "_temp_dir": folder, "runtime_env": {"env_vars": OF_WORKERS}}
+    out: dict[str, Any] = {"address": "local", "include_dashboard": False, "runtime_env": {"env_vars": OF_WORKERS}}
     # Ray would look at all processors, and refuse to start where it thinks memory short; we ask it for no memory.
     out |= {"num_cpus": machine.cores(), "_memory": machine.memory_bytes(), "object_store_memory": store}
+    out |= {"_temp_dir": f"{folder}/{INSIDE}"}
     return out if machine.shared_memory_bytes() > store else out | {"_plasma_directory": folder}
 
 

@@ -18,6 +18,7 @@ from ser import attempt, environment, logs, machine, scratch, sealed, talk
 from ser.cli import main
 from ser.errors import BadInput
 from ser.profile import Profile
+from ser.spool import Spool
 
 TREE = Path(ser.__file__).parent
 
@@ -255,7 +256,7 @@ def test_a_full_temporary_folder_is_not_taken(short, monkeypatch):
 
 def test_the_longest_place_leaves_room_for_rays_sockets(monkeypatch):
     session = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store.1"
-    assert len(f"{'x' * scratch._LONGEST}/{scratch.RAY}abcdefgh/{session}") == 107
+    assert len(f"{'x' * scratch._LONGEST}/{scratch.RAY}abcdefgh/{scratch.INSIDE}/{session}") == 107
 
 
 # --- home, name, encoding ---
@@ -382,7 +383,7 @@ def test_the_reason_is_the_last_error_of_this_process_in_its_log(tmp_path):
 
 
 def test_else_it_is_what_ray_says_the_machine_lacks(tmp_path):
-    inside = tmp_path / "session_2026/logs"
+    inside = tmp_path / scratch.INSIDE / "session_2026/logs"
     inside.mkdir(parents=True)
     said = "[2026-01-01 00:00:00,000 C 12 12] (raylet) file.cc:7: An unexpected system state has occurred. "
     said += "Please report this issue. Check failed: fd >= 0 Too many open files\n"
@@ -428,3 +429,23 @@ def looks(log, address, line, folder, *given):
     command = [sys.executable, "-c", "import sys, json; print(json.dumps(sys.path))"]
     path = json.loads(subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout)
     line.send(("seen", [p for p in path if p in ("", str(log.parents[2]))]))
+
+
+@pytest.mark.parametrize("name", ["numpy", "experiments"])
+def test_a_file_that_shadows_a_library_is_named(name, tmp_path):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    command = [sys.executable, "-m", "ser", "status", "interaffection", "--work", str(tmp_path)]
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert str(tmp_path / name) in done.stderr
+
+
+def test_a_work_folder_without_locks_is_refused(tmp_path, monkeypatch):
+    def refuse(file, flags):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(BadInput, match=r"No locks available.*choose another --work"), Spool(tmp_path, "t").owned():
+        pass
