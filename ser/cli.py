@@ -11,20 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ser import environment, paths, terminal
+from ser import environment, interpreter, paths, terminal
 from ser.errors import Away, BadInput
 from ser.options import parser, resolve
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status, of which ``ser.terminal`` tells."""
-    terminal.prepare()
+    with terminal.prepared():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
     args = argparse.Namespace()
     try:
         args = parser(FUNCTIONS).parse_args(argv)
-        if note := environment.settle():
-            print(f"ser: {note}", file=sys.stderr)
-        for note in resolve(args, os.environ):
+        interpreter.check(sys.flags.optimize, sys.warnoptions)
+        interpreter.drop_absent_backend(os.environ)
+        for note in filter(None, (environment.settle(), *resolve(args, os.environ))):
             print(f"ser: {note}", file=sys.stderr)
         code = int(args.command(args))
     except SystemExit:  # help was asked for, and printed

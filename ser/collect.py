@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ser import registry
+from ser import figures, registry
 from ser import report as writer
 from ser.errors import BadInput
 from ser.finished import Expected, Finished, Options, UsedCorpus
@@ -133,7 +133,8 @@ def report(
     told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
-    return writer.write(registry.find("reports", study.report).content(finished, expected, told), folder)
+    with figures.plain_style():
+        return writer.write(registry.find("reports", study.report).content(finished, expected, told), folder)
 
 
 def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[Iterator[Finished], Expected]:

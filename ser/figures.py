@@ -6,10 +6,11 @@ Colours are those of Okabe and Ito, told apart by colour-blind readers too; conf
 import io
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from html import escape
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -24,6 +25,11 @@ from ser.content import Picture
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
+
+
+def plain_style() -> AbstractContextManager[None]:
+    """What is drawn meanwhile looks the same for everybody: a ``matplotlibrc`` may ask for LaTeX, or other fonts."""
+    return style.context("default")
 
 
 def matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:

@@ -140,11 +140,31 @@ def work_id(work: Path) -> str:
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
         temporary = sealed.beside(path)
-        temporary.write_text(secrets.token_hex(8), encoding="utf-8")
-        with suppress(FileExistsError):  # another process was faster
+        text = secrets.token_hex(8)
+        temporary.write_text(text, encoding="utf-8")
+        try:
             os.link(temporary, path)
+        except FileExistsError:  # another process was faster
+            pass
+        except OSError:  # memory sticks, Windows shares and mounted cloud drives have no links
+            _write_first(path, text)
         temporary.unlink()
-    return path.read_text(encoding="utf-8")
+    return _written(path)
+
+
+def _write_first(path: Path, text: str) -> None:
+    """Write a file, unless another process was faster; meanwhile it is there without its text."""
+    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _written(path: Path) -> str:
+    """The text of a file that another process may be writing. Raises BadInput where that never ended."""
+    for _ in range(50):
+        if text := path.read_text(encoding="utf-8"):
+            return text
+        time.sleep(0.1)
+    raise BadInput("empty", str(path), "the name of this work folder", "remove the file; the next call makes another")
 
 
 def _head(told: Mapping[str, Any]) -> Head:

@@ -2,18 +2,21 @@
 
 import os
 import secrets
-import time
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ser import logs, scratch
 from ser.environment import OF_RAY
 from ser.errors import BadInput
 
+_LISTEN_S = 1.0
+_START_S = 600.0  # to import Ray from a network drive of a busy cluster takes minutes
 _SILENCE_S = 90.0  # a busy machine is slow; Ray itself gives a lost node half a minute
 
 
@@ -37,7 +40,7 @@ class Talk:
         self._begun = logs.size(self.log)
         all_given = (self.log, address, theirs, self.folder, *given)
         self.process = get_context("spawn").Process(target=_serve, args=all_given, daemon=True)
-        with _safe_path():
+        with _safe_path(), _plain_main():
             self.process.start()
         theirs.close()
 
@@ -50,12 +53,14 @@ class Talk:
 
     def until(self, last: str, heard: Callable[..., None]) -> tuple[Any, ...]:
         """What the message ``last`` says; ``heard`` is called with every other one. Raises Lost, and BadInput."""
-        alive = time.monotonic()
-        while time.monotonic() - alive < _SILENCE_S:
+        longest_s = _SILENCE_S if last == "passed" else _START_S
+        silent_s = 0.0  # while this process listened: what it was stopped for, or spent on a message, is no silence
+        while silent_s < longest_s:
             try:
-                if self.line.poll(1.0):
+                silent_s += _LISTEN_S
+                if self.line.poll(_LISTEN_S):
                     kind, *told = self.line.recv()
-                    alive = time.monotonic()
+                    silent_s = 0.0
                     if kind == last:
                         return tuple(told)
                     if kind == "refused":
@@ -65,7 +70,7 @@ class Talk:
                     heard(kind, *told)
             except (EOFError, ConnectionError):
                 raise Lost(self._how()) from None
-        raise Lost(self._explained(f"no living node for {_SILENCE_S:.0f} s"))
+        raise Lost(self._explained(f"no living node for {longest_s:.0f} s"))
 
     def _how(self) -> str:
         self.process.join(5.0)
@@ -104,6 +109,17 @@ def _safe_path() -> Iterator[None]:
             del os.environ["PYTHONSAFEPATH"]
         else:
             os.environ["PYTHONSAFEPATH"] = before
+
+
+@contextmanager
+def _plain_main() -> Iterator[None]:
+    """A process that starts meanwhile does not run the script anew that called us, which would begin the grid again."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _serve(log: Path, address: str | None, line: Connection, folder: str, *given: Any) -> None:

@@ -10,9 +10,11 @@ import select
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,28 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 _NAMES = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)  # a file where a folder is meant
 
 
-def prepare() -> None:
-    """Streams that can be written, and signals that end a command as Ctrl-C does. Called before anything is opened."""
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Streams that can be written, and meanwhile signals that end a command as Ctrl-C does.
+
+    Entered before anything is opened. Where Python takes no signals, in a thread of a notebook or service, they stay.
+    """
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):  # a folder's name need not be text
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     signal.signal(signal.SIGTERM, interrupt)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+    if before[signal.SIGHUP] != signal.SIG_IGN:  # as nohup leaves it
         signal.signal(signal.SIGHUP, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _open_missing_streams() -> None:
@@ -84,7 +99,8 @@ def flushed() -> int:
 def failed(error: BaseException, work: str | Path | None) -> int:
     """Say in one line why a command ended, and return its exit status. ``work`` keeps the traceback of a defect."""
     if isinstance(error, KeyboardInterrupt):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # only moments are left
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # only moments are left
         _say("ser: interrupted; nothing finished is lost, and the same command continues")
         return INTERRUPTED
     if isinstance(error, BrokenPipeError) and any(map(_is_left, (1, 2))):

@@ -5,6 +5,8 @@ the same thing twice adds nothing. Runs belong to the work folder that made them
 at the same time write two runs; when one finishes, the other is marked as superseded.
 """
 
+import fcntl
+import glob
 import json
 import logging
 import os
@@ -12,6 +14,7 @@ import re
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -27,14 +30,16 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with 
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
-os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"  # a run that is marked finished must have its metrics by then
+# Sent in the background, what a server refuses is only logged, and the run is marked as finished without it.
+os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.db.utils import _initialize_tables
 from mlflow.utils.file_utils import local_file_uri_to_path
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -104,7 +109,7 @@ class _Client:
         self._where = where
         if "://" in where.uri and not where.uri.startswith(("http", "sqlite")):
             self.asked(_knock, where.uri)
-        self._client = self.asked(MlflowClient, tracking_uri=where.uri)
+        self._client = self.asked(_opened, where.uri)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self.asked, getattr(self._client, name))
@@ -520,6 +525,46 @@ def _check_read_back(option: str, place: Path, again: str | None) -> None:
         odd = next((c for c in str(place) if c in "%?" or "\ud800" <= c <= "\udfff"), "")
         told = f"{str(place)!a}, of which {odd!a} is read otherwise by MLflow"
         raise BadInput(told, option, "a path that MLflow reads as it is written", "choose a folder of another name")
+
+
+def _opened(uri: str) -> MlflowClient:
+    """MLflow's client of a tracking store. A database file is made whole under another name, by one process at a time.
+
+    MLflow's migrations begin it. Cut off in the middle, or run by two at once, they leave tables behind with which no
+    process can ever open it again.
+    """
+    name = make_url(uri).database if uri.startswith("sqlite:///") else None
+    if not name or name == ":memory:":
+        return MlflowClient(tracking_uri=uri)
+    file = Path(name).absolute()
+    with _alone(file):
+        if not file.exists() or not file.stat().st_size:
+            _make_whole(file)
+        return MlflowClient(tracking_uri=uri)
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Others who would open this database wait; not where there are no locks, or the folder can only be read."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            lock = stack.enter_context(file.with_name(f".{file.name}.lock").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_whole(file: Path) -> None:
+    """A new database that is complete or not there."""
+    for left in file.parent.glob(f".{glob.escape(file.name)}.new*"):  # of processes that were killed
+        left.unlink(missing_ok=True)
+    temporary = file.with_name(f".{file.name}.new{os.getpid()}")
+    engine = create_engine(URL.create("sqlite", database=str(temporary)), poolclass=NullPool)
+    try:
+        _initialize_tables(engine)
+        engine.dispose()
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _knock(uri: str) -> None:

@@ -31,6 +31,7 @@ from ser.spool import Spool
 from ser.units import Halving, Unit
 
 PULSE_S = 2.0
+_LONGEST_ROUND_S = 10.0  # of a watch; what took longer, it was stopped
 _AT_ONCE = 1000  # trials in one pass of Tune, whose own cost per trial grows with their number
 _NODES_S = 600.0  # a cloud's GPU machine needs minutes to start
 _LOOK_S = 120.0
@@ -144,7 +145,8 @@ def _far_pass(units: list[Unit], given: list[Any], profile: Profile, mailbox: An
 
 class _Watch(threading.Thread):
     """Hears what becomes of trials and passes it on; says every few seconds that Ray has a living node; ends trials
-    that make no progress, by this process's own clock, as those of other machines may differ or jump.
+    that make no progress, by this process's own clock, as those of other machines may differ or jump. The clock stands
+    while this process does: a job that is suspended, by Ctrl-Z or by SLURM, hangs nowhere.
     """
 
     def __init__(self, line: _Line, work: str, replica: str, profile: Profile) -> None:
@@ -152,12 +154,13 @@ class _Watch(threading.Thread):
         self.line, self.work, self.replica = line, work, replica
         self.limit_s = profile.minutes_without_progress * 60
         self.running: dict[str, tuple[str, int, int, float]] = {}  # trial -> (node, pid, epoch, since when)
+        self.awake_s, self._seen = 0.0, time.monotonic()
         self.ended: set[str] = set()  # by this thread, which says itself why
 
     def heard(self, kind: str, trial: str, *told: Any) -> None:
         if kind == "epoch":
             epoch, where, pid = told
-            self.running[trial] = (where, pid, epoch, time.monotonic())
+            self.running[trial] = (where, pid, epoch, self.awake_s)
             self.line.tell(kind, trial, epoch)
             return
         self.running.pop(trial, None)
@@ -173,13 +176,20 @@ class _Watch(threading.Thread):
             self.ended.discard(trial)
         return known or replica.note(_in_short(error)) or _in_short(error)
 
+    def tick(self) -> None:
+        """Move the clock on."""
+        now = time.monotonic()
+        self.awake_s += min(now - self._seen, _LONGEST_ROUND_S)
+        self._seen = now
+
     def run(self) -> None:
         while True:
+            self.tick()
             with contextlib.suppress(RayError, ConnectionError, TimeoutError):
                 alive = {n["NodeID"] for n in ray.nodes() if n["Alive"]}
                 self.line.tell(*(("alive",) if alive else ("lost", "no node is alive")))
                 for trial, (where, pid, epoch, since) in list(self.running.items()):
-                    if self.limit_s and time.monotonic() - since > self.limit_s and where in alive:
+                    if self.limit_s and self.awake_s - since > self.limit_s and where in alive:
                         self.running.pop(trial, None)
                         self._end(trial, where, pid, epoch)
             time.sleep(PULSE_S)

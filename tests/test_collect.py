@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib import rc_context, rcParams
 
 from ser import collect as collecting
 from ser import trial as one
@@ -200,3 +202,15 @@ def test_settings_in_which_runs_differ_are_not_told_as_one(tracker, job, study, 
     (told,) = [note for note in collect(tracker, study)[1].notes if note.startswith("settings:")]
     assert "learning_rate" not in told
     assert "training.max_epochs = 2" in told
+
+
+def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
+    drawn = []
+    kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
+    monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
+    monkeypatch.setattr(collecting, "collect", lambda *_: ((), SimpleNamespace(mode="")))
+    monkeypatch.setattr(collecting.writer, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
+    with rc_context({"text.usetex": True}):  # without LaTeX that is an error
+        collecting.report(SimpleNamespace(curve=None), SimpleNamespace(report="", mode=""), tmp_path)
+        assert rcParams["text.usetex"]
+    assert drawn == [False, False]

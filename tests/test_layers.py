@@ -28,7 +28,7 @@ LAYERS = (
     {
         *("sealed", "audio", "recordings", "metrics", "multilabel", "clips", "votes", "labels", "manifest", "study"),
         *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals", "paths"),
-        *("sound_header", "same_audio", "terminal", "machine", "scratch", "logs"),
+        *("sound_header", "same_audio", "terminal", "machine", "scratch", "logs", "interpreter"),
     },
 )
 

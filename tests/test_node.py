@@ -1,13 +1,14 @@
 """What a machine must have to train trials: asked before anything runs, and again by each worker."""
 
 import errno
+import os
 import re
 from dataclasses import replace
 
 import fsspec
 import pytest
 
-from ser import node, show
+from ser import node, show, spool
 from ser.cli import main
 from ser.errors import BadInput
 from ser.spool import work_id
@@ -127,3 +128,23 @@ def test_the_cache_of_a_node_is_ones_own(tmp_path, monkeypatch):
         node.cache()
     monkeypatch.setenv("SER_CACHE", str(tmp_path / "named"))
     assert node.cache() == tmp_path / "named"
+
+
+def test_a_work_folder_has_its_name_also_where_there_are_no_links(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    name = work_id(tmp_path / "stick")
+    assert len(name) == 16
+    assert work_id(tmp_path / "stick") == name
+    assert [p.name for p in (tmp_path / "stick").iterdir()] == ["id"]
+    spool._write_first(tmp_path / "stick" / "id", "another's")
+    assert work_id(tmp_path / "stick") == name
+
+
+def test_a_name_that_was_never_written_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(spool.time, "sleep", lambda seconds: None)
+    (tmp_path / "id").touch()
+    with pytest.raises(BadInput, match="remove the file"):
+        work_id(tmp_path)

@@ -1,11 +1,16 @@
 """Runs in MLflow: one per trial, found again, marked truthfully, and no secret told."""
 
+import os
+import subprocess
+import sys
+import threading
 from dataclasses import replace
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
+from ser import track
 from ser.courier import Courier
 from ser.errors import Away, BadInput
 from ser.spool import Head, Spool
@@ -323,3 +328,41 @@ def test_a_database_that_cannot_be_opened_is_bad_input(tmp_path, uri):
     with pytest.raises(BadInput, match="a tracking store that answers") as error:
         Tracker(Location(uri.format(tmp_path), ""), "study")
     assert "s3cret" not in str(error.value)
+
+
+def test_two_that_open_a_new_database_at_once_both_can(tmp_path):
+    uri, errors = f"sqlite:///{tmp_path / 'new.db'}", []
+
+    def open_it():
+        try:
+            track._opened(uri).search_experiments()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert {p.name for p in tmp_path.iterdir()} == {"new.db", ".new.db.lock"}
+
+
+def test_a_database_that_was_being_made_when_all_ended_is_not_there(tmp_path, monkeypatch):
+    def killed(engine):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("create table half (x int)")
+        raise KeyboardInterrupt
+
+    (tmp_path / f".new.db.new{os.getpid() + 1}").write_text("of a process that was killed")
+    monkeypatch.setattr(track, "_initialize_tables", killed)
+    with pytest.raises(KeyboardInterrupt):
+        track._opened(f"sqlite:///{tmp_path / 'new.db'}")
+    assert [p.name for p in tmp_path.iterdir()] == [".new.db.lock"]
+
+
+def test_metrics_are_sent_at_once_whatever_the_environment_says():
+    code = "import ser.track; from mlflow.environment_variables import MLFLOW_ENABLE_ASYNC_LOGGING as a; print(a.get())"
+    environment = {**os.environ, "MLFLOW_ENABLE_ASYNC_LOGGING": "true"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "False"

@@ -59,3 +59,18 @@ def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):
     ours.close()
     workers._Line(theirs).tell("alive")
     assert ended.is_set()
+
+
+def test_a_trial_of_a_job_that_was_suspended_does_not_hang(job, monkeypatch):
+    watching = watch(job)
+    watching.heard("epoch", "trial", 1, "node", 7)
+    since = watching.running["trial"][-1]
+    now = workers.time.monotonic()
+    for _ in range(3):
+        now += 2.0
+        monkeypatch.setattr(workers.time, "monotonic", lambda: now)
+        watching.tick()
+    assert 5.0 < watching.awake_s - since < 10.0  # while it runs, the clock goes
+    now += 10 * watching.limit_s
+    watching.tick()
+    assert watching.awake_s - since < watching.limit_s

@@ -1,0 +1,30 @@
+"""How Python itself was started: some ways the libraries do not bear, Ray, MLflow and Matplotlib among them."""
+
+from collections.abc import MutableMapping, Sequence
+from importlib.util import find_spec
+
+from ser.errors import BadInput
+
+_MODULE = "module://"
+
+
+def check(optimize: int, warnings: Sequence[str]) -> None:
+    """Raises BadInput where this process would end within a library; as ``sys.flags`` and ``sys.warnoptions`` have it.
+
+    Without docstrings Ray cannot be imported, and where warnings are errors any deprecation is the end of a command.
+    """
+    if optimize >= 2:
+        allowed, remedy = "Python with docstrings, which Ray needs", "unset PYTHONOPTIMIZE, or set it to 1"
+        raise BadInput(f"optimization {optimize}", "PYTHONOPTIMIZE or -OO", allowed, remedy)
+    for option in warnings:
+        action = option.partition(":")[0].strip()
+        if action and "error".startswith(action):
+            allowed = "default, ignore or another that only shows them, as libraries warn of much"
+            raise BadInput(repr(option), "PYTHONWARNINGS or -W", allowed, "unset PYTHONWARNINGS")
+
+
+def drop_absent_backend(environment: MutableMapping[str, str]) -> None:
+    """Forget a backend of Matplotlib's that is not installed here: a notebook passes its own on to every command."""
+    backend = environment.get("MPLBACKEND", "")
+    if backend.startswith(_MODULE) and find_spec(backend.removeprefix(_MODULE).partition(".")[0]) is None:
+        del environment["MPLBACKEND"]

@@ -1,0 +1,65 @@
+"""How Python was started, and from where the command line is called: a notebook, a thread, a script."""
+
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from ser import interpreter
+from ser.cli import main
+from ser.errors import BadInput
+
+
+def test_python_without_docstrings_is_refused_before_anything_runs():
+    call = [sys.executable, "-OO", "-m", "ser", "status", "interaffection"]
+    done = subprocess.run(call, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "unset PYTHONOPTIMIZE" in done.stderr
+    assert "Traceback" not in done.stderr
+    interpreter.check(1, [])  # without assertions libraries live
+
+
+@pytest.mark.parametrize("option", ["error", "err", "error::DeprecationWarning", "error:::ser"])
+def test_warnings_that_end_a_process_are_refused(option):
+    with pytest.raises(BadInput, match="unset PYTHONWARNINGS"):
+        interpreter.check(0, ["default", option])
+
+
+def test_other_warnings_are_shown():
+    interpreter.check(0, ["default", "ignore::DeprecationWarning", "", "always"])
+
+
+@pytest.mark.parametrize(
+    ("backend", "stays"),
+    [
+        ("module://no_such_package.backend_inline", False),
+        ("module://matplotlib.backends.backend_agg", True),
+        ("TkAgg", True),
+        ("", True),
+    ],
+)
+def test_the_backend_of_a_notebook_is_forgotten_where_it_is_not_installed(backend, stays):
+    environment = {"MPLBACKEND": backend}
+    interpreter.drop_absent_backend(environment)
+    assert environment == ({"MPLBACKEND": backend} if stays else {})
+
+
+def test_a_command_can_be_given_in_a_thread(tmp_path, capsys):
+    codes = []
+    command = ["status", "interaffection", "--work", str(tmp_path)]
+    thread = threading.Thread(target=lambda: codes.append(main(command)))
+    thread.start()
+    thread.join()
+    assert codes == [2]
+    assert "has no runs" in capsys.readouterr().err
+
+
+def test_a_command_leaves_the_signals_of_its_caller_as_they_were(tmp_path, monkeypatch):
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        main(["status", "interaffection", "--work", str(tmp_path)])
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
