@@ -205,7 +205,7 @@ def inspect_stretches(
             continue
         if len(stretch) < _SHORTEST_S * rate_hz:
             told.append(UnusableAudio(f"only {len(stretch)} samples"))
-        elif max(stretch.max(), -stretch.min()) < _SILENCE:
+        elif stretch.max() - stretch.min() < 2 * _SILENCE:  # whatever the level of the converter that heard nothing
             told.append(UnusableAudio("silent"))
         else:
             seconds = len(stretch) / rate_hz

@@ -302,17 +302,20 @@ def _classes(study: Study, u: Utterance) -> tuple[str, ...]:
 def _check_classes(study: Study, source: Source) -> list[str]:
     """A class that is not trained is an error; one that is not validated or tested, or a leak, is a note."""
     notes, done = [], source.split
+    labels = {u.label for utterances in done.sides().values() for u in utterances}
     if study.labels == "tied":
         return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
     for side, utterances in done.sides().items():
         classes = study.classes_of(source.corpus)
         absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
         if absent and side == "train" and not source.corpus.split.values().get("songs"):
+            nowhere = [c for c in absent if c not in labels]  # no other split would help
+            remedy = "leave it out (--corpora), or merge labels: --set merge=a:b"
             raise BadInput(
-                f"no {', '.join(absent)} in the training side",
-                f"split of {done.corpus}",
+                f"no {', '.join(nowhere)}" if nowhere else f"no {', '.join(absent)} in the training side",
+                f"corpus {done.corpus}" if nowhere else f"split of {done.corpus}",
                 f"utterances of each of {', '.join(classes)}",
-                "change the split's seed or speakers with --set",
+                remedy if nowhere else "change the split's seed or speakers with --set",
             )
         if absent:
             notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 from zlib import crc32
 
@@ -135,10 +136,14 @@ class Spool:
 
 
 def work_id(work: Path) -> str:
-    """A random name that a work folder keeps for ever, by which its runs are known wherever it is moved."""
+    """A random name that a work folder keeps for ever, by which its runs are known wherever it is moved.
+
+    Raises BadInput where files cannot be locked, as then two processes would train the same trial.
+    """
     path = work / "id"
+    work.mkdir(parents=True, exist_ok=True)
+    _check_locks(work)
     if not path.exists():
-        work.mkdir(parents=True, exist_ok=True)
         temporary = sealed.beside(path)
         text = secrets.token_hex(8)
         temporary.write_text(text, encoding="utf-8")
@@ -150,6 +155,15 @@ def work_id(work: Path) -> str:
             _write_first(path, text)
         temporary.unlink()
     return _written(path)
+
+
+def _check_locks(work: Path) -> None:
+    with TemporaryFile(dir=work) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            allowed, remedy = "a file system on which files can be locked", "choose another folder: --work"
+            raise BadInput(f"no locks ({error.strerror})", str(work), allowed, remedy) from None
 
 
 def _write_first(path: Path, text: str) -> None:

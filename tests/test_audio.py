@@ -152,6 +152,13 @@ def test_silence(tmp_path: Path, peak: float, usable: bool) -> None:
             audio.inspect(path)
 
 
+def test_a_constant_level_is_silence(tmp_path: Path) -> None:
+    path = tmp_path / "x.wav"
+    path.write_bytes(encoded(np.full(RATE_HZ, 0.3), subtype="FLOAT"))
+    with pytest.raises(audio.UnusableAudio, match="silent"):
+        audio.inspect(path)
+
+
 def test_what_is_shorter_than_any_sound_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
     path.write_bytes(encoded(TONE[1:17]))

@@ -143,6 +143,16 @@ def test_a_work_folder_has_its_name_also_where_there_are_no_links(tmp_path, monk
     assert work_id(tmp_path / "stick") == name
 
 
+def test_a_work_folder_without_locks_is_refused(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(spool.fcntl, "flock", no_locks)
+    with pytest.raises(BadInput, match=r"no locks .*--work"):
+        work_id(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_name_that_was_never_written_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(spool.time, "sleep", lambda seconds: None)
     (tmp_path / "id").touch()

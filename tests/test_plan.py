@@ -141,8 +141,11 @@ def only(manifest, keep):
     return replace(manifest, utterances=tuple(u for u in manifest.utterances if keep(u)))
 
 
-def test_a_class_that_cannot_be_trained_is_an_error(study, manifests):
-    with pytest.raises(BadInput, match="no sad in the training side"):
+def test_a_class_that_cannot_be_trained_is_an_error(study, manifests, plan):
+    trained = {u.speaker for u in plan.sources["ravdess"].split.train}
+    with pytest.raises(BadInput, match=r"no sad in the training side; .*seed"):
+        resolve(study, {"ravdess": only(manifests["ravdess"], lambda u: u.label != "sad" or u.speaker not in trained)})
+    with pytest.raises(BadInput, match=r"corpus ravdess: no sad; .*--set merge"):  # no seed would help
         resolve(study, {"ravdess": only(manifests["ravdess"], lambda u: u.label != "sad")})
 
 

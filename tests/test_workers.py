@@ -66,9 +66,9 @@ def test_a_trial_of_a_job_that_was_suspended_does_not_hang(job, monkeypatch):
     watching.heard("epoch", "trial", 1, "node", 7)
     since = watching.running["trial"][-1]
     now = workers.time.monotonic()
+    monkeypatch.setattr(workers.time, "monotonic", lambda: now)
     for _ in range(3):
         now += 2.0
-        monkeypatch.setattr(workers.time, "monotonic", lambda: now)
         watching.tick()
     assert 5.0 < watching.awake_s - since < 10.0  # while it runs, the clock goes
     now += 10 * watching.limit_s
