@@ -2,9 +2,9 @@
 
 A command (``cli``, ``options``; ``paths``: every path and address in one spelling; ``interpreter``: how Python was
 started; ``terminal``: streams, signals and exit statuses) names corpora and a study of ``experiments/``. ``gather``
-finds and scans the corpora (``scan``, ``corpora/``, ``manifest``; ``sound_header``: what a file truly is,
-``same_audio``: one recording under two names), and ``plan`` makes of both the trials, each a statement (``study``) with an id:
-those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in. It makes
+finds and scans the corpora (``scan``, ``corpora/``, ``manifest``; ``sound_header``: what a file truly is;
+``same_audio``: one recording under two names), and ``plan`` makes of both the trials, each a statement (``study``) with
+an id: those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in. It makes
 their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``, ``frontends/``,
 ``augment/``, ``recordings``).
 ``launch`` decides what is left to run and hires a ``crew``: a process (``talk``) with ``workers``, which know Ray and

@@ -212,8 +212,7 @@ def _store(args: argparse.Namespace) -> Any:
 
 def run(args: argparse.Namespace) -> int:
     """``ser run``."""
-    from ser import gather, machine, show
-    from ser.cost import estimate
+    from ser import gather, show
     from ser.profile import Profile
     from ser.track import Location, Tracker
 
@@ -225,22 +224,39 @@ def run(args: argparse.Namespace) -> int:
         remedy = "choose another, or a profile with GPUs"
         raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
     args.work.mkdir(parents=True, exist_ok=True)
+    if args.plan:
+        return _show_plan(plan, where, profile)
     try:
         tracker = Tracker.of(where, plan.study.name)
-        done = tracker.finished_of([t.id for t in plan.trials]) if args.plan else set()
+        tracker.check_writable()
     except Away as error:
-        if args.plan:
-            raise
         show.away(str(error))
         return _train(args, plan, request, where, profile)
-    if args.plan:
-        todo = [t for t in plan.to_train if t.id not in done]
-        lines = estimate(plan, todo, profile.at_once(machine.cores()), tracker.mean_epochs(plan.variant))
-        show.plan(plan, sum(t.id in done for t in plan.trials), lines)
-        return 0
     if not args.accept_changed_corpus:
         tracker.check_unchanged(plan.sources.values())
     return _train(args, plan, request, where, profile)
+
+
+def _show_plan(plan: Any, where: Any, profile: Any) -> int:
+    """Trials, those of them that are finished, and what the rest costs. A ledger that is there is only read."""
+    from ser import machine, show
+    from ser.cost import estimate
+    from ser.errors import Refused
+    from ser.track import Tracker
+
+    done, epochs = set(), {}
+    fresh = where.database is not None and not where.database.exists()  # a new work folder gets its ledger
+    try:
+        tracker = Tracker(where, plan.study.name, to_read=not fresh)
+        done, epochs = tracker.finished_of([t.id for t in plan.trials]), tracker.mean_epochs(plan.variant)
+    except Refused:
+        raise
+    except BadInput:
+        pass  # no trial of this study was ever run there
+    todo = [t for t in plan.to_train if t.id not in done]
+    lines = estimate(plan, todo, profile.at_once(machine.cores()), epochs)
+    show.plan(plan, sum(t.id in done for t in plan.trials), lines)
+    return 0
 
 
 def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> int:
@@ -304,11 +320,16 @@ def status(args: argparse.Namespace) -> int:
 
     study = load_study(args.study)
     where = Location.of(args.work, args.tracking_uri, to_read=True)
+    waiting = courier.local(args.work)
     try:
-        show.status(*collect.survey(Tracker(where, study.name), study))
+        show.status(*collect.survey(Tracker(where, study.name, to_read=True), study))
     except Away as error:
         show.away(str(error))
-    show.local(courier.local(args.work))
+    except BadInput as error:  # trials that could not be told yet are none that there are not
+        if not waiting:
+            raise
+        show.console.print(str(error))
+    show.local(waiting)
     return 0
 
 
@@ -330,7 +351,7 @@ def report(args: argparse.Namespace) -> int:
     from ser.track import Location, Tracker
 
     study = load_study(args.study)
-    tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name)
+    tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name, to_read=True)
     folder = args.work / "reports" / study.name
     written = collect.report(tracker, study, folder, Options(args.ties, args.replicates), args.variant)
     print(written.markdown)
@@ -351,7 +372,8 @@ def ui(args: argparse.Namespace) -> int:
         if where.uri.startswith("http"):
             show.console.print(f"the tracking server has its own pages: {where.shown}")
             return 0
-        track.answers(where)
+        if note := track.ready_for_pages(where):
+            show.console.print(note)
         site = pages.SameSite(track.pages(where), pages.own_names(args.host), others)
         pages.run(site, sockets, lambda: show.console.print(pages.announcement(args.host, sockets), soft_wrap=True))
     except KeyboardInterrupt:  # while it starts, too, Ctrl-C is how a person ends it

@@ -60,7 +60,7 @@ class Seen:
         return cls(
             run_id=run.info.run_id,
             trial_id=tags["trial_id"],
-            title=run.info.run_name,
+            title=tags.get("title", run.info.run_name),  # a run may be renamed
             status=run.info.status,
             error=tags.get("error", ""),
             same_as=tags.get("same_as", ""),
@@ -86,6 +86,7 @@ class _Said:
     fingerprints: dict[str, str] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
     superseded: int = 0
+    unknown: list[str] = field(default_factory=list)  # ids of runs that do not say of which trial they are
     grids: dict[str, Any] = field(default_factory=dict)  # text -> content: it is the same in most runs
     systems: dict[str, None] = field(default_factory=dict)  # asked for by any of the grids
     protocols: dict[str, None] = field(default_factory=dict)
@@ -96,7 +97,7 @@ class _Said:
         """Take in one run; they come oldest first."""
         tags, params = run.data.tags, run.data.params
         if tags["grid"] not in self.grids:
-            self.grids[tags["grid"]] = json.loads(tags["grid"])
+            self.grids[tags["grid"]] = _read_grid(run.info.run_id, tags["grid"])
         grid = self.grids[tags["grid"]]
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
         self.mode, self.count = grid.get("mode", ""), max(self.count, grid.get("count") or 0)
@@ -108,7 +109,7 @@ class _Said:
             self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
             self.params, self.notes = params, tags.get("notes", "[]")
             self.fingerprints |= {k.removeprefix("fingerprint/"): v for k, v in tags.items() if k.startswith("finger")}
-            self.versions.add(tags["code_version"])
+            self.versions.add(tags.get("code_version", "unknown"))
 
     def lines(self) -> list[str]:
         """For the report's notes."""
@@ -121,14 +122,28 @@ class _Said:
         return [*json.loads(self.notes), *said, f"code: {', '.join(sorted(self.versions))}"]
 
 
+def _read_grid(run_id: str, text: str) -> dict[str, Any]:
+    try:
+        grid: dict[str, Any] = json.loads(text)
+        return {"corpora": grid["corpora"], "seeds": grid["seeds"], **grid}
+    except (ValueError, KeyError, TypeError):
+        allowed, remedy = "the tag as `ser run` wrote it", "delete the run, and run again"
+        raise BadInput(repr(text[:60]), f"tag grid of run {run_id}", allowed, remedy) from None
+
+
 def report(
     tracker: Tracker, study: Study, folder: Path, options: Options | None = None, variant: str | None = None
 ) -> Report:
     """Write the report of one variant of ``study`` (see ``survey``) into ``folder``, by its file of ser/reports.
 
     That of another mode than the study's first goes beside it, into a folder that bears the mode's name as well. Curves
-    and files come from ``tracker``, whatever ``options`` say. Raises BadInput.
+    and files come from ``tracker``, whatever ``options`` say. Raises BadInput, also where there are no runs at all:
+    then a report that is there stays.
     """
+    if tracker.newest() is None:
+        given = f"no runs of {study.name} in {tracker.where.shown}"
+        remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
+        raise BadInput(given, "tracking store", "at least one run", remedy)
     finished, expected = collect(tracker, study, variant)
     told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
     if expected.mode not in ("", study.mode):
@@ -157,16 +172,20 @@ def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple
 def _finished(tracker: Tracker, runs: Sequence[Seen]) -> Iterator[Finished]:
     texts = tracker.texts((r.folder for r in runs if r.tested), "predictions.csv")
     for run in runs:
-        text = next(texts) if run.tested else ""
+        try:
+            text = next(texts) if run.tested else ""
+        except BadInput as error:
+            place = f"run {run.title} ({run.run_id})"
+            raise BadInput(error.value, place, error.allowed, error.remedy) from None
         yield Finished(run.trial_id, run.run_id, run.title, run.params, run.scores, run.same_as, text)
 
 
 def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
     """The text of an artifact in the run's own folder, or None if it has none of that name."""
-    folder = path.rpartition("/")[0] or None
-    if path not in {found.path for found in tracker.client.list_artifacts(run_id, folder)}:
+    place = tracker.place(tracker.client.get_run(run_id).info.artifact_uri)
+    if path not in tracker.names(place, path.rpartition("/")[0] or None):
         return None
-    return Path(tracker.client.download_artifacts(run_id, path)).read_text(encoding="utf-8")
+    return tracker.text(path, place)
 
 
 def survey(
@@ -184,6 +203,9 @@ def survey(
     for run in tracker.pages():
         variants[run.data.tags.get("variant", "")] += 1
         if run.data.tags.get("variant") != variant:
+            continue
+        if not {"trial_id", "grid"} <= run.data.tags.keys():  # tags can be taken off in MLflow's pages
+            said.unknown.append(run.info.run_id)
             continue
         if "superseded_by" in run.data.tags:
             said.superseded += 1
@@ -204,9 +226,12 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if said.superseded:
         notes.append(f"not counted: {said.superseded} runs whose trial another run finished (tag superseded_by)")
+    if said.unknown:
+        notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(said.unknown)}")
     whole = study.in_mode(said.mode) if said.mode else study
     whole = replace(whole, wanted=(*said.systems, *said.protocols))
-    trials = trials_of(whole, used, said.seeds, said.folds, said.unmet)
+    known = runs or not study.protocols  # how many folds there are, only runs say
+    trials = trials_of(whole, used, said.seeds, said.folds, said.unmet) if known else []
     return Expected(
         study=study.name,
         title=study.title,

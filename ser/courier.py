@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ser import attempt, replica
-from ser.errors import Away, BadInput
+from ser.errors import Away, BadInput, Refused
 from ser.spool import Head, Spool
 from ser.track import Location, RunLog, Tracker
 
@@ -22,6 +22,7 @@ class Courier:
     def __init__(self, where: Location, spool: Spool) -> None:
         self.where, self.spool = where, spool
         self.reason = ""  # why the last try failed
+        self.refused = False  # for good, until a person does something about the reason
         self._log: RunLog | None = None
         self._pause_s = _EVERY_S
         self._next = time.monotonic() + _EVERY_S
@@ -57,8 +58,7 @@ class Courier:
         if head is None:
             return False
         try:
-            tracker = self._log.tracker if self._log else Tracker.of(self.where, head.study)
-            tracker.deliver(self.spool, self._log)
+            self._deliver(head)
         except (Away, BadInput, OSError) as error:
             self._away(error)
             return False
@@ -66,9 +66,18 @@ class Courier:
             self.spool.delivered(self.where.shown)
         return True
 
+    def _deliver(self, head: Head) -> None:
+        """To the open run; to another one where somebody has deleted that."""
+        if self._log is not None:
+            try:
+                return self._log.tracker.deliver(self.spool, self._log)
+            except Refused:
+                self._log = None
+        Tracker.of(self.where, head.study).deliver(self.spool)
+
     def _away(self, error: Exception) -> None:
         # What of the last call arrived is not known: the run is looked up again before more is sent.
-        self._log, self.reason = None, str(error)
+        self._log, self.reason, self.refused = None, str(error), isinstance(error, BadInput)
         self._next = time.monotonic() + self._pause_s
         self._pause_s = min(self._pause_s * 2, _LONGEST_S)
 
@@ -82,6 +91,7 @@ class Synced:
     open: list[str] = field(default_factory=list)  # not trained to the end: `ser run` goes on
     held: list[str] = field(default_factory=list)  # a living process works on it
     reason: str = ""
+    refused: bool = False  # the reason is none that time mends
 
 
 def sync(where: Location, work: Path) -> Synced:
@@ -98,7 +108,8 @@ def sync(where: Location, work: Path) -> Synced:
             trained = spool.results is not None
             courier = Courier(where, spool)
             gone = not out.reason and courier.deliver()
-            out.reason = out.reason or courier.reason
+            if courier.reason and not out.reason:
+                out.reason, out.refused = courier.reason, courier.refused
             if gone and spool.trial in far:
                 far[spool.trial].drop()
             (out.delivered if gone and trained else out.kept if trained else out.open).append(spool.trial)

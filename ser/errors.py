@@ -1,4 +1,7 @@
-"""The errors a person meets: what was given, where, what is allowed, what to do; and a tracking store that is away."""
+"""The errors a person meets: what was given, where, what is allowed, what to do; and what a tracking store does not do.
+
+A store that is away may answer later (``Away``); one that refuses will not, however often it is asked (``Refused``).
+"""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -20,7 +23,11 @@ class BadInput(ValueError):
 
     def __reduce__(self) -> tuple[type["BadInput"], tuple[str, str, str, str]]:
         # Exceptions cross process borders by pickling their arguments; ours has four.
-        return BadInput, (self.value, self.place, self.allowed, self.remedy)
+        return type(self), (self.value, self.place, self.allowed, self.remedy)
+
+
+class Refused(BadInput):
+    """The tracking store refuses a call for good, until a person changes something; says what."""
 
 
 def unknown(value: str, place: str, known: Iterable[str], remedy: str = "choose one of them") -> BadInput:

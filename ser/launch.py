@@ -29,6 +29,8 @@ from ser.units import Halving, Unit
 _DYING_S = 10.0  # a worker inside a long matrix product hears of its end only after it
 _TOGETHER = 64  # trials in one group; more would leave other workers idle
 _BROKEN = 3  # times that Tune gives up a trial: one killed between two trials can be left with retries to spare
+_FRUITLESS = 3  # passes of Tune in which nothing is reached, before a person is asked
+_WAITING = 40  # such passes while nodes lack what trials need; each takes half a minute and more
 _LAST_TRIES_S = (0.0, 5.0, 10.0, 20.0)  # an MLflow server that restarts as the grid ends
 
 
@@ -59,6 +61,7 @@ class Summary:
     failures: dict[str, str] = field(default_factory=dict)  # trial id -> last error
     kept: list[str] = field(default_factory=list)  # trained, but MLflow could not be told
     reason: str = ""  # why not
+    refused: bool = False  # for good, until a person does something about the reason
     interrupted: bool = False
     left: int = 0
     wall_seconds: float = 0.0
@@ -136,12 +139,12 @@ def run(
         job, todo = grid.job, unfinished(grid.job, list(grid.by_id.values()))
     summary.left = len(todo)
     _deliver(job, summary)
-    nest_folds(job, trials if grid is None else list(grid.by_id.values()))
     left = {t.id: summary.failures.get(t.id, "") for t in _let_go(job, todo)}
     try:
+        nest_folds(job, trials if grid is None else list(grid.by_id.values()))
         Tracker.of(job.where, job.study).close_left(left)
     except (Away, BadInput) as error:
-        summary.reason = str(error)
+        summary.reason, summary.refused = str(error), isinstance(error, BadInput)
     return summary
 
 
@@ -149,8 +152,8 @@ def _deliver(job: one.Job, summary: Summary) -> None:
     for pause_s in _LAST_TRIES_S if not summary.interrupted else (0.0,):
         time.sleep(pause_s)
         synced = sync(job.where, Path(job.work))
-        summary.kept, summary.reason = synced.kept, synced.reason
-        if not synced.kept:
+        summary.kept, summary.reason, summary.refused = synced.kept, synced.reason, synced.refused
+        if not synced.kept or synced.refused:
             return
 
 
@@ -167,6 +170,8 @@ def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
     spools = {t.id: Spool(job.work, t.id) for t in trials}
     try:
         done = Tracker.of(job.where, job.study).finished_of(spools)
+        for trial in spools.keys() - done:  # a run that was deleted is trained again, also while the store is away
+            spools[trial].forget()
     except (Away, BadInput):
         done = {i for i, spool in spools.items() if spool.known_by(job.where.shown)}
     return [t for t in trials if t.id not in done and spools[t.id].results is None]
@@ -245,7 +250,11 @@ class _Grid:
         self.epochs: Counter[str] = Counter()  # reached
         self.broke_at: dict[str, int] = {}  # the epochs reached when it broke last
         self.unfit: set[str] = set()
+        self.trained: set[str] = set()
         self.lost = 0
+        self.fruitless = 0  # passes one after the other
+        self.busy = False  # in this pass another driver had a trial
+        self.heard_last = ""  # what a worker said last, for when nothing goes on
 
     def run(self) -> None:
         crew: Crew | None = None
@@ -256,7 +265,7 @@ class _Grid:
                     time.sleep(1.0)  # all are another driver's: they finish, or fall free
                     self._look()
                     continue
-                before = self._progress()
+                before, self.busy = self._progress(), False
                 try:
                     if crew is None:
                         crew = Crew(self.job, list(self.by_id.values()), self.profile, self.address, self.listener.told)
@@ -269,12 +278,13 @@ class _Grid:
                     if crew:
                         crew.dismiss()
                         crew = None
-                    self._after_loss(str(error), self._progress() > before)
+                    self._after_loss(str(error), self._progress() != before)
                 if self.damage:
                     self.listener.told(f"{self.damage}; it is built again")
                     self.repair()
                     self.damage = ""
                 self._look()
+                self._bound(self._progress() != before)
         except KeyboardInterrupt:
             self.summary.interrupted = True
         finally:
@@ -323,8 +333,23 @@ class _Grid:
         self.todo = [t for t in unfinished(self.job, self.todo) if t.id not in self.summary.failures]
 
     def _progress(self) -> int:
-        """Grows with every epoch and every trial that is finished."""
-        return self.epochs.total() + self.summary.trained
+        """Changes with every epoch that is reached, and every trial that is trained, broken or given up."""
+        return self.epochs.total() + len(self.trained) + len(self.summary.failures) + self.broken.total()
+
+    def _bound(self, progressed: bool) -> None:
+        """Count the passes that reach nothing, but for those that wait for another driver. Raises BadInput."""
+        if self.busy and not progressed:
+            time.sleep(1.0)
+            return
+        self.fruitless = 0 if progressed or not self.todo else self.fruitless + 1
+        if self.fruitless >= (_WAITING if self.unfit else _FRUITLESS):
+            said = f"; the last that was heard: {self.heard_last}" if self.heard_last else ""
+            raise BadInput(
+                f"{len(self.todo)} trials were handed out {self.fruitless} times, and none went on{said}",
+                f"grid of {self.job.study}",
+                "trials that go on, fail, or are finished in MLflow",
+                "look at logs/ray.log of the work folder and at the experiment in MLflow; the same command goes on",
+            )
 
     def _after_loss(self, why: str, progressed: bool) -> None:
         self.lost = 1 if progressed else self.lost + 1
@@ -357,6 +382,8 @@ class _Grid:
                 summary.failures[trial_id] = told
                 self.listener.failed(trial, told)
             return
+        self.busy |= told.get("status") == "busy"
+        self.heard_last = str(told.get("error") or told.get("reason") or told.get("status"))
         if told.get("status") == "unfit":
             if told["error"] not in self.unfit:
                 self.unfit.add(told["error"])
@@ -368,7 +395,8 @@ class _Grid:
             with suppress(OSError):  # else its worker only has to deliver it in the next pass
                 replica.Replica(self.job.replica, Spool(self.job.work, trial_id)).fetch()
         if told.get("status") in ("finished", "kept"):
-            summary.trained += 1
+            self.trained.add(trial_id)
+            summary.trained = len(self.trained)
             summary.training_seconds += told.get("seconds/training", 0.0)
             summary.used += sharing.used(told)
             summary.share = self.profile.gpus_per_trial

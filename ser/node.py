@@ -169,7 +169,9 @@ def _marked(folder: Path, token: str) -> bool:
 
 
 def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> Finding:
-    """Look at this machine; ``here`` are the versions of the machine that asks. ``thorough``: the cards, too."""
+    """Look at this machine; ``here`` are the versions of the machine that asks. ``thorough``: the cards, too, and a
+    run is written to the tracking store and removed again.
+    """
     problems: list[str] = []
     own = versions()
     problems += [f"{name} {own[name]}, but {there} where the command is given"
@@ -178,7 +180,7 @@ def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> F
     cards = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in looked.get("cards", ()))
     if wanted.device == "cuda" and not cards:
         problems.append("torch sees no CUDA device: its CPU build, or no driver")
-    store, tracker = _asked(_see_store, wanted), _asked(_see_tracker, wanted)
+    store, tracker = _asked(_see_store, wanted), _asked(_try_tracker if thorough else _see_tracker, wanted)
     problems += [
         f"{what}: {said}" for what, said in (("store", store), ("tracker", tracker)) if not said.startswith("ok")
     ]
@@ -266,3 +268,9 @@ def _see_tracker(wanted: Places) -> None:
     from ser.track import Location, answers
 
     answers(Location(wanted.uri, wanted.artifacts))
+
+
+def _try_tracker(wanted: Places) -> None:
+    from ser.track import Location, try_out
+
+    try_out(Location(wanted.uri, wanted.artifacts))

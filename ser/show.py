@@ -164,7 +164,8 @@ class Live:
     """Progress of a grid: a live line in a terminal, plain lines otherwise, and always plain lines in a log file."""
 
     def __init__(self, trials: Sequence[Trial], already: int, log: Path) -> None:
-        self.total, self.done = len(trials), already
+        self.total, self._already = len(trials), already
+        self._done: set[str] = set()
         self.failures: set[str] = set()
         self.best: dict[str, tuple[float, str]] = {}
         self.measure = "UA"
@@ -188,6 +189,11 @@ class Live:
             self._progress.stop()
         self._log.close()
 
+    @property
+    def done(self) -> int:
+        """Trials that are finished, each counted once."""
+        return min(self._already + len(self._done), self.total)
+
     def started(self, at_once: int) -> None:
         """Workers are there: this many trials run at once."""
         self.at_once = at_once
@@ -195,7 +201,7 @@ class Live:
     def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
         """One trial ended by itself."""
         if result.get("status") in ("finished", "kept"):
-            self.done += 1
+            self._done.add(trial.id)
             self.failures.discard(trial.id)
             for target in trial.targets:
                 self.measure = "balanced accuracy" if f"balanced/{target}" in result else "UA"
@@ -206,7 +212,7 @@ class Live:
             scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(shown))
             self._tell(f"{result['status']} {trial.id} {trial.title}: {scores}")
             if result["status"] == "kept" and not self._away:
-                away(str(result.get("reason", "")))
+                away(str(result.get("reason", "")), bool(result.get("refused")))
             self._away = result["status"] == "kept"
         elif result.get("status") == "failed":
             self.failed(trial, str(result["error"]))
@@ -232,7 +238,7 @@ class Live:
 
     def summary(self) -> str:
         """done, failed, time left, best UA per target so far."""
-        left = self.total - self.done - len(self.failures)
+        left = max(self.total - self.done - len(self.failures), 0)
         per_trial = (time.monotonic() - self._started) / max(self.done + len(self.failures) - self._begun_with, 1)
         eta = timedelta(seconds=round(per_trial * left))
         best = ", ".join(f"{target} {score:.3f}" for target, (score, _) in sorted(self.best.items()))
@@ -276,13 +282,22 @@ def outcome(summary: Any, plan: Plan) -> None:
     elif summary.left:
         console.print(f"{summary.left} left unfinished: the same command tries them again")
     if summary.kept:
-        console.print(f"{len(summary.kept)} trained, but MLflow is away ({summary.reason}): `ser sync` delivers them")
+        console.print(f"{len(summary.kept)} trained, but {_why_kept(summary)}: `ser sync` delivers them")
+    elif summary.reason:
+        console.print(f"not all could be told: {_why_kept(summary)}; the same command does it")
     if not (summary.interrupted or summary.left or summary.kept):
         console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
 
 
-def away(reason: str) -> None:
-    """The tracking store does not answer, and what that means."""
+def _why_kept(found: Any) -> str:
+    return f"MLflow refuses them ({found.reason})" if found.refused else f"MLflow is away ({found.reason})"
+
+
+def away(reason: str, refused: bool = False) -> None:
+    """The tracking store does not answer, or refuses for good, and what that means."""
+    if refused:
+        console.print(f"MLflow refuses results ({reason}); training goes on, and they are kept in the work folder")
+        return
     console.print(
         f"MLflow is away ({reason}); training goes on, and results are kept in the work folder until it is back"
     )
@@ -294,7 +309,7 @@ def synced(found: Any) -> None:
     if found.kept:
         console.print(f"{len(found.kept)} trained trials wait: {found.reason}")
     elif found.reason:
-        console.print(f"MLflow is away: {found.reason}")
+        console.print(f"MLflow {'refuses' if found.refused else 'is away'}: {found.reason}")
     if found.open:
         console.print(f"{len(found.open)} unfinished trials: `ser run` goes on with them")
     if found.held:

@@ -103,6 +103,10 @@ class Spool:
         told = _read(self.mark)
         return told is not None and told.get("uri") == uri
 
+    def forget(self) -> None:
+        """Drop the mark of a delivered trial: its run is not in the tracking store any more."""
+        self.mark.unlink(missing_ok=True)
+
     @property
     def head(self) -> Head | None:
         """What ``begin`` noted; None where nothing was."""

@@ -10,11 +10,12 @@ import glob
 import json
 import logging
 import os
-import re
+import socket
+import sqlite3
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
@@ -34,19 +35,23 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Metric, Param, Run
+from mlflow.entities import Experiment, FileInfo, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _initialize_tables
+from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.file_utils import local_file_uri_to_path
-from sqlalchemy import URL, create_engine, make_url
+from mlflow.utils.rest_utils import http_request
+from sqlalchemy import URL, Connection, create_engine, inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from ser import paths
-from ser.errors import Away, BadInput
+from ser import longtext, moved, paths
+from ser.errors import Away, BadInput, Refused
 from ser.paths import without_secrets as without_secrets
 from ser.plan import Source
+from ser.refusal import deleted_experiment, is_passing, refusal, status_of
 from ser.spool import Head, Spool
 from ser.study import Corpus, flat
 
@@ -57,12 +62,15 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's p
 # MLflow's tables find a tag by its key at once, and by its value only among those of all runs; under this prefix its
 # pages show no tag. Experiments of earlier versions are without, and say so by lacking the second.
 _TRIAL, _KEYED = "mlflow.ser.trial.", "ser.keyed"
+_STUDY = "ser.study"  # of an experiment: it stays when the experiment is renamed
+_DOCTOR = "ser-doctor"  # the experiment in which the doctor tries a run
 _BATCH = 1000  # metrics that MLflow takes at once
 _PAGE = 250  # runs held at once: MLflow's own objects of a run take a tenth of a megabyte
 _READERS = 8  # files fetched at once
 _OF_BOTH = ("confusion", "split", "predictions.csv")  # files of a trial that are true of its twin, too
 _FINISHED = "attributes.status = 'FINISHED'"
-_PASSING = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "ABORTED")
+_SEEN = "seen.txt"  # the file by which artifact stores are tried
+_ROOM_OF_RUN = 200 - len(f"/{'0' * 32}/artifacts")  # letters of an experiment's place, as databases have it
 
 
 @dataclass(frozen=True)
@@ -101,14 +109,24 @@ class Location:
         """The address as it may be printed and kept."""
         return self.uri if paths.sqlite_file(self.uri) else without_secrets(self.uri)
 
+    @property
+    def database(self) -> Path | None:
+        """The file of an SQLite database; None where the runs are kept elsewhere."""
+        return Path(make_url(self.uri).database or "") if self.uri.startswith("sqlite:///") else None
+
+    @property
+    def own_database(self) -> Path | None:
+        """The same, if the file lies in the work folder itself, beside the artifacts, and moves along with it."""
+        file = self.database
+        return file if file and self.artifacts and file.absolute().parent == Path(self.artifacts).parent else None
+
 
 class _Client:
-    """MLflow's client, whose many errors are one: Away."""
+    """MLflow's client, whose many errors are two: Away, and Refused where no waiting helps."""
 
-    def __init__(self, where: Location) -> None:
+    def __init__(self, where: Location, to_read: bool = False) -> None:
         self._where = where
-        if "://" in where.uri and not where.uri.startswith(("http", "sqlite")):
-            self.asked(_knock, where.uri)
+        self.asked(_check_database, where, to_read)
         self._client = self.asked(_opened, where.uri)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -118,16 +136,33 @@ class _Client:
         """What ``method`` returns."""
         try:
             return method(*args, **options)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            Tracker.kept.clear()  # the store may come back as another
-            said = without_secrets(next(iter(str(error).splitlines()), "")) or type(error).__name__
-            raise Away(f"{self._where.shown}: {said[:300]}") from error
+        except BadInput:
+            raise
+        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+            raise self._meant(error) from error
+
+    def carried(self, method: Callable[..., Any], *args: Any) -> Any:
+        """The same for files, which may lie in a store whose library has errors of its own."""
+        try:
+            return self.asked(method, *args)
+        except (Away, BadInput):
+            raise
+        except Exception as error:
+            raise self._meant(error) from error
+
+    def _meant(self, error: Exception) -> Away | Refused:
+        Tracker.kept.clear()  # the store may come back as another
+        words = without_secrets(next(iter(str(error).splitlines()), ""))[:300] or type(error).__name__
+        if is_passing(self._where.uri, error):
+            return Away(f"{self._where.shown}: {words}")
+        return refusal(self._where.shown, error, words)
 
 
 class Tracker:
     """The experiment of one study."""
 
     kept: ClassVar[dict[tuple[Location, str], "Tracker"]] = {}
+    known: ClassVar[dict[tuple[Location, str], str]] = {}  # ids of experiments: they may be renamed during a grid
 
     @classmethod
     def of(cls, where: Location, study: str) -> "Tracker":
@@ -136,33 +171,101 @@ class Tracker:
             cls.kept[where, study] = cls(where, study)
         return cls.kept[where, study]
 
-    def __init__(self, where: Location, study: str) -> None:
-        """Raises BadInput where no waiting helps, and Away where the store does not answer for now."""
-        self.where = where
-        try:
-            self.client = _Client(where)
-            found = self.client.get_experiment_by_name(study) or self._created(study)
-            self.experiment = str(found.experiment_id)
-            self._keyed = _KEYED in found.tags
-        except (Away, ImportError) as error:
-            if isinstance(error, Away) and _is_passing(where.uri, error.__cause__):
-                raise
-            said = without_secrets(str(error)).removeprefix(f"{where.shown}: ")
-            raise BadInput(
-                where.shown, "--tracking-uri", "a tracking store that answers",
-                f"start the server or mend the address ({said[:200]})",
-            ) from None  # fmt: skip
+    def __init__(self, where: Location, study: str, to_read: bool = False) -> None:
+        """Make the experiment where it is not there yet, but not ``to_read``: then nothing is written.
+
+        Raises Away where the store does not answer for now, BadInput where no waiting helps, and ``to_read`` too where
+        there is no such experiment.
+        """
+        self.where, self.study = where, study
+        self.client = _Client(where, to_read)
+        found = self._there()
+        if found is None and to_read:
+            raise self._unknown()
+        found = found or self._created()
+        if found.lifecycle_stage == "deleted":
+            raise self._deleted(found)
+        self.experiment = str(found.experiment_id)
+        self._keyed = _KEYED in found.tags
+        self._location = str(found.artifact_location)
+        self._has_moved = bool(where.artifacts) and moved.is_moved(
+            self._location, where.artifacts, self._keyed and where.own_database is not None
+        )
+        if not to_read:
+            self._settle_location()
+            self.known[where, study] = self.experiment
         self._seen_finished: set[str] = set()
 
-    def _created(self, study: str) -> Experiment:
-        location = f"{Path(self.where.artifacts).as_uri()}/{study}" if self.where.artifacts else None
+    def _there(self) -> Experiment | None:
+        """The experiment of this process's grid, also if it was renamed meanwhile; else the one of the study's name."""
+        with suppress(Refused):  # erased
+            if identity := self.known.get((self.where, self.study)):
+                found: Experiment = self.client.get_experiment(identity)
+                if self.study in (found.name, found.tags.get(_STUDY)):
+                    return found
+        by_name: Experiment | None = self.client.get_experiment_by_name(self.study)
+        return by_name
+
+    def _created(self) -> Experiment:
+        location = f"{Path(self.where.artifacts).as_uri()}/{self.study}" if self.where.artifacts else None
+        tags = {**_KIND, _KEYED: "yes", _STUDY: self.study}
         try:
-            self.client.create_experiment(study, artifact_location=location, tags={**_KIND, _KEYED: "yes"})
-        except Away:
-            if self.client.get_experiment_by_name(study) is None:  # else another process was faster
+            self.client.create_experiment(self.study, artifact_location=location, tags=tags)
+        except (Away, Refused):
+            if self.client.get_experiment_by_name(self.study) is None:  # else another process was faster
                 raise
-        found: Experiment = self.client.get_experiment_by_name(study)
+        found: Experiment = self.client.get_experiment_by_name(self.study)
         return found
+
+    def _unknown(self) -> BadInput:
+        """There is nothing to read, and what there is instead."""
+        names = []
+        for found in self.client.search_experiments():
+            was = found.tags.get(_STUDY, found.name)
+            names += [found.name + (f" (was {was})" if was != found.name else "")] * (found.experiment_id != "0")
+        there = f"it has: {', '.join(sorted(names))}" if names else "it has none of any study"
+        remedy = f"run it first (`ser run {self.study}`), or name the store that has them"
+        return BadInput(f"no runs of {self.study} in {self.where.shown}", "tracking store", there, remedy)
+
+    def _deleted(self, found: Experiment) -> Refused:
+        said = f"the experiment {found.name} was deleted in MLflow, with its runs"
+        return deleted_experiment(self.where.shown, said, str(found.experiment_id))
+
+    def _settle_location(self) -> None:
+        """Have new runs write their files where the work folder is now, and where the database can name it."""
+        if self._has_moved and self.where.own_database is not None:
+            self.client.asked(follow, self.where)
+            self._location, self._has_moved = moved.here(self._location, self.where.artifacts), False
+        if not self.where.uri.startswith(("http", "sqlite")) and len(self._location) > _ROOM_OF_RUN:
+            raise BadInput(
+                f"{self._location} of {len(self._location)} letters",
+                "artifacts",
+                f"a place of {_ROOM_OF_RUN} letters, as the database's columns hold no more",
+                "choose a work folder with a shorter path, or a tracking server",
+            )
+
+    def check_writable(self) -> None:
+        """Write to the experiment, and a file among its artifacts, which is read and removed again.
+
+        Raises Away, and BadInput where a trained trial could not be delivered.
+        """
+        self.client.set_experiment_tag(self.experiment, _STUDY, self.study)
+        if not (self.where.uri.startswith("http") and moved.is_local(self._location)):
+            return _try_files(self.client, self.where, self.place(self._location))
+        run = self.client.create_run(self.experiment, run_name="files tried")
+        try:
+            _try_files(self.client, self.where, run.info.artifact_uri, run.info.run_id)
+        finally:
+            self.client.delete_run(run.info.run_id)
+
+    def place(self, uri: str) -> str:
+        """The URI of a run's files, wherever the work folder lay when the run was made."""
+        return moved.here(uri, self.where.artifacts) if self._has_moved or self._is_stray(uri) else uri
+
+    def _is_stray(self, uri: str) -> bool:
+        """Whether it names another place than the database of the work folder would now."""
+        own = self.where.own_database is not None and self._keyed
+        return own and moved.is_moved(uri, self.where.artifacts, own)
 
     def _of(self, trial: str) -> str:
         return f"tags.`{_TRIAL}{trial}` = 'yes'" if self._keyed else f"tags.trial_id = '{trial}'"
@@ -174,7 +277,7 @@ class Tracker:
             page = self.client.search_runs(
                 [self.experiment], query, max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
             )
-            yield from page
+            yield from map(_whole, page)
             token = page.token
             if not token:
                 return
@@ -196,7 +299,8 @@ class Tracker:
         folds, begun = list(trials), self.runs(f"tags.candidate = '{key}'")
         if begun and begun[0].info.status == "FINISHED":
             return
-        run = begun[0] if begun else self.client.create_run(self.experiment, tags={"candidate": key}, run_name=title)
+        named = {"tags": {"candidate": key}, "run_name": longtext.name(title)}
+        run = begun[0] if begun else self.client.create_run(self.experiment, **named)
         now, metrics = max(fold.info.end_time for fold in folds), []
         for name in sorted(set.intersection(*(set(fold.data.metrics) for fold in folds))):
             found = [fold.data.metrics[name] for fold in folds]
@@ -205,7 +309,7 @@ class Tracker:
                 metrics.append(Metric(f"{name}_std", stdev(found), now, 0))
         for fold in folds:
             self.client.set_tag(fold.info.run_id, "mlflow.parentRunId", run.info.run_id)
-        params = [Param(k, v) for k, v in values.items()]
+        params = [Param(k, v) for k, v in longtext.cut(values).items()]
         self.client.log_batch(run.info.run_id, metrics=metrics, params=params)
         self.client.set_terminated(run.info.run_id, "FINISHED")
 
@@ -236,19 +340,31 @@ class Tracker:
         own = [r for r in found if r.data.tags.get("work", work) == work and "superseded_by" not in r.data.tags]
         for extra in own[1:]:
             self._supersede(extra, own[0])
+        if own and self._reopened(own[0], head):
+            return RunLog(self, head.trial, own[0], self._steps(own[0].info.run_id))
+        tags = {**head.tags, "trial_id": head.trial, "study": head.study, "title": head.title}
+        marked = {**longtext.cut(tags), f"{_TRIAL}{head.trial}": "yes"}
+        run = self.client.create_run(self.experiment, tags=marked, run_name=longtext.name(head.title))
+        self._state(run, head)
         if own:
-            run = own[0]
-            run_id = run.info.run_id
-            self.client.update_run(run_id, status="RUNNING")
-            if "error" in run.data.tags:
-                self.client.delete_tag(run_id, "error")
-        else:
-            tags = {**head.tags, "trial_id": head.trial, "study": head.study, f"{_TRIAL}{head.trial}": "yes"}
-            run = self.client.create_run(self.experiment, tags=tags, run_name=head.title)
-        params = [Param(k, v) for k, v in head.params.items()]
+            self._supersede(own[0], run)
+        return RunLog(self, head.trial, run, set())
+
+    def _reopened(self, run: Run, head: Head) -> bool:
+        """Go on with a run of this work folder; False where it states other values, which MLflow never changes."""
+        self.client.update_run(run.info.run_id, status="RUNNING")
+        if "error" in run.data.tags:
+            self.client.delete_tag(run.info.run_id, "error")
+        if any(run.data.params.get(key, text) != text for key, text in head.params.items()):
+            return False
+        self._state(run, head)
+        return True
+
+    def _state(self, run: Run, head: Head) -> None:
+        """Log the statement of a trial; what the run has of it already adds nothing."""
+        params = [Param(k, v) for k, v in longtext.cut(head.params).items()]
         for at in range(0, len(params), 100):  # as many as MLflow takes at once
             self.client.log_batch(run.info.run_id, params=params[at : at + 100])
-        return RunLog(self, head.trial, run, self._steps(run.info.run_id) if own else set())
 
     def _steps(self, run_id: str) -> set[int]:
         return {m.step for m in self.client.get_metric_history(run_id, "val/loss")}
@@ -321,7 +437,7 @@ class Tracker:
         run_id = original.info.run_id
         log.send(m for key in original.data.metrics for m in self.client.get_metric_history(run_id, key))
         with TemporaryDirectory() as copy:
-            log.finish(0, {}, Path(self.client.download_artifacts(run_id, "", copy)), only=_OF_BOTH)
+            log.finish(0, {}, self._copied(self.place(original.info.artifact_uri), "", copy), only=_OF_BOTH)
 
     def mean_epochs(self, variant: str) -> dict[str, float]:
         """System or block -> mean number of epochs of the finished runs of one grid."""
@@ -372,25 +488,56 @@ class Tracker:
         found = self.finished(trial)
         if trial not in found:
             raise BadInput(f"trial {trial}", f"runs of {self.where.shown}", "a finished run of it", "run it first")
-        return Path(self.client.download_artifacts(found[trial].info.run_id, path, str(folder)))
+        return self._copied(self.place(found[trial].info.artifact_uri), path, str(folder))
 
     def artifact(self, run: Run, path: str) -> Path:
         """A local copy of one artifact."""
-        return Path(self.client.download_artifacts(run.info.run_id, path))
+        return self._copied(self.place(run.info.artifact_uri), path, None)
+
+    def _copied(self, folder: str, path: str, to: str | None) -> Path:
+        # Past the client, which would take the place that the database names.
+        return Path(self.client.carried(self._files(folder).download_artifacts, path, to))
+
+    def _files(self, folder: str) -> Any:
+        """MLflow's access to the files below a URI."""
+        return self.client.carried(get_artifact_repository, folder, self.where.uri)
+
+    def names(self, folder: str, below: str | None) -> set[str]:
+        """Paths of the files and folders of one folder of a run's, whose place is ``folder``."""
+        infos: list[FileInfo] = self.client.carried(self._files(folder).list_artifacts, below)
+        return {info.path for info in infos}
 
     def texts(self, folders: Iterable[str], path: str) -> Iterator[str]:
-        """The text of one artifact of each run, in order. ``folders`` are the runs' artifact URIs."""
+        """The text of one artifact of each run, in order. ``folders`` are the runs' artifact URIs.
+
+        Raises BadInput where a run lacks it.
+        """
         waiting = iter(folders)
         with ThreadPoolExecutor(_READERS) as pool:
             while some := list(islice(waiting, 8 * _READERS)):
-                yield from pool.map(partial(self.client.asked, self._text, path), some)
+                yield from pool.map(partial(self.text, path), some)
+
+    def text(self, path: str, folder: str) -> str:
+        """The text of one file of the run whose artifact URI is ``folder``. Raises BadInput where it lacks it."""
+        place = self.place(folder)
+        try:
+            return str(self.client.carried(self._text, path, place))
+        except (Away, Refused) as error:
+            if not _is_absence(error.__cause__):
+                raise
+            raise BadInput(
+                f"no {path} in {place}",
+                f"run {folder.split('/')[-2]}",
+                "the files that `ser run` wrote",
+                "bring them back, or delete the run in MLflow's pages: `ser run` then trains its trial again",
+            ) from None
 
     def _text(self, path: str, folder: str) -> str:
-        # Past the client, as in RunLog, and without a copy of what lies on this machine.
+        # Without a copy of what lies on this machine.
         files = get_artifact_repository(folder, tracking_uri=self.where.uri)
         with TemporaryDirectory() as copy:
-            here = folder.startswith(("file:", "/"))
-            return Path(files.download_artifacts(path, None if here else copy)).read_text(encoding="utf-8")
+            there = Path(files.download_artifacts(path, None if moved.is_local(folder) else copy))
+            return there.read_text(encoding="utf-8")
 
 
 class RunLog:
@@ -398,7 +545,7 @@ class RunLog:
 
     def __init__(self, tracker: Tracker, trial: str, run: Run, known: set[int]) -> None:
         self.tracker, self.trial, self.known = tracker, trial, known
-        self.run_id, self.folder = str(run.info.run_id), str(run.info.artifact_uri)
+        self.run_id, self.folder = str(run.info.run_id), tracker.place(str(run.info.artifact_uri))
 
     def epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
         """Send the epochs that the run does not hold yet. ``row["timestamp_ms"]`` says when they were measured."""
@@ -435,7 +582,7 @@ class RunLog:
         only: Iterable[str] = (),
     ) -> None:
         """Send the files of ``folder``, or some ``only``, epochs not sent yet and results; FINISHED goes last."""
-        self.tracker.client.asked(self._files, folder, only)
+        self.tracker.client.carried(self._files, folder, only)
         self._send_whole([*self._new(rows), [Metric(k, v, when_ms, 0) for k, v in results.items()]])
         self.close("", "FINISHED")
 
@@ -500,6 +647,141 @@ def answers(where: Location) -> None:
     _Client(where).search_experiments(max_results=1)
 
 
+def ready_for_pages(where: Location) -> str:
+    """Look that there is something for MLflow's pages to show, with its files; returns what they will lack, or "".
+
+    Raises BadInput where there is no database, or one that MLflow would alter.
+    """
+    if where.uri.startswith("http"):
+        return ""
+    _Client(where, to_read=True)
+    try:
+        follow(where)
+    except OSError as error:
+        return f"the work folder was moved, and its database cannot be changed ({error}): the pages show no artifacts"
+    return ""
+
+
+def try_out(where: Location) -> None:
+    """Write a run with an artifact, read it back and remove it. Raises Away, and BadInput where that does not go.
+
+    Of a server or a database server stays the experiment ``ser-doctor``, deleted, until `mlflow gc` erases it; in an
+    SQLite file nothing does, as there it is only tried whether it can be written.
+    """
+    if where.database is not None:
+        return _try_file(where, where.database)
+    client = _Client(where)
+    for last in (False, False, True):
+        try:
+            return _try_run(client, where)
+        except Refused as error:  # the doctor of another machine may be about to delete the experiment
+            if last or "must be in the 'active' state" not in str(error):
+                raise
+
+
+def _try_file(where: Location, file: Path) -> None:
+    for place in (file if file.exists() else file.parent, Path(where.artifacts or file.parent)):
+        there = next(p for p in (place, *place.absolute().parents) if p.exists())
+        if not os.access(there, os.W_OK | (os.X_OK if there.is_dir() else 0)):
+            raise BadInput(f"{there} cannot be written", "tracking store", "a place of one's own", "mend its rights")
+    if not file.exists():
+        return  # the first run makes it
+    client = _Client(where)
+    client.search_experiments(max_results=1)
+    client.asked(_lock, file)
+
+
+def _lock(file: Path) -> None:
+    with closing(sqlite3.connect(file, timeout=20, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise OSError(str(error)) from error
+
+
+def _try_run(client: _Client, where: Location) -> None:
+    experiment = _doctors_experiment(client, where)
+    run = client.create_run(experiment, tags={"work": "doctor"}, run_name=socket.gethostname())
+    try:
+        client.log_batch(run.info.run_id, metrics=[Metric("seen", 1.0, 0, 0)], params=[Param("text", "·" * 250)])
+        _try_files(client, where, run.info.artifact_uri, run.info.run_id)
+        read = client.get_run(run.info.run_id).data
+        if (read.metrics, read.params) != ({"seen": 1.0}, {"text": "·" * 250}):
+            raise Refused(f"{where.shown} gives back {read.params}", "MLflow", "a store that keeps what it is given",
+                          "mend it (a database has to be in UTF-8)")  # fmt: skip
+    finally:
+        client.delete_run(run.info.run_id)
+        if not client.search_runs([experiment], max_results=1):
+            client.delete_experiment(experiment)
+
+
+def _doctors_experiment(client: _Client, where: Location) -> str:
+    found = client.get_experiment_by_name(_DOCTOR)
+    if found is None:
+        location = f"{Path(where.artifacts).as_uri()}/{_DOCTOR}" if where.artifacts else None
+        try:
+            return str(client.create_experiment(_DOCTOR, artifact_location=location))
+        except (Away, Refused):
+            found = client.get_experiment_by_name(_DOCTOR)
+            if found is None:  # else another machine was faster
+                raise
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def _try_files(client: _Client, where: Location, place: str, run_id: str = "") -> None:
+    """Raises where files below ``place`` cannot be written or read, or do not arrive at the server of the run."""
+    client.carried(_check_files, where, place)
+    if not (where.uri.startswith("http") and moved.is_local(place)):
+        return
+    seen = moved.folder(place) / _SEEN
+    try:
+        seen.parent.mkdir(parents=True, exist_ok=True)
+        seen.write_text(run_id)
+        arrived = client.carried(_listed_by_server, where.uri, run_id)
+    except OSError:
+        arrived = False
+    finally:
+        with suppress(OSError):
+            seen.unlink()
+            seen.parent.rmdir()
+            seen.parent.parent.rmdir()
+    if not arrived:
+        raise Refused(
+            f"{where.shown} keeps artifacts in its own folder {place}, which this machine does not share",
+            "MLflow",
+            "a server that passes files on (mlflow server --artifacts-destination), or a folder that machines share",
+            "start it so, and rename the experiment in its pages: a new one is made, as places of old ones stay",
+        )
+
+
+def _check_files(where: Location, place: str) -> None:
+    """Write, read and remove a file. What cannot be removed stays: some stores do not let their users."""
+    if where.uri.startswith("http") and moved.is_local(place):
+        return  # to be asked of the server
+    files, token = get_artifact_repository(place, where.uri), f"ser-check-{os.urandom(8).hex()}"
+    with TemporaryDirectory() as folder:
+        (Path(folder) / _SEEN).write_text(token)
+        files.log_artifact(str(Path(folder) / _SEEN), token)
+        try:
+            read = Path(files.download_artifacts(f"{token}/{_SEEN}", folder)).read_text()
+        finally:
+            with suppress(Exception):
+                files.delete_artifacts(token)
+    if read != token:
+        raise OSError(f"what was written below {place} is not what is read there")
+
+
+def _listed_by_server(uri: str, run_id: str) -> bool:
+    """Whether the server itself sees the file: MLflow's client would look on this machine."""
+    endpoint = "/api/2.0/mlflow/artifacts/list"
+    answer = http_request(get_default_host_creds(uri), endpoint, "GET", params={"run_id": run_id})
+    answer.raise_for_status()
+    return _SEEN in {file["path"] for file in answer.json().get("files", ())}
+
+
 def _check_driver(uri: str) -> None:
     """Raises BadInput where this machine cannot talk to such a database; what else is wrong, the Tracker finds."""
     try:
@@ -537,10 +819,15 @@ def _opened(uri: str) -> MlflowClient:
     if not name or name == ":memory:":
         return MlflowClient(tracking_uri=uri)
     file = Path(name).absolute()
-    with _alone(file):
-        if not file.exists() or not file.stat().st_size:
-            _make_whole(file)
-        return MlflowClient(tracking_uri=uri)
+    if not _is_there(file):
+        with _alone(file):
+            if not _is_there(file):
+                _make_whole(file)
+    return MlflowClient(tracking_uri=uri)
+
+
+def _is_there(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
 
 
 @contextmanager
@@ -567,16 +854,56 @@ def _make_whole(file: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _knock(uri: str) -> None:
-    """Raises at once where a database server cannot be reached; MLflow would try again for more than a minute."""
-    create_engine(uri, poolclass=NullPool).connect().close()
+def _check_database(where: Location, to_read: bool) -> None:
+    """Raises where MLflow would make a database that is only read, or alter one of another version without a word.
+
+    Raises too, at once, where a database server cannot be reached: MLflow would try again for more than a minute.
+    """
+    if "://" not in where.uri or where.uri.startswith("http"):
+        return
+    file = where.database
+    if file is not None and not _is_there(file):
+        if to_read:
+            raise BadInput(f"no runs in {where.shown}", "tracking store", "a database that `ser run` wrote",
+                           "name it, or run first")  # fmt: skip
+        return
+    with create_engine(where.uri, poolclass=NullPool).connect() as connection:
+        _check_tables(where, connection, to_read)
 
 
-def _is_passing(uri: str, error: BaseException | None) -> bool:
-    """Whether the store may answer later: a server that is down, not a wrong address, password or file."""
-    said = str(error)
-    if uri.startswith("sqlite"):
-        return "locked" in said
-    if uri.startswith("http"):
-        return getattr(error, "error_code", "INTERNAL_ERROR") in _PASSING and "valid JSON" not in said
-    return not re.search("authentication|does not exist|[Nn]o such|load plugin|driver", said)
+def _check_tables(where: Location, connection: Connection, to_read: bool) -> None:
+    there = set(inspect(connection).get_table_names())
+    if to_read and "experiments" not in there:
+        raise BadInput(f"no runs in {where.shown}", "tracking store", "a database that `ser run` wrote",
+                       "name it, or run first")  # fmt: skip
+    if "alembic_version" in there and not there >= set(Base.metadata.tables):
+        raise Refused(
+            f"{where.shown} was made by an older version of MLflow",
+            "MLflow",
+            "a database of this version: others may still use it with theirs",
+            "back it up, then `mlflow db upgrade ADDRESS`",
+        )
+
+
+def _whole(run: Run) -> Run:
+    """The run with its long texts joined."""
+    for values in (run.data.tags, run.data.params):
+        joined = longtext.join(values)
+        values.clear()
+        values.update(joined)
+    return run
+
+
+def _is_absence(error: BaseException | None) -> bool:
+    """Whether an artifact is not there, as against a store that cannot be asked."""
+    return isinstance(error, FileNotFoundError) or status_of(error) == 404 or "No such" in str(error)
+
+
+def follow(where: Location) -> int:
+    """Have the database of a moved work folder name the new places of its files; returns of how many experiments."""
+    if where.own_database is None or not where.own_database.exists():
+        return 0
+    try:
+        return moved.rewrite(where.own_database, where.artifacts, _KEYED)
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error

@@ -78,6 +78,7 @@ class Job:
     starts: bool = False  # trials go on from others' ends, and so leave their own
     apart: bool = False  # other machines than this train the trials
     replica: str = ""  # URL of the trials' folders, where those share none
+    experiment: str = ""  # in which the runs are: it may be renamed while they are trained
 
     def spread(self) -> "Job":
         """The job for other machines; where the store is a URL, they need not share the work folder either."""
@@ -128,6 +129,7 @@ def job_of(
         device=device,
         threads=threads,
         starts=plan.study.search.name == "pbt",
+        experiment=Tracker.known.get((where, plan.study.name), ""),
     )
 
 
@@ -203,6 +205,8 @@ def run(
 def begin(job: Job) -> None:
     """Set this process up for training."""
     torch.set_num_threads(job.threads)
+    if job.experiment:
+        Tracker.known.setdefault((job.where, job.study), job.experiment)
     if job.device != "cpu":
         torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
@@ -248,6 +252,7 @@ class Held:
         else:
             self.replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
         told = {"seconds/total": time.perf_counter() - started, "reason": self.courier.reason}
+        told["refused"] = self.courier.refused
         return {"status": status, **results, **told}
 
 

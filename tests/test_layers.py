@@ -29,6 +29,7 @@ LAYERS = (
         *("sealed", "audio", "recordings", "metrics", "multilabel", "clips", "votes", "labels", "manifest", "study"),
         *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals", "paths"),
         *("sound_header", "same_audio", "terminal", "machine", "scratch", "logs", "interpreter"),
+        *("refusal", "longtext", "moved"),
     },
 )
 

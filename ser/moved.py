@@ -1,0 +1,67 @@
+"""Where the files of runs lie once their work folder was moved, renamed or copied.
+
+MLflow's database holds absolute places. Those in the database of a work folder are below that folder wherever it is
+now: the old place may be gone, or be another copy's.
+"""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+_OF_RUN = re.compile(r"(?:file:(?://)?)?/(?:.*/)?artifacts/([^/]+/[0-9a-f]{32}/artifacts(?:/.*)?)")
+_OF_EXPERIMENT = re.compile(r"(?:file:(?://)?)?/(?:.*/)?artifacts/([^/]+)")
+
+
+def is_local(uri: str) -> bool:
+    """Whether it names a folder of some machine."""
+    return uri.startswith(("/", "file:"))
+
+
+def folder(uri: str) -> Path:
+    """The folder that a local URI names."""
+    return Path(unquote(urlsplit(uri).path)) if uri.startswith("file:") else Path(uri)
+
+
+def here(uri: str, artifacts: str) -> str:
+    """The URI of a run's or an experiment's files below the folder ``artifacts``; others as they are."""
+    found = _OF_RUN.fullmatch(uri) or _OF_EXPERIMENT.fullmatch(uri)
+    return f"{Path(artifacts).as_uri()}/{found[1]}" if found else uri
+
+
+def is_moved(location: str, artifacts: str, own: bool) -> bool:
+    """Whether an experiment's files have come along from ``location`` to the folder ``artifacts``.
+
+    ``own``: it was made for this folder, wherever that was. Else the old place has to be gone and the new one be there.
+    """
+    to = here(location, artifacts)
+    return is_local(location) and to != location and (own or (not folder(location).exists() and folder(to).exists()))
+
+
+def rewrite(database: Path, artifacts: str, mark: str) -> int:
+    """Make the database of a moved work folder name the new places, for MLflow's own pages; returns of how many.
+
+    All in one transaction, for the experiments that bear the tag ``mark`` or whose old place is gone. Raises
+    sqlite3.Error where it cannot be written.
+    """
+    with closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as connection:
+        marked = {row[0] for row in connection.execute("SELECT experiment_id FROM experiment_tags WHERE key=?", [mark])}
+        rows = connection.execute("SELECT experiment_id, artifact_location FROM experiments").fetchall()
+        moved = {i: location for i, location in rows if location and is_moved(location, artifacts, i in marked)}
+        if not moved:
+            return 0
+        connection.execute("BEGIN IMMEDIATE")
+        for identity, location in moved.items():
+            _rewrite_one(connection, identity, location, artifacts)
+        connection.execute("COMMIT")
+    return len(moved)
+
+
+def _rewrite_one(connection: sqlite3.Connection, identity: int, location: str, artifacts: str) -> None:
+    where: Mapping[str, object] = {"id": identity, "to": here(location, artifacts)}
+    connection.execute("UPDATE experiments SET artifact_location = :to WHERE experiment_id = :id", where)
+    runs = connection.execute("SELECT run_uuid, artifact_uri FROM runs WHERE experiment_id = :id", where).fetchall()
+    changed = [(here(uri, artifacts), run) for run, uri in runs if uri]
+    connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", changed)
