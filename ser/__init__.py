@@ -4,8 +4,8 @@ A command (``cli``, ``options``; ``paths``: every path and address in one spelli
 started; ``terminal``: streams, signals and exit statuses) names corpora and a study of ``experiments/``. ``gather``
 finds and scans the corpora (``scan``, ``corpora/``, ``manifest``; ``sound_header``: what a file truly is;
 ``same_audio``: one recording under two names), and ``plan`` makes of both the trials, each a statement (``study``) with
-an id: those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in. It makes
-their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``, ``frontends/``,
+an id: those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in.
+It makes their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``, ``frontends/``,
 ``augment/``, ``recordings``).
 ``launch`` decides what is left to run and hires a ``crew``: a process (``talk``) with ``workers``, which know Ray and
 hand ``units`` out in ``passes`` of Tune, and is started as often as needed (``profile``: shares of machines,

@@ -16,7 +16,7 @@ _PASSING = (
 )
 _PASSING_STATUS = (408, 409, 425, 429)
 _LASTING_STATUS = (501, 505)
-_LASTING_ERRNO = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG)
+_LASTING_ERRNO = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 # Two that write at once, or a connection that breaks: databases report both as errors of the statement.
 _PASSING_WORDS = r"locked|deadlock|UniqueViolation|UNIQUE constraint|Duplicate entry|connection .*clos|closed .*connect"
 _READ_ONLY = r"read-?only (database|file ?system|transaction)"
@@ -28,8 +28,8 @@ _STATUS = re.compile(r"error code (\d{3})|\b(\d{3}) (?:Client|Server) Error")
 _CODES = {"PERMISSION_DENIED": 403, "CUSTOMER_UNAUTHORIZED": 401, "UNAUTHENTICATED": 401}
 
 _RESTORE = (
-    "bring it back with `mlflow experiments restore --experiment-id {id}`, or erase it for good with "
-    "`mlflow gc --experiment-ids {id}` and begin anew (both with MLFLOW_TRACKING_URI set)"
+    "`MLFLOW_TRACKING_URI={uri} mlflow experiments restore --experiment-id {id}` brings it back; to begin anew, erase "
+    "it for good: `mlflow gc --backend-store-uri {database} --experiment-ids {id}`"
 )
 # By words or by status: what is allowed, and the remedy.
 _REMEDIES: tuple[tuple[str, int, str, str], ...] = (
@@ -93,11 +93,13 @@ def refusal(shown: str, error: BaseException, words: str) -> Refused:
     status = status_of(error)
     for pattern, of_status, allowed, remedy in _REMEDIES:
         if (pattern and re.search(pattern, words)) or (of_status and status == of_status):
-            return Refused(f"{shown}: {words}", "MLflow", allowed, remedy)
+            return Refused(f"{shown}: {words}", "MLflow", allowed, remedy.replace("ADDRESS", shown))
     remedy = "start the server, or mend the address or what it says"
     return Refused(f"{shown}: {words}", "MLflow", "a tracking store that answers", remedy)
 
 
 def deleted_experiment(shown: str, words: str, identity: str) -> Refused:
     """The refusal of an experiment that was deleted: MLflow keeps its name from being used again."""
-    return Refused(f"{shown}: {words}", "MLflow", "an experiment that is not deleted", _RESTORE.format(id=identity))
+    database = "DATABASE" if shown.startswith("http") else shown
+    remedy = _RESTORE.format(uri=shown, database=database, id=identity)
+    return Refused(f"{shown}: {words}", "MLflow", "an experiment that is not deleted", remedy)

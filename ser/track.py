@@ -223,7 +223,7 @@ class Tracker:
         for found in self.client.search_experiments():
             was = found.tags.get(_STUDY, found.name)
             names += [found.name + (f" (was {was})" if was != found.name else "")] * (found.experiment_id != "0")
-        there = f"it has: {', '.join(sorted(names))}" if names else "it has none of any study"
+        there = f"a study that was run there (it has: {', '.join(sorted(names)) or 'none'})"
         remedy = f"run it first (`ser run {self.study}`), or name the store that has them"
         return BadInput(f"no runs of {self.study} in {self.where.shown}", "tracking store", there, remedy)
 
@@ -881,7 +881,7 @@ def _check_tables(where: Location, connection: Connection, to_read: bool) -> Non
             f"{where.shown} was made by an older version of MLflow",
             "MLflow",
             "a database of this version: others may still use it with theirs",
-            "back it up, then `mlflow db upgrade ADDRESS`",
+            f"back it up, then `mlflow db upgrade {where.shown}`",
         )
 
 

@@ -1,21 +1,25 @@
 """Runs in MLflow: one per trial, found again, marked truthfully, and no secret told."""
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Metric
+from mlflow.entities import Metric, ViewType
 
 from ser import track
-from ser.courier import Courier
-from ser.errors import Away, BadInput
+from ser.courier import Courier, sync
+from ser.errors import Away, BadInput, Refused
 from ser.spool import Head, Spool
 from ser.study import Corpus, part
-from ser.track import _TRIAL, Location, Tracker, _Client
+from ser.track import _TRIAL, Location, Tracker, _Client, ready_for_pages, try_out
 
 
 @pytest.fixture
@@ -211,7 +215,7 @@ def begin(tracker, at_ms, **tags):
 def test_a_tracker_is_kept_until_its_store_was_away(where):
     kept = Tracker.of(where, "study")
     assert Tracker.of(where, "study") is kept
-    with pytest.raises(Away):
+    with pytest.raises(Refused):
         kept.client.get_run("0" * 32)
     assert Tracker.of(where, "study") is not kept
 
@@ -366,3 +370,206 @@ def test_metrics_are_sent_at_once_whatever_the_environment_says():
     environment = {**os.environ, "MLFLOW_ENABLE_ASYNC_LOGGING": "true"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "False"
+
+
+def copied(where, tmp_path):
+    """The work folder of ``where``, copied as a person does; the old one stays where it is."""
+    copy = tmp_path / "copy of it"
+    copy.mkdir()
+    shutil.copy(tmp_path / "mlflow.db", copy)
+    shutil.copytree(tmp_path / "artifacts", copy / "artifacts")
+    return Location.of(copy, None)
+
+
+def bytes_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_copied_work_folder_reads_and_writes_its_own_files(tracker, trial, trial_of, where, files, tmp_path):
+    run_id = finish(tracker, trial, files)
+    there = copied(where, tmp_path)
+    old = {**bytes_of(tmp_path / "artifacts"), **bytes_of(tmp_path / "copy of it")}
+    (tmp_path / "copy of it/artifacts/study" / run_id / "artifacts/predictions.csv").write_text("of the copy")
+    reading = Tracker(there, "study", to_read=True)
+    assert list(reading.texts([reading.runs()[0].info.artifact_uri], "predictions.csv")) == ["of the copy"]
+    assert (tmp_path / "copy of it/mlflow.db").read_bytes() == old[tmp_path / "copy of it/mlflow.db"]
+    writing = Tracker(there, "study")
+    finish(writing, trial_of("R"), files)
+    unchanged = {path: content for path, content in old.items() if tmp_path / "artifacts" in path.parents}
+    assert bytes_of(tmp_path / "artifacts") == unchanged
+    for run in MlflowClient(there.uri).search_runs([writing.experiment]):  # as MLflow's own pages find them
+        assert run.info.artifact_uri.startswith((tmp_path / "copy of it").as_uri())
+        assert writing.artifact(run, "predictions.csv").is_relative_to(tmp_path / "copy of it")
+    assert Tracker(where, "study").artifact(tracker.finished(trial.id)[trial.id], "predictions.csv").exists()
+
+
+def test_pages_of_a_copied_work_folder_name_its_own_files(tracker, trial, where, files, tmp_path):
+    finish(tracker, trial, files)
+    there = copied(where, tmp_path)
+    assert ready_for_pages(there) == ""
+    (run,) = MlflowClient(there.uri).search_runs([tracker.experiment])
+    assert run.info.artifact_uri.startswith(Path(there.artifacts).as_uri())
+
+
+def test_an_experiment_of_the_persons_own_in_the_same_database_keeps_its_place(where, tmp_path):
+    client, place = MlflowClient(where.uri), (tmp_path / "big disk/artifacts/study")
+    place.mkdir(parents=True)
+    client.create_experiment("study", artifact_location=place.as_uri())
+    tracker = Tracker(where, "study")
+    run = client.create_run(tracker.experiment)
+    assert tracker.place(run.info.artifact_uri) == run.info.artifact_uri
+    assert client.get_experiment(tracker.experiment).artifact_location == place.as_uri()
+
+
+def test_a_missing_file_is_named_with_its_run(tracker, trial, files):
+    run_id = finish(tracker, trial, files)
+    folder = tracker.runs()[0].info.artifact_uri
+    Path(folder.removeprefix("file://"), "predictions.csv").unlink()
+    with pytest.raises(BadInput, match=f"run {run_id}: no predictions.csv in .*; bring them back, or delete the run"):
+        list(tracker.texts([folder], "predictions.csv"))
+
+
+def test_reading_makes_no_experiment_and_names_those_there_are(where):
+    Tracker(where, "another")
+    client = MlflowClient(where.uri)
+    client.rename_experiment(client.get_experiment_by_name("another").experiment_id, "mine")
+    before = Path(where.database).read_bytes()
+    with pytest.raises(BadInput, match=r"no runs of study in .*it has: mine \(was another\)"):
+        Tracker(where, "study", to_read=True)
+    assert Path(where.database).read_bytes() == before
+
+
+def test_reading_makes_no_database(tmp_path):
+    for place in (tmp_path / "empty.db", tmp_path / "folder" / "mlflow.db"):
+        with pytest.raises(BadInput, match="no runs in"):
+            Tracker(Location(f"sqlite:///{place}", str(tmp_path / "artifacts")), "study", to_read=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to_read", [True, False])
+def test_a_database_of_an_older_mlflow_is_not_altered_without_a_word(where, to_read):
+    with closing(sqlite3.connect(where.database)) as connection:
+        connection.execute("DROP TABLE webhooks")
+        connection.commit()
+    before = where.database.read_bytes()
+    with pytest.raises(Refused, match="mlflow db upgrade sqlite:///"):
+        Tracker(where, "study", to_read=to_read)
+    assert where.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("to_read", [True, False])
+def test_a_deleted_experiment_is_told_with_what_brings_it_back(tracker, where, to_read):
+    tracker.client.delete_experiment(tracker.experiment)
+    with pytest.raises(Refused, match=rf"deleted.*experiments restore --experiment-id {tracker.experiment}`"):
+        Tracker(where, "study", to_read=to_read)
+
+
+def test_an_experiment_that_is_renamed_during_a_grid_stays_its_experiment(tracker, where, trial):
+    tracker.client.rename_experiment(tracker.experiment, "mine")
+    Tracker.kept.clear()
+    assert Tracker.of(where, "study").experiment == tracker.experiment
+    Tracker.known.clear()  # as for the next command
+    assert Tracker(where, "study").experiment != tracker.experiment
+
+
+def test_an_experiment_that_was_erased_is_made_anew(tracker, where):
+    with closing(sqlite3.connect(where.database)) as connection:
+        connection.execute("DELETE FROM experiment_tags")
+        connection.execute("DELETE FROM experiments WHERE name = 'study'")
+        connection.commit()
+    assert Tracker(where, "study").client.get_experiment_by_name("study").lifecycle_stage == "active"
+
+
+@pytest.fixture
+def spool(trial, files, tmp_path):
+    made = Spool(tmp_path, trial.id)
+    made.folder.mkdir(parents=True)
+    made.begin(head(trial))
+    files.rename(made.files)
+    made.epoch(1, row(1))
+    made.complete({"ua/ravdess": 0.5})
+    return made
+
+
+def test_a_run_that_is_deleted_while_its_trial_is_trained_is_begun_again(trial, where, spool):
+    tracker = Tracker(where, trial.study)
+    courier = Courier(where, spool)
+    courier.open(head(trial))
+    deleted = tracker.runs()[0].info.run_id
+    tracker.client.delete_run(deleted)
+    assert courier.deliver()
+    run = tracker.finished(trial.id)[trial.id]
+    assert run.info.run_id != deleted
+    assert len(tracker.client.get_metric_history(run.info.run_id, "val/loss")) == 1
+
+
+def test_a_refusal_is_told_from_absence_and_keeps_the_trial(trial, where, spool, tmp_path):
+    tracker = Tracker(where, trial.study)
+    tracker.client.delete_experiment(tracker.experiment)
+    courier = Courier(where, spool)
+    assert not courier.deliver()
+    assert courier.refused
+    assert "experiments restore" in courier.reason
+    found = sync(where, tmp_path)
+    assert (found.kept, found.refused) == ([trial.id], True)
+    tracker.client.restore_experiment(tracker.experiment)
+    assert sync(where, tmp_path).delivered == [trial.id]
+
+
+def test_a_run_that_states_other_values_is_superseded(tracker, trial):
+    first = tracker.start(head(trial)).run_id
+    changed = Head(trial.study, trial.id, trial.title, {**trial.params(), "seed": "9"}, {})
+    log = tracker.start(changed)
+    old, new = tracker.client.get_run(first), tracker.client.get_run(log.run_id)
+    assert (old.info.status, old.data.tags["superseded_by"]) == ("KILLED", log.run_id)
+    assert (new.info.status, new.data.params["seed"]) == ("RUNNING", "9")
+    assert tracker.start(changed).run_id == log.run_id
+
+
+def test_nothing_that_is_sent_is_longer_than_any_databases_columns(tracker, trial, where, files):
+    long = {"grid": "g" * 30_000, "notes": "n" * 9_000}
+    named = Head(trial.study, trial.id, "t" * 900, {**trial.params(), "corpora": "c" * 9_000}, long)
+    log = tracker.start(named)
+    log.finish(1, {"ua": 1.0}, files)
+    raw = MlflowClient(where.uri).get_run(log.run_id)
+    assert max(map(len, raw.data.tags.values())) <= 5000
+    assert max(map(len, raw.data.params.values())) <= 6000
+    assert len(raw.info.run_name) <= 250
+    read = tracker.finished(trial.id)[trial.id].data
+    assert read.params == named.params
+    assert read.tags.items() >= {**long, "title": "t" * 900}.items()
+    tracker.mirror(tracker.finished(trial.id)[trial.id], Head(trial.study, "twin", "twin", {}, {}))
+    assert tracker.finished("twin")["twin"].data.tags.items() >= {**long, "title": "twin"}.items()
+
+
+def test_files_longer_than_a_databases_column_are_refused_before_a_run_is_made(where):
+    tracker = Tracker(where, "study")
+    tracker.where = Location("postgresql://host/runs", where.artifacts)
+    tracker._location = "file:///" + "w" * 200
+    with pytest.raises(BadInput, match="a work folder with a shorter path"):
+        tracker._settle_location()
+
+
+def test_what_can_be_written_is_tried_and_leaves_nothing(tracker, where, tmp_path):
+    client = MlflowClient(where.uri)
+    before = [e.name for e in client.search_experiments(view_type=ViewType.ALL)]
+    tracker.check_writable()
+    try_out(where)
+    assert tracker.runs() == []
+    assert [e.name for e in client.search_experiments(view_type=ViewType.ALL)] == before
+    assert [p for p in (tmp_path / "artifacts").rglob("*") if p.is_file()] == []
+
+
+def test_files_that_cannot_be_written_are_found_before_anything_is_trained(tracker, tmp_path):
+    (tmp_path / "artifacts").write_text("a file where the folder should be")
+    with pytest.raises(BadInput, match="artifacts"):
+        tracker.check_writable()
+
+
+def test_the_doctor_makes_no_database(tmp_path):
+    try_out(Location.of(tmp_path / "work", None))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/mlflow.db").write_text("no database")
+    with pytest.raises(BadInput, match=r"mlflow\.db"):
+        try_out(Location.of(tmp_path / "work", None))

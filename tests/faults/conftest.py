@@ -76,7 +76,8 @@ def server(empty_ledger: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 class Way:
     """A proxy to a server. ``fault(request line)`` says what happens to a request:
 
-    "" it passes; "500"; "hang": no answer ever; "lost": the server does it, but the answer does not arrive.
+    "" it passes; "500", "403": such an answer; "hang": no answer ever; "lost": the server does it, but the answer does
+    not arrive.
     """
 
     def __init__(self, port: int) -> None:
@@ -90,8 +91,8 @@ class Way:
                 fault = way.fault(f"{self.command} {self.path}")
                 way.injected += bool(fault)
                 self.close_connection = True
-                if fault == "500":
-                    self.send_error(500)
+                if fault.isdigit():
+                    self.send_error(int(fault))
                     return
                 if fault == "hang":
                     way.over.wait(60)
