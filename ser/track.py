@@ -711,7 +711,9 @@ def _try_run(client: _Client, where: Location) -> None:
             raise Refused(f"{where.shown} gives back {read.params}", "MLflow", "a store that keeps what it is given",
                           "mend it (a database has to be in UTF-8)")  # fmt: skip
     finally:
-        client.delete_run(run.info.run_id)
+        client.set_terminated(run.info.run_id, "FINISHED")
+        for done in client.search_runs([experiment], _FINISHED):  # earlier ones came back with their experiment
+            client.delete_run(done.info.run_id)
         if not client.search_runs([experiment], max_results=1):
             client.delete_experiment(experiment)
 

@@ -12,10 +12,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from ser import launch
+from ser import launch, show
 from ser import trial as one
 from ser.cli import main
-from ser.errors import BadInput
+from ser.errors import Away, BadInput
 from ser.profile import Profile
 from ser.track import Location, Tracker
 from ser.trial import job_of
@@ -182,3 +182,66 @@ def test_only_deaths_without_progress_count(job, trial_of):
     for _ in range(2):
         grid._heard("broke", trial.id, "the worker died")
     assert heard.errors == grid.summary.failures == {trial.id: "the worker died"}
+
+
+class Crew:
+    """Workers that say what they are told to of every trial, and do nothing."""
+
+    slots = 1.0
+
+    def __init__(self, *results):
+        self.results, self.passes = results, 0
+
+    def __call__(self, *given):
+        return self
+
+    def work(self, units, heard, halving=None):
+        self.passes += 1
+        for kind, told in self.results:
+            heard(kind, units[0].trials[0], told)
+
+    def dismiss(self): ...
+
+
+@pytest.mark.parametrize(
+    ("said", "passes"),
+    [
+        ([("ended", {"status": "finished"})], launch._FRUITLESS + 1),  # as where MLflow forgets at once: once it counts
+        ([], launch._FRUITLESS),
+        ([("ended", {"status": "unfit", "error": "no store"})], launch._WAITING),
+    ],
+)
+def test_passes_that_reach_nothing_end_with_the_reason(job, trial_of, monkeypatch, said, passes):
+    trial, heard, crew = trial_of("R"), Heard(), Crew(*said)
+    monkeypatch.setattr(launch, "Crew", crew)
+    grid = launch._Grid(job, [trial], [trial], LOCAL, None, heard, launch.Summary(), lambda: None, launch.Search())
+    monkeypatch.setattr(heard, "started", lambda at_once: None)
+    with pytest.raises(BadInput, match=f"1 trials were handed out {passes - (passes == 4)} times, and none went on"):
+        grid.run()
+    assert crew.passes == passes
+    assert grid.summary.trained <= 1
+
+
+def test_a_trial_whose_run_was_deleted_is_trained_again_also_while_mlflow_is_away(job, trial_of, monkeypatch):
+    trial = trial_of("R")
+    one.run(job, trial)
+    assert launch.unfinished(job, [trial]) == []
+    tracker = Tracker(job.where, job.study)
+    tracker.client.delete_run(tracker.finished()[trial.id].info.run_id)
+    Tracker.kept.clear()  # as for the next command
+    assert launch.unfinished(job, [trial]) == [trial]
+
+    def away(*_):
+        raise Away("it does not answer")
+
+    monkeypatch.setattr(Tracker, "of", away)
+    assert launch.unfinished(job, [trial]) == [trial]
+
+
+def test_trials_that_end_several_times_are_counted_once(trial_of, tmp_path):
+    trial = trial_of("R")
+    with show.Live([trial], 0, tmp_path / "log") as live:
+        live.started(2)
+        for _ in range(3):
+            live.finished(trial, {"status": "finished"})
+        assert live.summary().startswith("1 of 1 done, 0 running, 0 failed, 0:00:00 left")

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 
 from ser import courier, launch
 from ser import trial as one
 from ser.cli import main
 from ser.courier import Courier, sync
+from ser.errors import Refused
 from ser.profile import Profile
 from ser.spool import Head, Spool
-from ser.track import Location, Tracker
+from ser.track import Location, Tracker, try_out
 
 EPOCHS = 4
 
@@ -251,6 +253,58 @@ def test_both_of_two_finished_runs_are_reconciled_and_both_sides_agree(study_of_
     assert (marked.info.status, marked.data.tags["superseded_by"]) == ("KILLED", first.info.run_id)
     tracker.settle(trial.id)
     assert tracker.finished()[trial.id].info.run_id == first.info.run_id
+
+
+def test_an_experiment_that_is_deleted_during_a_trial_keeps_it_until_it_is_restored(study_of_one, way, server):
+    job, trial = study_of_one
+    tracker = heard(server, trial.study)
+
+    def delete(epoch, row):
+        if epoch == 2:
+            tracker.client.delete_experiment(tracker.experiment)
+
+    result = one.run(job, trial, delete)
+    assert (result["status"], result["refused"]) == ("kept", True)
+    assert f"experiments restore --experiment-id {tracker.experiment}" in result["reason"]
+    assert launch.unfinished(job, [trial]) == []  # trained, and never to be run again
+    tracker.client.restore_experiment(tracker.experiment)
+    assert sync(job.where, Path(job.work)).delivered == [trial.id]
+    check_exactly_once(tracker, trial)
+
+
+@pytest.mark.parametrize("status", ["401", "403", "413"])
+def test_a_server_that_refuses_files_is_found_before_anything_is_trained(study_of_one, way, server, status):
+    job, trial = study_of_one
+    tracker = Tracker(way.where, trial.study)
+    tracker.check_writable()
+    way.fault = lambda line: status if line.startswith("PUT ") and "mlflow-artifacts" in line else ""
+    for ask in (tracker.check_writable, lambda: try_out(way.where)):
+        with pytest.raises(Refused, match=status):
+            ask()
+    result = one.run(job, trial)
+    assert (result["status"], result["refused"]) == ("kept", True)
+    way.fault = lambda line: ""
+    assert sync(job.where, Path(job.work)).delivered == [trial.id]
+    check_exactly_once(heard(server, trial.study), trial)
+
+
+def test_a_server_that_keeps_files_in_its_own_folder_is_found(way, request, tmp_path):
+    """A folder that cannot be written here is as one of another machine; one that both see will do."""
+    name, client = request.node.name, MlflowClient(way.where.uri)
+    client.create_experiment(name, artifact_location="file:///proc/of/another/machine")
+    with pytest.raises(Refused, match=r"keeps artifacts in its own folder .*--artifacts-destination"):
+        Tracker(way.where, name).check_writable()
+    client.create_experiment(f"{name}_shared", artifact_location=(tmp_path / "shared").as_uri())
+    Tracker(way.where, f"{name}_shared").check_writable()
+    assert [p for p in (tmp_path / "shared").rglob("*") if p.is_file()] == []
+
+
+def test_the_doctor_tries_a_run_and_leaves_a_deleted_experiment(way, server):
+    for _ in range(2):
+        try_out(way.where)
+    client = MlflowClient(server.uri)
+    assert client.get_experiment_by_name("ser-doctor").lifecycle_stage == "deleted"
+    assert "ser-doctor" not in {e.name for e in client.search_experiments()}
 
 
 def _send_one(work, uri, artifacts, number):
