@@ -5,8 +5,8 @@ started; ``terminal``: streams, signals and exit statuses) names corpora and a s
 finds and scans the corpora (``scan``, ``corpora/``, ``manifest``; ``sound_header``: what a file truly is;
 ``same_audio``: one recording under two names), and ``plan`` makes of both the trials, each a statement (``study``) with
 an id: those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in.
-It makes their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``, ``frontends/``,
-``augment/``, ``recordings``).
+It makes their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``,
+``frontends/``, ``augment/``, ``recordings``).
 ``launch`` decides what is left to run and hires a ``crew``: a process (``talk``) with ``workers``, which know Ray and
 hand ``units`` out in ``passes`` of Tune, and is started as often as needed (``profile``: shares of machines,
 ``sharing``: how well a card was filled, ``environment``, ``machine``: what of it may be used, ``scratch``: folders of
@@ -16,7 +16,8 @@ On a worker ``trial`` reads features and evens out classes (``balance/``), ``tra
 (``joint``, ``together``), and what is no network is fitted (``fit``, ``functionals``). ``results`` scores what came out
 (``metrics``, ``multilabel``, ``clips``, ``confusion``), and all of it goes into the trial's folder (``spool``,
 ``attempt``, ``sealed``; where nodes share no folder, ``replica`` keeps it beside the features, through ``far``), from
-where ``courier`` takes it to MLflow (``track``). ``collect`` reads the runs back (``finished``), a file of ``reports/``
+where ``courier`` takes it to MLflow (``track``; ``refusal``: what its errors mean; ``longtext``: texts in parts;
+``moved``: files that came along with a moved folder). ``collect`` reads the runs back (``finished``), a file of ``reports/``
 makes the paper's tables of them (``content``, ``figures``, ``published/``), and ``report`` writes them. ``export``
 gives features to other programs, ``pages`` shows MLflow's. ``demo`` makes corpora that the ordinary loaders read.
 
