@@ -120,7 +120,7 @@ def left_over(folders: Sequence[Path], places: Sequence[Place]) -> list[Refusal]
             refused |= dict.fromkeys(r for r in walked.refused if not any(map(Path(r.what).is_relative_to, apart)))
             refused |= dict.fromkeys(_unused.zips(folder, None, apart))
             refused |= dict.fromkeys(_unused.archives(folder, apart))
-            refused |= dict.fromkeys(_unused.sounds(folder, _unused.unclaimed, apart))
+            refused |= dict.fromkeys(_unused.sounds(folder, _unused.reason_outside(), apart))
     return [Refusal(_shown(r.what), _shown(r.reason)) for r in refused]
 
 

@@ -80,20 +80,25 @@ def _in_zip(zipped: Path, names: Sequence[str], loader: str | None) -> list[Refu
     return [Refusal(str(zipped), f"{inner[0]} is an archive in a zip, which is not read: unpack it")] if inner else []
 
 
-def unclaimed(path: str) -> str:
+def reason_outside() -> Callable[[str], str]:
     """Why audio that lies in no corpus is in none."""
-    suffix = _suffix(path)
-    for module in _named():
-        if _is_named(module, path):
-            if suffix not in _tree.SUFFIXES:
+    modules = _named()
+
+    def reason(path: str) -> str:
+        for module in modules:
+            if not _is_named(module, path):
+                continue
+            if _suffix(path) not in _tree.SUFFIXES:
                 return f"named like a recording of {module.TITLE}, but only wav and flac are read there"
             return f"named like a recording of {module.TITLE}, of which the rest is missing: {module.FILES}"
-    return "in no corpus: no table names it, and its own name says nothing"
+        return "in no corpus: no table names it, and its own name says nothing"
+
+    return reason
 
 
 def reason_in(module: ModuleType, used: Collection[str]) -> Callable[[str], str]:
     """Why audio below the root of a corpus is none of its recordings; "" for ``used``, and for other corpora's."""
-    real = cache(os.path.realpath)
+    modules, real = _named(), cache(os.path.realpath)
 
     @cache
     def followed() -> frozenset[str]:  # a table may name a recording by way of a link
@@ -107,7 +112,7 @@ def reason_in(module: ModuleType, used: Collection[str]) -> Callable[[str], str]
         lossless = _suffix(path) in _tree.SUFFIXES
         if _is_named(module, path):
             return "" if lossless else "named like a recording, but only wav and flac are read"
-        is_others = lossless and any(_is_named(other, path) for other in _named())
+        is_others = lossless and any(_is_named(other, path) for other in modules)
         return "" if is_others else f"not a {module.FILES}"
 
     return reason
