@@ -91,4 +91,4 @@ def _without(manifest: Manifest, uids: Iterable[str]) -> Manifest:
 def _note(first: str, name: str, alike: bool, pairs: Sequence[str]) -> str:
     fate = f"used in {first} alone" if alike else "left out of both, as their labels differ"
     more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
-    return f"the same audio in {first} and {name}, {len(pairs)} times: {fate}: {', '.join(pairs[:_NAMED])}{more}"
+    return f"the same audio in {first} and {name} ({len(pairs)}), {fate}: {', '.join(pairs[:_NAMED])}{more}"

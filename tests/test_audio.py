@@ -133,6 +133,101 @@ def test_wav_of_a_streaming_writer_has_no_length_to_compare_with(size: int) -> N
     assert len(audio.decode(bytes(data))[0]) == RATE_HZ
 
 
+PCM = encoded()[44:]
+FORMAT = encoded()[12:36]
+WHOLE_NUMBERS = np.frombuffer(PCM, "<i2")  # as floats they would be rounded by each format in its own way
+FLAC = encoded(WHOLE_NUMBERS, form="FLAC")
+
+
+def chunk(name: bytes, body: bytes, size: int | None = None, pad: bool = True) -> bytes:
+    return name + struct.pack("<I", len(body) if size is None else size) + body + b"\0" * (pad and len(body) % 2)
+
+
+def riff(*chunks: bytes, size: int | None = None) -> bytes:
+    body = b"WAVE" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body) if size is None else size) + body
+
+
+def described(channels: int = 1, rate_hz: int = RATE_HZ, bits: int = 16, coder: int = 1) -> bytes:
+    return chunk(b"fmt ", struct.pack("<HHIIHH", coder, channels, rate_hz, 2 * RATE_HZ, 2, bits))
+
+
+MENDED = {
+    "not closed": (riff(FORMAT, chunk(b"data", PCM, 0), size=0), "announces no samples"),
+    "size of samples 0": (riff(FORMAT, chunk(b"data", PCM, 0)), "announces no samples"),
+    "header counted in": (riff(FORMAT, chunk(b"data", PCM, len(PCM) + 44)), "a few bytes more"),
+    "two bytes more": (riff(FORMAT, chunk(b"data", PCM, len(PCM) + 2)), "a few bytes more"),
+    "samples counted for bytes": (riff(FORMAT, chunk(b"data", PCM, len(PCM) // 2)), "fewer samples than there are"),
+    "no byte to make it even": (riff(FORMAT, chunk(b"LIST", b"INFOx", pad=False), chunk(b"data", PCM)), "a chunk"),
+    "list says too much": (riff(FORMAT, chunk(b"LIST", b"INFOxx", 4000), chunk(b"data", PCM)), "a chunk"),
+    "format longer than said": (riff(FORMAT + b"\0\0", chunk(b"data", PCM)), "a chunk"),
+    "no channels": (riff(described(channels=0), chunk(b"data", PCM)), "has a zero"),
+    "no bits": (riff(described(bits=0), chunk(b"data", PCM)), "has a zero"),
+    "no rate": (riff(described(rate_hz=0), chunk(b"data", PCM)), "has a zero"),
+    "blanks before": (b"\xef\xbb\xbf\n" + encoded(), "4 bytes stand before its header"),
+    "tag before": (b"ID3\3\0\0\0\0\0\x0a" + b"x" * 10 + encoded(), ""),
+    "streamed FLAC": (FLAC[:21] + bytes([FLAC[21] & 0xF0]) + bytes(4) + FLAC[26:], ""),
+    "tag behind": (encoded() + b"TAG" + bytes(125), ""),
+    "zeros behind": (encoded() + bytes(9000), ""),
+    "chunk behind": (encoded() + chunk(b"LIST", b"INFO" + b"x" * 9000), ""),
+}
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_headers_that_are_a_few_bytes_off_are_read_and_told(tmp_path: Path, case: str) -> None:
+    data, remark = MENDED[case]
+    np.testing.assert_allclose(audio.decode(data)[0], TONE, atol=2e-4)
+    (tmp_path / "x.wav").write_bytes(data)
+    facts = audio.inspect(tmp_path / "x.wav")
+    assert remark in facts.remark
+    assert bool(remark) == bool(facts.remark)
+    (tmp_path / "y.wav").write_bytes(encoded())
+    assert facts.sound == audio.inspect(tmp_path / "y.wav").sound
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (riff(FORMAT, chunk(b"data", b""), chunk(b"LIST", b"INFO" + b"x" * 200)), "no samples"),
+        (encoded() + b"junk!\1\2" * 2000, "announces 32000 bytes of samples, and 46000 follow"),
+        (riff(FORMAT, chunk(b"data", PCM, 2 * len(PCM))), "truncated: 16000 of 32000 samples; copy or download"),
+        (riff(described(rate_hz=0)[:-8] + bytes(4) + b"\2\0\x10\0", chunk(b"data", PCM)), "says 0 Hz; write the right"),
+        (riff(described(coder=0xFF), chunk(b"data", PCM)), "a WAV file of AAC, which is not read; convert it"),
+        (encoded(np.random.default_rng(0).normal(0, 0.1, 16000)).replace(b"\n", b"\r\n"), "as if they were text"),
+        (encoded().decode("utf-8", "replace").encode(), "as if they were text"),
+        (b"<!DOCTYPE html>\n<html>", "a web page"),
+        (b"<?xml version='1.0'?><Error/>", "an XML text"),
+        (b"\0\0\0\x18ftypM4A " + bytes(50), "MPEG-4 audio .*; convert it: ffmpeg"),
+        (b"#!AMR\n" + bytes(50), "AMR audio"),
+        (b"PK\3\4" + bytes(50), "a zip file; unpack it"),
+        (bytes(4000), "nothing but zero bytes"),
+        (b"start,end,label\n1,2,happy\n", "text that begins with 'start,end,label"),
+        (b"\1\2\3\xff\xfe\4\5\6" * 9, "no known sound file begins with 01 02 03 ff"),
+        (encoded(form="FLAC")[:5000], "a FLAC file that is cut off or damaged"),
+        (encoded(form="NIST").replace(b"-s3 pcm", b"-s26 pcm,embedded-shorten-v2.00"), "packed by shorten; .*sph2pipe"),
+    ],
+)
+def test_reasons_say_what_it_is_and_what_to_do(data: bytes, reason: str) -> None:
+    with pytest.raises(audio.UnusableAudio, match=reason) as caught:
+        audio.decode(data)
+    assert "Format not recognised" not in str(caught.value)
+
+
+def test_equal_samples_have_one_name_in_all_lossless_files(tmp_path: Path) -> None:
+    whole = {
+        f"a.{n}": encoded(WHOLE_NUMBERS, form=form)
+        for n, form in enumerate(("WAV", "FLAC", "AIFF", "W64", "WAVEX", "NIST"))
+    }
+    whole["stereo"] = encoded(np.stack([WHOLE_NUMBERS, WHOLE_NUMBERS], axis=1))
+    for name, data in {**whole, "other": encoded(TONE * np.float32(0.9)), "slow": encoded(rate_hz=8000)}.items():
+        (tmp_path / name).write_bytes(data)
+    names = {name: audio.inspect(tmp_path / name).sound for name in (*whole, "other", "slow")}
+    assert len({names[name] for name in whole}) == 1
+    assert len(set(names.values())) == 3
+    (tmp_path / "cut").write_bytes(encoded(WHOLE_NUMBERS[4000:8000]))
+    assert audio.inspect(tmp_path / "a.0", 0.25, 0.5).sound == audio.inspect(tmp_path / "cut").sound
+
+
 def test_chunks_before_the_samples_are_passed_over() -> None:
     plain = encoded()
     extra = b"LIST" + struct.pack("<I", 5) + b"INFO\0\0"  # odd size, padded

@@ -111,6 +111,25 @@ def test_the_same_recordings_under_two_names_are_refused(study, manifests):
         )
 
 
+def test_recordings_that_two_corpora_share_are_used_in_the_first_alone_and_told(study, manifests):
+    customer, tess = manifests["customer"], manifests["tess"]
+    same, other = [u for u in customer.utterances if u.label == "sad"][:2]
+    alike = next(u for u in tess.utterances if u.label == "sad")
+    unlike = next(u for u in tess.utterances if u.label == "happy")
+    shared = {alike.uid: same.sound, unlike.uid: other.sound}
+    joined = tuple(replace(u, sound=shared.get(u.uid, u.sound)) for u in tess.utterances)
+    plan = resolve(study, {"tess": replace(tess, utterances=joined), "customer": customer})
+    left = {name: {u.uid for u in plan.sources[name].manifest.utterances} for name in ("tess", "customer")}
+    assert left["tess"] == {u.uid for u in tess.utterances} - {unlike.uid}
+    assert left["customer"] == {u.uid for u in customer.utterances} - {same.uid, other.uid}
+    assert {note for note in plan.notes if "same audio" in note} == {
+        f"the same audio in tess and customer (1), used in tess alone: {alike.uid} (sad) = {same.uid} (sad)",
+        "the same audio in tess and customer (1), left out of both, as their labels differ: "
+        f"{unlike.uid} (happy) = {other.uid} (sad)",
+    }
+    assert plan.grown({}).trials == plan.trials
+
+
 def test_a_corpus_of_ones_own_gets_a_letter_that_is_free(study, manifests):
     two = {"iemocap": manifests["iemocap"], "irritated": under(manifests["customer"], "irritated")}
     plan = resolve(with_own(study, *two), two)

@@ -221,6 +221,60 @@ def test_made_corpora_are_marked(tmp_path: Path, above: int, demo: bool) -> None
     assert scan.scan("mine", "manifest_csv", folder / "manifest.csv", {}, tmp_path / "cache").demo is demo
 
 
+# The same audio twice
+
+
+def listed(folder: Path, *rows: str, cache: Path) -> Manifest:
+    (folder / "manifest.csv").write_text("\n".join(["path,label,speaker,start,end", *rows]))
+    return scan.scan("mine", "manifest_csv", folder, {}, cache)
+
+
+def test_the_same_audio_is_used_once_where_all_say_the_same_of_it(tmp_path: Path) -> None:
+    folder = tones(tmp_path / "mine", "long/a.wav", "b.wav")
+    shutil.copy(folder / "long/a.wav", folder / "a2.wav")
+    soundfile.write(folder / "a3.flac", *soundfile.read(folder / "a2.wav"))
+    rows = ["long/a.wav,sad,s1,,", "a2.wav,sad,s1,,", "a3.flac,triste,s1,,", "b.wav,sad,s1,,"]
+    manifest = listed(folder, *rows, cache=tmp_path / "cache")
+    assert [u.uid for u in manifest.utterances] == ["mine/a2", "mine/b"]
+    reason = f"duplicate of {folder}/a2.wav: the same audio, speaker and label"
+    assert {r.what: r.reason for r in manifest.refused} == dict.fromkeys(
+        [f"{folder}/a3.flac", f"{folder}/long/a.wav"], reason
+    )
+    assert {r.kind for r in manifest.refused} == {"duplicate"}
+
+
+def test_the_same_audio_of_two_speakers_or_labels_is_left_out_and_every_file_is_told(tmp_path: Path) -> None:
+    folder = tones(tmp_path / "mine", *(f"{name}.wav" for name in "abcde"))
+    for copy, name in (("a2", "a"), ("b2", "b"), ("b3", "b")):
+        shutil.copy(folder / f"{name}.wav", folder / f"{copy}.wav")
+    rows = ["a.wav,sad,s1,,", "a2.wav,sad,s2,,", "b.wav,sad,s1,,", "b2.wav,sad,s1,,", "b3.wav,angry,s1,,"]
+    rows += ["c.wav,sad,s1,,", "d.wav,sad,s1,0.0,0.1", "d.wav,sad,s2,0.1,0.2", "e.wav,sad,s1,,"]
+    manifest = listed(folder, *rows, cache=tmp_path / "cache")
+    assert [Path(u.path).name for u in manifest.utterances] == ["c.wav", "d.wav", "d.wav", "e.wav"]
+    told = {Path(r.what).name: r.reason.partition(": ")[2] for r in manifest.refused}
+    assert told == {
+        "a.wav": f"{folder}/a2.wav has speaker s2, this one speaker s1",
+        "a2.wav": f"{folder}/a.wav has speaker s1, this one speaker s2",
+        "b.wav": f"{folder}/b3.wav has angry, this one sad, with 1 more",
+        "b2.wav": f"{folder}/b3.wav has angry, this one sad, with 1 more",
+        "b3.wav": f"{folder}/b.wav has sad, this one angry, with 1 more",
+    }
+    assert {r.kind for r in manifest.refused} == {"the same audio with two speakers or labels, all left out"}
+
+
+def test_headers_that_were_mended_are_remarked_also_from_memory(tmp_path: Path, reads: list[str]) -> None:
+    folder = tones(tmp_path / "wav", "03a01Wa.wav", "03a01Fa.wav")
+    data = (folder / "03a01Wa.wav").read_bytes()
+    (folder / "03a01Wa.wav").write_bytes(data[:40] + bytes(4) + data[44:])
+    first = emodb_scan(folder, tmp_path / "cache")
+    assert len(first.utterances) == 2
+    assert [(r.what, r.reason[:34]) for r in first.remarks] == [
+        (str(folder / "03a01Wa.wav"), "its header announces no samples, a")
+    ]
+    assert emodb_scan(folder, tmp_path / "cache") == first
+    assert len(reads) == 2
+
+
 # What a person gave wrongly
 
 

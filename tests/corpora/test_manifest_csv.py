@@ -254,10 +254,10 @@ DIALECTS: dict[str, bytes] = {
     "empty rows": SEMICOLONS.encode() + b";;\n  ; ;\n;;;;\n\n",
     "empty columns": PLAIN.replace("\n", ",,,\n").encode(),
     "empty columns in rows alone": PLAIN.replace("s1\n", "s1,,\n").encode(),
-    "other columns": PLAIN.replace("speaker\n", "speaker,note,,note\n").replace("1\n", "1,,x,\n").replace("2\n", "2,y,,z\n").encode(),
+    "other columns": b"path,note,label,,speaker,note\na.wav,,sad,x,s1,\nwav/b.wav,y,happy,,s2,z\n",
     "header as people write": PLAIN.replace("path,label", " Path ,\ufeffLABEL").encode(),
     "typographic quotes": PLAIN.replace("a.wav", "“a.wav”").replace("label", "“label”").encode(),
-    "line break in the header": PLAIN.replace("speaker\n", 'speaker,"my\nnote"\n').replace("1\n", "1,\n").replace("2\n", "2,\n").encode(),
+    "line break in the header": b'path,label,speaker,"my\nnote"\na.wav,sad,s1,\nwav/b.wav,happy,s2,\n',
     "a row twice": PLAIN.encode() + b"a.wav,sad,s1\n",
     "a row commented out": PLAIN.encode() + b"#a.wav,odd,s1\n# that is all\n",
     "other case": PLAIN.replace("wav/b.wav", "WAV\\B.Wav").encode(),
@@ -272,11 +272,10 @@ def test_tables_as_people_have_them(tmp_path: Path, dialect: str) -> None:
     path = table(tmp_path, "a.wav,sad,s1", "wav/b.wav,happy,s2")
     path.write_bytes(DIALECTS[dialect])
     assert manifest_csv.find_all(tmp_path) == [path]
-    assert [(u.path, u.label, u.speaker) for u in load(path).utterances] == [
+    assert {(u.path, u.label, u.speaker) for u in load(path).utterances} == {
         (str(tmp_path / "a.wav"), "sad", "c/s1"),
         (str(tmp_path / "wav/b.wav"), "happy", "c/s2"),
-    ] or dialect == "other case"
-    assert {u.path for u in load(path).utterances} == {str(tmp_path / "a.wav"), str(tmp_path / "wav/b.wav")}
+    }
 
 
 def test_what_is_left_out_of_a_table_is_told(tmp_path: Path) -> None:
@@ -348,7 +347,7 @@ def test_absolute_paths_inside_are_read_as_relative_ones(tmp_path: Path) -> None
     (tmp_path / "link").symlink_to("in")
     assert only(tmp_path / "link/manifest.csv").uid == plain.uid
     path.write_text(f"{BARE}\nC:\\Users\\ana\\wav\\a.wav,sad,s1\nC:\\Users\\ana\\wav\\a.wav,sad,s1\n")
-    assert complaint(path).startswith("lines 2, 3: 'C:\\\\Users\\\\ana\\\\' before the path leads out of")
+    assert complaint(path).startswith("lines 2, 3: paths begin with 'C:\\\\Users\\\\ana\\\\', which leads out")
 
 
 def test_names_are_found_in_other_letters_where_one_file_can_be_meant(tmp_path: Path) -> None:
