@@ -117,6 +117,16 @@ def corpora(args: argparse.Namespace) -> int:
     return code
 
 
+def _make(work: Path) -> None:
+    """Raises BadInput where there can be no work folder."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        allowed = "a folder that is there or can be made"
+        raise BadInput(f"{work}: {reason}", "--work", allowed, "give another, or mend this one") from None
+
+
 def _request(args: argparse.Namespace) -> Any:
     """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
     from ser import gather
@@ -139,6 +149,7 @@ def _request(args: argparse.Namespace) -> Any:
         weights=args.weights,
     )
     study = gather.check(request)
+    _make(args.work)  # what is refused above leaves no folder
     if args.demo and not args.data and not args.corpora:
         request = replace(request, data=(_made_corpora(args, study.demo_emotions),))
     return request
@@ -223,7 +234,6 @@ def run(args: argparse.Namespace) -> int:
     if profile.device == "cpu" and plan.study.training.precision == "tf32":
         remedy = "choose another, or a profile with GPUs"
         raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
-    args.work.mkdir(parents=True, exist_ok=True)
     if args.plan:
         return _show_plan(plan, where, profile)
     try:
@@ -387,7 +397,9 @@ def ui(args: argparse.Namespace) -> int:
 def demo(args: argparse.Namespace) -> int:
     """``ser demo``."""
     from ser import show
+    from ser.profile import Profile
 
+    Profile.read(args.profile)  # before minutes of synthesis
     options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
     code = main(["run", args.study, *options, "--demo", "--profile", args.profile])
     if code == 0:

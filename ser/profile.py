@@ -28,7 +28,7 @@ class Profile:
             found = cls(**tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise unknown(name, "--profile", known or ("a .toml file",), "name one, or give a path") from None
-        except (TypeError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (TypeError, ValueError) as error:  # no TOML, no text, or other settings
             raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "mend the profile") from None
         found._check(str(path))
         return found

@@ -328,7 +328,8 @@ def _outcomes(
         progress(len(outcomes), len(wanted))
     if not todo:
         return outcomes
-    with ThreadPoolExecutor(max_workers=machine.cores() + 2) as pool:
+    pool = ThreadPoolExecutor(max_workers=machine.cores() + 2)
+    try:
         jobs = {pool.submit(_inspect, path, wanted[path]): path for path in todo}
         for job in as_completed(jobs):
             path = jobs[job]
@@ -337,7 +338,9 @@ def _outcomes(
                 known.learn(path, todo[path], outcomes[path])
             if progress:
                 progress(len(outcomes), len(wanted))
-    known.write()
+    finally:  # an interrupt ends the scan now, not when all files have had their turn, and keeps what it learnt
+        pool.shutdown(cancel_futures=True)
+        known.write()
     return outcomes
 
 

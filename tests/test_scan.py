@@ -593,3 +593,20 @@ def test_zip_of_another_corpus_is_left_alone(tmp_path: Path) -> None:
     assert scan.found([tmp_path / "given"]) == []
     assert savee.find(tmp_path / "given") is None
     assert not hasattr(manifest_csv, "ZIPPED")
+
+
+def test_an_interrupted_scan_ends_at_once_and_keeps_what_it_learnt(tmp_path, monkeypatch):
+    names = [f"wav/{speaker:02d}a{text:02d}Fa.wav" for speaker in range(3, 17) for text in range(1, 9)]
+    tones(tmp_path, *names)
+    read = []
+    genuine = audio.inspect_stretches
+    monkeypatch.setattr(audio, "inspect_stretches", lambda *asked: read.append(asked) or genuine(*asked))
+
+    def interrupted(done, of):
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scan.scan("emodb", "emodb", tmp_path, {}, tmp_path / "cache", interrupted)
+    assert len(read) < len(names)
+    assert len(json.loads((tmp_path / "cache" / "emodb-facts.json").read_text())["files"]) >= 1
