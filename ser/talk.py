@@ -1,7 +1,9 @@
 """The process that talks to Ray, and the line to it. It is light: that process does without torch and MLflow."""
 
+import ctypes
 import os
 import secrets
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +17,7 @@ from ser import logs, scratch
 from ser.environment import OF_RAY
 from ser.errors import BadInput
 
+_SET_PARENT_DEATH_SIGNAL = 1  # of Linux's prctl
 _LISTEN_S = 1.0
 _START_S = 600.0  # to import Ray from a network drive of a busy cluster takes minutes
 _SILENCE_S = 90.0  # a busy machine is slow; Ray itself gives a lost node half a minute
@@ -124,6 +127,7 @@ def _plain_main() -> Iterator[None]:
 
 def _serve(log: Path, address: str | None, line: Connection, folder: str, *given: Any) -> None:
     """In a process of its own: what Ray and Tune print goes to a file, as a person is told by the listener."""
+    _end_with_parent()
     with suppress(OSError), log.open("a", encoding="utf-8") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
@@ -135,6 +139,12 @@ def _serve(log: Path, address: str | None, line: Connection, folder: str, *given
         line.send(("refused", BadInput(str(error), "Ray", "an installation that can be imported", "install it anew")))
         return
     workers.serve(address, line, folder, *given)
+
+
+def _end_with_parent() -> None:
+    """Where it can, the system ends this process, and so Ray's, as soon as the parent is gone, even while Ray starts."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def _leave(folder: str) -> None:
