@@ -142,7 +142,7 @@ def _serve(log: Path, address: str | None, line: Connection, folder: str, *given
 
 
 def _end_with_parent() -> None:
-    """Where it can, the system ends this process, and so Ray's, as soon as the parent is gone, even while Ray starts."""
+    """Where it can, the system ends this process, and so Ray, as soon as the parent is gone, even while Ray starts."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
