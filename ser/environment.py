@@ -40,7 +40,7 @@ _LIBRARIES = (
         "sklearn",
         "pywt",
     ),
-    *("h5py", "noisereduce", "pyroomacoustics", "fsspec", "matplotlib", "PIL", "jinja2", "rich", "experiments"),
+    *("pywt", "h5py", "noisereduce", "pyroomacoustics", "fsspec", "matplotlib", "PIL", "jinja2", "rich", "experiments"),
 )
 _CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # without a place numba refuses to compile, and Matplotlib warns
 

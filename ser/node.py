@@ -89,12 +89,8 @@ def cache() -> Path:
     with suppress(FileExistsError):
         place.mkdir(mode=0o700, exist_ok=True)
     if place.stat().st_uid != os.geteuid() or not place.is_dir():  # what lies there would be taken for ours
-        raise BadInput(
-            f"{place}, which is another user's or no folder",
-            "cache of this node",
-            "a folder of one's own",
-            "set SER_CACHE",
-        )
+        value = f"{place}, which is another user's or no folder"
+        raise BadInput(value, "cache of this node", "a folder of one's own", "set SER_CACHE")
     return place
 
 

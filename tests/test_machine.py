@@ -153,6 +153,19 @@ def test_a_folder_is_left_alone_while_its_owner_lives_and_removed_when_it_is_dea
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_process_of_another_pid_namespace_sees_that_the_owner_lives(tmp_path):
+    apart = ["unshare", "-rpf", "--mount-proc"]
+    if subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no namespaces here")
+    mine = scratch.Scratch("held-", tmp_path)
+    code = f"from pathlib import Path; from ser import scratch; scratch.sweep(Path({str(tmp_path)!r}), 'held-')"
+    subprocess.run([*apart, sys.executable, "-c", code], check=True)
+    assert mine.folder.exists()
+    mine._held.close()
+    subprocess.run([*apart, sys.executable, "-c", code], check=True)
+    assert not mine.folder.exists()
+
+
 def test_a_child_neither_keeps_the_lock_nor_lets_it_go(tmp_path):
     mine = scratch.Scratch("held-", tmp_path)
     if (child := os.fork()) == 0:
@@ -437,7 +450,8 @@ def test_a_file_that_shadows_a_library_is_named(name, tmp_path):
     (tmp_path / name / "__init__.py").touch()
     command = [sys.executable, "-m", "ser", "status", "interaffection", "--work", str(tmp_path)]
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environ, check=False)
+    options = {"cwd": tmp_path, "env": environ, "capture_output": True, "check": False}
+    done = subprocess.run(command, encoding="utf-8", **options)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert str(tmp_path / name) in done.stderr
 
