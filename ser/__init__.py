@@ -19,7 +19,8 @@ On a worker ``trial`` reads features and evens out classes (``balance/``), ``tra
 where ``courier`` takes it to MLflow (``track``; ``refusal``: what its errors mean; ``longtext``: texts in parts;
 ``moved``: files that came along with a moved folder). ``collect`` reads the runs back (``finished``), a file of
 ``reports/`` makes the paper's tables of them (``content``, ``figures``, ``published/``), and ``report`` writes them.
-``export`` gives features to other programs, ``pages`` shows MLflow's. ``demo`` makes corpora that the ordinary loaders read.
+``export`` gives features to other programs, ``pages`` shows MLflow's. ``demo`` makes corpora that the ordinary loaders
+read.
 
 Imports go down only: cli → gather, launch, collect → crew → workers → passes → joint → trial, node, report → results,
 reports, courier → track, train, fit, together, plan → objective, search, balance → checkpoint, batches, network, store,
