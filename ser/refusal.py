@@ -22,7 +22,8 @@ _PASSING_WORDS = r"locked|deadlock|UniqueViolation|UNIQUE constraint|Duplicate e
 _READ_ONLY = r"read-?only (database|file ?system|transaction)"
 _TOO_LONG = r"too long for|[Dd]ata too long|would be truncated|exceeds the maximum length|exceeds max"
 _NO_TABLE = r"[Nn]o such (table|column)|out-of-date database schema"
-_LASTING_WORDS = rf"(?i:{_READ_ONLY})|{_TOO_LONG}|{_NO_TABLE}|[Cc]redentials|must be in the 'active' state"
+_OF_SERVER = r"mlflow-artifacts URI was supplied"
+_LASTING_WORDS = rf"{_OF_SERVER}|(?i:{_READ_ONLY})|{_TOO_LONG}|{_NO_TABLE}|[Cc]redentials|must be in the 'active' state"
 _OF_ADDRESS = r"authentication|does not exist|[Nn]o such|load plugin|driver"
 _STATUS = re.compile(r"error code (\d{3})|\b(\d{3}) (?:Client|Server) Error")
 _CODES = {"PERMISSION_DENIED": 403, "CUSTOMER_UNAUTHORIZED": 401, "UNAUTHENTICATED": 401}
@@ -39,6 +40,8 @@ _REMEDIES: tuple[tuple[str, int, str, str], ...] = (
      "delete the run in MLflow's pages; the same command trains its trial again"),
     (r"out-of-date database schema|[Nn]o such (table|column)", 0, "a database of this version of MLflow",
      "back it up, then `mlflow db upgrade ADDRESS`; one of a newer MLflow needs that version here"),
+    (_OF_SERVER, 0, "the address of the server that made the experiment, as only it knows where the files are",
+     "give --tracking-uri http://HOST:PORT, or rename the experiment: a new one is made"),
     (r"Invalid Host|DNS rebinding", 0, "an address by which the server lets itself be called",
      "start it with --allowed-hosts HOST:PORT, or use the address that it allows"),
     (_TOO_LONG, 0, "values that fit the columns of its tables", "shorten what it names"),

@@ -23,6 +23,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
+from zlib import crc32
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -209,6 +210,7 @@ class Tracker:
     def _created(self) -> Experiment:
         location = f"{Path(self.where.artifacts).as_uri()}/{self.study}" if self.where.artifacts else None
         tags = {**_KIND, _KEYED: "yes", _STUDY: self.study}
+        self._check_room(location or "")
         try:
             self.client.create_experiment(self.study, artifact_location=location, tags=tags)
         except (Away, Refused):
@@ -236,9 +238,13 @@ class Tracker:
         if self._has_moved and self.where.own_database is not None:
             self.client.asked(follow, self.where)
             self._location, self._has_moved = moved.here(self._location, self.where.artifacts), False
-        if not self.where.uri.startswith(("http", "sqlite")) and len(self._location) > _ROOM_OF_RUN:
+        self._check_room(self._location)
+
+    def _check_room(self, location: str) -> None:
+        """Raises BadInput where a database server cannot hold the places of an experiment's runs."""
+        if not self.where.uri.startswith(("http", "sqlite")) and len(location) > _ROOM_OF_RUN:
             raise BadInput(
-                f"{self._location} of {len(self._location)} letters",
+                f"{location} of {len(location)} letters",
                 "artifacts",
                 f"a place of {_ROOM_OF_RUN} letters, as the database's columns hold no more",
                 "choose a work folder with a shorter path, or a tracking server",
@@ -719,13 +725,15 @@ def _try_run(client: _Client, where: Location) -> None:
 
 
 def _doctors_experiment(client: _Client, where: Location) -> str:
-    found = client.get_experiment_by_name(_DOCTOR)
+    # Its place is that of who made it: of a server, or of one of several work folders.
+    name = f"{_DOCTOR}-{crc32(where.artifacts.encode()):08x}" if where.artifacts else _DOCTOR
+    found = client.get_experiment_by_name(name)
     if found is None:
-        location = f"{Path(where.artifacts).as_uri()}/{_DOCTOR}" if where.artifacts else None
+        location = f"{Path(where.artifacts).as_uri()}/{name}" if where.artifacts else None
         try:
-            return str(client.create_experiment(_DOCTOR, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location))
         except (Away, Refused):
-            found = client.get_experiment_by_name(_DOCTOR)
+            found = client.get_experiment_by_name(name)
             if found is None:  # else another machine was faster
                 raise
     if found.lifecycle_stage == "deleted":

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
 
@@ -95,7 +96,7 @@ def refused(capsys, *arguments):
         (["prepare", "interaffection", "--corpora", "mystery=."], "a CSV manifest"),
         (["run", "interaffection", "--profile", "lokal"], "did you mean local?"),
         (["status", "interaffection", "--tracking-uri", "localhost"], "--tracking-uri"),
-        (["report", "interaffection", "--variant", "none"], "--variant"),
+        (["report", "interaffection", "--variant", "none"], "no runs of interaffection"),
     ],
 )
 def test_what_cannot_be_done_ends_with_status_2_and_says_what_can(capsys, arguments, said):
@@ -198,12 +199,51 @@ def test_a_work_folder_without_runs_is_no_empty_study(capsys, tmp_path, command)
     assert not (tmp_path / "wrok").exists()
 
 
-def test_status_and_report_of_a_study_that_has_no_runs_yet(capsys, tmp_path):
-    Tracker(Location.of(tmp_path, None), "another")
-    assert main(["status", "interaffection", "--work", str(tmp_path)]) == 0
-    assert "0 of 168 trials finished" in capsys.readouterr().out
-    assert main(["report", "interaffection", "--work", str(tmp_path), "--replicates", "2"]) == 0
-    assert "0 of 168 trials" in capsys.readouterr().out
+@pytest.mark.parametrize("study", ["interaffection", "survey"])
+def test_looking_at_a_study_that_was_never_run_leaves_no_trace(capsys, data, tmp_path, study):
+    where = Location.of(tmp_path / "work", None)
+    Tracker(where, "another")
+    before = where.database.read_bytes()
+    for command in ("status", "report"):
+        assert re.search(rf"no runs of {study} in .*it has: another", refused(capsys, command, study))
+    assert (
+        main(["run", study, "--data", str(data), "--plan", "--corpora", "ravdess", "--set", "augmentation=none"]) == 0
+    )
+    assert where.database.read_bytes() == before
+    assert not (tmp_path / "work" / "reports").exists()
+
+
+@pytest.mark.parametrize("study", ["interaffection", "survey"])
+def test_a_study_without_runs_has_a_status_and_no_report_that_would_replace_one(capsys, tmp_path, study):
+    Tracker(Location.of(tmp_path / "work", None), study)
+    report = tmp_path / "work" / "reports" / study / "report.html"
+    report.parent.mkdir(parents=True)
+    report.write_text("the report of runs that were deleted since")
+    assert main(["status", study]) == 0
+    assert f"{study}: 0 of" in capsys.readouterr().out
+    assert "at least one run" in refused(capsys, "report", study)
+    assert report.read_text().startswith("the report of runs")
+
+
+def test_a_study_that_cannot_be_recorded_is_not_trained(capsys, data, tmp_path, monkeypatch):
+    where = Location.of(tmp_path / "work", None)
+    tracker, command = Tracker(where, "interaffection"), ["run", "interaffection", "--data", str(data)]
+    monkeypatch.setattr(cli, "_train", lambda *_: pytest.fail("it is trained"))
+    (tmp_path / "work" / "artifacts").write_text("a file where a folder should be")
+    refused(capsys, *command, "--set", "augmentation=none")
+    tracker.client.delete_experiment(tracker.experiment)
+    assert "experiments restore" in refused(capsys, *command, "--set", "augmentation=none")
+
+
+def test_trials_that_could_not_be_told_are_shown_also_where_there_is_no_run(capsys, tmp_path):
+    spool = Spool(tmp_path / "work", "a1b2")
+    spool.folder.mkdir(parents=True)
+    spool.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
+    spool.complete({"ua/ravdess": 0.5})
+    assert main(["status", "interaffection"]) == 0
+    said = capsys.readouterr().out
+    assert "no runs of interaffection" in said
+    assert "1 trained, but not told to MLflow" in said
 
 
 def test_status_counts_against_the_grid_and_names_failures(capsys, plan, tmp_path):

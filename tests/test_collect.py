@@ -133,6 +133,34 @@ def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
     assert (grid.demo, grid.papers_own) == (True, False)
 
 
+def test_a_run_that_was_renamed_keeps_its_place_in_the_grid(tracker, job, study, trial_of):
+    one.run(job, trial_of("R", "tdnn"))
+    (run, *_) = tracker.runs()
+    tracker.client.update_run(run.info.run_id, name="the good one")
+    assert (
+        {r.title for r in collecting.collect(tracker, study)[0]}
+        == {r.data.tags["title"] for r in tracker.runs()}
+        <= {title for title, _ in collecting.collect(tracker, study)[1].trials}
+    )
+
+
+def test_a_run_whose_file_is_gone_is_named_by_its_title(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    run = tracker.finished()[trial_of("R").id]
+    Path(run.info.artifact_uri.removeprefix("file://"), "predictions.csv").unlink()
+    with pytest.raises(BadInput, match=rf"{trial_of('R').title} \({run.info.run_id}\): no predictions.csv"):
+        list(collecting.collect(tracker, study)[0])
+
+
+def test_a_run_without_its_tags_is_not_counted_and_named(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    run = tracker.finished()[trial_of("R").id]
+    tracker.client.delete_tag(run.info.run_id, "grid")
+    results, grid = collect(tracker, study)
+    assert run.info.run_id not in {r.run_id for r in results}
+    assert any("without the tag" in note and run.info.run_id in note for note in grid.notes)
+
+
 def test_curves_are_of_the_best_trial_of_each_target(tracker, job, study, trial_of):
     one.run(job, trial_of("R"))
     results, grid = collect(tracker, study)

@@ -9,9 +9,9 @@ import pytest
 
 from ser import courier
 from ser.courier import Courier, sync
-from ser.errors import Away, BadInput
+from ser.errors import Away, BadInput, Refused
 from ser.spool import Head, Spool
-from ser.track import Location, Tracker
+from ser.track import Location, Tracker, try_out
 
 PROCESSES, THREADS, EPOCHS = 4, 8, 3
 WRITERS = PROCESSES * THREADS
@@ -116,6 +116,37 @@ def test_trials_at_once_in_the_database_itself(direct, tmp_path, capfd):
     crowd(direct, tmp_path, "direct")
     check_each_once(direct, tmp_path, "direct")
     assert PASSWORD not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_statement_of_many_corpora_fits_the_columns(mlflow_server, direct, tmp_path, served):
+    """More letters and more tags than a column, or a request, takes."""
+    where = Location.of(tmp_path, mlflow_server[0]) if served else direct
+    prints = {f"fingerprint/corpus{n}": "0123" for n in range(120)}
+    tags = {"grid": "g" * 30_000, "notes": "n" * 9_000, **prints}
+    study = f"many{served}"
+    head = Head(study, "trial0", "t" * 900, {"corpora": "c" * 20_000, "seed": "0"}, tags)
+    (tmp_path / "predictions.csv").write_text("of 0")
+    tracker = Tracker(where, study)
+    tracker.check_writable()
+    tracker.start(head).finish(1, {"ua/ravdess": 0.5}, tmp_path, only=["predictions.csv"])
+    run = tracker.finished("trial0")["trial0"]
+    assert run.data.params == head.params
+    assert run.data.tags.items() >= {**tags, "title": "t" * 900}.items()
+    try_out(where)
+
+
+def test_an_experiment_of_a_server_is_not_one_of_its_database(mlflow_server, direct, tmp_path):
+    Tracker(Location.of(tmp_path, mlflow_server[0]), "of the server")
+    with pytest.raises(Refused, match="address of the server that made the experiment"):
+        Tracker(direct, "of the server").check_writable()
+
+
+def test_a_place_too_long_for_the_columns_is_refused_before_anything_is_trained(direct, tmp_path):
+    long = tmp_path / ("w" * 150)
+    with pytest.raises(BadInput, match="a work folder with a shorter path"):
+        Tracker(Location.of(long, direct.uri), "long")
+    assert "long" not in {e.name for e in Tracker(direct, "first").client.search_experiments()}
 
 
 def test_a_wrong_password_is_bad_input_and_stays_untold(postgres, tmp_path):
