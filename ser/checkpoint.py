@@ -25,7 +25,8 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     torch.save(dict(state), buffer)
     temporary = path.with_name(f"{path.name}.partial")  # one name, so that what a kill left is written over
     try:
-        _write(temporary, buffer.getbuffer())
+        with buffer.getbuffer() as payload:  # let go even where writing fails: the traceback holds it
+            _write(temporary, payload)
         with suppress(FileNotFoundError):
             os.replace(path, _previous(path))
         os.replace(temporary, path)

@@ -249,7 +249,7 @@ def test_losses_decide_what_optuna_asks_next_and_a_failed_candidate_is_no_loss()
     falling = {k: -v for k, v in rising.items()}
     few = np.mean([t.block["units"] for t in candidates(first(whole, rising))[20:]])
     many = np.mean([t.block["units"] for t in candidates(first(whole, falling))[20:]])
-    assert few < many - 2
+    assert few < many - 1  # 1.7 to 4 with any seed on any processor; 0 where losses decide nothing
     failed = rising | {asked[0].id: inf}
     assert len(candidates(first(whole, failed))) == 40
 
