@@ -55,7 +55,7 @@ def scan(
         utterances = [u for listing in listed for u in listing.utterances]
         refused = [*sources.refused, *(r for listing in listed for r in listing.refused)]
         used = frozenset((*(u.path for u in utterances), *(r.what for r in refused)))
-        refused += _left_over(module, loader, sources, used)
+        refused += [r for r in _left_over(module, loader, sources, used) if r not in refused]
     readable, nameless = _with_names_in_utf8(utterances)
     usable, unusable, remarks = _usable(readable, cache / f"{name}-facts.json", progress, sources.unpacked)
     usable, doubled = same_audio.within(usable)
@@ -179,7 +179,8 @@ def _sources(module: ModuleType, loader: str, path: Path, cache: Path) -> _Sourc
     damaged: list[_zips.UnusableZip] = []
     unpacked: dict[str, Path] = {}
     roots = [loose] if loose else []
-    zips = [z.absolute() for z in _zips.with_recordings(path, module.ZIPPED)] if hasattr(module, "ZIPPED") else []
+    named = _zips.with_recordings(path, module.ZIPPED, refused) if hasattr(module, "ZIPPED") else []
+    zips = [zipped.absolute() for zipped in named]
     outside = _sizes(module, loose) if zips else {}
     for zipped in zips:
         inside = _zips.recordings(zipped, module.ZIPPED)

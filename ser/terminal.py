@@ -114,6 +114,9 @@ def failed(error: BaseException, work: str | Path | None) -> int:
     if isinstance(error, Away):
         _say(f"ser: error: the tracking store is away: {error}; start it, and give the command again")
         return BAD_INPUT
+    if isinstance(error, UnicodeEncodeError):  # of a name; what is printed can always be
+        allowed = f"names that the locale's {sys.getfilesystemencoding()} has"
+        return _bad_input(BadInput(ascii(error.object), "the locale", allowed, "export LC_ALL=C.UTF-8"))
     if isinstance(error, ImportError | AttributeError) and (place := environment.shadow()):
         return _bad_input(BadInput(str(error), place, "the library of that name alone", "call the file otherwise"))
     return _defect(error, work)
@@ -172,7 +175,7 @@ def _written(text: str, work: str | Path | None) -> Path | None:
     for folder in (*folders, Path(tempfile.gettempdir())):
         with suppress(OSError, ValueError):
             folder.mkdir(exist_ok=True)
-            (folder / name).write_text(text, errors="backslashreplace")
+            (folder / name).write_text(text, encoding="utf-8", errors="backslashreplace")
             return folder / name
     return None
 

@@ -749,7 +749,7 @@ def _try_files(client: _Client, where: Location, place: str, run_id: str = "") -
     seen = moved.folder(place) / _SEEN
     try:
         seen.parent.mkdir(parents=True, exist_ok=True)
-        seen.write_text(run_id)
+        seen.write_text(run_id, encoding="utf-8")
         arrived = client.carried(_listed_by_server, where.uri, run_id)
     except OSError:
         arrived = False
@@ -773,10 +773,10 @@ def _check_files(where: Location, place: str) -> None:
         return  # to be asked of the server
     files, token = get_artifact_repository(place, where.uri), f"ser-check-{os.urandom(8).hex()}"
     with TemporaryDirectory() as folder:
-        (Path(folder) / _SEEN).write_text(token)
+        (Path(folder) / _SEEN).write_text(token, encoding="utf-8")
         files.log_artifact(str(Path(folder) / _SEEN), token)
         try:
-            read = Path(files.download_artifacts(f"{token}/{_SEEN}", folder)).read_text()
+            read = Path(files.download_artifacts(f"{token}/{_SEEN}", folder)).read_text(encoding="utf-8")
         finally:
             with suppress(Exception):
                 files.delete_artifacts(token)
@@ -845,7 +845,7 @@ def _alone(file: Path) -> Iterator[None]:
     """Others who would open this database wait; not where there are no locks, or the folder can only be read."""
     with ExitStack() as stack:
         with suppress(OSError):
-            lock = stack.enter_context(file.with_name(f".{file.name}.lock").open("a"))
+            lock = stack.enter_context(file.with_name(f".{file.name}.lock").open("a", encoding="utf-8"))
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -239,6 +239,8 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     monkeypatch.setattr(collecting, "collect", lambda *_: ((), SimpleNamespace(mode="")))
     monkeypatch.setattr(collecting.writer, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
-        collecting.report(SimpleNamespace(curve=None), SimpleNamespace(report="", mode=""), tmp_path)
+        collecting.report(
+            SimpleNamespace(curve=None, newest=lambda: "a run"), SimpleNamespace(report="", mode=""), tmp_path
+        )
         assert rcParams["text.usetex"]
     assert drawn == [False, False]

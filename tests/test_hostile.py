@@ -194,8 +194,9 @@ def test_hanging_up_is_heeded_but_where_it_is_to_be_ignored(monkeypatch):
         kept = {}
         monkeypatch.setattr(signal, "signal", kept.__setitem__)
         monkeypatch.setattr(signal, "getsignal", lambda _, before=before: before)
-        terminal.prepare()
-        assert (signal.SIGHUP in kept) == heeded
+        with terminal.prepared():
+            assert (kept.get(signal.SIGHUP) == terminal.interrupt) == heeded
+        assert kept[signal.SIGHUP] == before
 
 
 def test_an_input_error_inside_a_command_is_no_defect(capsys, monkeypatch):

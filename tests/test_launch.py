@@ -162,7 +162,7 @@ def job_without_mirrors(job):
 
 
 def test_an_unknown_profile_is_refused_with_those_that_exist(tmp_path):
-    with pytest.raises(BadInput, match="gpu, local"):
+    with pytest.raises(BadInput, match="local, gpu; did you mean local"):
         Profile.read("lokal")
     (tmp_path / "mine.toml").write_text('device = "cpu"\ncores = 3\n')
     with pytest.raises(BadInput, match="cpus_per_trial"):

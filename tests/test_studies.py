@@ -303,7 +303,7 @@ def test_no_trial_of_one_mode_is_one_of_the_other(name, demo):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_mode_is_refused(name):
-    with pytest.raises(BadInput, match=r"'loud'.*paper, sound"):
+    with pytest.raises(BadInput, match=r"'loud'.*sound, paper"):
         study(name, "loud")
 
 

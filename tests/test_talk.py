@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from multiprocessing import get_context
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -45,9 +46,15 @@ def test_the_process_that_talks_to_ray_starts_so(tmp_path, monkeypatch):
         def start(self):
             mains.append(sys.modules["__main__"])
 
+        def terminate(self):
+            self.exitcode = 0
+
+        def join(self, seconds):
+            pass
+
     context = SimpleNamespace(Pipe=get_context("spawn").Pipe, Process=Process)
     monkeypatch.setattr(talk, "get_context", lambda kind: context)
-    Talk(tmp_path, None)
+    Talk(tmp_path, None).end()
     assert [hasattr(main, "__file__") for main in mains] == [False]
     assert sys.modules["__main__"] not in mains
 
@@ -71,7 +78,7 @@ class Line:
 
 def talking(*messages):
     made = object.__new__(Talk)
-    made.line = Line(*messages)
+    made.line, made.log, made._begun, made.folder = Line(*messages), Path("/no/log"), 0, "/no/folder"
     return made
 
 

@@ -150,7 +150,7 @@ def _is_left_by_runs(entry: os.DirEntry[str]) -> bool:
 @cache
 def _kernel_mounts() -> tuple[str, ...]:
     try:
-        lines = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
     return ("/proc", "/sys", "/dev", *(fields[1] for line in lines if (fields := line.split())[2] in _KERNEL))

@@ -22,6 +22,7 @@ from ser.sealed import Damaged
 from ser.store import Features, Recipe, Store
 
 SHARD = 4  # items per shard
+_SHARD_S = 0.02  # longer than it takes to kill, on the fastest machine
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ class Siege:
         return Store(f"local://{place}", self.place / f"node{node}", 1) if self.attack.far else Store(place, jobs=1)
 
     def build(self, node: int) -> None:
+        while not (self.place / "go").exists():  # a fast machine would be through before the last is forked
+            time.sleep(0.001)
         genuine = store._write_shard
 
         def told(*words):
@@ -106,6 +109,7 @@ class Siege:
 
         def logged(recipe, shard, target, folder):
             told("begun", target, shard.start)
+            time.sleep(_SHARD_S)
             done = genuine(recipe, shard, target, folder)
             told("done", target, shard.start)
             return done
@@ -136,6 +140,7 @@ class Siege:
         observer = _child(self.observe)
         nodes = range(self.attack.builders)
         living = {_child(lambda node=node: self.build(node)): node for node in nodes}
+        (self.place / "go").touch()
         longest_s = 0.02
         while living:
             longest_s *= 1.1  # however slow the machine, in the end somebody lives long enough

@@ -360,7 +360,10 @@ def test_a_whole_entry_is_used_without_writing(at, recipe, right, monkeypatch, n
         raise OSError(number, os.strerror(number))
 
     genuine = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, mode="r": (genuine if mode in ("r", "rb") else refused)(self, mode))
+    read = ("r", "rb")
+    monkeypatch.setattr(
+        Path, "open", lambda self, mode="r", **how: (genuine if mode in read else refused)(self, mode, **how)
+    )
     for name in ("Path.mkdir", "Path.unlink", "os.replace", "shutil.rmtree", "fcntl.flock"):
         monkeypatch.setattr(f"ser.store.{name}", refused)
     assert frames(at.build(recipe)) == frames(at.open(recipe.key)) == frames(right)
