@@ -59,7 +59,7 @@ def across(manifests: Mapping[str, Manifest]) -> tuple[dict[str, Manifest], list
     """The corpora of one run with each recording in one of them only, and notes on what was left out.
 
     A recording with the same label stays in the first corpus that has it; with different labels it is left out of all.
-    Raises BadInput where a corpus has no recording that the others lack.
+    A corpus of which nothing stays is left out whole. Raises BadInput where that becomes of all.
     """
     owners: dict[object, list[tuple[str, Utterance]]] = defaultdict(list)
     for name, manifest in manifests.items():
@@ -74,11 +74,14 @@ def across(manifests: Mapping[str, Manifest]) -> tuple[dict[str, Manifest], list
         for name, u in group[1:]:
             pairs[first, name, alike].append(f"{kept.uid} ({kept.label}) = {u.uid} ({u.label})")
     left = {name: _without(manifest, gone[name]) for name, manifest in manifests.items()}
-    for first, name, _ in pairs:
-        if not left[name].utterances:
-            value = f"all {len(manifests[name].utterances)} recordings of {name} are the same audio as some of {first}"
-            raise BadInput(value, "--corpora", "corpora of different recordings", "leave one of the two out")
-    return left, [_note(*key, some) for key, some in pairs.items()]
+    empty = [name for name in left if not left[name].utterances and manifests[name].utterances]
+    notes = [_note(*key, some) for key, some in pairs.items()]
+    notes += [
+        f"{name} is left out: all its {len(manifests[name].utterances)} recordings are in others" for name in empty
+    ]
+    if len(empty) == len(left):
+        raise BadInput("; ".join(notes), "--corpora", "corpora of different recordings", "leave all but one out")
+    return {name: manifest for name, manifest in left.items() if name not in empty}, notes
 
 
 def _without(manifest: Manifest, uids: Iterable[str]) -> Manifest:

@@ -104,11 +104,22 @@ def under(manifest, name):
     return replace(manifest, corpus=name, utterances=tuple(replace(u, corpus=name) for u in mine))
 
 
-def test_the_same_recordings_under_two_names_are_refused(study, manifests):
-    with pytest.raises(BadInput, match="all 76 recordings of clients are the same audio as some of customer"):
+def test_a_corpus_that_is_another_under_a_second_name_is_left_out_and_told(study, manifests):
+    plan = resolve(
+        with_own(study, "customer", "clients"),
+        {"customer": manifests["customer"], "clients": under(manifests["customer"], "clients")},
+    )
+    assert list(plan.corpora) == ["customer"]
+    assert "clients is left out: all its 76 recordings are in others" in plan.notes
+
+
+def test_corpora_that_contradict_each_other_in_every_label_are_refused(study, manifests):
+    other = under(manifests["customer"], "clients")
+    wrong = tuple(replace(u, label="sad" if u.label == "happy" else "happy") for u in other.utterances)
+    with pytest.raises(BadInput, match=r"left out of both.*customer is left out.*clients is left out"):
         resolve(
             with_own(study, "customer", "clients"),
-            {"customer": manifests["customer"], "clients": under(manifests["customer"], "clients")},
+            {"customer": manifests["customer"], "clients": replace(other, utterances=wrong)},
         )
 
 
