@@ -348,7 +348,10 @@ def sync(args: argparse.Namespace) -> int:
     from ser import courier, show
     from ser.track import Location
 
-    synced = courier.sync(Location.of(args.work, args.tracking_uri), args.work)
+    where = Location.of(args.work, args.tracking_uri)
+    if not args.work.is_dir():  # a misspelt one has nothing to deliver either
+        raise BadInput(f"{args.work}, which is not there", "--work", "a folder that `ser run` wrote", "name it")
+    synced = courier.sync(where, args.work)
     show.synced(synced)
     return 1 if synced.reason else 0
 

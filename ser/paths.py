@@ -20,6 +20,7 @@ _DATABASE = re.compile(r"(postgresql|mysql|mssql)(\+\w+)?://", re.I)
 _CLUSTER = re.compile(r"(ray://)?(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+):(\d{1,5})/?", re.I)
 _SERVER = re.compile(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?(/\S*)?")
 _ONLY_HERE = ("memory", "http", "https", "data", "file")  # no workers of other processes, or no writing
+_ARCHIVES = (".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".rar", ".7z")
 _STORES = "http(s)://HOST:PORT, sqlite:///FILE, or a database URL of MLflow"
 
 
@@ -63,6 +64,8 @@ def data(text: Text, option: str = "--data") -> Path:
     kind, remedy = "a folder that exists, or the zip file of a corpus", f"name the folder: {found.parent}"
     if found.suffix.lower() == ".csv":
         remedy += f"; or a manifest by --corpora NAME={found}"
+    elif found.suffix.lower() in _ARCHIVES:
+        remedy = "unpack it, and name the folder"
     raise BadInput(f"{found}, which is a file", option, kind, remedy)
 
 

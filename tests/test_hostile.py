@@ -57,6 +57,7 @@ ARGUMENTS = [
     ["doctor", "here"],
     ["sync", "interaffection"],
     ["sync", "--work"],
+    ["sync", "--work", "nowhere"],
     ["corpora"],
     ["corpora", "--data"],
     ["corpora", "--data", "nowhere"],

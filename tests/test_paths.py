@@ -105,6 +105,8 @@ def test_what_is_to_be_read_must_be_there_and_of_its_kind(here):
     assert paths.weights("vggish_model.ckpt") == here / "vggish_model.ckpt"  # a prefix, perhaps
     assert paths.data("x.zip") == here / "x.zip"
     assert "--corpora NAME=" in refusal(paths.data, "manifest.csv")
+    Path("corpora.tar.gz").touch()
+    assert refusal(paths.data, "corpora.tar.gz").endswith("unpack it, and name the folder")
     assert paths.profile("gpu") == "gpu"
     assert "does not exist" in refusal(paths.profile, "./mine.toml")
 
