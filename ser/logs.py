@@ -11,8 +11,9 @@ _LACKING = re.compile(
     r"|out of memory|read-only file system|quota exceeded|check failed|pthread_create|can't start new thread",
     re.IGNORECASE,
 )
+_SEVERE = re.compile(r"^\[[-\d]+ [\d:,]+ [EF] ")  # of Ray's C++, in the log of the process that it is a part of
 # When and where a line of Ray's C++ was written, and that it is a bug of Ray's, which it need not be.
-_NOISE = re.compile(r"^\[.*?\]\s*|\S+\.cc:\d+:\s*|An unexpected system state has occurred\..*?(?=Check failed)")
+_NOISE = re.compile(r"^\[.*?\]\s*|\S+\.(?:cc|h):\d+:\s*|An unexpected system state has occurred\..*?(?=Check failed)")
 
 
 def reason(log: Path, begun: int, folder: Path) -> str:
@@ -23,6 +24,7 @@ def reason(log: Path, begun: int, folder: Path) -> str:
     for name in ("raylet.err", "gcs_server.err", "raylet.out", "gcs_server.out"):
         for path in sorted(folder.glob(f"*/session_2*/logs/{name}")) if not lines else ():
             lines = [text for text in _lines(path, 0) if _LACKING.search(text)]
+    lines = lines or [text for text in _lines(log, begun) if _SEVERE.match(text)]
     return _NOISE.sub("", lines[-1])[:300] if lines else ""
 
 

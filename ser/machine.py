@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
+
+from ser.errors import BadInput
 
 _ROOT = Path("/")
 
@@ -47,6 +50,16 @@ def shared_memory_bytes(folder: Path = Path("/dev/shm")) -> int:
         return shutil.disk_usage(folder).free if os.access(folder, os.W_OK | os.X_OK) else 0
     except OSError:
         return 0
+
+
+def check_loopback() -> None:
+    """Raises BadInput where processes of this machine cannot talk to each other by 127.0.0.1, as those of Ray do."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=10).close()
+    except OSError as error:
+        allowed = "127.0.0.1 that answers, by which the processes of Ray talk"
+        raise BadInput(error.strerror or str(error), "this machine's network", allowed, "ip link set lo up") from None
 
 
 def _quota(root: Path) -> float:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ser import logs, scratch
+from ser import logs, machine, scratch
 from ser.environment import OF_RAY
 from ser.errors import BadInput
 
@@ -34,7 +34,9 @@ class Talk:
     """
 
     def __init__(self, work: Path, address: str | None, *given: Any) -> None:
-        """Raises BadInput where there is no folder for a Ray."""
+        """Raises BadInput where there is no folder for a Ray, or its processes could not talk."""
+        if address is None:
+            machine.check_loopback()
         self._scratch, self.note = scratch.for_ray() if address is None else (scratch.Scratch(scratch.RAY), "")
         self.folder = str(self._scratch.folder)
         self.line, theirs = get_context("spawn").Pipe()

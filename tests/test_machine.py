@@ -395,6 +395,27 @@ def test_the_reason_is_the_last_error_of_this_process_in_its_log(tmp_path):
     assert logs.reason(log, begun, tmp_path) == "PermissionError: [Errno 13] Permission denied: '/h'"
 
 
+def test_where_nothing_was_raised_it_is_the_last_error_of_rays_own(tmp_path):
+    log = tmp_path / "ray.log"
+    log.write_text(
+        "[2026-11-28 23:16:57,694 E 13260 13288] rpc_client.h:204: Failed to connect to GCS within 15 seconds.\n"
+        "[2026-11-28 23:16:58,694 W 13260 13288] rpc_client.h:153: a warning\n",
+        encoding="utf-8",
+    )
+    assert logs.reason(log, 0, tmp_path) == "Failed to connect to GCS within 15 seconds."
+
+
+def test_a_machine_without_loopback_is_told_before_ray_is_waited_for(monkeypatch):
+    machine.check_loopback()
+
+    def unreachable(*_, **__):
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr("socket.create_connection", unreachable)
+    with pytest.raises(BadInput, match=r"Network is unreachable.*ip link set lo up"):
+        machine.check_loopback()
+
+
 def test_else_it_is_what_ray_says_the_machine_lacks(tmp_path):
     inside = tmp_path / scratch.INSIDE / "session_2026/logs"
     inside.mkdir(parents=True)
