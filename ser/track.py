@@ -113,7 +113,7 @@ class Location:
     @property
     def database(self) -> Path | None:
         """The file of an SQLite database; None where the runs are kept elsewhere."""
-        return Path(make_url(self.uri).database or "") if self.uri.startswith("sqlite:///") else None
+        return paths.sqlite_file(self.uri)
 
     @property
     def own_database(self) -> Path | None:
@@ -825,11 +825,8 @@ def _opened(uri: str) -> MlflowClient:
     MLflow's migrations begin it. Cut off in the middle, or run by two at once, they leave tables behind with which no
     process can ever open it again.
     """
-    name = make_url(uri).database if uri.startswith("sqlite:///") else None
-    if not name or name == ":memory:":
-        return MlflowClient(tracking_uri=uri)
-    file = Path(name).absolute()
-    if not _is_there(file):
+    file = paths.sqlite_file(uri)
+    if file is not None and not _is_there(file):
         with _alone(file):
             if not _is_there(file):
                 _make_whole(file)

@@ -573,3 +573,26 @@ def test_the_doctor_makes_no_database(tmp_path):
     (tmp_path / "work/mlflow.db").write_text("no database")
     with pytest.raises(BadInput, match=r"mlflow\.db"):
         try_out(Location.of(tmp_path / "work", None))
+
+
+@pytest.mark.parametrize("name", ["plain", "IEMOCAP%20full", "what?", "50% ü #1"])
+def test_a_copy_follows_its_files_whatever_its_folder_is_called(tracker, trial, where, files, tmp_path, name):
+    finish(tracker, trial, files)
+    shutil.copytree(tmp_path / "artifacts", tmp_path / name / "artifacts")
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / name)
+    there = Location.of(tmp_path / name, None)
+    assert there.own_database == tmp_path / name / "mlflow.db"
+    assert ready_for_pages(there) == ""
+    (run,) = MlflowClient(there.uri).search_runs([tracker.experiment])
+    assert run.info.artifact_uri.startswith(Path(there.artifacts).as_uri())
+
+
+@pytest.mark.parametrize("name", ["IEMOCAP%20full", "what?"])
+def test_a_new_database_is_made_whole_whatever_its_folder_is_called(tmp_path, name):
+    (tmp_path / name).mkdir()
+    where = Location.of(tmp_path / name, None)
+    with pytest.raises(BadInput, match="no runs"):
+        Tracker(where, "study", to_read=True)
+    Tracker(where, "study")
+    assert {path.name for path in (tmp_path / name).iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
