@@ -9,7 +9,7 @@ from requests import ConnectionError, HTTPError
 
 from ser.refusal import is_passing, refusal
 
-HTTP, POSTGRES, SQLITE = "http://host:5000", "postgresql://host/runs", "sqlite:////work/mlflow.db"
+HTTP, POSTGRES, SQLITE = "http://host:5000", "postgresql://host/runs", "sqlite:////runs/mlflow.db"
 
 
 def rest(code, message=""):
