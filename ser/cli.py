@@ -18,6 +18,8 @@ from ser.options import parser, resolve
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status, of which ``ser.terminal`` tells."""
+    if argv is None:  # a process of its own
+        interpreter.use_utf8(sys.getfilesystemencoding(), sys.orig_argv)
     with terminal.prepared():
         return _run(argv)
 

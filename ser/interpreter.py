@@ -1,5 +1,7 @@
 """How Python itself was started: some ways the libraries do not bear, Ray, MLflow and Matplotlib among them."""
 
+import os
+import sys
 from collections.abc import MutableMapping, Sequence
 from importlib.util import find_spec
 
@@ -28,3 +30,15 @@ def drop_absent_backend(environment: MutableMapping[str, str]) -> None:
     backend = environment.get("MPLBACKEND", "")
     if backend.startswith(_MODULE) and find_spec(backend.removeprefix(_MODULE).partition(".")[0]) is None:
         del environment["MPLBACKEND"]
+
+
+def use_utf8(encoding: str, started_as: Sequence[str]) -> None:
+    """Begin anew in Python's UTF-8 mode where names of files would be read in another encoding, of an old locale.
+
+    ``started_as`` is ``sys.orig_argv``. What is printed stays in the terminal's own encoding. Does not return then.
+    """
+    if encoding.lower().replace("-", "") == "utf8" or sys.flags.utf8_mode:
+        return
+    os.environ["PYTHONUTF8"] = "1"  # for processes that are started from here
+    os.environ.setdefault("PYTHONIOENCODING", f"{getattr(sys.stdout, 'encoding', None) or 'ascii'}:backslashreplace")
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *started_as[1:]])

@@ -1,12 +1,15 @@
 """How Python was started, and from where the command line is called: a notebook, a thread, a script."""
 
+import os
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+import ser
 from ser import interpreter
 from ser.cli import main
 from ser.errors import BadInput
@@ -63,3 +66,16 @@ def test_a_command_leaves_the_signals_of_its_caller_as_they_were(tmp_path, monke
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_an_old_locale_reads_names_of_files_in_utf_8(tmp_path):
+    (tmp_path / "Größe").mkdir()
+    (tmp_path / "Größe" / "manifest.csv").write_text("path,label,speaker\nsprecher_ö.wav,happy,ö\n", encoding="utf-8")
+    command = [sys.executable, "-m", "ser", "corpora", "--corpora", "calls=Größe", "--work", "w"]
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    paths = os.pathsep.join([str(Path(ser.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, **locale, "PYTHONPATH": paths}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    assert done.returncode == 2
+    assert b"none of its 1 files exist" in done.stdout  # and not: a name that is no UTF-8
+    assert rb"sprecher_\xf6.wav" in done.stdout.replace(b"\n", b"")  # as far as the terminal can show it
