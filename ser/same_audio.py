@@ -5,7 +5,7 @@ whatever lossless file they lie; a copy that was coded anew with losses is anoth
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ser.errors import BadInput
@@ -14,18 +14,18 @@ from ser.manifest import Manifest, Refusal, Utterance
 _NAMED = 3  # pairs of corpora's recordings that a note names
 
 
-def within(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Refusal]]:
+def within(utterances: Sequence[Utterance], shown: Callable[[str], str] = str) -> tuple[list[Utterance], list[Refusal]]:
     """One utterance per recording of a corpus, in the order given, and every other with the reason.
 
-    Of copies by one speaker with one label that with the shortest path stays. Where speakers or labels differ all
-    copies are left out.
+    Of copies by one speaker with one label that with the shortest path, as ``shown`` to a person, stays. Where speakers
+    or labels differ all copies are left out.
     """
     groups: dict[object, list[Utterance]] = defaultdict(list)
     for u in utterances:
         groups[u.recording].append(u)
     refused: list[Refusal] = []
     for group in (g for g in groups.values() if len(g) > 1):
-        first, *others = sorted(group, key=lambda u: (len(u.path), u.path, u.uid))
+        first, *others = sorted(group, key=lambda u: (len(shown(u.path)), shown(u.path), u.uid))
         if len({(u.speaker, u.label, u.votes, u.channel) for u in group}) == 1:
             reason = f"duplicate of {_place(first)}: the same audio, speaker and label"
             refused += [Refusal(_place(u), reason) for u in others]

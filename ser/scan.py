@@ -58,7 +58,7 @@ def scan(
         refused += [r for r in _left_over(module, loader, sources, used) if r not in refused]
     readable, nameless = _with_names_in_utf8(utterances)
     usable, unusable, remarks = _usable(readable, cache / f"{name}-facts.json", progress, sources.unpacked)
-    usable, doubled = same_audio.within(usable)
+    usable, doubled = same_audio.within(usable, sources.as_zipped)
     root = sources.place
     refused = [
         Refusal(_shown(sources.as_zipped(r.what)), _shown(sources.as_zipped(r.reason)))
@@ -275,13 +275,18 @@ def _usable(
 ) -> tuple[list[Utterance], list[Refusal], list[Refusal]]:
     """One utterance per uid, sorted, with what its audio tells: of copies the usable one that has the shortest path.
 
-    Those in the folders ``unpacked`` come last. Copies would leak from training into test. Also what was left out, and
-    remarks on what is used.
+    Those in the folders ``unpacked`` come last, in their order. Copies would leak from training into test. Also what
+    was left out, and remarks on what is used.
     """
-    folders = tuple(os.path.join(folder, "") for folder in unpacked)
+    folders = [os.path.join(folder, "") for folder in unpacked]
+
+    def source(path: str) -> int:
+        """0 for a loose file, else the number of its zip file: what that is unpacked to has a name without order."""
+        return next((number for number, folder in enumerate(folders, 1) if path.startswith(folder)), 0)
+
     chosen: dict[str, Utterance] = {}
     copies: dict[str, list[Utterance]] = {}  # the others, of which there are few
-    for u in sorted(utterances, key=lambda u: (u.uid, u.path.startswith(folders), len(u.path), u.path)):
+    for u in sorted(utterances, key=lambda u: (u.uid, source(u.path), len(u.path), u.path)):
         if chosen.setdefault(u.uid, u) is not u:
             copies.setdefault(u.uid, []).append(u)
     usable: list[Utterance] = []
