@@ -15,6 +15,7 @@ import hashlib
 import inspect
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -457,12 +458,23 @@ def _computed(recipe: Recipe, item: int, folder: Path | None) -> npt.NDArray[np.
         raise BadInput(value, utterance.path, "an utterance that fits", remedy) from None
 
 
+def one_thread() -> None:
+    """Let torch, where it is loaded, compute in the calling thread alone.
+
+    How sums are parted among threads decides their last bits, and machines differ in how many there are. A build keeps
+    all cores busy with threads of its own, of which each has to say so for itself.
+    """
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
 def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> npt.NDArray[np.float32]:
     """Decode, resample, augment, extract: float32 [frames, width].
 
     Raises UnusableAudio, OSError, or BadInput where the file is not as it was scanned.
     """
     front_end = registry.find("frontends", recipe.front_end.name)
+    one_thread()
     rate_hz = int(recipe.front_end["rate_hz"])
     wave = _wave(utterance, rate_hz)
     if recipe.augmentation:

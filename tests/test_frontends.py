@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ser.registry import find, names
+from ser.store import one_thread
 
 OVERRIDES = (  # each reads settings that the papers' own do not reach
     ("log_mel", {"denoise": "spectral_gating"}),
@@ -70,7 +71,7 @@ def test_gives_finite_values_for_silence(name, overrides):
 def test_gives_the_same_bytes_again_and_from_several_threads(name, overrides):
     waves = [speech(4000, seed) for seed in range(4)]
     alone = [extracted(name, wave, overrides).tobytes() for wave in waves]
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4, initializer=one_thread) as pool:  # as the store's are
         assert list(pool.map(lambda wave: extracted(name, wave, overrides).tobytes(), waves * 2)) == alone * 2
 
 

@@ -491,3 +491,19 @@ def test_where_nobody_can_be_kept_out_a_claim_is_granted(tmp_path, monkeypatch, 
     monkeypatch.setattr(f"ser.store.{what}", refused)
     with here.claim("a trial") as mine:
         assert mine
+
+
+def test_every_thread_of_a_build_computes_alone(recipe, tmp_path, monkeypatch):
+    """Else the last bits of features would hang on how many processors a machine has."""
+    alone, computing = set(), set()
+    genuine = log_stft.extract
+    monkeypatch.setattr("torch.set_num_threads", lambda number: alone.add((threading.get_ident(), number)))
+
+    def extract(samples, settings):
+        computing.add((threading.get_ident(), 1))
+        return genuine(samples, settings)
+
+    monkeypatch.setattr(log_stft, "extract", extract)
+    Store(tmp_path / "store", jobs=3).build(recipe)
+    assert computing
+    assert computing <= alone
