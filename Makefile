@@ -18,7 +18,8 @@ test: .venv/ready-test
 	ATEN_CPU_CAPABILITY=default .venv/bin/pytest -n 2 $(ARITHMETIC)
 
 # What holds on the processor at hand alone is seen where torch is told to use none of its vector instructions.
-ARITHMETIC = tests/test_models.py tests/test_objective.py tests/test_results.py tests/test_together.py tests/test_train.py
+ARITHMETIC = tests/models/test_models.py tests/training/test_loss.py tests/trials/test_outputs.py tests/training/test_stacked.py \
+	tests/training/test_train.py
 
 bench: .venv/ready-test
 	for bench in tests/bench/bench_*.py; do .venv/bin/python $$bench || exit 1; done

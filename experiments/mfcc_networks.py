@@ -25,7 +25,7 @@ def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]
 study = Study(
     name="mfcc_networks",
     title="Speech Emotion Recognition using Deep neural networks: Insight from Management perspective",
-    report="networks",
+    report="mfcc_networks",
     corpora=(Corpus("ravdess", "R", RAVDESS, BY_FILE),),
     other_corpora=part("holdout", by="utterance", test=0.33, seed=42, drop=0, folds=3, fold=0),
     classes=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise"),

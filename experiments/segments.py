@@ -40,7 +40,7 @@ def in_folds(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Poin
 study = Study(
     name="segments",
     title="A Segment Level Approach to Speech Emotion Recognition using Transfer Learning",
-    report="clips",
+    report="segments",
     corpora=(Corpus("iemocap", "I", part("iemocap"), RANDOM),),
     other_corpora=RANDOM,
     classes=("angry", "happy", "sad", "neutral"),

@@ -27,3 +27,7 @@ reports, courier → track, train, fit, together, plan → objective, search, ba
 splits, replica → spool, far, weights, corpora, frontends, augment, models → sealed, audio, metrics, votes, functionals,
 manifest, study.
 """
+
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent

@@ -8,9 +8,10 @@ from ser.errors import BadInput
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """Names of all files in ``ser/<kind>``, sorted; ``kind`` is "corpora", "frontends", "augment", "balance" …"""
+    """Names of all files in ``ser/<kind>`` (of folders, for "report"), sorted; ``kind`` is "corpora", "models" …"""
     package = import_module(f"ser.{kind}")
-    return tuple(sorted(m.name for m in iter_modules(package.__path__) if not m.name.startswith("_")))
+    files = (m for m in iter_modules(package.__path__) if m.ispkg == (kind == "report"))
+    return tuple(sorted(m.name for m in files if not m.name.startswith("_")))
 
 
 def find(kind: str, name: str) -> ModuleType:
@@ -18,4 +19,4 @@ def find(kind: str, name: str) -> ModuleType:
     known = names(kind)
     if name not in known:
         raise BadInput(repr(name), f"ser/{kind}", ", ".join(known), "choose one of these, or add a file of that name")
-    return import_module(f"ser.{kind}.{name}")
+    return import_module(f"ser.{kind}.{name}.content" if kind == "report" else f"ser.{kind}.{name}")

@@ -13,16 +13,17 @@ import torch
 from chaos import facts
 
 from experiments.interaffection import study as paper_study
-from ser import gather, registry
-from ser import trial as one
-from ser.cli import _request, arguments
-from ser.manifest import Manifest, Utterance
-from ser.plan import Plan, resolve
-from ser.scan import scan
-from ser.store import Store
+from ser import registry
+from ser.cli.main import _request, arguments
+from ser.data.manifest import Manifest, Utterance
+from ser.data.scan import scan
+from ser.features.store import Store
+from ser.planning import request
+from ser.planning.plan import Plan, resolve
+from ser.runs.tracker import Location, Tracker
 from ser.study import Study, Trial
-from ser.track import Location, Tracker
-from ser.trial import Job, job_of
+from ser.trials import run as one
+from ser.trials.run import Job, job_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -178,9 +179,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_ledger: Path) ->
         work = tmp_path_factory.mktemp("undisturbed")
         shutil.copy(empty_ledger, work / "mlflow.db")
         args = arguments([*command, "--work", str(work)])
-        plan = gather.plan_of(_request(args), quiet_bar)
+        plan = request.plan_of(_request(args), quiet_bar)
         store = Store(work / "store")
-        gather.prepare(plan, store, {}, quiet_bar)
+        request.prepare(plan, store, {}, quiet_bar)
         where = Location.of(work, None)
         job = job_of(plan, where, work, str(store.local), "cpu", 1, "test", [])
         for trial in plan.to_train:

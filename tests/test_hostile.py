@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from ser import cli, terminal
-from ser.cli import main
+from ser.cli import main as cli
+from ser.cli.arguments import COMMANDS
+from ser.cli.main import main
 from ser.errors import BadInput
-from ser.options import COMMANDS
+from ser.host import terminal
 
 LONG, ODD = "x" * 5000, "\x1b[2J\r\n\0"
 STUDIES = (
@@ -239,12 +240,15 @@ def left_by_its_reader(code):
 def test_tables_whose_reader_leaves_end_the_command_as_the_system_would():
     """They are printed through Rich, which has a status of its own for it."""
     command = "cli.FUNCTIONS['status'] = lambda args: show.console.print('x' * 99) or 0"
-    code = f"import sys; from ser import cli, show; {command}; sys.exit(cli.main(['status', 'x']))"
+    code = (
+        f"import sys; from ser.cli import main as cli, console as show; {command}; sys.exit(cli.main(['status', 'x']))"
+    )
     assert left_by_its_reader(code) == (terminal.READER_LEFT, "")
 
 
 def test_trials_go_on_when_nobody_reads_of_them_any_more(tmp_path):
     live = "live = show.Live([], 0, pathlib.Path('run.log')); live.told('x' * 99); live.told('y')"
-    code = f"import os, pathlib; from ser import show; os.chdir({str(tmp_path)!r}); {live}; print('z', flush=True)"
+    start = f"import os, pathlib; from ser.cli import console as show; os.chdir({str(tmp_path)!r})"
+    code = f"{start}; {live}; print('z', flush=True)"
     assert left_by_its_reader(code) == (0, "")
     assert [line.split()[2][0] for line in (tmp_path / "run.log").read_text().splitlines()] == ["x", "y"]

@@ -11,27 +11,28 @@ import ser
 
 ROOT = Path(ser.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-# As in ser/__init__.py, from the top; a file may import from lower layers and, acyclically, from its own.
+# The rooms from the top: a file may import from the rooms below and, acyclically, from its own. docs/ prints this list.
 LAYERS = (
-    {"cli", "options", "__main__"},
-    {"gather", "launch", "collect", "show", "cost", "demo", "pages"},
-    {"crew", "talk"},
-    {"workers"},
-    {"passes"},
-    {"joint"},
-    {"trial", "report", "node"},
-    {"results", "reports", "courier", "profile", "sharing"},
-    {"track", "train", "fit", "together", "plan", "figures", "content", "finished", "published"},
-    {"objective", "search", "balance"},
-    {"batches", "checkpoint", "network", "store", "splits", "scan", "replica"},
-    {"corpora", "frontends", "augment", "models", "spool", "attempt", "far", "weights", "tf_checkpoint"},
-    {
-        *("sealed", "audio", "recordings", "metrics", "multilabel", "clips", "votes", "labels", "manifest", "study"),
-        *("registry", "errors", "version", "environment", "units", "confusion", "export", "functionals", "paths"),
-        *("sound_header", "same_audio", "terminal", "machine", "scratch", "logs", "interpreter"),
-        *("refusal", "longtext", "moved"),
-    },
+    {"__main__"},
+    {"cli"},
+    {"demo"},
+    {"distributed"},
+    {"trials"},
+    {"report"},
+    {"runs"},
+    {"balance"},
+    {"training"},
+    {"planning"},
+    {"features"},
+    {"corpora", "models"},
+    {"frontends", "augment"},
+    {"data", "metrics"},
+    {"host"},
+    {"study"},
+    {"registry"},
+    {"errors", "files", "version"},
 )
+MOST_ENTRIES = 24
 
 
 def name_of(path):
@@ -39,6 +40,7 @@ def name_of(path):
 
 
 MODULES = {name_of(p) for p in FILES}
+REPORTS = {p.name for p in (ROOT / "report").iterdir() if (p / "__init__.py").is_file()}
 
 
 def imports(path):
@@ -66,6 +68,24 @@ def test_every_file_has_its_layer():
     assert {name.split(".")[1] for name in MODULES - {"ser"}} == set().union(*LAYERS)
 
 
+def test_rooms_are_few():
+    entries = [p.name for p in ROOT.iterdir() if p.name != "__pycache__"]
+    assert len(entries) <= MOST_ENTRIES
+
+
+def test_no_report_reads_anothers_files():
+    """What two papers' reports need lies in ``ser/report`` itself."""
+    crossing = set()
+    for path in (p for p in FILES if len(p.relative_to(ROOT).parts) == 3 and p.relative_to(ROOT).parts[0] == "report"):
+        own = ".".join(name_of(path).split(".")[:3])
+        crossing |= {
+            (name_of(path), name)
+            for name in ours(path)
+            if name.startswith("ser.report.") and name.split(".")[2] in REPORTS and not f"{name}.".startswith(f"{own}.")
+        }
+    assert crossing == set()
+
+
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_imports_go_down_only(path):
     if name_of(path) != "ser":
@@ -88,13 +108,13 @@ def users(tool):
 @pytest.mark.parametrize(
     ("tool", "files"),
     [
-        ("ray", {"workers", "passes"}),
-        ("mlflow", {"track"}),
-        ("rich", {"show"}),
-        ("uvicorn", {"pages"}),
-        ("fsspec", {"far"}),
-        ("optuna", {"search"}),
-        ("h5py", {"export"}),
+        ("ray", {"distributed.driver", "distributed.tune"}),
+        ("mlflow", {"runs.tracker"}),
+        ("rich", {"cli.console"}),
+        ("uvicorn", {"cli.pages"}),
+        ("fsspec", {"features.remote"}),
+        ("optuna", {"planning.search"}),
+        ("h5py", {"features.hdf5"}),
         ("pywt", {"frontends.wavelet"}),
         ("noisereduce", {"frontends.log_mel"}),
     ],
@@ -104,7 +124,7 @@ def test_few_files_know_each_tool(tool, files):
 
 
 def test_scikit_learn_splits_and_is_fitted_and_nothing_else():
-    assert all(name == "ser.splits" or name.startswith("ser.models.") for name in users("sklearn"))
+    assert all(name == "ser.data.splits" or name.startswith("ser.models.") for name in users("sklearn"))
 
 
 @pytest.mark.parametrize("tool", ["soundfile", "soxr"])
@@ -112,19 +132,19 @@ def test_sound_files_are_read_in_one_place(tool):
     making = {"ser.demo", "ser.corpora._tones"}  # write made audio
     encoding = {"ser.augment.mp3"} if tool == "soundfile" else set()
     others = {name for name in users(tool) if not any(name.startswith(prefix) for prefix in making)}
-    assert others - encoding == {"ser.audio"}
+    assert others - encoding == {"ser.data.audio"}
 
 
 @pytest.mark.parametrize(
     ("module", "loaded"),
     [
-        ("ser.train", ["torch"]),
-        ("ser.workers", ["ray"]),
-        ("ser.talk", []),
-        ("ser.store", []),
+        ("ser.training.train", ["torch"]),
+        ("ser.distributed.driver", ["ray"]),
+        ("ser.distributed.child", []),
+        ("ser.features.store", []),
         ("ser.study", []),
-        ("ser.cli", []),
-        ("ser.pages", []),
+        ("ser.cli.main", []),
+        ("ser.cli.pages", []),
     ],
 )
 def test_training_loads_no_ray_and_no_mlflow_and_the_words_no_torch(module, loaded):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ser.cli import FUNCTIONS
-from ser.options import parser
+from ser.cli.arguments import parser
+from ser.cli.main import FUNCTIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

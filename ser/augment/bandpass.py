@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, sosfiltfilt
 
-from ser.audio import Wave
+from ser.data.audio import Wave
 from ser.errors import BadInput
 
 _ORDER = 4  # of one pass: -6 dB at the edges and 48 dB per octave beyond them after both passes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from ser.audio import Wave, resample
+from ser.data.audio import Wave, resample
 
 _RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # LAME tells players of its delay in a first frame that holds no sound. Where the bit rate is so low that the frame

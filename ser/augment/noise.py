@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfftfreq
 
-from ser import recordings
-from ser.audio import Wave
+from ser.data import recordings
+from ser.data.audio import Wave
 
 
 def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.signal import fftconvolve
 
-from ser import recordings
-from ser.audio import Wave
+from ser.data import recordings
+from ser.data.audio import Wave
 
 _ROOMS = 64
 

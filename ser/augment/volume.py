@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ser.audio import Wave
+from ser.data.audio import Wave
 
 
 def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:

@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import irfft, rfft
 from scipy.signal.windows import hann
 
-from ser.audio import Wave
+from ser.data.audio import Wave
 
 Spectrum = npt.NDArray[np.complex64]
 

@@ -5,8 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ser.batches import Items
 from ser.errors import BadInput
+from ser.training.batches import Items
 
 Indices = npt.NDArray[np.int64]
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ser.batches import Items, Passes
 from ser.errors import BadInput
+from ser.training.batches import Items, Passes
 
 
 class Images:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ser.balance import _counts
-from ser.batches import Items
+from ser.training.batches import Items
 
 
 def balanced(

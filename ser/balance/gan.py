@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ser.balance import _bagan, _counts
 from ser.balance._gaussians import Gaussians
 from ser.balance._images import Images
-from ser.batches import Frames, Items
 from ser.errors import BadInput
+from ser.training.batches import Frames, Items
 
 
 def balanced(

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ser.balance import _counts
-from ser.batches import Items
 from ser.errors import BadInput
+from ser.training.batches import Items
 
 COPIES = True
 

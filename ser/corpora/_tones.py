@@ -6,7 +6,7 @@ from zlib import crc32
 import numpy as np
 import soundfile
 
-from ser.labels import EMOTIONS
+from ser.study.labels import EMOTIONS
 
 
 def write(

@@ -15,12 +15,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones, _tree
+from ser.corpora import _tones
+from ser.data import folders
+from ser.data.manifest import Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.labels import CREMA_D as LABELS
-from ser.labels import CREMA_D_VOTES as LETTERS
-from ser.manifest import Listing, Refusal, Utterance
 from ser.study import Value
+from ser.study.labels import CREMA_D as LABELS
+from ser.study.labels import CREMA_D_VOTES as LETTERS
 
 TITLE = "CREMA-D"
 FILES = "wav named like 1001_DFA_ANG_XX.wav (actor, sentence, emotion, level)"
@@ -58,15 +59,15 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
-    found, _ = _tree.recordings(folder, NAME, FILES)
-    return _tree.home(chain((path for path, _ in found), _tables(folder).values())) if found else None
+    found, _ = folders.recordings(folder, NAME, FILES)
+    return folders.home(chain((path for path, _ in found), _tables(folder).values())) if found else None
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
     corpus = settings.get("name", "crema_d")
     source, ties = _label_source(settings), _ties(settings)
-    found, refused = _tree.recordings(root, NAME, FILES)
+    found, refused = folders.recordings(root, NAME, FILES)
     tables = _tables(root)
     sex, votes = _sexes(tables, refused), _votes(root, tables, source, refused)
     utterances = []
@@ -95,7 +96,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 language="en",
             )
         )
-    return _tree.listing(utterances, refused)
+    return folders.listing(utterances, refused)
 
 
 def counted_votes(root: Path, settings: Mapping[str, Any], refused: list[Refusal] | None = None) -> dict[str, Pairs]:
@@ -125,13 +126,13 @@ def _ties(settings: Mapping[str, Any]) -> bool:
 
 def _tables(folder: Path) -> dict[str, Path]:
     """The known tables below ``folder``, the one nearest to it where a clone holds several copies."""
-    known = [path for path in _tree.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
+    known = [path for path in folders.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
     return {path.name.lower(): path for path in sorted(known, key=lambda p: (-len(p.parts), p))}
 
 
 def _rows(path: Path, refused: list[Refusal]) -> Iterator[tuple[int, dict[str, str]]]:
     """Line numbers and cells by lower-case column names, as their case differs; what is unusable is refused."""
-    text = _tree.text(path, refused)
+    text = folders.text(path, refused)
     if text.startswith("version https://git-lfs"):
         refused.append(Refusal(str(path), "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"))
         return

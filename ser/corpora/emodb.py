@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones, _tree
-from ser.labels import EMODB as LABELS
-from ser.manifest import Listing, Utterance
+from ser.corpora import _tones
+from ser.data import folders
+from ser.data.manifest import Listing, Utterance
 from ser.study import Value
+from ser.study.labels import EMODB as LABELS
 
 TITLE = "EMO-DB"
 FILES = "wav named like 03a01Fa.wav (speaker, sentence, emotion, version)"
@@ -29,13 +30,13 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
+    return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; ``sentence`` is the corpus's code, a01 to b10."""
     corpus = settings.get("name", "emodb")
-    found, refused = _tree.recordings(root, NAME, FILES)
+    found, refused = folders.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
         stem, speaker, sentence, emotion = name.groups()
@@ -52,7 +53,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 language="de",
             )
         )
-    return _tree.listing(utterances, refused)
+    return folders.listing(utterances, refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

@@ -3,8 +3,8 @@
 Busso et al. (2008), sail.usc.edu/iemocap. Labels stand in ``dialog/EmoEvaluation/<dialogue>.txt``. The letter in
 ``Ses01F`` says who wore the motion-capture markers; who speaks is the last letter, as in ``Ses01F_impro01_M003``.
 A turn without majority among its raters (``xxx``) has the label "unknown"; ``votes`` holds every judgement of C-E, C-F
-and C-M raters, several of one rater included: those who listened, and the speakers on themselves. Of them ``ser.votes``
-makes label sets.
+and C-M raters, several of one rater included: those who listened, and the speakers on themselves. Of them
+``ser.data.votes`` makes label sets.
 """
 
 import re
@@ -14,11 +14,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones, _tree
-from ser.labels import IEMOCAP as LABELS
-from ser.labels import IEMOCAP_WORDS as WORDS
-from ser.manifest import Listing, Refusal, Utterance
+from ser.corpora import _tones
+from ser.data import folders
+from ser.data.manifest import Listing, Refusal, Utterance
 from ser.study import Value
+from ser.study.labels import IEMOCAP as LABELS
+from ser.study.labels import IEMOCAP_WORDS as WORDS
 
 TITLE = "IEMOCAP"
 FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.txt"
@@ -50,15 +51,15 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds the recordings and their label files, or None."""
-    wavs = [path for path, _ in _tree.recordings(folder, NAME, FILES)[0]]
+    wavs = [path for path, _ in folders.recordings(folder, NAME, FILES)[0]]
     texts = _texts(folder)
-    return _tree.home(chain(wavs, texts)) if wavs and texts else None
+    return folders.home(chain(wavs, texts)) if wavs and texts else None
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every turn that has both a recording and a label."""
     corpus = settings.get("name", "iemocap")
-    found, refused = _tree.recordings(root, NAME, FILES)
+    found, refused = folders.recordings(root, NAME, FILES)
     turns, texts = _read(root, refused)
     utterances = []
     recorded = set()
@@ -87,7 +88,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
             )
         )
     refused += [Refusal(turn.source, f"no recording {uid}.wav") for uid, turn in turns.items() if uid not in recorded]
-    return _tree.listing(utterances, refused)
+    return folders.listing(utterances, refused)
 
 
 def _turn(name: re.Match[str]) -> tuple[str, str, str, str]:
@@ -98,7 +99,7 @@ def _turn(name: re.Match[str]) -> tuple[str, str, str, str]:
 
 
 def _texts(folder: Path) -> list[Path]:
-    return [path for path in _tree.files(folder, suffixes=(".txt",)) if LABEL_FILE.fullmatch(path.name)]
+    return [path for path in folders.files(folder, suffixes=(".txt",)) if LABEL_FILE.fullmatch(path.name)]
 
 
 def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[str, str]]:
@@ -107,14 +108,14 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
     texts: dict[str, str] = {}
     label_files: dict[str, Path] = {}
     for path in _texts(root):
-        head = _tree.text(path, refused, first=200).lstrip()
+        head = folders.text(path, refused, first=200).lstrip()
         if head.startswith("% [START_TIME") or re.match(r"\[\d", head):
             if (other := label_files.setdefault(path.name.lower(), path)) != path:
                 refused.append(Refusal(str(path), f"duplicate of {other}"))
                 continue
             _read_labels(path, turns, refused)
         elif TEXT_LINE.match(head):
-            for line in _tree.text(path, refused).splitlines():
+            for line in folders.text(path, refused).splitlines():
                 if found := TEXT_LINE.fullmatch(line):
                     texts.setdefault(found[1], found[2].strip())
     return turns, texts
@@ -122,7 +123,7 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
 
 def _read_labels(path: Path, turns: dict[str, _Turn], refused: list[Refusal]) -> None:
     votes: list[tuple[str, str]] = []
-    for number, line in enumerate(_tree.text(path, refused).splitlines(), start=1):
+    for number, line in enumerate(folders.text(path, refused).splitlines(), start=1):
         place = f"{path}:{number}"
         if line.startswith("["):
             votes = []  # lines after a turn that cannot be used must not fall to the turn before

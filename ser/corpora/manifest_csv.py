@@ -18,12 +18,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from sys import intern
 from typing import Any
 
-from ser import audio
-from ser.corpora import _nearby, _table, _tones, _tree
+from ser.corpora import _tones
+from ser.data import audio, folders, nearby
+from ser.data import table as _table
+from ser.data.manifest import SPLITS, Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.labels import EMOTIONS, MANIFEST, plain
-from ser.manifest import SPLITS, Listing, Refusal, Utterance
 from ser.study import Value
+from ser.study.labels import EMOTIONS, MANIFEST, plain
 
 TITLE = "CSV manifest"
 FILES = "CSV with the columns path, label and speaker"
@@ -63,7 +64,7 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find_all(folder: Path) -> list[Path]:
     """Every table at or below ``folder`` whose header has the required columns, those nearest to it first."""
-    tables = [folder] if folder.is_file() else list(_tree.files(folder, suffixes=(".csv", ".tsv")))
+    tables = [folder] if folder.is_file() else list(folders.files(folder, suffixes=(".csv", ".tsv")))
     # A table with label_raw was written by a scan: a result, not a corpus.
     headers = {p.absolute(): set(_table.header(p).names) for p in tables}
     ours = [p for p, columns in headers.items() if set(REQUIRED) <= columns and "label_raw" not in columns]
@@ -127,7 +128,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
         what = f"none of its {len(lost)} files exist, as {lost[0].path}" if lost else "no lines"
         remedy = "mend the paths, or set audio_root" if lost else "write a line per recording"
         raise BadInput(what, str(table), f"paths below {folder}", remedy)
-    return _tree.listing(utterances, refused)
+    return folders.listing(utterances, refused)
 
 
 def _same_uid(u: Utterance, earlier: Utterance, line: int) -> str:
@@ -170,7 +171,7 @@ def _label_map(folder: Path, name: str) -> Mapping[str, str]:
     path = folder / Path(name).expanduser()
     path = path if path.exists() or not Path(name).exists() else Path(name).absolute()
     try:
-        given = json.loads(audio.read(path, _tree.TEXT_BYTES).decode("utf-8-sig"))
+        given = json.loads(audio.read(path, folders.TEXT_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"unreadable: {error}", str(path), "a JSON object of text to text", "mend label_map") from None
     if not isinstance(given, dict) or not set(map(str, given.values())) <= set(EMOTIONS):
@@ -184,7 +185,7 @@ def _label_map(folder: Path, name: str) -> Mapping[str, str]:
 def _rows(table: Path, reading: "_Reading") -> Iterator[_table.Row]:
     columns = f"CSV with the columns {', '.join(REQUIRED)} and, as wanted, {', '.join(OPTIONAL)}"
     try:
-        data = audio.read(table, _tree.TEXT_BYTES)
+        data = audio.read(table, folders.TEXT_BYTES)
     except OSError as error:
         raise BadInput(f"{error.strerror}", str(table), "a table that can be read", "mend or divide it") from None
     data = _table.text_of(data, table, columns)
@@ -321,7 +322,7 @@ class _Files(dict[str, _File]):
         self.folder = folder
         self._inside = os.path.realpath(folder)
         self._real = cache(os.path.realpath)
-        self._nearby = _nearby.Nearby(self._inside)
+        self._nearby = nearby.Nearby(self._inside)
 
     def __missing__(self, cell: str) -> _File:
         name = PureWindowsPath(cell).as_posix()  # tables made on Windows have backslashes

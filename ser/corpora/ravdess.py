@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones, _tree
+from ser.corpora import _tones
+from ser.data import folders
+from ser.data.manifest import Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.labels import RAVDESS as LABELS
-from ser.manifest import Listing, Refusal, Utterance
 from ser.study import Value
+from ser.study.labels import RAVDESS as LABELS
 
 TITLE = "RAVDESS"
 FILES = "wav named MM-VV-EE-II-SS-RR-AA.wav"
@@ -42,14 +43,14 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
+    return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Audio-only recordings of the wanted ``channels`` and ``actors``. Raises BadInput for others than there are."""
     corpus = settings.get("name", "ravdess")
     channels, actors = _channels(settings), _actors(settings)
-    found, refused = _tree.recordings(root, NAME, FILES)
+    found, refused = folders.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
         stem, modality, channel, emotion, intensity, sentence, _, actor = name.groups()
@@ -74,7 +75,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                     text=SENTENCES[sentence],
                 )
             )
-    return _tree.listing(utterances, refused)
+    return folders.listing(utterances, refused)
 
 
 def _channels(settings: Mapping[str, Any]) -> tuple[str, ...]:

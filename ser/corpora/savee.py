@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones, _tree
-from ser.labels import SAVEE as LABELS
-from ser.manifest import Listing, Utterance
+from ser.corpora import _tones
+from ser.data import folders
+from ser.data.manifest import Listing, Utterance
 from ser.study import Value
+from ser.study.labels import SAVEE as LABELS
 
 TITLE = "SAVEE"
 FILES = "wav named DC/a01.wav or DC_a01.wav (speaker, emotion, number)"
@@ -29,13 +30,13 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
+    return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
 def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     """Every recording; names repeat from speaker to speaker, so that the speaker is part of the uid."""
     corpus = settings.get("name", "savee")
-    found, refused = _tree.recordings(root, NAME, FILES)
+    found, refused = folders.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
         speaker, code, emotion = name[1].upper(), name[2].lower(), name[3].lower()
@@ -52,7 +53,7 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 language="en",
             )
         )
-    return _tree.listing(utterances, refused)
+    return folders.listing(utterances, refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

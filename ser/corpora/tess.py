@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones, _tree
-from ser.labels import TESS as LABELS
-from ser.manifest import Listing, Utterance
+from ser.corpora import _tones
+from ser.data import folders as _tree
+from ser.data.manifest import Listing, Utterance
 from ser.study import Value
+from ser.study.labels import TESS as LABELS
 
 TITLE = "TESS"
 FILES = "wav named OAF_<word>_<emotion>.wav or YAF_<word>_<emotion>.wav"

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import soundfile
 
-from ser import machine
 from ser.demo import all_emotions, four_classes
 from ser.demo.acting import perform
 from ser.demo.plan import Cast, Plan
 from ser.errors import BadInput
+from ser.host import machine
 
 MARKER = "MADE_BY_SER_DEMO"
 PLANS = {"four": four_classes.plans, "all": all_emotions.plans}

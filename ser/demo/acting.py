@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from ser.audio import Wave, resample
+from ser.data.audio import Wave, resample
 from ser.errors import BadInput
 
 Line = tuple[str, str, int, int, int]  # text, voice, words per minute, pitch and pitch range in percent

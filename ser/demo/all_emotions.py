@@ -14,7 +14,7 @@ from ser.demo import lines
 from ser.demo.acting import Stage, Take
 from ser.demo.dialogue import WORDS, Part, Votes, iemocap
 from ser.demo.plan import Cast, Plan, Seconds
-from ser.labels import CREMA_D, CREMA_D_VOTES, IEMOCAP, RAVDESS, TESS
+from ser.study.labels import CREMA_D, CREMA_D_VOTES, IEMOCAP, RAVDESS, TESS
 
 # Shares of clips with two and three emotions in the real corpora, by ``ser.votes.tied``.
 _CREMA_D_TIES, _IEMOCAP_TIES = (0.033, 0.049), (0.048, 0.070)

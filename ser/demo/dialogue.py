@@ -9,7 +9,7 @@ import numpy as np
 
 from ser.demo.acting import Stage, Take
 from ser.demo.plan import Cast, Plan, Seconds
-from ser.labels import IEMOCAP_WORDS
+from ser.study.labels import IEMOCAP_WORDS
 
 Votes = tuple[tuple[str, str], ...]  # (rater, word)
 Attributes = tuple[tuple[str, tuple[int, int, int]], ...]  # (rater, valence, activation, dominance: 1 to 5)

@@ -12,7 +12,7 @@ from ser.demo import lines
 from ser.demo.acting import Stage, Take
 from ser.demo.dialogue import WORDS, Part, Votes, iemocap
 from ser.demo.plan import Cast, Plan, Seconds, some
-from ser.labels import IEMOCAP, RAVDESS, TESS
+from ser.study.labels import IEMOCAP, RAVDESS, TESS
 
 
 def plans(seed: int, scale: float) -> tuple[Plan, ...]:

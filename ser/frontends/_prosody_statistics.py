@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ser import functionals
+from ser.data import functionals
 from ser.errors import BadInput
 from ser.frontends import _pitch, _short_time
 

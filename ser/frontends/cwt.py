@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ser import functionals
+from ser.data import functionals
 from ser.errors import BadInput
 from ser.frontends import _mel, _pitch, _prosody_statistics, _short_time
 

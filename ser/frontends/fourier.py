@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import rfft
 
-from ser import functionals
+from ser.data import functionals
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, _mel, _pitch, _short_time
 

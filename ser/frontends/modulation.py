@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ser import functionals
+from ser.data import functionals
 from ser.errors import BadInput
 from ser.frontends import _auditory, _pitch, _prosody_statistics, _short_time
 

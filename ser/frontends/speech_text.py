@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from ser import functionals
+from ser.data import functionals
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, _mel, _opensmile_prosody, _pitch, _short_time, _speech_text_rows
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ser import weights
+from ser.data import pretrained
 from ser.errors import BadInput
 
 _COUNT = "num_batches_tracked"  # absent from older files, and of no effect where the momentum is fixed
@@ -38,7 +38,7 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]], modules: Mapping[str
     ours a grey image, the same in all three: its weights are their sum. Raises BadInput where a weight is missing,
     unknown, of another shape or not finite.
     """
-    found = {k: v for k, v in weights.read(path).items() if not k.startswith(f"{head}.") and not k.endswith(_COUNT)}
+    found = {k: v for k, v in pretrained.read(path).items() if not k.startswith(f"{head}.") and not k.endswith(_COUNT)}
     names = {ours: f"{modules[ours.rpartition('.')[0]]}.{ours.rpartition('.')[2]}" for ours in shapes}
     missing = [name for name in names.values() if name not in found]
     extra = found.keys() - names.values()

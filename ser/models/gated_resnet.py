@@ -1,7 +1,7 @@
 """The gated residual network of Zeng et al. 2017, GResNets (paper 004, row 12): spectrogram images in.
 
 A block is y = x + conv_a(x) · σ(conv_b(x)): a residual block whose two convolutions are multiplied, not chained. The
-tasks (speech, song) share all of this; their heads are those of ``ser.network``.
+tasks (speech, song) share all of this; their heads are those of ``ser.training.network``.
 """
 
 from collections.abc import Mapping

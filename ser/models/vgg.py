@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from ser import weights
+from ser.data import pretrained as weights
 from ser.errors import BadInput
 from ser.models import _torchvision
 from ser.models._images import whole, with_channel

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from ser import weights
+from ser.data import pretrained
 from ser.errors import BadInput
 from ser.models._images import images, with_channel
 from ser.models._winograd import convolve
@@ -23,7 +23,7 @@ _SHRINKS = 2 ** sum(_POOLED)
 
 
 class Embedding(nn.Module):
-    """The public part: images [n, 1, segment, bands] -> [n, embedding]. Its keys are those of ``ser.weights``."""
+    """The public part: images [n, 1, segment, bands] to [n, embedding]; keys are those of ``ser.data.pretrained``."""
 
     def __init__(self, width: int, segment: int, settings: Mapping[str, Any]) -> None:
         super().__init__()
@@ -73,11 +73,11 @@ class VGGish(nn.Module):
 
         Raises BadInput for another file, and for one that does not hold them.
         """
-        found = weights.fingerprint(path)
+        found = pretrained.fingerprint(path)
         if found != self.wanted:
             raise BadInput(found, str(path), f"the file of vggish.weights, {self.wanted}", "name that file")
         shapes = {name: tuple(value.shape) for name, value in self.vggish.state_dict().items()}
-        self.vggish.load_state_dict(weights.load(path, shapes))
+        self.vggish.load_state_dict(pretrained.load(path, shapes))
         self.waiting = False
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:

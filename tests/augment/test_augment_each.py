@@ -5,8 +5,8 @@ import pytest
 import soundfile
 from scipy.signal import correlate
 
-from ser import recordings
 from ser.augment import bandpass, mp3, noise, rir, volume, vtlp
+from ser.data import recordings
 from ser.errors import BadInput
 
 

@@ -9,8 +9,8 @@ import torch
 
 from ser import registry
 from ser.balance import copying, signal
-from ser.batches import Frames, Items
 from ser.errors import BadInput
+from ser.training.batches import Frames, Items
 
 NAMES = registry.names("balance")
 LABELS = (0, 2, 0, 1, 0, 0, 2, 0, 0, 0)  # 7, 1, 2 and 0 items

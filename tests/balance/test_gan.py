@@ -9,8 +9,8 @@ import torch
 from ser.balance import _bagan, gan
 from ser.balance._gaussians import Gaussians
 from ser.balance._images import Images
-from ser.batches import Frames, Items
 from ser.errors import BadInput
+from ser.training.batches import Frames, Items
 
 FRAMES, WIDTH = 18, 14  # neither is a multiple of 4
 LONG = gan.example() | {"autoencoder_epochs": 40, "epochs": 15}

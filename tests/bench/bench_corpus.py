@@ -24,12 +24,13 @@ import pandas as pd
 import psutil
 import soundfile
 
-from ser import gather, trial
-from ser.batches import Stream
-from ser.plan import resolve
-from ser.store import Store
+from ser.features.store import Store
+from ser.planning import request
+from ser.planning.plan import resolve
+from ser.runs.tracker import Location
 from ser.study import Study, load_study
-from ser.track import Location
+from ser.training.batches import Stream
+from ser.trials import run
 
 FILES, SPEAKERS, RATE_HZ = 1000, 300, 8000
 STEP_S, STRETCH_S = 0.01, 0.03  # stretches overlap: the wave files stay small
@@ -100,7 +101,7 @@ def make(folder: Path, utterances: int) -> Path:
 def study_of(work: Path) -> Study:
     """The paper's study over the made corpus alone, with small features."""
     whole = load_study("interaffection")
-    study = whole.over(gather.bring(whole, [("made", "manifest_csv")]))
+    study = whole.over(request.bring(whole, [("made", "manifest_csv")]))
     for path, value in SETTINGS:
         study = study.override(path, value)
     return study
@@ -113,7 +114,7 @@ def first(table: Path, work: Path) -> list[Cost]:
         pd.read_csv(table)
     (corpus,) = study_of(work).corpora
     with meter.step("first scan", TABLE):
-        gather.read("made", corpus.loader, table, work, quiet)
+        request.read("made", corpus.loader, table, work, quiet)
     return meter.costs
 
 
@@ -122,20 +123,20 @@ def drive(table: Path, work: Path) -> list[Cost]:
     meter, study, store = Meter(), study_of(work), Store(work / "store")
     (corpus,) = study.corpora
     with meter.step("second scan", TABLE) as cost:
-        manifest = gather.read("made", corpus.loader, table, work, quiet)
+        manifest = request.read("made", corpus.loader, table, work, quiet)
         cost.note = f"{len(manifest.utterances)} utterances"
     with meter.step("plan", TABLE) as cost:
         plan = resolve(study, {"made": manifest})
         cost.note = f"{len(plan.trials)} trials"
     with meter.step("store: build", TABLE) as cost:
-        gather.prepare(plan, store, {}, quiet)
+        request.prepare(plan, store, {}, quiet)
     (recipe,) = plan.sources["made"].recipes
     files = list((work / "store" / recipe.key).iterdir())
     cost.note = f"{len(files)} files, {sum(f.stat().st_size for f in files) / 1e6:.0f} MB"
     with meter.step("store: nothing to build", FEATURES):
-        gather.prepare(plan, store, {}, quiet)
+        request.prepare(plan, store, {}, quiet)
     with meter.step("job: make", TABLE):
-        job = trial.job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
+        job = run.job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
     with meter.step("job: pickle", TABLE) as cost:
         (work / "job").write_bytes(pickle.dumps(job, protocol=5))
         cost.note = f"{(work / 'job').stat().st_size / 1e6:.1f} MB"
@@ -161,16 +162,16 @@ def train(table: Path, work: Path) -> list[Cost]:
         job = pickle.loads((work / "job").read_bytes())
     (key,) = job.keys["made"]
     with meter.step("worker: open", FEATURES):
-        trial._entry(job.store, job.work, key)
+        run._entry(job.store, job.work, key)
     with meter.step("worker: load three sides", FEATURES):
-        data = trial.load(job, "made")
+        data = run.load(job, "made")
     with meter.step("worker: first batch", FEATURES) as cost:
         numbers = Stream(data.train.lengths(), 16, 16, [0]).indices(0)
         data.train.batch(numbers)
         cost.note = f"{len(data.train)} utterances to train"
     with meter.step("worker: load again, as its next trial", FEATURES):
         job = pickle.loads((work / "job").read_bytes())
-        assert trial.load(job, "made").train is data.train
+        assert run.load(job, "made").train is data.train
     held = psutil.Process().memory_full_info()
     meter.costs[-1].note = f"held by the process alone: {held.uss / 1e6:.0f} MB, without a corpus {_empty():.0f} MB"
     return meter.costs

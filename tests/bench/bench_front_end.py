@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 import torch
 
-from ser import audio
+from ser.data import audio
 from ser.registry import find
 
 SECONDS, FILES, RATE_HZ, ROUNDS = 4.5, 40, 16000, 3

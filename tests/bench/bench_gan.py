@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from ser.balance import _bagan, gan
-from ser.batches import Frames, Items
+from ser.training.batches import Frames, Items
 
 SIZES = {"demo": (8, 16, 32, 64), "small": (16, 32, 64, 128), "paper": (32, 64, 128, 256)}
 COUNT, SIDE = 400, 128

@@ -16,13 +16,17 @@ from typing import Any
 
 import psutil
 
-from ser import collect, demo, gather, launch, show
-from ser.finished import Options
-from ser.profile import Profile
-from ser.store import Store
+from ser import demo
+from ser.cli import console
+from ser.distributed import launch
+from ser.distributed.profile import Profile
+from ser.features.store import Store
+from ser.planning import request as gather
+from ser.report import collect
+from ser.report.runs import Options
+from ser.runs.tracker import Location, Tracker
 from ser.study import Trial
-from ser.track import Location, Tracker
-from ser.trial import job_of
+from ser.trials.run import job_of
 
 TINY = {
     "lstm.prep_units": 4,
@@ -74,10 +78,10 @@ def main() -> None:
         request = gather.Request(
             "interaffection", work, (work / "corpora",), wanted, settings, seeds=-(-args.trials // 2)
         )
-        plan = gather.plan_of(request, show.bar)
+        plan = gather.plan_of(request, console.bar)
         chosen = [t for t in plan.to_train if t.block.name == "lstm"]
         store = Store(work / "store")
-        gather.prepare(plan, store, {}, show.bar)
+        gather.prepare(plan, store, {}, console.bar)
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
         heard = Heard()
         summary = launch.run(job, chosen, Profile.read("local"), None, heard)

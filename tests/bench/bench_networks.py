@@ -1,10 +1,11 @@
 """How fast papers 000's and 002's networks train here, against the obvious way to write them. Run it with python.
 
 The obvious way: layers one after another as the table has them, float32, channels first, in a process as a shell starts
-it. Ours: channels last, pooling before ReLU, Winograd's convolution on a CPU, and memory kept as ``ser.environment``
-tells workers to; then the same in bfloat16, which is far below 1 on a CPU that has no instructions for it. A step is
-forward, backward and Adam on one batch; the ratio is of processor time, or of time on a GPU. Then both learn the same
-made task from the same start, seed by seed: what they reach on validation data should differ less than seeds do.
+it. Ours: channels last, pooling before ReLU, Winograd's convolution on a CPU, and memory kept as
+``ser.host.environment`` tells workers to; then the same in bfloat16, which is far below 1 on a CPU that has no
+instructions for it. A step is forward, backward and Adam on one batch; the ratio is of processor time, or of time on a
+GPU. Then both learn the same made task from the same start, seed by seed: what they reach on validation data should
+differ less than seeds do.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d, relu
 
-from ser.environment import OF_WORKERS
+from ser.host.environment import OF_WORKERS
 from ser.models import cnn2d, vggish
 
 Step = Callable[[], object]

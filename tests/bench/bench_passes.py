@@ -2,7 +2,7 @@
 
 The workers do nothing and say so; everything else is as in a grid. Printed for passes of growing size: wall seconds per
 trial, processor seconds per trial of the process that talks to Ray, and its resident memory. The smallest pass is the
-baseline. ``ser.workers`` hands out larger grids in passes of a thousand.
+baseline. ``ser.distributed.driver`` hands out larger grids in passes of a thousand.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any
 
-from ser.environment import OF_RAY
+from ser.host.environment import OF_RAY
 
 os.environ.update(OF_RAY)
 
@@ -18,9 +18,9 @@ import psutil
 import ray
 from ray import tune
 
-from ser import passes
-from ser.profile import Profile
-from ser.units import Unit
+from ser.distributed import tune as passes
+from ser.distributed.messages import Unit
+from ser.distributed.profile import Profile
 
 
 def _nothing(config: dict[str, str], given: list[Any]) -> None:

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
-from ser.metrics import confusion, ua, wa
-from ser.reports._bootstrap import resamples
-from ser.reports._evidence import accuracies
+from ser.metrics.accuracy import confusion, ua, wa
+from ser.report.bootstrap import resamples
+from ser.report.evidence import accuracies
 
 
 def main() -> None:

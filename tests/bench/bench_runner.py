@@ -9,12 +9,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from ser import demo, gather, launch, show
-from ser.profile import Profile
-from ser.store import Store
-from ser.track import Location
-from ser.train import train
-from ser.trial import job_of, load
+from ser import demo
+from ser.cli import console
+from ser.distributed import launch
+from ser.distributed.profile import Profile
+from ser.features.store import Store
+from ser.planning import request as gather
+from ser.runs.tracker import Location
+from ser.training.train import train
+from ser.trials.run import job_of, load
 
 SETTINGS = (("training.max_epochs", 1), ("training.steps_per_epoch", 4), ("tdnn.units", 16))
 
@@ -28,9 +31,9 @@ def main() -> None:
         work = Path(folder)
         demo.make(work / "corpora", scale=scale)
         request = gather.Request("interaffection", work, (work / "corpora",), settings=SETTINGS, demo=True)
-        plan = gather.plan_of(request, show.bar)
+        plan = gather.plan_of(request, console.bar)
         store = Store(work / "store")
-        gather.prepare(plan, store, {}, show.bar)
+        gather.prepare(plan, store, {}, console.bar)
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
 
         start = time.perf_counter()
@@ -39,7 +42,7 @@ def main() -> None:
             train(trial, data, work / f"{trial.id}.pt", "cpu", lambda epoch, row: None)
         loop = time.perf_counter() - start
 
-        with show.Live(plan.to_train, 0, work / "log") as live:
+        with console.Live(plan.to_train, 0, work / "log") as live:
             start = time.perf_counter()
             summary = launch.run(job, plan.to_train, Profile.read("local"), None, live)
             wall = time.perf_counter() - start

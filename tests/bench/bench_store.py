@@ -18,9 +18,9 @@ import psutil
 import soundfile
 
 from experiments.interaffection import study
-from ser import audio
-from ser.manifest import Utterance
-from ser.store import Features, Recipe, Store
+from ser.data import audio
+from ser.data.manifest import Utterance
+from ser.features.store import Features, Recipe, Store
 
 UTTERANCES, RATE_HZ, READERS = 1000, 8000, 4
 

@@ -1,9 +1,10 @@
 """What a search over tiny networks costs when they are trained together, against one trial after another.
 
 One fold of paper 001's search: candidates of Table 4's CNN and of Table 3's RNN which differ in learning rate, dropout
-and optimiser, 556 training and 278 validation rows of 80 values, batches of 32. One at a time means ``ser.train.train``
-for every candidate, in one process that is warm: no start of a process, no tracker. The ratio is of processor time per
-epoch of a candidate. Run it with python; ``--candidates 1`` shows what training alone in a group of one costs.
+and optimiser, 556 training and 278 validation rows of 80 values, batches of 32. One at a time means
+``ser.training.train.train`` for every candidate, in one process that is warm: no start of a process, no tracker. The
+ratio is of processor time per epoch of a candidate. Run it with python; ``--candidates 1`` shows what training alone in
+a group of one costs.
 """
 
 import argparse
@@ -17,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ser import together
-from ser.batches import Frames, Items
 from ser.study import Corpus, Part, Training, Trial, part
-from ser.together import Member
-from ser.train import CorpusData, train
+from ser.training import stacked
+from ser.training.batches import Frames, Items
+from ser.training.stacked import Member
+from ser.training.train import CorpusData, train
 
 WIDTH, CLASSES, TRAIN, VAL = 80, 8, 556, 278
 BLOCKS = {
@@ -89,7 +90,7 @@ def all_together(trials: Sequence[Trial], features: Tensor, labels: Tensor) -> f
         Member(t.id, t.block, t.training, (t.seed, t.stream), t.normalise, rows[:TRAIN], rows[TRAIN:], rows[:0])
         for t in trials
     ]
-    together.train(members, features, labels, CLASSES, lambda key, epoch, row: None, "cpu")
+    stacked.train(members, features, labels, CLASSES, lambda key, epoch, row: None, "cpu")
     return (time.process_time() - start) / len(trials)
 
 

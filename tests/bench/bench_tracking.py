@@ -23,13 +23,15 @@ from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, Sq
 from sqlalchemy import create_engine, insert
 
 from experiments.interaffection import study
-from ser import collect, launch, track
-from ser.courier import Courier
-from ser.finished import Options
-from ser.spool import Spool
+from ser.distributed import launch
+from ser.report import collect
+from ser.report.runs import Options
+from ser.runs import tracker
+from ser.runs.delivery import Courier
+from ser.runs.folder import Spool
+from ser.runs.tracker import Location, Tracker, grid_tags
 from ser.study import Trial
-from ser.track import Location, Tracker, grid_tags
-from ser.trial import Job, head_of
+from ser.trials.run import Job, head_of
 
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
 CURVES = ("train/loss", "val/loss", "val/wa", "val/ua", "val/wa/iemocap", "val/ua/iemocap", "seconds/epoch", "clipped")
@@ -53,7 +55,7 @@ def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
 
 
 def predictions(trial: Trial, rng: np.random.Generator) -> tuple[str, dict[str, float]]:
-    """A table as ``ser.trial`` writes it, and the accuracies it gives."""
+    """A table as ``ser.trials.run`` writes it, and the accuracies it gives."""
     lines, results = ["corpus,uid,label,predicted," + ",".join(f"p_{c}" for c in study.classes)], {}
     for corpus in trial.targets:
         truth = np.arange(UTTERANCES) % len(study.classes)
@@ -85,7 +87,7 @@ def fill(where: Location, job: Job, chosen: list[Trial]) -> None:
             told |= {"status": "FINISHED", "lifecycle_stage": "active", "artifact_uri": folder.as_uri()}
             rows[SqlRun].append(told | {"experiment_id": int(experiment.experiment_id)})
             tags = {**head.tags, "trial_id": trial.id, "study": study.name, "mlflow.runName": head.title}
-            tags |= {f"{track._TRIAL}{trial.id}": "yes"}
+            tags |= {f"{tracker._TRIAL}{trial.id}": "yes"}
             rows[SqlTag] += [{"run_uuid": run, "key": k, "value": v} for k, v in tags.items()]
             rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in head.params.items()]
             last = dict.fromkeys(CURVES, 0.5) | results | {"epochs": float(EPOCHS), "seconds/training": 9.0}
@@ -158,14 +160,14 @@ def _growth() -> Iterator[float]:
 
 
 def _measure(pipe: Any, make: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> None:
-    asked, requests = track._Client.asked, 0
+    asked, requests = tracker._Client.asked, 0
 
     def counted(*args: Any, **options: Any) -> Any:
         nonlocal requests
         requests += 1
         return asked(*args, **options)
 
-    track._Client.asked = counted  # type: ignore[method-assign]
+    tracker._Client.asked = counted  # type: ignore[method-assign]
     do = make(*arguments)
     growth = _growth()
     next(growth)

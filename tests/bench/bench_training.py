@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from experiments.interaffection import study
-from ser.batches import Items, Stream
-from ser.network import Network
 from ser.study import Part
+from ser.training.batches import Items, Stream
+from ser.training.network import Network
 
 
 class Obvious(nn.Module):

@@ -17,9 +17,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from ser.cli import FUNCTIONS
-from ser.options import parser
-from ser.profile import Profile
+from ser.cli.arguments import parser
+from ser.cli.main import FUNCTIONS
+from ser.distributed.profile import Profile
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = ROOT / "cluster"

@@ -17,10 +17,10 @@ from chaos import Chaos, judge
 from nodes import Cluster, free_port, network, until_open
 
 import ser
-from ser.cli import main
-from ser.far import Far
-from ser.spool import work_id
-from ser.track import Location, Tracker
+from ser.cli.main import main
+from ser.features.remote import Far
+from ser.runs.folder import work_id
+from ser.runs.tracker import Location, Tracker
 
 BUCKET = "ser-test"
 CODE = Path(ser.__file__).parent

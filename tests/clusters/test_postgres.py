@@ -7,11 +7,11 @@ from multiprocessing import get_context
 
 import pytest
 
-from ser import courier
-from ser.courier import Courier, sync
 from ser.errors import Away, BadInput, Refused
-from ser.spool import Head, Spool
-from ser.track import Location, Tracker, try_out
+from ser.runs import delivery
+from ser.runs.delivery import Courier, sync
+from ser.runs.folder import Head, Spool
+from ser.runs.tracker import Location, Tracker, try_out
 
 PROCESSES, THREADS, EPOCHS = 4, 8, 3
 WRITERS = PROCESSES * THREADS
@@ -59,7 +59,7 @@ def _writers(where, work, numbers, study, start):
 def crowd(where, work, study):
     """All writers, from the same moment on."""
     context = get_context("forkserver")
-    context.set_forkserver_preload(["ser.courier"])
+    context.set_forkserver_preload(["ser.runs.delivery"])
     start = context.Barrier(WRITERS)
     shares = [range(first, WRITERS, PROCESSES) for first in range(PROCESSES)]
     nodes = [context.Process(target=_writers, args=(where, work, share, study, start)) for share in shares]
@@ -157,7 +157,7 @@ def test_a_wrong_password_is_bad_input_and_stays_untold(postgres, tmp_path):
 
 
 def test_a_database_that_restarts_during_a_trial_hears_everything_once(database, direct, tmp_path, monkeypatch):
-    monkeypatch.setattr(courier, "_EVERY_S", 0.0)
+    monkeypatch.setattr(delivery, "_EVERY_S", 0.0)
     spool, carried = begun(direct, tmp_path, 0, "restarted")
     epoch(spool, carried, 1)
     database.stop()

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ser.corpora import crema_d
+from ser.data.manifest import Listing, Refusal
+from ser.data.scan import scan
+from ser.data.votes import label_sets, statistics, tied
 from ser.errors import BadInput
-from ser.manifest import Listing, Refusal
-from ser.scan import scan
-from ser.votes import label_sets, statistics, tied
 
 CLASSES = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
 VOTES = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"\n'

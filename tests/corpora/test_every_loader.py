@@ -9,9 +9,9 @@ from types import ModuleType
 import pytest
 
 from ser import registry
-from ser.labels import EMOTIONS
-from ser.manifest import Manifest, Refusal
-from ser.scan import found, scan
+from ser.data.manifest import Manifest, Refusal
+from ser.data.scan import found, scan
+from ser.study.labels import EMOTIONS
 
 LOADERS = registry.names("corpora")
 Folder = Callable[[str], Path]

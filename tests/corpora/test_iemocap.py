@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser.corpora import iemocap
-from ser.labels import IEMOCAP
-from ser.manifest import Listing, Utterance
-from ser.scan import scan
-from ser.votes import tied
+from ser.data.manifest import Listing, Utterance
+from ser.data.scan import scan
+from ser.data.votes import tied
+from ser.study.labels import IEMOCAP
 
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpora import _tree, manifest_csv
+from ser.corpora import manifest_csv
+from ser.data import folders
+from ser.data.manifest import Listing, Utterance
+from ser.data.scan import scan
 from ser.errors import BadInput
-from ser.manifest import Listing, Utterance
-from ser.scan import scan
 
 
 def table(folder: Path, *lines: str, header: str = "path,label,speaker", name: str = "manifest.csv") -> Path:
@@ -166,7 +167,7 @@ def test_folders_and_pipes_are_no_recordings(tmp_path: Path) -> None:
 
 def test_tables_too_large_to_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table(tmp_path, "a.wav,sad,s1")
-    monkeypatch.setattr(_tree, "TEXT_BYTES", 30)
+    monkeypatch.setattr(folders, "TEXT_BYTES", 30)
     assert complaint(path).endswith("bytes, more than 30")
 
 

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser import registry
-from ser.corpora import _tree, emodb, ravdess, savee, tess
+from ser.corpora import emodb, ravdess, savee, tess
+from ser.data import folders
+from ser.data.manifest import Listing, Utterance
+from ser.data.scan import scan
 from ser.errors import BadInput
-from ser.labels import EMOTIONS
-from ser.manifest import Listing, Utterance
-from ser.scan import scan
+from ser.study.labels import EMOTIONS
 
 
 def listing(loader: str, root: Path, names: list[str], settings: Mapping[str, Any] | None = None) -> Listing:
@@ -135,14 +136,14 @@ LARGEST = (3, 2, 8, 2, 2, 2, 24)
 @given(st.tuples(*(st.integers(1, top) for top in LARGEST)), st.integers(0, 6), st.integers(0, 99))
 def test_ravdess_grammar_takes_exactly_the_numbers_in_use(numbers: tuple[int, ...], at: int, number: int) -> None:
     stem = "-".join(f"{number if i == at else n:02d}" for i, n in enumerate(numbers))
-    taken = _tree.match(Path("x") / f"{stem}.wav", ravdess.NAME) is not None
+    taken = folders.match(Path("x") / f"{stem}.wav", ravdess.NAME) is not None
     assert taken == (1 <= number <= LARGEST[at])
 
 
 @given(st.tuples(*(st.integers(1, top) for top in LARGEST)))
 def test_ravdess_grammar_gives_every_number_back(numbers: tuple[int, ...]) -> None:
     stem = "-".join(f"{n:02d}" for n in numbers)
-    match = _tree.match(Path(f"{stem}.wav"), ravdess.NAME)
+    match = folders.match(Path(f"{stem}.wav"), ravdess.NAME)
     assert match is not None
     assert match.groups() == (stem, *stem.split("-"))
 

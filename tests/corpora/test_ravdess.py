@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ser.corpora import ravdess
+from ser.data.scan import scan
 from ser.errors import BadInput
-from ser.scan import scan
 
 BOTH = ("speech", "song")
 TWELVE = tuple(f"{number:02d}" for number in range(1, 13))

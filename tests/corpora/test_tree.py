@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpora import _tree
-from ser.manifest import Refusal
+from ser.data import folders
+from ser.data.manifest import Refusal
 
 
 def test_every_file_once(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_every_file_once(tmp_path: Path) -> None:
     (tmp_path / "a/folder.wav").mkdir()
     (tmp_path / "a/folder.wav/3.wav").touch()
     os.mkfifo(tmp_path / "a/pipe.wav")
-    found = [str(p.relative_to(tmp_path)) for p in _tree.files(tmp_path)]
+    found = [str(p.relative_to(tmp_path)) for p in folders.files(tmp_path)]
     assert found == [
         "a/1.wav", "a/broken.wav", "a/folder.wav", "a/link.wav", "a/pipe.wav", "a/self.wav", "a/folder.wav/3.wav",
         "b/2.wav",
@@ -41,7 +41,7 @@ def test_folders_that_cannot_be_listed_are_told(tmp_path: Path, monkeypatch: pyt
         return genuine(folder)
 
     monkeypatch.setattr(os, "scandir", failing)
-    right, refused = _tree.recordings(tmp_path, re.compile("2"), "wav named 2.wav")
+    right, refused = folders.recordings(tmp_path, re.compile("2"), "wav named 2.wav")
     assert [path.name for path, _ in right] == ["2.wav"]
     assert refused == [Refusal(str(tmp_path / "a"), "a folder that cannot be listed: Permission denied")]
 
@@ -50,11 +50,11 @@ def test_label_files_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: p
     os.mkfifo(tmp_path / "pipe.txt")
     (tmp_path / "good.txt").write_bytes(b"\xef\xbb\xbfa\xff\n")
     (tmp_path / "large.txt").write_bytes(b"0123456789")
-    monkeypatch.setattr(_tree, "TEXT_BYTES", 9)
+    monkeypatch.setattr(folders, "TEXT_BYTES", 9)
     refused: list[Refusal] = []
     names = ("pipe.txt", "absent.txt", ".", "large.txt", "good.txt")
-    assert [_tree.text(tmp_path / name, refused) for name in names] == ["", "", "", "", "a\ufffd\n"]
-    assert _tree.text(tmp_path / "large.txt", refused, first=3) == "012"
+    assert [folders.text(tmp_path / name, refused) for name in names] == ["", "", "", "", "a\ufffd\n"]
+    assert folders.text(tmp_path / "large.txt", refused, first=3) == "012"
     assert [r.reason for r in refused] == [
         "cannot be read: a pipe or device, not a file",
         "cannot be read: No such file or directory",
@@ -65,13 +65,13 @@ def test_label_files_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: p
 
 def test_depth_ends(tmp_path: Path) -> None:
     deep = tmp_path
-    for _ in range(_tree.MAX_DEPTH):
+    for _ in range(folders.MAX_DEPTH):
         deep = deep / "d"
     (deep / "e").mkdir(parents=True)
     (deep / "in.wav").touch()
     (deep / "e/out.wav").touch()
     refused: list[Refusal] = []
-    assert list(_tree.files(tmp_path, refused)) == [deep / "in.wav"]
+    assert list(folders.files(tmp_path, refused)) == [deep / "in.wav"]
     ((what, reason),) = [(r.what, r.reason) for r in refused]
     assert what == str(deep / "e")
     assert reason.startswith(f"more than 8 folders below {tmp_path}: not looked into;")
@@ -79,7 +79,7 @@ def test_depth_ends(tmp_path: Path) -> None:
 
 def test_relative_folders_give_absolute_paths(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
-    assert list(_tree.files(Path(os.path.relpath(tmp_path)))) == [tmp_path / "a.wav"]
+    assert list(folders.files(Path(os.path.relpath(tmp_path)))) == [tmp_path / "a.wav"]
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -89,7 +89,7 @@ def touch(folder: Path, *names: str) -> None:
 
 
 def walked(folder: Path) -> list[str]:
-    return [str(path.relative_to(folder)) for path in _tree.files(folder)]
+    return [str(path.relative_to(folder)) for path in folders.files(folder)]
 
 
 def test_what_runs_left_in_a_work_folder_is_no_data(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_runs_left_in_a_work_folder_is_no_data(tmp_path: Path) -> None:
     )
     touch(tmp_path, "z.wav", *(f"work/{name}" for name in left), "work/corpora/MADE_BY_SER_DEMO", "work/mine/f.wav")
     assert walked(tmp_path) == ["z.wav", "work/mine/f.wav"]
-    assert [r.what for r in _tree.walk(tmp_path).passed] == [str(tmp_path / "work")]
+    assert [r.what for r in folders.walk(tmp_path).passed] == [str(tmp_path / "work")]
     assert walked(tmp_path / "work") == ["mine/f.wav"]
     # What a person names is looked into all the same.
     assert walked(tmp_path / "work/corpora") == ["MADE_BY_SER_DEMO", "made/d.wav"]
@@ -130,7 +130,7 @@ def test_environments_and_packages_hold_no_data(tmp_path: Path) -> None:
 
 def test_the_kernels_own_folders_are_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     touch(tmp_path, "proc/1/root/a.wav", "b.wav")
-    monkeypatch.setattr(_tree, "_kernel_mounts", lambda: (str(tmp_path / "proc"), str(tmp_path / "gone")))
+    monkeypatch.setattr(folders, "_kernel_mounts", lambda: (str(tmp_path / "proc"), str(tmp_path / "gone")))
     assert walked(tmp_path) == ["b.wav"]
     assert walked(tmp_path / "proc") == ["1/root/a.wav"]
 
@@ -140,11 +140,11 @@ def test_a_folder_is_walked_once_for_all_who_look_in_it(tmp_path: Path, monkeypa
     listed: list[str] = []
     genuine = os.scandir
     monkeypatch.setattr(os, "scandir", lambda folder: (listed.append(str(folder)), genuine(folder))[1])
-    with _tree.walked_once():
-        assert len(list(_tree.files(tmp_path))) == 2
-        with _tree.walked_once():
-            assert [p.name for p in _tree.files(tmp_path, suffixes=(".csv",))] == ["2.CSV"]
-            assert [p.name for p, _ in _tree.recordings(tmp_path, re.compile("1"), "")[0]] == ["1.wav"]
+    with folders.walked_once():
+        assert len(list(folders.files(tmp_path))) == 2
+        with folders.walked_once():
+            assert [p.name for p in folders.files(tmp_path, suffixes=(".csv",))] == ["2.CSV"]
+            assert [p.name for p, _ in folders.recordings(tmp_path, re.compile("1"), "")[0]] == ["1.wav"]
     assert len(listed) == len(set(listed)) == 3
     touch(tmp_path, "c.wav")
     assert "c.wav" in walked(tmp_path)  # outside nothing is remembered
@@ -161,5 +161,5 @@ def test_a_folder_that_vanishes_while_it_is_walked_is_told(tmp_path: Path, monke
 
     monkeypatch.setattr(os, "stat", stat)
     refused: list[Refusal] = []
-    assert [p.name for p in _tree.files(tmp_path, refused)] == ["1.wav"]
+    assert [p.name for p in folders.files(tmp_path, refused)] == ["1.wav"]
     assert refused == [Refusal(str(tmp_path / "b"), "a folder that cannot be listed: No such file or directory")]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ser.track import Location
+from ser.runs.tracker import Location
 
 
 class Server:
@@ -172,8 +172,8 @@ def wait_for() -> Callable[..., object]:
 @pytest.fixture
 def in_a_namespace() -> Callable[..., dict[str, Any]]:
     """What a script prints that may mount what it likes, seen by nobody else."""
-    faults = Path(__file__).parent
-    environment = {**os.environ, "PYTHONPATH": f"{faults}:{faults.parents[1]}", "OPENBLAS_NUM_THREADS": "1"}
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{tests / 'support'}:{tests.parent}", "OPENBLAS_NUM_THREADS": "1"}
 
     def run(script: str, *arguments: object) -> dict[str, Any]:
         command = ["unshare", "-rm", sys.executable, "-c", script, *map(str, arguments)]

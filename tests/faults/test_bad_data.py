@@ -14,15 +14,16 @@ import pandas as pd
 import pytest
 import soundfile
 
-from ser import audio, trial
-from ser.cli import main
+from ser.cli.main import main
+from ser.data import audio
+from ser.data.manifest import Manifest, write_csv
+from ser.data.scan import scan
+from ser.features.store import Features, Store
 from ser.frontends import log_stft
-from ser.manifest import Manifest, write_csv
-from ser.plan import Plan, resolve
-from ser.scan import scan
-from ser.store import Features, Store
+from ser.planning.plan import Plan, resolve
+from ser.runs.tracker import Location, Tracker
 from ser.study import Study
-from ser.track import Location, Tracker
+from ser.trials import run
 
 RATE_HZ = 8000
 CLASSES = ("01", "03", "04", "05")  # neutral, happy, sad, angry
@@ -244,9 +245,9 @@ def test_unusual_files_give_the_features_that_their_sound_should_have(
 def test_a_trial_is_trained_and_tested_on_everything_that_is_left(
     plan: Plan, features: Features, where: Location, tmp_path: Path
 ) -> None:
-    job = trial.job_of(plan, where, tmp_path, str(features.folder.parent), "cpu", 1, "test", [])
+    job = run.job_of(plan, where, tmp_path, str(features.folder.parent), "cpu", 1, "test", [])
     one = next(t for t in plan.to_train if t.block.name == "tdnn")
-    assert trial.run(job, one, lambda *_: None)["status"] == "finished"
+    assert run.run(job, one, lambda *_: None)["status"] == "finished"
     tracker = Tracker(where, plan.study.name)
     table = pd.read_csv(tracker.artifact(tracker.finished()[one.id], "predictions.csv"))
     assert set(table["uid"]) == {u.uid for u in plan.sources["ravdess"].split.test}

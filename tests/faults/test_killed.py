@@ -16,8 +16,8 @@ import psutil
 import pytest
 from chaos import KINDS, Chaos, judge
 
-from ser.cli import main
-from ser.track import Location, Tracker
+from ser.cli.main import main
+from ser.runs.tracker import Location, Tracker
 
 
 @pytest.fixture

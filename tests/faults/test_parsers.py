@@ -22,12 +22,14 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser import audio, registry
-from ser.corpora import _tree, _zips, emodb, manifest_csv
+from ser import registry
+from ser.corpora import emodb, manifest_csv
+from ser.data import audio, zips
+from ser.data import folders as _tree
+from ser.data.manifest import SPLITS, Manifest, Refusal, Utterance, write_csv
+from ser.data.scan import scan
 from ser.errors import BadInput
-from ser.labels import EMOTIONS
-from ser.manifest import SPLITS, Manifest, Refusal, Utterance, write_csv
-from ser.scan import scan
+from ser.study.labels import EMOTIONS
 
 LOADERS = registry.names("corpora")
 Made = Callable[[str], Path]
@@ -275,8 +277,8 @@ def test_any_bytes_of_a_zip_fill_one_folder_or_none(data: st.DataObject) -> None
         path.write_bytes(data.draw(damaged(buffer.getvalue())))
         refused: list[Refusal] = []
         try:
-            found = _zips.with_recordings(path, emodb.ZIPPED, refused)
-            target = _zips.unpack(found, emodb.ZIPPED, Path(scratch) / "cache")
+            found = zips.with_recordings(path, emodb.ZIPPED, refused)
+            target = zips.unpack(found, emodb.ZIPPED, Path(scratch) / "cache")
         except BadInput:
             target = Path(scratch) / "cache/none"
         assert set(Path(scratch).iterdir()) <= {path, target.parent}

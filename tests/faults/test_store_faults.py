@@ -22,13 +22,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from store_builder import SHARD, Attack, digest, frames
 
-from ser import audio, store
+from ser.data import audio
+from ser.data.manifest import Utterance
 from ser.errors import BadInput
-from ser.manifest import Utterance
-from ser.sealed import Damaged
-from ser.store import Recipe, Store
+from ser.features import store
+from ser.features.store import Recipe, Store
+from ser.files import Damaged
 
-FAULTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -270,17 +271,17 @@ def test_a_disk_that_fills_up_at_any_file_is_told_and_the_same_call_goes_on(
         assert len(computed) - len(set(computed)) <= SHARD  # of the shard that failed
 
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{FAULTS}:{FAULTS.parents[1]}", "OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS / 'support'}:{TESTS.parent}", "OPENBLAS_NUM_THREADS": "1"}
 
 START = """
 import json, pickle, subprocess, sys
 from itertools import count
 from pathlib import Path
 from store_builder import SHARD, digest, frames
-from ser import store
+from ser.features import store
 from ser.errors import BadInput
-from ser.sealed import Damaged
-from ser.store import Store
+from ser.files import Damaged
+from ser.features.store import Store
 store._SHARD_ITEMS = SHARD
 place, told = Path(sys.argv[1]), {}
 recipe, other = pickle.loads(Path(sys.argv[2]).read_bytes())
@@ -365,7 +366,7 @@ def test_a_whole_entry_is_used_without_writing(at, recipe, right, monkeypatch, n
         Path, "open", lambda self, mode="r", **how: (genuine if mode in read else refused)(self, mode, **how)
     )
     for name in ("Path.mkdir", "Path.unlink", "os.replace", "shutil.rmtree", "fcntl.flock"):
-        monkeypatch.setattr(f"ser.store.{name}", refused)
+        monkeypatch.setattr(f"ser.features.store.{name}", refused)
     assert frames(at.build(recipe)) == frames(at.open(recipe.key)) == frames(right)
     with at.claim("a trial") as mine:
         assert mine
@@ -496,7 +497,7 @@ def siege(tmp_path, recipe, right, **attack) -> list[dict]:
     (tmp_path / "it").write_bytes(pickle.dumps(recipe))
     (tmp_path / "it.right").write_bytes(pickle.dumps(frames(right)))
     orders = Attack(str(tmp_path / "it"), digest(right.folder), str(tmp_path / "sieges"), **attack)
-    command = [sys.executable, str(FAULTS / "store_builder.py"), json.dumps(asdict(orders))]
+    command = [sys.executable, str(TESTS / "support" / "store_builder.py"), json.dumps(asdict(orders))]
     done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     rounds = [json.loads(line) for line in done.stdout.splitlines()]

@@ -10,14 +10,15 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from ser import courier, launch
-from ser import trial as one
-from ser.cli import main
-from ser.courier import Courier, sync
+from ser.cli.main import main
+from ser.distributed import launch
+from ser.distributed.profile import Profile
 from ser.errors import Refused
-from ser.profile import Profile
-from ser.spool import Head, Spool
-from ser.track import Location, Tracker, try_out
+from ser.runs import delivery
+from ser.runs.delivery import Courier, sync
+from ser.runs.folder import Head, Spool
+from ser.runs.tracker import Location, Tracker, try_out
+from ser.trials import run as one
 
 EPOCHS = 4
 
@@ -25,8 +26,8 @@ EPOCHS = 4
 @pytest.fixture
 def study_of_one(request, way, job, trial_of, monkeypatch):
     """A job on the proxied server and a trial, in an experiment of their own; news is carried after every epoch."""
-    monkeypatch.setattr(courier, "_EVERY_S", 0.0)
-    monkeypatch.setattr(courier, "_LONGEST_S", 0.0)
+    monkeypatch.setattr(delivery, "_EVERY_S", 0.0)
+    monkeypatch.setattr(delivery, "_LONGEST_S", 0.0)
     trial = replace(trial_of("R", max_epochs=EPOCHS, patience_epochs=EPOCHS), study=request.node.name)
     twin = replace(trial, task="multi")
     return replace(job, where=way.where, study=trial.study, mirrors={trial.id: (twin,)}), trial
@@ -312,7 +313,7 @@ def _send_one(work, uri, artifacts, number):
     spool = Spool(work, f"trial{number}")
     with spool.owned():
         head = Head("crowd", spool.trial, f"trial {number}", {"seed": str(number)}, {"work": "crowd"})
-        courier._EVERY_S = 0.0
+        delivery._EVERY_S = 0.0
         carried = Courier(Location(uri, artifacts), spool)
         carried.open(head)
         spool.begin(head)
@@ -335,7 +336,7 @@ def _send_one(work, uri, artifacts, number):
 def test_writers_at_once_on_one_sqlite_file_lose_nothing(where, tmp_path, number):
     Tracker(where, "crowd")
     context = get_context("forkserver")
-    context.set_forkserver_preload(["ser.courier"])
+    context.set_forkserver_preload(["ser.runs.delivery"])
     writers = [
         context.Process(target=_send_one, args=(str(tmp_path), where.uri, where.artifacts, n)) for n in range(number)
     ]

@@ -20,11 +20,11 @@ import pytest
 import torch
 
 from experiments.interaffection import study
-from ser import train as loop
-from ser.batches import Items
 from ser.registry import find, names
 from ser.study import POOLING_SIGNS, Corpus, Part, part
-from ser.train import CorpusData, Diverged, train
+from ser.training import train as loop
+from ser.training.batches import Items
+from ser.training.train import CorpusData, Diverged, train
 
 WIDTH, SIZES = 6, {"train": 20, "val": 12, "test": 8}
 
@@ -145,7 +145,7 @@ def check_interrupted(trial, data, seed, tmp_path, monkeypatch):
 def in_a_process_of_its_own(*given):
     """What ``main`` found."""
     run = [sys.executable, __file__, *map(str, given)]
-    root = str(Path(loop.__file__).parents[1])
+    root = str(Path(loop.__file__).parents[2])
     done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from ser import attempt, courier, gather, launch
-from ser import trial as one
-from ser.attempt import STARTS, Attempt
-from ser.cli import main
-from ser.profile import Profile
-from ser.spool import Spool
-from ser.store import Store
-from ser.track import Location, Tracker
+from ser.cli.main import main
+from ser.distributed import launch
+from ser.distributed.profile import Profile
+from ser.features.store import Store
+from ser.planning import request
+from ser.runs import attempts, delivery
+from ser.runs.attempts import STARTS, Attempt
+from ser.runs.folder import Spool
+from ser.runs.tracker import Location, Tracker
+from ser.trials import run as one
 
 
 @pytest.fixture
@@ -75,19 +77,19 @@ def test_a_worker_that_the_kernel_killed_for_memory_comes_back_with_smaller_part
     folder = folder_of(job, trial)
     folder.mkdir(parents=True)
     kills = [3, 3, 4, 4]  # of the machine, at the beginning of each attempt
-    monkeypatch.setattr(attempt, "memory_kills", lambda: kills.pop(0))
-    assert [attempt.begin(folder).split for _ in range(4)] == [1, 1, 2, 2]
-    assert "out of memory" in attempt.last_error(folder)
+    monkeypatch.setattr(attempts, "memory_kills", lambda: kills.pop(0))
+    assert [attempts.begin(folder).split for _ in range(4)] == [1, 1, 2, 2]
+    assert "out of memory" in attempts.last_error(folder)
 
 
 def test_what_ray_says_of_lack_of_memory_splits_once(job, trial):
     folder = folder_of(job, trial)
     folder.mkdir(parents=True)
-    attempt.begin(folder)
-    attempt.note(folder, "the worker was ended: the node was running low on memory")
-    assert [attempt.begin(folder).split for _ in range(3)] == [2, 2, 2]
-    attempt.note(folder, "the worker was ended: the node was running low on memory")
-    assert attempt.begin(folder).split == 4
+    attempts.begin(folder)
+    attempts.note(folder, "the worker was ended: the node was running low on memory")
+    assert [attempts.begin(folder).split for _ in range(3)] == [2, 2, 2]
+    attempts.note(folder, "the worker was ended: the node was running low on memory")
+    assert attempts.begin(folder).split == 4
 
 
 def test_a_trial_that_fails_again_and_again_is_reported_with_its_last_error(
@@ -114,7 +116,7 @@ def test_a_trial_that_fails_again_and_again_is_reported_with_its_last_error(
     main(["report", trial.study, "--work", str(tmp_path), "--replicates", "0"])
     assert f"try {STARTS}: no such kernel" in capsys.readouterr().out
     monkeypatch.undo()
-    attempt.forgive(folder_of(job, trial))
+    attempts.forgive(folder_of(job, trial))
     assert one.run(job, trial)["status"] == "finished"
 
 
@@ -141,7 +143,7 @@ def test_results_that_were_harmed_in_the_spool_are_made_again(job, trial, tracke
         text = harmed.read_text()
         harmed.write_text(text.replace("0.", "1.", 1))
         assert launch.unfinished(away, [trial]) == [trial]
-        assert courier.sync(job.where, Path(job.work)).open == [trial.id]
+        assert delivery.sync(job.where, Path(job.work)).open == [trial.id]
     assert one.run(job, trial)["status"] == "finished"
     fresh = trial.__class__(**{**vars(trial), "training": replace(trial.training, patience_epochs=21)})
     one.run(job, fresh)
@@ -152,7 +154,7 @@ def test_results_that_were_harmed_in_the_spool_are_made_again(job, trial, tracke
 FILLING = """
 import json, pickle, subprocess, sys
 from pathlib import Path
-from ser import trial as one
+from ser.trials import run as one
 from ser.errors import BadInput
 place = sys.argv[1]
 job, trial = pickle.loads(Path(sys.argv[2]).read_bytes())
@@ -206,7 +208,7 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
 ):
     monkeypatch.setattr(launch, "Crew", CrewOfOne)
     store = Store(tmp_path / "store")
-    gather.prepare(plan, store, {}, _quiet)
+    request.prepare(plan, store, {}, _quiet)
     job = one.job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
     shard = next((store.local / plan.sources["ravdess"].recipes[0].key).glob("*.npy"))
     harmed = bytearray(shard.read_bytes())
@@ -227,7 +229,7 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
             lines.append(line)
 
     def repair():
-        gather.prepare(plan, store, {}, _quiet)
+        request.prepare(plan, store, {}, _quiet)
 
     summary = launch.run(job, [trial], Profile.read("local"), None, Listener(), repair)
     assert (summary.left, summary.failures) == (0, {})

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from ser import scan
-from ser.corpora import _tree, _zips, crema_d, emodb, iemocap, manifest_csv
+from ser.corpora import crema_d, emodb, iemocap, manifest_csv
+from ser.data import folders, scan, zips
+from ser.data.manifest import Manifest, write_csv
 from ser.errors import BadInput
-from ser.manifest import Manifest, write_csv
 
 NAME = "wav/03a01Wa.wav"
 
@@ -309,7 +309,7 @@ def test_huge_label_files_are_refused_not_read(tmp_path: Path, monkeypatch: pyte
         file.truncate(1 << 40)
     manifest = scan.scan("iemocap", "iemocap", tmp_path, {}, tmp_path / "cache")
     told = {r.what: r.reason for r in manifest.refused}
-    assert told[str(labels)] == f"cannot be read: {1 << 40} bytes, more than {_tree.TEXT_BYTES}"
+    assert told[str(labels)] == f"cannot be read: {1 << 40} bytes, more than {folders.TEXT_BYTES}"
     assert not [u for u in manifest.utterances if u.uid.startswith("iemocap/Ses01F_impro01")]
     assert len(manifest.speakers) == 10
 
@@ -342,4 +342,4 @@ def test_label_files_that_are_no_files_are_refused(tmp_path: Path) -> None:
         "tabulatedVotes.csv": "cannot be read: a pipe or device, not a file",
         "VideoDemographics.csv": "cannot be read: No such file or directory",
     }
-    assert _zips.with_recordings(tmp_path, emodb.ZIPPED) == []
+    assert zips.with_recordings(tmp_path, emodb.ZIPPED) == []

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from experiments.survey import CHALLENGE
+from ser.data.functionals import functionals
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, is09, prosody
-from ser.functionals import functionals
 
 STATED = is09.example()
 PLAIN = STATED | {"smoothing": 1}

@@ -7,8 +7,8 @@ from torch import nn
 
 from ser.errors import BadInput
 from ser.models import gated_resnet
-from ser.network import Network
 from ser.study import part
+from ser.training.network import Network
 
 WIDTH, SMALL, FRAMES = gated_resnet.example()
 

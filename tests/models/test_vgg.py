@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser import weights
+from ser.data import pretrained
 from ser.errors import BadInput
 from ser.models import vgg
 
@@ -51,7 +51,7 @@ def printed(frames):
 def saved(state, tmp_path):
     path = tmp_path / "vgg.pth"
     torch.save(state, path)
-    return path, weights.fingerprint(path)
+    return path, pretrained.fingerprint(path)
 
 
 def started(state, tmp_path, **changed):

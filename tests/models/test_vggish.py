@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser import weights
+from ser.data import pretrained
 from ser.errors import BadInput
 from ser.models import vggish
 
@@ -24,7 +24,7 @@ def test_the_papers_network_has_the_papers_size(units, total):
         net = nn.Sequential(block, nn.Linear(units, 4))
     assert count(block.vggish) == 72_141_184
     assert count(net) == total
-    assert {name: tuple(p.shape) for name, p in block.vggish.named_parameters()} == weights.VGGISH
+    assert {name: tuple(p.shape) for name, p in block.vggish.named_parameters()} == pretrained.VGGISH
 
 
 def test_it_is_table_2_of_the_paper_with_relu_everywhere_and_channels_last_before_the_dense_layers():

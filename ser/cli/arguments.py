@@ -1,0 +1,332 @@
+"""What can be typed after ``ser``: every command's options, help and examples."""
+
+import argparse
+import os
+import re
+import sys
+from ast import literal_eval
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any, NoReturn
+
+from ser.errors import BadInput, unknown
+from ser.host import paths
+
+EPILOG = """
+examples:
+  ser demo                                             the whole grid of paper 003 on speech made on the spot
+  ser corpora --data ~/corpora                         what is there, and what was refused
+  ser run interaffection --data ~/corpora --plan       what would be run, and how long
+  ser run interaffection --data ~/corpora \\
+      --corpora iemocap,tess,ravdess,customer=~/calls/manifest.csv
+  ser report interaffection                            the paper's tables, at any time during a grid
+  ser ui                                               browse the runs in MLflow
+
+exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted, 141 reader of the output left, 70 defect
+"""
+
+Add = Callable[[argparse.ArgumentParser], object]
+
+
+@dataclass(frozen=True)
+class Command:
+    """How one command explains itself, and what it takes."""
+
+    text: str
+    examples: str
+    options: tuple[Add, ...]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises BadInput where argparse prints its usage and ends the process."""
+
+    def error(self, message: str) -> NoReturn:
+        """Name the argument, what it takes and the command that tells more."""
+        remedy = f"see {self.prog} --help"
+        place, sign, value = message.removeprefix("argument ").partition(": ")
+        if place.endswith("arguments are required"):
+            place, value = value.partition(",")[0], "missing"
+        action = next((a for a in self._actions if sign and place in (_title(a), a.dest, a.metavar)), None)
+        if action is None:
+            raise BadInput(message, self.prog, self.shape(), remedy)
+        if not action.choices:
+            raise BadInput(value, place, action.help or place, remedy)
+        if written := re.search(r"invalid choice: (['\"].*?['\"]) \(", value):
+            raise unknown(literal_eval(written[1]), place, list(action.choices), remedy)
+        raise BadInput(value, place, ", ".join(action.choices), remedy)
+
+    def shape(self) -> str:
+        """The command with what it cannot be without."""
+        return " ".join([self.prog, *(str(a.metavar) for a in self._actions if not a.option_strings), "[options]"])
+
+    def print_help(self, file: Any = None) -> None:
+        """As argparse, which drops what cannot be written without a word."""
+        print(self.format_help(), end="", file=file or sys.stdout)
+
+
+def _title(action: argparse.Action) -> str:
+    return "/".join(action.option_strings)
+
+
+class _Whole(_Parser):
+    """The parser of the command line, which asks that of the command about options that there are not."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Raises BadInput."""
+        read, others = self.parse_known_args(args, namespace)
+        if others:
+            one: _Parser = read.parser
+            known = [text for action in one._actions for text in action.option_strings if text.startswith("--")]
+            if not others[0].startswith("-"):
+                raise BadInput(repr(others[0]), one.prog, one.shape(), f"leave it out, or see {one.prog} --help")
+            raise unknown(others[0].partition("=")[0], one.prog, known, f"see {one.prog} --help")
+        del read.parser
+        return read
+
+
+def parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
+    """The parser of the whole command line; ``functions`` has one function per command, found as ``args.command``."""
+    raw = argparse.RawDescriptionHelpFormatter
+    whole = _Whole(
+        prog="ser", description="Experiment grids for speech emotion recognition.", epilog=EPILOG, formatter_class=raw
+    )
+    listed = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    for name, function in functions.items():
+        one = COMMANDS[name]
+        examples = "examples:\n" + "\n".join(f"  {line}" for line in one.examples.splitlines())
+        sub = listed.add_parser(name, help=one.text, description=one.text, epilog=examples, formatter_class=raw)
+        sub.set_defaults(command=function, parser=sub)
+        for add in one.options:
+            add(sub)
+    return whole
+
+
+_PLACES: Mapping[str, Callable[[str, str], Any]] = {
+    "work": paths.made,
+    "to": paths.made,
+    "noise": paths.folder,
+    "rir": paths.folder,
+    "weights": paths.weights,
+    "store": paths.store,
+    "tracking_uri": paths.tracking,
+    "profile": paths.profile,
+    "address": paths.cluster,
+}
+_NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (0, 65_535)}
+_TEXTS = ("study", "corpora", "mode", "variant", "host", "duplicates")  # of which none can be empty
+
+
+def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> list[str]:
+    """Make every path and address in ``args`` absolute, with defaults from the environment; check numbers and texts.
+
+    Returns what a person should know of the environment. Raises BadInput.
+    """
+    notes = _from_environment(args, environment)
+    of_environment = {"work": "SER_WORK", "tracking_uri": "MLFLOW_TRACKING_URI"}
+    for name, kind in _PLACES.items():
+        if (written := getattr(args, name, None)) is not None:
+            variable = of_environment.get(name, "")
+            own = variable and str(written) == environment.get(variable)
+            setattr(args, name, kind(written, variable if own else _option(name)))
+    if hasattr(args, "data"):
+        args.data = [paths.data(folder) for folder in args.data]
+    if environment.get("SER_CACHE"):
+        environment["SER_CACHE"] = str(paths.made(environment["SER_CACHE"], "SER_CACHE"))
+    for name, (least, most) in _NUMBERS.items():
+        if (number := getattr(args, name, None)) is not None and not least <= number <= most:
+            allowed = f"{least} or more" if most == inf else f"{least} to {most}"
+            raise BadInput(str(number), _option(name), allowed, "give such a number")
+    for name in _TEXTS:
+        if (text := getattr(args, name, None)) is not None and not text.strip():
+            raise BadInput(repr(text), _option(name), "a text", "name one, or leave it out")
+    return notes
+
+
+def _option(name: str) -> str:
+    return name if name == "study" else f"--{name.replace('_', '-')}"
+
+
+def _from_environment(args: argparse.Namespace, environment: Mapping[str, str]) -> list[str]:
+    notes = []
+    uri = environment.get("MLFLOW_TRACKING_URI", "").strip()
+    if uri and getattr(args, "tracking_uri", "") is None:
+        args.tracking_uri = environment["MLFLOW_TRACKING_URI"]
+        notes.append(f"tracking: {paths.without_secrets(uri)} from MLFLOW_TRACKING_URI")
+    if environment.get("RAY_ADDRESS") and getattr(args, "address", "") is None:
+        notes.append("RAY_ADDRESS is not heeded: trials run on this machine; --address auto takes the cluster")
+    return notes
+
+
+def _study(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("study", metavar="STUDY", help="a file of experiments/, without .py")
+
+
+def _work(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--work",
+        default=os.environ.get("SER_WORK") or "work",
+        metavar="DIR",
+        help="where everything is written (default: $SER_WORK or ./work)",
+    )
+
+
+def _corpora(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="look for corpora below DIR, or in a zip (repeatable)",
+    )
+    sub.add_argument(
+        "--corpora", metavar="NAME[=PATH],…", help="which corpora, and where; a CSV manifest is NAME=…/manifest.csv"
+    )
+
+
+def _set(sub: argparse.ArgumentParser) -> None:
+    text = "change a setting, e.g. calls.label_map=labels.json (repeatable)"
+    sub.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help=text)
+
+
+def _grid(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--mode", metavar="paper|sound", help="as printed, or speaker-independent (default: paper)")
+    sub.add_argument("--seeds", type=int, metavar="K", help="repeat every trial with K seeds (default: the study's)")
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a setting, e.g. training.batch_size=32"
+    )
+    sub.add_argument(
+        "--duplicates",
+        default="once",
+        metavar="once|repeat",
+        help="equal models (one corpus, unified or multi): train once and count twice, or train both",
+    )
+    sub.add_argument(
+        "--demo",
+        action="store_true",
+        help="the study's small budget; without --data and --corpora also on made corpora",
+    )
+    sub.add_argument("--noise", metavar="DIR", help="recorded noise for augmentation (default: generated)")
+    sub.add_argument("--weights", metavar="FILE", help="VGGish weights to start from (default: random)")
+    sub.add_argument("--rir", metavar="DIR", help="recorded impulse responses (default: generated)")
+
+
+def _store(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--store", metavar="URL", help="the feature store: a folder or fsspec URL (default: WORK/store)")
+
+
+def _jobs(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--jobs", type=int, metavar="N", help="threads that compute features (default: all cores)")
+
+
+def _tracking(sub: argparse.ArgumentParser) -> None:
+    text = "MLflow tracking store (default: $MLFLOW_TRACKING_URI, or sqlite in the work folder)"
+    sub.add_argument("--tracking-uri", metavar="URI", help=text)
+
+
+def _profile(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--profile", default="local", metavar="NAME", help="cluster/NAME.toml, or a path (default: local)")
+
+
+def _address(sub: argparse.ArgumentParser) -> None:
+    text = "a running Ray cluster: auto, HOST:6379 or ray://HOST:10001 (default: this machine)"
+    sub.add_argument("--address", metavar="ADDRESS", help=text)
+
+
+def _running(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
+    sub.add_argument(
+        "--accept-changed-corpus",
+        action="store_true",
+        help="run anew on a corpus that changed since trials finished; the finished ones are kept",
+    )
+
+
+def _to(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--to", default=".", metavar="DIR", help="where to write (default: here)")
+
+
+def _refused(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--refused", action="store_true", help="list every refused file, not only the reasons")
+
+
+def _counting(sub: argparse.ArgumentParser) -> None:
+    rules = ("fractional", "first")
+    sub.add_argument("--ties", choices=rules, default=rules[0], help="credit of tied best results")
+    sub.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap replicates (default: 1000)")
+    sub.add_argument("--variant", metavar="ID", help="report on other settings or corpora than the newest")
+
+
+def _listening(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    sub.add_argument("--port", type=int, default=5000, help="port; 0 takes a free one (default: 5000)")
+    others = "names of proxies through which the pages are seen, such as lab.example.org or *.example.org"
+    sub.add_argument("--allowed-hosts", metavar="NAME,…", default="", help=others)
+
+
+def _demo_work(sub: argparse.ArgumentParser) -> None:
+    text = "a file of experiments/, without .py (default: interaffection)"
+    sub.add_argument("study", metavar="STUDY", nargs="?", default="interaffection", help=text)
+    sub.add_argument("--work", default="demo", metavar="DIR", help="work folder (default: ./demo)")
+
+
+COMMANDS = {
+    "corpora": Command(
+        "Show the corpora found: utterances, speakers, hours, classes, refused files.",
+        "ser corpora --data ~/corpora\nser corpora --corpora emodb=~/emodb --refused\n"
+        "ser corpora --corpora calls=~/calls/manifest.csv --set calls.label_map=labels.json",
+        (_work, _corpora, _set, _refused),
+    ),
+    "prepare": Command(
+        "Compute the features that a study needs into the store.",
+        "ser prepare interaffection --data ~/corpora",
+        (_study, _work, _corpora, _grid, _store, _jobs),
+    ),
+    "run": Command(
+        "Run a study's trials; finished ones are never run again.",
+        "ser run interaffection --data ~/corpora --plan\n"
+        "ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
+        "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
+        (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _running),
+    ),
+    "export": Command(
+        "Write the features of a study as HDF5, one file per corpus: X, y, uid.",
+        "ser export mfcc_networks --data ~/corpora --to features",
+        (_study, _work, _corpora, _grid, _store, _jobs, _to),
+    ),
+    "labels": Command(
+        "Count what raters' votes make of the corpora: utterances of one, two and three emotions; reads no audio.",
+        "ser labels multilabel --corpora crema_d=~/CREMA-D,iemocap=~/IEMOCAP_full_release",
+        (_study, _corpora, _set),
+    ),
+    "doctor": Command(
+        "Look at this machine, or at every node of a cluster: versions, devices, store and tracking server.",
+        "ser doctor\nser doctor --address auto --profile gpu --store s3://bucket/features --tracking-uri http://mlflow:5000",
+        (_work, _store, _tracking, _profile, _address),
+    ),
+    "status": Command(
+        "Show how far a study is: finished, running, failed, and each failure's last error.",
+        "ser status interaffection",
+        (_study, _work, _tracking),
+    ),
+    "sync": Command(
+        "Deliver to MLflow what was trained while it was away, and what a killed command left.",
+        "ser sync\nser sync --work demo --tracking-uri http://localhost:5000",
+        (_work, _tracking),
+    ),
+    "report": Command(
+        "Write a study's tables and figures from its runs.",
+        "ser report interaffection\nser report interaffection --ties first --work demo",
+        (_study, _work, _tracking, _counting),
+    ),
+    "ui": Command(
+        "Open MLflow's pages on the runs.",
+        "ser ui --work demo --port 5001\nser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
+        (_work, _tracking, _listening),
+    ),
+    "demo": Command(
+        "Make speech corpora, run a study on them with a small budget, and report.",
+        "ser demo\nser demo multilabel --work /tmp/demo",
+        (_demo_work, _tracking, _profile),
+    ),
+}

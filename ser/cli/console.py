@@ -1,0 +1,372 @@
+"""What a person sees in a terminal: tables, progress bars, and the same as plain lines where there is no terminal."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ser import registry
+from ser.data.manifest import Manifest, Refusal
+from ser.data.votes import MOST, Statistics
+from ser.distributed.gpu_memory import advice
+from ser.host import terminal
+from ser.planning.plan import Plan, proportions
+from ser.report.runs import Expected
+from ser.study import Trial
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader left: for the command to know. Rich itself would end it with a status of its own."""
+        raise BrokenPipeError
+
+
+console = _Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
+if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 breaks tables
+    console = _Console(highlight=False, markup=False, width=140)
+_PLAIN_EVERY_S = 20.0
+_FEW = 3  # files named in a line
+_SHOWN = 15  # refused files listed where not all are asked for
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar called with (done, of); silent where output is no terminal and the work is short."""
+    if not console.is_terminal:
+        yield _plain_progress(title)
+        return
+    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
+def _plain_progress(title: str) -> Callable[[int, int], None]:
+    last = time.monotonic()
+
+    def tell(done: int, of: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _PLAIN_EVERY_S:
+            last = time.monotonic()
+            print(f"{title}: {done} of {of}", flush=True)
+
+    return tell
+
+
+def corpus(manifest: Manifest, all_refused: bool) -> None:
+    """Counts of a scanned corpus beside those of the full release, and what was refused."""
+    module = registry.find("corpora", manifest.loader)
+    expected: Mapping[str, int] = module.expected({**module.SETTINGS, **dict(manifest.settings)})
+    speakers = module.EXPECTED_SPEAKERS
+    of_all = f" (full release: {speakers})" if speakers not in (0, len(manifest.speakers)) else ""
+    made = " · made, not recorded" if manifest.demo else ""
+    console.print(f"\n{manifest.corpus} ({module.TITLE}{made})  {manifest.root}", style="bold")
+    console.print(
+        f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers{of_all}, {manifest.hours:.2f} h, "
+        f"fingerprint {manifest.fingerprint}"
+    )
+    table = Table("class", "found", "full release", box=None, pad_edge=False)
+    found = manifest.counts()
+    for label in dict.fromkeys([*found, *expected]):
+        release = expected.get(label)
+        differs = release is not None and release != found.get(label, 0)
+        table.add_row(
+            label, str(found.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}"
+        )
+    console.print(table)
+    remarks(manifest.remarks, all_refused)
+    refusals(manifest.refused, all_refused)
+
+
+def surveyed(notes: Sequence[str], refused: Sequence[Refusal], all_refused: bool) -> None:
+    """What there is to say of corpora together, and what lies beside them unused."""
+    for note in notes:
+        console.print(f"\nnote: {note}")
+    if refused:
+        console.print("\nin no corpus", style="bold")
+        refusals(refused, all_refused)
+
+
+def labels(name: str, found: Statistics, kept: Statistics, release: tuple[Sequence[int], Sequence[int]] | None) -> None:
+    """Utterances with each emotion, and with so many; ``release``: both as the paper's full corpora have them."""
+    left_out = ", ".join(f"{n} with {k or 'no'}" for k, n in found.types.items() if k not in kept.types)
+    console.print(f"\n{name}: {kept.clips} of {found.clips} utterances; left out: {left_out or 'none'}", style="bold")
+    table = Table("emotions", "found", "full release", box=None, pad_edge=False)
+    types = {f"{k} at once": kept.types.get(k, 0) for k in range(1, MOST + 1)}
+    expected = [*release[0], *release[1]] if release else []
+    for place, (row, count) in enumerate((kept.positives | types).items()):
+        known = expected[place] if expected else None
+        table.add_row(row, str(count), "–" if known is None else f"{known}{' ≠' if known != count else ''}")
+    console.print(table)
+
+
+def remarks(mended: Sequence[Refusal], everything: bool) -> None:
+    """Files that are used although something is wrong with them, and what; all of them only where they are few."""
+    for kind, count in Counter(r.reason for r in mended).most_common():
+        files = [r.what for r in mended if r.reason == kind]
+        listed = files if everything else files[:_FEW]
+        more = f" and {len(files) - len(listed)} more" if len(files) > len(listed) else ""
+        console.print(f"read all the same: {count} × {kind}: {', '.join(listed)}{more}")
+
+
+def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
+    """A table of what was left out and why."""
+    if not refused:
+        return
+    reasons = Counter(r.kind for r in refused)
+    console.print(f"refused: {len(refused)} (" + "; ".join(f"{n} × {why}" for why, n in reasons.most_common(5)) + ")")
+    table = Table("refused", "reason", box=None, pad_edge=False)
+    for r in refused if everything else refused[:_SHOWN]:
+        table.add_row(r.what, r.reason)
+    console.print(table)
+    if not everything and len(refused) > _SHOWN:
+        console.print(f"… and {len(refused) - _SHOWN} more: --refused lists all")
+
+
+def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
+    """What ``--plan`` prints."""
+    console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
+    table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
+    for s in plan.sources.values():
+        table.add_row(
+            s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint
+        )
+    console.print(table)
+    for note in plan.notes:
+        console.print(f"note: {note}")
+    for corpus, lacking in plan.unmet.items():
+        if lacking:
+            told = "; ".join(f"{system}: {why}" for system, why in lacking.items())
+            console.print(f"cannot be run on {corpus}: {told}")
+    twins = f"; {len(plan.twins)} are the same model as another (one corpus: unified = multi) and count in both places"
+    console.print(
+        f"{len(plan.trials)} trials, {plan.results} results, {len(plan.to_train)} to train"
+        + (twins if plan.twins else "")
+        + f"; {finished} finished"
+    )
+    for line in cost:
+        console.print(line)
+    if plan.twins:
+        console.print("the same model, trained once: " + ", ".join(_pairs(plan)))
+
+
+def _pairs(plan: Plan) -> list[str]:
+    return [f"{plan.by_id[twin].title} = {plan.by_id[original].task}" for twin, original in plan.twins.items()]
+
+
+class Live:
+    """Progress of a grid: a live line in a terminal, plain lines otherwise, and always plain lines in a log file."""
+
+    def __init__(self, trials: Sequence[Trial], already: int, log: Path) -> None:
+        self.total, self._already = len(trials), already
+        self._done: set[str] = set()
+        self.failures: set[str] = set()
+        self.best: dict[str, tuple[float, str]] = {}
+        self.measure = "UA"
+        self.at_once = 0
+        self._away = False
+        self._started, self._begun_with = time.monotonic(), already
+        self._last_line = time.monotonic()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log: TextIO = log.open("a", encoding="utf-8")
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("starting workers …", total=self.total, completed=already)
+
+    def __enter__(self) -> "Live":
+        if console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if console.is_terminal:
+            self._progress.stop()
+        self._log.close()
+
+    @property
+    def done(self) -> int:
+        """Trials that are finished, each counted once."""
+        return min(self._already + len(self._done), self.total)
+
+    def started(self, at_once: int) -> None:
+        """Workers are there: this many trials run at once."""
+        self.at_once = at_once
+
+    def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
+        """One trial ended by itself."""
+        if result.get("status") in ("finished", "kept"):
+            self._done.add(trial.id)
+            self.failures.discard(trial.id)
+            for target in trial.targets:
+                self.measure = "balanced accuracy" if f"balanced/{target}" in result else "UA"
+                told = f"balanced/{target}" if self.measure != "UA" else f"ua/{target}"
+                if result.get(told, -1.0) > self.best.get(target, (-1.0, ""))[0]:
+                    self.best[target] = (float(result[told]), trial.title)
+            shown = ("wa/", "ua/", "balanced/", "objective/")
+            scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(shown))
+            self._tell(f"{result['status']} {trial.id} {trial.title}: {scores}")
+            if result["status"] == "kept" and not self._away:
+                away(str(result.get("reason", "")), bool(result.get("refused")))
+            self._away = result["status"] == "kept"
+        elif result.get("status") == "failed":
+            self.failed(trial, str(result["error"]))
+        else:
+            self._tell(f"busy {trial.id} {trial.title}: another process holds it")
+
+    def failed(self, trial: Trial, error: str) -> None:
+        """One trial's worker died for good."""
+        self.failures.add(trial.id)
+        self._tell(f"FAILED {trial.id} {trial.title}: {error}", shown=True)
+
+    def told(self, line: str) -> None:
+        """Something that a person should know."""
+        self._tell(line, shown=True)
+
+    def grown(self, trials: Sequence[Trial]) -> None:
+        """A search found more trials."""
+        self.total += len(trials)
+        if trials:
+            self._tell(f"{len(trials)} more trials to run")
+        if console.is_terminal:
+            self._progress.update(self._task, total=self.total)
+
+    def summary(self) -> str:
+        """done, failed, time left, best UA per target so far."""
+        left = max(self.total - self.done - len(self.failures), 0)
+        per_trial = (time.monotonic() - self._started) / max(self.done + len(self.failures) - self._begun_with, 1)
+        eta = timedelta(seconds=round(per_trial * left))
+        best = ", ".join(f"{target} {score:.3f}" for target, (score, _) in sorted(self.best.items()))
+        running = min(self.at_once, left)
+        return (
+            f"{self.done} of {self.total} done, {running} running, {len(self.failures)} failed, {eta} left; "
+            f"best {self.measure} {best or '–'}"
+        )
+
+    def _tell(self, line: str, shown: bool = False) -> None:
+        with suppress(OSError):  # a full disk; the grid itself goes on as long as it can
+            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
+            self._log.flush()
+        if console.is_terminal:
+            self._progress.update(self._task, completed=self.done, description=self.summary())
+            if shown:
+                self._progress.console.print(line)
+        elif shown or time.monotonic() - self._last_line > _PLAIN_EVERY_S or self.done == self.total:
+            self._last_line = time.monotonic()
+            try:
+                print(line if shown else self.summary(), flush=True)
+            except OSError:  # the reader left, or a full disk: trials need neither, and the log file has it all
+                terminal.mute()
+
+
+def outcome(summary: Any, plan: Plan) -> None:
+    """How a call of ``ser run`` ended."""
+    if summary.trained:
+        own = max(summary.wall_seconds * summary.slots - summary.training_seconds, 0) / summary.trained
+        console.print(
+            f"{summary.trained} trained in {timedelta(seconds=round(summary.wall_seconds))}, "
+            f"{summary.slots:g} at once; "
+            f"{own:.2f} s per trial went into everything but training and evaluation"
+        )
+    if memory := advice(summary.used, summary.share, summary.slots):
+        console.print(memory)
+    for trial_id, error in summary.failures.items():
+        console.print(f"failed: {plan.by_id[trial_id].title}: {error}")
+    if summary.interrupted:
+        console.print(f"interrupted; {summary.left} left: the same command continues")
+    elif summary.left:
+        console.print(f"{summary.left} left unfinished: the same command tries them again")
+    if summary.kept:
+        console.print(f"{len(summary.kept)} trained, but {_why_kept(summary)}: `ser sync` delivers them")
+    elif summary.reason:
+        console.print(f"not all could be told: {_why_kept(summary)}; the same command does it")
+    if not (summary.interrupted or summary.left or summary.kept):
+        console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
+
+
+def _why_kept(found: Any) -> str:
+    return f"MLflow refuses them ({found.reason})" if found.refused else f"MLflow is away ({found.reason})"
+
+
+def away(reason: str, refused: bool = False) -> None:
+    """The tracking store does not answer, or refuses for good, and what that means."""
+    if refused:
+        console.print(f"MLflow refuses results ({reason}); training goes on, and they are kept in the work folder")
+        return
+    console.print(
+        f"MLflow is away ({reason}); training goes on, and results are kept in the work folder until it is back"
+    )
+
+
+def synced(found: Any) -> None:
+    """What ``ser sync`` did."""
+    console.print(f"{len(found.delivered)} trained trials delivered to MLflow")
+    if found.kept:
+        console.print(f"{len(found.kept)} trained trials wait: {found.reason}")
+    elif found.reason:
+        console.print(f"MLflow {'refuses' if found.refused else 'is away'}: {found.reason}")
+    if found.open:
+        console.print(f"{len(found.open)} unfinished trials: `ser run` goes on with them")
+    if found.held:
+        console.print(f"{len(found.held)} trials are being trained")
+
+
+def status(runs: Sequence[Any], grid: Expected) -> None:
+    """How far a grid is: its trials by state, and the failures with their last error."""
+    states: dict[str, str] = {}
+    for run in runs:  # a finished run outweighs what was tried before it
+        state = {"KILLED": "interrupted"}.get(run.status, run.status.lower())
+        states[run.trial_id] = state if states.get(run.trial_id) != "finished" else "finished"
+    counts = Counter(states.values())
+    console.print(f"{grid.study}: {counts['finished']} of {grid.count} trials finished")
+    for state in sorted(set(counts) - {"finished"}):
+        console.print(f"{counts[state]} {state}")
+    for title, error in grid.failures.items():
+        console.print(f"failed: {title}: {error}")
+
+
+def local(trials: Sequence[tuple[str, str, str]]) -> None:
+    """What the work folder knows of trials that MLflow does not have whole: (title, state, last error)."""
+    if kept := [title for title, state, _ in trials if state == "trained"]:
+        console.print(f"{len(kept)} trained, but not told to MLflow: `ser sync` does")
+    for title, state, error in trials:
+        if state == "unfinished" and error:
+            console.print(f"unfinished, and will be tried again: {title}: {error}")
+
+
+def doctor(found: Sequence[Any]) -> None:
+    """One row per machine, then what keeps trials from running there."""
+    rows = Table(box=None, pad_edge=False)
+    for title in (
+        "node",
+        "python",
+        "ray",
+        "torch",
+        "offers",
+        "cores",
+        "memory",
+        "free disk",
+        "cards",
+        "store",
+        "tracker",
+    ):
+        rows.add_column(title)
+    for f in found:
+        versions = [f.versions.get(name, "") for name in ("python", "ray", "torch")]
+        sizes = [f"{f.cpus}", f"{f.memory_gb:.0f} GiB", f"{f.disk_gb:.0f} GiB"] if f.cpus else ["", "", ""]
+        reached = [said if said.startswith("ok") else "no" for said in (f.store, f.tracker)]
+        rows.add_row(f.node, *versions, f.offers, *sizes, ", ".join(f.cards) or "none", *reached)
+    console.print(rows)
+    for f in found:
+        for problem in f.problems:
+            console.print(f"{f.node}: {problem}", soft_wrap=True)
+        if f.torchaudio and f.torchaudio[0] not in "0123456789":
+            console.print(f"{f.node}: torchaudio {f.torchaudio}; it is optional, and needs the CUDA build of torch")
+    bad = sum(bool(f.problems) for f in found)
+    console.print(f"{bad} of {len(found)} nodes cannot train" if bad else f"all {len(found)} nodes can train trials")

@@ -1,0 +1,429 @@
+"""The command line: ``ser corpora | prepare | run | export | labels | doctor | status | sync | report | ui | demo``."""
+
+import argparse
+import ast
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ser.cli.arguments import parser, resolve
+from ser.errors import Away, BadInput
+from ser.host import environment, interpreter, paths, terminal
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit status, of which ``ser.host.terminal`` tells."""
+    if argv is None:  # a process of its own
+        interpreter.use_utf8(sys.getfilesystemencoding(), sys.orig_argv)
+    with terminal.prepared():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    args = argparse.Namespace()
+    try:
+        args = parser(FUNCTIONS).parse_args(argv)
+        interpreter.check(sys.flags.optimize, sys.warnoptions)
+        interpreter.drop_absent_backend(os.environ)
+        for note in filter(None, (environment.settle(), *resolve(args, os.environ))):
+            print(f"ser: {note}", file=sys.stderr)
+        code = int(args.command(args))
+    except SystemExit:  # help was asked for, and printed
+        if code := terminal.flushed():
+            return code
+        raise
+    except BaseException as error:
+        return terminal.failed(error, getattr(args, "work", None))
+    return terminal.flushed() or code
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """The command line as commands take it: parsed, and every path and address absolute. Raises BadInput."""
+    args = parser(FUNCTIONS).parse_args(argv)
+    resolve(args, os.environ)
+    return args
+
+
+_ENTRY = re.compile(r"\s*[a-z][a-z0-9_-]*\s*(=|$)")  # how the next corpus begins, where a path has commas
+
+
+def _wanted(text: str | None) -> tuple[Any, ...]:
+    from ser.planning.request import Wanted
+
+    out, pieces = [], [] if text is None else text.split(",")
+    while pieces:
+        entry, pieces = _entry(pieces)
+        name, sign, path = entry.strip().partition("=")
+        out.append(Wanted(name.strip(), paths.corpus(path.strip(), f"--corpora {name}") if sign else None))
+    names = [w.name for w in out]
+    if len(set(names)) < len(names) or "" in names:
+        raise BadInput(repr(text), "--corpora", "different names, separated by commas", "name each corpus once")
+    return tuple(out)
+
+
+def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
+    """The first corpus of a list that was cut at its commas, and the pieces left: a path may have commas of its own."""
+    there = []
+    for end in range(1, len(pieces) + 1) if "=" in pieces[0] else ():
+        path = ",".join(pieces[:end]).partition("=")[2].strip()
+        if path and os.path.exists(os.path.expanduser(path)):
+            there.append(end)
+    end = next((n for n in there if n == len(pieces) or _ENTRY.match(pieces[n])), (there or [1])[0])
+    return ",".join(pieces[:end]), list(pieces[end:])
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """``a.b=value``; the value is a Python literal where it is one, ``x:y`` pairs for merge, else text."""
+    path, sign, value = text.partition("=")
+    if not sign:
+        raise BadInput(repr(text), "--set", "PATH=VALUE", "add the value")
+    if path == "merge":
+        return path, tuple(tuple(pair.split(":", 1)) for pair in value.split(",") if pair)
+    if "," in value and not value.startswith(("(", "[")):
+        value = (
+            f"({value},)" if all(_literal(v) is not None for v in value.split(",")) else repr(tuple(value.split(",")))
+        )
+    literal = _literal(value)
+    return path, value if literal is None else literal
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+
+
+def corpora(args: argparse.Namespace) -> int:
+    """``ser corpora``."""
+    from ser.cli import console
+    from ser.planning.request import Survey, locate, read, set_up, survey
+
+    wanted = _wanted(args.corpora)
+    there = survey(args.data) if args.data and not wanted else Survey((), (), ())
+    code = 0
+    chosen = there.corpora or locate(args.data, wanted, study=None)
+    loaders = set_up([(name, loader) for name, loader, _ in chosen], [_setting(s) for s in args.set])
+    for name, _, path in chosen:
+        try:
+            console.corpus(read(name, loaders[name], path, args.work, console.bar), all_refused=args.refused)
+        except BadInput as error:  # one corpus that cannot be read hides no other
+            console.console.print(f"\n{name}  {path}\nerror: {error}")
+            code = 2
+    console.surveyed(there.notes, there.refused, args.refused)
+    return code
+
+
+def _make(work: Path) -> None:
+    """Raises BadInput where there can be no work folder."""
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        allowed = "a folder that is there or can be made"
+        raise BadInput(f"{work}: {reason}", "--work", allowed, "give another, or mend this one") from None
+
+
+def _request(args: argparse.Namespace) -> Any:
+    """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
+    from ser.features.remote import Far, is_far
+    from ser.planning import request as gather
+
+    if args.store and is_far(args.store):
+        Far(args.store)  # says which package lacks
+    request = gather.Request(
+        study=args.study,
+        work=args.work,
+        data=tuple(args.data),
+        wanted=_wanted(args.corpora),
+        settings=tuple(_setting(s) for s in args.set),
+        seeds=args.seeds,
+        duplicates=args.duplicates,
+        demo=args.demo,
+        mode=args.mode,
+        noise=args.noise,
+        rir=args.rir,
+        weights=args.weights,
+    )
+    study = gather.check(request)
+    _make(args.work)  # what is refused above leaves no folder
+    if args.demo and not args.data and not args.corpora:
+        request = replace(request, data=(_made_corpora(args, study.demo_emotions),))
+    return request
+
+
+def _made_corpora(args: argparse.Namespace, emotions: str) -> Path:
+    """The folder of demo corpora that suit the study, made where they are not there yet."""
+    from ser import demo as made
+    from ser.cli import console
+
+    folder: Path = args.work / ("corpora" if emotions == "four" else f"corpora_{emotions}")
+    with console.bar("make demo corpora") as progress:
+        made.make(folder, progress=progress, emotions=emotions)
+    return folder
+
+
+def prepare(args: argparse.Namespace) -> int:
+    """``ser prepare``."""
+    from ser.cli import console
+    from ser.planning import request as gather
+
+    request = _request(args)
+    plan = gather.plan_of(request, console.bar)
+    for source in plan.sources.values():
+        console.refusals(source.manifest.refused, everything=False)
+    refused = gather.prepare(plan, _store(args), request.recordings, console.bar)
+    console.refusals(refused)
+    entries = len({recipe.key for s in plan.sources.values() for recipe in s.entries})
+    console.console.print(f"{entries} store entries ready in {_store(args).local}")
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """``ser export``."""
+    from ser.cli import console
+    from ser.features import hdf5 as writer
+    from ser.planning import request as gather
+
+    request = _request(args)
+    plan, store = gather.plan_of(request, console.bar), _store(args)
+    console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
+    args.to.mkdir(parents=True, exist_ok=True)
+    for name, rows, about in gather.exported(plan, store):
+        path = args.to / f"{name}.h5"
+        count = writer.write_hdf5(path, rows, about)
+        console.console.print(f"{count} utterances of {name} in {path}")
+    return 0
+
+
+def labels(args: argparse.Namespace) -> int:
+    """``ser labels``."""
+    from ser.cli import console
+    from ser.planning import request as gather
+    from ser.report.multilabel.published import FIGURE_1
+    from ser.study import load_study
+
+    study = load_study(args.study)
+    releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
+    chosen = gather.locate(args.data, _wanted(args.corpora), study)
+    if args.set:
+        study = study.over(gather.bring(study, [(name, loader) for name, loader, _ in chosen]))
+    for text in args.set:
+        study = study.override(*_setting(text))
+    for name, loader, path in chosen:
+        console.labels(name, *gather.label_statistics(study, name, loader, path), releases.get(name))
+    return 0
+
+
+def _store(args: argparse.Namespace) -> Any:
+    from ser.features.store import Store
+
+    return Store(args.store or args.work / "store", args.work / "cache", args.jobs)
+
+
+def run(args: argparse.Namespace) -> int:
+    """``ser run``."""
+    from ser.cli import console
+    from ser.distributed.profile import Profile
+    from ser.planning import request as gather
+    from ser.runs.tracker import Location, Tracker
+
+    profile = Profile.read(args.profile)
+    where = Location.of(args.work, args.tracking_uri)
+    request = _request(args)
+    plan = gather.plan_of(request, console.bar)
+    if profile.device == "cpu" and plan.study.training.precision == "tf32":
+        remedy = "choose another, or a profile with GPUs"
+        raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
+    if args.plan:
+        return _show_plan(plan, where, profile)
+    try:
+        tracker = Tracker.of(where, plan.study.name)
+        tracker.check_writable()
+    except Away as error:
+        console.away(str(error))
+        return _train(args, plan, request, where, profile)
+    if not args.accept_changed_corpus:
+        tracker.check_unchanged(plan.sources.values())
+    return _train(args, plan, request, where, profile)
+
+
+def _show_plan(plan: Any, where: Any, profile: Any) -> int:
+    """Trials, those of them that are finished, and what the rest costs. A ledger that is there is only read."""
+    from ser.cli import console
+    from ser.errors import Refused
+    from ser.host import machine
+    from ser.runs.tracker import Tracker
+    from ser.trials.estimate import estimate
+
+    done, epochs = set(), {}
+    fresh = where.database is not None and not where.database.exists()  # a new work folder gets its ledger
+    try:
+        tracker = Tracker(where, plan.study.name, to_read=not fresh)
+        done, epochs = tracker.finished_of([t.id for t in plan.trials]), tracker.mean_epochs(plan.variant)
+    except Refused:
+        raise
+    except BadInput:
+        pass  # no trial of this study was ever run there
+    todo = [t for t in plan.to_train if t.id not in done]
+    lines = estimate(plan, todo, profile.at_once(machine.cores()), epochs)
+    console.plan(plan, sum(t.id in done for t in plan.trials), lines)
+    return 0
+
+
+def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> int:
+    """Features, then trials, with progress shown; returns the exit status."""
+    from ser.cli import console
+    from ser.distributed import launch
+    from ser.planning import request as gather
+    from ser.trials.run import Job, job_of
+    from ser.version import code_version
+
+    store = _store(args)
+
+    def prepared() -> Job:
+        console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
+        place, notes = args.store or str(store.local), gather.describe(plan)
+        job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), notes)
+        job = replace(job, weights=str(request.weights) if request.weights else "")
+        return job if args.address is None else job.spread()
+
+    def more(losses: Any) -> Any:
+        nonlocal plan
+        grown = plan.grown(losses)
+        if len(grown.trials) == len(plan.trials):
+            return None
+        plan = grown
+        return prepared(), plan.to_train
+
+    manifests = {s.corpus.name: s.manifest for s in plan.sources.values()}
+    console.refusals([r for m in manifests.values() for r in m.refused], everything=False)
+    job = prepared()
+    already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
+    if already:
+        console.console.print(f"{already} of {len(plan.to_train)} trials are finished already")
+    with console.Live(plan.to_train, already, args.work / "logs" / f"{plan.study.name}.log") as live:
+        search = launch.Search.of(plan.study, more)
+        summary = launch.run(job, plan.to_train, profile, args.address, live, prepared, search)
+    console.outcome(summary, plan)
+    return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """``ser doctor``."""
+    from ser.cli import console
+    from ser.distributed import node, pool
+    from ser.distributed.profile import Profile
+    from ser.runs.tracker import Location
+
+    profile = Profile.read(args.profile)
+    where = Location.of(args.work, args.tracking_uri)
+    reached = node.places(where, args.store or str(args.work / "store"), args.work, profile.device)
+    if args.address:
+        found = pool.examine(reached, args.work, args.address, profile)
+    else:
+        found = [node.examine(reached, node.versions())]
+    console.doctor(found)
+    return 1 if any(f.problems for f in found) else 0
+
+
+def status(args: argparse.Namespace) -> int:
+    """``ser status``."""
+    from ser.cli import console
+    from ser.report import collect
+    from ser.runs import delivery
+    from ser.runs.tracker import Location, Tracker
+    from ser.study import load_study
+
+    study = load_study(args.study)
+    where = Location.of(args.work, args.tracking_uri, to_read=True)
+    waiting = delivery.local(args.work)
+    try:
+        console.status(*collect.survey(Tracker(where, study.name, to_read=True), study))
+    except Away as error:
+        console.away(str(error))
+    except BadInput as error:  # trials that could not be told yet are none that there are not
+        if not waiting:
+            raise
+        console.console.print(str(error))
+    console.local(waiting)
+    return 0
+
+
+def sync(args: argparse.Namespace) -> int:
+    """``ser sync``."""
+    from ser.cli import console
+    from ser.runs import delivery
+    from ser.runs.tracker import Location
+
+    where = Location.of(args.work, args.tracking_uri)
+    if not args.work.is_dir():  # a misspelt one has nothing to deliver either
+        raise BadInput(f"{args.work}, which is not there", "--work", "a folder that `ser run` wrote", "name it")
+    synced = delivery.sync(where, args.work)
+    console.synced(synced)
+    return 1 if synced.reason else 0
+
+
+def report(args: argparse.Namespace) -> int:
+    """``ser report``."""
+    from ser.cli import console
+    from ser.report import collect
+    from ser.report.runs import Options
+    from ser.runs.tracker import Location, Tracker
+    from ser.study import load_study
+
+    study = load_study(args.study)
+    tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name, to_read=True)
+    folder = args.work / "reports" / study.name
+    written = collect.report(tracker, study, folder, Options(args.ties, args.replicates), args.variant)
+    print(written.markdown)
+    console.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")
+    return 0
+
+
+def ui(args: argparse.Namespace) -> int:
+    """``ser ui``."""
+    from ser.cli import console, pages
+
+    others = pages.patterns(args.allowed_hosts)
+    sockets = pages.listen(args.host, args.port)  # first: what is tried in vain should not take seconds
+    try:
+        from ser.runs import tracker as track
+
+        where = track.Location.of(args.work, args.tracking_uri, to_read=True)
+        if where.uri.startswith("http"):
+            console.console.print(f"the tracking server has its own pages: {where.shown}")
+            return 0
+        if note := track.ready_for_pages(where):
+            console.console.print(note)
+        site = pages.SameSite(track.pages(where), pages.own_names(args.host), others)
+        pages.run(site, sockets, lambda: console.console.print(pages.announcement(args.host, sockets), soft_wrap=True))
+    except KeyboardInterrupt:  # while it starts, too, Ctrl-C is how a person ends it
+        pass
+    finally:
+        for sock in sockets:
+            sock.close()
+    return 0
+
+
+def demo(args: argparse.Namespace) -> int:
+    """``ser demo``."""
+    from ser.cli import console
+    from ser.distributed.profile import Profile
+
+    Profile.read(args.profile)  # before minutes of synthesis
+    options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
+    code = main(["run", args.study, *options, "--demo", "--profile", args.profile])
+    if code == 0:
+        code = main(["report", args.study, *options])
+        console.console.print(f"browse the runs:  ser ui --work {shlex.quote(str(args.work))}")
+        console.console.print(f"read the report:  {args.work / 'reports' / args.study / 'report.html'}")
+    return code
+
+
+FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, export, labels, doctor, status, sync, report, ui, demo)}

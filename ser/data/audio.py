@@ -1,0 +1,266 @@
+"""Reading speech: the only module that knows sound-file formats and resampling."""
+
+import errno
+import hashlib
+import io
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from ser.data import sound_header
+from ser.errors import BadInput
+
+Wave = npt.NDArray[np.float32]
+
+EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
+_RATES_HZ = (1000, 768_000)
+_SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
+_ENDLESS = 1 << 62  # libsndfile's word for a FLAC stream that says not how long it is
+_BLOCK = 1 << 20  # samples
+_BYTES = 1 << 32  # as much as a WAV header can say
+_SAMPLES = 1 << 30  # of all channels in one file: 18 hours at 16 kHz, and 4 GiB of memory
+_SHORTEST_S = 1e-3  # a sample at least at any rate
+_LOUDEST = 2.0**31  # floats that hold 32-bit integers; beyond lie bytes that are no floats
+_SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step: nothing was recorded
+
+
+class UnusableAudio(Exception):
+    """The file cannot give a waveform; the message says why, in words for the table of refusals."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What one read of a file tells: identity and extent."""
+
+    sha: str
+    bytes: int
+    rate_hz: int
+    seconds: float
+    sound: str = ""  # hash of the samples: the same in whatever file, and after whatever header, they lie
+    remark: str = ""  # what was wrong with a header that could be mended without doubt
+
+
+def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> bytes:
+    """The bytes of a file, or its ``first`` ones. Raises OSError, also where it is larger than ``most``.
+
+    And for pipes and devices, which would be waited for, or read, without end.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "a pipe or device, not a file")
+        if first is None and status.st_size > most:
+            raise OSError(errno.EFBIG, f"{status.st_size} bytes, more than {most}")
+        return file.read(most if first is None else first)
+
+
+def is_audio(path: Path) -> bool:
+    """True for names that may hold speech: known extension, and no resource fork or system litter."""
+    return path.suffix.lower() in EXTENSIONS and not path.name.startswith("._") and "__MACOSX" not in path.parts
+
+
+class _Bytes(io.BytesIO):
+    """Stays where it is when a damaged header sends libsndfile elsewhere: an error cannot cross the C between."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (ValueError, OverflowError):
+            return self.tell()
+
+
+class _Sound(soundfile.SoundFile):  # type: ignore[misc]
+    """Is read as a pipe is where its length is not known: near the end of such a FLAC stream no place can be found."""
+
+    def seekable(self) -> bool:
+        return self.frames < _ENDLESS and bool(super().seekable())
+
+
+def decode(data: bytes) -> tuple[Wave, int]:
+    """Decode a whole file to (mono float32 [samples], rate in Hz). Raises UnusableAudio with the reason, or OSError."""
+    wave, rate_hz, _ = _decode(data)
+    return wave, rate_hz
+
+
+def _decode(data: bytes) -> tuple[Wave, int, str]:
+    """As ``decode``, with a remark where the header had to be mended."""
+    if not data:
+        raise UnusableAudio("empty file")
+    if data.startswith(sound_header.LFS_POINTER):
+        raise UnusableAudio(sound_header.kind(data))
+    try:
+        data, remark = sound_header.readable(data)
+        with _Sound(_Bytes(data)) as file:
+            wave, rate_hz = _read(data, file), file.samplerate
+    except sound_header.Contradiction as error:
+        raise UnusableAudio(f"damaged: {error}") from None
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        complaint = str(getattr(error, "error_string", error))
+        raise UnusableAudio(f"unreadable: {sound_header.reason(data, complaint)}") from None
+    except MemoryError:  # no property of the file: another time there may be enough
+        raise OSError(errno.ENOMEM, "not enough memory") from None
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
+    if not np.isfinite(mono).all():
+        raise UnusableAudio("NaN or infinite samples")
+    if (peak := float(max(mono.max(), -mono.min()))) > _LOUDEST:
+        raise UnusableAudio(f"damaged: a sample of {peak:.1e}, where 1 is full scale")
+    return np.ascontiguousarray(mono), rate_hz, remark
+
+
+def _read(data: bytes, file: soundfile.SoundFile) -> Wave:
+    """All samples, float32 [samples, channels]. Raises UnusableAudio where there are none, or fewer than announced."""
+    if file.frames >= _ENDLESS:
+        return _read_to_the_end(data, file)
+    _check_plausible(data, file)
+    announced = _frames_announced(data, file)
+    wave: Wave = file.read(file.frames, dtype="float32", always_2d=True)  # by number, for some codecs cannot seek
+    if not len(wave):
+        raise UnusableAudio("no samples: a header alone")
+    if len(wave) < announced:
+        remedy = "copy or download it again; if there is no more of it: sox --ignore-length IN.wav OUT.wav"
+        raise UnusableAudio(f"truncated: {len(wave)} of {announced} samples; {remedy}")
+    return wave
+
+
+def _read_to_the_end(data: bytes, file: soundfile.SoundFile) -> Wave:
+    """Samples of a stream whose header says not how many: block by block, no more than its bytes can hold."""
+    _check_rate(file)
+    most = min(len(data) * _SAMPLES_PER_BYTE, _SAMPLES) // file.channels
+    blocks: list[Wave] = []
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        blocks.append(block)
+        if sum(map(len, blocks)) > most:
+            raise UnusableAudio(f"more than {most} samples in {file.channels} channels")
+    if not blocks:
+        raise UnusableAudio("no samples: a header alone")
+    return np.concatenate(blocks)
+
+
+def _check_plausible(data: bytes, file: soundfile.SoundFile) -> None:
+    """A damaged header may announce terabytes, for which memory would be asked before the first sample is read."""
+    _check_rate(file)
+    if file.frames * file.channels > len(data) * _SAMPLES_PER_BYTE:
+        raise UnusableAudio(f"damaged header: {file.frames} samples announced in {len(data)} bytes")
+    if file.frames * file.channels > _SAMPLES:
+        raise UnusableAudio(f"{file.frames} samples in {file.channels} channels, more than {_SAMPLES} together")
+
+
+def _check_rate(file: soundfile.SoundFile) -> None:
+    if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
+        raise UnusableAudio(f"damaged header: a rate of {file.samplerate} Hz")
+
+
+def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
+    """Samples per channel that the header promises. libsndfile shortens a cut-off WAV silently, so WAV is read here."""
+    frames, at = int(file.frames), 12
+    while data[:4] == b"RIFF" and at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8
+        if data[at - 8 : at - 4] == b"data":
+            if size >= sound_header.UNKNOWN:
+                return 0  # nothing to compare with
+            if file.subtype in _WAV_BYTES:
+                return size // (_WAV_BYTES[file.subtype] * int(file.channels))
+            return frames * size // (len(data) - at) if at + size > len(data) > at else frames
+        at += size + size % 2
+    return frames
+
+
+_WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+
+
+def inspect(path: Path, start_s: float | None = None, end_s: float | None = None) -> AudioFacts:
+    """Read ``path`` once, whole: hash, extent, and whether it holds usable speech. Raises UnusableAudio or OSError."""
+    (told,) = inspect_stretches(path, [(start_s, end_s)])
+    if isinstance(told, UnusableAudio):
+        raise told
+    return told
+
+
+def inspect_stretches(
+    path: Path, stretches: Sequence[tuple[float | None, float | None]]
+) -> list[AudioFacts | UnusableAudio]:
+    """As ``inspect``, for many (start, end) in seconds of one file; a stretch that is unusable gives its error.
+
+    Raises UnusableAudio or OSError where the whole file is unusable.
+    """
+    data = read(path, _BYTES)
+    wave, rate_hz, remark = _decode(data)
+    sha = _hash(data)
+    told: list[AudioFacts | UnusableAudio] = []
+    for start_s, end_s in stretches:
+        try:
+            stretch = _cut(wave, rate_hz, start_s, end_s)
+        except UnusableAudio as error:
+            told.append(error)
+            continue
+        if len(stretch) < _SHORTEST_S * rate_hz:
+            told.append(UnusableAudio(f"only {len(stretch)} samples"))
+        elif stretch.max() - stretch.min() < 2 * _SILENCE:  # whatever the level of the converter that heard nothing
+            told.append(UnusableAudio("silent"))
+        else:
+            seconds = len(stretch) / rate_hz
+            told.append(AudioFacts(sha, len(data), rate_hz, seconds, _sound(stretch, rate_hz), remark))
+    return told
+
+
+def _sound(wave: Wave, rate_hz: int) -> str:
+    """A name for the samples, which all lossless forms of a recording have in common."""
+    digest = hashlib.sha256(rate_hz.to_bytes(4, "little"))
+    digest.update(np.ascontiguousarray(wave).data)
+    return digest.hexdigest()[:32]
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -> Wave:
+    first = round((start_s or 0.0) * rate_hz)
+    last = len(wave) if end_s is None else round(end_s * rate_hz)
+    # Label files round times; a tenth of a second past the end is rounding, more is a wrong stretch.
+    if first < 0 or first >= min(last, len(wave)) or last > len(wave) + rate_hz // 10:
+        raise UnusableAudio(f"stretch {start_s}-{end_s} s is not inside the file's {len(wave) / rate_hz:.3f} s")
+    return wave[first:last]
+
+
+def load(
+    path: str | os.PathLike[str],
+    rate_hz: int,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    sha: str | None = None,
+) -> Wave:
+    """Mono float32 [samples] at ``rate_hz``, resampled by soxr at its "HQ" quality. Raises UnusableAudio or OSError.
+
+    ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
+    """
+    data = read(path, _BYTES)
+    if sha is not None and (found := _hash(data)) != sha:
+        raise BadInput(
+            f"bytes of hash {found}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"
+        )
+    wave, native_hz = decode(data)
+    return resample(_cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
+
+
+def resample(wave: Wave, from_hz: int, to_hz: int) -> Wave:
+    """Band-limited resampling, float32 in and out; the input itself where the rates agree."""
+    return (
+        wave if from_hz == to_hz else soxr.resample(wave, from_hz, to_hz, quality="HQ").astype(np.float32, copy=False)
+    )
+
+
+@cache
+def library_versions() -> str:
+    """Recorded with store entries: the libraries whose arithmetic made the features."""
+    return f"soundfile {soundfile.__version__}, soxr {soxr.__version__}, numpy {np.__version__}"

@@ -1,0 +1,145 @@
+"""The utterance table of a corpus: what a loader found, what was refused and why, as one file a person can open."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from ser import files
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One labelled stretch of speech.
+
+    ``label`` is a unified name of ``ser.study.labels``, ``label_raw`` the corpus's own.
+    """
+
+    uid: str  # "<corpus>/<basename without extension>", unique in the corpus, the same on every machine
+    corpus: str
+    path: str  # absolute; never part of any identity
+    speaker: str  # prefixed with the corpus: "ravdess/01"
+    label_raw: str
+    label: str
+    sex: str = ""  # "F", "M" or unknown
+    votes: tuple[tuple[str, str], ...] = ()  # (rater, unified label), every line of every rater kept
+    session: str = ""
+    sentence: str = ""  # the corpus's own code of what was said
+    intensity: str = ""
+    channel: str = "speech"  # speech | song | dialog
+    split: str = ""  # train | val | test where the corpus itself fixes it
+    start_s: float | None = None  # a stretch of a longer file, in seconds
+    end_s: float | None = None
+    language: str = ""
+    text: str = ""
+    rate_hz: int = 0  # from here on: filled in by the scan, from the audio itself
+    seconds: float = 0.0
+    bytes: int = 0
+    sha: str = ""
+    sound: str = ""  # hash of its samples, the same in whatever file they lie
+
+    @property
+    def recording(self) -> tuple[str | float | None, ...]:
+        """What audio it is, whatever it is called: the samples, or, where no scan read them, its file and stretch."""
+        return (self.sound,) if self.sound else (self.sha or self.uid, self.start_s, self.end_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file, a line of a table or an utterance that was left out, and why."""
+
+    what: str  # path or uid
+    reason: str
+
+    @property
+    def kind(self) -> str:
+        """The reason without what is this file's own: the path of another, line numbers and counts."""
+        reason = re.split(r"(?: of|:) /", self.reason)[0]
+        reason = re.sub(r"^line \d+: ", "", reason)
+        return re.sub(r"\d+ of \d+\b", "some of the", re.sub(r"\bline \d+\b", "another line", reason))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a loader read from names and label files, before any audio was opened."""
+
+    utterances: tuple[Utterance, ...]
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A scanned corpus: usable utterances sorted by uid, and everything that was refused."""
+
+    corpus: str
+    root: str
+    utterances: tuple[Utterance, ...]
+    refused: tuple[Refusal, ...] = field(default=())
+    demo: bool = False  # made by ``ser demo``, not recorded
+    loader: str = ""  # file of ser/corpora that read it, and the settings it was read with
+    settings: tuple[tuple[str, Any], ...] = ()
+    remarks: tuple[Refusal, ...] = ()  # on files that are used although their headers had to be mended
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits over everything of the corpus that can change a number: audio, labels, speakers, splits, texts.
+
+        Paths are left out, so that the same corpus elsewhere is the same corpus.
+        """
+        digest = hashlib.sha256()
+        for u in self.utterances:
+            row = (u.uid, u.speaker, u.sex, u.label, u.votes, u.session, u.channel, u.split, u.start_s, u.end_s, u.sha)
+            digest.update(json.dumps([*row, u.text]).encode())
+        return digest.hexdigest()[:16]
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """All speakers, sorted."""
+        return tuple(sorted({u.speaker for u in self.utterances}))
+
+    @property
+    def hours(self) -> float:
+        """Duration of all usable utterances."""
+        return sum(u.seconds for u in self.utterances) / 3600
+
+    def counts(self) -> dict[str, int]:
+        """Utterances per unified label, most frequent first."""
+        return dict(Counter(u.label for u in self.utterances).most_common())
+
+
+def write_csv(manifest: Manifest, path: Path) -> None:
+    """Write the usable utterances to ``path`` and the refusals beside it as ``<stem>.refused.csv``; both atomically.
+
+    One row per utterance and one column per field, votes as JSON. Text that a spreadsheet would take for a formula has
+    an apostrophe put before it, and so stays text there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_rows(path, Utterance, manifest.utterances)
+    _write_rows(path.with_suffix(".refused.csv"), Refusal, manifest.refused)
+
+
+def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Utterance | Refusal]) -> None:
+    temporary = files.beside(target)
+    names = [f.name for f in fields(kind)]
+    cells = attrgetter(*names)
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        # With line ends as in RFC 4180 a bare carriage return is quoted, too: it ends a line for every reader.
+        table = csv.writer(file, lineterminator="\r\n")
+        table.writerow(names)
+        table.writerows(map(_inert, cells(row)) for row in rows)
+    os.replace(temporary, target)
+
+
+def _inert(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return json.dumps(cell) if isinstance(cell, tuple) else cell

@@ -1,0 +1,52 @@
+"""A user's folder of noises or impulse responses, for the augmentations that can use real recordings."""
+
+import hashlib
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ser.data.audio import EXTENSIONS, UnusableAudio, Wave, is_audio, load
+from ser.errors import BadInput
+
+
+@cache
+def files(folder: Path) -> tuple[Path, ...]:
+    """Audio files below ``folder``, sorted by relative name. Raises BadInput where there is none."""
+    found = sorted(p for p in folder.rglob("*") if p.is_file() and is_audio(p))
+    if not found:
+        raise BadInput(
+            "no audio file",
+            str(folder),
+            f"files ending in {', '.join(EXTENSIONS)}",
+            "point to a folder of recordings, or name none to have them generated",
+        )
+    return tuple(sorted(found, key=lambda p: p.relative_to(folder).as_posix()))
+
+
+def pick(folder: Path, rate_hz: int, rng: np.random.Generator) -> Wave:
+    """One recording of ``folder``, drawn by ``rng``, whole: read-only float32 [samples] at ``rate_hz``."""
+    known = files(folder)
+    return _recording(known[rng.integers(len(known))], rate_hz)
+
+
+@lru_cache(maxsize=64)
+def _recording(path: Path, rate_hz: int) -> Wave:
+    try:
+        wave = load(path, rate_hz)
+    except UnusableAudio as error:
+        raise BadInput(str(error), str(path), "readable audio", "mend the file or take it out of the folder") from None
+    wave.flags.writeable = False
+    return wave
+
+
+def fingerprint(folder: Path) -> str:
+    """``files:<12 hex>`` over the names and bytes of the recordings: what the identity of a trial carries.
+
+    The folder's own place is left out, so that the same recordings elsewhere are the same recordings.
+    """
+    digest = hashlib.sha256()
+    for path in files(folder):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return f"files:{digest.hexdigest()[:12]}"

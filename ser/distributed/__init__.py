@@ -1,0 +1,1 @@
+"""Grids on one machine or a Ray cluster. Only ``driver`` and ``tune`` import Ray."""

@@ -1,0 +1,1 @@
+"""Accuracies and confusion matrices, each with its formula and reference."""

@@ -1,0 +1,92 @@
+"""Accuracies of clips whose segments were classified one by one: the five of Sahoo et al.
+
+Sahoo, Kumar, Raman, Roy, "A Segment Level Approach to Speech Emotion Recognition using Transfer Learning", ACPR 2019,
+section 3.3. p_ij is the class predicted for segment j of clip i, y_i the clip's true class, M_i the set of classes
+that the most segments of the clip are predicted as. Always aca ≤ sca ≤ bca, and all five are equal where every clip
+is one segment.
+"""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ser.metrics.accuracy import UndefinedMetric
+
+
+def accuracies(
+    clip: ArrayLike, truth: ArrayLike, logits: ArrayLike, ties: Literal["strict", "lowest"] = "strict"
+) -> dict[str, float]:
+    """The five accuracies, 0 … 1.
+
+    - ``sa``: mean over segments of p_ij = y_i;
+    - ``aca``: share of clips with every p_ij = y_i;
+    - ``sca``: share of clips with M_i = {y_i};
+    - ``alca``: share of clips where the mean of the logits is highest for y_i;
+    - ``bca``: share of clips with y_i in M_i.
+
+    ``clip`` [segments] is the index of each segment's clip, in any order, ``truth`` [clips] the class indices, and
+    ``logits`` [segments, classes]. With ``ties`` "lowest" the first class of M_i stands for the clip in ``sca``, as in
+    the authors' program. Raises UndefinedMetric without clips, ValueError for a clip without segments, a class that
+    has no logit, or nan.
+
+    >>> found = accuracies([0, 0, 1], [0, 1], [[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> {name: round(value, 2) for name, value in found.items()}  # the first clip's segments tie; its logits do not
+    {'sa': 0.67, 'aca': 0.5, 'sca': 0.5, 'alca': 1.0, 'bca': 1.0}
+    """
+    if ties not in ("strict", "lowest"):
+        raise ValueError(f"ties {ties!r}; allowed: strict, lowest")
+    true = np.asarray(truth, np.int64).ravel()
+    of, values = _segments(clip, logits)
+    if not true.size:
+        raise UndefinedMetric("accuracy of no clips; test on at least one labelled clip")
+    n_classes = values.shape[1]
+    if true.min() < 0 or true.max() >= n_classes:
+        raise ValueError(f"class index {true.min()} … {true.max()}; allowed: 0 … {n_classes - 1}")
+    sums = _sums(of, values)
+    if len(sums) != true.size:
+        raise ValueError(f"segments of {len(sums)} clips but {true.size} labels; give each clip a label and a segment")
+    guess = values.argmax(axis=1)
+    votes = np.bincount(of * n_classes + guess, minlength=true.size * n_classes).reshape(true.size, n_classes)
+    modes = votes == votes.max(axis=1, keepdims=True)
+    right = np.arange(true.size), true
+    first = modes.argmax(axis=1) == true
+    return {
+        "sa": float(np.mean(guess == true[of])),
+        "aca": float(np.mean(votes[right] == votes.sum(axis=1))),
+        "sca": float(np.mean(first & (modes.sum(axis=1) == 1) if ties == "strict" else first)),
+        "alca": float(np.mean(sums.argmax(axis=1) == true)),
+        "bca": float(np.mean(modes[right])),
+    }
+
+
+def clip_predictions(clip: ArrayLike, logits: ArrayLike) -> NDArray[np.int64]:
+    """Class of each clip [clips]: the highest mean of its segments' logits, the first of equal ones (as ``alca``).
+
+    ``clip`` and ``logits`` as in ``accuracies``. Raises ValueError where a clip before the last has no segment, or a
+    logit is nan.
+
+    >>> clip_predictions([0, 0, 1], [[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).tolist()
+    [0, 1]
+    """
+    highest: NDArray[np.int64] = _sums(*_segments(clip, logits)).argmax(axis=1).astype(np.int64)
+    return highest
+
+
+def _segments(clip: ArrayLike, logits: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
+    of, values = np.asarray(clip, np.int64).ravel(), np.asarray(logits)
+    if values.ndim != 2 or len(values) != of.size:
+        raise ValueError(f"{of.size} segments but logits {values.shape}; allowed: [segments, classes]")
+    if np.isnan(values).any():
+        raise ValueError("nan among the logits; allowed: numbers; the training diverged, lower its learning rate")
+    if of.size and of.min() < 0:
+        raise ValueError(f"clip index {of.min()}; allowed: 0 and more")
+    return of, values
+
+
+def _sums(of: NDArray[np.int64], values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Sums of logits [clips, classes] in float64: highest where the mean is."""
+    if lacking := np.flatnonzero(np.bincount(of) == 0).tolist():
+        raise ValueError(f"no segment of clip {lacking[0]}; allowed: at least one of each; leave the clip out")
+    columns = [np.bincount(of, weights=column) for column in np.asarray(values, np.float64).T]
+    return np.stack(columns, axis=-1) if columns else np.empty((0, 0))

@@ -1,0 +1,385 @@
+"""From a study and scanned corpora to its trials: splits, augmented copies, store entries, duplicates, checks.
+
+A search may know its later trials only by the losses of earlier ones; ``resolve`` gives all that are known by then.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ser import registry
+from ser.data import same_audio, votes
+from ser.data.manifest import Manifest, Utterance
+from ser.data.splits import Split, fold_count, heard, prove, split
+from ser.errors import BadInput, unknown
+from ser.features.store import Recipe
+from ser.planning import search
+from ser.study import Corpus, Part, Study, Trial, canonical, identity
+from ser.study.labels import EMOTIONS
+
+DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scanned corpus in a study, split one way: its manifest, its class-labelled split, and its store entries."""
+
+    corpus: Corpus
+    manifest: Manifest
+    split: Split
+    recipes: tuple[Recipe, ...]  # for each front-end the clean entry first, then one per augmentation
+    labels: Mapping[str, tuple[str, ...]]  # uid -> all its classes, where an utterance may have several
+    spare: tuple[Recipe, ...] = ()  # augmented copies for trials that balance their classes with some of them
+
+    @property
+    def entries(self) -> tuple[Recipe, ...]:
+        """All that the store has to have of it."""
+        return self.recipes + self.spare
+
+    def heard_by(self, front_end: Part) -> tuple[Recipe, ...]:
+        """The entries that a study's front-end makes of it."""
+        own = self.corpus.heard_by(front_end)
+        return tuple(r for r in self.recipes if r.front_end == own)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trials of a grid in order, and for each duplicate the trial whose training it shares."""
+
+    study: Study
+    corpora: Mapping[str, Corpus]  # by name, as the study splits them where no protocol does
+    sources: Mapping[str, Source]  # by ``Corpus.source``
+    trials: tuple[Trial, ...]
+    twins: Mapping[str, str]  # trial id -> id of the equal trial that is run
+    seeds: int
+    notes: tuple[str, ...]
+    duplicates: str
+    folds: Mapping[str, Mapping[str, int]]  # corpus -> protocol -> folds
+    unmet: Mapping[str, Mapping[str, str]]  # corpus -> system -> why it cannot be run there
+
+    def grown(self, losses: Mapping[str, float]) -> "Plan":
+        """The same plan with all trials that the study's search knows of by these losses."""
+        manifests = {s.corpus.name: s.manifest for s in self.sources.values() if s.corpus.name in self.corpora}
+        grown = resolve(self.study, manifests, self.seeds, self.duplicates, losses)
+        return replace(grown, notes=tuple(dict.fromkeys((*self.notes, *grown.notes))))
+
+    @property
+    def to_train(self) -> tuple[Trial, ...]:
+        """The trials that are models of their own."""
+        return tuple(t for t in self.trials if t.id not in self.twins)
+
+    @cached_property
+    def variant(self) -> str:
+        """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
+        s = self.study
+        shared: list[Any] = [s.mode, s.classes, s.merge, s.labels, s.front_end, s.normalise, s.augmentation, s.blocks]
+        shared += [s.training, s.final, s.space, s.search, s.scheduler, s.balance, s.systems, s.protocols]
+        return identity([repr(x) for x in shared] + [repr(corpus.in_fold(0)) for corpus in self.corpora.values()])
+
+    @property
+    def results(self) -> int:
+        """Trials times the corpora each is tested on: 288 for the paper's 168."""
+        return sum(len(t.targets) for t in self.trials)
+
+    @property
+    def demo(self) -> bool:
+        """True if any corpus was made, not recorded."""
+        return any(s.manifest.demo for s in self.sources.values())
+
+    @cached_property
+    def by_id(self) -> dict[str, Trial]:
+        """Trials by id."""
+        return {t.id: t for t in self.trials}
+
+
+def resolve(
+    study: Study,
+    manifests: Mapping[str, Manifest],
+    seeds: int = 1,
+    duplicates: str = "once",
+    losses: Mapping[str, float] | None = None,
+) -> Plan:
+    """The plan of ``study`` over ``manifests`` (corpus name -> scanned corpus; order is the order of the axes).
+
+    ``duplicates`` says what becomes of single-corpus multi-task trials, which are the same model as unified ones:
+    "once" trains one and counts it in both places, "repeat" trains both from different random streams. ``losses``
+    (trial id -> what the search makes small) tell a search how far it has come. Raises BadInput for corpora that cannot
+    be used and for a grid whose axes do not differ.
+    """
+    if duplicates not in DUPLICATES:
+        raise unknown(duplicates, "--duplicates", DUPLICATES)
+    if seeds < 1:
+        raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
+    manifests, shared = same_audio.across(manifests)
+    chosen = {name: _with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
+    labelled = {name: _labelled(study, c, manifests[name]) for name, c in chosen.items()}
+    splits: dict[str, Split] = {}
+    corpora = _with_copies(study, chosen, labelled, splits)
+    corpora = {n: replace(c, fingerprint=manifests[n].fingerprint) for n, c in corpora.items()}
+    if not (points := study.grid(list(corpora.values()))):
+        raise _only_trained(corpora)
+    folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
+    unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
+    points = study.unfolded(points, folds, unmet)
+    trials: dict[str, Trial] = {}
+    for seed in range(seeds):
+        statement = partial(study.trial, corpora=corpora, seed=seed)
+        for trial in search.unfold(study, points, statement, seed, losses or {}):
+            other = trials.setdefault(trial.id, trial)
+            if trial.about.name == "system" and other.about != trial.about:
+                remedy = "take one of the two out, or change a setting"
+                raise BadInput(f"{other.title} = {trial.title}", f"systems of {study.name}", "different ones", remedy)
+    everything = tuple(trials.values())
+    if duplicates == "repeat":
+        everything = tuple(replace(t, stream=1) if _is_twin(t) else t for t in everything)
+    for name, songs in {name: c.songs().name for name, c in corpora.items()}.items():
+        if any(c.name == songs for t in everything for c in t.corpora):
+            manifests, labelled = {**manifests, songs: manifests[name]}, {**labelled, songs: labelled[name]}
+    sources = _sources(study, everything, manifests, labelled, splits)
+    notes = shared + [note for s in sources.values() for note in _check_classes(study, s)]
+    twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
+    plan = Plan(
+        study, corpora, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet
+    )
+    check_axes(plan)
+    return plan
+
+
+def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:
+    """The error for a grid without any test side."""
+    name, rule = next((c.name, c.split.values()) for c in corpora.values())
+    side = "SPEAKER" if isinstance(rule.get("test"), tuple) else "0.2"
+    remedy = "add another corpus: --corpora NAME=PATH"
+    if "test" in rule:
+        remedy += f"; or have a part of it tested: --set {name}.test={side}"
+    return BadInput(f"{', '.join(corpora)} only trains", "--corpora", "at least one corpus with a test side", remedy)
+
+
+def _with_classes(study: Study, corpus: Corpus, manifest: Manifest) -> Corpus:
+    """With all classes that it has, where neither the study nor the corpus states any."""
+    if study.classes_of(corpus):
+        return corpus
+    merge = dict(study.merge)
+    there = {merge.get(u.label, u.label) for u in manifest.utterances}
+    return replace(corpus, classes=tuple(name for name in EMOTIONS if name in there - {"other", "unknown"}))
+
+
+def _folds(study: Study, corpus: Corpus, labelled: Sequence[Utterance]) -> dict[str, int]:
+    """By protocol, "" where the study has none; no more than the study runs."""
+    rules = dict(study.protocols) or {"": None}
+    found = {name: fold_count(labelled, corpus.split_by(rule).split) for name, rule in rules.items()}
+    return {name: min(number, study.folds or number) for name, number in found.items()}
+
+
+def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str, str]:
+    """Systems that cannot be run on the corpus, and why."""
+    lacking = {
+        "text": "" if any(u.text for u in labelled) else f"{corpus} has no transcriptions",
+        "song": "" if any(u.channel == "song" for u in labelled) else f"{corpus} has no songs",
+    }
+    found = {}
+    for system in study.systems:
+        if reasons := [why for why in (system.impossible, *(lacking[need] for need in system.needs)) if why]:
+            found[system.name] = ", ".join(reasons)
+    return found
+
+
+def _with_copies(
+    study: Study, chosen: Mapping[str, Corpus], labelled: Mapping[str, list[Utterance]], splits: dict[str, Split]
+) -> dict[str, Corpus]:
+    """The study's corpora with as many augmented copies as make them equal; fills in ``splits``."""
+    if not study.augmentation:
+        return dict(chosen)
+    splits |= {corpus.source: split(name, labelled[name], corpus.split) for name, corpus in chosen.items()}
+    size = {name: len(splits[corpus.source].train) for name, corpus in chosen.items()}
+    return {name: replace(corpus, copies=max(size.values()) - size[name]) for name, corpus in chosen.items()}
+
+
+def _sources(
+    study: Study,
+    trials: Sequence[Trial],
+    manifests: Mapping[str, Manifest],
+    labelled: Mapping[str, list[Utterance]],
+    splits: dict[str, Split],
+) -> dict[str, Source]:
+    """One for each way in which some trial splits a corpus, with entries for every front-end that hears it."""
+    heard_by: dict[str, dict[Part, None]] = {}
+    balanced: dict[str, dict[tuple[Part, Part, tuple[Part, ...]], None]] = {}
+    corpora: dict[str, Corpus] = {}
+    for name in manifests:  # in the order of the axes
+        for trial in trials:
+            for c in (c for c in trial.corpora if c.name == name):
+                corpora.setdefault(c.source, c)
+                end = c.heard_by(trial.front_end)
+                heard_by.setdefault(c.source, {})[end] = None
+                if _takes_copies(trial.balance):
+                    balanced.setdefault(c.source, {})[end, trial.balance, trial.augmentation] = None
+    clean = _Clean(labelled)
+    sources = {}
+    for key, c in corpora.items():
+        done = splits[key] if key in splits else split(c.name, labelled[c.name], c.split)
+        recipes = tuple(r for end in heard_by[key] for r in _recipes(study, c, clean(c, end), done))
+        spare = tuple(r for how in balanced.get(key, {}) for r in _spare(c, *how, clean))
+        several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels == "tied" else {}
+        sources[key] = Source(c, manifests[c.name], done, recipes, several, spare)
+    return sources
+
+
+def _takes_copies(balance: Part) -> bool:
+    return balance.name != "none" and getattr(registry.find("balance", balance.name), "COPIES", False)
+
+
+class _Clean:
+    """Entries without augmentation: one of all usable utterances in one order, whatever the split, for all folds."""
+
+    def __init__(self, labelled: Mapping[str, list[Utterance]]) -> None:
+        self._labelled = labelled
+        self._made: dict[tuple[str, Part], Recipe] = {}
+
+    def __call__(self, corpus: Corpus, front_end: Part) -> Recipe:
+        """The entry of a corpus for a front-end, the same object each time."""
+        if (corpus.name, front_end) not in self._made:
+            used = sorted(heard(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
+            self._made[corpus.name, front_end] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
+        return self._made[corpus.name, front_end]
+
+
+def _spare(
+    corpus: Corpus, front_end: Part, balance: Part, kinds: tuple[Part, ...], clean: _Clean
+) -> tuple[Recipe, ...]:
+    """So many copies of each utterance, by the augmentations in turn: which class a fold lacks, it will say itself."""
+    some = [u for u, _ in clean(corpus, front_end).items]
+    by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
+    for turn in range(int(balance["copies"])):
+        for i, u in enumerate(some):
+            by_kind[(i + turn) % len(kinds)].append((u, turn + 1))
+    return tuple(Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items)
+
+
+def _is_twin(trial: Trial) -> bool:
+    """With one corpus, one head per corpus is one head."""
+    return len(trial.corpora) == 1 and trial.task == "multi"
+
+
+def _corpus(study: Study, name: str) -> Corpus:
+    """As the study has it, without the settings that are places: what they lead to is in the fingerprint."""
+    corpus = next((c for c in study.corpora if c.name == name), None)
+    if corpus is None:
+        raise BadInput(repr(name), f"corpora of {study.name}", ", ".join(c.name for c in study.corpora), "add it first")
+    places = getattr(registry.find("corpora", corpus.loader.name), "PLACES", ())
+    kept = tuple((k, v) for k, v in corpus.loader.settings if k not in places)
+    return replace(corpus, loader=Part(corpus.loader.name, kept)).in_fold(0)
+
+
+def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utterance]:
+    """The utterances of the corpus's or the study's classes, others dropped, merged labels renamed.
+
+    Where an utterance may have several labels, those with more than three of them are dropped too (paper 000).
+    """
+    merge = dict(study.merge)
+    renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)
+    if study.labels == "tied":
+        sets = ((u, _classes(study, u)) for u in renamed)
+        kept = [replace(u, label=named[0]) for u, named in sets if 0 < len(named) <= votes.MOST]
+    else:
+        kept = [u for u in renamed if u.label in study.classes_of(corpus)]
+    if not kept:
+        raise BadInput(
+            f"no utterance of {', '.join(study.classes_of(corpus))}",
+            f"corpus {manifest.corpus}",
+            f"it has {', '.join(manifest.counts()) or 'none'}",
+            "choose another corpus, or merge labels: --set merge=a:b",
+        )
+    return kept
+
+
+def _classes(study: Study, u: Utterance) -> tuple[str, ...]:
+    return votes.tied(u.votes, u.label, study.classes, dict(study.merge))
+
+
+def _check_classes(study: Study, source: Source) -> list[str]:
+    """A class that is not trained is an error; one that is not validated or tested, or a leak, is a note."""
+    notes, done = [], source.split
+    labels = {u.label for utterances in done.sides().values() for u in utterances}
+    if study.labels == "tied":
+        return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
+    for side, utterances in done.sides().items():
+        classes = study.classes_of(source.corpus)
+        absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
+        if absent and side == "train" and not source.corpus.split.values().get("songs"):
+            nowhere = [c for c in absent if c not in labels]  # no other split would help
+            remedy = "leave it out (--corpora), or merge labels: --set merge=a:b"
+            raise BadInput(
+                f"no {', '.join(nowhere)}" if nowhere else f"no {', '.join(absent)} in the training side",
+                f"corpus {done.corpus}" if nowhere else f"split of {done.corpus}",
+                f"utterances of each of {', '.join(classes)}",
+                remedy if nowhere else "change the split's seed or speakers with --set",
+            )
+        if absent:
+            notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")
+    return notes + _leaks(done)
+
+
+def _leaks(done: Split) -> list[str]:
+    shared = prove(done)["shared_speakers"]
+    return [f"{done.corpus}: {shared} speakers stand on several sides of the split, by intention"] if shared else []
+
+
+def _recipes(study: Study, corpus: Corpus, clean: Recipe, done: Split) -> tuple[Recipe, ...]:
+    """Copies go round the training utterances in a shuffled order and take the augmentations in turn."""
+    order = np.random.default_rng(len(done.train)).permutation(len(done.train))
+    n, kinds = len(order), study.augmentation
+    by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
+    for j in range(corpus.copies):
+        turn, i = divmod(j, n)
+        # The turn shifts the kinds, so that an utterance meets another kind each time round.
+        by_kind[(i + turn) % len(kinds)].append((done.train[order[i]], turn + 1))
+    made = [Recipe(corpus.name, clean.front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items]
+    return (clean, *made)
+
+
+def check_axes(plan: Plan) -> None:
+    """Refuse a grid in which two trials that should differ would train on identical inputs and settings."""
+    seen: dict[str, Trial] = {}
+    content = {name: _content(source.split) for name, source in plan.sources.items()}
+    for trial in plan.to_train:
+        task = trial.task if len(trial.corpora) > 1 else "unified"
+        blind = replace(trial, corpora=(), task=task, about=Part("grid"))
+        key = canonical([canonical(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
+        other = seen.setdefault(key, trial)
+        if other is not trial:
+            raise BadInput(
+                f"{other.title} and {trial.title} would train on identical inputs and settings",
+                f"grid of {plan.study.name}",
+                "trials that differ in data or settings",
+                "take one of the two corpora or values off its axis",
+            )
+
+
+def _content(done: Split) -> str:
+    """As the fingerprint, without names: the same recordings under two names are the same content."""
+    rows = sorted((side, u.label, u.sha, u.start_s or 0, u.end_s or 0) for side, us in done.sides().items() for u in us)
+    return hashlib.sha256(canonical(rows).encode()).hexdigest()
+
+
+def proportions(done: Split) -> str:
+    """For people: ``train 71 % (17 speakers), val 21 % (5), test 8 % (2)``."""
+    total = sum(len(us) for us in done.sides().values())
+    parts = (
+        f"{side} {len(us)} = {100 * len(us) / total:.0f} % ({len({u.speaker for u in us})} speakers)"
+        for side, us in done.sides().items()
+    )
+    return ", ".join(parts)
+
+
+def total_frames(recipes: Iterable[Recipe]) -> int:
+    """Frames that ``recipes`` will hold, from the durations alone."""
+    total = 0
+    for recipe in recipes:
+        settings, frames = recipe.front_end.values(), registry.find("frontends", recipe.front_end.name).frames
+        total += sum(frames(round(u.seconds * settings["rate_hz"]), settings) for u, _ in recipe.items)
+    return total

@@ -1,0 +1,371 @@
+"""From what a person wrote on the command line to a plan: find corpora, scan them, apply overrides, build the store."""
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from ser import registry
+from ser.data import pretrained as weights
+from ser.data import recordings, scan, votes
+from ser.data.manifest import Manifest, Refusal, write_csv
+from ser.errors import BadInput, unknown
+from ser.features.hdf5 import Row
+from ser.features.store import Recipe, Store
+from ser.planning.plan import DUPLICATES, Plan, Source, resolve
+from ser.study import Corpus, Part, Study, Value, load_study, part, with_setting
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_RESERVED = ("all", "loss")  # the shared head, and the summed curves
+Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]  # a progress bar, by its title
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A corpus as named on the command line; ``path`` None: look below the data folders."""
+
+    name: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked for; see ``ser run --help``."""
+
+    study: str
+    work: Path
+    data: tuple[Path, ...] = ()
+    wanted: tuple[Wanted, ...] = ()
+    settings: tuple[tuple[str, Value], ...] = ()
+    seeds: int | None = None  # as the study says
+    duplicates: str = "once"
+    demo: bool = False
+    mode: str | None = None  # the study's first
+    noise: Path | None = None
+    rir: Path | None = None
+    weights: Path | None = None
+
+    @property
+    def recordings(self) -> dict[str, Path]:
+        """Folders of recordings, by the augmentation that uses them."""
+        return {name: path for name, path in (("noise", self.noise), ("rir", self.rir)) if path}
+
+
+def check(request: Request) -> Study:
+    """The study of ``request``. Raises BadInput for all that is wrong whatever the corpora hold: it is refused before
+    corpora are made or scanned.
+    """
+    study = whole = _study(request)
+    if request.duplicates not in DUPLICATES:
+        raise unknown(request.duplicates, "--duplicates", DUPLICATES)
+    loaders, stated = registry.names("corpora"), {c.name for c in whole.corpora}
+    others = [w.name for w in request.wanted if w.name not in stated]
+    brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
+    study = study.over((*study.corpora, *brought))
+    for path, value in request.settings:
+        study = study.override(path, value)
+    study.check_labels(dict(request.settings))
+    kinds = [kind.name for kind in study.augmentation]
+    for name, folder in request.recordings.items():
+        if name not in kinds:
+            augments = f"a study that augments by {name}; {study.name} by {', '.join(kinds) or 'nothing'}"
+            raise BadInput(str(folder), f"--{name}", augments, "leave it out")
+    _with_weights(study, request.weights)
+    return whole
+
+
+def _study(request: Request) -> Study:
+    study = load_study(request.study)
+    study = study if request.mode is None else study.in_mode(request.mode)
+    for path, small in study.demo if request.demo else ():
+        study = study.override(path, small)
+    return study
+
+
+def plan_of(request: Request, bar: Bar) -> Plan:
+    """The plan that ``request`` describes. Raises BadInput."""
+    whole = _study(request)
+    chosen = locate(request.data, request.wanted, whole)
+    study = whole.over(bring(whole, [(name, loader) for name, loader, _ in chosen]))
+    for path, value in request.settings:
+        study = study.override(path, value)
+    study.check_labels(dict(request.settings))
+    for name, folder in request.recordings.items():
+        study = study.override(f"{name}.source", recordings.fingerprint(folder))
+    for kind in study.augmentation:
+        if kind.values().get("source", "generated") != "generated" and kind.name not in request.recordings:
+            raise BadInput(
+                kind["source"], f"--set {kind.name}.source", "generated", f"name the folder: --{kind.name} DIR"
+            )
+    study = _with_weights(study, request.weights)
+    places = {name: path for name, _, path in chosen}
+    manifests = {c.name: read(c.name, c.loader, places[c.name], request.work, bar) for c in study.corpora}
+    plan = resolve(study, manifests, study.seeds if request.seeds is None else request.seeds, request.duplicates)
+    absent = [c.name for c in whole.corpora if c.name not in manifests]
+    notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
+    return replace(plan, notes=(*plan.notes, *notes))
+
+
+def _with_weights(study: Study, path: Path | None) -> Study:
+    """The study whose blocks start from the weights in ``path``: by fingerprint, as a path changes no number."""
+    blocks = {block.name: block for block in study.blocks} | {f"{s.name}.block": s.block for s in study.systems}
+    takers = {name: block["weights"] for name, block in blocks.items() if _takes_weights(block)}
+    for name, kind in takers.items():
+        if path is not None:
+            study = study.override(f"{name}.weights", weights.fingerprint(path))
+        elif kind != "random":
+            raise BadInput(kind, f"--set {name}.weights", "random", "name the file: --weights")
+    if path is not None and not takers:
+        named = ", ".join(blocks)
+        raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {named}")
+    return study
+
+
+def _takes_weights(block: Part) -> bool:
+    is_network: bool = registry.find("models", block.name).GIVES != "classes"
+    return is_network and block.values().get("weights", "none") != "none"
+
+
+def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[scan.Place]:
+    """Which corpora, as (name, loader, place). Without ``wanted``: those of the study that are found, or all found.
+
+    The order is the study's own, then by name, however they were written: the order is part of a trial's identity.
+    Raises BadInput, also where several that are found have a name that is wanted without a place.
+    """
+    _check(data)
+    below = scan.found(data)
+    places: dict[str, list[scan.Place]] = {}
+    for found in below:
+        places.setdefault(found[0], []).append(found)
+    own = {c.name: c.loader.name for c in study.corpora} if study else {}
+    names = [w.name for w in wanted] or [name for name in places if study is None or name in own]
+    if not names:
+        raise _none(data, below, tuple(own) or registry.names("corpora"))
+    paths = {w.name: w.path for w in wanted if w.path}
+    chosen = []
+    for name in names:
+        if path := paths.get(name):
+            loader = own.get(name) or _loader(name, path)
+        elif name in places:
+            _, loader, path = _only(places[name])
+        else:
+            raise unknown(name, "--corpora", places, f"say where: {name}=PATH; these are found below --data")
+        chosen.append((name, own.get(name, loader), path))
+    order = {name: i for i, name in enumerate(own)}
+    return sorted(chosen, key=lambda c: (order.get(c[0], len(order)), c[0]))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Everything below the data folders: corpora, each under a name of its own, and what is in none of them."""
+
+    corpora: tuple[scan.Place, ...]
+    notes: tuple[str, ...]  # what a person has to say of them when asking for a run
+    refused: tuple[Refusal, ...]
+
+
+def survey(data: Sequence[Path]) -> Survey:
+    """What lies below ``data``. Corpora that share a name get the names that the notes propose."""
+    _check(data)
+    below, refused = scan.survey(data)
+    shared = {name for name, times in Counter(name for name, _, _ in below).items() if times > 1}
+    names = {place: place[0] for place in below if place[0] not in shared}
+    for place in below:
+        if place[0] in shared:
+            names[place] = place[0] if _namesake(below, place[0]) == place else _proposal(place, names.values())
+    notes = [_shared(name, {new: p for p, new in names.items() if p[0] == name}) for name in sorted(shared)]
+    for place in below:
+        if place[0] not in shared and not _is_name(place[0]):
+            named = shlex.quote(f"{_proposal(place, ())}={place[2]}")
+            notes.append(f"{place[0]} is no name for a run: give it one, as --corpora {named}")
+    return Survey(tuple((names[place], *place[1:]) for place in below), tuple(notes), tuple(refused))
+
+
+def _check(data: Sequence[Path]) -> None:
+    for folder in data:
+        if not folder.is_dir() and not (folder.is_file() and folder.suffix.lower() in (".zip", ".csv", ".tsv")):
+            raise BadInput(str(folder), "--data", "a folder that exists", "name the folder that holds the corpora")
+
+
+def _none(data: Sequence[Path], below: Sequence[scan.Place], allowed: Sequence[str]) -> BadInput:
+    """The error where no corpus is found that could be meant, with what was found in its stead."""
+    value = f"no corpus below {', '.join(map(str, data))}" if data else "no folder named"
+    reasons = [f"{name} in {path}" for name, _, path in below]
+    reasons = reasons or [f"{r.what}: {r.reason}" for r in scan.left_over(data, below)]
+    value += f" ({'; '.join(reasons[:3])}{f'; and {len(reasons) - 3} more' if reasons[3:] else ''})" if reasons else ""
+    return BadInput(
+        value, "--data, --corpora", ", ".join(allowed), "name their folders: --data DIR or --corpora NAME=PATH"
+    )
+
+
+def _only(places: Sequence[scan.Place]) -> scan.Place:
+    if len(places) > 1:
+        name = places[0][0]
+        meant = _namesake(places, name) or places[0]
+        raise BadInput(
+            " and ".join(str(path) for _, _, path in places),
+            f"corpus {name}",
+            "one place per name",
+            f"say which is meant: --corpora {shlex.quote(f'{name}={meant[2]}')}",
+        )
+    return places[0]
+
+
+def _namesake(places: Sequence[scan.Place], name: str) -> scan.Place | None:
+    """RAVDESS itself beside tables in folders of that name: the only one that its loader reads."""
+    real = [place for place in places if place[:2] == (name, name)]
+    return real[0] if len(real) == 1 else None
+
+
+def _shared(name: str, proposals: Mapping[str, scan.Place]) -> str:
+    given = ",".join(f"{new}={path}" for new, (_, _, path) in proposals.items())
+    return (
+        f"{len(proposals)} corpora are called {name}: a run that wants one has to say which, as {name}=PATH, "
+        f"and of several each under another name: --corpora {shlex.quote(given)}"
+    )
+
+
+def _proposal(place: scan.Place, taken: Collection[str]) -> str:
+    """A name that a run takes: of the folder around it and its own."""
+    name, _, path = place
+    around = (path if path.is_dir() else path.parent).parent.name
+    plain = (
+        re.sub(r"[^a-z0-9_-]+", "_", f"{around}_{name}".lower()).strip("_-")[-38:].lstrip("0123456789_-") or "corpus"
+    )
+    return next(new for n in count(1) if (new := plain if n == 1 else f"{plain}{n}") not in taken)
+
+
+def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
+    """The corpora (name, loader) as a study uses them: its own as stated, others with its rule for others."""
+    own = {c.name: c for c in study.corpora}
+    letters = [own[name].letter for name, _ in chosen if name in own]
+    corpora = []
+    for name, loader in chosen:
+        if name not in own:
+            if not _is_name(name):
+                allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
+                raise BadInput(repr(name), "--corpora", allowed, "rename it: NAME=PATH")
+            letters.append(_letter(name, letters))
+            own[name] = Corpus(
+                name, letters[-1], part(loader, **registry.find("corpora", loader).SETTINGS), study.other_corpora
+            )
+        corpora.append(own[name])
+    return corpora
+
+
+def _is_name(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and name not in _RESERVED
+
+
+def _letter(name: str, taken: Sequence[str]) -> str:
+    """The shortest capitalised beginning that is still free."""
+    return next((name[:n].capitalize() for n in range(1, len(name)) if name[:n].capitalize() not in taken), name)
+
+
+def _loader(name: str, path: Path) -> str:
+    """The loader of a corpus that no study knows: by its name, a manifest, or the one corpus that is found there."""
+    if name in registry.names("corpora"):
+        return name
+    if path.suffix.lower() in registry.find("corpora", "manifest_csv").SUFFIXES or (path / "manifest.csv").exists():
+        return "manifest_csv"
+    loaders = {loader for _, loader, _ in scan.found([path])} if path.exists() else set()
+    if len(loaders) == 1:
+        return loaders.pop()
+    raise BadInput(
+        f"{name}={path}",
+        "--corpora",
+        f"a CSV manifest, or one of {', '.join(registry.names('corpora'))}",
+        "name the corpus after its loader, or write a manifest",
+    )
+
+
+def set_up(chosen: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Value]]) -> dict[str, Part]:
+    """The loaders of corpora (name, loader) by name, with ``settings`` such as ``calls.label_map`` changed.
+
+    Raises BadInput for one that no corpus has.
+    """
+    loaders = {name: part(loader, **registry.find("corpora", loader).SETTINGS) for name, loader in chosen}
+    for path, value in settings:
+        name, _, key = path.partition(".")
+        if name not in loaders or key not in loaders[name].values():
+            known = [f"{n}.{k}" for n, loader in loaders.items() for k in loader.values()]
+            raise BadInput(repr(path), "--set", ", ".join(known) or "nothing here", "name one of these")
+        loaders[name] = with_setting(loaders[name], key, value, f"--set {path}")
+    return loaders
+
+
+def read(name: str, loader: Part, path: Path, work: Path, bar: Bar) -> Manifest:
+    """Scan one corpus and leave its table in ``work/store/manifests``."""
+    cache = work / "store" / "manifests"
+    with bar(f"scan {name}") as progress:
+        manifest = scan.scan(name, loader.name, path, loader.values(), cache, progress)
+    write_csv(manifest, cache / f"{name}.csv")
+    return manifest
+
+
+def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) -> list[Refusal]:
+    """Build every store entry of ``plan`` that is not there; returns the utterances refused while computing."""
+    refused: list[Refusal] = []
+    each = {recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}
+    for recipe in each.values():
+        kind = recipe.augmentation.name if recipe.augmentation else "clean"
+        with bar(f"features {recipe.corpus} {recipe.front_end.name} {kind}") as progress:
+            refused += store.build(recipe, recordings.get(kind), progress).refused
+    return refused
+
+
+def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dict[str, str]]]:
+    """For each corpus and front-end of ``plan``: a name, rows for ``write_hdf5``, and what made them.
+
+    Front-ends that differ in settings alone are told apart by the end of their entry's key.
+    """
+    clean = {r.key: (source, r) for source in plan.sources.values() for r in source.recipes if r.augmentation is None}
+    alike = Counter(_export_name(recipe) for _, recipe in clean.values())
+    for key, (source, recipe) in clean.items():
+        name = _export_name(recipe) + (f"-{key.rpartition('-')[2]}" if alike[_export_name(recipe)] > 1 else "")
+        settings = {k: str(v) for k, v in recipe.front_end.values().items()}
+        about = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": key}
+        yield name, _rows(source, recipe, store), about | settings
+
+
+def _export_name(recipe: Recipe) -> str:
+    return f"{recipe.corpus}-{recipe.front_end.name}"
+
+
+def _rows(source: Source, recipe: Recipe, store: Store) -> Iterator[Row]:
+    features = store.open(recipe.key)
+    for u, _ in recipe.items:
+        if u.uid in features:
+            yield u.uid, "|".join(source.labels.get(u.uid, (u.label,))), features.frames(u.uid)
+
+
+def label_statistics(study: Study, name: str, loader: str, path: Path) -> tuple[votes.Statistics, votes.Statistics]:
+    """What the raters of the corpus at ``path`` say in the classes of ``study``, from its label files alone.
+
+    Of all utterances, and of those with few enough emotions to be used.
+    """
+    own = next((c.loader for c in study.corpora if c.name == name), part(loader))
+    module = registry.find("corpora", loader)
+    settings = {**module.SETTINGS, **own.values(), "name": name}
+    if hasattr(module, "counted_votes"):  # a table of votes, whose recordings need not be there
+        heard = module.counted_votes(path, settings)
+        sets = [votes.tied(pairs, "", study.classes, dict(study.merge)) for pairs in heard.values()]
+    else:
+        sets = list(votes.label_sets(module.load(path, settings).utterances, study.classes, dict(study.merge)).values())
+    kept = [named for named in sets if 0 < len(named) <= votes.MOST]
+    return votes.statistics(sets, study.classes), votes.statistics(kept, study.classes)
+
+
+def describe(plan: Plan) -> list[str]:
+    """What a reader of the tables should know of this grid's data."""
+    sources: list[Any] = [p for p in plan.study.augmentation if "source" in p.values()]
+    lines = [
+        f"augmentation {p.name}: " + ("generated" if p["source"] == "generated" else f"recordings {p['source']}")
+        for p in sources
+    ]
+    return [*plan.notes, *lines]

@@ -1,0 +1,161 @@
+"""What a report shows, as plain values: tables with intervals and holes, pictures, matrices, and the words around them.
+
+A file of ``ser/reports`` makes a Content of a study's runs, and ``ser.report.write`` writes it in every format.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOLE = "–"
+LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing."
+
+OTHER_CORPORA = "The corpora are not the paper's own, so its numbers are not shown."
+MADE_CORPORA = (
+    "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion; "
+    "the paper's numbers are not shown."
+)
+OWN_CORPORA = "The corpora are the paper's own: its printed numbers stand below ours."
+
+Printed = float | str | None  # as a paper prints it: a number in the table's unit, a text, or nothing
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value with its 95 % interval; nan is a hole (value) or unknown (interval). Shares are 0 … 1."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line; ``n`` of ``of`` cases (or results, or seeds) are counted in it. None is a cell that cannot be.
+
+    ``paper``: the printed numbers beside ours, in order; shorter than the cells where the paper has fewer columns.
+    """
+
+    metric: str
+    name: str
+    cells: tuple[Cell | str | None, ...]
+    n: int = 0
+    of: int = 0
+    paper: tuple[Printed, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be rendered."""
+
+    key: str
+    title: str
+    explanation: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    counted: str = ""  # what n counts; "" = the table counts nothing, and has no such column
+    digits: int = 1
+    unit: str = "%"  # "%": shares are shown as percent | "": values as they are
+    grouped: str = "Metric"  # head of the first column, Row.metric; "" = the table has no such column
+    brief: bool = False  # for reading: in Markdown and at the top of the page; else for looking up
+    typeset: bool = True  # in LaTeX too, if brief
+    bars: bool = False  # a bar in every cell shows its share
+    ids: tuple[str, ...] = ()  # columns of run ids
+    keys: int = 0  # how many of the leading columns tell lines of one name apart
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One drawing in two forms, with words for those who cannot see it."""
+
+    name: str  # file name without extension
+    caption: str
+    png: bytes
+    svg: str  # for inlining in HTML: no prologue, no address, text in the colour of the page
+
+
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A confusion matrix, rows = truth; a picture of its own, too."""
+
+    heading: str  # ``ravdess, best UA``
+    title: str  # of the trial
+    classes: tuple[str, ...]
+    counts: NDArray[np.integer[Any]]  # [classes, classes]
+    runs: tuple[str, ...]  # ids of those summed
+    name: str = ""  # of its file, without extension; "" = none
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A trial that lacks results."""
+
+    title: str
+    lacking: tuple[str, ...]  # corpora it was not tested on
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """A report before it is written."""
+
+    study: str
+    title: str
+    standing: str  # whose corpora these are, and so whether the paper's numbers are shown
+    demo: bool  # made corpora
+    corpora: str  # a line that explains their letters
+    seeds: int
+    done: int  # trials with all their results
+    expected: int  # trials of the study
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...]
+    pictures: tuple[Picture, ...] = ()
+    matrices: tuple[Matrix, ...] = ()
+    matrices_title: str = "Confusion matrices"
+    holes: tuple[Hole, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)  # trial title → last error
+    inconsistencies: tuple[str, ...] = ()  # the paper's own; shown with its numbers only
+    badges: tuple[str, ...] = ()  # further facts at the top: the mode
+    legend: str = LEGEND
+
+    @property
+    def state(self) -> str:
+        """``96 of 168 trials``."""
+        return f"{self.done} of {self.expected} trials"
+
+    @property
+    def missing(self) -> str:
+        """``2 trials are missing``."""
+        count = len(self.holes)
+        return f"{count} trial{'s are' if count != 1 else ' is'} missing"
+
+
+def standing(demo: bool, papers_own: bool) -> str:
+    """Whose corpora these are, and so whether the paper's numbers are shown."""
+    if demo:
+        return MADE_CORPORA
+    return OWN_CORPORA if papers_own else OTHER_CORPORA
+
+
+def interval(value: float | NDArray[np.float64], draws: NDArray[np.float64]) -> Cell:
+    """The value with the 2.5 and 97.5 percentiles of its replicates; no interval without replicates, or with undefined.
+
+    >>> interval(0.5, np.array([0.4, 0.5, 0.6]))
+    Cell(value=0.5, low=0.405, high=0.595)
+    """
+    if not draws.size or np.isnan(value):
+        return Cell(float(value))
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return Cell(float(value), float(low), float(high))
+
+
+def with_paper(table: Table, printed: Callable[[str, str, str, str], Printed]) -> Table:
+    """The table with the printed numbers beside ours; ``printed(table, metric, row, column)`` gives one, or None."""
+    rows = []
+    for row in table.rows:
+        paper = tuple(printed(table.key, row.metric, row.name, column) for column in table.columns)
+        rows.append(replace(row, paper=paper if any(value is not None for value in paper) else ()))
+    return replace(table, rows=tuple(rows))

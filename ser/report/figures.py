@@ -1,0 +1,163 @@
+"""Pictures as PNG and SVG bytes. Matplotlib's objects only, no pyplot: nothing global, so trials may draw in parallel.
+
+Colours are those of Okabe and Ito, told apart by colour-blind readers too; configurations differ in shape as well.
+"""
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from html import escape
+
+import numpy as np
+from matplotlib import rc_context, style
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from ser.metrics import confusion
+from ser.metrics.confusion import INK  # in SVG it becomes the colour of the page's text
+from ser.report.content import Picture
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "^", "s", "D", "v", "P")
+BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
+
+
+def plain_style() -> AbstractContextManager[None]:
+    """What is drawn meanwhile looks the same for everybody: a ``matplotlibrc`` may ask for LaTeX, or other fonts."""
+    return style.context("default")
+
+
+def matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
+    """Coloured cells with words on them; nan cells stay blank."""
+    rows, columns = values.shape
+    edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    axes.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=BLUES, vmin=0, vmax=1)
+    axes.invert_yaxis()
+    for (row, column), value in np.ndenumerate(values):
+        ink = "white" if value > 0.5 else "#111111"
+        axes.text(column, row, words[row][column], ha="center", va="center", fontsize=size, color=ink)
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def learning_curves(
+    curves: Mapping[str, Sequence[float]],
+    group_of: Mapping[str, str],
+    groups: Mapping[str, str],
+    quantity: str = "validation loss",
+    caption: str = "Validation loss of every trial.",
+    name: str = "curves",
+) -> Picture:
+    """A quantity per epoch of each trial, coloured by group.
+
+    ``group_of`` maps names of curves to groups, ``groups`` these to what the legend calls them, in order.
+    """
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    axes = figure.subplots()
+    order = list(groups)
+    for title, values in curves.items():
+        shade = colour(order.index(group_of[title])) if title in group_of else "#888888"
+        axes.plot(np.arange(1, len(values) + 1), values, color=shade, alpha=0.45 if len(curves) > 2 else 1, lw=0.9)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(quantity)
+    handles = [Line2D([], [], color=colour(i), label=label) for i, label in enumerate(groups.values())]
+    axes.legend(handles=handles, frameon=False, fontsize=9)
+    light(axes, "y")
+    return picture(figure, name, caption)
+
+
+def share_charts(panels: Mapping[str, Mapping[str, float]], name: str, caption: str) -> Picture:
+    """Bars of shares, 0 … 1, side by side: title of the panel → name of the bar → share."""
+    most = max((len(bars) for bars in panels.values()), default=1)
+    figure = Figure(figsize=(9, 0.9 + 0.3 * most), layout="constrained")
+    for axes, (title, bars) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        values = [100 * value for value in bars.values()]
+        axes.barh(range(len(bars)), values, color=OKABE_ITO[0], alpha=0.75, height=0.68)
+        for place, value in enumerate(values):
+            axes.text(value, place, f" {value:.1f}", va="center", fontsize=8)
+        axes.set_yticks(range(len(bars)), list(bars), fontsize=9)
+        axes.set_ylim(most - 0.5, -0.5)
+        axes.set_xlim(0, 1.2 * max(values, default=1))
+        axes.set_title(f"{title}, %", loc="left", fontsize=10)
+        light(axes, "x")
+    return picture(figure, name, caption)
+
+
+def small_matrices(
+    lines: Mapping[str, Mapping[str, NDArray[np.float64]]], ticks: Sequence[str], name: str, caption: str
+) -> Picture:
+    """Small square matrices of shares, 0 … 1 (rows = truth): title of the line → name of the matrix → [n, n].
+
+    Shares that are not defined (nan) stay blank.
+    """
+    columns = max((len(found) for found in lines.values()), default=1)
+    figure = Figure(figsize=(9, 0.5 + 1.75 * len(lines)), layout="constrained")
+    panels = figure.subplots(len(lines), columns, squeeze=False)
+    for row, (title, found) in zip(panels, lines.items(), strict=True):
+        for axes, (called, shares) in zip(row, found.items(), strict=False):
+            words = [["" if np.isnan(v) else f"{v:.2f}" for v in line] for line in shares]
+            matrix(axes, shares, words, 8)
+            axes.set_aspect("equal")
+            axes.set_title(called, fontsize=9)
+            axes.set_xticks(range(len(ticks)), ticks, fontsize=7)
+            axes.set_yticks(range(len(ticks)), ticks if axes is row[0] else [""] * len(ticks), fontsize=7)
+        for axes in row[len(found) :]:
+            axes.set_visible(False)
+        row[0].set_ylabel(title, fontsize=8)
+    return picture(figure, name, caption)
+
+
+def colour(index: int) -> str:
+    """The colour of the group with this place."""
+    return OKABE_ITO[index % len(OKABE_ITO)]
+
+
+def marker(index: int) -> str:
+    """The shape of the group with this place."""
+    return MARKERS[index % len(MARKERS)]
+
+
+def light(axes: Axes, grid_axis: str) -> None:
+    """Only what helps reading: no frame above and to the right, a faint grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid_axis, color=INK, alpha=0.12, lw=0.7)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+
+
+def picture(figure: Figure, name: str, caption: str) -> Picture:
+    """The figure in both forms; the same figure gives the same bytes."""
+    _literal(figure)
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=130)
+    figure.set_layout_engine("none")  # laid out once, drawn twice
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    with rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": name}
+    ):  # text stays text; the same picture, the same bytes
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    return Picture(name, caption, png.getvalue(), _inline(svg.getvalue().decode(), caption))
+
+
+def _literal(figure: Figure) -> None:
+    """A dollar sign in a name is a dollar sign, not the start of a formula."""
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+
+
+def _inline(svg: str, caption: str) -> str:
+    """The SVG element alone: without prologue, metadata, name spaces, fixed size; black is the page's text colour."""
+    element = svg[svg.index("<svg") :]
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    element = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", element)
+    element = element.replace("xlink:href", "href").replace(INK, "currentColor")
+    element = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 system-ui, sans-serif", element)
+    opening = re.sub(r'\s(width|height)="[^"]*"', "", element[: element.index(">")])
+    return f'{opening} role="img" aria-label="{escape(caption)}"{element[element.index(">") :]}'

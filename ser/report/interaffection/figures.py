@@ -1,0 +1,107 @@
+"""The figures of paper 003's study: accuracies by combination, shares of winners."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from ser.metrics.confusion import INK
+from ser.report import figures
+from ser.report.content import Cell, Picture, Table
+from ser.report.evidence import METRICS, Evidence, Scores, sign
+
+
+def ua_by_combination(evidence: Evidence) -> Picture:
+    """UA of every network over the combinations, one panel per target."""
+    grid, scores = evidence.grid, evidence.scores
+    figure = Figure(figsize=(9, 0.7 + 2.5 * len(scores)), layout="constrained")
+    panels = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
+    for axes, target in zip(panels, scores, strict=True):
+        _dots(axes, target, grid.blocks, grid.pooling, grid.task)
+        axes.set_xticks(range(len(target.combinations)), [grid.mix(c) for c in target.combinations])
+        axes.set_title(f"tested on {target.target} (n = {target.utterances})", loc="left", fontsize=10)
+        axes.set_ylabel("UA in %")
+    handles = [
+        Line2D([], [], marker="o", ls="", color=figures.colour(i), label=b.upper()) for i, b in enumerate(grid.blocks)
+    ]
+    handles += [Line2D([], [], marker=figures.marker(i), ls="", color=INK, label=t) for i, t in enumerate(grid.task)]
+    for i, pooling in enumerate(grid.pooling):
+        handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
+    return figures.picture(
+        figure, "ua_by_combination", "Unweighted accuracy of every network, by the corpora it was trained on."
+    )
+
+
+def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
+    columns = len(scores.configurations)
+    for c, (block, pool, setup) in enumerate(scores.configurations):
+        values = 100 * scores.point["ua"][:, c]
+        seen = np.isfinite(values)
+        colour = figures.colour(blocks.index(block))
+        where = np.arange(len(values))[seen] + 0.7 * ((c + 0.5) / columns - 0.5)
+        fill = colour if pooling.index(pool) else "none"
+        axes.plot(where, values[seen], figures.marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
+    if not scores.utterances:
+        axes.set_yticks([])
+    axes.set_xlim(-0.6, len(scores.combinations) - 0.4)
+    for k in range(1, len(scores.combinations)):
+        axes.axvline(k - 0.5, color=INK, alpha=0.15, lw=0.7)
+    figures.light(axes, "y")
+
+
+def shares(table: Table, evidence: Evidence) -> Picture:
+    """Bars of Table 3 with their intervals, one panel per metric."""
+    figure = Figure(figsize=(9, 0.9 + 0.31 * len(evidence.grid.configurations)), layout="constrained")
+    panels = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
+    for axes, metric in zip(panels, METRICS, strict=True):
+        rows = [row for row in table.rows if row.metric == metric]
+        bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
+        for place, (_, cell) in enumerate(bars):
+            colour = figures.colour(place * len(evidence.grid.blocks) // len(bars))
+            assert isinstance(cell, Cell)  # in Table 3 all are
+            value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
+            axes.barh(place, np.nan_to_num(value), color=colour, alpha=0.75, height=0.68)
+            axes.plot([low, high], [place, place], color=INK, lw=1.2, solid_capstyle="butt", marker="|", ms=5)
+        axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=9)
+        axes.invert_yaxis() if metric == METRICS[0] else None
+        axes.set_title(f"{metric.upper()}: best in % of {rows[0].n} of {rows[0].of} cases", loc="left", fontsize=10)
+        axes.set_xlim(left=0)
+        figures.light(axes, "x")
+    return figures.picture(figure, "shares", "How often each network is the best; lines are 95 % intervals.")
+
+
+def heat_map(evidence: Evidence) -> Picture:
+    """Mean UA over the networks, target by combination."""
+    grid = evidence.grid
+    mixes = list(dict.fromkeys(c for scores in evidence.scores for c in scores.combinations))
+    mixes.sort(key=lambda c: (len(c), [grid.corpora.index(name) for name in c]))
+    values = np.full((len(evidence.scores), len(mixes)), np.nan)
+    for row, scores in enumerate(evidence.scores):
+        for k, combination in enumerate(scores.combinations):
+            seen = scores.point["ua"][k][np.isfinite(scores.point["ua"][k])]
+            if seen.size:
+                values[row, mixes.index(combination)] = seen.mean()
+    figure = Figure(figsize=(9, 0.9 + 0.5 * len(values)), layout="constrained")
+    axes = figure.subplots()
+    words = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
+    figures.matrix(axes, _stretched(values), words, 9)
+    axes.set_xticks(range(len(mixes)), [grid.mix(c) for c in mixes], fontsize=9)
+    axes.set_yticks(range(len(values)), [s.target for s in evidence.scores], fontsize=9)
+    return figures.picture(
+        figure, "mean_ua", "Mean UA in % over the networks that are there; colours are stretched per target."
+    )
+
+
+def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row from 0.05 (its least) to 0.85 (its greatest); targets differ more than combinations do."""
+    out = np.full(values.shape, np.nan)
+    for row, line in enumerate(values):
+        seen = np.isfinite(line)
+        if seen.any():
+            low, width = line[seen].min(), np.ptp(line[seen])
+            out[row, seen] = 0.05 + 0.8 * (line[seen] - low) / width if width > 0 else 0.45
+    return out

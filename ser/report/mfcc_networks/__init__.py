@@ -1,0 +1,1 @@
+"""The report of the study ``mfcc_networks``."""

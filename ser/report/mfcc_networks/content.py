@@ -1,0 +1,125 @@
+"""The report of paper 001: two small networks on mean MFCC, as printed and as a search would have them.
+
+Khan et al., a one-dimensional CNN and a simple RNN on 80 mean MFCC of RAVDESS. Beside predictions it reads curves
+(``train/wa/<corpus>``, ``test/wa/<corpus>``) and of each corpus the proof of its split (``split/<corpus>.json``).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ser.report.content import HOLE, Content, Matrix, Picture, standing
+from ser.report.mfcc_networks import figures as pictures
+from ser.report.mfcc_networks import published, tables
+from ser.report.mfcc_networks.groups import Candidate, Shown, candidates, is_candidate, shown
+from ser.report.predictions import read, wilson
+from ser.report.runs import Expected, Finished, Options
+from ser.report.split_note import split_of
+
+_SIDES = ("train", "test")
+
+
+def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
+    """The paper's Tables 3 to 6 and Figures 6 and 7, and the search. Raises BadInput for labels of other classes."""
+    runs, answers = [], {}
+    for run in finished:
+        if not is_candidate(run):
+            answers[run.run_id] = read(run, expected.classes)
+        runs.append(replace(run, text=""))
+    found, tried = shown(runs, answers), candidates(runs)
+    done = len({run.title for run in runs})
+    return Content(
+        study=expected.study,
+        title=expected.title,
+        standing=standing(expected.demo, expected.papers_own),
+        demo=expected.demo,
+        corpora=expected.named,
+        seeds=len(expected.seeds),
+        done=done,
+        expected=max(expected.count, done),
+        tables=(
+            tables.accuracy(found, expected, options),
+            tables.recalls(found, expected),
+            tables.confusions(found, expected),
+            *tables.models(found, expected),
+            *tables.searches(tried, found),
+        ),
+        notes=(*_said(found, runs, expected, options), *expected.notes),
+        pictures=tuple(_pictures(found, tried, expected, options)),
+        matrices=tuple(_matrices(found, expected)),
+        matrices_title="Confusion matrices of the test",
+        holes=expected.holes({run.title for run in runs}),
+        failures=expected.failures,
+        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
+        badges=(f"mode {expected.mode}",) if expected.mode else (),
+    )
+
+
+def _said(found: Sequence[Shown], runs: Sequence[Finished], expected: Expected, options: Options) -> list[str]:
+    notes = [split_of(corpus, found[0].runs[0], options) for corpus in expected.tested if found]
+    if options.replicates and any(one.answers for one in found):
+        notes.append(
+            f"Intervals of accuracies: 95 % percentiles of {options.replicates} bootstrap resamples of the test "
+            "utterances, the same for all seeds; of a class: Wilson's. They do not cover what another seed of the "
+            "training or another draw of the test side would change, and where speakers stand on both sides they say "
+            "nothing of new speakers."
+        )
+    for one in found:
+        tested = {len(told) for told in one.answers.values()}
+        if tested and min(tested) < len(one.runs):
+            notes.append(f"Left out of {one.title}: runs on other test utterances than the first.")
+    chosen = [f"{run.params.get('block')}: candidate {run.params.get('about.number')} (seed {run.params.get('seed')})"
+              for one in found if one.refitted for run in one.runs]  # fmt: skip
+    if chosen:
+        notes.append(f"Chosen by validation and trained again: {', '.join(chosen)}.")
+    elif any(is_candidate(run) for run in runs):
+        notes.append("No candidate of the search has been trained again yet.")
+    return notes
+
+
+def _pictures(
+    found: Sequence[Shown], tried: Sequence[Candidate], expected: Expected, options: Options
+) -> Iterator[Picture]:
+    for place, corpus in enumerate(expected.tested, start=1):
+        told = {one.title: best for one in found if (best := one.best(corpus))}
+        panels = {
+            title: {side: options.curve(best.run_id, f"{side}/wa/{corpus}") for side in _SIDES}
+            for title, best in told.items()
+        }
+        if seen := {title: curves for title, curves in panels.items() if any(curves.values())}:
+            caption = "Figure 6: accuracy in training and test over the epochs."
+            yield pictures.accuracy_curves(seen, f"figure6_{place}", caption)
+        if told:
+            bars = {
+                title: [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(best.counts)]
+                for title, best in told.items()
+            }
+            yield pictures.class_chart(bars, _printed(found, expected), expected.classes, f"figure7_{place}")
+    panels_of: dict[str, list[tuple[str, list[float]]]] = {}
+    for block in dict.fromkeys(c.block for c in tried):
+        ranked = tables.ranked([c for c in tried if c.block == block])
+        lines = [(c.number, c.each("objective/wa")) for rank, c in ranked if rank != HOLE]
+        panels_of |= {block: lines} if lines else {}
+    if panels_of:
+        yield pictures.search_dots(panels_of, "search")
+
+
+def _printed(found: Sequence[Shown], expected: Expected) -> dict[str, list[float | None]]:
+    """What the paper prints of each class, beside the first of a network's settings."""
+    out: dict[str, list[float | None]] = {}
+    for block in dict.fromkeys(one.block for one in found) if expected.beside else ():
+        values = [published.printed("table6", "recall", block, c) for c in expected.classes]
+        numbers = [v if isinstance(v, float) else None for v in values]
+        if any(numbers):
+            out[next(one.title for one in found if one.block == block)] = numbers
+    return out
+
+
+def _matrices(found: Sequence[Shown], expected: Expected) -> Iterator[Matrix]:
+    for place, one in enumerate(found, start=1):
+        for number, corpus in enumerate(expected.tested, start=1):
+            if told := one.answers.get(corpus, ()):
+                counts = np.sum([t.counts for t in told], axis=0)
+                runs = tuple(t.run_id for t in told)
+                yield Matrix(corpus, one.title, expected.classes, counts, runs, f"confusion_{place}_{number}")

@@ -1,0 +1,73 @@
+"""The figures of paper 001: accuracy over the epochs, accuracy of each class, and the candidates of the search."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ser.metrics.confusion import INK
+from ser.report import figures
+from ser.report.content import Cell, Picture
+
+_PRINTED = "the paper's"
+
+
+def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], name: str, caption: str) -> Picture:
+    """Shares, 0 … 1, per epoch: title of the panel → side (train, test) → values."""
+    columns = min(2, len(panels))
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(9, 0.5 + 2.6 * lines), layout="constrained")
+    every = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    for axes, (title, curves) in zip(every.ravel(), panels.items(), strict=False):
+        for place, (side, values) in enumerate(curves.items()):
+            percent = 100 * np.asarray(values)
+            axes.plot(np.arange(1, len(values) + 1), percent, color=figures.colour(place), lw=1.1, label=side)
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("accuracy in %")
+        axes.legend(frameon=False, fontsize=9)
+        figures.light(axes, "y")
+    for axes in every.ravel()[len(panels) :]:
+        axes.set_visible(False)
+    return figures.picture(figure, name, caption)
+
+
+def class_chart(
+    bars: Mapping[str, Sequence[Cell]], printed: Mapping[str, Sequence[float | None]], classes: Sequence[str], name: str
+) -> Picture:
+    """Recalls by class, a bar for each network, and what the paper prints (percent) as a diamond."""
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / max(len(bars), 1)
+    for place, (title, cells) in enumerate(bars.items()):
+        where = np.arange(len(classes)) + width * (place + 0.5) - 0.4
+        values, low, high = (100 * np.array([getattr(c, k) for c in cells]) for k in ("value", "low", "high"))
+        axes.bar(where, np.nan_to_num(values), 0.92 * width, color=figures.colour(place), alpha=0.75, label=title)
+        axes.vlines(where, low, high, color=INK, lw=1)
+        told = np.array([np.nan if v is None else v for v in printed.get(title, ())], np.float64)
+        if told.size:
+            axes.plot(where, told, "D", color=INK, mfc="none", ms=6, label=f"{title}: {_PRINTED}")
+    axes.set_xticks(range(len(classes)), list(classes), fontsize=9)
+    axes.set_ylabel("found in %")
+    axes.set_ylim(0, 105)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    figures.light(axes, "y")
+    caption = "Figure 7: accuracy of each class in the test; lines are 95 % intervals."
+    return figures.picture(figure, name, caption)
+
+
+def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], name: str) -> Picture:
+    """Validation accuracies, 0 … 1, of candidates: title of the panel → (candidate, value in each fold), best first."""
+    figure = Figure(figsize=(9, 0.4 + 2.5 * len(panels)), layout="constrained")
+    for axes, (title, found) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
+        for place, (_, folds) in enumerate(found):
+            percent = 100 * np.asarray(folds)
+            axes.plot(np.full(len(percent), place), percent, "o", color=figures.colour(0), mfc="none", ms=4)
+            axes.plot([place - 0.3, place + 0.3], [percent.mean()] * 2, color=figures.colour(1), lw=1.6)
+        axes.set_xticks(range(len(found)), [number for number, _ in found], fontsize=8)
+        axes.set_xlabel("candidate, by its mean")
+        axes.set_ylabel("validation accuracy in %")
+        axes.set_title(title, loc="left", fontsize=10)
+        figures.light(axes, "y")
+    caption = "The search: validation accuracy of every candidate in each fold (circles) and their mean (line)."
+    return figures.picture(figure, name, caption)

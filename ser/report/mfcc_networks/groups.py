@@ -1,0 +1,120 @@
+"""The trials of paper 001 by their part: settings that the study states, candidates of its search, those trained again.
+
+A statement's ``about`` says which: "candidate" (one run per fold) and "refit" have the candidate's number in
+``about.number``; all else is stated.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.report.groups import grouped
+from ser.report.predictions import Answers, alike
+from ser.report.runs import Finished
+
+_SEARCHED = ("candidate", "member")
+_FOLD = re.compile(r"corpus\..*\.split\.fold")
+_FOLDS = re.compile(r"corpus\..*\.split\.folds")
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A setting that is tested: its runs, one per seed, and what each said of a corpus's test side."""
+
+    title: str
+    block: str
+    refitted: bool
+    runs: tuple[Finished, ...]
+    answers: Mapping[str, tuple[Answers, ...]]  # corpus → of those runs that share the first one's utterances
+
+    def best(self, corpus: str) -> Answers | None:
+        """Of several seeds the one with the most right; the first of equal ones."""
+        return max(self.answers.get(corpus, ()), key=lambda t: int((t.truth == t.predicted).sum()), default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """What a search tried: a run per fold."""
+
+    block: str
+    seed: str
+    number: str
+    folds: Mapping[int, Finished]
+    expected: tuple[int, ...]  # folds that it should have
+
+    def each(self, score: str) -> list[float]:
+        """A final metric in every expected fold; nan where a fold or its metric is missing."""
+        runs = (self.folds.get(fold) for fold in self.expected)
+        return [float("nan") if run is None else run.scores.get(score, float("nan")) for run in runs]
+
+    def mean(self, score: str) -> float:
+        """Over all folds; nan if one is missing."""
+        return float(np.mean(self.each(score)))
+
+
+def about(run: Finished) -> str:
+    """The run's part in the study."""
+    return run.params.get("about", "grid")
+
+
+def is_candidate(run: Finished) -> bool:
+    """Whether a search proposed the run to compare it with others."""
+    return about(run) in _SEARCHED
+
+
+def fold_of(run: Finished) -> int:
+    """Its fold, 0 = none."""
+    return max((int(v) for k, v in run.params.items() if _FOLD.fullmatch(k) and v.isdigit()), default=0)
+
+
+def candidates(runs: Sequence[Finished]) -> list[Candidate]:
+    """Those of the search, in the order of the first run of each."""
+    found: dict[tuple[str, str, str], dict[int, Finished]] = {}
+    for run in filter(is_candidate, runs):
+        key = run.params.get("block", ""), run.params.get("seed", "0"), run.params.get("about.number", "")
+        found.setdefault(key, {}).setdefault(fold_of(run), run)
+    stated = [int(v) for run in runs for k, v in run.params.items() if _FOLDS.fullmatch(k) and v.isdigit()]
+    seen = {fold for folds in found.values() for fold in folds}
+    expected = tuple(range(1, max(*seen, *stated) + 1)) if seen - {0} else (0,)
+    return [Candidate(*key, folds, expected) for key, folds in found.items()]
+
+
+def shown(runs: Sequence[Finished], answers: Mapping[str, Mapping[str, Answers]]) -> list[Shown]:
+    """What is tested: stated settings first, then what the search had trained again, by block.
+
+    ``answers``: run id → corpus → what it said.
+    """
+    out = []
+    stated = grouped([run for run in runs if not is_candidate(run) and about(run) != "refit"])
+    titles = [_title(group.runs[0]) for group in stated]
+    for group, title in zip(stated, titles, strict=True):
+        whole = title if titles.count(title) == 1 else f"{title} ({_told(group.settings)})"
+        out.append(_shown(whole, group.runs, answers))
+    refits: dict[str, list[Finished]] = {}
+    for run in runs:
+        if about(run) == "refit":
+            refits.setdefault(run.params.get("block", ""), []).append(run)
+    return out + [_shown(f"{block}, refitted", some, answers) for block, some in refits.items()]
+
+
+def _title(run: Finished) -> str:
+    return run.params.get("block", "") + (", as printed" if about(run) == "printed" else ", as stated")
+
+
+def _told(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in settings.items() if value)
+
+
+def _shown(title: str, runs: Sequence[Finished], answers: Mapping[str, Mapping[str, Answers]]) -> Shown:
+    told = [answers[run.run_id] for run in runs if run.run_id in answers]
+    corpora = dict.fromkeys(name for found in told for name in found)
+    own = {name: tuple(alike([found[name] for found in told if name in found])) for name in corpora}
+    return Shown(title, runs[0].params.get("block", ""), about(runs[0]) == "refit", tuple(runs), own)
+
+
+def at_kept_epoch(run: Finished, metric: str, curve: Callable[[str, str], list[float]]) -> float:
+    """A metric that is told every epoch, at the epoch whose weights are kept; nan if it was not told."""
+    kept, values = int(run.scores.get("best_epoch", 0)), curve(run.run_id, metric)
+    return values[kept - 1] if 0 < kept <= len(values) else float("nan")

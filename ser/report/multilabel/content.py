@@ -1,0 +1,204 @@
+"""The report of paper 000: several emotions at once, how well each is found, and which accuracy says so.
+
+Pho, Truong, Yanushkevich, "Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks", SAC 2020.
+What the study itself states is shown in full, and so is the best of its search, which validation chooses.
+
+Beside predictions it reads files of the first run. ``split/<corpus>.json``: the proof of its split. ``labels.json``:
+corpus → {"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, "3": n}} over all sides. What they would tell
+is a hole where they are not there.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ser.metrics import multilabel
+from ser.report import figures
+from ser.report.content import HOLE, Content, Picture, Table, standing
+from ser.report.groups import Group, best, grouped, search_table
+from ser.report.multilabel import published
+from ser.report.multilabel.emotions import Answers, rates, read
+from ser.report.multilabel.hyperparameters import layers, table_2, table_3
+from ser.report.multilabel.tables import (
+    Labelled,
+    Shown,
+    figure_1,
+    figure_4,
+    literature,
+    metrics_table,
+    shares_of,
+    shown,
+    table_1,
+)
+from ser.report.runs import Expected, Finished, Options
+
+MOST_SHOWN = 4  # settings of the study itself that are shown in full
+MOST_CURVES = 12
+
+
+def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
+    """The paper's Tables 1 to 4 and Figures 1, 3 and 4. Raises BadInput for predictions that fit no class."""
+    runs, tests = [], {}
+    for run in finished:
+        tested = read(run, expected.classes)
+        if tested is not None:
+            tests[run.run_id] = tested
+        runs.append(replace(run, text=""))
+    groups = grouped(runs)
+    chosen = best(g for g in groups if g.runs[0].run_id in tests)
+    full = [_shown(group, tests, expected, options) for group in _in_full(groups, chosen, tests)]
+    told = _told(runs, "labels.json", options) or {}
+    proofs = [_told(runs, f"split/{c.name}.json", options) for c in expected.corpora]
+    labels = {c.name: Labelled.of(told[c.name]) for c in expected.corpora if c.name in told}
+    counts = shares_of(labels, expected.classes) if labels else {}
+    holes = expected.holes({run.title for run in runs})
+    done = len({run.title for run in runs})
+    return Content(
+        study=expected.study,
+        title=expected.title,
+        standing=standing(expected.demo, expected.papers_own),
+        demo=expected.demo,
+        corpora=expected.named,
+        seeds=len(expected.seeds),
+        done=done,
+        expected=max(expected.count, done),
+        tables=tuple(_tables(groups, tests, chosen, full, proofs, labels, counts, expected)),
+        notes=(*_said(full, runs, expected, options, bool(labels)), *expected.notes),
+        pictures=tuple(_pictures(groups, full, counts, expected, options)),
+        holes=holes,
+        failures=expected.failures,
+        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
+        badges=(f"mode {expected.mode}",) if expected.mode else (),
+    )
+
+
+def _in_full(groups: Sequence[Group], chosen: Group | None, tests: Mapping[str, Answers]) -> list[Group]:
+    """Settings of the study itself, and the best one, of those that were tested."""
+    found = [g for g in groups if not g.searched and g.runs[0].run_id in tests][:MOST_SHOWN]
+    return found if chosen is None or chosen in found else [*found, chosen]
+
+
+def _shown(group: Group, tests: Mapping[str, Answers], expected: Expected, options: Options) -> Shown:
+    """The scores of the runs that were tested on the same utterances as the first."""
+    found = [tests[run.run_id] for run in group.runs if run.run_id in tests]
+    alike = [t for t in found if t.uids == found[0].uids and (t.truth == found[0].truth).all()]
+    return shown(group, alike, expected, options.replicates)
+
+
+def _told(runs: Sequence[Finished], path: str, options: Options) -> Any:
+    """The content of a JSON file of the first run that has it, which is the same for all."""
+    for run in runs[:1]:
+        if text := options.file(run.run_id, path):
+            return json.loads(text)
+    return None
+
+
+def _tables(
+    groups: Sequence[Group],
+    tests: Mapping[str, Answers],
+    chosen: Group | None,
+    full: Sequence[Shown],
+    proofs: Sequence[Any],
+    labels: Mapping[str, Labelled],
+    counts: Mapping[str, Mapping[str, int]],
+    expected: Expected,
+) -> Iterator[Table]:
+    yield metrics_table(full, expected)
+    yield figure_4(full, expected)
+    yield literature(full, expected)
+    yield table_1(labels, expected)
+    yield table_2(groups, chosen, expected)
+    yield table_3(groups, chosen, expected, _sides(proofs))
+    if len(groups) > 1:
+        columns = [(head, partial(_overall, tests, score)) for head, score in _OF_SEARCH.items()]
+        yield search_table(groups, len(expected.seeds), columns)
+    yield figure_1(counts, expected)
+    yield layers(full[0].group.runs[0].params if full else {}, len(expected.classes))
+
+
+def _sides(proofs: Sequence[Any]) -> dict[str, int] | None:
+    """Utterances of all corpora on each side; None where a corpus does not tell."""
+    if not proofs or not all(proofs):
+        return None
+    return {side: sum(proof["utterances"].get(side, 0) for proof in proofs) for side in ("train", "val", "test")}
+
+
+_OF_SEARCH = {"As published": "published", "Equation 4": "eq4", "Balanced": "balanced"}
+
+
+def _overall(tests: Mapping[str, Answers], score: str, group: Group) -> float:
+    """Mean over the runs of a group; nan where one was not tested, or has none."""
+    if any(run.run_id not in tests for run in group.runs):
+        return math.nan
+    found = [tests[run.run_id] for run in group.runs]
+    values = [multilabel.scores(t.truth, t.probabilities).get(score, math.nan) for t in found]
+    return sum(values) / len(values)
+
+
+def _said(
+    full: Sequence[Shown], runs: Sequence[Finished], expected: Expected, options: Options, labelled: bool
+) -> list[str]:
+    notes = []
+    if options.replicates and full:
+        notes.append(
+            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test utterances. They do "
+            "not cover what another seed of the training would change, and as utterances of one speaker are alike, "
+            "they are rather too narrow."
+        )
+    if full:
+        tested = full[0].tests[0]
+        own = ", ".join(f"{name} {(tested.corpora == name).sum()}" for name in expected.tested)
+        notes.append(f"Test utterances: {len(tested.uids)} ({own}).")
+    odd = [one.group.title for one in full if len(one.tests) < len(one.group.runs)]
+    if odd:
+        notes.append(f"Left out: runs on other test utterances than the first of their setting: {', '.join(odd)}.")
+    if runs and not labelled:
+        notes.append(f"{HOLE} in Table 1 and Figure 1: the runs have no labels.json.")
+    return notes
+
+
+def _pictures(
+    groups: Sequence[Group],
+    full: Sequence[Shown],
+    counts: Mapping[str, Mapping[str, int]],
+    expected: Expected,
+    options: Options,
+) -> Iterator[Picture]:
+    if counts:
+        titles = {"corpus": "Database", "emotion": "Emotion", "label type": "Label type"}
+        shares = {titles[kind]: _shares(found) for kind, found in counts.items()}
+        yield figures.share_charts(shares, "figure1", "Figure 1: shares of corpora, emotions and label types.")
+    for place, one in enumerate(full, start=1):
+        lines = {}
+        for title, cast in (("cut to 0 and 1", True), ("above 0.5", False)):
+            matrices, _ = rates(one.tests, cast)
+            lines[title] = dict(zip(expected.classes, matrices, strict=True))
+        caption = f"Figure 4, {one.group.title}: rows are the truth, each divided by its sum."
+        yield figures.small_matrices(lines, ("absent", "there"), f"figure4_{place}", caption)
+    yield from _curves(groups, full, options)
+
+
+def _shares(counts: Mapping[str, int]) -> dict[str, float]:
+    total = max(sum(counts.values()), 1)
+    return {name: count / total for name, count in counts.items()}
+
+
+def _curves(groups: Sequence[Group], full: Sequence[Shown], options: Options) -> Iterator[Picture]:
+    """Training and validation loss of what is shown in full, and the validation loss of the best of the search."""
+    for place, one in enumerate(full, start=1):
+        sides = {"train/loss": "training", "val/loss": "validation"}
+        found = {name: options.curve(one.tests[0].run_id, name) for name in sides}
+        if any(found.values()):
+            caption = f"Loss per epoch: {one.group.title}."
+            own = {name: name for name in found}
+            yield figures.learning_curves(found, own, sides, "loss", caption, f"curves_{place}")
+    searched = sorted((g for g in groups if g.loss == g.loss), key=lambda g: g.loss)[:MOST_CURVES]
+    if len(searched) > 1:
+        found = {g.title: options.curve(g.runs[0].run_id, "val/loss") for g in searched}
+        kinds = {g.title: "searched" if g.searched else "stated" for g in searched}
+        legend = {"stated": "stated by the study", "searched": "proposed by the search"}
+        caption = f"Validation loss of the {len(found)} settings that end lowest."
+        yield figures.learning_curves(found, kinds, legend, caption=caption, name="curves_search")

@@ -1,0 +1,166 @@
+"""Test utterances of a multi-label trial, and its scores over them, plain and resampled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.errors import BadInput
+from ser.metrics import multilabel
+from ser.report.bootstrap import in_chunks
+from ser.report.content import Cell, interval
+from ser.report.runs import Finished
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+METRICS = {
+    "published": "accuracy as published",
+    "eq4": "equation 4",
+    "eq4_absent": "equation 4, all absent",
+    "balanced": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "subset": "subset accuracy",
+    "hamming": "Hamming loss",
+    "lrap": "LRAP",
+    "argmax": "argmax, one label",
+}  # the scores of ser.multilabel, in their order
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a network said of the test utterances, sorted by name."""
+
+    run_id: str
+    corpora: NDArray[Any]  # name of each utterance's corpus [utterances]
+    uids: tuple[str, ...]
+    truth: Bools  # [utterances, emotions]
+    probabilities: NDArray[np.float32]  # [utterances, emotions]
+
+    def of(self, corpus: str) -> "Answers":
+        """Only the utterances of one corpus."""
+        here = self.corpora == corpus
+        uids = tuple(uid for uid, kept in zip(self.uids, here.tolist(), strict=True) if kept)
+        return Answers(self.run_id, self.corpora[here], uids, self.truth[here], self.probabilities[here])
+
+
+def read(run: Finished, classes: Sequence[str]) -> Answers | None:
+    """The predictions of a run; None if it was not tested. Raises BadInput for labels or columns of other classes."""
+    if not run.text:
+        return None
+    place = f"predictions of run {run.run_id}"
+    table = run.predictions.sort_values(["corpus", "uid"], kind="stable")
+    lacking = [name for name in (f"p_{c}" for c in classes) if name not in table]
+    if lacking:
+        raise BadInput(f"no column {', '.join(lacking)}", place, "one for each class", "test it again")
+    number = {name: i for i, name in enumerate(classes)}
+    truth = np.zeros((len(table), len(classes)), bool)
+    for row, names in enumerate(table["label"]):
+        for name in names.split("|") if names else ():
+            if name not in number:
+                raise BadInput(repr(name), place, ", ".join(classes), "test it again")
+            truth[row, number[name]] = True
+    values = table[[f"p_{c}" for c in classes]].to_numpy(np.float32)
+    if not np.isfinite(values).all():
+        raise BadInput("a probability that is no number", place, "0 … 1", "train it again with a lower learning rate")
+    return Answers(run.run_id, table["corpus"].to_numpy(str), tuple(table["uid"]), truth, values)
+
+
+def cells(runs: Sequence[Answers], replicates: int, seed: int = 0) -> dict[str, Cell]:
+    """Metric → its mean over ``runs`` (one per seed, on the same utterances) with its interval.
+
+    One resample of the utterances serves all runs. A metric that is undefined for a run is a hole; a replicate in which
+    one is undefined does not count for its interval.
+    """
+    plain = [multilabel.scores(t.truth, t.probabilities) for t in runs]
+    n = len(runs[0].uids)
+    rng = np.random.default_rng(seed)
+    parts = [[resampled(t, weights) for t in runs] for weights in in_chunks(n, replicates, rng)]
+    out = {}
+    for name in METRICS:
+        value = float(np.mean([scores.get(name, np.nan) for scores in plain]))
+        draws = [np.mean([drawn[name] for drawn in part], axis=0) for part in parts]
+        drawn = np.concatenate(draws) if draws else np.empty(0)
+        out[name] = interval(value, drawn[np.isfinite(drawn)])
+    return out
+
+
+def resampled(tested: Answers, weights: NDArray[np.float32]) -> dict[str, Floats]:
+    """``multilabel.scores`` of weighted utterances, by products of matrices: metric → [replicates], nan = undefined.
+
+    ``weights``: how often each replicate has each utterance [replicates, utterances].
+    """
+    truth, values = tested.truth, tested.probabilities
+    guess = values > multilabel.THRESHOLD
+    total = weights.sum(axis=1, dtype=np.float64)
+    size = truth.shape[1]
+    labels = truth.sum(axis=1)
+    top = (values.argmax(axis=1) == truth.argmax(axis=1)).astype(np.float64)
+    right = _counted(weights, truth == guess).sum(axis=1)
+    return {
+        "published": _balanced(truth, multilabel.int_cast(values), weights),
+        "eq4": right / (size * total),
+        "eq4_absent": 1 - _counted(weights, truth).sum(axis=1) / (size * total),
+        "balanced": _balanced(truth, guess, weights),
+        **_f1(truth, guess, weights),
+        "subset": _counted(weights, (truth == guess).all(axis=1)[:, None])[:, 0] / total,
+        "hamming": 1 - right / (size * total),
+        "lrap": _weighted(weights, _ranked(truth, values), labels > 0),
+        "argmax": _weighted(weights, top, labels == 1),
+    }
+
+
+def _counted(weights: NDArray[np.float32], cells: Bools) -> Floats:
+    """How many of the drawn utterances [replicates, ...] have each of ``cells``; exact below 2**24."""
+    return (weights @ cells.astype(np.float32)).astype(np.float64)
+
+
+def _balanced(truth: Bools, guess: Bools, weights: NDArray[np.float32]) -> Floats:
+    present, absent = _counted(weights, truth), _counted(weights, ~truth)
+    found, rejected = _counted(weights, truth & guess), _counted(weights, ~truth & ~guess)
+    both = (present > 0) & (absent > 0)
+    rates = (found / np.maximum(present, 1) + rejected / np.maximum(absent, 1)) / 2
+    return _over_some((rates * both).sum(axis=1), both.sum(axis=1))
+
+
+def _f1(truth: Bools, guess: Bools, weights: NDArray[np.float32]) -> dict[str, Floats]:
+    hits, errors = 2 * _counted(weights, truth & guess), _counted(weights, truth != guess)
+    there = hits + errors > 0
+    each = hits / np.maximum(hits + errors, 1)
+    return {
+        "macro_f1": _over_some(each.sum(axis=1), there.sum(axis=1)),
+        "micro_f1": _over_some(hits.sum(axis=1), (hits + errors).sum(axis=1)),
+    }
+
+
+def _ranked(truth: Bools, values: NDArray[np.float32]) -> Floats:
+    """Label ranking average precision of each utterance; 0 where it has no label, which does not count."""
+    out = np.zeros(len(truth))
+    for i in np.flatnonzero(truth.any(axis=1)):
+        as_high = values[i][None, :] >= values[i][truth[i]][:, None]
+        out[i] = np.mean((as_high & truth[i]).sum(axis=1) / as_high.sum(axis=1))
+    return out
+
+
+def _weighted(weights: NDArray[np.float32], values: Floats, some: Bools) -> Floats:
+    """Means over the drawn ones of ``some`` utterances."""
+    return _over_some(weights[:, some].astype(np.float64) @ values[some], _counted(weights, some[:, None])[:, 0])
+
+
+def _over_some(sums: Floats, counts: Floats | NDArray[np.integer[Any]]) -> Floats:
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def rates(runs: Sequence[Answers], cast: bool) -> tuple[Floats, NDArray[np.int64]]:
+    """The 2 × 2 matrices of ``multilabel.matrices`` summed over ``runs``: shares of rows (nan: an empty one), counts.
+
+    ``cast``: predictions as the published program made them, else at the threshold.
+    """
+    made = (multilabel.int_cast(t.probabilities) if cast else t.probabilities > multilabel.THRESHOLD for t in runs)
+    pairs = [(t.truth, guess) for t, guess in zip(runs, made, strict=True)]
+    counts = np.sum([multilabel.matrices(truth, guess) for truth, guess in pairs], axis=0)
+    rows = counts.sum(axis=2, keepdims=True)
+    return np.where(rows > 0, counts / np.maximum(rows, 1), np.nan), counts

@@ -1,0 +1,147 @@
+"""Tables 2 and 3 of paper 000, with what a search tried and chose, and the layers of Figure 3."""
+
+from collections.abc import Mapping, Sequence
+
+from ser.report.content import HOLE, Printed, Row, Table
+from ser.report.groups import Group, readable
+from ser.report.multilabel import published
+from ser.report.runs import Expected
+
+# The paper's row → the path of the setting; the rest follows from several settings.
+_TABLE_2 = {
+    "Input Dimensions": "",
+    "Optimization Algorithm": "training.optimiser",
+    "Learning Rate": "training.learning_rate",
+    "Beta 1": "",
+    "Beta 2": "",
+    "Epsilon": "training.epsilon",
+    "Loss Measure": "training.loss",
+    "Accuracy Metric": "",
+    "Hidden Layer Activation Function": "",
+    "Output Layer Activation Function": "",
+}
+_TABLE_3 = {"Epochs": "training.max_epochs", "Batch Size": "training.batch_size"}
+_SIDES = {"Training Set": "train", "Validation Set": "val", "Testing Set": "test"}
+
+
+def table_2(groups: Sequence[Group], chosen: Group | None, expected: Expected) -> Table:
+    """The network's and the optimiser's settings; those that the search varies come last."""
+    named = [path for path in _TABLE_2.values() if path] + [*_TABLE_3.values()]
+    extra = {name: name for name in (groups[0].settings if groups else ()) if name not in named}
+    return _table("table2", "Table 2: settings of the model", {**_TABLE_2, **extra}, {}, groups, chosen, expected)
+
+
+def table_3(
+    groups: Sequence[Group], chosen: Group | None, expected: Expected, sides: Mapping[str, int] | None
+) -> Table:
+    """The settings of the training, and how many utterances each side has (``sides``, None = unknown)."""
+    known = {row: HOLE if sides is None else str(sides.get(side, 0)) for row, side in _SIDES.items()}
+    paths = _TABLE_3 | dict.fromkeys(_SIDES, "")
+    return _table("table3", "Table 3: settings of the training", paths, known, groups, chosen, expected)
+
+
+def _table(
+    key: str,
+    title: str,
+    paths: Mapping[str, str],
+    known: dict[str, str],
+    groups: Sequence[Group],
+    chosen: Group | None,
+    expected: Expected,
+) -> Table:
+    rows = []
+    for name, path in paths.items():
+        own = next((g for g in groups if not g.searched), groups[0] if groups else None)
+        of_own, of_best = ((_rest(group) | known).get(name) if group else None for group in (own, chosen))
+        cells = (_value(own, path, of_own), _value(chosen, path, of_best), _tried(groups, path))
+        value = published.printed(key, "setting", name, "Value") if expected.beside else None
+        paper: tuple[Printed, ...] = () if value is None else (f"{value:g}" if isinstance(value, float) else value,)
+        rows.append(Row("", name, cells, paper=paper))
+    return Table(
+        key,
+        title,
+        "Study: as the study states it. Best: of the setting with the least validation loss. Tried: what the finished "
+        "trials had, where they differ.",
+        ("Study", "Best", "Tried"),
+        tuple(rows),
+        unit="",
+        grouped="",
+        brief=True,
+    )
+
+
+def _value(group: Group | None, path: str, known: str | None) -> str:
+    if group is None:
+        return HOLE
+    return known if known is not None else readable(group.runs[0].params.get(path, HOLE))
+
+
+def _tried(groups: Sequence[Group], path: str) -> str:
+    values = list(dict.fromkeys(g.settings[path] for g in groups if g.settings.get(path)))
+    if len(values) > 5 and all(_is_number(v) for v in values):
+        ordered = sorted(values, key=float)
+        return f"{len(values)} from {float(ordered[0]):.3g} to {float(ordered[-1]):.3g}"
+    return ", ".join(map(readable, values))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rest(group: Group) -> dict[str, str]:
+    """The rows that no single setting tells."""
+    params = group.runs[0].params
+    block = params.get("block", "")
+    frames, bands = params.get("block.frames"), params.get("front_end.mels")
+    sigmoid = params.get("training.loss") == "binary_cross_entropy"
+    adam = params.get("training.optimiser") == "adam"
+    return {
+        "Input Dimensions": f"{frames}w x {bands}h x 1d" if frames and bands else HOLE,
+        "Beta 1": "0.9" if adam else HOLE,  # torch's
+        "Beta 2": "0.999" if adam else HOLE,
+        "Accuracy Metric": "see the metrics",
+        "Hidden Layer Activation Function": "ReLU" if block == "cnn2d" else HOLE,
+        "Output Layer Activation Function": "Sigmoid" if sigmoid else "Softmax" if params else HOLE,
+    }
+
+
+def layers(params: Mapping[str, str], classes: int) -> Table:
+    """Figure 3: the layers of the block cnn2d, as its settings give them; a hole for another block."""
+    found = _cnn2d(params, classes)
+    rows = [Row("", name, (gives, f"{count:,}" if count else "")) for name, gives, count in found]
+    total = f"{sum(count for _, _, count in found):,}" if found else HOLE
+    return Table(
+        "figure3",
+        "Figure 3: the network",
+        "Layers in order, what each gives (bands × frames × filters), and its parameters; batch normalisation counts "
+        "the two that are averaged, not trained, too.",
+        ("Gives", "Parameters"),
+        (*rows, Row("", "all", ("", total))),
+        unit="",
+        grouped="",
+    )
+
+
+def _cnn2d(params: Mapping[str, str], classes: int) -> list[tuple[str, str, int]]:
+    """Name, output and parameters of each layer; [] where the settings do not say."""
+    needed = ("front_end.mels", "block.frames", "block.filters", "block.kernel", "block.dense")
+    if params.get("block") != "cnn2d" or not all(params.get(name) for name in needed):
+        return []
+    high, wide, kernel = (int(params[name]) for name in ("front_end.mels", "block.frames", "block.kernel"))
+    depth, out = 1, [("input", f"{high} × {wide} × 1", 0)]
+    for filters in map(int, params["block.filters"].split(",")):
+        high, wide = high - kernel + 1, wide - kernel + 1
+        count = (kernel * kernel * depth + 1) * filters
+        out.append((f"convolution {kernel} × {kernel}, ReLU", f"{high} × {wide} × {filters}", count))
+        high, wide, depth = high // 2, wide // 2, filters
+        out.append(("max pooling 2 × 2", f"{high} × {wide} × {filters}", 0))
+        out.append(("batch normalisation", f"{high} × {wide} × {filters}", 4 * filters))
+    size = high * wide * depth
+    for units in map(int, params["block.dense"].split(",")):
+        out.append((f"dense, ReLU, dropout {params.get('block.dropout', HOLE)}", str(units), (size + 1) * units))
+        size = units
+    return [*out, ("dense, sigmoid", str(classes), (size + 1) * classes)]

@@ -1,0 +1,208 @@
+"""The tables of paper 000: its metrics and what others would print, its matrices, its data, its settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ser.report.content import HOLE, Cell, Printed, Row, Table
+from ser.report.groups import Group
+from ser.report.multilabel import published
+from ser.report.multilabel.emotions import METRICS, Answers, cells, rates
+from ser.report.runs import Expected
+
+TYPES = ("one emotion", "two emotions", "three emotions")
+RATES = ("TNR", "FPR", "FNR", "TPR")
+# Rows of the paper's Tables 4 and 1, in its order.
+WORKS = (
+    *("Zhao et al.", "Our Work", "Etienne et al.", "Zhang et al.", "Fayek et al.", "Yenigalla et al."),
+    "Badshah et al.",
+)
+CORPORA = ("iemocap", "crema_d", "tess", "ravdess", "msp_improv", "savee", "emodb", "emov_db")
+_NAMES = {"iemocap": "IEMOCAP", "tess": "TESS", "ravdess": "RAVDESS", "crema_d": "CREMA-D"}
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A setting whose test results are shown in full: its runs, one per seed, on the same utterances."""
+
+    group: Group
+    tests: tuple[Answers, ...]
+    whole: Mapping[str, Cell]  # metric → over all test utterances
+    by_corpus: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The labels of a corpus as the study uses it, from ``labels.json`` of a run."""
+
+    utterances: int
+    emotions: Mapping[str, int]  # class → utterances that have it
+    types: tuple[int, ...]  # utterances of one, two and three emotions
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Labelled":
+        """From ``{"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, ...}}``."""
+        types = tuple(int(told["types"].get(str(k), 0)) for k in (1, 2, 3))
+        return cls(int(told["utterances"]), dict(told["labels"]), types)
+
+
+def shown(group: Group, tests: Sequence[Answers], expected: Expected, replicates: int) -> Shown:
+    """The scores of a setting, overall and by corpus."""
+    own = {}
+    for name in expected.tested:
+        parts = [t.of(name) for t in tests]
+        if parts[0].uids:
+            own[name] = cells(parts, replicates)
+    return Shown(group, tuple(tests), cells(tests, replicates), own)
+
+
+def metrics_table(found: Sequence[Shown], expected: Expected) -> Table:
+    """Every metric, overall and by corpus."""
+    rows = []
+    for one in found:
+        for metric, name in METRICS.items():
+            own = [one.by_corpus[c][metric] if c in one.by_corpus else None for c in expected.tested]
+            paper: tuple[Printed, ...] = ()
+            if expected.beside and metric == "published" and not one.group.searched:
+                paper = (published.printed("text", "test", "cnn2d", "Accuracy"),)
+            row = Row(one.group.title, name, (one.whole[metric], *own), len(one.tests), len(expected.seeds), paper)
+            rows.append(row)
+    return Table(
+        "metrics",
+        "Accuracy, as published and otherwise",
+        "As published: the mean over emotions of the average of TNR and TPR, of probabilities cut down to whole "
+        "numbers, so that an emotion counts as found only where its probability is 1 to the last digit. Equation 4, "
+        "as the paper prints it, at a threshold of 0.5, beside what it gives where no emotion is ever found. "
+        "Balanced accuracy, F1, subset accuracy and Hamming loss (less is better) at 0.5 too; LRAP: label ranking "
+        "average precision; argmax: on utterances of one emotion, whether it is the most probable. Emotions that no "
+        "utterance of a corpus has do not count in its balanced accuracy and F1.",
+        ("All", *expected.tested),
+        tuple(rows),
+        "seeds",
+        digits=2,
+        grouped="Trial",
+        brief=True,
+    )
+
+
+def figure_4(found: Sequence[Shown], expected: Expected) -> Table:
+    """The rows of Figure 4's matrices, and the same at a threshold."""
+    rows = []
+    for one in found:
+        (cast, counts), (plain, _) = rates(one.tests, cast=True), rates(one.tests, cast=False)
+        for i, emotion in enumerate(expected.classes):
+            values = [Cell(float(v)) for matrix in (cast, plain) for v in matrix[i].ravel()]
+            paper: tuple[Printed, ...] = ()
+            if expected.beside and not one.group.searched:
+                tnr, tpr = (published.printed("figure4", "rate", emotion, rate) for rate in ("TNR", "TPR"))
+                if isinstance(tnr, float) and isinstance(tpr, float):
+                    paper = (tnr, 100 - tnr, 100 - tpr, tpr)
+            present = f"{counts[i, 1].sum()} of {counts[i].sum()}"
+            rows.append(Row(one.group.title, emotion, (*values, present), paper=paper))
+    return Table(
+        "figure4",
+        "Figure 4: is an emotion found where it is, and only there?",
+        "Rows of the confusion matrix of each emotion, summed over the seeds. TNR, FPR: of the utterances without the "
+        "emotion, those where it is not found, and where it is. FNR, TPR: of those with it, missed and found. First "
+        "with probabilities cut down to whole numbers, as the paper's program did; then at a threshold of 0.5.",
+        (*(f"{rate}, cast" for rate in RATES), *(f"{rate}, 0.5" for rate in RATES), "Have it"),
+        tuple(rows),
+        grouped="Trial",
+        brief=True,
+    )
+
+
+def literature(ours: Sequence[Shown], expected: Expected) -> Table:
+    """Table 4: accuracies of the literature with ours among them."""
+    rows = []
+    names = ", ".join(_NAMES.get(c, c) for c in expected.tested)
+    for one in ours:
+        said = (one.group.runs[0].params.get("block", HOLE), str(len(expected.classes)), names, "Multi")
+        row = Row("", f"Here: {one.group.title}", (*said, one.whole["published"]), len(one.tests), len(expected.seeds))
+        rows.append(row)
+    for work in WORKS if expected.beside else ():
+        cells = [published.printed("table4", "accuracy", work, column) for column in published.TABLE_4_COLUMNS]
+        told = [f"{c:.1f}" if i == 4 else f"{c:.0f}" if isinstance(c, float) else c for i, c in enumerate(cells)]
+        rows.append(Row("", work if work != "Our Work" else "Pho et al.", (*told,)))
+    printed = "The other rows are as the paper prints them, on other corpora, classes and splits. "
+    return Table(
+        "table4",
+        "Table 4: accuracies of the literature",
+        "Accuracy as published: see the metrics. " + (printed if expected.beside else ""),
+        published.TABLE_4_COLUMNS,
+        tuple(rows),
+        grouped="",
+        brief=True,
+    )
+
+
+def table_1(labels: Mapping[str, Labelled], expected: Expected) -> Table:
+    """Table 1: how many utterances of each corpus have each emotion; the paper marks those that exist."""
+    columns = published.TABLE_1_COLUMNS if expected.beside else expected.classes
+    names = [c.name for c in expected.corpora]
+    others = [c for c in CORPORA if c not in names] if expected.beside else []
+    rows = []
+    for name in (*names, *others):
+        own = labels.get(name)
+        cells: list[Cell | None] = [None] * len(columns)
+        if name in names:
+            cells = [_count(own, emotion) if emotion in expected.classes else None for emotion in columns]
+        paper = tuple(published.printed("table1", "emotions", name, column) for column in columns)
+        rows.append(Row("", name, tuple(cells), paper=paper if expected.beside and any(paper) else ()))
+    return Table(
+        "table1",
+        "Table 1: corpora and their emotions",
+        "Utterances with each emotion, on all sides of the split; one with several counts for each of them. Calm, "
+        "excited and frustrated are merged into other emotions.",
+        tuple(columns),
+        tuple(rows),
+        digits=0,
+        unit="",
+        grouped="",
+        brief=True,
+    )
+
+
+def _count(own: Labelled | None, emotion: str) -> Cell | None:
+    if own is None:
+        return Cell(np.nan)
+    return Cell(float(own.emotions[emotion])) if own.emotions.get(emotion) else None
+
+
+def shares_of(labels: Mapping[str, Labelled], classes: Sequence[str]) -> dict[str, dict[str, int]]:
+    """The counts behind Figure 1: utterances by corpus, labels by emotion, utterances by number of emotions."""
+    return {
+        "corpus": {name: own.utterances for name, own in labels.items()},
+        "emotion": {c: sum(own.emotions.get(c, 0) for own in labels.values()) for c in classes},
+        "label type": {t: sum(own.types[i] for own in labels.values()) for i, t in enumerate(TYPES)},
+    }
+
+
+def figure_1(counts: Mapping[str, Mapping[str, int]], expected: Expected) -> Table:
+    """Figure 1 as numbers, beside those that the corpora's own label files give."""
+    known = shares_of(
+        {
+            name: Labelled(sum(types), dict(zip(published.CLASSES, labels, strict=True)), types)
+            for name, (labels, types) in published.FIGURE_1.items()
+        },
+        published.CLASSES,
+    )
+    rows = []
+    for kind, found in counts.items():
+        total = sum(found.values())
+        for name, count in found.items():
+            paper: tuple[Printed, ...] = ()
+            if expected.beside and name in known[kind]:
+                paper = (str(known[kind][name]), 100 * known[kind][name] / sum(known[kind].values()))
+            rows.append(Row(kind, name, (str(count), Cell(count / total if total else np.nan)), paper=paper))
+    return Table(
+        "figure1",
+        "Figure 1: shares of corpora, emotions and label types",
+        "Of the study's utterances; those of four and more emotions are left out. The paper's chart has no numbers: "
+        "those in its place follow from the corpora's label files and the authors' program.",
+        ("Count", "Share"),
+        tuple(rows),
+        grouped="Of",
+    )

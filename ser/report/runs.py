@@ -1,0 +1,108 @@
+"""What a report is made of: finished runs with their predictions, and what the study expects, so that holes show."""
+
+import io
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ser.report.content import Hole
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """A finished run as a report sees it. Of ten thousand only one is looked at at a time: keep little of each."""
+
+    trial_id: str
+    run_id: str
+    title: str
+    params: Mapping[str, str]  # the whole flat statement, or what the report says it reads (PARAMS)
+    scores: Mapping[str, float]  # final metrics: all, or those whose names begin as the report says (SCORES)
+    same_as: str  # id of the trial whose training this run shares, or ""
+    text: str = field(repr=False)  # predictions.csv: corpus, uid, ...; "" where nothing was tested
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """The table of predictions, parsed anew; names and labels are text whatever they look like."""
+        names = dict.fromkeys(("corpus", "uid", "label", "predicted"), str)
+        return pd.read_csv(io.StringIO(self.text), dtype=names, keep_default_na=False)
+
+
+@dataclass(frozen=True)
+class UsedCorpus:
+    """A corpus of a study as its runs name it."""
+
+    name: str
+    letter: str
+    tested: bool
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a study expects. ``trials`` are those that can be named in advance, and maybe not all."""
+
+    study: str
+    title: str
+    report: str  # file of ser/reports
+    classes: tuple[str, ...]
+    corpora: tuple[UsedCorpus, ...]
+    mode: str  # "paper" | "sound" | ""
+    trials: tuple[tuple[str, Mapping[str, Any]], ...]  # (title, its point and seed)
+    count: int  # all trials, those that cannot be named too
+    seeds: tuple[int, ...]
+    demo: bool  # made corpora
+    papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
+    notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
+    failures: Mapping[str, str] = field(default_factory=dict)  # trial title → last error
+    systems: tuple[str, ...] = ()  # where a study compares whole systems: those that were asked for
+    folds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # corpus → protocol → folds, where it has them
+    unmet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # corpus → system → what it lacks for that
+
+    @property
+    def beside(self) -> bool:
+        """Whether the paper's numbers may stand beside ours."""
+        return self.papers_own and not self.demo
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """Corpus → its letter."""
+        return {c.name: c.letter for c in self.corpora}
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """Names of the corpora that have a test side."""
+        return tuple(c.name for c in self.corpora if c.tested)
+
+    @property
+    def named(self) -> str:
+        """For people: ``I = iemocap, T = tess (train only)``."""
+        return ", ".join(f"{c.letter} = {c.name}" + ("" if c.tested else " (train only)") for c in self.corpora)
+
+    def holes(self, finished: Collection[str]) -> tuple[Hole, ...]:
+        """What is missing where trials of these titles are finished; those that cannot be named come last, as one."""
+        there = set(finished)
+        known = dict.fromkeys([*(title for title, _ in self.trials), *self.failures])
+        missing = [title for title in known if title not in there]
+        holes = [Hole(title, self.tested, self.failures.get(title, "")) for title in missing]
+        if rest := self.count - len(there) - len(missing):
+            holes += [Hole(f"{rest} trials of the search", self.tested)] if rest > 0 else []
+        return tuple(holes)
+
+
+def _no_curve(run_id: str, metric: str) -> list[float]:
+    return []
+
+
+def _no_file(run_id: str, path: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a report is counted, and where it finds what is not in the predictions."""
+
+    ties: str = "fractional"  # "fractional" | "first"
+    replicates: int = 1000  # bootstrap resamples behind the 95 % intervals, 0 for none
+    curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
+    file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none

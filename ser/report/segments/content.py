@@ -1,0 +1,179 @@
+"""The report of paper 002: emotions of clips from the answers to their segments, cut with and without overlap.
+
+Sahoo, Kumar, Raman, Roy, "A Segment Level Approach to Speech Emotion Recognition using Transfer Learning", ACPR 2019.
+Where the study tests in folds, the test clips of all folds of a seed are one test side, and a seed that lacks a fold
+does not count. Beside predictions it reads the files that ``_clips_counts`` names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ser.report import figures
+from ser.report.content import HOLE, Cell, Content, Matrix, Picture, Row, Table, standing
+from ser.report.mfcc_networks.groups import fold_of
+from ser.report.runs import Expected, Finished, Options
+from ser.report.segment_predictions import METRICS, Clips, disorder, read
+from ser.report.segments import published
+from ser.report.segments.counts import table_1
+from ser.report.segments.groups import Setting, folds_of, main_units, settings
+from ser.report.segments.tables import Measured, baselines, figure_3, shares, table_2, table_3, table_4, table_5
+from ser.report.split_note import split_of
+
+_AS_LOGGED = 1e-6
+Answers = Mapping[str, Mapping[str, Clips]]  # run id → corpus → clips
+
+
+def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
+    """The paper's Tables 1 to 5 and Figure 3. Raises BadInput for predictions that fit no class."""
+    runs, answers = [], {}
+    for run in finished:
+        answers[run.run_id] = read(run, expected.classes)
+        runs.append(replace(run, text=""))
+    folds = folds_of(runs, expected)
+    found = settings(runs, answers, folds, expected.tested)
+    units, measured = main_units(found), Measured(options.replicates)
+    drawn = [s for s in found if s.block == "vggish" and s.units == units and any(map(s.of, expected.tested))]
+    wrong = _violations(runs, answers)
+    done = len({run.title for run in runs})
+    random = any(s.param("block.weights") == "random" for s in found)
+    return Content(
+        study=expected.study,
+        title=expected.title,
+        standing=standing(expected.demo, expected.papers_own),
+        demo=expected.demo,
+        corpora=expected.named,
+        seeds=len(expected.seeds),
+        done=done,
+        expected=max(expected.count, done),
+        tables=(
+            table_3(found, units, measured, expected),
+            table_4(found, measured, expected),
+            table_5(found, units, measured, expected),
+            baselines(found, measured, expected),
+            figure_3(drawn, expected),
+            table_1(found, expected, options, folds != (0,)),
+            table_2(found, units, expected),
+            _each_run(found, answers, expected),
+        ),
+        notes=(*wrong, *_said(found, folds, expected, options), *expected.notes),
+        pictures=tuple(_pictures(drawn, expected)),
+        matrices=tuple(_matrices(drawn, expected)),
+        matrices_title="Confusion matrices of clips",
+        holes=expected.holes({run.title for run in runs}),
+        failures=expected.failures,
+        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
+        badges=tuple(
+            text
+            for text, there in (
+                (f"mode {expected.mode}", expected.mode),
+                ("VGGish from random weights", random),
+                ("ACA ≤ SCA ≤ BCA violated", wrong),
+            )
+            if there
+        ),
+    )
+
+
+def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:
+    """Where logged accuracies contradict each other or the predictions."""
+    notes = []
+    for run in runs:
+        for corpus, clips in answers[run.run_id].items():
+            if said := disorder(run.scores, corpus) or disorder(clips.scores()):
+                notes.append(f"ACA ≤ SCA ≤ BCA does not hold in {run.title} on {corpus}: {said}.")
+            computed = clips.scores()
+            apart = [
+                name.upper()
+                for name in METRICS
+                if abs(run.scores.get(f"{name}/{corpus}", computed[name]) - computed[name]) > _AS_LOGGED
+            ]
+            if apart:
+                notes.append(
+                    f"What {run.title} logged on {corpus} is not what its predictions give: {', '.join(apart)}. "
+                    "The tables have the latter."
+                )
+    return notes
+
+
+def _said(found: Sequence[Setting], folds: Sequence[int], expected: Expected, options: Options) -> list[str]:
+    notes = [*_weights(found)]
+    if options.replicates and any(s.of(corpus) for s in found for corpus in expected.tested):
+        notes.append(
+            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test clips, the same for "
+            "all seeds. They do not cover what another seed or split would change, and as clips of one speaker are "
+            "alike, they are rather too narrow."
+        )
+    for corpus in expected.tested:
+        sizes = {s.way: (len(s.of(corpus)[0].uids), len(s.of(corpus)[0].clip)) for s in found if s.of(corpus)}
+        if sizes:
+            told = ", ".join(f"{way} {segments} segments of {clips} clips" for way, (clips, segments) in sizes.items())
+            notes.append(f"Test side of {corpus}, per seed: {told}.")
+        if found:
+            first = f" Here the first of folds {', '.join(map(str, folds))}; the test clips of all are pooled."
+            notes.append(split_of(corpus, found[0].runs[0], options) + (first if folds != (0,) else ""))
+        lacking = [s.title for s in found if len(s.of(corpus)) < len({run.params.get("seed") for run in s.runs})]
+        if lacking:
+            notes.append(f"Not counted on {corpus}: seeds that lack a fold, of {'; '.join(lacking)}.")
+    return notes
+
+
+def _weights(found: Sequence[Setting]) -> Iterator[str]:
+    """What VGGish started from, which decides what it can reach."""
+    by_weights: dict[str, list[str]] = {}
+    for s in found:
+        if s.block == "vggish":
+            by_weights.setdefault(s.param("block.weights") or "unknown", []).append(s.title)
+    for weights, titles in by_weights.items():
+        if weights == "random":
+            yield (
+                "VGGish started from random weights, not from the public ones learnt on millions of videos that the "
+                f"paper's networks started from: its transfer learning is not what was done in {'; '.join(titles)}."
+            )
+        else:
+            yield f"VGGish started from public weights, file {weights}: {'; '.join(titles)}."
+
+
+def _each_run(found: Sequence[Setting], answers: Answers, expected: Expected) -> Table:
+    """Every run by itself, for looking up."""
+    rows = []
+    for s in found:
+        for run in s.runs:
+            for corpus in expected.tested:
+                told = answers[run.run_id].get(corpus)
+                scores = told.scores() if told else dict.fromkeys(METRICS, np.nan)
+                epochs = f"{run.scores.get('best_epoch', np.nan):.0f} of {run.scores.get('epochs', np.nan):.0f}"
+                cells = [Cell(scores[name]) for name in METRICS]
+                named = (run.params.get("seed", HOLE), str(fold_of(run) or ""), str(len(told.uids) if told else 0))
+                rows.append(Row(corpus, s.title, (*named, *cells, epochs, run.run_id)))
+    return Table(
+        "runs",
+        "Every run",
+        "Fold by fold where there are folds; best epoch by validation, of all that were trained.",
+        ("Seed", "Fold", "Clips", *METRICS.values(), "Epochs", "Run"),
+        tuple(rows),
+        grouped="Corpus",
+        ids=("Run",),
+        keys=2,
+    )
+
+
+def _pictures(drawn: Sequence[Setting], expected: Expected) -> Iterator[Picture]:
+    lines = {}
+    for corpus in expected.tested:
+        there = [s for s in drawn if s.of(corpus)]
+        if there:
+            lines[corpus] = {s.title: shares(s, corpus) for s in there}
+    if lines:
+        caption = "Figure 3: what clips are taken for; rows are the truth, each divided by its sum, over all seeds."
+        yield figures.small_matrices(lines, expected.classes, "figure3", caption)
+
+
+def _matrices(drawn: Sequence[Setting], expected: Expected) -> Iterator[Matrix]:
+    for place, s in enumerate(drawn, start=1):
+        for number, corpus in enumerate(expected.tested, start=1):
+            if told := s.of(corpus):
+                counts = np.sum([clips.counts() for clips in told], axis=0)
+                ids = tuple(run.run_id for run in s.runs if run.params.get("seed", "0") in s.tests[corpus])
+                yield Matrix(corpus, s.title, expected.classes, counts, ids, f"confusion_{place}_{number}")

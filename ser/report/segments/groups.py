@@ -1,0 +1,97 @@
+"""The trials of paper 002 by setting: way of cutting, units, and the test clips of each seed, of all its folds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ser.report.groups import Group, grouped
+from ser.report.mfcc_networks.groups import fold_of
+from ser.report.runs import Expected, Finished
+from ser.report.segment_predictions import Clips, pooled
+
+PRINTED = {"nonoverlap": "nonoverlap", "overlap_repo": "overlap"}  # the program's way made the paper's numbers
+PAPERS_UNITS = "200"
+_TOLD = ("block", "front_end.segmentation", "block.units", "block.layers", "block.segment")
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Runs that differ in seed and fold only."""
+
+    group: Group
+    rest: str  # settings beyond those that the tables tell, where these alone do not tell it from others
+    tests: Mapping[str, Mapping[str, Clips]]  # corpus → seed → test clips; seeds that lack a fold are left out
+
+    @property
+    def runs(self) -> tuple[Finished, ...]:
+        """Oldest first."""
+        return self.group.runs
+
+    def param(self, name: str) -> str:
+        """A value of its statement, "" if unknown."""
+        return self.runs[0].params.get(name, "")
+
+    @property
+    def block(self) -> str:
+        """Its network."""
+        return self.param("block")
+
+    @property
+    def way(self) -> str:
+        """How clips are cut, as the paper calls it where it does: nonoverlap, overlap, overlap_textbook."""
+        stated = self.param("front_end.segmentation")
+        return PRINTED.get(stated, stated)
+
+    @property
+    def units(self) -> str:
+        """Of the last hidden layer."""
+        return self.param("block.units")
+
+    @property
+    def title(self) -> str:
+        """``overlap, 200 units``, ``mlp 2 × 200``."""
+        if self.block == "mlp":
+            other = "" if self.way == "nonoverlap" else f", {self.way}"
+            return f"mlp {self.param('block.layers')} × {self.units}{other}{self.rest}"
+        return f"{self.way}, {self.units} units{self.rest}"
+
+    def of(self, corpus: str) -> tuple[Clips, ...]:
+        """Test clips of each complete seed."""
+        return tuple(self.tests.get(corpus, {}).values())
+
+
+def folds_of(runs: Iterable[Finished], expected: Expected) -> tuple[int, ...]:
+    """The folds that every seed should have; (0,) where the test side is fixed."""
+    seen = {fold_of(run) for run in runs} | {int(point.get("fold", 0)) for _, point in expected.trials}
+    return tuple(sorted(seen - {0})) or (0,)
+
+
+def settings(
+    runs: Sequence[Finished], answers: Mapping[str, Mapping[str, Clips]], folds: Sequence[int], tested: Sequence[str]
+) -> list[Setting]:
+    """All settings, in the order of their first runs. ``answers``: run id → corpus → clips."""
+    groups = grouped(runs)
+    known = [tuple(group.runs[0].params.get(name, "") for name in _TOLD) for group in groups]
+    out = []
+    for group, told in zip(groups, known, strict=True):
+        more = {k.rpartition(".")[2]: v for k, v in group.settings.items() if k not in _TOLD and v}
+        rest = "".join(f", {name} {value}" for name, value in more.items()) if known.count(told) > 1 else ""
+        tests = {corpus: _complete(group.runs, answers, folds, corpus) for corpus in tested}
+        out.append(Setting(group, rest, tests))
+    return out
+
+
+def _complete(
+    runs: Iterable[Finished], answers: Mapping[str, Mapping[str, Clips]], folds: Sequence[int], corpus: str
+) -> dict[str, Clips]:
+    """Seed → test clips of all its folds."""
+    found: dict[str, dict[int, Clips]] = {}
+    for run in runs:
+        if corpus in answers.get(run.run_id, {}):
+            found.setdefault(run.params.get("seed", "0"), {})[fold_of(run)] = answers[run.run_id][corpus]
+    return {seed: pooled([own[f] for f in folds]) for seed, own in found.items() if all(f in own for f in folds)}
+
+
+def main_units(found: Sequence[Setting]) -> str:
+    """The units of Table 3: the paper's 200, or else those of the most settings."""
+    units = [s.units for s in found if s.block == "vggish"]
+    return PAPERS_UNITS if PAPERS_UNITS in units else max(units, key=units.count, default=PAPERS_UNITS)

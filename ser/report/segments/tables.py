@@ -1,0 +1,208 @@
+"""The tables of paper 002: segments, layers, five accuracies by way of cutting and by units, and the literature."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.report.content import HOLE, Cell, Printed, Row, Table
+from ser.report.groups import best
+from ser.report.runs import Expected
+from ser.report.segment_predictions import METRICS, mean_and_spread
+from ser.report.segments import published
+from ser.report.segments.groups import Setting
+from ser.report.segments.layers import summary
+
+Scores = Mapping[str, tuple[Cell, Cell]]  # metric → mean, standard deviation
+_HOLE = Cell(np.nan), Cell(np.nan)
+_EXPLAINED = (
+    "SA: segments that are right. Of the clips, ACA: all segments right; SCA: the true class has more segments than "
+    "any other; BCA: no other has more; ALCA: the true class has the highest mean logit. The authors' program lets the "
+    "first of tied classes stand for the clip in SCA; the paper does not say so, and both are given. "
+)
+_SPREAD = "Mean and sample standard deviation over the seeds, which one seed has not."
+# Rows of the paper's Table 5, in its order.
+WORKS = (
+    *("Baseline", "ARE", "ACNN", "Ensemble (audio)", "audio-BRE", "Ensemble (text)", "TRE"),
+    *("Proposed (Non-overlap)", "Proposed (Overlap)"),
+)
+
+
+class Measured:
+    """Scores of settings, computed once each."""
+
+    def __init__(self, replicates: int) -> None:
+        self.replicates = replicates
+        self._known: dict[tuple[int, str], Scores] = {}
+
+    def of(self, setting: Setting | None, corpus: str) -> Scores:
+        """Metric → mean with its interval, and standard deviation; holes without a complete seed."""
+        runs = setting.of(corpus) if setting else ()
+        if not runs:
+            return dict.fromkeys(METRICS, _HOLE)
+        key = id(setting), corpus
+        if key not in self._known:
+            self._known[key] = mean_and_spread(runs, self.replicates)
+        return self._known[key]
+
+
+def _rows(
+    key: str, lines: Iterable[tuple[str, str, Setting | None]], measured: Measured, expected: Expected
+) -> tuple[Row, ...]:
+    """For each metric a row of every line: (its name, the paper's name for it, the setting)."""
+    listed = list(lines)
+    rows = []
+    for metric, title in METRICS.items():
+        for corpus in expected.tested:
+            for name, papers, setting in listed:
+                values = [published.printed(key, metric, papers, c) for c in ("mean", "std")] if expected.beside else []
+                paper = tuple(values) if any(v is not None for v in values) else ()
+                whole = name if len(expected.tested) == 1 else f"{name}, {corpus}"
+                n = len(setting.of(corpus)) if setting else 0
+                row = Row(title, whole, measured.of(setting, corpus)[metric], n, len(expected.seeds), paper)
+                rows.append(row)
+    return tuple(rows)
+
+
+def _five(key: str, title: str, explanation: str, rows: tuple[Row, ...]) -> Table:
+    return Table(key, title, explanation + _SPREAD, ("mean", "std"), rows, "seeds", grouped="Accuracy", brief=True)
+
+
+def table_3(found: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
+    """Table 3: with and without overlap."""
+    own = [s for s in found if s.block == "vggish" and s.units == units]
+    ways = dict.fromkeys([*published.SEGMENTATIONS[1:], *(s.way for s in own)])
+    lines: list[tuple[str, str, Setting | None]] = []
+    for way in ways:
+        here = [s for s in own if s.way == way]
+        lines += [(way + s.rest, way, s) for s in here] or [(way, way, None)]
+    title = f"Table 3: segments without and with overlap, {units} units"
+    return _five("table3", title, _EXPLAINED, _rows("table3", lines, measured, expected))
+
+
+def table_4(found: Sequence[Setting], measured: Measured, expected: Expected) -> Table:
+    """Table 4: units of the last hidden layer, on overlapping segments."""
+    own = [s for s in found if s.block == "vggish"]
+    ways = [s.way for s in own]
+    way = "overlap" if "overlap" in ways or not ways else max(ways, key=ways.count)
+    own = [s for s in own if s.way == way]
+    named = [str(point["vggish.units"]) for _, point in expected.trials if "vggish.units" in point]
+    units = dict.fromkeys([*named, *(s.units for s in own)])
+    lines: list[tuple[str, str, Setting | None]] = []
+    for count in sorted(units, key=lambda text: (len(text), text)):
+        here = [s for s in own if s.units == count]
+        lines += [(count + s.rest, count if way == "overlap" else "", s) for s in here] or [(count, count, None)]
+    title = f"Table 4: units of the last hidden layer, segments {way}"
+    return _five("table4", title, "The accuracies are those of Table 3. ", _rows("table4", lines, measured, expected))
+
+
+def baselines(found: Sequence[Setting], measured: Measured, expected: Expected) -> Table:
+    """Every setting of the baseline, and which of them validation chooses."""
+    own = [s for s in found if s.block == "mlp"]
+    chosen = best(s.group for s in own)
+    rows = []
+    for s in own:
+        for corpus in expected.tested:
+            scores = measured.of(s, corpus)
+            loss = HOLE if np.isnan(s.group.loss) else f"{s.group.loss:.4f}"
+            cells = (*(scores[m][0] for m in METRICS), loss, "chosen" if s.group is chosen else "")
+            rows.append(Row(corpus, s.title, cells, len(s.of(corpus)), len(expected.seeds)))
+    return Table(
+        "baseline",
+        "The baseline: dense layers × units",
+        "Means over the seeds. Chosen: the least validation loss. The paper prints one accuracy, in Table 5, and does "
+        "not say which."
+        if expected.beside
+        else "Means over the seeds. Chosen: the least validation loss.",
+        (*METRICS.values(), "Validation loss", "Chosen"),
+        tuple(rows),
+        "seeds",
+        grouped="Corpus",
+        brief=True,
+    )
+
+
+def table_5(found: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
+    """Table 5: accuracies of the literature, ours below."""
+    rows = []
+    for work in WORKS if expected.beside else ():
+        told = [published.printed("table5", "accuracy", work, c) for c in ("Modality", "mean", "std")]
+        rows.append(Row("", work, tuple(_text(value) for value in told)))
+    chosen = best(s.group for s in found if s.block == "mlp")
+    ours = [s for s in found if s.group is chosen]
+    ours += [s for s in found if s.block == "vggish" and s.units == units]
+    for s in ours:
+        for corpus in expected.tested:
+            name = f"Here: {s.title}" + ("" if len(expected.tested) == 1 else f", {corpus}")
+            cells = ("A", *measured.of(s, corpus)["alca"])
+            rows.append(Row("", name, cells, len(s.of(corpus)), len(expected.seeds)))
+    others = "The other rows are as the paper prints them, on other splits; A: audio, T: text. "
+    return Table(
+        "table5",
+        "Table 5: accuracies of the literature",
+        f"Here: ALCA, of the baseline the one that validation chooses. {others if expected.beside else ''}{_SPREAD}",
+        ("Modality", "mean", "std"),
+        tuple(rows),
+        grouped="",
+        brief=True,
+    )
+
+
+def _text(value: Printed) -> str:
+    return f"{value:.1f}" if isinstance(value, float) else value or ""
+
+
+def table_2(found: Sequence[Setting], units: str, expected: Expected) -> Table:
+    """Table 2: the layers of VGGish."""
+    own = next((s for s in found if s.block == "vggish" and s.units == units), None)
+    layers = summary(own.runs[0].params, len(expected.classes)) if own else []
+    rows = []
+    for layer in layers:
+        value = published.printed("table2", "architecture", layer.name, "Activation size") if expected.beside else None
+        weights = f"{layer.weights:,}" if layer.weights else ""
+        rows.append(Row("", layer.name, (layer.gives, weights), paper=() if value is None else (value,)))
+    total = sum(layer.weights for layer in layers)
+    rows.append(Row("", "all", ("", f"{total:,}" if layers else HOLE)))
+    return Table(
+        "table2",
+        "Table 2: the network",
+        "Built from the statement of a run: activations are channels × frames × bands, then units. fc3 and the output "
+        "come after the paper's table.",
+        ("Activation size", "Parameters"),
+        tuple(rows),
+        unit="",
+        grouped="",
+        brief=True,
+    )
+
+
+def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
+    """Figure 3: the rows of the clips' confusion matrices, as shares."""
+    rows = []
+    for s in found:
+        for corpus in expected.tested:
+            for i, (true, line) in enumerate(zip(expected.classes, shares(s, corpus), strict=True)):
+                values = [published.printed("figure3", s.way, true, c) for c in expected.classes]
+                paper = tuple(values) if expected.beside and any(v is not None for v in values) else ()
+                n = sum(int(told.counts()[i].sum()) for told in s.of(corpus))
+                title = s.title if len(expected.tested) == 1 else f"{s.title}, {corpus}"
+                rows.append(Row(title, true, (*(Cell(float(v)) for v in line), str(n)), paper=paper))
+    return Table(
+        "figure3",
+        "Figure 3: what clips are taken for",
+        "By the mean of their logits; rows are the truth. Summed over the seeds, so n counts a clip once per seed."
+        + (" The paper: as far as its text quotes the figure." if expected.beside else ""),
+        (*expected.classes, "n"),
+        tuple(rows),
+        digits=2,
+        grouped="Setting",
+        brief=True,
+    )
+
+
+def shares(setting: Setting, corpus: str) -> NDArray[np.float64]:
+    """Rows of the confusion matrix summed over the seeds, each divided by its sum; nan where there is none."""
+    counts = np.sum([told.counts() for told in setting.of(corpus)], axis=0, dtype=np.float64)
+    total = counts.sum(axis=1, keepdims=True)
+    out: NDArray[np.float64] = np.where(total > 0, counts / np.maximum(total, 1), np.nan)
+    return out

@@ -1,0 +1,85 @@
+"""The report of paper 004: the survey's systems, all on equal terms, on every corpus, with speakers known and new.
+
+Pinto, Balasubramani, Martis, "Exploring Emotional Signals". A run is one fold of one system on one corpus under one
+protocol, which its ``about`` tells. Beside predictions it reads the proof of a case's split (``split/<corpus>.json``).
+"""
+
+from collections.abc import Iterable, Iterator
+
+from ser.report.content import LEGEND, Content, Matrix, Picture, Table, standing
+from ser.report.runs import Expected, Finished, Options
+from ser.report.survey import figures as pictures
+from ser.report.survey import published, shares, tables
+from ser.report.survey.notes import notes
+from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
+
+PARAMS = ("about.system", "about.protocol", "about.fold", "corpora", "classes", "seed", "normalise")
+SCORES = ("wa/", "ua/", "seconds/training", "parameters")
+
+
+def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
+    """Every system, the best ones, and the paper's Table 1 and figures. Raises BadInput for labels of other classes."""
+    folds: list[Fold] = []
+    titles: set[str] = set()
+    strays: list[str] = []
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for run in finished:
+        titles.add(run.title)
+        if fold := fold_of(run, known):
+            folds.append(fold)
+        else:
+            strays.append(run.title)
+    bench = bench_of(folds, expected, options.replicates)
+    said = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
+    hidden = "" if expected.beside else " In the survey's columns it is a number of the survey, which is not shown."
+    return Content(
+        study=expected.study,
+        title=expected.title,
+        standing=standing(expected.demo, expected.papers_own),
+        demo=expected.demo,
+        corpora=expected.named,
+        seeds=len(expected.seeds),
+        done=len(titles),
+        expected=max(expected.count, len(titles)),
+        tables=tuple(_tables(bench, options.ties)),
+        notes=(*notes(bench, options), *said, *expected.notes),
+        pictures=tuple(_pictures(bench)),
+        matrices=tuple(_matrices(bench)),
+        matrices_title="Confusion matrices of the best systems",
+        holes=expected.holes(titles),
+        failures=expected.failures,
+        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
+        badges=(f"mode {expected.mode}",) if expected.mode else (),
+        legend=LEGEND + hidden,
+    )
+
+
+def _tables(bench: Bench, ties: str) -> Iterator[Table]:
+    yield tables.best(bench)
+    yield tables.systems(bench)
+    if any(shares.crossed(bench)):
+        yield shares.families(bench)
+    yield shares.proportions(bench, ties)
+    if tables.augmented(bench):
+        yield tables.augmentations(bench)
+    yield tables.costs(bench)
+    if bench.expected.beside:
+        yield tables.printed(bench)
+    yield tables.runs(bench)
+
+
+def _pictures(bench: Bench) -> Iterator[Picture]:
+    for place, (corpus, claims) in enumerate(published.FIGURES.items(), start=1):
+        if corpus in bench.expected.tested and any(claim.system in bench.systems for claim in claims):
+            yield pictures.printed_and_ours(bench, corpus, claims, f"figure{place}", f"Figure {place}, {corpus}")
+    for corpus in bench.expected.tested:
+        if picture := pictures.both_protocols(bench, corpus):
+            yield picture
+
+
+def _matrices(bench: Bench) -> Iterator[Matrix]:
+    for corpus, protocol in bench.cases:
+        for result in bench.ranked(corpus, protocol)[:1]:
+            heading = f"{corpus}, {PROTOCOLS[protocol]}, best UA"
+            name = f"confusion_{corpus}_{protocol}"
+            yield Matrix(heading, result.system, result.classes, result.counts, (), name)  # runs: the table has them

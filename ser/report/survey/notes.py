@@ -1,0 +1,83 @@
+"""What must be said beside the numbers of paper 004's report: protocols, intervals, what was left out and why."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from ser.report.runs import Options
+from ser.report.survey.published import CLAIMS
+from ser.report.survey.results import PROTOCOLS, Bench
+
+_PROTOCOLS = (
+    "SD, speaker dependent: the utterances are dealt into folds with every class alike in each, whoever speaks. One "
+    "fold is tested, another validates where a network chooses its epoch, the rest trains; no utterance is tested "
+    "twice. The same people are heard in training and test.",
+    "SI, speaker independent: in turn one speaker, or one session of two, is tested, others validate, and the rest "
+    "trains. Nobody tested was heard in training.",
+    "The answers of all folds are pooled before they are counted: WA weighs every utterance alike, not every fold, and "
+    "UA is the mean recall over all of them. The mean of the folds, which others print, is in the table of runs.",
+)
+
+
+def notes(bench: Bench, options: Options) -> Iterator[str]:
+    """All of them, in order."""
+    yield from _PROTOCOLS
+    yield from _split(bench, options)
+    if options.replicates and bench.results:
+        yield (
+            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the utterances, the same for "
+            "all systems and seeds. They cover neither what another seed of training would change nor new speakers: "
+            "with the few speakers of these corpora, SI is less certain than its intervals."
+        )
+    yield from _normalised(bench)
+    yield from _unmet(bench)
+    yield from bench.notes
+    yield from _uneven(bench)
+    if bench.expected.beside:
+        for authors in dict.fromkeys(claim.authors for claim in CLAIMS):
+            told = dict.fromkeys(claim.why for claim in CLAIMS if claim.authors == authors)
+            yield f"Beside {authors}: {' '.join(told)}"
+
+
+def _split(bench: Bench, options: Options) -> Iterator[str]:
+    """Sizes and shared speakers of the first fold of every case, from the proof that its run left."""
+    for corpus, protocol in bench.cases:
+        first = next((r.folds[0] for key, r in bench.results.items() if key[:2] == (corpus, protocol)), None)
+        text = options.file(first.run_id, f"split/{corpus}.json") if first else None
+        if first and text:
+            proof = json.loads(text)
+            sides = ", ".join(f"{side} {n}" for side, n in proof["utterances"].items() if n)
+            folds = bench.folds[corpus, protocol]
+            yield (
+                f"{corpus}, {PROTOCOLS[protocol]}: {folds} folds; in fold {first.number} {sides} utterances, and "
+                f"{proof['shared_speakers'] or 'no'} speakers stand on several sides."
+            )
+
+
+def _normalised(bench: Bench) -> Iterator[str]:
+    found = [key for key, r in bench.results.items() if any(fold.normalise == "speaker" for fold in r.folds)]
+    if systems := dict.fromkeys(system for _, _, system in found):
+        yield (
+            "Normalised per speaker, by mean and deviation of all that a speaker recorded, without its labels: in the "
+            f"test, too, where few uses would have so much of a new speaker. So are {', '.join(systems)}."
+        )
+
+
+def _unmet(bench: Bench) -> Iterator[str]:
+    for corpus in bench.expected.tested:
+        reasons: dict[str, list[str]] = {}
+        for system in bench.systems:
+            if reason := bench.lacks(corpus, system):
+                reasons.setdefault(reason, []).append(system)
+        for reason, systems in reasons.items():
+            yield f"Cannot be run on {corpus}: {', '.join(systems)} ({reason.rstrip('.')})."
+
+
+def _uneven(bench: Bench) -> Iterator[str]:
+    """Systems with all folds that were tested on other utterances or classes than most of their case."""
+    for corpus, protocol in bench.cases:
+        ranked = bench.ranked(corpus, protocol)
+        sizes = {r.system: f"{len(r.answers[0].uids)} utterances of {len(r.classes)} classes" for r in ranked}
+        most = max(Counter(sizes.values()).items(), key=lambda item: item[1], default=("", 0))[0]
+        if others := [f"{system} ({size})" for system, size in sizes.items() if size != most]:
+            yield f"{corpus}, {PROTOCOLS[protocol]}: {most} were tested, but not by {', '.join(others)}."

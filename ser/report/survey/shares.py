@@ -1,0 +1,114 @@
+"""Paper 004: families of features and classifiers against each other, and in which share of the cases each is best."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ser.report.content import Cell, Row, Table, interval
+from ser.report.evidence import Floats
+from ser.report.proportions import cases, credit
+from ser.report.survey.published import CLASSIFIERS, FAMILIES
+from ser.report.survey.results import METRICS, PROTOCOLS, Bench, Key
+from ser.report.survey.tables import TYPESET, shown
+
+Grid = Sequence[Mapping[str, Key]]  # cases: option → its result
+
+
+def crossed(bench: Bench) -> tuple[list[str], list[str]]:
+    """The families of features and the classifiers that the study runs with each other."""
+    pairs = [(f, c) for f in FAMILIES for c in CLASSIFIERS if f"{f}_{c}" in bench.systems]
+    return [f for f in FAMILIES if f in dict(pairs)], [c for c in CLASSIFIERS if c in {c for _, c in pairs}]
+
+
+def families(bench: Bench) -> Table:
+    """UA of every family with every classifier."""
+    rows = []
+    used, classifiers = crossed(bench)
+    for corpus, protocol in bench.cases:
+        for family in used:
+            names = [f"{family}_{classifier}" for classifier in classifiers]
+            cells = tuple(shown(bench, corpus, protocol, name, "ua") for name in names)
+            n = sum(bench.complete(corpus, protocol, name) is not None for name in names)
+            of = sum(bench.can(corpus, protocol, name) for name in names)
+            rows.append(Row(f"{corpus}, {PROTOCOLS[protocol]}", family, cells, n, of))
+    return Table(
+        "families",
+        "Families of features and classifiers",
+        "UA of the folds that are there. Rows: the families of the survey's section 4, each alone; columns: what "
+        "classifies them.",
+        tuple(classifiers),
+        tuple(rows),
+        "systems",
+        grouped="Corpus",
+        brief=True,
+        typeset=len(rows) <= TYPESET,
+    )
+
+
+def proportions(bench: Bench, ties: str) -> Table:
+    """How often each system, family and classifier is the best."""
+    parts: dict[str, Grid] = {"system": [{system: (*case, system) for system in bench.systems} for case in bench.cases]}
+    used, classifiers = crossed(bench)
+    if used:
+        parts["family"] = [
+            {family: (*case, f"{family}_{classifier}") for family in used}
+            for case in bench.cases
+            for classifier in classifiers
+        ]
+        parts["classifier"] = [
+            {classifier: (*case, f"{family}_{classifier}") for classifier in classifiers}
+            for case in bench.cases
+            for family in used
+        ]
+    rows = [row for part, grid in parts.items() for row in _rows(bench, part, grid, ties)]
+    rule = "Of tied best the first has the case." if ties == "first" else "Tied best share the case equally."
+    return Table(
+        "proportions",
+        "Proportion of cases in which each is the best",
+        "A case is a corpus under a protocol; for families with each classifier, for classifiers with each family. It "
+        "counts once all its systems have all folds. The cells of one kind add up to 100 %; systems that are not named "
+        f"were never the best. {rule} Intervals: winners anew in every resample.",
+        tuple(metric.upper() for metric in METRICS),
+        tuple(rows),
+        "cases",
+        grouped="Kind",
+        brief=True,
+        bars=True,
+    )
+
+
+def _rows(bench: Bench, part: str, grid: Grid, ties: str) -> list[Row]:
+    if not grid:
+        return []
+    shares, options = [_shares(bench, grid, metric, ties) for metric in METRICS], list(grid[0])
+    n, of = shares[0][2:]
+    if not n:
+        return [Row(part, "any", tuple(Cell(float("nan")) for _ in METRICS), n, of)]
+    return [
+        Row(part, option, tuple(interval(share[i], draws[:, i]) for share, draws, _, _ in shares), n, of)
+        for i, option in enumerate(options)
+        if part != "system" or any(share[i] > 0 for share, *_ in shares)
+    ]
+
+
+def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> tuple[Floats, Floats, int, int]:
+    """Share of the cases in which each option is the best, that of replicates, cases that count, and all."""
+    point = np.array([[_value(bench, key, metric) for key in case.values()] for case in grid])
+    there, of = cases(point)
+    if not there.any():
+        return np.empty(0), np.empty((0, 0)), 0, of
+    replicates = next(iter(bench.results.values())).draws.shape[1]
+    drawn = np.full((replicates, *point.shape), -np.inf)
+    for place, case in enumerate(grid):
+        for option, key in enumerate(case.values()):
+            if result := bench.complete(*key):
+                drawn[:, place, option] = result.drawn(metric)
+    share, draws = credit(point[there], ties), credit(drawn[:, there], ties)
+    return share.mean(axis=0), draws.mean(axis=1), int(there.sum()), of
+
+
+def _value(bench: Bench, key: Key, metric: str) -> float:
+    """An accuracy of all folds; nan is a hole, -inf cannot be."""
+    if result := bench.complete(*key):
+        return result.value(metric)
+    return float("nan") if bench.can(*key) else float("-inf")

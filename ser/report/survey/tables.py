@@ -1,0 +1,258 @@
+"""The tables of paper 004's report that show systems: all of them, the best ones, and what new speakers cost."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from ser.report.content import HOLE, Cell, Row, Table, interval
+from ser.report.evidence import AS_EQUAL
+from ser.report.survey.published import CLAIMS, CONTROLS, TABLE_1, Claim, claims
+from ser.report.survey.results import METRICS, PROTOCOLS, Bench, Result
+
+_HOLE = Cell(float("nan"))
+_LONGEST = 24  # letters of a reason that fit a cell
+TYPESET = 30  # rows that fit a page
+_AUGMENTED = "chatziagapi_"
+Shown = Cell | str | None
+
+
+def systems(bench: Bench) -> Table:
+    """Every system on every corpus, under both protocols."""
+    rows = []
+    for corpus in bench.expected.tested:
+        for system in bench.systems:
+            found = [bench.results.get((corpus, protocol, system)) for protocol in PROTOCOLS]
+            cells = [*_accuracies(bench, corpus, system), *_size(bench, corpus, system)]
+            n = sum(len(result.folds) for result in found if result)
+            of = sum(_expected(bench, corpus, protocol, system) for protocol in PROTOCOLS)
+            rows.append(Row(corpus, system, (*cells, *_printed(bench, corpus, system)), n, of))
+    heads = tuple(f"{short} {metric.upper()}" for short in PROTOCOLS.values() for metric in METRICS)
+    return Table(
+        "systems",
+        "Every system on equal terms",
+        "SD: speaker dependent, SI: speaker independent; each of the folds that are there, whose answers are pooled. "
+        "Parameters: weights that are learnt. Train: seconds of training per fold, on whatever machine it ran. A word "
+        "in place of numbers says what a corpus lacks. Survey: the number that the survey prints for the system on the "
+        "corpus, and with what of ours it may be compared, or why with nothing.",
+        (*heads, "Parameters", "Train, s", "Survey", "Comparable"),
+        tuple(rows),
+        "folds",
+        grouped="Corpus",
+        brief=True,
+        typeset=len(rows) <= TYPESET,
+    )
+
+
+def _accuracies(bench: Bench, corpus: str, system: str) -> list[Shown]:
+    if reason := bench.lacks(corpus, system):
+        return [lacking(corpus, reason), None, None, None]
+    return [shown(bench, corpus, protocol, system, metric) for protocol in PROTOCOLS for metric in METRICS]
+
+
+def shown(bench: Bench, corpus: str, protocol: str, system: str, metric: str) -> Shown:
+    """An accuracy of the folds that are there; a hole without, a word or nothing where there can be none."""
+    if result := bench.results.get((corpus, protocol, system)):
+        return result.cell(metric)
+    if reason := bench.lacks(corpus, system):
+        return lacking(corpus, reason)
+    return _HOLE if bench.can(corpus, protocol, system) else None
+
+
+def lacking(corpus: str, reason: str) -> str:
+    """A reason in a cell: what stands before its colon or comma, without the corpus, if that is short.
+
+    >>> lacking("emodb", "emodb has no songs, emodb has no transcriptions"), lacking("emodb", "of one vector, nothing")
+    ('no songs', 'of one vector')
+    >>> lacking("emodb", "what it would need is nowhere to be found")
+    'cannot be run'
+    """
+    short = re.split("[:,]", reason, maxsplit=1)[0].removeprefix(f"{corpus} has ").strip()
+    return short if len(short) <= _LONGEST else "cannot be run"
+
+
+def _expected(bench: Bench, corpus: str, protocol: str, system: str) -> int:
+    folds = bench.folds.get((corpus, protocol), 0) * max(len(bench.expected.seeds), 1)
+    return folds if bench.can(corpus, protocol, system) else 0
+
+
+def _size(bench: Bench, corpus: str, system: str) -> list[Shown]:
+    """Weights, and seconds of training, of all runs that told them."""
+    if bench.lacks(corpus, system):
+        return [None, None]
+    folds = [f for p in PROTOCOLS if (r := bench.results.get((corpus, p, system))) for f in r.folds]
+    weights = {int(v) for f in folds if not np.isnan(v := f.score("parameters"))}
+    seconds = [v for f in folds if not np.isnan(v := f.score("seconds/training"))]
+    told = " … ".join(dict.fromkeys(f"{number:,}" for number in (min(weights), max(weights)))) if weights else HOLE
+    mean = float(np.mean(seconds)) if seconds else float("nan")
+    return [told, HOLE if np.isnan(mean) else f"{mean:.{0 if mean >= 10 else 2}f}"]
+
+
+def _printed(bench: Bench, corpus: str, system: str) -> list[Shown]:
+    found = claims(system, corpus)
+    if not found:
+        return [None, None]
+    if not bench.expected.beside:
+        return [HOLE, HOLE]
+    return [", ".join(claim.short for claim in found), "; ".join(dict.fromkeys(claim.words for claim in found))]
+
+
+def best(bench: Bench) -> Table:
+    """The best system of every case."""
+    rows = []
+    for corpus, protocol in bench.cases:
+        ranked = bench.ranked(corpus, protocol)
+        of = sum(bench.can(corpus, protocol, system) for system in bench.systems)
+        rows.append(Row(corpus, PROTOCOLS[protocol], _first(ranked), len(ranked), of))
+    return Table(
+        "best",
+        "The best system per corpus and protocol",
+        "By UA, of the systems with all folds. Lead: UA over that of the second, paired over the utterances. Ties: "
+        "others that are as good; the first in the order of the systems is shown. The intervals are of the systems "
+        "shown; being the best of many, they are biased upwards. Chance: UA of guessing.",
+        ("System", "WA", "UA", "Second", "Lead", "Ties", "Chance", "Utterances"),
+        tuple(rows),
+        "systems",
+        grouped="Corpus",
+        brief=True,
+    )
+
+
+def _first(ranked: Sequence[Result]) -> tuple[Shown, ...]:
+    if not ranked:
+        return (HOLE, _HOLE, _HOLE, HOLE, _HOLE, HOLE, HOLE, HOLE)
+    top, second = ranked[0], ranked[1] if len(ranked) > 1 else None
+    ties = sum(result.value("ua") >= top.value("ua") - AS_EQUAL for result in ranked) - 1
+    return (
+        *(top.system, top.cell("wa"), top.cell("ua"), second.system if second else HOLE),
+        top.ahead_of(second, "ua") if second else _HOLE,
+        *(str(ties), f"{100 / len(top.classes):.1f}", str(len(top.answers[0].uids))),
+    )
+
+
+def costs(bench: Bench) -> Table:
+    """What speaker independence costs every system."""
+    corpora = [c for c in bench.expected.tested if all((c, p) in bench.folds for p in PROTOCOLS)]
+    places = [(corpus, metric) for corpus in corpora for metric in METRICS]
+    mean = tuple(_mean_cost(bench, corpus, metric) for corpus, metric in places)
+    rows = [Row("", "Mean", mean, sum(not np.isnan(c.value) for c in mean) // len(METRICS), len(corpora))]
+    for system in bench.systems:
+        pairs = {corpus: _both(bench, corpus, system) for corpus in corpora}
+        cells: list[Shown] = []
+        for corpus, metric in places:
+            pair = pairs[corpus]
+            reason = bench.lacks(corpus, system)
+            cells.append(pair[0].ahead_of(pair[1], metric) if pair else lacking(corpus, reason) if reason else _HOLE)
+        of = sum(not bench.lacks(corpus, system) for corpus in corpora)
+        rows.append(Row("", system, tuple(cells), sum(pair is not None for pair in pairs.values()), of))
+    return Table(
+        "costs",
+        "What speaker independence costs",
+        "SD minus SI in points, of systems with all folds of both, with intervals paired over the utterances. Mean: "
+        "over the systems that have both.",
+        tuple(f"{corpus} {metric.upper()}" for corpus, metric in places),
+        tuple(rows) if corpora else (),
+        "corpora",
+        grouped="",
+        brief=bool(corpora),
+        typeset=len(rows) <= TYPESET,
+    )
+
+
+def _both(bench: Bench, corpus: str, system: str) -> tuple[Result, Result] | None:
+    sd, si = (bench.complete(corpus, protocol, system) for protocol in PROTOCOLS)
+    return (sd, si) if sd and si else None
+
+
+def _mean_cost(bench: Bench, corpus: str, metric: str) -> Cell:
+    pairs = [pair for system in bench.systems if (pair := _both(bench, corpus, system))]
+    if not pairs:
+        return _HOLE
+    value = np.mean([sd.value(metric) - si.value(metric) for sd, si in pairs])
+    return interval(float(value), np.mean([sd.drawn(metric) - si.drawn(metric) for sd, si in pairs], axis=0))
+
+
+def printed(bench: Bench) -> Table:
+    """Table 1 of the paper, our number beside each of its numbers."""
+    rows = []
+    for claim in CLAIMS:
+        dataset, model, _ = TABLE_1[claim.row]
+        told = [str(value or "?") for value in (claim.classes, claim.utterances)]
+        ours = [_ours(bench, claim, protocol) for protocol in PROTOCOLS]
+        cells = (claim.said, *ours, PROTOCOLS.get(claim.protocol, "?"), *told, claim.words, dataset, model)
+        rows.append(Row(claim.authors, claim.system, cells))
+    return Table(
+        "table1",
+        "Table 1 of the survey, and ours",
+        "Dataset, model and accuracy as printed; protocol, classes and n as far as the survey or the work itself tells "
+        "them (?: it does not). Here: WA on the same corpus, of an augmentation the gain in UA relative to none.",
+        ("Accuracy", "Here, SD", "Here, SI", "Protocol", "Classes", "n", "Comparable", "Dataset", "Model"),
+        tuple(rows),
+        grouped="Authors",
+        brief=True,
+    )
+
+
+def _ours(bench: Bench, claim: Claim, protocol: str) -> Shown:
+    if claim.of == "relative":
+        return gain(bench, claim.corpus, protocol, claim.system)
+    return shown(bench, claim.corpus, protocol, claim.system, "wa")
+
+
+def augmented(bench: Bench) -> bool:
+    """Whether the study runs Chatziagapi's network."""
+    return any(system.startswith(_AUGMENTED) for system in bench.systems)
+
+
+def augmentations(bench: Bench) -> Table:
+    """What each way of making more recordings adds, as Chatziagapi et al. compare them."""
+    names = [f"{_AUGMENTED}{control}" for control in CONTROLS]
+    rows = []
+    for corpus, protocol in bench.cases:
+        cells: list[Shown] = [shown(bench, corpus, protocol, name, "ua") for name in names]
+        cells += [gain(bench, corpus, protocol, name) for name in names[1:]]
+        claim = next((c for c in claims(names[-1], corpus) if c.protocol == protocol), None)
+        paper = (*(None for _ in cells[1:]), claim.percent) if claim and bench.expected.beside else ()
+        n = sum(bench.complete(corpus, protocol, name) is not None for name in names)
+        of = sum(bench.can(corpus, protocol, name) for name in names)
+        rows.append(Row(corpus, PROTOCOLS[protocol], tuple(cells), n, of, paper))
+    return Table(
+        "augmentations",
+        "Augmentation by a generative network, and its controls",
+        "UA without augmentation and with; gains are relative to none, in percent of it, of systems with all folds.",
+        (*CONTROLS, *(f"gain of {control}" for control in CONTROLS[1:])),
+        tuple(rows),
+        "systems",
+        grouped="Corpus",
+        brief=True,
+    )
+
+
+def gain(bench: Bench, corpus: str, protocol: str, system: str) -> Shown:
+    """UA of an augmentation relative to none."""
+    base, own = (bench.complete(corpus, protocol, name) for name in (f"{_AUGMENTED}{CONTROLS[0]}", system))
+    if base and own:
+        return own.gain(base, "ua")
+    return _HOLE if bench.can(corpus, protocol, system) else None
+
+
+def runs(bench: Bench) -> Table:
+    """The runs behind every result, and the mean of its folds as they were logged."""
+    rows = []
+    for (corpus, protocol, system), result in bench.results.items():
+        logged = [np.mean([fold.score(f"{metric}/{corpus}") for fold in result.folds]) for metric in METRICS]
+        ids = " ".join(fold.run_id for fold in result.folds)
+        cells = [Cell(float(value)) for value in logged] + [result.cell(metric) for metric in METRICS]
+        rows.append(Row(corpus, system, (PROTOCOLS[protocol], *cells, ids), len(result.folds), result.of))
+    heads = ("Protocol", "WA, mean of folds", "UA, mean of folds", "WA, pooled", "UA, pooled", "Runs")
+    return Table(
+        "runs",
+        "Runs behind every result",
+        "Means of folds are of what each run logged by itself; a fold of one speaker may lack classes.",
+        heads,
+        tuple(rows),
+        "folds",
+        grouped="Corpus",
+        ids=("Runs",),
+        keys=1,
+    )

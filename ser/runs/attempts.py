@@ -1,0 +1,111 @@
+"""How often a trial was begun, by whom, and what ended it: kept in its folder, so that any later process can judge.
+
+A death that leaves no trace of its own (a signal, a lost machine) costs the trial one of its attempts; an epoch that is
+finished gives all of them back. Only a death by lack of memory changes how the trial is trained: with smaller parts of
+each mini-batch.
+"""
+
+import os
+import re
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ser import files
+from ser.host import machine
+
+STARTS = 4  # without one finished epoch between them
+_OUT_OF_MEMORY = re.compile(r"out ?of ?memory|running low on memory", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The latest attempt of a trial. ``starts`` counts since the last finished epoch; ``split`` as in ``train``."""
+
+    starts: int = 0
+    split: int = 1
+    epoch: int = 0
+    host: str = ""  # the running system: containers and machines may share a name
+    pid: int = 0
+    memory_kills: int = 0  # of the whole machine, when the attempt began
+
+    @classmethod
+    def read(cls, folder: Path) -> "Attempt":
+        """The latest attempt; a fresh one where there is none or its file is damaged."""
+        try:
+            return cls(**files.read(folder / "attempt.json"))
+        except (OSError, files.Damaged, TypeError):
+            return cls()
+
+    def write(self, folder: Path) -> "Attempt":
+        """Replace it at once; returns itself. Written at every epoch, and not forced onto the disk: it has to outlive
+        processes, and what a power cut leaves of it, if unreadable, is a fresh attempt.
+        """
+        path = folder / "attempt.json"
+        temporary = files.beside(path)
+        try:
+            temporary.write_bytes(files.dump(asdict(self), path))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return self
+
+
+def begin(folder: Path) -> Attempt:
+    """Count a new attempt by this process; with a larger split if the one before died for lack of memory."""
+    last, host, kills = Attempt.read(folder), machine.kernel(), memory_kills()
+    if last.host == host and kills > last.memory_kills:
+        note(folder, "the kernel killed the worker: out of memory")
+    split = last.split
+    if is_out_of_memory(last_error(folder)) and not _told(folder).get("heeded"):
+        split *= 2
+        note(folder, last_error(folder), heeded=True)
+    return Attempt(last.starts + 1, split, last.epoch, host, os.getpid(), kills).write(folder)
+
+
+def progressed(folder: Path, attempt: Attempt, epoch: int) -> Attempt:
+    """An epoch was finished: the attempts before it no longer count."""
+    return replace(attempt, starts=0, epoch=epoch).write(folder)
+
+
+def smaller(folder: Path, attempt: Attempt) -> Attempt:
+    """The same attempt with its mini-batches cut in twice as many parts."""
+    return replace(attempt, split=attempt.split * 2).write(folder)
+
+
+def forgive(folder: Path) -> None:
+    """A person asks again: all attempts are given back; the split, which was needed, stays."""
+    if (folder / "attempt.json").exists():
+        replace(Attempt.read(folder), starts=0, host="").write(folder)
+
+
+def note(folder: Path, error: str, heeded: bool = False) -> None:
+    """Write down what ended an attempt, where the attempt itself could not. ``heeded``: it has had its consequence."""
+    if folder.is_dir():
+        files.write(folder / "last_error.json", {"error": error[:4900], "heeded": heeded})
+
+
+def last_error(folder: Path) -> str:
+    """What was noted last."""
+    return str(_told(folder).get("error", ""))
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    try:
+        return files.read(folder / "last_error.json")
+    except (OSError, files.Damaged):
+        return {}
+
+
+def is_out_of_memory(error: str) -> bool:
+    """Whether an error speaks of lack of memory, and not only of what may have been the cause."""
+    return bool(_OUT_OF_MEMORY.search(error))
+
+
+def memory_kills() -> int:
+    """Processes that this machine's kernel has killed for lack of memory since it started; 0 where it does not tell."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0

@@ -1,0 +1,198 @@
+"""What MLflow shall hear of a trial, on disk until it has heard it: a trial's folder is its outbox.
+
+Training only ever writes here. A courier (``ser.runs.delivery``) carries it on, now or after an outage, from this
+process or a later one. ``results.json`` is written last and makes a trial trained, with checksums of the files it tells
+of.
+"""
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+from zlib import crc32
+
+from ser import files
+from ser.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a run says of itself before its first epoch. ``twins`` are equal trials that share the training."""
+
+    study: str
+    trial: str
+    title: str
+    params: dict[str, str]
+    tags: dict[str, str]
+    twins: tuple["Head", ...] = ()
+
+
+class Spool:
+    """The folder ``work/trials/<trial>``; what is delivered leaves only a mark in ``work/finished``."""
+
+    def __init__(self, work: str | Path, trial: str) -> None:
+        self.trial = trial
+        self.folder = Path(work) / "trials" / trial
+        self.mark = Path(work) / "finished" / trial
+        self.files = self.folder / "files"
+
+    @classmethod
+    def all(cls, work: str | Path) -> list["Spool"]:
+        """Every trial of a work folder that is not delivered, by id."""
+        return [cls(work, folder.name) for folder in sorted((Path(work) / "trials").glob("*/")) if folder.is_dir()]
+
+    @contextmanager
+    def owned(self) -> Iterator[bool]:
+        """One owner of a trial at a time; yields whether it is the caller. The lock dies with its process.
+
+        Raises BadInput where files cannot be locked.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / "lock"
+        with path.open("w", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The owner before may have delivered the trial and removed the folder since it was opened here.
+                owned = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
+            except (BlockingIOError, FileNotFoundError):
+                owned = False
+            except OSError as error:
+                reason, allowed = error.strerror or str(error), "a file system whose files can be locked"
+                raise BadInput(reason, str(path), allowed, "choose another --work") from None
+            yield owned
+
+    def begin(self, head: Head) -> None:
+        """Start, or start over after an interruption: epochs will be told again from the checkpoint's history."""
+        for name in ("epochs.jsonl", "error.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        files.write(self.folder / "run.json", asdict(head))
+
+    def epoch(self, number: int, row: Mapping[str, float]) -> None:
+        """Note the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
+        path = self.folder / "epochs.jsonl"
+        with path.open("ab") as file:
+            file.write(files.dump({**row, "epoch": number}, path) + b"\n")
+
+    def complete(self, results: Mapping[str, float]) -> None:
+        """Note the results. From here on the trial is trained, and only has to be delivered."""
+        told = {"timestamp_ms": int(time.time() * 1000), "results": dict(results), "files": self._checksums()}
+        files.write(self.folder / "results.json", told)
+
+    def _checksums(self) -> dict[str, int]:
+        paths = sorted(p for p in self.files.rglob("*") if p.is_file())
+        return {str(p.relative_to(self.files)): crc32(p.read_bytes()) for p in paths}
+
+    def fail(self, error: str) -> None:
+        """Note why the trial ended without results."""
+        files.write(self.folder / "error.json", {"error": error})
+
+    def delivered(self, uri: str) -> None:
+        """Remember that the tracking store at ``uri`` has it, and drop all else."""
+        self.mark.parent.mkdir(parents=True, exist_ok=True)
+        files.write(self.mark, {"uri": uri})
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def known_by(self, uri: str) -> bool:
+        """Whether the tracking store at ``uri`` has the finished run, as far as this work folder remembers."""
+        told = _read(self.mark)
+        return told is not None and told.get("uri") == uri
+
+    def forget(self) -> None:
+        """Drop the mark of a delivered trial: its run is not in the tracking store any more."""
+        self.mark.unlink(missing_ok=True)
+
+    @property
+    def head(self) -> Head | None:
+        """What ``begin`` noted; None where nothing was."""
+        told = _read(self.folder / "run.json")
+        return None if told is None else _head(told)
+
+    @property
+    def epochs(self) -> list[dict[str, float]]:
+        """The rows noted so far, by epoch; a damaged line ends them, and the next attempt notes them again."""
+        rows: dict[float, dict[str, float]] = {}
+        path = self.folder / "epochs.jsonl"
+        try:
+            for text in path.read_bytes().splitlines():
+                row = files.parse(text, path)
+                rows[row["epoch"]] = row
+        except (OSError, files.Damaged):
+            pass
+        return [rows[number] for number in sorted(rows)]
+
+    @property
+    def results(self) -> tuple[int, dict[str, float]] | None:
+        """(when in ms, results) of a trained trial; None too where a file is not as it was when they were noted."""
+        told = _read(self.folder / "results.json")
+        return (told["timestamp_ms"], told["results"]) if told and told["files"] == self._checksums() else None
+
+    @property
+    def error(self) -> str:
+        """Why the trial failed; "" where it did not."""
+        told = _read(self.folder / "error.json")
+        return "" if told is None else str(told["error"])
+
+
+def work_id(work: Path) -> str:
+    """A random name that a work folder keeps for ever, by which its runs are known wherever it is moved.
+
+    Raises BadInput where files cannot be locked, as then two processes would train the same trial.
+    """
+    path = work / "id"
+    work.mkdir(parents=True, exist_ok=True)
+    _check_locks(work)
+    if not path.exists():
+        temporary = files.beside(path)
+        text = secrets.token_hex(8)
+        temporary.write_text(text, encoding="utf-8")
+        try:
+            os.link(temporary, path)
+        except FileExistsError:  # another process was faster
+            pass
+        except OSError:  # memory sticks, Windows shares and mounted cloud drives have no links
+            _write_first(path, text)
+        temporary.unlink()
+    return _written(path)
+
+
+def _check_locks(work: Path) -> None:
+    with TemporaryFile(dir=work) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            allowed, remedy = "a file system on which files can be locked", "choose another folder: --work"
+            raise BadInput(f"no locks ({error.strerror})", str(work), allowed, remedy) from None
+
+
+def _write_first(path: Path, text: str) -> None:
+    """Write a file, unless another process was faster; meanwhile it is there without its text."""
+    with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _written(path: Path) -> str:
+    """The text of a file that another process may be writing. Raises BadInput where that never ended."""
+    for _ in range(50):
+        if text := path.read_text(encoding="utf-8"):
+            return text
+        time.sleep(0.1)
+    raise BadInput("empty", str(path), "the name of this work folder", "remove the file; the next call makes another")
+
+
+def _head(told: Mapping[str, Any]) -> Head:
+    return Head(**{**told, "twins": tuple(_head(twin) for twin in told["twins"])})
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None where the file is absent or damaged: then what it told has to be found out anew."""
+    try:
+        return files.read(path)
+    except (OSError, files.Damaged):
+        return None

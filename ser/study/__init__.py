@@ -1,0 +1,41 @@
+"""What a study says: plain values, no torch. A trial is a statement, its id a hash of the whole statement."""
+
+from ser.study.study import (
+    POOLING_SIGNS,
+    Corpus,
+    Part,
+    Point,
+    Study,
+    System,
+    Training,
+    Trial,
+    Value,
+    canonical,
+    flat,
+    grid,
+    identity,
+    load_study,
+    part,
+    subsets,
+    with_setting,
+)
+
+__all__ = [
+    "POOLING_SIGNS",
+    "Corpus",
+    "Part",
+    "Point",
+    "Study",
+    "System",
+    "Training",
+    "Trial",
+    "Value",
+    "canonical",
+    "flat",
+    "grid",
+    "identity",
+    "load_study",
+    "part",
+    "subsets",
+    "with_setting",
+]

@@ -1,0 +1,109 @@
+"""What a grid will take: one update of each network is timed on this machine, the rest is arithmetic."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import torch
+
+from ser import registry
+from ser.planning.plan import Plan, total_frames
+from ser.study import Trial
+from ser.training.fit import is_fitted
+from ser.training.network import Network
+from ser.trials.outputs import segment
+
+_OWN_S = 0.5  # of everything else, per trial: start, evaluation, files, MLflow
+_FEW, _LONG_S = 2, 0.3
+_FIT_S = 2.0  # of a model that is fitted, for a thousand utterances: most take a second, few take ten
+
+
+def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
+    """Lines for people. ``epochs_seen`` (block or system -> mean epochs of finished runs) narrows the range."""
+    fitted = [t for t in todo if is_fitted(t)]
+    networks = [t for t in todo if not is_fitted(t)]
+    lines = []
+    if fitted:
+        own = sum(_OWN_S + _FIT_S * sum(_items(plan, t, c.source, "train") for c in t.corpora) / 1000 for t in fitted)
+        lines.append(f"{len(fitted)} left to fit: about {_duration(own / at_once)}")
+    if networks:
+        lines += _of_networks(plan, networks, at_once, epochs_seen)
+    if todo and plan.study.search.name != "grid":
+        lines.append("a search may add trials, a scheduler end some, and tiny networks are trained together, in less")
+    return lines or ["nothing left to train"]
+
+
+def _of_networks(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
+    first = {_kind(t): t for t in reversed(todo)}
+    per_update = {name: _seconds_per_update(plan, trial) for name, trial in first.items()}
+    per_epoch = [per_update[_kind(t)] * _steps(plan, t) for t in todo]
+    each = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in sorted(per_update.items()))
+    lines = [f"one update on this machine (one thread): {each}"]
+    if all(_kind(t) in epochs_seen for t in todo):
+        expected = sum(_OWN_S + s * epochs_seen[_kind(t)] for s, t in zip(per_epoch, todo, strict=True))
+        return [*lines, f"{len(todo)} left to train: about {_duration(expected / at_once)}, as the finished ones went"]
+    least, most = (sum(_OWN_S + s * e[i] for s, e in zip(per_epoch, map(_epochs, todo), strict=True)) for i in (0, 1))
+    least_epochs, most_epochs = min(_epochs(t)[0] for t in todo), max(_epochs(t)[1] for t in todo)
+    lines.append(
+        f"{len(todo)} left to train: {_duration(least / at_once)} to at most {_duration(most / at_once)} "
+        f"({least_epochs} to {most_epochs} epochs each), {at_once:g} at once"
+    )
+    return lines
+
+
+def _kind(trial: Trial) -> str:
+    """Its system, or its block: those of a kind take as long."""
+    return str(trial.about.values().get("system") or trial.block.name)
+
+
+def _epochs(trial: Trial) -> tuple[int, int]:
+    """The least and the most that it may take."""
+    most, patience = trial.training.max_epochs, trial.training.patience_epochs
+    return min(patience + 1, most) if patience else most, most
+
+
+def _steps(plan: Plan, trial: Trial) -> float:
+    if trial.training.steps_per_epoch:
+        return trial.training.steps_per_epoch
+    items = sum(_items(plan, trial, c.source, "train") for c in trial.corpora)
+    return max(1.0, items / trial.training.batch_size)
+
+
+def _items(plan: Plan, trial: Trial, source: str, side: str) -> float:
+    """Items of one side: segments, where an utterance is several."""
+    own, patch = plan.sources[source], segment(trial.front_end)
+    number = float(len(getattr(own.split, side)))
+    clean = own.heard_by(trial.front_end)[0]
+    return number * total_frames([clean]) / patch / len(clean.items) if patch else number
+
+
+def _seconds_per_update(plan: Plan, trial: Trial) -> float:
+    """One mini-batch of items of mean length through the whole network and back; the better of two.
+
+    Of a network for which a few items take long, those are timed alone.
+    """
+    width = registry.find("frontends", trial.front_end.name).width(trial.front_end.values())
+    clean = [plan.sources[c.source].heard_by(trial.front_end)[0] for c in trial.corpora]
+    frames = segment(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
+    drawn = trial.block.changed(weights="random") if trial.block.values().get("weights") else trial.block
+    network = Network(width, drawn, trial.pooling, len(trial.classes), trial.training.precision)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        few = _seconds(network, _FEW, frames, width)
+        if few > _LONG_S:
+            return few * trial.training.batch_size / _FEW
+        return min(_seconds(network, trial.training.batch_size, frames, width) for _ in range(2))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _seconds(network: Network, batch: int, frames: int, width: int) -> float:
+    features, lengths = torch.randn(batch * frames, width), torch.full((batch,), frames)
+    started = time.perf_counter()
+    network(features, lengths, "").logsumexp(1).sum().backward()
+    return time.perf_counter() - started
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

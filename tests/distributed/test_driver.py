@@ -1,0 +1,77 @@
+"""The process that talks to Ray: where it listens, and how it speaks of deaths."""
+
+import threading
+from multiprocessing import get_context
+from types import SimpleNamespace
+
+import pytest
+
+from ser.distributed import driver, tune
+from ser.distributed.profile import Profile
+from ser.runs import attempts
+from ser.runs.folder import Spool
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "memory"),
+    [
+        ("Failure # 1\nThe actor died. (1) the OOM killer: out of memory", "the worker died: it was killed", False),
+        ("Failure # 1\nran out of memory\nFailure # 2\nThe actor died.", "the worker died: it was killed", False),
+        (
+            "Failure # 1\n1 worker(s) were killed due to the node running low on memory\n- 3",
+            "the worker was ended",
+            True,
+        ),
+        ("Failure # 1\nray::ImplicitFunc.train()\nValueError: x", "ValueError: x", False),
+        ("", "the worker died: it was killed", False),
+    ],
+)
+def test_of_rays_long_account_of_a_death_what_it_knows_is_kept(job, trial_of, tmp_path, text, said, memory):
+    spool = Spool(job.work, trial_of("R").id)
+    spool.folder.mkdir(parents=True)
+    assert watch(job)._noted(spool.trial, tune._last_failure(failed(tmp_path, text))).startswith(said)
+    assert attempts.last_error(spool.folder).startswith(said)
+    assert attempts.begin(spool.folder).split == (2 if memory else 1)
+
+
+def failed(folder, text):
+    """A trial of Tune's with what Tune writes of its failures."""
+    (folder / "error.txt").write_text(text)
+    return SimpleNamespace(error_file=str(folder / "error.txt"))
+
+
+def watch(job):
+    return driver._Watch(SimpleNamespace(tell=lambda *message: None), job.work, "", Profile.read("local"))
+
+
+def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
+    spool = Spool(job.work, trial_of("R").id)
+    spool.folder.mkdir(parents=True)
+    attempts.note(spool.folder, "RuntimeError: no such kernel")
+    said = tune._last_failure(failed(tmp_path, "Failure # 1\nray::ImplicitFunc.train()\nTypeError: of Ray's own"))
+    assert watch(job)._noted(spool.trial, said) == "RuntimeError: no such kernel"
+    assert attempts.last_error(spool.folder) == "RuntimeError: no such kernel"
+
+
+def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):
+    ours, theirs = get_context("spawn").Pipe()
+    ended = threading.Event()
+    monkeypatch.setattr(driver.os, "_exit", lambda code: ended.set())
+    ours.close()
+    driver._Line(theirs).tell("alive")
+    assert ended.is_set()
+
+
+def test_a_trial_of_a_job_that_was_suspended_does_not_hang(job, monkeypatch):
+    watching = watch(job)
+    watching.heard("epoch", "trial", 1, "node", 7)
+    since = watching.running["trial"][-1]
+    now = driver.time.monotonic()
+    monkeypatch.setattr(driver.time, "monotonic", lambda: now)
+    for _ in range(3):
+        now += 2.0
+        watching.tick()
+    assert 5.0 < watching.awake_s - since < 10.0  # while it runs, the clock goes
+    now += 10 * watching.limit_s
+    watching.tick()
+    assert watching.awake_s - since < watching.limit_s

@@ -1,0 +1,246 @@
+"""From runs back to results: every number, its place in the grid, what failed and what was left out."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib import rc_context, rcParams
+
+from ser.errors import BadInput
+from ser.planning.plan import resolve
+from ser.report import collect as collecting
+from ser.report.evidence import gather
+from ser.report.interaffection.content import best_curves, grid_of, results_of
+from ser.report.runs import Options
+from ser.runs.tracker import Tracker
+from ser.trials import run as one
+from ser.trials.run import job_of
+
+
+def collect(tracker, study, variant=None):
+    """Results on the grid of paper 003."""
+    finished, expected = collecting.collect(tracker, study, variant)
+    grid = grid_of(expected)
+    return list(results_of(finished, grid)), grid
+
+
+@pytest.fixture
+def tracker(job):
+    return Tracker(job.where, job.study)
+
+
+def test_without_runs_there_is_the_studys_own_grid_and_no_result(tracker, paper):
+    results, grid = collect(tracker, paper)
+    assert results == []
+    assert (len(grid.points), grid.corpora, grid.train_only) == (168, tuple(c.name for c in paper.corpora), ("tess",))
+    assert not grid.papers_own
+
+
+def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, study, trial_of):
+    for trial in (trial_of("R"), trial_of("T+R", task="multi")):
+        one.run(job, trial)
+    results, grid = collect(tracker, study)
+    assert [(r.corpora, r.task, r.target, r.same_as != "") for r in results] == [
+        (("ravdess",), "unified", "ravdess", False),
+        (("ravdess",), "multi", "ravdess", True),
+        (("tess", "ravdess"), "multi", "ravdess", False),
+    ]
+    for r in results:
+        assert r.wa == pytest.approx(np.mean(r.truth == r.predicted))
+        assert list(r.uids) == sorted(r.uids)
+        assert tracker.finished()[r.trial_id].info.run_id == r.run_id
+    assert results[1].same_as == results[0].trial_id
+    assert (len(grid.points), grid.letters, grid.seeds) == (24, {"tess": "T", "ravdess": "R"}, (0,))
+    assert grid.papers_own
+    assert not grid.demo
+    assert {r.key for r in results} <= {key for _, keys in grid.trials() for key in keys}
+
+
+def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, plan):
+    one.run(job, trial_of("R"))
+    notes = "\n".join(collect(tracker, study)[1].notes)
+    for said in ("a note", "code: test", "training.max_epochs = 2", plan.sources["ravdess"].corpus.fingerprint):
+        assert said in notes
+
+
+def test_failures_are_listed_until_a_run_finishes(tracker, job, study, trial_of):
+    trial = trial_of("R")
+    tracker.start(one.head_of(job, trial)).close("Diverged: loss nan")
+    assert collect(tracker, study)[1].failures == {trial.title: "Diverged: loss nan"}
+    one.run(job, trial)
+    assert collect(tracker, study)[1].failures == {}
+
+
+def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tracker, job, study, trial_of):
+    trial = trial_of("R")
+    one.run(job, trial)
+    counted = tracker.finished()[trial.id]
+    head = one.head_of(job, trial)
+    late = tracker.client.create_run(
+        tracker.experiment, tags={**head.tags, **counted.data.tags, "work": "another"}, run_name=trial.title
+    )
+    tracker.client.set_terminated(late.info.run_id, "FINISHED")
+    results, grid = collect(tracker, study)
+    assert [r.run_id for r in results if r.trial_id == trial.id] == [counted.info.run_id]
+    assert any("more than once" in note and f"{trial.title} (2 runs)" in note for note in grid.notes)
+    tracker.settle(trial.id)
+    results, grid = collect(tracker, study)
+    assert [r.run_id for r in results if r.trial_id == trial.id] == [counted.info.run_id]
+    assert any(note.startswith("not counted: 1 runs") for note in grid.notes)
+
+
+def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, trial_of, plan, features, tmp_path):
+    one.run(job, trial_of("R"))
+    longer = study.override("training.max_epochs", 3)
+    other = resolve(longer, {name: manifests[name] for name in plan.sources})
+    other_job = job_of(other, job.where, tmp_path, str(features), "cpu", 1, "test", [])
+    (trial,) = [t for t in other.to_train if t.title == trial_of("R", block="tdnn").title]
+    one.run(other_job, trial)
+    results, grid = collect(tracker, study)
+    assert {r.block for r in results} == {"tdnn"}
+    assert any(f"--variant {plan.variant} (2 runs)" in note for note in grid.notes)
+    assert {r.block for r in collect(tracker, study, plan.variant)[0]} == {"lstm"}
+    with pytest.raises(BadInput, match=plan.variant):
+        collect(tracker, study, "unknown")
+
+
+def test_a_prediction_of_an_unknown_class_is_refused_by_its_run(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    run = next(iter(tracker.finished().values()))
+    table = Path(run.info.artifact_uri.removeprefix("file://"), "predictions.csv")
+    lines = table.read_text().splitlines()
+    cells = lines[1].split(",")
+    table.write_text("\n".join([lines[0], ",".join([*cells[:3], "furious", *cells[4:]]), *lines[2:]]))
+    results, grid = collect(tracker, study)
+    with pytest.raises(BadInput, match=f"run {run.info.run_id} on ravdess: class index -1"):
+        gather(results, grid, 0)
+
+
+def test_results_of_one_target_share_its_utterances(tracker, job, study, trial_of):
+    for block in ("lstm", "blstm"):
+        one.run(job, trial_of("R", block))
+    results, _ = collect(tracker, study)
+    assert len(results) == 4
+    assert all(r.uids is results[0].uids and r.truth is results[0].truth for r in results)
+
+
+def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
+    one.run(replace(job, tags={**job.tags, "data": "demo"}), trial_of("R"))
+    _, grid = collect(tracker, study)
+    assert (grid.demo, grid.papers_own) == (True, False)
+
+
+def test_a_run_that_was_renamed_keeps_its_place_in_the_grid(tracker, job, study, trial_of):
+    one.run(job, trial_of("R", "tdnn"))
+    (run, *_) = tracker.runs()
+    tracker.client.update_run(run.info.run_id, name="the good one")
+    assert (
+        {r.title for r in collecting.collect(tracker, study)[0]}
+        == {r.data.tags["title"] for r in tracker.runs()}
+        <= {title for title, _ in collecting.collect(tracker, study)[1].trials}
+    )
+
+
+def test_a_run_whose_file_is_gone_is_named_by_its_title(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    run = tracker.finished()[trial_of("R").id]
+    Path(run.info.artifact_uri.removeprefix("file://"), "predictions.csv").unlink()
+    with pytest.raises(BadInput, match=rf"{trial_of('R').title} \({run.info.run_id}\): no predictions.csv"):
+        list(collecting.collect(tracker, study)[0])
+
+
+def test_a_run_without_its_tags_is_not_counted_and_named(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    run = tracker.finished()[trial_of("R").id]
+    tracker.client.delete_tag(run.info.run_id, "grid")
+    results, grid = collect(tracker, study)
+    assert run.info.run_id not in {r.run_id for r in results}
+    assert any("without the tag" in note and run.info.run_id in note for note in grid.notes)
+
+
+def test_curves_are_of_the_best_trial_of_each_target(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    results, grid = collect(tracker, study)
+    ((title, curve),) = best_curves(results, grid, tracker.curve).items()
+    history = tracker.client.get_metric_history(results[0].run_id, "val/loss")
+    assert curve == [m.value for m in history]
+    assert title == trial_of("R").title
+
+
+def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
+    trial = trial_of("T+R", task="multi")
+    one.run(job, trial)
+    finished, expected = collecting.collect(tracker, study)
+    (run,) = finished
+    assert (expected.count, len(expected.trials)) == (24, 24)
+    assert expected.mode == json.loads(job.tags["grid"]).get("mode", "")
+    assert run.title == trial.title
+    assert run.title in dict(expected.trials)
+    assert dict(expected.trials)[run.title] == {
+        "corpora": ("tess", "ravdess"), "block": "lstm", "pooling": "mean", "task": "multi", "seed": 0
+    }  # fmt: skip
+    assert list(run.predictions.columns[:4]) == ["corpus", "uid", "label", "predicted"]
+    assert set(run.params) == {"corpora", "block", "pooling", "task", "seed"}
+    assert all(name.startswith(("wa/", "ua/")) for name in run.scores)
+
+
+def test_a_report_that_names_nothing_is_given_all(tracker, job, study, trial_of, monkeypatch):
+    trial = trial_of("R")
+    one.run(job, trial)
+    monkeypatch.setattr(collecting.Kept, "of", lambda report: collecting.Kept())
+    run = next(collecting.collect(tracker, study)[0])
+    assert run.params.items() >= trial.params().items()
+    assert run.scores.keys() >= {"wa/ravdess", "val/loss", "epochs"}
+
+
+def test_the_report_is_written_by_the_file_that_the_study_names(tracker, job, study, trial_of, tmp_path):
+    one.run(job, trial_of("R"))
+    written = collecting.report(tracker, study, tmp_path / "report", Options(replicates=2))
+    assert (written.done, written.expected) == (2, 24)
+    assert "curves.png" in {path.name for path in written.files}
+    with pytest.raises(BadInput, match="proportions"):
+        collecting.report(tracker, replace(study, report="unknown"), tmp_path / "report")
+
+
+def test_files_of_a_run_are_read_where_they_are(tracker, job, trial_of):
+    one.run(job, trial_of("R"))
+    run = next(iter(tracker.finished().values()))
+    assert collecting._file(tracker, run.info.run_id, "statement.json").startswith("{")
+    assert collecting._file(tracker, run.info.run_id, "split/ravdess.json").startswith("{")
+    for absent in ("none.json", "split/none.json", "none/none.json"):
+        assert collecting._file(tracker, run.info.run_id, absent) is None
+
+
+def test_a_trial_that_was_not_tested_has_no_predictions_and_no_result(tracker, job, study, trial_of):
+    head = one.head_of(job, trial_of("R"))
+    log = tracker.start(head)
+    tracker.client.log_metric(log.run_id, "val/wa/ravdess", 0.5)
+    log.close("", "FINISHED")
+    (run,) = collecting.collect(tracker, study)[0]
+    assert (run.title, run.text) == (head.title, "")
+    assert collect(tracker, study)[0] == []
+
+
+def test_settings_in_which_runs_differ_are_not_told_as_one(tracker, job, study, trial_of):
+    one.run(job, trial_of("R"))
+    one.run(job, trial_of("T+R", learning_rate=0.5))
+    (told,) = [note for note in collect(tracker, study)[1].notes if note.startswith("settings:")]
+    assert "learning_rate" not in told
+    assert "training.max_epochs = 2" in told
+
+
+def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
+    drawn = []
+    kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
+    monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
+    monkeypatch.setattr(collecting, "collect", lambda *_: ((), SimpleNamespace(mode="")))
+    monkeypatch.setattr(collecting.writer, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
+    with rc_context({"text.usetex": True}):  # without LaTeX that is an error
+        collecting.report(
+            SimpleNamespace(curve=None, newest=lambda: "a run"), SimpleNamespace(report="", mode=""), tmp_path
+        )
+        assert rcParams["text.usetex"]
+    assert drawn == [False, False]

@@ -1,0 +1,281 @@
+"""The report of paper 001: made runs with the params of real statements, values by hand."""
+
+import csv
+import doctest
+import io
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import balanced_accuracy_score
+
+from experiments.mfcc_networks import study
+from ser.errors import BadInput
+from ser.frontends import mfcc
+from ser.report import layers as _networks_layers
+from ser.report import predictions, write
+from ser.report.layers import network, size, summary
+from ser.report.mfcc_networks import content as networks
+from ser.report.mfcc_networks.groups import candidates, shown
+from ser.report.mfcc_networks.published import CLASSES, INCONSISTENCIES
+from ser.report.mfcc_networks.tables import ranked
+from ser.report.predictions import Answers, accuracies, wilson
+from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.study import Corpus, Trial, part
+
+BLOCKS = {
+    "cnn1d": part("cnn1d", filters=(20, 10), kernel=3, pool=3, dropout=0.25, init="glorot"),
+    "rnn": part("rnn", units=16, init="glorot"),
+}
+TRAINING = replace(study.training, max_epochs=500, watch=("train", "test"), together=False)
+RAVDESS = Corpus(
+    "ravdess",
+    "R",
+    part("ravdess"),
+    part("holdout", by="utterance", test=0.33, seed=42, fold=0, folds=3, drop=1),
+)
+EXPECTED = Expected(
+    study="mfcc_networks",
+    title="Two small networks",
+    report="mfcc_networks",
+    classes=CLASSES,
+    corpora=(UsedCorpus("ravdess", "R", True),),
+    mode="paper",
+    trials=(("R · cnn1d · printed", {"seed": 0}), ("R · rnn · printed", {"seed": 0})),
+    count=2,
+    seeds=(0,),
+    demo=False,
+    papers_own=True,
+)
+# By class: utterances in the test, and how many of them are found; the others are taken for the next class.
+PER_CLASS = {"neutral": (4, 3), "calm": (2, 2), "happy": (5, 0), "sad": (1, 1)}
+CURVES = {"train/wa/ravdess": [0.3, 0.5, 0.9], "test/wa/ravdess": [0.2, 0.4, 0.5]}
+PROOF = {"utterances": {"train": 24, "val": 0, "test": 12}, "shared_speakers": 5}
+
+
+def trial(block="cnn1d", about=None, fold=0, seed=0, **training):
+    settings = {k: v for k, v in training.items() if k in BLOCKS[block].values()}
+    rest = {k: v for k, v in training.items() if k not in settings}
+    return Trial(
+        study="mfcc_networks",
+        mode="paper",
+        corpora=(RAVDESS.in_fold(fold),),
+        classes=CLASSES,
+        merge=(),
+        labels="one",
+        front_end=part("mfcc", **mfcc.example()),
+        normalise="none",
+        balance=part("none"),
+        augmentation=(),
+        block=BLOCKS[block].changed(**settings),
+        pooling="none",
+        task="unified",
+        training=replace(TRAINING, **rest),
+        seed=seed,
+        about=about or part("printed"),
+    )
+
+
+def text_of(per_class):
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["corpus", "uid", "label", "predicted"])
+    for place, (name, (n, right)) in enumerate(per_class.items()):
+        for i in range(n):
+            writer.writerow(["ravdess", f"{name}/{i}", name, name if i < right else CLASSES[place + 1]])
+    return out.getvalue()
+
+
+def finished(one, per_class=PER_CLASS, **scores):
+    text = text_of(per_class) if per_class else ""
+    told = {"epochs": 3.0, "best_epoch": 3.0, **{k.replace("_", "/"): v for k, v in scores.items()}}
+    return Finished(one.id, f"run-{one.id}", one.title, one.params(), told, "", text)
+
+
+def candidate(number, fold, wa, loss=1.0, seed=0, block="cnn1d", **drawn):
+    about = part("candidate", number=number, varied=("training.learning_rate", "cnn1d.pool"))
+    one = trial(block, about, fold, seed, **drawn)
+    return finished(one, None, objective_wa=wa, objective_loss=loss)
+
+
+def search(seed=0):
+    """Candidate 1: 0.5, 0.6, 0.7; candidate 2: 0.6, 0.7, 0.8; candidate 3 lacks fold 2."""
+    runs = [candidate(n, f, 0.4 + 0.1 * (n + f - 1), seed=seed, pool=n) for n in (1, 2) for f in (1, 2, 3)]
+    return [*runs, candidate(3, 1, 0.9, seed=seed, pool=4), candidate(3, 3, 0.9, seed=seed, pool=4)]
+
+
+def refit(number=2, seed=0):
+    about = part("refit", number=number, varied=("training.learning_rate", "cnn1d.pool"))
+    return finished(trial("cnn1d", about, seed=seed, pool=2), {"neutral": (4, 4), "calm": (2, 0)})
+
+
+def file(run_id, path):
+    return json.dumps(PROOF) if path == "split/ravdess.json" else None
+
+
+OPTIONS = Options(replicates=50, curve=lambda run, metric: CURVES.get(metric, []), file=file)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without figures, which take most of the time."""
+    monkeypatch.setattr(networks, "_pictures", lambda *_: [])
+
+
+def table(content, key):
+    return next(t for t in content.tables if t.key == key)
+
+
+@pytest.mark.parametrize("module", [predictions, _networks_layers])
+def test_doctests(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(("right", "n"), [(18, 37), (0, 5), (5, 5), (307, 412)])
+def test_wilson_is_scipys(right, n):
+    found, there = wilson(right, n), binomtest(right, n).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((there.low, there.high))
+    assert np.isnan(wilson(0, 0).value)
+
+
+def test_summaries_count_the_networks_that_are_trained():
+    cnn = summary(trial("cnn1d").params(), 8)
+    assert [(one.name, one.gives, one.weights) for one in cnn] == [
+        ("C1", "78 × 20", 80),
+        ("S1", "26 × 20", 0),
+        ("D1", "26 × 20", 0),
+        ("C2", "24 × 10", 610),
+        ("S2", "8 × 10", 0),
+        ("S3", "10", 0),
+        ("Output", "8", 88),
+    ]
+    rnn = summary(trial("rnn").params(), 8)
+    assert [(one.gives, one.weights) for one in rnn] == [("80 × 16", 288), ("16", 0), ("8", 136)]
+    for block, layers, total in (("cnn1d", cnn, 778), ("rnn", rnn, 424)):
+        assert sum(one.weights for one in layers) == size(network(trial(block).params(), 8)) == total
+
+
+def test_a_statement_that_lacks_a_setting_has_no_summary():
+    params = {k: v for k, v in trial().params().items() if k != "block.pool"}
+    assert summary(params, 8) == []
+    assert summary({}, 8) == []
+
+
+def test_accuracies_are_means_over_seeds_and_bootstrapped_together():
+    rng = np.random.default_rng(3)
+    truth = rng.integers(3, size=200)
+    guesses = [np.where(rng.random(200) < share, truth, 0) for share in (0.4, 0.9)]
+    runs = [Answers("", tuple(map(str, range(200))), truth, guess, 3) for guess in guesses]
+    wa, ua = accuracies(runs, 60)
+    assert wa.value == pytest.approx(np.mean([(truth == g).mean() for g in guesses]))
+    assert ua.value == pytest.approx(np.mean([balanced_accuracy_score(truth, g) for g in guesses]))
+    draws = np.random.default_rng(0).integers(200, size=(60, 200))
+    slow = [np.mean([balanced_accuracy_score(truth[d], g[d]) for g in guesses]) for d in draws]
+    assert (ua.low, ua.high) == pytest.approx(np.percentile(slow, (2.5, 97.5)))
+    plain = [np.mean([(truth == g)[d].mean() for g in guesses]) for d in draws]
+    assert (wa.low, wa.high) == pytest.approx(np.percentile(plain, (2.5, 97.5)))
+    assert np.isnan(accuracies(runs, 0)[0].low)
+
+
+def test_accuracy_of_training_and_test(undrawn):
+    content = networks.content([finished(trial()), finished(trial("rnn"))], EXPECTED, OPTIONS)
+    cnn, rnn = table(content, "accuracy").rows
+    assert (cnn.name, rnn.name) == ("cnn1d, as printed", "rnn, as printed")
+    assert [c.value for c in cnn.cells[:3]] == pytest.approx([0.9, 0.5, (3 / 4 + 1 + 0 + 1) / 4])
+    assert cnn.cells[3:] == ("12", "3")
+    assert (cnn.paper, rnn.paper) == ((94.63, 74.57), (None, 55.47))
+    assert any("train 24, test 12; 5 speakers stand on several sides" in note for note in content.notes)
+    assert content.notes[0].startswith(
+        "Split of ravdess: holdout (by utterance, drop 1, folds 3, seed 42, test 0.33) (m"
+    )
+    assert content.badges == ("mode paper",)
+
+
+def test_per_class_and_confusions_are_of_the_best_seed(undrawn):
+    worse = finished(trial(seed=1), {"neutral": (4, 0), "calm": (2, 2), "happy": (5, 0), "sad": (1, 1)})
+    expected = replace(EXPECTED, seeds=(0, 1))
+    content = networks.content([worse, finished(trial())], expected, OPTIONS)
+    (row,) = table(content, "table6").rows
+    assert row.cells[0] == wilson(3, 4)
+    assert [c.value for c in row.cells[:4]] == [0.75, 1, 0, 1]
+    assert all(np.isnan(c.value) for c in row.cells[4:])
+    assert row.paper[6] == 48.65
+    neutral = table(content, "table5").rows[0]
+    assert neutral.cells == ("3", "1", *"0" * 6, "4")
+    assert neutral.paper == ("18", "4", "1", "1", "1", "0", "1", "0")
+    assert content.matrices[0].counts[0].tolist() == [3, 5, 0, 0, 0, 0, 0, 0]  # summed over both
+    assert table(content, "accuracy").rows[0].cells[1].value == pytest.approx((6 + 3) / 24)
+
+
+def test_ranks_are_by_the_mean_of_all_folds():
+    placed = ranked(candidates(search()))
+    assert [(place, c.number) for place, c in placed] == [("1", "2"), ("2", "1"), ("–", "3")]
+    assert [c.mean("objective/wa") for _, c in placed[:2]] == pytest.approx([0.7, 0.6])
+
+
+def test_the_search_shows_folds_and_what_was_chosen(undrawn):
+    content = networks.content([*search(), refit()], EXPECTED, OPTIONS)
+    found = table(content, "search_cnn1d")
+    heads = ("Rank", "learning_rate", "pool", "Fold 1", "Fold 2", "Fold 3", "Mean", "Std", "Loss", "Chosen")
+    assert found.columns == heads
+    best, second, third = found.rows
+    assert best.cells[:3] == ("1", "0.005", "2")
+    assert [c.value for c in best.cells[3:8]] == pytest.approx([0.6, 0.7, 0.8, 0.7, 0.1])
+    assert best.cells[8:] == ("1.0000", "refitted")
+    assert second.cells[9] == ""
+    assert np.isnan([third.cells[i].value for i in (4, 6, 7)]).all()
+    assert (third.n, third.of) == (2, 3)
+    assert any("cnn1d: candidate 2 (seed 0)" in note for note in content.notes)
+    assert [row.name for row in table(content, "accuracy").rows] == ["cnn1d, refitted"]
+    assert sum(row.metric == "cnn1d, refitted" for row in table(content, "table4").rows) == 8
+
+
+def test_searches_of_two_seeds_are_ranked_apart(undrawn):
+    found = candidates([*search(0), *search(1)])
+    assert [place for place, _ in ranked(found)] == ["1", "2", "–"] * 2
+    chosen = shown([refit(2, 0), refit(1, 1)], {})
+    assert [len(one.runs) for one in chosen] == [2]
+
+
+def test_paper_numbers_only_beside_its_own_corpora(undrawn):
+    runs = [finished(trial()), finished(trial("rnn"))]
+    ours = networks.content(runs, replace(EXPECTED, demo=True), OPTIONS)
+    assert all(not row.paper for t in ours.tables for row in t.rows)
+    assert ours.inconsistencies == ()
+    beside = networks.content(runs, EXPECTED, OPTIONS)
+    assert beside.inconsistencies == INCONSISTENCIES
+    rows = {row.name: row for row in table(beside, "table4").rows}
+    assert rows["C1"].paper == ("78 × 20", 200.0)
+    assert rows["C1"].cells[1].value == 80
+    assert rows["all"].cells[1].value == 778
+
+
+def test_what_is_missing_is_a_hole(undrawn):
+    content = networks.content([], EXPECTED, OPTIONS)
+    assert [h.title for h in content.holes] == ["R · cnn1d · printed", "R · rnn · printed"]
+    write.markdown(content)
+    silent = networks.content([finished(trial())], EXPECTED, Options(replicates=0))
+    assert np.isnan(table(silent, "accuracy").rows[0].cells[0].value)  # no curve was logged
+
+
+def test_runs_on_other_utterances_are_left_out_and_said(undrawn):
+    other = finished(trial(seed=1), {"neutral": (2, 2)})
+    content = networks.content([finished(trial()), other], replace(EXPECTED, seeds=(0, 1)), OPTIONS)
+    assert table(content, "accuracy").rows[0].n == 1
+    assert any("Left out of cnn1d, as printed" in note for note in content.notes)
+
+
+def test_a_label_of_no_class_is_refused():
+    one = finished(trial())
+    with pytest.raises(BadInput, match="boredom"):
+        networks.content([replace(one, text=one.text.replace("calm", "boredom"))], EXPECTED, OPTIONS)
+
+
+def test_everything_is_written(tmp_path):
+    runs = [finished(trial()), finished(trial("rnn")), *search(), refit()]
+    written = write.write(networks.content(runs, EXPECTED, OPTIONS), tmp_path)
+    names = {path.name for path in written.files}
+    assert {"figure6_1.png", "figure7_1.png", "search.png", "confusion_1_1.png", "report.html"} <= names
+    assert "| paper" in written.markdown

@@ -1,0 +1,303 @@
+"""What a report writes, in four formats, and what it must never show."""
+
+import csv
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from experiments.interaffection import study
+from ser.errors import BadInput
+from ser.metrics.accuracy import confusion, ua, wa
+from ser.report import write as report
+from ser.report.content import Cell, Content, Row, Table
+from ser.report.evidence import Grid, Result
+from ser.report.interaffection import content as proportions
+from ser.report.interaffection import published
+from ser.report.write import tex
+
+OWN = ("iemocap", "tess", "ravdess", "customer")
+
+
+def make_grid(corpora=OWN, pooling=("mean", "mean_var"), seeds=(0,), papers_own=False, demo=False, **changes):
+    points = [p for p in study.points(corpora, corpora[1:2]) if p["pooling"] in pooling]
+    return replace(
+        Grid(
+            study="interaffection",
+            title=study.title,
+            letters=dict(zip(corpora, "ITRC", strict=False)),
+            corpora=corpora,
+            train_only=corpora[1:2],
+            classes=study.classes,
+            blocks=("lstm", "blstm", "tdnn"),
+            pooling=pooling,
+            task=("unified", "multi"),
+            seeds=seeds,
+            points=tuple(points),
+            demo=demo,
+            papers_own=papers_own,
+            notes=("Room responses: generated.",),
+            failures={},
+        ),
+        **changes,
+    )
+
+
+def results_of(grid, utterances=40):
+    rng = np.random.default_rng(0)
+    truth = np.arange(utterances) % 4
+    for point in grid.points:
+        for seed, target in ((s, t) for s in grid.seeds for t in grid.targets if t in point["corpora"]):
+            predicted = np.where(rng.random(utterances) < 0.6, truth, rng.integers(4, size=utterances))
+            counts = confusion(truth, predicted, 4)
+            where = (tuple(point["corpora"]), point["block"], point["pooling"], point["task"], seed, target)
+            uids = tuple(f"{target}/{i:03d}" for i in range(utterances))
+            ids = f"{hash(where):x}", f"run{rng.integers(10**9)}"
+            yield Result(*ids, *where, wa(counts), ua(counts), uids, truth, predicted)
+
+
+def write(results, grid, folder, ties="fractional", replicates=1000, curves=None):
+    return report.write(proportions.arranged(results, grid, ties, replicates, curves), folder)
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    grid = make_grid(papers_own=True)
+    curves = {grid.trial_title(p, 0): [1.2, 0.9, 0.8] for p in grid.points[:3]}
+    return write(list(results_of(grid)), grid, tmp_path_factory.mktemp("full"), replicates=30, curves=curves)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Without figures, which take most of the time."""
+    monkeypatch.setattr(proportions, "_pictures", lambda *_: [])
+
+
+def test_everything_is_written_and_nothing_half(full):
+    names = {path.name for path in full.files}
+    assert {"tables.md", "tables.csv", "tables.tex", "report.html", "shares.png", "mean_ua.png", "curves.png"} <= names
+    assert {path.name for path in full.folder.iterdir()} == names
+    assert (full.done, full.expected) == (168, 168)
+    assert full.markdown == (full.folder / "tables.md").read_text()
+    assert all(p.read_bytes().startswith(b"\x89PNG") for p in full.files if p.suffix == ".png")
+
+
+def test_pipes_are_aligned(full):
+    blocks = re.findall(r"(?:^\|.*\n)+", full.markdown, flags=re.MULTILINE)
+    assert len(blocks) == 5
+    for block in blocks:
+        assert len({len(line) for line in block.splitlines()}) == 1
+        assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+def test_the_papers_numbers_stand_below_ours_on_its_own_corpora(full):
+    lines = [line.split() for line in full.markdown.splitlines() if "| paper" in line]
+    assert len(lines) == 6 + 4 + 2 + 8
+    assert "I+T+C" in lines[2]
+    assert "37.50" in lines[9]
+    assert published.INCONSISTENCIES[0] in full.markdown
+    assert "24 of 24" in full.markdown
+
+
+@pytest.mark.parametrize("changes", [{"demo": True}, {"demo": True, "papers_own": True}, {}])
+def test_other_corpora_never_show_the_papers_numbers(tmp_path, undrawn, changes):
+    grid = make_grid(corpora=OWN[:3], **changes)
+    done = write(list(results_of(grid)), grid, tmp_path, replicates=5)
+    texts = [(tmp_path / name).read_text() for name in ("tables.md", "tables.tex", "report.html")]
+    for text in texts:
+        assert not any(note in text for note in published.INCONSISTENCIES)
+        assert not re.search(r'(\| |\{|class="name">)paper\b', text)
+        assert "numbers are not shown" in text.replace("&#39;", "'")
+    assert ("made, not recorded" in done.markdown) == grid.demo
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
+    assert not any(row["paper"] for row in rows)
+
+
+def test_long_form(full):
+    rows = list(csv.DictReader(io.StringIO((full.folder / "tables.csv").read_text())))
+    assert list(rows[0]) == ["table", "metric", "row", "column", "value", "low", "high", "n", "of", "paper"]
+    place = ["table3", "ua", "multi", "TDNN μσ²"]
+    cell = next(row for row in rows if list(row.values())[:4] == place)
+    assert cell["paper"] == "37.5"
+    assert (cell["n"], cell["of"]) == ("24", "24")
+    assert float(cell["low"]) <= float(cell["high"])
+    assert sum(r["table"] == "results" and r["column"] == "WA" for r in rows) == 288
+    share = [float(r["value"]) for r in rows if (r["table"], r["metric"]) == ("table3", "wa")]
+    assert sum(share) == pytest.approx(100)
+
+
+def test_best_cells_name_their_runs(full):
+    section = full.markdown.split("## Runs behind Table 2")[1].split("##")[0]
+    assert len(re.findall(r"\brun\d+\b", section)) == 12
+
+
+class Addresses(HTMLParser):
+    """Collects what a browser would fetch or run."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.tags, self.open = [], set(), []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.found += [v for k, v in attrs if k in ("src", "href", "action", "data") and not v.startswith("#")]
+        if tag not in ("meta", "br", "use", "path", "image"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_one_file(full):
+    page = (full.folder / "report.html").read_text()
+    parser = Addresses()
+    parser.feed(page)
+    assert not re.search(r"https?:|//www|@import|url\((?!#)", page)
+    assert parser.found == []
+    assert parser.open == []
+    assert not {"script", "link", "iframe", "img"} & parser.tags
+    assert page.count("<svg") == 4
+    assert "168 of 168 trials" in page
+
+
+def test_names_are_escaped_everywhere(tmp_path):
+    evil = ("<script>alert(1)</script>", "t&b", "50%_$x^{2}$ | μ", "c\\d")
+    grid = make_grid(corpora=evil, failures={"<b>bold</b>": "<i>error</i>"}, notes=("<u>note</u>",))
+    grid = replace(grid, letters={evil[0]: "<I>", evil[1]: "&", evil[2]: "$", evil[3]: "_"})
+    done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
+    page = (tmp_path / "report.html").read_text()
+    for bad in ("<script", "<I>", "<b>bold", "<i>error", "<u>note"):
+        assert bad not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert all(path.parent == tmp_path for path in done.files)
+    body = (tmp_path / "tables.tex").read_text()
+    assert r"50\%\_\$x\textasciicircum{}\{2\}\$ \textbar{} $\mu$" in body
+    assert r"c\textbackslash{}d" in body
+    assert "\\|" in done.markdown
+
+
+def test_latex_escapes():
+    assert tex("R&D_50% #1 μσ²") == r"R\&D\_50\% \#1 $\mu$$\sigma$$^2$"
+    assert tex("a\\b{c}~^") == r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}"
+
+
+def test_latex_tables_are_balanced(full):
+    body = (full.folder / "tables.tex").read_text()
+    assert body.isascii()
+    assert body.count(r"\begin{tabular}") == body.count(r"\end{tabular}") == 4
+    for block in body.split(r"\begin{tabular}")[1:]:
+        width = len(re.match(r"\{([lr]+)\}", block).group(1))
+        rows = [line for line in block.split(r"\end{tabular}")[0].splitlines() if line.endswith((r"\\", r"\\ \hline"))]
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {width}
+
+
+def test_nothing_done_yet_is_a_report_of_holes(tmp_path):
+    grid = make_grid(papers_own=True)
+    first = grid.trial_title(grid.points[0], 0)
+    done = write([], replace(grid, failures={first: "RuntimeError: out of memory"}), tmp_path)
+    assert (done.done, done.expected) == (0, 168)
+    assert "0 of 168 trials" in done.markdown
+    assert "RuntimeError: out of memory" in done.markdown
+    assert "0 of 24" in done.markdown
+    assert "168 trials are missing" in (tmp_path / "report.html").read_text()
+    assert not list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("changes", [{"corpora": ("iemocap",)}, {"corpora": ("iemocap", "tess"), "pooling": ("mean",)}])
+def test_small_grids(tmp_path, changes):
+    grid = make_grid(**changes)
+    done = write(list(results_of(grid)), grid, tmp_path, "first", replicates=3)
+    assert done.done == done.expected == len(grid.points)
+
+
+def test_a_missing_seed_is_listed(tmp_path, undrawn):
+    grid = make_grid(corpora=("iemocap", "tess"), seeds=(0, 1))
+    results = list(results_of(grid))
+    done = write(results[:-1], grid, tmp_path, replicates=3)
+    assert "1 trial is missing" in done.markdown
+    assert "· multi · seed 1" in done.markdown
+
+
+def test_other_numbers_of_cases_are_said(tmp_path, undrawn):
+    grid = make_grid(corpora=OWN[:3], papers_own=True)
+    done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
+    assert any("8 cases" in note for note in done.notes)
+
+
+def test_without_replicates_there_are_no_intervals(tmp_path, undrawn):
+    grid = make_grid(corpora=("iemocap", "tess"))
+    assert "[" not in write(list(results_of(grid)), grid, tmp_path, replicates=0).markdown
+
+
+def test_unknown_tie_rule(tmp_path):
+    with pytest.raises(BadInput, match="fractional"):
+        write([], make_grid(), tmp_path, ties="coin")
+
+
+def test_a_second_report_replaces_the_first(tmp_path, undrawn):
+    grid = make_grid(corpora=("iemocap", "tess"))
+    write([], grid, tmp_path)
+    write(list(results_of(grid)), grid, tmp_path, replicates=3)
+    assert "24 of 24 trials" in (tmp_path / "report.html").read_text()
+
+
+PERCENT = Table("key", "Title", "Why.", ("A", "B"), ())
+
+
+def test_number_and_interval_as_text():
+    cell = Cell(0.588, 0.541, 0.632)
+    assert f"{report.number(cell, PERCENT)} {report.span(cell, PERCENT)}" == "58.8 [54.1, 63.2]"
+    assert report.number(Cell(-1e-9), PERCENT) == "0.0"
+    assert report.number(Cell(float("nan")), PERCENT) == "–"
+    plain = replace(PERCENT, unit="", digits=3)
+    assert f"{report.number(cell, plain)} {report.span(cell, plain)}" == "0.588 [0.541, 0.632]"
+
+
+def small(**changes):
+    """A report of two tables: one that counts nothing and is in no unit, one to look up."""
+    first = Row("", "loss", (Cell(0.32, 0.3, 0.34), "text"), paper=(0.5,))
+    tables = (
+        replace(PERCENT, key="plain", unit="", digits=2, grouped="", brief=True, rows=(first,)),
+        replace(PERCENT, key="rest", counted="runs", grouped="Trial", rows=(Row("a", "b", (None, Cell(0.5)), 1, 2),)),
+    )
+    content = Content("small", "A small study", "Ours.", False, "A = a", 1, 1, 1, tables, ())
+    return replace(content, **changes)
+
+
+def test_a_table_without_groups_and_counts_has_no_columns_for_them(tmp_path):
+    done = report.write(small(), tmp_path)
+    assert [line.split() for line in done.markdown.splitlines() if line.startswith("|")] == [
+        ["|", "|", "A", "|", "B", "|"],
+        ["|-------|-------------------|------|"],
+        ["|", "loss", "|", "0.32", "[0.30,", "0.34]", "|", "text", "|"],
+        ["|", "paper", "|", "0.50", "|", "|"],
+    ]
+    rows = list(csv.reader(io.StringIO((tmp_path / "tables.csv").read_text())))
+    assert rows[1:] == [
+        ["plain", "", "loss", "A", "0.32", "0.3", "0.34", "", "", "0.5"],
+        ["plain", "", "loss", "B", "text", "", "", "", "", ""],
+        ["rest", "a", "b", "B", "50", "", "", "1", "2", ""],
+    ]
+    (block,) = (tmp_path / "tables.tex").read_text().split(r"\begin{tabular}")[1:]
+    assert block.startswith("{lrr}")
+    assert r" & {\tiny [0.30, 0.34]} &  \\" in block
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<th>Trial</th>") == 1
+    assert page.count('<td class="count') == 1
+
+
+def test_errors_of_trials_that_are_there_are_shown_apart(tmp_path):
+    report.write(small(failures={"a <trial>": "died", "b": "lost"}), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "Failures of trials that are not missing" in page
+    assert "a &lt;trial&gt;" in page
+
+
+def test_badges_are_facts_at_the_top(tmp_path):
+    done = report.write(small(badges=("mode paper",)), tmp_path)
+    assert "Study small · 1 of 1 trials · mode paper" in done.markdown
+    assert "<span>mode paper</span>" in (tmp_path / "report.html").read_text()

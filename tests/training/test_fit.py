@@ -1,0 +1,102 @@
+"""Fitted models in trials: what they are given, and what they answer for a class or a speaker that they do not know."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_survey
+import torch
+from tiny_survey import LDA
+
+from ser.data.functionals import functionals
+from ser.errors import BadInput
+from ser.study import part
+from ser.training.batches import Items
+from ser.training.fit import fit
+from ser.training.train import CorpusData
+
+SPREAD = np.random.default_rng(0)
+
+
+def items(rows, corpus="ravdess"):
+    """Of (class, speaker, mean of the frames): seven frames of two bins, the second of which is noise."""
+    frames = [torch.from_numpy(mean + SPREAD.normal(size=(7, 2)) * (0.1, 1.0)).float() for _, _, mean in rows]
+    names = tuple(f"{corpus}/{i}" for i in range(len(rows)))
+    voices = np.array([(speaker, 0) for _, speaker, _ in rows], np.int32).reshape(-1, 2)
+    return Items(corpus, names, frames, torch.tensor([label for label, _, _ in rows]), voices)
+
+
+def trial(block=LDA, **changed):
+    made = tiny_survey.study()
+    point = {"corpora": ("ravdess",), "system": "lda", "protocol": "si", "fold": 1}
+    corpus = replace(tiny_survey.CORPUS, classes=("a", "b", "c"))
+    return replace(made.trial(point, {"ravdess": corpus}, 0), block=block, **changed)
+
+
+def answers(trial, train, val, test):
+    outcome = fit(trial, {"ravdess": CorpusData(items(train), items(val), items(test))}, "cpu")
+    return outcome, outcome.predictions["ravdess"]
+
+
+TWO = [(label, 0, 2.0 * label) for label in (0, 1) for _ in range(20)]
+
+
+def test_a_class_that_it_never_saw_is_never_answered_and_has_no_finite_value():
+    outcome, found = answers(trial(), TWO, [], [(0, 1, 0.0), (1, 1, 2.0), (2, 1, 4.0)])
+    assert found.predicted.tolist() == [0, 1, 1]
+    assert np.isneginf(found.logits[:, 2]).all()
+    assert np.isfinite(found.logits[:, :2]).all()
+    assert (outcome.history, outcome.weights) == ([], {})
+
+
+def test_it_learns_from_the_validation_side_too():
+    _, found = answers(trial(), TWO, [(2, 1, 4.0)] * 10, [(2, 2, 4.0)])
+    assert found.predicted.tolist() == [2]
+
+
+@pytest.mark.parametrize(("normalise", "right"), [("speaker", 1.0), ("none", 0.5), ("train", 0.5)])
+def test_what_a_speaker_adds_to_everything_is_taken_out_if_speakers_are_normalised(normalise, right):
+    train = [(label, s, 50.0 * s + label) for s in range(3) for label in (0, 1) for _ in range(10)]
+    test = [(label, 9, 500.0 + label) for label in (0, 1) for _ in range(10)]
+    _, found = answers(trial(normalise=normalise), train, [], test)
+    assert (found.predicted == found.truth).mean() == right
+
+
+class Heard:
+    """Remembers what it is fitted to."""
+
+    def fit(self, x, y):
+        self.x, self.classes_ = x, np.unique(y)
+
+    def decision_function(self, x):
+        return np.zeros((len(x), len(self.classes_)))
+
+
+def test_a_model_of_vectors_is_given_functionals_of_the_frames(monkeypatch):
+    heard, train = Heard(), items(TWO)
+    monkeypatch.setattr("ser.models.lda.build", lambda settings, seed, device: heard)
+    fit(trial(), {"ravdess": CorpusData(train, items([]), items(TWO))}, "cpu")
+    np.testing.assert_allclose(heard.x, [functionals(x.numpy(), ("mean", "std")) for x in train.features])
+
+
+def test_numbers_that_it_keeps_are_counted():
+    outcome, _ = answers(trial(), TWO, [], TWO)
+    assert outcome.parameters == (4 + 1) + (4 + 4)  # a discriminant of four functionals; their means and scales
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"block": LDA.changed(statistics=())}, "an item of 7 frames"),
+        ({"block": part("recurrent_autoencoder"), "normalise": "speaker"}, "it takes frames"),
+        ({"block": LDA.changed(statistics=("men",))}, "men"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(changed, said):
+    with pytest.raises(BadInput, match=said):
+        answers(trial(**changed), TWO, [], TWO)
+
+
+def test_a_model_that_cannot_be_fitted_says_why():
+    with pytest.raises(BadInput, match="1 classes"):
+        answers(trial(), TWO[:20], [], TWO)
