@@ -1,10 +1,17 @@
 """The folder is the registry: a corpus, front-end, augmentation or model is one file, named as it is called."""
 
+import ast
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
-from ser.errors import BadInput
+from ser.errors import unknown
+
+_PLAIN = ("dataclasses", "math", "typing", "ser.study")  # what the class Settings of a file may import
 
 
 def names(kind: str) -> tuple[str, ...]:
@@ -16,7 +23,40 @@ def names(kind: str) -> tuple[str, ...]:
 
 def find(kind: str, name: str) -> ModuleType:
     """The module ``ser/<kind>/<name>.py``. Raises BadInput naming the files that exist."""
+    return import_module(_module(kind, name))
+
+
+@cache
+def settings(kind: str, name: str) -> type[Any]:
+    """The class ``Settings`` of ``ser/<kind>/<name>.py``. Raises BadInput naming the files that exist.
+
+    It is read without importing the file: most import torch, which takes seconds, and a study is checked before that.
+    """
+    return _class("Settings", _module(kind, name))
+
+
+def _module(kind: str, name: str) -> str:
     known = names(kind)
     if name not in known:
-        raise BadInput(repr(name), f"ser/{kind}", ", ".join(known), "choose one of these, or add a file of that name")
-    return import_module(f"ser.{kind}.{name}.content" if kind == "report" else f"ser.{kind}.{name}")
+        raise unknown(name, f"ser/{kind}", known, "choose one of these, or add a file of that name")
+    return f"ser.{kind}.{name}.content" if kind == "report" else f"ser.{kind}.{name}"
+
+
+def _class(name: str, module: str) -> type[Any]:
+    """A class of plain values of a module, made from its source and from what that imports of ``_PLAIN``."""
+    spec = find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    body = ast.parse(Path(spec.origin).read_bytes(), spec.origin).body
+    imports = [n for n in body if isinstance(n, ast.ImportFrom) and n.module]
+    defined = next((n for n in body if isinstance(n, ast.ClassDef) and n.name == name), None)
+    if defined is None:  # one component has the settings of another
+        source = next(n for n in imports for alias in n.names if (alias.asname or alias.name) == name)
+        original = next(alias.name for alias in source.names if (alias.asname or alias.name) == name)
+        return _class(original, str(source.module))
+    bases = {base.id for base in defined.bases if isinstance(base, ast.Name)}
+    space: dict[str, Any] = {"__name__": module} | {base: _class(base, module) for base in bases}
+    plain: list[ast.stmt] = [n for n in imports if str(n.module).startswith(_PLAIN)]
+    exec(compile(ast.Module([*plain, defined], []), spec.origin, "exec"), space)  # our own file's source
+    made: type[Any] = space[name]
+    return made

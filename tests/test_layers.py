@@ -30,7 +30,7 @@ LAYERS = (
     {"host"},
     {"study"},
     {"registry"},
-    {"errors", "files", "version"},
+    {"errors", "files"},
 )
 MOST_ENTRIES = 24
 

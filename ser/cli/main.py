@@ -280,9 +280,9 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     """Features, then trials, with progress shown; returns the exit status."""
     from ser.cli import console
     from ser.distributed import launch
+    from ser.host.version import code_version
     from ser.planning import request as gather
     from ser.trials.run import Job, job_of
-    from ser.version import code_version
 
     store = _store(args)
 

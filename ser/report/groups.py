@@ -1,5 +1,6 @@
 """The trials of a study by their settings: repeats with other seeds or folds together, and which of them is best."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import numpy as np
 from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.runs import Finished
 
+_FOLD = re.compile(r"corpus\..*\.split\.fold")
 _LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where that is not told, of the last one
 _SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.search
 _SAME = ("about", "seed", "stream", "start")  # of repeats and members of a search, not settings
@@ -151,3 +153,8 @@ def _ended(group: Group) -> str:
         else:
             said.append("all epochs" if run.scores["epochs"] >= int(most) else "early")
     return ", ".join(dict.fromkeys(said))
+
+
+def fold_of(run: Finished) -> int:
+    """Its fold, 0 = none."""
+    return max((int(v) for k, v in run.params.items() if _FOLD.fullmatch(k) and v.isdigit()), default=0)

@@ -1,24 +1,23 @@
 """What a study says: plain values, no torch. A trial is a statement, its id a hash of the whole statement."""
 
+from ser.study.settings import complete, setting
 from ser.study.study import (
     POOLING_SIGNS,
     Corpus,
-    Part,
     Point,
     Study,
     System,
     Training,
     Trial,
-    Value,
     canonical,
     flat,
     grid,
     identity,
     load_study,
-    part,
     subsets,
     with_setting,
 )
+from ser.study.values import Part, Value, part
 
 __all__ = [
     "POOLING_SIGNS",
@@ -31,11 +30,13 @@ __all__ = [
     "Trial",
     "Value",
     "canonical",
+    "complete",
     "flat",
     "grid",
     "identity",
     "load_study",
     "part",
+    "setting",
     "subsets",
     "with_setting",
 ]

@@ -13,43 +13,7 @@ from typing import Any
 from ser import PACKAGE
 from ser.errors import BadInput, unknown
 from ser.study.labels import EMOTIONS
-
-Value = bool | int | float | str | None | tuple["Value", ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """A named piece with settings: a front-end, an augmentation, a temporal block, a split rule."""
-
-    name: str
-    settings: tuple[tuple[str, Value], ...] = ()
-
-    def __getitem__(self, key: str) -> Any:
-        for name, value in self.settings:
-            if name == key:
-                return value
-        known = ", ".join(name for name, _ in self.settings) or "none"
-        raise BadInput(f"no setting {key!r}", self.name, known, "state it in the study file")
-
-    def values(self) -> dict[str, Any]:
-        """The settings by name."""
-        return dict(self.settings)
-
-    def changed(self, **settings: Value) -> "Part":
-        """The part with some settings replaced."""
-        return part(self.name, **{**self.values(), **settings})
-
-    def __str__(self) -> str:
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.settings)})"
-
-
-def part(name: str, /, **settings: Value) -> Part:
-    """A Part; settings are sorted, so that the order of writing is no difference."""
-    return Part(name, tuple(sorted((k, _frozen(v)) for k, v in settings.items())))
-
-
-def _frozen(value: Any) -> Value:
-    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+from ser.study.values import Part, Value, frozen, part
 
 
 @dataclass(frozen=True)
@@ -625,7 +589,7 @@ def _alike(old: Value, new: Any, place: str) -> Any:
     """``new`` if it is of the kind of ``old``: an int may stand for a float, one value for a tuple of one, and inside a
     tuple of texts a number for its text. So one setting has one spelling, and one identity.
     """
-    new = _frozen(new)
+    new = frozen(new)
     if isinstance(old, float) and isinstance(new, int) and not isinstance(new, bool):
         return float(new)
     if isinstance(old, tuple):

@@ -201,7 +201,7 @@ def test_the_report_is_written_by_the_file_that_the_study_names(tracker, job, st
     written = collecting.report(tracker, study, tmp_path / "report", Options(replicates=2))
     assert (written.done, written.expected) == (2, 24)
     assert "curves.png" in {path.name for path in written.files}
-    with pytest.raises(BadInput, match="proportions"):
+    with pytest.raises(BadInput, match="mfcc_networks"):
         collecting.report(tracker, replace(study, report="unknown"), tmp_path / "report")
 
 

@@ -12,8 +12,8 @@ import pytest
 
 import experiments
 from ser.errors import BadInput
-from ser.study import _WORDS as WORDS
 from ser.study import Corpus, Part, Training, Trial, canonical, load_study, part, subsets
+from ser.study.study import _WORDS as WORDS
 
 CORPORA = ("iemocap", "tess", "ravdess", "customer")
 PATHS = load_study("interaffection").settable()

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser.report.groups import grouped
+from ser.report.groups import fold_of, grouped
 from ser.report.predictions import Answers, alike
 from ser.report.runs import Finished
 
 _SEARCHED = ("candidate", "member")
-_FOLD = re.compile(r"corpus\..*\.split\.fold")
 _FOLDS = re.compile(r"corpus\..*\.split\.folds")
 
 
@@ -62,11 +61,6 @@ def about(run: Finished) -> str:
 def is_candidate(run: Finished) -> bool:
     """Whether a search proposed the run to compare it with others."""
     return about(run) in _SEARCHED
-
-
-def fold_of(run: Finished) -> int:
-    """Its fold, 0 = none."""
-    return max((int(v) for k, v in run.params.items() if _FOLD.fullmatch(k) and v.isdigit()), default=0)
 
 
 def candidates(runs: Sequence[Finished]) -> list[Candidate]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ser.report import figures
 from ser.report.content import HOLE, Cell, Content, Matrix, Picture, Row, Table, standing
-from ser.report.mfcc_networks.groups import fold_of
+from ser.report.groups import fold_of
 from ser.report.runs import Expected, Finished, Options
 from ser.report.segment_predictions import METRICS, Clips, disorder, read
 from ser.report.segments import published

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ser.report.groups import Group, grouped
-from ser.report.mfcc_networks.groups import fold_of
+from ser.report.groups import Group, fold_of, grouped
 from ser.report.runs import Expected, Finished
 from ser.report.segment_predictions import Clips, pooled
 

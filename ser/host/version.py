@@ -3,13 +3,14 @@
 import subprocess
 from functools import cache
 from importlib.metadata import version
-from pathlib import Path
+
+from ser import PACKAGE
 
 
 @cache
 def code_version() -> str:
     """For example ``0.1.0+3f2a9c1`` or, with uncommitted changes, ``0.1.0+3f2a9c1.changed``."""
-    here = str(Path(__file__).parent.parent)
+    here = str(PACKAGE.parent)
     command = ["git", "-C", here, "describe", "--always", "--dirty=.changed", "--exclude=*"]
     try:
         commit = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout.strip()
