@@ -32,11 +32,11 @@ bench: .venv/ready-test
 	.venv/bin/pip install --quiet "$(TORCH)"
 	touch $@
 
-.venv/ready: .venv/torch pyproject.toml constraints.txt
+.venv/ready: .venv/torch pyproject.toml setup.py constraints.txt
 	.venv/bin/pip install --quiet -c constraints.txt -e '.[demo]'
 	touch $@
 
-.venv/ready-test: .venv/torch pyproject.toml constraints.txt
+.venv/ready-test: .venv/torch pyproject.toml setup.py constraints.txt
 	.venv/bin/pip install --quiet -c constraints.txt -e '.[test]'
 	touch $@
 

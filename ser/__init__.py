@@ -31,3 +31,12 @@ manifest, study.
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+
+
+def shipped(folder: str) -> Path:
+    """Returns where the studies (``experiments``) or the profiles (``cluster``) lie that come with this package.
+
+    An installed package holds them; in a checkout they lie beside it.
+    """
+    inside = PACKAGE / folder
+    return inside if inside.is_dir() else PACKAGE.parent / folder
