@@ -1,6 +1,6 @@
 """What a study says: plain values, no torch. A trial is a statement, its id a hash of the whole statement."""
 
-from ser.study.settings import complete, setting
+from ser.study.settings import complete, setting, settings_of
 from ser.study.study import (
     POOLING_SIGNS,
     Corpus,
@@ -37,6 +37,7 @@ __all__ = [
     "load_study",
     "part",
     "setting",
+    "settings_of",
     "subsets",
     "with_setting",
 ]

@@ -6,10 +6,12 @@ A component's file states its settings once, as a frozen dataclass called ``Sett
 
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+from ser import registry
 from ser.errors import BadInput, unknown
 from ser.study.values import Part, Value, part
 
@@ -96,6 +98,17 @@ def complete(stated: Part, settings: type[Any], place: str) -> Part:
             raise BadInput(f"no {name}", f"{place} ({stated.name})", allowed, f"state {name}: {rule_of(item).meaning}")
         out[name] = checked(values.get(name, item.default), kinds[name], rule_of(item), f"{place}.{name}")
     return part(stated.name, **out)
+
+
+@cache
+def settings_of(kind: str, stated: Part) -> Any:
+    """Returns the ``Settings`` instance of the component ``stated.name`` of ``ser/<kind>``, defaults included.
+
+    The component's file is imported, so that the instance is of the class that its functions are typed with.
+    Raises BadInput as ``complete`` does, and for a name that is no file of ``ser/<kind>``.
+    """
+    settings = registry.find(kind, stated.name).Settings
+    return settings(**complete(stated, settings, kind).values())
 
 
 def checked(value: Any, kind: Any, rule: Rule, place: str) -> Value:
