@@ -70,7 +70,7 @@ study = Study(
         optimiser="adam",
         epsilon=1e-8,
         precision="float32",  # ours
-        together=False,
+        stacked=False,
     ),
     points=points,
     expect=168,

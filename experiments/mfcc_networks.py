@@ -58,7 +58,7 @@ study = Study(
         optimiser="rmsprop",
         epsilon=1e-7,
         precision="float32",
-        together=True,
+        stacked=True,
     ),
     final=(("training.max_epochs", 500), ("training.watch", ("train", "test"))),
     points=points,

@@ -86,7 +86,7 @@ study = Study(
         optimiser="adam",
         epsilon=1e-8,
         precision="float32",
-        together=False,
+        stacked=False,
     ),
     points=points,
     expect=1,

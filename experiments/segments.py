@@ -91,7 +91,7 @@ study = Study(
         optimiser="adam",
         epsilon=1e-8,
         precision="float32",
-        together=False,
+        stacked=False,
     ),
     points=points,
     expect=11,

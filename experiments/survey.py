@@ -551,7 +551,7 @@ study = Study(
         optimiser="adam",
         epsilon=1e-8,
         precision="float32",
-        together=False,
+        stacked=False,
     ),
     points=points,
     expect=2 * 3 * len(SYSTEMS),

@@ -87,9 +87,9 @@ class Search:
         cls, study: Study, more: Callable[[Mapping[str, float]], tuple[one.Job, Sequence[Trial]] | None]
     ) -> "Search":
         """As the study names it; ``more`` makes trials of losses. Raises BadInput for what does not go together."""
-        if study.training.together and {"asha", "pbt"} & {study.scheduler.name, study.search.name}:
+        if study.training.stacked and {"asha", "pbt"} & {study.scheduler.name, study.search.name}:
             raise BadInput(
-                "True", "training.together", "False with asha and pbt", "they end and go on with single trials"
+                "True", "training.stacked", "False with asha and pbt", "they end and go on with single trials"
             )
         rule, halving = study.scheduler.values(), None
         if study.scheduler.name == "asha":

@@ -37,7 +37,9 @@ class Training:
     optimiser: str  # "adam" | "rmsprop" | "sgd"
     epsilon: float  # of adam and rmsprop
     precision: str  # of products: "float32" | "tf32" (GPUs only) | "bfloat16" (in the block)
-    together: bool  # tiny networks of one shape are trained in one process, which draws dropout otherwise
+    stacked: (
+        bool  # tiny networks of one shape are trained as one, by ser.training.stacked, which draws dropout otherwise
+    )
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

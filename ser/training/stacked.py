@@ -89,7 +89,7 @@ class Stacked(Protocol):
         """Gradient of the last answer -> gradients of the weights."""
 
 
-def alike(block: Part, training: Training) -> Hashable | None:
+def stack_key(block: Part, training: Training) -> Hashable | None:
     """What members must agree in to be trained together; None for what has to be trained alone.
 
     They share a shape, batches of equal size and steps of equal number. They may differ in whatever else training says,
@@ -153,10 +153,10 @@ def _train(
 
 def _check(members: Sequence[Member]) -> None:
     """Raises BadInput for what ``train`` cannot do."""
-    kinds = {alike(m.block, m.training) for m in members}
+    kinds = {stack_key(m.block, m.training) for m in members}
     if len(kinds) > 1 or None in kinds or len({m.key for m in members}) < len(members):
         given = f"{len(members)} members of {len(kinds)} kinds: {', '.join(map(str, kinds))}"
-        raise BadInput(given, "together", "one kind, with keys of their own", "group them by together.alike")
+        raise BadInput(given, "stacked training", "one kind, with keys of their own", "group them by stacked.stack_key")
     for m in members:
         if not len(m.val) and (m.training.keep == "best" or m.training.patience_epochs):
             place = "training.keep, training.patience_epochs"
@@ -164,7 +164,7 @@ def _check(members: Sequence[Member]) -> None:
                 f"no validation rows of {m.key}", place, "last and 0 without any", "change them, or the split"
             )
         if not len(m.train):
-            raise BadInput(f"no training rows of {m.key}", "together", "at least one", "mend the split")
+            raise BadInput(f"no training rows of {m.key}", "stacked training", "at least one", "change the split")
 
 
 @dataclass

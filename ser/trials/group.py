@@ -32,9 +32,9 @@ def group(trial: Trial) -> Hashable | None:
     The statement alone decides: dropout is drawn otherwise here, so that the numbers are others.
     """
     one_side = len(trial.corpora) == 1 and trial.task == "unified"
-    if not trial.training.together or not one_side or trial.corpora[0].copies:
+    if not trial.training.stacked or not one_side or trial.corpora[0].copies:
         return None
-    shape = stacked.alike(trial.block, trial.training)
+    shape = stacked.stack_key(trial.block, trial.training)
     # A group is as long as its longest member: nobody is to wait for another's last epochs.
     same = (trial.training.max_epochs, trial.corpora[0].name, trial.front_end, trial.classes)
     return None if shape is None else (shape, same)
@@ -91,7 +91,7 @@ def _train(
             continue
         outcome = _outcome(trial, trained, data[trial.id])
         own = {trial.corpora[0].name: data[trial.id]}
-        held[trial.id].complete(job, trial, own, outcome, started, {"trained_together": float(len(trials))})
+        held[trial.id].complete(job, trial, own, outcome, started, {"stacked_trials": float(len(trials))})
     return told
 
 

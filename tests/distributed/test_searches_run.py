@@ -197,7 +197,7 @@ def test_a_search_that_is_interrupted_anywhere_ends_like_one_that_is_not(begin):
 
 @pytest.fixture
 def tree():
-    return replace(tiny_search.study("rnn", search=OPTUNA, together=False), space=RATES, corpora=(CHECKED,))
+    return replace(tiny_search.study("rnn", search=OPTUNA, stacked=False), space=RATES, corpora=(CHECKED,))
 
 
 # A fold of the two validates: without one there is no loss to go by.
@@ -238,7 +238,7 @@ def test_a_candidate_that_cannot_be_trained_is_no_end_of_the_search(begin, tree)
 
 @pytest.fixture
 def population():
-    study = tiny_search.study("cnn1d", search=PBT, together=False, max_epochs=2)
+    study = tiny_search.study("cnn1d", search=PBT, stacked=False, max_epochs=2)
     return replace(study, space=RATES, corpora=(CHECKED,))
 
 
@@ -358,14 +358,14 @@ def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(comma
     assert {"objective/loss", "balanced/ravdess", "epochs"} <= same.keys()
 
 
-def test_on_ray_candidates_are_trained_together_and_the_search_goes_on_with_the_same_workers(command):
+def test_on_ray_candidates_are_trained_stacked_and_the_search_goes_on_with_the_same_workers(command):
     settings = ["search.candidates=2", "search.folds=2", "training.max_epochs=2", "final.training.max_epochs=3"]
     given, work = command("mfcc_networks", *settings)
     assert main(given) == 0
     tracker = Tracker(Location.of(work, None), "mfcc_networks")
     done = tracker.finished()
     plan = planned(given).grown(tracker.objectives(done, "objective/loss"))
-    known = Counter(r.data.metrics.get("trained_together", 1.0) for r in done.values())
+    known = Counter(r.data.metrics.get("stacked_trials", 1.0) for r in done.values())
     assert set(known) - {1.0}
     assert len(done) == len(plan.trials) == 2 + 2 * 4 + 2
     assert len(tracker.runs("tags.candidate LIKE '%'")) == 4

@@ -29,7 +29,7 @@ BLOCKS = {
     "cnn1d": part("cnn1d", filters=(20, 10), kernel=3, pool=3, dropout=0.25, init="glorot"),
     "rnn": part("rnn", units=16, init="glorot"),
 }
-TRAINING = replace(study.training, max_epochs=500, watch=("train", "test"), together=False)
+TRAINING = replace(study.training, max_epochs=500, watch=("train", "test"), stacked=False)
 RAVDESS = Corpus(
     "ravdess",
     "R",

@@ -14,7 +14,7 @@ from ser.study import Corpus, Part, Training, Trial, part
 from ser.training import stacked
 from ser.training.batches import Items, Passes, Stream
 from ser.training.network import Network
-from ser.training.stacked import Member, Trained, alike
+from ser.training.stacked import Member, Trained, stack_key
 from ser.training.train import CorpusData
 from ser.training.train import train as ordinary_loop
 
@@ -27,7 +27,7 @@ PLAIN = {
     **{"learning_rate": 0.01, "weight_decay": 0.0, "clip_norm": 0.0, "batch_size": 8, "batches": "pooled"},
     **{"bucket_pool": 1, "steps_per_epoch": 0, "max_epochs": 3, "patience_epochs": 0, "min_improvement": 0.0},
     **{"keep": "best", "watch": (), "loss": "cross_entropy", "class_weights": "none", "optimiser": "rmsprop"},
-    **{"epsilon": 1e-7, "precision": "float32", "together": True},
+    **{"epsilon": 1e-7, "precision": "float32", "stacked": True},
 }
 NONE = torch.zeros(0, dtype=torch.int64)
 
@@ -271,10 +271,10 @@ def test_dropout_takes_the_share_it_is_told_to_and_something_else_each_time(data
 
 def test_what_may_differ_and_what_may_not():
     block, plain = BLOCKS["cnn1d"], settings()
-    known = alike(block, plain)
+    known = stack_key(block, plain)
     assert known is not None
     for other in (block.changed(dropout=0.5), block.changed(init="torch")):
-        assert alike(other, plain) == known
+        assert stack_key(other, plain) == known
     for changed in (
         {"learning_rate": 1.0},
         {"optimiser": "sgd"},
@@ -282,17 +282,17 @@ def test_what_may_differ_and_what_may_not():
         {"keep": "last"},
         {"clip_norm": 1.0},
     ):
-        assert alike(block, settings(**changed)) == known
-    assert alike(block, settings(batch_size=4)) != known
-    assert alike(block.changed(pool=3), plain) != known
-    assert alike(BLOCKS["rnn"], plain) != known
+        assert stack_key(block, settings(**changed)) == known
+    assert stack_key(block, settings(batch_size=4)) != known
+    assert stack_key(block.changed(pool=3), plain) != known
+    assert stack_key(BLOCKS["rnn"], plain) != known
     for changed in ({"precision": "bfloat16"}, {"class_weights": "inverse"}, {"loss": "binary_cross_entropy"}):
-        assert alike(block, settings(**changed)) is None
-    assert alike(part("lstm", prep_layers=1, prep_units=4, units=4, dropout=0.0), plain) is None
+        assert stack_key(block, settings(**changed)) is None
+    assert stack_key(part("lstm", prep_layers=1, prep_units=4, units=4, dropout=0.0), plain) is None
 
 
 def test_what_does_not_go_together_is_refused(data):
-    with pytest.raises(BadInput, match=r"2 members of 2 kinds.*together\.alike"):
+    with pytest.raises(BadInput, match=r"2 members of 2 kinds.*stacked\.stack_key"):
         trained([member("a"), member("b", batch_size=4)], data)
     with pytest.raises(BadInput, match="keys of their own"):
         trained([member("a"), member("a")], data)

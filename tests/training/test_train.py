@@ -66,7 +66,7 @@ def trial(paper):
         optimiser="adam",
         epsilon=1e-8,
         precision="float32",
-        together=False,
+        stacked=False,
     )
     made = paper.trial(point, {c.name: c for c in two}, seed=0)
     return replace(made, block=made.block.changed(prep_units=8, units=8), training=budget)

@@ -65,7 +65,7 @@ def numbers(job, trial):
     """Curves and scores of its finished run."""
     ledger = tracker(job)
     run = ledger.finished()[trial.id]
-    kept = [k for k in run.data.metrics if not k.startswith("seconds/") and k != "trained_together"]
+    kept = [k for k in run.data.metrics if not k.startswith("seconds/") and k != "stacked_trials"]
     return {k: ledger.curve(run.info.run_id, k) for k in kept}
 
 
@@ -82,7 +82,7 @@ def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, four, rnn, cac
             assert together[name] == pytest.approx(alone[name], abs=1e-4), name
         runs = [tracker(j).finished()[trial.id] for j in (job, apart)]
         assert runs[0].data.params == runs[1].data.params == trial.params()
-        assert runs[0].data.metrics["trained_together"] == 4
+        assert runs[0].data.metrics["stacked_trials"] == 4
         assert told[trial.id]["objective/wa"] == runs[0].data.metrics["objective/wa"]
         weights = [torch.load(tracker(j).artifact(r, "best.pt")) for j, r in zip((job, apart), runs, strict=True)]
         assert weights[0].keys() == weights[1].keys()
@@ -200,7 +200,7 @@ def test_candidates_of_one_shape_are_one_group_whatever_else_they_draw():
 @pytest.mark.parametrize(
     "changed",
     [
-        {"training": {"together": False}},
+        {"training": {"stacked": False}},
         {"training": {"precision": "bfloat16"}},
         {"training": {"loss": "binary_cross_entropy"}},
         {"training": {"class_weights": "inverse"}},
@@ -221,9 +221,9 @@ def test_several_corpora_and_copies_are_trained_alone(four):
 
 @pytest.mark.parametrize("more", [{"scheduler": part("asha", grace=1, reduction=2)}, {"search": PBT}])
 def test_what_ends_or_goes_on_with_single_trials_is_not_for_groups(more):
-    with pytest.raises(BadInput, match=r"training.together.*False with asha and pbt"):
+    with pytest.raises(BadInput, match=r"training.stacked.*False with asha and pbt"):
         launch.Search.of(tiny_search.study(**more), lambda losses: None)
-    launch.Search.of(tiny_search.study(**more, together=False), lambda losses: None)
+    launch.Search.of(tiny_search.study(**more, stacked=False), lambda losses: None)
 
 
 # what workers are handed

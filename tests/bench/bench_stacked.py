@@ -53,7 +53,7 @@ def candidate(number: int, block: Part, epochs: int) -> Trial:
         optimiser=("adam", "rmsprop", "sgd")[number % 3],
         epsilon=1e-7,
         precision="float32",
-        together=False,
+        stacked=False,
     )
     return Trial(
         study="bench",
