@@ -20,6 +20,7 @@ from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning import request
 from ser.planning.plan import Plan, resolve
+from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.study import Study, Trial
 from ser.trials import run as one
@@ -185,7 +186,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_ledger: Path) ->
         where = Location.of(work, None)
         job = job_of(plan, where, work, str(store.local), "cpu", 1, "test", [])
         for trial in plan.to_train:
-            assert one.run(job, trial)["status"] == "finished"
+            assert isinstance(one.run(job, trial), Finished)
         tracker = Tracker(where, plan.study.name)
         return {trial_id: facts(tracker, run) for trial_id, run in tracker.finished().items()}
 

@@ -19,6 +19,7 @@ from ser.distributed.gpu_memory import advice
 from ser.host import terminal
 from ser.planning.plan import Plan, proportions
 from ser.report.runs import Expected
+from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.study import Trial
 
 
@@ -199,26 +200,30 @@ class Live:
         """Workers are there: this many trials run at once."""
         self.at_once = at_once
 
-    def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
+    def finished(self, trial: Trial, outcome: TrialOutcome) -> None:
         """One trial ended by itself."""
-        if result.get("status") in ("finished", "kept"):
-            self._done.add(trial.id)
-            self.failures.discard(trial.id)
-            for target in trial.targets:
-                self.measure = "balanced accuracy" if f"balanced/{target}" in result else "UA"
-                told = f"balanced/{target}" if self.measure != "UA" else f"ua/{target}"
-                if result.get(told, -1.0) > self.best.get(target, (-1.0, ""))[0]:
-                    self.best[target] = (float(result[told]), trial.title)
-            shown = ("wa/", "ua/", "balanced/", "objective/")
-            scores = " ".join(f"{k}={result[k]:.3f}" for k in sorted(result) if k.startswith(shown))
-            self._tell(f"{result['status']} {trial.id} {trial.title}: {scores}")
-            if result["status"] == "kept" and not self._away:
-                away(str(result.get("reason", "")), bool(result.get("refused")))
-            self._away = result["status"] == "kept"
-        elif result.get("status") == "failed":
-            self.failed(trial, str(result["error"]))
-        else:
-            self._tell(f"busy {trial.id} {trial.title}: another process holds it")
+        match outcome:
+            case Finished(results) | Undelivered(results):
+                self._score(trial, results)
+                shown = ("wa/", "ua/", "balanced/", "objective/")
+                scores = " ".join(f"{k}={results[k]:.3f}" for k in sorted(results) if k.startswith(shown))
+                self._tell(f"{type(outcome).__name__.lower()} {trial.id} {trial.title}: {scores}")
+                if isinstance(outcome, Undelivered) and not self._away:
+                    away(outcome.reason, outcome.refused)
+                self._away = isinstance(outcome, Undelivered)
+            case Busy():
+                self._tell(f"busy {trial.id} {trial.title}: another process holds it")
+            case Failed(error) | StoreDamaged(error) | UnfitNode(error):
+                self.failed(trial, error)
+
+    def _score(self, trial: Trial, results: Mapping[str, float]) -> None:
+        self._done.add(trial.id)
+        self.failures.discard(trial.id)
+        for target in trial.targets:
+            self.measure = "balanced accuracy" if f"balanced/{target}" in results else "UA"
+            metric = f"balanced/{target}" if self.measure != "UA" else f"ua/{target}"
+            if results.get(metric, -1.0) > self.best.get(target, (-1.0, ""))[0]:
+                self.best[target] = (float(results[metric]), trial.title)
 
     def failed(self, trial: Trial, error: str) -> None:
         """One trial's worker died for good."""

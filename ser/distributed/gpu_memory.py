@@ -7,7 +7,6 @@ How busy it is cannot be seen from memory: a smaller fraction that fits may stil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
-from typing import Any
 
 CONTEXT_MB = 500.0  # of each process before its first tensor: the CUDA context and libraries take 300 to 1000 MB
 _FULL, _EMPTY = 0.9, 0.5  # shares of a card; beyond the first, one long utterance more may be out of memory
@@ -23,7 +22,7 @@ class Used:
     cut: bool
 
 
-def used(result: Mapping[str, Any]) -> list[Used]:
+def used(result: Mapping[str, float]) -> list[Used]:
     """What a trial's results tell of memory: nothing, if no GPU was measured."""
     if "memory/gpu_peak_mb" not in result:
         return []

@@ -24,6 +24,7 @@ from ser.errors import Away, BadInput
 from ser.runs import replica
 from ser.runs.delivery import sync
 from ser.runs.folder import Spool
+from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.runs.tracker import Tracker
 from ser.study import Study, Trial
 from ser.trials import group
@@ -43,8 +44,8 @@ class Listener(Protocol):
     def started(self, at_once: int) -> None:
         """Workers are there: this many trials run at once."""
 
-    def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
-        """A trial ended: ``result["status"]`` is finished, kept, failed or busy."""
+    def finished(self, trial: Trial, outcome: TrialOutcome) -> None:
+        """A trial ended, other than by a node or a store that is of no use."""
 
     def failed(self, trial: Trial, error: str) -> None:
         """A trial's worker died or raised, and its retries are used up."""
@@ -374,35 +375,45 @@ class _Grid:
         if kind == "stopped":
             _mark_stopped(self.job, trial_id, told)
             return
-        if kind == "broke" or told.get("status") == "damaged":
-            epoch = self.epochs[trial_id]
-            if epoch > self.broke_at.get(trial_id, 0):  # it lives through deaths; only those without progress count
-                self.broke_at[trial_id], self.broken[trial_id] = epoch, 0
-            self.broken[trial_id] += 1
-            if kind != "broke":
-                self.damage = told = told["error"]
-            if self.broken[trial_id] >= _BROKEN:
-                summary.failures[trial_id] = told
-                self.listener.failed(trial, told)
-            return
-        self.busy |= told.get("status") == "busy"
-        self.heard_last = str(told.get("error") or told.get("reason") or told.get("status"))
-        if told.get("status") == "unfit":
-            if told["error"] not in self.unfit:
-                self.unfit.add(told["error"])
-                self.listener.told(f"{told['error']}; other nodes take its trials")
-            return
-        if told.get("status") == "finished":  # on a node that may not share this folder
-            Spool(self.job.work, trial_id).delivered(self.job.where.shown)
-        if told.get("status") == "kept" and self.job.replica:
-            with suppress(OSError):  # else its worker only has to deliver it in the next pass
-                replica.Replica(self.job.replica, Spool(self.job.work, trial_id)).fetch()
-        if told.get("status") in ("finished", "kept"):
-            self.trained.add(trial_id)
-            summary.trained = len(self.trained)
-            summary.training_seconds += told.get("seconds/training", 0.0)
-            summary.used += gpu_memory.used(told)
-            summary.share = self.profile.gpus_per_trial
-        elif told.get("status") == "failed":
-            summary.failures[trial_id] = told["error"]
-        self.listener.finished(trial, told)
+        if kind == "broke":
+            return self._broke(trial, told)
+        outcome: TrialOutcome = told
+        self.heard_last = getattr(outcome, "error", "") or getattr(outcome, "reason", "") or type(outcome).__name__
+        match outcome:
+            case StoreDamaged(error):
+                self.damage = error
+                return self._broke(trial, error)
+            case UnfitNode(error):
+                if error not in self.unfit:
+                    self.unfit.add(error)
+                    self.listener.told(f"{error}; other nodes take its trials")
+                return
+            case Busy():
+                self.busy = True
+            case Failed(error):
+                summary.failures[trial_id] = error
+            case Finished(results):  # on a node that may not share this folder
+                Spool(self.job.work, trial_id).delivered(self.job.where.shown)
+                self._count(trial_id, results)
+            case Undelivered(results):
+                if self.job.replica:
+                    with suppress(OSError):  # else its worker only has to deliver it in the next pass
+                        replica.Replica(self.job.replica, Spool(self.job.work, trial_id)).fetch()
+                self._count(trial_id, results)
+        self.listener.finished(trial, outcome)
+
+    def _broke(self, trial: Trial, error: str) -> None:
+        epoch = self.epochs[trial.id]
+        if epoch > self.broke_at.get(trial.id, 0):  # it lives through deaths; only those without progress count
+            self.broke_at[trial.id], self.broken[trial.id] = epoch, 0
+        self.broken[trial.id] += 1
+        if self.broken[trial.id] >= _BROKEN:
+            self.summary.failures[trial.id] = error
+            self.listener.failed(trial, error)
+
+    def _count(self, trial_id: str, results: Mapping[str, float]) -> None:
+        self.trained.add(trial_id)
+        self.summary.trained = len(self.trained)
+        self.summary.training_seconds += results.get("seconds/training", 0.0)
+        self.summary.used += gpu_memory.used(results)
+        self.summary.share = self.profile.gpus_per_trial

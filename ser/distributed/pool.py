@@ -12,6 +12,7 @@ from ser.distributed.node import Finding, Places, places
 from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.runs.delivery import sync
+from ser.runs.outcomes import Undelivered
 from ser.study import Trial
 from ser.trials.run import Job
 
@@ -53,7 +54,7 @@ class Crew:
 
         def count(kind: str, *said: Any) -> None:
             nonlocal kept, next_sync
-            kept += kind == "ended" and said[1].get("status") == "kept"
+            kept += kind == "ended" and isinstance(said[1], Undelivered)
             if kept and time.monotonic() > next_sync:
                 kept = len(sync(self.job.where, Path(self.job.work)).kept)
                 next_sync = time.monotonic() + _SYNC_EVERY_S

@@ -23,6 +23,7 @@ from ser.distributed.messages import Halving, Unit
 from ser.distributed.profile import Profile
 from ser.host import environment, machine
 from ser.host.scratch import Scratch
+from ser.runs.outcomes import TrialOutcome, UnfitNode
 
 if TYPE_CHECKING:  # the process that only hands trials out does without torch and MLflow
     from ser.study import Trial
@@ -37,7 +38,7 @@ _UNFIT_PAUSE_S = 30.0  # a node on which no trial can run would else take one af
 def run(units: Sequence[Unit], given: list[Any], profile: Profile, tell: Tell, halving: Halving | None = None) -> None:
     """Run ``units`` of the trials ``given``: a list of one reference to a pickled (job, trials by id).
 
-    ``tell("epoch", trial, epoch, node, pid)`` says that a trial goes on, ``("ended", trial, result)`` that its worker
+    ``tell("epoch", trial, epoch, node, pid)`` says that a trial goes on, ``("ended", trial, outcome)`` that its worker
     returned, ``("stopped", trial, epoch)`` that the scheduler ended it, ``("died", trial, error)`` that it is tried
     again, and ``("broke", trial, error)`` that it is not.
     """
@@ -116,8 +117,7 @@ def _work(config: dict[str, str], given: list[Any]) -> None:
     job, trials = _opened(given[0])
     if reason := node.unfit(job):
         time.sleep(_UNFIT_PAUSE_S)
-        tune.report({"status": "unfit", "error": reason, "epoch": 0, "loss": inf})
-        return
+        return _report(dict.fromkeys(unit.trials, UnfitNode(reason)))
     chosen = [trials[name] for name in unit.trials]
     where, latest = ray.get_runtime_context().get_node_id(), 0.0
 
@@ -132,9 +132,13 @@ def _work(config: dict[str, str], given: list[Any]) -> None:
 
     heard(0, {})  # first of all: should it hang from here on, it is known who holds it
     if group.group(chosen[0]) is not None:
-        tune.report({"status": "several", "results": group.run(job, chosen, heard), "epoch": 0, "loss": inf})
+        _report(group.run(job, chosen, heard))
     else:
-        tune.report({**one.run(job, chosen[0], heard, unit.last), "epoch": 0, "loss": inf})
+        _report({chosen[0].id: one.run(job, chosen[0], heard, unit.last)})
+
+
+def _report(outcomes: Mapping[str, TrialOutcome]) -> None:
+    tune.report({"outcomes": dict(outcomes), "epoch": 0, "loss": inf})
 
 
 class _Relay(Callback):
@@ -147,16 +151,14 @@ class _Relay(Callback):
         return {}  # Tune pickles its callbacks for a restore that is never asked for
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
-        if "status" not in result and "node" in result:
+        if "outcomes" not in result and "node" in result:
             self._tell("epoch", trial, result["reached"], result["node"], result["pid"])
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         last = dict(trial.last_result or {})
-        if last.get("status") == "several":
-            for name, result in last["results"].items():
-                self.tell("ended", name, result)
-        elif "status" in last:
-            self._tell("ended", trial, last)
+        if "outcomes" in last:
+            for name, outcome in last["outcomes"].items():
+                self.tell("ended", name, outcome)
         else:
             self._tell("stopped", trial, last.get("epoch", 0))
 

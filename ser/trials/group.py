@@ -8,7 +8,6 @@ minutes, and what it has not finished is trained again.
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,6 +15,7 @@ from torch import Tensor
 from ser.errors import BadInput
 from ser.files import Damaged
 from ser.runs import attempts
+from ser.runs.outcomes import Failed, StoreDamaged, TrialOutcome
 from ser.study import Trial
 from ser.training import stacked
 from ser.training.batches import Items
@@ -40,17 +40,17 @@ def group(trial: Trial) -> Hashable | None:
     return None if shape is None else (shape, same)
 
 
-def run(job: Job, trials: Sequence[Trial], on_epoch: Heard | None = None) -> dict[str, dict[str, Any]]:
+def run(job: Job, trials: Sequence[Trial], on_epoch: Heard | None = None) -> dict[str, TrialOutcome]:
     """Run ``trials`` of one group to their finished runs; what ``ser.trials.run.run`` returns, for each by its id."""
     started = time.perf_counter()
     begin(job)
-    told: dict[str, dict[str, Any]] = {}
+    told: dict[str, TrialOutcome] = {}
     with ExitStack() as owned:
         held: dict[str, Held] = {}
         for trial in trials:
             found = owned.enter_context(hold(job, trial))
-            if isinstance(found, str):
-                told[trial.id] = {"status": found}
+            if not isinstance(found, Held):
+                told[trial.id] = found
             elif found.now.starts > attempts.STARTS:
                 last = attempts.last_error(found.spool.folder) or "its worker died"
                 told[trial.id] = found.fail(f"{attempts.STARTS} attempts did not finish; the last: {last}")
@@ -61,7 +61,7 @@ def run(job: Job, trials: Sequence[Trial], on_epoch: Heard | None = None) -> dic
             if left:
                 told |= _train(job, left, held, started, on_epoch or (lambda epoch, row: None))
         except Damaged as damage:
-            return told | {t.id: {"status": "damaged", "error": str(damage)} for t in left}
+            return told | {t.id: StoreDamaged(str(damage)) for t in left}
         for trial_id, found in held.items():
             if trial_id not in told:
                 told[trial_id] = found.deliver(started)
@@ -70,7 +70,7 @@ def run(job: Job, trials: Sequence[Trial], on_epoch: Heard | None = None) -> dic
 
 def _train(
     job: Job, trials: Sequence[Trial], held: Mapping[str, Held], started: float, on_epoch: Heard
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Failed]:
     """Leaves the results of each in its folder; returns what is to be said of those that failed."""
     try:
         data = {t.id: load(job, t, t.corpora[0]) for t in trials}
@@ -83,7 +83,7 @@ def _train(
         on_epoch(epoch, row)
 
     found = stacked.train(members, features, labels, len(trials[0].classes), _named(trials, heard), job.device)
-    told = {}
+    told: dict[str, Failed] = {}
     for trial in trials:
         trained = found[trial.id]
         if trained.error:

@@ -25,6 +25,7 @@ from ser.planning.plan import Plan, Source
 from ser.runs import attempts
 from ser.runs.delivery import Courier
 from ser.runs.folder import Head, Spool, work_id
+from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.replica import Replica, place
 from ser.runs.tracker import Location, Tracker, grid_tags, without_secrets
 from ser.study import Corpus, Trial
@@ -180,25 +181,23 @@ def _side(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> Side
 
 def run(
     job: Job, trial: Trial, on_epoch: Callable[[int, Mapping[str, float]], None] | None = None, last: int = 0
-) -> dict[str, Any]:
-    """Run ``trial`` to its finished run in MLflow, from its last checkpoint if there is one.
+) -> TrialOutcome:
+    """Run ``trial`` to its finished run in MLflow, from its last checkpoint if there is one, and return how it ended.
 
-    Returns {"status": "finished" | "kept" | "failed" | "busy" | "damaged", ...} with ``wa/<corpus>``, ``ua/<corpus>``.
-    "kept": trained, and spooled as MLflow is away. "busy": another process holds the trial. "failed": the run says why.
-    "damaged": the store has to be built again first. Other exceptions are worth another try. ``on_epoch`` hears of
-    every epoch, those before an interruption included. ``last``: the epoch after which a scheduler ended it, or 0.
+    Exceptions are worth another try. ``on_epoch`` is called with every epoch, those before an interruption included.
+    ``last``: the epoch after which a scheduler ended it, or 0.
     """
     started = time.perf_counter()
     begin(job)
     with hold(job, trial) as held:
-        if isinstance(held, str):
-            return {"status": held}
+        if not isinstance(held, Held):
+            return held
         if not held.spool.results:
             try:
                 heard = on_epoch or (lambda epoch, row: None)
                 error = _train(job, trial, held, started, heard, last)
             except Damaged as damage:
-                return {"status": "damaged", "error": str(damage)}
+                return StoreDamaged(str(damage))
             if error:
                 return held.fail(error)
         return held.deliver(started)
@@ -238,33 +237,31 @@ class Held:
         results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
         self.spool.complete({**results, **more})
 
-    def fail(self, error: str) -> dict[str, Any]:
+    def fail(self, error: str) -> Failed:
         """Say why it cannot be trained."""
         self.spool.fail(error)
         self.courier.deliver()
         self.replica.push()
-        return {"status": "failed", "error": error}
+        return Failed(error)
 
-    def deliver(self, started: float) -> dict[str, Any]:
+    def deliver(self, started: float) -> Finished | Undelivered:
         """Bring a trained trial to MLflow, if that is there."""
         _, results = self.spool.results or (0, {})
-        status = "finished" if self.courier.deliver() else "kept"
-        if status == "finished":
+        if self.courier.deliver():
             self.replica.drop()
-        else:
-            self.replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
-        told = {"seconds/total": time.perf_counter() - started, "reason": self.courier.reason}
-        told["refused"] = self.courier.refused
-        return {"status": status, **results, **told}
+            return Finished({**results, "seconds/total": time.perf_counter() - started})
+        self.replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
+        results = {**results, "seconds/total": time.perf_counter() - started}
+        return Undelivered(results, self.courier.reason, self.courier.refused)
 
 
 @contextmanager
-def hold(job: Job, trial: Trial) -> Iterator[Held | str]:
-    """Own ``trial`` for a while; "busy" where another process does, "finished" where it need not be trained."""
+def hold(job: Job, trial: Trial) -> Iterator[Held | Busy | Finished]:
+    """Own ``trial`` for a while; Busy where another process does, Finished where it need not be trained."""
     spool = Spool(job.work, trial.id)
     with spool.owned() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
         if not (owned and claimed):
-            yield "busy"
+            yield Busy()
             return
         replica = Replica(job.replica, spool)
         replica.fetch()
@@ -275,7 +272,7 @@ def hold(job: Job, trial: Trial) -> Iterator[Held | str]:
             if not courier.open(head_of(job, trial)):
                 spool.delivered(job.where.shown)
                 replica.drop()
-                yield "finished"
+                yield Finished()
                 return
             spool.begin(head_of(job, trial))
         yield Held(spool, replica, courier, now)

@@ -10,6 +10,7 @@ from ser.distributed.gpu_memory import Used, advice, used
 from ser.distributed.launch import Search, Summary, _Grid
 from ser.distributed.profile import Profile
 from ser.errors import BadInput
+from ser.runs.outcomes import Finished
 from ser.runs.tracker import Tracker
 from ser.training import train as loop
 from ser.trials import run as one
@@ -89,11 +90,11 @@ def test_whole_cards_hold_one_trial(gpus_per_trial):
 def test_nothing_is_told_of_what_was_not_measured():
     assert advice([], 0.125, 8) == ""
     assert advice(trials(2, 3), 0.0, 8) == ""  # results of another machine's GPU, delivered by a CPU grid
-    assert used({"status": "finished", "seconds/training": 3.0}) == []
+    assert used({"seconds/training": 3.0}) == []
 
 
 def test_results_tell_peak_card_and_whether_batches_were_cut():
-    told = {"status": "finished", "memory/gpu_peak_mb": 900.0, "memory/gpu_total_mb": 81920.0}
+    told = {"memory/gpu_peak_mb": 900.0, "memory/gpu_total_mb": 81920.0}
     assert used(told) == [Used(900.0, 81920.0, False)]
     assert used(told | {"batch_split": 2.0}) == [Used(900.0, 81920.0, True)]
 
@@ -111,20 +112,20 @@ MEASURED = {"memory/gpu_peak_mb": 900.0, "memory/gpu_total_mb": 81920.0}
 def test_what_a_trial_took_of_its_gpu_is_in_its_run_and_its_results(job, trial_of, monkeypatch):
     monkeypatch.setattr(loop, "_peak", lambda device: MEASURED)
     result = one.run(job, trial_of("R"))
-    assert result.items() >= MEASURED.items()
+    assert result.results.items() >= MEASURED.items()
     assert all(
         run.data.metrics.items() >= MEASURED.items() for run in Tracker(job.where, job.study).finished().values()
     )
 
 
 def test_without_a_gpu_nothing_is_told_of_memory(job, trial_of):
-    assert not [key for key in one.run(job, trial_of("R")) if key.startswith("memory")]
+    assert not [key for key in one.run(job, trial_of("R")).results if key.startswith("memory")]
 
 
 def test_a_grid_keeps_what_its_trials_tell(job, trial_of, tmp_path):
     trial, summary = trial_of("R"), Summary()
     grid = _Grid(job, [trial], [trial], read(tmp_path), None, Mock(), summary, lambda: None, Search())
-    grid._heard("ended", trial.id, {"status": "finished", "seconds/training": 1.0, **MEASURED})
+    grid._heard("ended", trial.id, Finished({"seconds/training": 1.0, **MEASURED}))
     assert (summary.used, summary.share) == ([Used(900.0, 81920.0, False)], 0.125)
 
 

@@ -17,6 +17,7 @@ from ser.cli.main import main
 from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.errors import Away, BadInput
+from ser.runs.outcomes import Finished, UnfitNode
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
 from ser.trials.run import job_of
@@ -36,8 +37,8 @@ class Heard:
         ]
         self.folders = [path.parent for path in locked() if "ser-ray-" in str(path)]
 
-    def finished(self, trial, result):
-        self.results[trial.id] = result
+    def finished(self, trial, outcome):
+        self.results[trial.id] = outcome
 
     def failed(self, trial, error):
         self.errors[trial.id] = error
@@ -207,9 +208,9 @@ class Crew:
 @pytest.mark.parametrize(
     ("said", "passes"),
     [
-        ([("ended", {"status": "finished"})], launch._FRUITLESS + 1),  # as where MLflow forgets at once: once it counts
+        ([("ended", Finished())], launch._FRUITLESS + 1),  # as where MLflow forgets at once: once it counts
         ([], launch._FRUITLESS),
-        ([("ended", {"status": "unfit", "error": "no store"})], launch._WAITING),
+        ([("ended", UnfitNode("no store"))], launch._WAITING),
     ],
 )
 def test_passes_that_reach_nothing_end_with_the_reason(job, trial_of, monkeypatch, said, passes):
@@ -244,5 +245,5 @@ def test_trials_that_end_several_times_are_counted_once(trial_of, tmp_path):
     with console.Live([trial], 0, tmp_path / "log") as live:
         live.started(2)
         for _ in range(3):
-            live.finished(trial, {"status": "finished"})
+            live.finished(trial, Finished())
         assert live.summary().startswith("1 of 1 done, 0 running, 0 failed, 0:00:00 left")

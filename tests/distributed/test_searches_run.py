@@ -18,6 +18,7 @@ from ser.cli.main import _request, arguments, main
 from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.planning.request import plan_of
+from ser.runs.outcomes import Failed
 from ser.runs.tracker import Location, Tracker
 from ser.study import part
 from ser.trials import group
@@ -267,7 +268,7 @@ def test_a_second_generation_goes_on_from_the_ends_of_the_first(begin, populatio
     assert state["optimiser"]["state"]
     idle = replace(loser, training=replace(loser.training, learning_rate=1e-30))  # no step further
     told = one.run(job, idle)
-    assert told["objective/loss"] == pytest.approx(losses[order[0]], rel=1e-6)
+    assert told.results["objective/loss"] == pytest.approx(losses[order[0]], rel=1e-6)
 
     again, summary, heard = run()
     assert (summary.trained, heard.trained) == (0, [])
@@ -291,8 +292,8 @@ def test_an_end_that_is_not_whole_is_no_start(begin, population):
     found.write_bytes(found.read_bytes()[:-100])
     other = replace(member, seed=7)
     told = one.run(tiny_search.job(plan, run.cache, run.work), other)
-    assert told["status"] == "failed"
-    assert f"state.pt of trial {member.start}" in told["error"]
+    assert isinstance(told, Failed)
+    assert f"state.pt of trial {member.start}" in told.error
 
 
 # on Ray
@@ -353,7 +354,7 @@ def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(comma
     alone = replace(stopped, training=replace(stopped.training, max_epochs=ended[stopped.id]))
     job = one.job_of(plan, Location.of(apart, None), apart, str(work / "store"), "cpu", 1, "test", [])
     told, known = one.run(job, alone), runs[stopped.id].data.metrics
-    same = {k: v for k, v in told.items() if k in known and not k.startswith("seconds/")}
+    same = {k: v for k, v in told.results.items() if k in known and not k.startswith("seconds/")}
     assert same == {k: known[k] for k in same}
     assert {"objective/loss", "balanced/ravdess", "epochs"} <= same.keys()
 

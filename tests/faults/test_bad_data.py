@@ -21,6 +21,7 @@ from ser.data.scan import scan
 from ser.features.store import Features, Store
 from ser.frontends import log_stft
 from ser.planning.plan import Plan, resolve
+from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.study import Study
 from ser.trials import run
@@ -247,7 +248,7 @@ def test_a_trial_is_trained_and_tested_on_everything_that_is_left(
 ) -> None:
     job = run.job_of(plan, where, tmp_path, str(features.folder.parent), "cpu", 1, "test", [])
     one = next(t for t in plan.to_train if t.block.name == "tdnn")
-    assert run.run(job, one, lambda *_: None)["status"] == "finished"
+    assert isinstance(run.run(job, one, lambda *_: None), Finished)
     tracker = Tracker(where, plan.study.name)
     table = pd.read_csv(tracker.artifact(tracker.finished()[one.id], "predictions.csv"))
     assert set(table["uid"]) == {u.uid for u in plan.sources["ravdess"].split.test}

@@ -17,6 +17,7 @@ from ser.errors import Refused
 from ser.runs import delivery
 from ser.runs.delivery import Courier, sync
 from ser.runs.folder import Head, Spool
+from ser.runs.outcomes import Failed, Finished, Undelivered
 from ser.runs.tracker import Location, Tracker, try_out
 from ser.trials import run as one
 
@@ -61,17 +62,17 @@ def test_a_server_away_from_the_start_costs_nothing(study_of_one, way, server, m
     job, trial = study_of_one
     way.close()
     result = one.run(job, trial)
-    assert result["status"] == "kept"
-    assert "127.0.0.1" in result["reason"]
+    assert isinstance(result, Undelivered)
+    assert "127.0.0.1" in result.reason
     assert launch.unfinished(job, [trial]) == []  # trained, and never to be run again
     assert sync(job.where, Path(job.work)).kept == [trial.id]
     way.open()
     monkeypatch.delattr(one, "train")
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
     run = check_exactly_once(heard(server, trial.study), trial)
-    assert run.data.metrics["ua/ravdess"] == result["ua/ravdess"]
+    assert run.data.metrics["ua/ravdess"] == result.results["ua/ravdess"]
     assert not Spool(job.work, trial.id).folder.exists()
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
 
 
 @pytest.mark.parametrize("at", [1, 2, EPOCHS])
@@ -82,7 +83,7 @@ def test_a_server_that_goes_in_the_middle_of_a_trial_and_comes_back(study_of_one
         if epoch == at:
             way.close()
 
-    assert one.run(job, trial, vanish)["status"] == "kept"
+    assert isinstance(one.run(job, trial, vanish), Undelivered)
     way.open()
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
     check_exactly_once(heard(server, trial.study), trial)
@@ -91,7 +92,7 @@ def test_a_server_that_goes_in_the_middle_of_a_trial_and_comes_back(study_of_one
 def test_a_server_that_comes_back_during_the_trial_is_told_all(study_of_one, way, server):
     job, trial = study_of_one
     way.close()
-    assert one.run(job, trial, lambda epoch, row: way.open() if epoch == 3 else None)["status"] == "finished"
+    assert isinstance(one.run(job, trial, lambda epoch, row: way.open() if epoch == 3 else None), Finished)
     check_exactly_once(heard(server, trial.study), trial)
 
 
@@ -99,13 +100,13 @@ def test_a_server_that_fails_at_random_hears_everything_once(study_of_one, way, 
     job, trial = study_of_one
     rng = random.Random(5)  # the first fault is the seventh request, and more follow closely
     way.fault = lambda line: rng.choice(["500", "lost", "500", "lost", "hang"]) if rng.random() < 0.08 else ""
-    status = one.run(job, trial)["status"]
+    delivered = isinstance(one.run(job, trial), Finished)
     for _ in range(200):
-        if status == "finished":
+        if delivered:
             break
-        status = "finished" if sync(job.where, Path(job.work)).delivered else "kept"
+        delivered = bool(sync(job.where, Path(job.work)).delivered)
     assert way.injected > 2
-    assert status == "finished"
+    assert delivered
     check_exactly_once(heard(server, trial.study), trial)
 
 
@@ -119,11 +120,11 @@ def test_an_answer_that_is_lost_doubles_nothing(study_of_one, way, server, reque
         return "lost" if request_line in line and lost[line] <= 2 and sum(lost.values()) <= 4 else ""
 
     way.fault = lose_twice
-    status = one.run(job, trial)["status"]
+    delivered = isinstance(one.run(job, trial), Finished)
     for _ in range(10):
-        status = status if status == "finished" or not sync(job.where, Path(job.work)).delivered else "finished"
+        delivered = delivered or bool(sync(job.where, Path(job.work)).delivered)
     assert way.injected
-    assert status == "finished"
+    assert delivered
     check_exactly_once(heard(server, trial.study), trial)
 
 
@@ -135,7 +136,7 @@ def test_a_killed_server_is_told_when_it_is_started_again(study_of_one, way, ser
             server.kill()
 
     try:
-        assert one.run(job, trial, kill)["status"] == "kept"
+        assert isinstance(one.run(job, trial, kill), Undelivered)
     finally:
         server.start()
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
@@ -150,8 +151,8 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, one_at_once,
     class Listener:
         def started(self, at_once): ...
 
-        def finished(self, trial, result):
-            heard_of.append(result["status"])
+        def finished(self, trial, outcome):
+            heard_of.append(type(outcome))
 
         def failed(self, trial, error): ...
 
@@ -161,7 +162,7 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, one_at_once,
     way.close()
     other, profile = replace(trial, seed=1), Profile.read(one_at_once[1])
     summary = launch.run(job, [trial, other], profile, None, Listener())
-    assert heard_of == ["kept", "kept"]
+    assert heard_of == [Undelivered, Undelivered]
     assert (summary.left, sorted(summary.kept), summary.failures) == (0, sorted([trial.id, other.id]), {})
     monkeypatch.delattr(launch, "Crew")  # nothing is trained a second time
     assert sorted(launch.run(job, [trial, other], profile, None, Listener()).kept) == sorted(summary.kept)
@@ -201,7 +202,7 @@ def test_an_unfinished_trial_tells_what_it_has_and_goes_on(study_of_one, way, se
     (run,) = tracker.runs()
     assert run.info.status == "KILLED"
     assert [m.step for m in tracker.client.get_metric_history(run.info.run_id, "val/loss")] == [1, 2]
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
     check_exactly_once(tracker, trial)
 
 
@@ -209,7 +210,7 @@ def test_a_failure_that_could_not_be_told_is_told_later(study_of_one, way, serve
     job, trial = study_of_one
     bad = replace(trial, training=replace(trial.training, learning_rate=1e30, weight_decay=1e30, steps_per_epoch=9))
     way.close()
-    assert one.run(job, bad)["status"] == "failed"
+    assert isinstance(one.run(job, bad), Failed)
     way.open()
     sync(job.where, Path(job.work))
     (run,) = heard(server, trial.study).runs()
@@ -224,10 +225,10 @@ def test_two_people_on_one_server_count_once(study_of_one, server, trial_of, tmp
 
     def meanwhile(epoch, row):
         if epoch == 2:  # the second begins and finishes while the first is under way
-            assert one.run(replace(second, store=str(tmp_path / "copy")), trial)["status"] == "finished"
+            assert isinstance(one.run(replace(second, store=str(tmp_path / "copy")), trial), Finished)
 
     copy_store(features, tmp_path / "copy")
-    assert one.run(job, trial, meanwhile)["status"] == "finished"
+    assert isinstance(one.run(job, trial, meanwhile), Finished)
     tracker = heard(server, trial.study)
     check_exactly_once(tracker, trial)
     (superseded,) = [r for r in tracker.runs() if "superseded_by" in r.data.tags]
@@ -265,8 +266,9 @@ def test_an_experiment_that_is_deleted_during_a_trial_keeps_it_until_it_is_resto
             tracker.client.delete_experiment(tracker.experiment)
 
     result = one.run(job, trial, delete)
-    assert (result["status"], result["refused"]) == ("kept", True)
-    assert f"experiments restore --experiment-id {tracker.experiment}" in result["reason"]
+    assert isinstance(result, Undelivered)
+    assert result.refused
+    assert f"experiments restore --experiment-id {tracker.experiment}" in result.reason
     assert launch.unfinished(job, [trial]) == []  # trained, and never to be run again
     tracker.client.restore_experiment(tracker.experiment)
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
@@ -283,7 +285,8 @@ def test_a_server_that_refuses_files_is_found_before_anything_is_trained(study_o
         with pytest.raises(Refused, match=status):
             ask()
     result = one.run(job, trial)
-    assert (result["status"], result["refused"]) == ("kept", True)
+    assert isinstance(result, Undelivered)
+    assert result.refused
     way.fault = lambda line: ""
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
     check_exactly_once(heard(server, trial.study), trial)

@@ -17,6 +17,7 @@ from ser.planning import request
 from ser.runs import attempts, delivery
 from ser.runs.attempts import STARTS, Attempt
 from ser.runs.folder import Spool
+from ser.runs.outcomes import Failed, Finished, Undelivered
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
 
@@ -48,7 +49,7 @@ def memory_for(split, then):
 
 def test_a_trial_out_of_memory_is_trained_with_its_batches_in_parts(job, trial, tracker, monkeypatch):
     monkeypatch.setattr(one, "train", memory_for(4, one.train))
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
     assert tracker.finished()[trial.id].data.metrics["batch_split"] == 4
 
 
@@ -67,10 +68,10 @@ def test_a_trial_too_large_for_any_split_fails_and_the_next_one_goes_on(job, tri
     with monkeypatch.context() as patched:
         patched.setattr(one, "train", memory_for(10**6, one.train))
         result = one.run(job, trial)
-    assert result["status"] == "failed"
-    assert "single utterance" in result["error"]
+    assert isinstance(result, Failed)
+    assert "single utterance" in result.error
     assert "asked for" in tracker.runs()[0].data.tags["error"]
-    assert one.run(job, trial_of("R", block="tdnn"))["status"] == "finished"
+    assert isinstance(one.run(job, trial_of("R", block="tdnn")), Finished)
 
 
 def test_a_worker_that_the_kernel_killed_for_memory_comes_back_with_smaller_parts(job, trial, monkeypatch):
@@ -109,15 +110,15 @@ def test_a_trial_that_fails_again_and_again_is_reported_with_its_last_error(
     assert f"tried again: {trial.title}: RuntimeError: try {STARTS}: no such kernel" in capsys.readouterr().out
     result = one.run(job, trial)
     assert tried["times"] == STARTS
-    assert result["status"] == "failed"
-    assert result["error"].endswith(f"RuntimeError: try {STARTS}: no such kernel")
+    assert isinstance(result, Failed)
+    assert result.error.endswith(f"RuntimeError: try {STARTS}: no such kernel")
     main(["status", trial.study, "--work", str(tmp_path)])
     assert f"failed: {trial.title}: " in capsys.readouterr().out
     main(["report", trial.study, "--work", str(tmp_path), "--replicates", "0"])
     assert f"try {STARTS}: no such kernel" in capsys.readouterr().out
     monkeypatch.undo()
     attempts.forgive(folder_of(job, trial))
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
 
 
 def test_a_finished_epoch_gives_all_attempts_back(job, trial_of):
@@ -131,20 +132,20 @@ def test_a_finished_epoch_gives_all_attempts_back(job, trial_of):
         with pytest.raises(ConnectionResetError):
             one.run(job, trial, die)
     assert Attempt.read(folder_of(job, trial)).starts <= 1
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
 
 
 def test_results_that_were_harmed_in_the_spool_are_made_again(job, trial, tracker, monkeypatch):
     away = replace(job, where=Location("http://127.0.0.1:9", ""))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     for name in ("results.json", "files/predictions.csv"):
-        assert one.run(away, trial)["status"] == "kept"
+        assert isinstance(one.run(away, trial), Undelivered)
         harmed = folder_of(job, trial) / name
         text = harmed.read_text()
         harmed.write_text(text.replace("0.", "1.", 1))
         assert launch.unfinished(away, [trial]) == [trial]
         assert delivery.sync(job.where, Path(job.work)).open == [trial.id]
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
     fresh = trial.__class__(**{**vars(trial), "training": replace(trial.training, patience_epochs=21)})
     one.run(job, fresh)
     tables = [tracker.artifact(tracker.finished()[t.id], "predictions.csv").read_bytes() for t in (trial, fresh)]
@@ -154,8 +155,10 @@ def test_results_that_were_harmed_in_the_spool_are_made_again(job, trial, tracke
 FILLING = """
 import json, pickle, subprocess, sys
 from pathlib import Path
-from ser.trials import run as one
 from ser.errors import BadInput
+from ser.runs import attempts
+from ser.runs.outcomes import Finished
+from ser.trials import run as one
 place = sys.argv[1]
 job, trial = pickle.loads(Path(sys.argv[2]).read_bytes())
 told = {"errors": []}
@@ -164,13 +167,13 @@ for size in range(4, 4000, 12):
     subprocess.run(["mount", "-o", f"remount,size={size}k", place], check=True)
     try:
         result = one.run(job, trial)
-        if result["status"] == "finished":
+        if isinstance(result, Finished):
             break
-        told["errors"].append(result["error"])
-        one.attempt.forgive(one.Spool(job.work, trial.id).folder)
+        told["errors"].append(result.error)
+        attempts.forgive(one.Spool(job.work, trial.id).folder)
     except OSError as error:
         told["errors"].append(f"OSError: {error.strerror}")
-told["result"] = {k: v for k, v in result.items() if "/ravdess" in k}
+told["result"] = {k: v for k, v in result.results.items() if "/ravdess" in k}
 print(json.dumps(told))
 """
 
@@ -185,7 +188,7 @@ def test_a_work_folder_on_a_disk_that_is_full_again_and_again(
     assert len(told["errors"]) > 3
     assert all("No space left" in e for e in told["errors"])
     undisturbed = one.run(job, replace(trial, training=replace(trial.training, patience_epochs=21)))
-    assert told["result"] == {k: v for k, v in undisturbed.items() if "/ravdess" in k}
+    assert told["result"] == {k: v for k, v in undisturbed.results.items() if "/ravdess" in k}
 
 
 class CrewOfOne:
@@ -219,8 +222,8 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
     class Listener:
         def started(self, at_once): ...
 
-        def finished(self, trial, result):
-            lines.append(result["status"])
+        def finished(self, trial, outcome):
+            lines.append(type(outcome))
 
         def failed(self, trial, error):
             lines.append(error)
@@ -234,7 +237,7 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
     summary = launch.run(job, [trial], Profile.read("local"), None, Listener(), repair)
     assert (summary.left, summary.failures) == (0, {})
     assert lines[0].endswith("it is built again")
-    assert lines[1:] == ["finished"]
+    assert lines[1:] == [Finished]
 
 
 def _quiet(title):

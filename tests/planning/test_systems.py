@@ -13,6 +13,7 @@ from tiny_survey import SYSTEMS
 from ser.errors import BadInput
 from ser.planning import request
 from ser.report.collect import collect
+from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.study import load_study
 from ser.trials import run as one
@@ -157,7 +158,7 @@ def run(plan, cache, empty_ledger, tmp_path_factory):
     shutil.copy(empty_ledger, work / "mlflow.db")
     job = tiny_survey.job(plan, cache, work)
     told = {t.id: one.run(job, t) for t in plan.trials}
-    assert {result["status"] for result in told.values()} == {"finished"}
+    assert {type(outcome) for outcome in told.values()} == {Finished}
     return told, Tracker(Location.of(work, None), "survey")
 
 

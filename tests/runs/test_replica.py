@@ -13,6 +13,7 @@ from ser.runs import attempts, replica
 from ser.runs.attempts import Attempt
 from ser.runs.delivery import sync
 from ser.runs.folder import Head, Spool
+from ser.runs.outcomes import Finished
 from ser.runs.replica import Replica
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
@@ -152,7 +153,7 @@ def test_a_trial_that_moves_from_node_to_node_has_the_numbers_of_one_that_stays(
         for job, epochs in zip(jobs, (2, 4), strict=False):
             with pytest.raises(Lost):
                 one.run(job, trial, after(epochs))
-        assert one.run(jobs[2], trial)["status"] == "finished"
+        assert isinstance(one.run(jobs[2], trial), Finished)
     finally:
         replica._EVERY_S = kept
     alone = tmp_path / "alone"

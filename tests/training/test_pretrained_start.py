@@ -12,6 +12,7 @@ from ser.features.store import Store
 from ser.models import vggish
 from ser.planning import request as gather
 from ser.planning.request import Request, Wanted
+from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
 
@@ -58,7 +59,7 @@ def test_training_starts_from_the_file_that_is_named(request_of, public, empty_l
     where = Location.of(tmp_path, None)
     job = one.job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
     trial = next(t for t in plan.trials if t.block.name == "vggish")
-    assert one.run(replace(job, weights=str(path)), trial)["status"] == "finished"
+    assert isinstance(one.run(replace(job, weights=str(path)), trial), Finished)
     tracker = Tracker(where, "segments")
     run = tracker.finished()[trial.id]
     assert run.data.params["block.weights"].startswith("file:")

@@ -15,6 +15,7 @@ from ser.errors import BadInput
 from ser.files import Damaged
 from ser.runs import attempts
 from ser.runs.folder import Spool
+from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, Undelivered
 from ser.runs.tracker import Tracker
 from ser.study import part
 from ser.trials import group
@@ -71,10 +72,10 @@ def numbers(job, trial):
 
 def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, four, rnn, cache, place):
     told = group.run(job, four)
-    assert {t.id: "finished" for t in four} == {k: v["status"] for k, v in told.items()}
+    assert {t.id: Finished for t in four} == {k: type(v) for k, v in told.items()}
     apart = tiny_search.job(rnn, cache, place("apart"))
     for trial in four:
-        assert one.run(apart, trial)["status"] == "finished"
+        assert isinstance(one.run(apart, trial), Finished)
         together, alone = numbers(job, trial), numbers(apart, trial)
         assert together.keys() - alone.keys() == {"train/accuracy/ravdess"}
         assert alone.keys() <= together.keys()
@@ -83,7 +84,7 @@ def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, four, rnn, cac
         runs = [tracker(j).finished()[trial.id] for j in (job, apart)]
         assert runs[0].data.params == runs[1].data.params == trial.params()
         assert runs[0].data.metrics["stacked_trials"] == 4
-        assert told[trial.id]["objective/wa"] == runs[0].data.metrics["objective/wa"]
+        assert told[trial.id].results["objective/wa"] == runs[0].data.metrics["objective/wa"]
         weights = [torch.load(tracker(j).artifact(r, "best.pt")) for j, r in zip((job, apart), runs, strict=True)]
         assert weights[0].keys() == weights[1].keys()
         for name in weights[0]:
@@ -99,8 +100,8 @@ def test_what_is_tested_is_predicted(job, rnn, four):
         table = pd.read_csv(tracker(job).artifact(tracker(job).finished()[trial.id], "predictions.csv"))
         assert dict(zip(table["uid"], table["label"], strict=True)) == uids
         right = (table["label"] == table["predicted"]).mean()
-        assert told[trial.id]["wa/ravdess"] == pytest.approx(right)
-        assert "objective/loss" not in told[trial.id]
+        assert told[trial.id].results["wa/ravdess"] == pytest.approx(right)
+        assert "objective/loss" not in told[trial.id].results
 
 
 def test_a_finished_a_held_and_a_trained_member_are_not_trained_again(job, four):
@@ -109,20 +110,20 @@ def test_a_finished_a_held_and_a_trained_member_are_not_trained_again(job, four)
     heard = []
     with Spool(job.work, second.id).owned():
         told = group.run(job, four, lambda epoch, row: heard.append(epoch))
-    assert [told[t.id]["status"] for t in four] == ["finished", "busy", "finished", "finished"]
+    assert [type(told[t.id]) for t in four] == [Finished, Busy, Finished, Finished]
     assert len(heard) == 2 * third.training.max_epochs
     assert tracker(job).finished().keys() == {first.id, third.id, fourth.id}
     heard.clear()
-    assert group.run(job, four, lambda epoch, row: heard.append(epoch))[second.id]["status"] == "finished"
+    assert isinstance(group.run(job, four, lambda epoch, row: heard.append(epoch))[second.id], Finished)
     assert len(heard) == second.training.max_epochs
 
 
 def test_a_trained_member_that_the_ledger_has_not_is_only_delivered(job, four, monkeypatch):
     with monkeypatch.context() as away:
         away.setattr("ser.runs.delivery.Courier.deliver", lambda self: False)
-        assert group.run(job, four[:1])[four[0].id]["status"] == "kept"
+        assert isinstance(group.run(job, four[:1])[four[0].id], Undelivered)
     heard = []
-    assert group.run(job, four[:1], lambda *said: heard.append(said))[four[0].id]["status"] == "finished"
+    assert isinstance(group.run(job, four[:1], lambda *said: heard.append(said))[four[0].id], Finished)
     assert heard == []
 
 
@@ -133,7 +134,7 @@ def test_a_group_that_was_killed_starts_anew_and_tells_every_epoch_once(job, fou
 
     with pytest.raises(ConnectionResetError):
         group.run(job, four, dies)
-    assert {v["status"] for v in group.run(job, four).values()} == {"finished"}
+    assert {type(v) for v in group.run(job, four).values()} == {Finished}
     ledger = tracker(job)
     for trial in four:
         (run,) = ledger.runs(f"tags.trial_id = '{trial.id}'")
@@ -144,9 +145,9 @@ def test_a_group_that_was_killed_starts_anew_and_tells_every_epoch_once(job, fou
 def test_a_member_that_diverges_fails_alone(job, four):
     wild = replace(four[0], training=replace(four[0].training, optimiser="sgd", learning_rate=1e38))
     told = group.run(job, [wild, *four[1:]])
-    assert told[wild.id]["status"] == "failed"
-    assert "learning rate 1e+38" in told[wild.id]["error"]
-    assert {told[t.id]["status"] for t in four[1:]} == {"finished"}
+    assert isinstance(told[wild.id], Failed)
+    assert "learning rate 1e+38" in told[wild.id].error
+    assert {type(told[t.id]) for t in four[1:]} == {Finished}
     (run,) = tracker(job).runs(f"tags.trial_id = '{wild.id}'")
     assert run.info.status == "FAILED"
     assert "Diverged" in run.data.tags["error"]
@@ -157,8 +158,8 @@ def test_a_member_whose_attempts_are_used_up_is_left_out(job, four):
         for _ in range(attempts.STARTS):
             attempts.begin(Spool(job.work, four[0].id).folder)
     told = group.run(job, four)
-    assert "4 attempts did not finish; the last: its worker died" in told[four[0].id]["error"]
-    assert {told[t.id]["status"] for t in four[1:]} == {"finished"}
+    assert "4 attempts did not finish; the last: its worker died" in told[four[0].id].error
+    assert {type(told[t.id]) for t in four[1:]} == {Finished}
 
 
 def test_a_damaged_store_is_said_and_the_group_waits(job, four, monkeypatch):
@@ -167,8 +168,8 @@ def test_a_damaged_store_is_said_and_the_group_waits(job, four, monkeypatch):
 
     with monkeypatch.context() as broken:
         broken.setattr(group, "load", damaged)
-        assert {v["status"] for v in group.run(job, four).values()} == {"damaged"}
-    assert {v["status"] for v in group.run(job, four).values()} == {"finished"}
+        assert {type(v) for v in group.run(job, four).values()} == {StoreDamaged}
+    assert {type(v) for v in group.run(job, four).values()} == {Finished}
 
 
 def test_frames_where_there_should_be_one_vector_are_refused_and_not_taken_for_utterances(data, cache, place):
@@ -176,8 +177,8 @@ def test_frames_where_there_should_be_one_vector_are_refused_and_not_taken_for_u
     made = tiny_search.plan(long, data, cache)
     several = [t for t in made.trials if t.about.name == "candidate"]
     told = group.run(tiny_search.job(made, cache, place("long")), several)
-    assert {v["status"] for v in told.values()} == {"failed"}
-    assert all("one frame per utterance" in v["error"] for v in told.values())
+    assert {type(v) for v in told.values()} == {Failed}
+    assert all("one frame per utterance" in v.error for v in told.values())
 
 
 # who may be trained with whom

@@ -11,6 +11,7 @@ import pytest
 
 from ser.errors import BadInput
 from ser.runs.folder import Spool
+from ser.runs.outcomes import Busy, Failed, Finished
 from ser.runs.tracker import Tracker
 from ser.training.train import Diverged
 from ser.trials import run as one
@@ -74,7 +75,7 @@ def test_scores_matrix_and_predictions_agree(finished, tracker, trial, plan):
     right = table["label"] == table["predicted"]
     assert run.data.metrics["wa/ravdess"] == pytest.approx(right.mean())
     assert run.data.metrics["ua/ravdess"] == pytest.approx(right.groupby(table["label"]).mean().mean())
-    assert result["ua/ravdess"] == run.data.metrics["ua/ravdess"]
+    assert result.results["ua/ravdess"] == run.data.metrics["ua/ravdess"]
     for name in trial.classes:
         assert run.data.metrics[f"recall/ravdess/{name}"] == pytest.approx(right[table["label"] == name].mean())
     confusion = json.loads(tracker.artifact(run, "confusion/ravdess.json").read_text())
@@ -107,7 +108,7 @@ def test_nothing_is_left_behind_in_the_work_folder(finished, job):
 
 def test_a_finished_trial_is_not_trained_again(finished, job, trial, monkeypatch):
     monkeypatch.delattr(one, "train")
-    assert one.run(job, trial) == {"status": "finished"}
+    assert one.run(job, trial) == Finished()
 
 
 def test_a_duplicate_is_recorded_with_its_original(job, trial_of, tracker):
@@ -122,9 +123,9 @@ def test_a_duplicate_is_recorded_with_its_original(job, trial_of, tracker):
 def test_a_trial_that_another_process_holds_is_left_alone(job, trial, tracker):
     with Spool(job.work, trial.id).owned() as owned:
         assert owned
-        assert one.run(job, trial) == {"status": "busy"}
+        assert one.run(job, trial) == Busy()
         assert tracker.runs() == []
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
 
 
 @pytest.mark.parametrize("error", [Diverged("loss nan at step 3"), BadInput("all refused", "store", "audio", "look")])
@@ -136,18 +137,18 @@ def test_a_trial_that_cannot_be_trained_says_why_and_is_tried_again_by_the_next_
 
     with monkeypatch.context() as patched:
         patched.setattr(one, "train", fail)
-        assert one.run(job, trial) == {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        assert one.run(job, trial) == Failed(f"{type(error).__name__}: {error}")
     (run,) = tracker.runs()
     assert run.info.status == "FAILED"
     assert str(error) in run.data.tags["error"]
-    assert one.run(job, trial)["status"] == "finished"
+    assert isinstance(one.run(job, trial), Finished)
     assert [r.info.status for r in tracker.runs()] == ["FINISHED"]
 
 
 def test_a_trial_that_really_diverges_names_the_step(job, trial_of, tracker):
     trial = trial_of("R", learning_rate=1e30, weight_decay=1e30, max_epochs=9, steps_per_epoch=9)
     result = one.run(job, trial)
-    assert result["status"] == "failed"
+    assert isinstance(result, Failed)
     assert "loss" in tracker.runs()[0].data.tags["error"]
 
 
