@@ -177,7 +177,7 @@ def test_an_interrupted_trial_has_the_numbers_of_an_undisturbed_one(job, trial_o
 
     with pytest.raises(ConnectionResetError):
         one.run(job, trial, dies)
-    a, b = one.run(job, trial), one.run(job, same)
+    a, b = one.run(job, trial).results, one.run(job, same).results
     assert {k: a[k] for k in a if "/ravdess" in k} == {k: b[k] for k in b if "/ravdess" in k}
     tables = [tracker.artifact(r, "predictions.csv").read_bytes() for r in tracker.finished().values()]
     assert len(set(tables)) == 1
