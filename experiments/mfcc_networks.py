@@ -19,7 +19,7 @@ BY_ACTOR = part("holdout", by="speaker", test=0.33, seed=42, drop=0, folds=3, fo
 
 def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]:
     """Both networks as printed (Tables 3 and 4)."""
-    return [{"corpora": corpora, "block": name, "final": True, "about": part("printed")} for name in ("cnn1d", "rnn")]
+    return [{"corpora": corpora, "block": name, "final": True, "role": part("printed")} for name in ("cnn1d", "rnn")]
 
 
 study = Study(

@@ -26,7 +26,7 @@ LOADERS = (
 
 def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]:
     """The network as printed, on all corpora together."""
-    return [{"corpora": corpora, "block": "cnn2d", "about": part("printed")}]
+    return [{"corpora": corpora, "block": "cnn2d", "role": part("printed")}]
 
 
 study = Study(

@@ -1,7 +1,7 @@
 """Fourteen surveyed systems, and six families of features with five classifiers each, on equal terms. Pinto et al.
 
     ser run survey --data corpora                                       # every system, both protocols
-    ser run survey --data corpora --set wanted=si,wu_lda,wu_svm,wang    # some systems, one protocol
+    ser run survey --data corpora --set only=si,wu_lda,wu_svm,wang    # some systems, one protocol
 
 The survey (Table 1) sets side by side 52 to 96 % of other classes, other splits and other sizes. Here all systems have
 the same utterances of the same classes, and all are trained on the same sides: `sd`, stratified folds in which speakers

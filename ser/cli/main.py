@@ -53,13 +53,13 @@ _ENTRY = re.compile(r"\s*[a-z][a-z0-9_-]*\s*(=|$)")  # how the next corpus begin
 
 
 def _wanted(text: str | None) -> tuple[Any, ...]:
-    from ser.planning.request import Wanted
+    from ser.planning.request import CorpusRequest
 
     out, pieces = [], [] if text is None else text.split(",")
     while pieces:
         entry, pieces = _entry(pieces)
         name, sign, path = entry.strip().partition("=")
-        out.append(Wanted(name.strip(), paths.corpus(path.strip(), f"--corpora {name}") if sign else None))
+        out.append(CorpusRequest(name.strip(), paths.corpus(path.strip(), f"--corpora {name}") if sign else None))
     names = [w.name for w in out]
     if len(set(names)) < len(names) or "" in names:
         raise BadInput(repr(text), "--corpora", "different names, separated by commas", "name each corpus once")
@@ -140,7 +140,7 @@ def _request(args: argparse.Namespace) -> Any:
         study=args.study,
         work=args.work,
         data=tuple(args.data),
-        wanted=_wanted(args.corpora),
+        corpora=_wanted(args.corpora),
         settings=tuple(_setting(s) for s in args.set),
         seeds=args.seeds,
         duplicates=args.duplicates,
@@ -212,7 +212,7 @@ def labels(args: argparse.Namespace) -> int:
     releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
     chosen = gather.locate(args.data, _wanted(args.corpora), study)
     if args.set:
-        study = study.over(gather.bring(study, [(name, loader) for name, loader, _ in chosen]))
+        study = study.with_corpora(gather.bring(study, [(name, loader) for name, loader, _ in chosen]))
     for text in args.set:
         study = study.override(*_setting(text))
     for name, loader, path in chosen:

@@ -211,7 +211,7 @@ def nest_folds(job: one.Job, trials: Sequence[Trial]) -> None:
     """Give every candidate of a cross-validated search a run, with those of its folds beneath it."""
     candidates: dict[str, list[Trial]] = {}
     for trial in trials:
-        if trial.about.name == "candidate" and any(c.split.values().get("fold") for c in trial.corpora):
+        if trial.role.name == "candidate" and any(c.split.values().get("fold") for c in trial.corpora):
             whole = replace(trial, corpora=tuple(c.in_fold(0) for c in trial.corpora))
             candidates.setdefault(whole.id, []).append(trial)
     if not candidates:
@@ -222,13 +222,13 @@ def nest_folds(job: one.Job, trials: Sequence[Trial]) -> None:
         for key, folds in candidates.items():
             if all(t.id in done for t in folds):
                 whole = replace(folds[0], corpora=tuple(c.in_fold(0) for c in folds[0].corpora))
-                drawn = whole.drawn() | {"block": whole.block.name}
+                drawn = whole.varied_values() | {"block": whole.block.name}
                 tracker.nest(key, whole.title, [done[t.id] for t in folds], drawn)
 
 
 def _is_judged(trial: Trial) -> bool:
     """Whether a scheduler may end it: what its paper states, and what a search has chosen, is trained to its end."""
-    return trial.about.name not in ("printed", "refit")
+    return trial.role.name not in ("printed", "refit")
 
 
 class _Grid:

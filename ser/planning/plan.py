@@ -40,9 +40,9 @@ class Source:
         """All that the store has to have of it."""
         return self.recipes + self.spare
 
-    def heard_by(self, front_end: Part) -> tuple[Recipe, ...]:
+    def recipes_for(self, front_end: Part) -> tuple[Recipe, ...]:
         """The entries that a study's front-end makes of it."""
-        own = self.corpus.heard_by(front_end)
+        own = self.corpus.front_end_for(front_end)
         return tuple(r for r in self.recipes if r.front_end == own)
 
 
@@ -124,18 +124,18 @@ def resolve(
         raise _only_trained(corpora)
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
-    points = study.unfolded(points, folds, unmet)
+    points = study.expand_folds(points, folds, unmet)
     trials: dict[str, Trial] = {}
     for seed in range(seeds):
         statement = partial(study.trial, corpora=corpora, seed=seed)
         for trial in search.unfold(study, points, statement, seed, losses or {}):
             other = trials.setdefault(trial.id, trial)
-            if trial.about.name == "system" and other.about != trial.about:
+            if trial.role.name == "system" and other.role != trial.role:
                 remedy = "take one of the two out, or change a setting"
                 raise BadInput(f"{other.title} = {trial.title}", f"systems of {study.name}", "different ones", remedy)
     everything = tuple(trials.values())
     if duplicates == "repeat":
-        everything = tuple(replace(t, stream=1) if _is_twin(t) else t for t in everything)
+        everything = tuple(replace(t, repeat=1) if _is_twin(t) else t for t in everything)
     for name, songs in {name: c.songs().name for name, c in corpora.items()}.items():
         if any(c.name == songs for t in everything for c in t.corpora):
             manifests, labelled = {**manifests, songs: manifests[name]}, {**labelled, songs: labelled[name]}
@@ -207,22 +207,22 @@ def _sources(
     splits: dict[str, Split],
 ) -> dict[str, Source]:
     """One for each way in which some trial splits a corpus, with entries for every front-end that hears it."""
-    heard_by: dict[str, dict[Part, None]] = {}
+    front_ends: dict[str, dict[Part, None]] = {}
     balanced: dict[str, dict[tuple[Part, Part, tuple[Part, ...]], None]] = {}
     corpora: dict[str, Corpus] = {}
     for name in manifests:  # in the order of the axes
         for trial in trials:
             for c in (c for c in trial.corpora if c.name == name):
                 corpora.setdefault(c.source, c)
-                end = c.heard_by(trial.front_end)
-                heard_by.setdefault(c.source, {})[end] = None
+                end = c.front_end_for(trial.front_end)
+                front_ends.setdefault(c.source, {})[end] = None
                 if _takes_copies(trial.balance):
                     balanced.setdefault(c.source, {})[end, trial.balance, trial.augmentation] = None
     clean = _Clean(labelled)
     sources = {}
     for key, c in corpora.items():
         done = splits[key] if key in splits else split(c.name, labelled[c.name], c.split)
-        recipes = tuple(r for end in heard_by[key] for r in _recipes(study, c, clean(c, end), done))
+        recipes = tuple(r for end in front_ends[key] for r in _recipes(study, c, clean(c, end), done))
         spare = tuple(r for how in balanced.get(key, {}) for r in _spare(c, *how, clean))
         several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels == "tied" else {}
         sources[key] = Source(c, manifests[c.name], done, recipes, several, spare)
@@ -348,7 +348,7 @@ def check_axes(plan: Plan) -> None:
     content = {name: _content(source.split) for name, source in plan.sources.items()}
     for trial in plan.to_train:
         task = trial.task if len(trial.corpora) > 1 else "unified"
-        blind = replace(trial, corpora=(), task=task, about=Part("grid"))
+        blind = replace(trial, corpora=(), task=task, role=Part("grid"))
         key = canonical([canonical(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
         other = seen.setdefault(key, trial)
         if other is not trial:

@@ -26,7 +26,7 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]  # a p
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CorpusRequest:
     """A corpus as named on the command line; ``path`` None: look below the data folders."""
 
     name: str
@@ -40,7 +40,7 @@ class Request:
     study: str
     work: Path
     data: tuple[Path, ...] = ()
-    wanted: tuple[Wanted, ...] = ()
+    corpora: tuple[CorpusRequest, ...] = ()
     settings: tuple[tuple[str, Value], ...] = ()
     seeds: int | None = None  # as the study says
     duplicates: str = "once"
@@ -64,9 +64,9 @@ def check(request: Request) -> Study:
     if request.duplicates not in DUPLICATES:
         raise unknown(request.duplicates, "--duplicates", DUPLICATES)
     loaders, stated = registry.names("corpora"), {c.name for c in whole.corpora}
-    others = [w.name for w in request.wanted if w.name not in stated]
+    others = [w.name for w in request.corpora if w.name not in stated]
     brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
-    study = study.over((*study.corpora, *brought))
+    study = study.with_corpora((*study.corpora, *brought))
     for path, value in request.settings:
         study = study.override(path, value)
     study.check_labels(dict(request.settings))
@@ -90,8 +90,8 @@ def _study(request: Request) -> Study:
 def plan_of(request: Request, bar: Bar) -> Plan:
     """The plan that ``request`` describes. Raises BadInput."""
     whole = _study(request)
-    chosen = locate(request.data, request.wanted, whole)
-    study = whole.over(bring(whole, [(name, loader) for name, loader, _ in chosen]))
+    chosen = locate(request.data, request.corpora, whole)
+    study = whole.with_corpora(bring(whole, [(name, loader) for name, loader, _ in chosen]))
     for path, value in request.settings:
         study = study.override(path, value)
     study.check_labels(dict(request.settings))
@@ -131,7 +131,7 @@ def _takes_weights(block: Part) -> bool:
     return is_network and block.values().get("weights", "none") != "none"
 
 
-def locate(data: Sequence[Path], wanted: Sequence[Wanted], study: Study | None) -> list[scan.Place]:
+def locate(data: Sequence[Path], wanted: Sequence[CorpusRequest], study: Study | None) -> list[scan.Place]:
     """Which corpora, as (name, loader, place). Without ``wanted``: those of the study that are found, or all found.
 
     The order is the study's own, then by name, however they were written: the order is part of a trial's identity.

@@ -69,14 +69,14 @@ def _random(study: Study, points: Sequence[Point], statement: Statement, seed: i
                 shape = _fitting(study, point, {k: v for k, v in space.items() if k in search["shape"]}, statement, rng)
             rest = {k: v for k, v in space.items() if k not in search["shape"]}
             drawn.append({**point, **shape, **_fitting(study, {**point, **shape}, rest, statement, rng)})
-            about = part("candidate", number=number + 1, varied=tuple(space))
-            several = [statement({**drawn[-1], "fold": fold, "about": about}) for fold in folds]
+            role = part("candidate", number=number + 1, varied=tuple(space))
+            several = [statement({**drawn[-1], "fold": fold, "role": role}) for fold in folds]
             trials += several
             scores.append(float(np.mean([losses.get(t.id, nan) for t in several])))
         if search["folds"] and scores and not np.isnan(scores).any() and min(scores) < inf:
             best = int(np.argmin(scores))
-            about = part("refit", number=best + 1, varied=tuple(space))
-            trials.append(statement({**drawn[best], "final": True, "about": about}))
+            role = part("refit", number=best + 1, varied=tuple(space))
+            trials.append(statement({**drawn[best], "final": True, "role": role}))
     return trials
 
 
@@ -97,8 +97,8 @@ def _optuna(study: Study, points: Sequence[Point], statement: Statement, seed: i
             for number in range(first, min(first + search["at_once"], search["candidates"])):
                 ask = asked.ask()
                 values = {path: _suggest(ask, path, kind) for path, kind in space.items()}
-                about = part("candidate", number=number + 1, varied=tuple(space))
-                round_.append((ask, statement({**point, **values, "about": about})))
+                role = part("candidate", number=number + 1, varied=tuple(space))
+                round_.append((ask, statement({**point, **values, "role": role})))
             trials += [trial for _, trial in round_]
             found = [losses.get(trial.id, nan) for _, trial in round_]
             if np.isnan(found).any():
@@ -135,8 +135,8 @@ def _pbt(study: Study, points: Sequence[Point], statement: Statement, seed: int,
         for generation in range(1, search["generations"] + 1):
             now = []
             for member, (chosen, start) in enumerate(zip(values, starts, strict=True), start=1):
-                about = part("member", number=f"{member}.{generation}", varied=tuple(space))
-                now.append(statement({**point, **chosen, "start": start, "about": about}))
+                role = part("member", number=f"{member}.{generation}", varied=tuple(space))
+                now.append(statement({**point, **chosen, "initial_from": start, "role": role}))
             trials += now
             scores = np.array([losses.get(t.id, nan) for t in now])
             if np.isnan(scores).any():

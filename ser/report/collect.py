@@ -230,7 +230,7 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
     if said.unknown:
         notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(said.unknown)}")
     whole = study.in_mode(said.mode) if said.mode else study
-    whole = replace(whole, wanted=(*said.systems, *said.protocols))
+    whole = replace(whole, only=(*said.systems, *said.protocols))
     known = runs or not study.protocols  # how many folds there are, only runs say
     trials = trials_of(whole, used, said.seeds, said.folds, said.unmet) if known else []
     return Expected(
@@ -260,11 +260,11 @@ def trials_of(
     folds: Mapping[str, Mapping[str, int]],
     unmet: Mapping[str, Mapping[str, str]],
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """Title, point and seed of every trial of the grid of ``study`` over these corpora (see ``Study.unfolded``)."""
+    """Title, point and seed of every trial of the grid of ``study`` over these corpora (see ``Study.expand_folds``)."""
     own = {(c.name, c.tested): c for c in study.corpora}
     corpora = [own.get((c.name, c.tested)) or _corpus(c) for c in used]
     by_name = {c.name: replace(c, letter=u.letter) for c, u in zip(corpora, used, strict=True)}
-    points = study.unfolded(study.grid(corpora), folds, unmet)
+    points = study.expand_folds(study.grid(corpora), folds, unmet)
     return [(study.trial(p, by_name, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
 
 

@@ -12,7 +12,7 @@ from ser.report.runs import Finished
 _FOLD = re.compile(r"corpus\..*\.split\.fold")
 _LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where that is not told, of the last one
 _SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.search
-_SAME = ("about", "seed", "stream", "start")  # of repeats and members of a search, not settings
+_SAME = ("role", "seed", "repeat", "initial_from")  # of repeats and members of a search, not settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Group:
     @property
     def searched(self) -> bool:
         """Whether a search proposed it; else the study itself names it."""
-        return self.runs[0].params.get("about") in _SEARCHED
+        return self.runs[0].params.get("role") in _SEARCHED
 
     @property
     def loss(self) -> float:

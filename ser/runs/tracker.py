@@ -451,7 +451,7 @@ class Tracker:
         seen: dict[str, list[float]] = {}
         for run in self.pages(f"{_FINISHED} and tags.variant = '{variant}'"):
             if "epochs" in run.data.metrics:
-                kind = run.data.params.get("about.system") or run.data.params["block"]
+                kind = run.data.params.get("role.system") or run.data.params["block"]
                 seen.setdefault(kind, []).append(run.data.metrics["epochs"])
         return {kind: sum(n) / len(n) for kind, n in seen.items()}
 

@@ -37,9 +37,7 @@ class Training:
     optimiser: str  # "adam" | "rmsprop" | "sgd"
     epsilon: float  # of adam and rmsprop
     precision: str  # of products: "float32" | "tf32" (GPUs only) | "bfloat16" (in the block)
-    stacked: (
-        bool  # tiny networks of one shape are trained as one, by ser.training.stacked, which draws dropout otherwise
-    )
+    stacked: bool  # tiny networks of one shape are trained as one, which draws dropout otherwise
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -149,7 +147,7 @@ class Corpus:
         """The corpus with another fold, where its split rule has folds."""
         return replace(self, split=self.split.changed(fold=fold)) if "fold" in self.split.values() else self
 
-    def heard_by(self, front_end: Part) -> Part:
+    def front_end_for(self, front_end: Part) -> Part:
         """A study's front-end with what this corpus has otherwise."""
         return front_end.changed(**dict(self.front_end))
 
@@ -173,14 +171,14 @@ class Trial:
     task: str  # "unified" | "multi"
     training: Training
     seed: int
-    stream: int = 0  # 1: an independent repeat of an equal model
-    start: str = ""  # id of the trial whose end state this one goes on from
-    about: Part = Part("grid")  # its part in the search, and the paths that vary there: no part of its identity
+    repeat: int = 0  # 1: an independent repeat of an equal model
+    initial_from: str = ""  # id of the trial whose end state this one goes on from
+    role: Part = Part("grid")  # its part in the search, and the paths that vary there: no part of its identity
 
     @property
     def id(self) -> str:
         """12 hex digits over the canonical JSON of the whole statement; equal in every process and on every machine."""
-        return identity({k: v for k, v in asdict(self).items() if k != "about"})
+        return identity({k: v for k, v in asdict(self).items() if k != "role"})
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -195,24 +193,24 @@ class Trial:
     @property
     def title(self) -> str:
         """For people: ``I+T+R · tdnn · μσ² · multi``, ``R · cnn1d · candidate 3 · fold 2``."""
-        said = self.about.values()
+        said = self.role.values()
         parts = [self.combination, self.block.name]
         if self.pooling != "none":
             parts += [POOLING_SIGNS[self.pooling], self.task]
-        if self.about.name == "system":
+        if self.role.name == "system":
             parts = [self.combination, said["system"], said["protocol"]]
-        elif self.about.name != "grid":
-            parts.append(f"{self.about.name} {said['number']}" if "number" in said else self.about.name)
+        elif self.role.name != "grid":
+            parts.append(f"{self.role.name} {said['number']}" if "number" in said else self.role.name)
         else:
-            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.drawn().items()]
+            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.varied_values().items()]
         fold = next((c.split.values().get("fold", 0) for c in self.corpora), 0)
-        parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.stream
+        parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.repeat
         return " · ".join(parts)
 
-    def drawn(self) -> dict[str, str]:
+    def varied_values(self) -> dict[str, str]:
         """The values that are this trial's own in its search or grid, as text, by path."""
         told, own = self.params(), f"{self.block.name}."
-        named = {path: path.replace(own, "block.", 1) for path in self.about.values().get("varied", ())}
+        named = {path: path.replace(own, "block.", 1) for path in self.role.values().get("varied", ())}
         return {path: told[name] for path, name in named.items() if name in told}
 
     def params(self) -> dict[str, str]:
@@ -261,7 +259,7 @@ def identity(statement: Any) -> str:
 
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
 # Axes that are no paths:
-_PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "start", "final", "about")
+_PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "initial_from", "final", "role")
 
 
 def subsets(names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -334,7 +332,7 @@ class Study:
     balance: Part = Part("none")
     systems: tuple[System, ...] = ()  # what points name, where each has a front-end and a block of its own
     protocols: tuple[tuple[str, Part | None], ...] = ()  # by name, how corpora are split; None: as each states
-    wanted: tuple[str, ...] = ()  # of systems and protocols, those to run; of which none is named, all
+    only: tuple[str, ...] = ()  # of systems and protocols, those to run; of which none is named, all
     folds: int = 0  # of each protocol at most so many; 0 = all
 
     def __post_init__(self) -> None:
@@ -367,7 +365,7 @@ class Study:
                 if label == target:
                     raise BadInput(f"{label}:{target}", "--set merge", "a label and another class", "leave it out")
 
-    def over(self, corpora: Iterable[Corpus]) -> "Study":
+    def with_corpora(self, corpora: Iterable[Corpus]) -> "Study":
         """The study with other corpora on its axes; the number of trials follows."""
         chosen = tuple(corpora)
         return replace(self, corpora=chosen, expect=len(self.grid(chosen)))
@@ -380,7 +378,7 @@ class Study:
         """The classes that a trial on this corpus tells apart."""
         return corpus.classes or self.classes
 
-    def of(self, name: str) -> "Study":
+    def with_system(self, name: str) -> "Study":
         """The study with what a system has of its own: front-end, block, training ... Raises BadInput."""
         _one_of(name, f"system of {self.name}", tuple(s.name for s in self.systems))
         (own,) = (s for s in self.systems if s.name == name)
@@ -396,11 +394,11 @@ class Study:
             out = out.override(f"training.{key}", value)
         return out
 
-    def is_wanted(self, name: str, among: Iterable[str]) -> bool:
+    def is_selected(self, name: str, among: Iterable[str]) -> bool:
         """Whether a system or protocol is to be run, ``among`` all of its kind."""
-        return name in self.wanted or not set(self.wanted) & set(among)
+        return name in self.only or not set(self.only) & set(among)
 
-    def unfolded(
+    def expand_folds(
         self,
         points: Iterable[Point],
         folds: Mapping[str, Mapping[str, int]],
@@ -416,10 +414,10 @@ class Study:
         for point in points:
             system, protocol = systems.get(point.get("system", "")), point.get("protocol", "")
             if system and (
-                not self.is_wanted(system.name, systems) or system.name in unmet.get(point["corpora"][0], {})
+                not self.is_selected(system.name, systems) or system.name in unmet.get(point["corpora"][0], {})
             ):
                 continue
-            if protocol and not self.is_wanted(protocol, protocols):
+            if protocol and not self.is_selected(protocol, protocols):
                 continue
             if point.get("fold") != "all":
                 out.append(point)
@@ -443,15 +441,15 @@ class Study:
         Raises BadInput for a path that names nothing.
         """
         paths = [path for path in point if path not in _PLACES]
-        chosen, about = self, part("grid", varied=tuple(paths))
+        chosen, role = self, part("grid", varied=tuple(paths))
         own, singing = {key: point[key] for key in ("block", "pooling", "task") if key in point}, False
         if "system" in point:
-            chosen = self.of(point["system"])
+            chosen = self.with_system(point["system"])
             (system,) = (s for s in self.systems if s.name == point["system"])
             own = {"block": system.block.name, "pooling": system.pooling, "task": system.task}
             singing = "song" in system.needs
             told = {key: point.get(key, "") for key in ("system", "protocol", "fold")}
-            about = part("system", varied=tuple(paths), **told)
+            role = part("system", varied=tuple(paths), **told)
         for path, value in (*(self.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
             chosen = chosen.override(path, value)
         rule = dict(self.protocols).get(point.get("protocol", ""))
@@ -473,14 +471,14 @@ class Study:
             task=own.get("task", "unified"),
             training=chosen.training,
             seed=seed,
-            start=point.get("start", ""),
-            about=point.get("about", about),
+            initial_from=point.get("initial_from", ""),
+            role=point.get("role", role),
         )
 
     def override(self, path: str, value: Value | Part) -> "Study":
         """The study with ``training.x``, ``front_end.x``, ``<block>.x``, ``<corpus>.x`` (of its loader, split or
         front-end), ``<augmentation>.x``, ``search.x``, ``scheduler.x``, ``final.x``, ``<system>.x``, ``normalise``,
-        ``classes``, ``merge``, ``augmentation``, ``seeds``, ``wanted`` or ``folds`` changed; by a study file
+        ``classes``, ``merge``, ``augmentation``, ``seeds``, ``only`` or ``folds`` changed; by a study file
         ``space.x``, too.
 
         Raises BadInput for a path that names nothing or a value of another kind.
@@ -492,8 +490,8 @@ class Study:
         if path in ("seeds", "folds"):
             _usable(new := _alike(getattr(self, path), value, place), place, 0 if path == "folds" else 1)
             return replace(self, **{path: new})
-        if path == "wanted" and self.systems:
-            return replace(self, wanted=self._named(_alike(("",), value, place), place))
+        if path == "only" and self.systems:
+            return replace(self, only=self._named(_alike(("",), value, place), place))
         if any(s.name == head and key in s.settings() for s in self.systems):
             changed = (self._system_changed(s, key, value, place) if s.name == head else s for s in self.systems)
             return replace(self, systems=tuple(changed))
@@ -519,7 +517,8 @@ class Study:
             return replace(self, augmentation=_each(self.augmentation, head, key, value, place))
         if any(c.name == head and key in c.settings() for c in self.corpora):
             # A corpus that gains or loses its test side changes the grid on purpose.
-            return self.over(_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
+            others = (_corpus_changed(c, key, value, place) if c.name == head else c for c in self.corpora)
+            return self.with_corpora(others)
         names, more = self._settable_near(head)
         error = unknown(path, "--set", names, "name one of these")
         raise BadInput(error.value, error.place, error.allowed + more, error.remedy)
@@ -547,17 +546,17 @@ class Study:
         if own := [f"{s.name}.{key}" for s in self.systems if s.name == head for key in s.settings()]:
             return own, ""
         names = [s.name for s in self.systems]
-        common = [path for path in self.settable() if path.partition(".")[0] not in names]
+        common = [path for path in self.settable_paths() if path.partition(".")[0] not in names]
         told = f"; of a system NAME.front_end.x, NAME.block.x, NAME.training.x …, where NAME is {', '.join(names)}"
         return common, told if names else ""
 
-    def settable(self) -> list[str]:
+    def settable_paths(self) -> list[str]:
         """Every path that ``override`` takes."""
         named = [(name, getattr(self, name)) for name in ("front_end", "search", "scheduler")]
         named += [(p.name, p) for p in self.blocks + self.augmentation]
         return (
             ["normalise", "classes", "merge", "augmentation", "seeds", "folds"]
-            + (["wanted"] if self.systems else [])
+            + (["only"] if self.systems else [])
             + [f"training.{f.name}" for f in fields(Training)]
             + [f"{name}.{key}" for name, p in named for key in p.values()]
             + [f"final.{key}" for key, _ in self.final]

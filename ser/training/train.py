@@ -157,7 +157,7 @@ def train(
     while now.epoch < (last or settings.max_epochs) and not 0 < settings.patience_epochs <= now.stale_epochs:
         started = time.perf_counter()
         now.epoch += 1
-        torch.manual_seed(_integer([trial.seed, trial.stream, 2, now.epoch]))
+        torch.manual_seed(_integer([trial.seed, trial.repeat, 2, now.epoch]))
         row = {"epoch": float(now.epoch), "timestamp_ms": float(int(time.time() * 1000))}
         row |= _train_epoch(run, now.epoch)
         row |= _validate(run, now.epoch)
@@ -197,7 +197,7 @@ def _begin(
 ) -> _Run:
     """Everything as it is before the first step."""
     _compute_in(trial.training.precision, device)
-    settings, seed = trial.training, [trial.seed, trial.stream]
+    settings, seed = trial.training, [trial.seed, trial.repeat]
     sides = _sides(trial, data)
     torch.manual_seed(_integer([*seed, 0]))
     network = _network(trial, data)

@@ -53,7 +53,7 @@ def _of_networks(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen:
 
 def _kind(trial: Trial) -> str:
     """Its system, or its block: those of a kind take as long."""
-    return str(trial.about.values().get("system") or trial.block.name)
+    return str(trial.role.values().get("system") or trial.block.name)
 
 
 def _epochs(trial: Trial) -> tuple[int, int]:
@@ -73,7 +73,7 @@ def _items(plan: Plan, trial: Trial, source: str, side: str) -> float:
     """Items of one side: segments, where an utterance is several."""
     own, patch = plan.sources[source], segment(trial.front_end)
     number = float(len(getattr(own.split, side)))
-    clean = own.heard_by(trial.front_end)[0]
+    clean = own.recipes_for(trial.front_end)[0]
     return number * total_frames([clean]) / patch / len(clean.items) if patch else number
 
 
@@ -83,7 +83,7 @@ def _seconds_per_update(plan: Plan, trial: Trial) -> float:
     Of a network for which a few items take long, those are timed alone.
     """
     width = registry.find("frontends", trial.front_end.name).width(trial.front_end.values())
-    clean = [plan.sources[c.source].heard_by(trial.front_end)[0] for c in trial.corpora]
+    clean = [plan.sources[c.source].recipes_for(trial.front_end)[0] for c in trial.corpora]
     frames = segment(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
     drawn = trial.block.changed(weights="random") if trial.block.values().get("weights") else trial.block
     network = Network(width, drawn, trial.pooling, len(trial.classes), trial.training.precision)

@@ -137,7 +137,7 @@ def _members(trials: Sequence[Trial], data: Mapping[str, CorpusData]) -> tuple[T
     for trial in trials:
         own = data[trial.id]
         sides = {kind: rows(getattr(own, kind)) for kind in ("train", "val", "test")}
-        seed = (trial.seed, trial.stream)
+        seed = (trial.seed, trial.repeat)
         members.append(Member(trial.id, trial.block, trial.training, seed, trial.normalise, **sides))
     return torch.cat(features), torch.cat(labels), members
 

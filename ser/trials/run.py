@@ -149,7 +149,7 @@ def _compared(plan: Plan) -> dict[str, Any]:
     study = plan.study
     told: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
     for kind, names in (("systems", [s.name for s in study.systems]), ("protocols", list(dict(study.protocols)))):
-        told[kind] = [name for name in names if study.is_wanted(name, names)]
+        told[kind] = [name for name in names if study.is_selected(name, names)]
     return told
 
 
@@ -357,7 +357,7 @@ def is_free(job: Job, trial: Trial) -> bool:
 
 def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     """A corpus's items as the trial hears, splits and balances them, kept by the process for its next trials."""
-    own = corpus.heard_by(trial.front_end)
+    own = corpus.front_end_for(trial.front_end)
     keys, sides = job.keys[corpus.source][str(own)], job.sides[corpus.source]
 
     def items(side: Side) -> Items:
@@ -368,25 +368,25 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
         return data
     copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
     balanced = registry.find("balance", trial.balance.name).balanced
-    seed = [trial.seed, trial.stream, 3]
+    seed = [trial.seed, trial.repeat, 3]
     train = balanced(data.train, copies, len(trial.classes), trial.balance.values(), seed, job.device)
     return replace(data, train=train)
 
 
 def _start(job: Job, trial: Trial) -> Mapping[str, Any] | None:
     """The end state of the trial that this one starts from. Raises Away, or Damaged where its file is not whole."""
-    if not trial.start:
+    if not trial.initial_from:
         return None
-    waiting = Spool(job.work, trial.start).files / "state.pt"  # trained, and MLflow is away
+    waiting = Spool(job.work, trial.initial_from).files / "state.pt"  # trained, and MLflow is away
     with TemporaryDirectory() as copy:
         path = (
             waiting
             if waiting.exists()
-            else Tracker.of(job.where, trial.study).fetch(trial.start, "state.pt", Path(copy))
+            else Tracker.of(job.where, trial.study).fetch(trial.initial_from, "state.pt", Path(copy))
         )
         state = checkpoint.load(path)
     if state is None:
-        raise BadInput(f"state.pt of trial {trial.start}", "its run", "a file that is whole", "delete that run")
+        raise BadInput(f"state.pt of trial {trial.initial_from}", "its run", "a file that is whole", "delete that run")
     return state
 
 

@@ -101,7 +101,7 @@ def make(folder: Path, utterances: int) -> Path:
 def study_of(work: Path) -> Study:
     """The paper's study over the made corpus alone, with small features."""
     whole = load_study("interaffection")
-    study = whole.over(request.bring(whole, [("made", "manifest_csv")]))
+    study = whole.with_corpora(request.bring(whole, [("made", "manifest_csv")]))
     for path, value in SETTINGS:
         study = study.override(path, value)
     return study

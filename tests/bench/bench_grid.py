@@ -73,7 +73,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = args.work or Path(folder)
         demo.make(work / "corpora", scale=0.2)
-        wanted = (gather.Wanted("ravdess"),)
+        wanted = (gather.CorpusRequest("ravdess"),)
         settings = (("augmentation", "none"), *TINY.items())
         request = gather.Request(
             "interaffection", work, (work / "corpora",), wanted, settings, seeds=-(-args.trials // 2)

@@ -87,7 +87,7 @@ def all_together(trials: Sequence[Trial], features: Tensor, labels: Tensor) -> f
     """Processor seconds per candidate."""
     start, rows = time.process_time(), torch.arange(TRAIN + VAL)
     members = [
-        Member(t.id, t.block, t.training, (t.seed, t.stream), t.normalise, rows[:TRAIN], rows[TRAIN:], rows[:0])
+        Member(t.id, t.block, t.training, (t.seed, t.repeat), t.normalise, rows[:TRAIN], rows[TRAIN:], rows[:0])
         for t in trials
     ]
     stacked.train(members, features, labels, CLASSES, lambda key, epoch, row: None, "cpu")

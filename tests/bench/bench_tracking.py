@@ -192,7 +192,7 @@ def table(where: Location, work: Path, count: int, replicates: int) -> dict[str,
     """Every measurement over ``count`` runs."""
     chosen = trials(count)
     job = job_for(where, work, chosen)
-    news = [replace(t, stream=count) for t in chosen[:: max(1, count // OWN_TRIALS)][:OWN_TRIALS]]
+    news = [replace(t, repeat=count) for t in chosen[:: max(1, count // OWN_TRIALS)][:OWN_TRIALS]]
     told = {
         "plain search of all runs": measure(plain_search, where),
         "Tracker.finished": measure(lambda: Tracker(where, study.name).finished),

@@ -130,7 +130,7 @@ def begin(monkeypatch, data, cache, tmp_path, empty_ledger):
 
 
 def candidates(plan, kind="candidate"):
-    return [t for t in plan.trials if t.about.name == kind]
+    return [t for t in plan.trials if t.role.name == kind]
 
 
 def curves(run):
@@ -149,7 +149,7 @@ def test_a_search_in_folds_ends_with_its_best_trained_once_more_and_folds_beneat
     plan, summary, heard = run()
     done = run.finished()
     assert (summary.left, summary.failures, summary.interrupted) == (0, {}, False)
-    assert Counter(t.about.name for t in plan.trials) == {"printed": 1, "candidate": 8, "refit": 1}
+    assert Counter(t.role.name for t in plan.trials) == {"printed": 1, "candidate": 8, "refit": 1}
     assert done.keys() == {t.id for t in plan.trials} == set(heard.trained)
     assert [len(ids) for ids in heard.grown_by] == [1]
 
@@ -157,7 +157,7 @@ def test_a_search_in_folds_ends_with_its_best_trained_once_more_and_folds_beneat
     assert len(parents) == 4
     best = {}
     for number in (1, 2, 3, 4):
-        folds = [done[t.id] for t in candidates(plan) if t.about["number"] == number]
+        folds = [done[t.id] for t in candidates(plan) if t.role["number"] == number]
         (parent,) = {r.data.tags["mlflow.parentRunId"] for r in folds}
         scores = [r.data.metrics["objective/wa"] for r in folds]
         told = parents[parent]
@@ -168,7 +168,7 @@ def test_a_search_in_folds_ends_with_its_best_trained_once_more_and_folds_beneat
         assert told.data.params["training.learning_rate"] == folds[0].data.params["training.learning_rate"]
         best[number] = -mean(scores)
     (refit,) = candidates(plan, "refit")
-    assert refit.about["number"] == min(best, key=best.get)
+    assert refit.role["number"] == min(best, key=best.get)
     assert done[refit.id].data.metrics["epochs"] == 4
     assert "mlflow.parentRunId" not in done[refit.id].data.tags
 
@@ -210,7 +210,7 @@ def test_optuna_goes_on_where_it_was_and_asks_the_same(begin, tree):
     plan, summary, heard = calm()
     assert summary.left == 0
     assert [len(ids) for ids in heard.grown_by] == [2]
-    assert [t.about["number"] for t in candidates(plan)] == [1, 2, 3, 4]
+    assert [t.role["number"] for t in candidates(plan)] == [1, 2, 3, 4]
     _, summary, _ = shaken(most=3)  # what is printed, and round one
     assert summary.interrupted
     other, summary, heard = shaken()
@@ -229,7 +229,7 @@ def test_a_candidate_that_cannot_be_trained_is_no_end_of_the_search(begin, tree)
         space=(("training.learning_rate", part("log_uniform", low=1e37, high=1e38)),),
     )
     plan, summary, _ = begin(wild)()
-    assert [t.about["number"] for t in candidates(plan)] == [1, 2, 3, 4]
+    assert [t.role["number"] for t in candidates(plan)] == [1, 2, 3, 4]
     assert summary.failures.keys() == {t.id for t in candidates(plan)}
     assert summary.left == 4
 
@@ -248,7 +248,7 @@ def test_a_second_generation_goes_on_from_the_ends_of_the_first(begin, populatio
     plan, summary, _ = run()
     members, done = candidates(plan, "member"), run.finished()
     assert summary.left == 0
-    assert [t.about["number"] for t in members] == ["1.1", "2.1", "3.1", "1.2", "2.2", "3.2"]
+    assert [t.role["number"] for t in members] == ["1.1", "2.1", "3.1", "1.2", "2.2", "3.2"]
     first, second = members[:3], members[3:]
     losses = [done[t.id].data.metrics["objective/loss"] for t in first]
     order = sorted(range(3), key=losses.__getitem__)
@@ -345,7 +345,7 @@ def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(comma
         assert epochs == ended.get(trial.id, 4)
         assert len(tracker.curve(runs[trial.id].info.run_id, "val/loss")) == epochs
     assert set(ended.values()) <= {1, 2}
-    assert not {t.id for t in plan.trials if t.about.name == "printed"} & ended.keys()
+    assert not {t.id for t in plan.trials if t.role.name == "printed"} & ended.keys()
 
     stopped = plan.by_id[next(iter(ended))]
     apart = tmp_path / "apart"

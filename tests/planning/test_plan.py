@@ -37,7 +37,7 @@ def test_repeating_duplicates_trains_all_168_apart(paper, manifests):
     plan = resolve(paper, manifests, duplicates="repeat")
     assert plan.twins == {}
     assert len({t.id for t in plan.to_train}) == 168
-    apart = {(t.combination, t.block.name, t.pooling, len(t.corpora) > 1 and t.task, t.stream) for t in plan.trials}
+    apart = {(t.combination, t.block.name, t.pooling, len(t.corpora) > 1 and t.task, t.repeat) for t in plan.trials}
     assert len(apart) == 168
 
 
@@ -92,7 +92,7 @@ def without_one(manifest):
 
 def with_own(study, *names):
     """The study over these corpora, those it does not know being tables."""
-    return study.over(bring(study, [(name, "manifest_csv") for name in names]))
+    return study.with_corpora(bring(study, [(name, "manifest_csv") for name in names]))
 
 
 def under(manifest, name):

@@ -13,7 +13,7 @@ from ser.data import audio
 from ser.errors import BadInput
 from ser.features.store import Store
 from ser.planning import request as gather
-from ser.planning.request import Request, Wanted, bring, locate, plan_of
+from ser.planning.request import CorpusRequest, Request, bring, locate, plan_of
 
 QUICK = (("augmentation", "none"),)
 
@@ -38,23 +38,23 @@ def test_finds_the_studys_corpora_in_its_order(data, paper):
 
 
 def test_the_order_of_writing_is_no_difference(data, paper):
-    backwards = [Wanted(name) for name in ("ravdess", "tess", "iemocap")]
+    backwards = [CorpusRequest(name) for name in ("ravdess", "tess", "iemocap")]
     assert names(locate([data], backwards, paper)) == ["iemocap", "tess", "ravdess"]
 
 
 def test_corpora_of_ones_own_come_after_the_studys_by_name(data, paper, own):
-    wanted = [Wanted("zeta", own), Wanted("alpha", own), Wanted("ravdess")]
+    wanted = [CorpusRequest("zeta", own), CorpusRequest("alpha", own), CorpusRequest("ravdess")]
     assert names(locate([data], wanted, paper)) == ["ravdess", "alpha", "zeta"]
 
 
 def test_a_path_given_outweighs_what_is_found(data, paper, own):
-    ((_, loader, path),) = locate([data], [Wanted("customer", own)], paper)
+    ((_, loader, path),) = locate([data], [CorpusRequest("customer", own)], paper)
     assert (loader, path) == ("manifest_csv", own)
 
 
 def test_a_corpus_that_is_not_found_says_what_is_and_how_to_name_it(data, paper):
     with pytest.raises(BadInput, match=r"'savee'.*ravdess, tess; say where: savee=PATH"):
-        locate([data], [Wanted("savee")], paper)
+        locate([data], [CorpusRequest("savee")], paper)
 
 
 def test_a_folder_that_is_not_there_is_refused(paper, tmp_path):
@@ -70,7 +70,7 @@ def test_no_corpus_at_all_is_refused(paper, tmp_path, named):
 
 def test_a_folder_of_unknown_kind_is_refused_with_the_kinds_there_are(paper, tmp_path):
     with pytest.raises(BadInput, match=r"a CSV manifest, or one of .*ravdess"):
-        locate([], [Wanted("mystery", tmp_path)], paper)
+        locate([], [CorpusRequest("mystery", tmp_path)], paper)
 
 
 def test_own_corpora_get_the_shortest_letters_that_are_free(paper):
@@ -79,7 +79,7 @@ def test_own_corpora_get_the_shortest_letters_that_are_free(paper):
 
 
 def request(data, work, *wanted, settings=QUICK, **other):
-    return Request("interaffection", work, (data,), tuple(Wanted(w) for w in wanted), settings, **other)
+    return Request("interaffection", work, (data,), tuple(CorpusRequest(w) for w in wanted), settings, **other)
 
 
 def test_fewer_corpora_make_a_smaller_grid_and_a_note(data, tmp_path):
@@ -90,7 +90,7 @@ def test_fewer_corpora_make_a_smaller_grid_and_a_note(data, tmp_path):
 
 def test_settings_reach_the_trials_and_own_corpora(data, tmp_path, own):
     settings = (*QUICK, ("training.batch_size", 3), ("mine.seed", 7))
-    asked = Request("interaffection", tmp_path, (), (Wanted("mine", own),), settings)
+    asked = Request("interaffection", tmp_path, (), (CorpusRequest("mine", own),), settings)
     (trial, *_) = plan_of(asked, no_bar).trials
     assert trial.training.batch_size == 3
     assert trial.corpora[0].split["seed"] == 7
@@ -107,7 +107,7 @@ def test_the_same_corpus_elsewhere_makes_the_same_trials(tmp_path):
     plans = []
     for place in ("here", "there"):
         table = manifest_csv.miniature(tmp_path / place) / "manifest.csv"
-        asked = Request("interaffection", tmp_path / "work" / place, (), (Wanted("customer", table),), QUICK)
+        asked = Request("interaffection", tmp_path / "work" / place, (), (CorpusRequest("customer", table),), QUICK)
         plans.append(plan_of(asked, no_bar))
     assert [t.id for t in plans[0].trials] == [t.id for t in plans[1].trials]
     keys = [{r.key for s in p.sources.values() for r in s.recipes} for p in plans]
@@ -168,12 +168,12 @@ def calls(tmp_path):
 
 
 def test_only_names_that_are_wanted_have_to_be_clear(calls, paper):
-    both = [Wanted("a", calls / "siteA/calls"), Wanted("b", calls / "siteB/calls")]
+    both = [CorpusRequest("a", calls / "siteA/calls"), CorpusRequest("b", calls / "siteB/calls")]
     assert names(locate([calls], both, paper)) == ["a", "b"]
     with pytest.raises(BadInput, match=r"corpus calls: .*siteA/calls/manifest.csv and .*siteB.*--corpora calls=/"):
-        locate([calls], [Wanted("calls")], paper)
+        locate([calls], [CorpusRequest("calls")], paper)
     with pytest.raises(BadInput, match=r"corpus emodb: .*--corpora emodb=.*/real/emodb/wav"):
-        locate([calls], [Wanted("emodb")], paper)
+        locate([calls], [CorpusRequest("emodb")], paper)
 
 
 def test_a_survey_shows_all_of_one_name_and_says_how_to_name_them(calls):
@@ -189,7 +189,7 @@ def test_a_survey_shows_all_of_one_name_and_says_how_to_name_them(calls):
     assert first.endswith(f"sitea_calls={calls}/siteA/calls/manifest.csv,siteb_calls={calls}/siteB/calls/manifest.csv")
     # As a shell takes it.
     assert second.endswith(f"'emodb={calls}/real/emodb/wav,site_c_emodb={calls}/site C/emodb/manifest.csv'")
-    wanted = [Wanted(name, path) for name, _, path in survey.corpora]
+    wanted = [CorpusRequest(name, path) for name, _, path in survey.corpora]
     assert {name: loader for name, loader, _ in locate([], wanted, None)} == {
         name: loader for name, loader, _ in survey.corpora
     }
@@ -202,7 +202,7 @@ def test_names_that_no_run_takes_are_told(tmp_path):
 
 
 def test_a_corpus_under_another_name_is_known_by_what_lies_there(calls, paper):
-    ((name, loader, _),) = locate([], [Wanted("berlin", calls / "real")], paper)
+    ((name, loader, _),) = locate([], [CorpusRequest("berlin", calls / "real")], paper)
     assert (name, loader) == ("berlin", "emodb")
 
 

@@ -23,7 +23,7 @@ RATES = (
 
 
 def candidates(trials, kind="candidate"):
-    return [t for t in trials if t.about.name == kind]
+    return [t for t in trials if t.role.name == kind]
 
 
 def ids(trials):
@@ -33,7 +33,7 @@ def ids(trials):
 def all_at(trials, loss=1.0, **other):
     """The same loss for every trial, but for candidates named by ``other``: ``_2=0.5``."""
     given = {int(k[1:]): v for k, v in other.items()}
-    return {t.id: given.get(t.about.values().get("number"), loss) for t in candidates(trials)}
+    return {t.id: given.get(t.role.values().get("number"), loss) for t in candidates(trials)}
 
 
 # draws
@@ -74,13 +74,13 @@ def test_an_unknown_search_is_refused():
 
 
 def test_a_grid_is_its_points():
-    assert [t.about.name for t in first(study("cnn1d", "rnn", search=part("grid")))] == ["printed", "printed"]
+    assert [t.role.name for t in first(study("cnn1d", "rnn", search=part("grid")))] == ["printed", "printed"]
 
 
 def test_random_search_tries_so_many_candidates_of_each_block_in_every_fold():
     trials = first(study("cnn1d", "rnn"))
-    assert [t.about.name for t in trials] == ["printed"] * 2 + ["candidate"] * 16
-    asked = [(t.block.name, t.about["number"], t.corpora[0].split["fold"]) for t in candidates(trials)]
+    assert [t.role.name for t in trials] == ["printed"] * 2 + ["candidate"] * 16
+    asked = [(t.block.name, t.role["number"], t.corpora[0].split["fold"]) for t in candidates(trials)]
     assert asked == [(b, n, f) for b in ("cnn1d", "rnn") for n in (1, 2, 3, 4) for f in (1, 2)]
     assert len(set(ids(trials))) == 18
 
@@ -99,9 +99,9 @@ def test_without_folds_every_candidate_is_one_trial_of_the_whole():
 
 def test_axes_of_another_block_are_not_drawn():
     for trial in candidates(first(study("cnn1d", "rnn"))):
-        varied = {path.partition(".")[0] for path in trial.about["varied"]}
+        varied = {path.partition(".")[0] for path in trial.role["varied"]}
         assert varied == {"training", trial.block.name}
-        assert trial.drawn().keys() == set(trial.about["varied"])
+        assert trial.varied_values().keys() == set(trial.role["varied"])
 
 
 def test_drawn_values_are_of_their_axes_and_the_rest_is_as_printed():
@@ -142,12 +142,12 @@ def test_the_best_mean_over_folds_is_trained_once_more_with_the_final_settings()
     trials = first(study())
     losses = {}
     for number, (one, other) in enumerate([(0.1, 0.9), (0.3, 0.4), (0.2, 0.7), (0.35, 0.4)], start=1):
-        a, b = (t for t in candidates(trials) if t.about["number"] == number)
+        a, b = (t for t in candidates(trials) if t.role["number"] == number)
         losses |= {a.id: one, b.id: other}  # means 0.5, 0.35, 0.45, 0.375
     grown = first(study(), losses)
     assert ids(grown)[:-1] == ids(trials)
     best, refit = candidates(trials)[2], grown[-1]
-    assert (refit.about.name, refit.about["number"]) == ("refit", 2)
+    assert (refit.role.name, refit.role["number"]) == ("refit", 2)
     assert refit.training.max_epochs == 4
     assert refit.training.watch == ("train", "test")
     assert refit.corpora[0].split["fold"] == 0
@@ -159,9 +159,9 @@ def test_the_best_mean_over_folds_is_trained_once_more_with_the_final_settings()
 
 def test_each_block_has_its_own_best():
     trials = first(study("cnn1d", "rnn"))
-    losses = {t.id: abs(t.about["number"] - {"cnn1d": 3, "rnn": 1}[t.block.name]) for t in candidates(trials)}
+    losses = {t.id: abs(t.role["number"] - {"cnn1d": 3, "rnn": 1}[t.block.name]) for t in candidates(trials)}
     refits = candidates(first(study("cnn1d", "rnn"), losses), "refit")
-    assert [(t.block.name, t.about["number"]) for t in refits] == [("cnn1d", 3), ("rnn", 1)]
+    assert [(t.block.name, t.role["number"]) for t in refits] == [("cnn1d", 3), ("rnn", 1)]
 
 
 def test_nothing_is_chosen_before_the_last_fold_is_known():
@@ -177,7 +177,7 @@ def test_a_candidate_of_which_a_fold_failed_is_not_the_best():
     losses = all_at(trials, _3=-5.0)
     losses[candidates(trials)[5].id] = inf
     (refit,) = candidates(first(study(), losses), "refit")
-    assert refit.about["number"] == 1
+    assert refit.role["number"] == 1
 
 
 def test_where_every_candidate_failed_there_is_no_best():
@@ -225,7 +225,7 @@ def reference(losses_of_first):
 def test_optuna_asks_round_by_round_what_it_asks_by_itself():
     whole = replace(study("rnn", search=OPTUNA), space=RATES)
     start = first(whole)
-    assert [t.about["number"] for t in candidates(start)] == [1, 2, 3]
+    assert [t.role["number"] for t in candidates(start)] == [1, 2, 3]
     losses = dict(zip(ids(candidates(start)), (0.7, 0.2, 0.5), strict=True))
     grown = first(whole, losses)
     asked = [(t.training.learning_rate, t.block["units"]) for t in candidates(grown)]
@@ -279,19 +279,19 @@ def values(trial):
 
 def test_a_population_starts_from_nothing():
     (members,) = population()
-    assert [t.about["number"] for t in members] == ["1.1", "2.1", "3.1", "4.1"]
-    assert {t.start for t in members} == {""}
+    assert [t.role["number"] for t in members] == ["1.1", "2.1", "3.1", "4.1"]
+    assert {t.initial_from for t in members} == {""}
     assert len({values(t) for t in members}) == 4
 
 
 def test_the_worst_goes_on_from_the_end_of_the_best_with_its_values_perturbed():
     one, two = population([(0.3, 0.1, 0.9, 0.5)])
-    assert [t.start for t in two] == [one[0].id, one[1].id, one[1].id, one[3].id]
+    assert [t.initial_from for t in two] == [one[0].id, one[1].id, one[1].id, one[3].id]
     assert [values(two[i]) for i in (0, 1, 3)] == [values(one[i]) for i in (0, 1, 3)]
     rate = two[2].training.learning_rate / one[1].training.learning_rate
     assert min(abs(rate - 0.8), abs(rate - 1.2)) < 1e-3 or two[2].training.learning_rate in (1e-4, 1e-2)
     assert values(two[2])[1] in {np.clip(round(values(one[1])[1] * f), 2, 9) for f in (0.8, 1.2)}
-    assert [t.about["number"] for t in two] == ["1.2", "2.2", "3.2", "4.2"]
+    assert [t.role["number"] for t in two] == ["1.2", "2.2", "3.2", "4.2"]
 
 
 def test_a_generation_waits_for_all_of_the_one_before():
@@ -302,14 +302,14 @@ def test_a_generation_waits_for_all_of_the_one_before():
 
 def test_the_third_generation_goes_on_from_the_second_and_is_the_last():
     one, two, three, over = population([(0.3, 0.1, 0.9, 0.5), (0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4)])
-    assert [t.start for t in three] == [two[0].id, two[1].id, two[2].id, two[0].id]
+    assert [t.initial_from for t in three] == [two[0].id, two[1].id, two[2].id, two[0].id]
     assert over == []
     assert len({t.id for t in one + two + three}) == 12
 
 
 def test_members_that_failed_start_from_a_best_and_none_from_them():
     one, two = population([(inf, 0.1, 0.9, inf)])
-    assert [t.start for t in two] == [one[1].id, one[1].id, one[2].id, one[1].id]
+    assert [t.initial_from for t in two] == [one[1].id, one[1].id, one[2].id, one[1].id]
 
 
 def test_a_population_is_told_the_same_again_by_another_process():

@@ -39,7 +39,7 @@ def whole(data, cache):
 
 def of(plan, system, protocol="si", fold=1):
     (found,) = [
-        t for t in plan.trials if (t.about["system"], t.about["protocol"], t.about["fold"]) == (system, protocol, fold)
+        t for t in plan.trials if (t.role["system"], t.role["protocol"], t.role["fold"]) == (system, protocol, fold)
     ]
     return found
 
@@ -52,7 +52,7 @@ def sides(plan, trial, corpus=0):
 
 
 def test_each_system_is_run_in_every_fold_of_both_protocols_and_what_cannot_be_is_told(whole):
-    counted = Counter((t.about["system"], t.about["protocol"]) for t in whole.trials)
+    counted = Counter((t.role["system"], t.role["protocol"]) for t in whole.trials)
     assert counted == {(name, protocol): n for name in RUNS for protocol, n in (("sd", 3), ("si", 8))}
     assert whole.folds == {"ravdess": {"sd": 3, "si": 8}}
     assert whole.unmet == {"ravdess": {"never": "it cannot be"}}
@@ -66,7 +66,7 @@ def test_a_corpus_without_songs_or_texts_lacks_what_needs_them(data, cache):
         "heads": "ravdess has no songs",
         "never": "it cannot be",
     }
-    assert {t.about["system"] for t in found.trials} == set(RUNS) - {"tasks", "heads"}
+    assert {t.role["system"] for t in found.trials} == set(RUNS) - {"tasks", "heads"}
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_corpus_without_songs_or_texts_lacks_what_needs_them(data, cache):
 def test_a_person_may_want_some_systems_or_one_protocol_and_it_stays_the_same_grid(
     plan, data, cache, wanted, systems, protocols
 ):
-    some = tiny_survey.plan(tiny_survey.study().override("wanted", wanted), data, cache)
-    assert list(dict.fromkeys(t.about["system"] for t in some.trials)) == systems
-    assert {t.about["protocol"] for t in some.trials} == protocols
+    some = tiny_survey.plan(tiny_survey.study().override("only", wanted), data, cache)
+    assert list(dict.fromkeys(t.role["system"] for t in some.trials)) == systems
+    assert {t.role["protocol"] for t in some.trials} == protocols
     assert {t.id for t in some.trials} <= {t.id for t in plan.trials}
     assert some.variant == plan.variant
 
@@ -95,7 +95,7 @@ def test_two_systems_that_are_one_are_refused(data, cache):
 
 def test_what_is_wanted_has_to_be_there():
     with pytest.raises(BadInput, match="lda_speaker"):
-        tiny_survey.study().override("wanted", "lda_speakr")
+        tiny_survey.study().override("only", "lda_speakr")
 
 
 # on which utterances
@@ -172,7 +172,7 @@ def test_networks_and_fitted_models_leave_the_same_kinds_of_results(run, plan):
         table = pd.read_csv(tracker.artifact(found, "predictions.csv"))
         assert sorted(table.uid) == sorted(u.uid for u in sides(plan, trial)["test"])
         assert (table.label == table.predicted).mean() == pytest.approx(found.data.metrics["wa/ravdess"])
-        assert found.data.params["about.system"] == trial.about["system"]
+        assert found.data.params["role.system"] == trial.role["system"]
         assert json.loads(tracker.artifact(found, "confusion/ravdess.json").read_text())["counts"]
 
 
@@ -236,7 +236,7 @@ def test_what_can_be_set_is_told_of_the_system_that_was_meant_or_of_none():
 
 def test_every_setting_of_a_system_can_be_set_and_takes_its_own_value_back():
     made = load_study("survey")
-    for path in made.settable():
+    for path in made.settable_paths():
         name, _, key = path.partition(".")
         if (system := next((s for s in made.systems if s.name == name), None)) is None or key == "normalise":
             continue
@@ -244,15 +244,15 @@ def test_every_setting_of_a_system_can_be_set_and_takes_its_own_value_back():
         if kind == "training":
             value = dict(system.training).get(inner, getattr(made.training, inner))
             changed = made.override(path, value)
-            assert changed.of(name).training == made.of(name).training
+            assert changed.with_system(name).training == made.with_system(name).training
         else:
             assert made.override(path, getattr(system, kind)[inner]) == made
 
 
 def test_a_systems_training_is_its_own_and_the_rest_the_studys():
     made = tiny_survey.study().override("training.max_epochs", 7).override("heads.training.batch_size", 5)
-    assert (made.of("heads").training.max_epochs, made.of("heads").training.batch_size) == (7, 5)
-    assert (made.of("cnn").training.max_epochs, made.of("cnn").training.batch_size) == (7, 16)
+    assert (made.with_system("heads").training.max_epochs, made.with_system("heads").training.batch_size) == (7, 5)
+    assert (made.with_system("cnn").training.max_epochs, made.with_system("cnn").training.batch_size) == (7, 16)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ CURVES = {"train/wa/ravdess": [0.3, 0.5, 0.9], "test/wa/ravdess": [0.2, 0.4, 0.5
 PROOF = {"utterances": {"train": 24, "val": 0, "test": 12}, "shared_speakers": 5}
 
 
-def trial(block="cnn1d", about=None, fold=0, seed=0, **training):
+def trial(block="cnn1d", role=None, fold=0, seed=0, **training):
     settings = {k: v for k, v in training.items() if k in BLOCKS[block].values()}
     rest = {k: v for k, v in training.items() if k not in settings}
     return Trial(
@@ -74,7 +74,7 @@ def trial(block="cnn1d", about=None, fold=0, seed=0, **training):
         task="unified",
         training=replace(TRAINING, **rest),
         seed=seed,
-        about=about or part("printed"),
+        role=role or part("printed"),
     )
 
 
@@ -95,8 +95,8 @@ def finished(one, per_class=PER_CLASS, **scores):
 
 
 def candidate(number, fold, wa, loss=1.0, seed=0, block="cnn1d", **drawn):
-    about = part("candidate", number=number, varied=("training.learning_rate", "cnn1d.pool"))
-    one = trial(block, about, fold, seed, **drawn)
+    role = part("candidate", number=number, varied=("training.learning_rate", "cnn1d.pool"))
+    one = trial(block, role, fold, seed, **drawn)
     return finished(one, None, objective_wa=wa, objective_loss=loss)
 
 
@@ -107,8 +107,8 @@ def search(seed=0):
 
 
 def refit(number=2, seed=0):
-    about = part("refit", number=number, varied=("training.learning_rate", "cnn1d.pool"))
-    return finished(trial("cnn1d", about, seed=seed, pool=2), {"neutral": (4, 4), "calm": (2, 0)})
+    role = part("refit", number=number, varied=("training.learning_rate", "cnn1d.pool"))
+    return finished(trial("cnn1d", role, seed=seed, pool=2), {"neutral": (4, 4), "calm": (2, 0)})
 
 
 def file(run_id, path):

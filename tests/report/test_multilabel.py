@@ -70,7 +70,7 @@ def run_of(number=0, text=None, loss=0.5, title="I+T · cnn2d", **params):
         "training.epsilon": "1e-08",
     }
     settings |= {"block.filters": "200,200,150,100", "block.kernel": "3", "block.dense": "512,256,512"}
-    settings |= {"training.max_epochs": "20", "training.batch_size": "32", "seed": "0", "about": "grid"}
+    settings |= {"training.max_epochs": "20", "training.batch_size": "32", "seed": "0", "role": "grid"}
     settings |= {"corpora": "iemocap,tess", "block.dropout": "0.5", "corpus.tess.copies": str(number)}
     scores = {"epochs": 20.0, "objective/loss": loss, "published/iemocap": 0.5, "eq4/iemocap": 0.8}
     told = text_of(*predictions(seed=number)) if text is None else text
@@ -78,7 +78,7 @@ def run_of(number=0, text=None, loss=0.5, title="I+T · cnn2d", **params):
 
 
 def searched(number, loss, **params):
-    named = {"about": "candidate", "about.number": str(number), **params}
+    named = {"role": "candidate", "role.number": str(number), **params}
     return run_of(number, loss=loss, title=f"I+T · cnn2d · candidate {number}", **named)
 
 
@@ -254,7 +254,7 @@ def test_layers_have_the_parameters_of_the_network_that_is_built():
 
 def test_the_best_of_a_search_is_chosen_by_validation_alone(undrawn):
     changes = {"training.learning_rate": "0.01", "front_end.mels": "128"}, {"training.learning_rate": "0.1"}
-    runs = [run_of(about="printed"), searched(1, 0.3, **changes[0]), searched(2, 0.4, **changes[1])]
+    runs = [run_of(role="printed"), searched(1, 0.3, **changes[0]), searched(2, 0.4, **changes[1])]
     runs[2].scores["published/iemocap"] = 0.99
     content = one.content(runs, replace(EXPECTED, count=3), options())
     search = table(content, "search")

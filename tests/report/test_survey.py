@@ -52,9 +52,9 @@ def fold(system, number, told, protocol="sd", corpus="emodb", seed=0, classes=CL
 
 def finished(system, number, text, protocol="sd", corpus="emodb", seed=0, classes=CLASSES, scores=None, **changed):
     params = {
-        "about.system": system,
-        "about.protocol": protocol,
-        "about.fold": str(number),
+        "role.system": system,
+        "role.protocol": protocol,
+        "role.fold": str(number),
         "corpora": f"{corpus},helper",
         "classes": ",".join(classes),
         "seed": str(seed),

@@ -37,7 +37,7 @@ def grid(made: Study) -> list[Trial]:
 def asked(made: Study, losses=None) -> list[Trial]:
     """All trials that it knows by ``losses``."""
     statement = partial(made.trial, corpora={c.name: c for c in made.corpora}, seed=0)
-    points = made.unfolded(made.grid(made.corpora), {c.name: {"": 5} for c in made.corpora}, {})
+    points = made.expand_folds(made.grid(made.corpora), {c.name: {"": 5} for c in made.corpora}, {})
     return unfold(made, points, statement, 0, losses or {})
 
 
@@ -74,13 +74,13 @@ def test_every_mode_has_so_many_points(name, paper, sound):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_searches_add_as_many_candidates_as_they_say(mode):
-    assert Counter(t.about.name for t in asked(study("multilabel", mode))) == {"printed": 1, "candidate": 20}
+    assert Counter(t.role.name for t in asked(study("multilabel", mode))) == {"printed": 1, "candidate": 20}
     found = asked(study("mfcc_networks", mode))
-    assert Counter((t.block.name, t.about.name) for t in found) == {
+    assert Counter((t.block.name, t.role.name) for t in found) == {
         ("cnn1d", "printed"): 1, ("rnn", "printed"): 1, ("cnn1d", "candidate"): 60, ("rnn", "candidate"): 60
     }  # fmt: skip
     known = {t.id: float(i) for i, t in enumerate(found)}
-    assert Counter(t.about.name for t in asked(study("mfcc_networks", mode), known))["refit"] == 2
+    assert Counter(t.role.name for t in asked(study("mfcc_networks", mode), known))["refit"] == 2
 
 
 def test_the_segments_tables_vary_how_to_cut_and_how_wide():
@@ -252,7 +252,7 @@ def each_block(made: Study, corpora, train_only):
 
 def ends_of(trial: Trial):
     """The front-end as each corpus hears it."""
-    return [c.heard_by(trial.front_end) for c in trial.corpora]
+    return [c.front_end_for(trial.front_end) for c in trial.corpora]
 
 
 @pytest.mark.parametrize("demo", [False, True], ids=["full", "demo"])
@@ -328,6 +328,6 @@ def test_demo_settings_hold_in_both_modes(mode):
         20,
     )
     assert several.search["candidates"] == 4
-    assert next(c for c in several.corpora if c.name == "ravdess").heard_by(several.front_end)["trim_s"] == 0
+    assert next(c for c in several.corpora if c.name == "ravdess").front_end_for(several.front_end)["trim_s"] == 0
     assert (vectors.search["candidates"], dict(vectors.final)["training.max_epochs"]) == (10, 60)
     assert (cut.seeds, cut.block("vggish")["fc"]) == (2, (64, 64))

@@ -16,7 +16,7 @@ from ser.study import Corpus, Part, Training, Trial, canonical, load_study, part
 from ser.study.study import _WORDS as WORDS
 
 CORPORA = ("iemocap", "tess", "ravdess", "customer")
-PATHS = load_study("interaffection").settable()
+PATHS = load_study("interaffection").settable_paths()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def other(value):
 @pytest.mark.parametrize("name", [f.name for f in fields(Trial)])
 def test_every_field_is_part_of_the_identity(trials, name):
     trial = trials[-1]
-    same = name == "about"  # what the trial is called
+    same = name == "role"  # what the trial is called
     assert (replace(trial, **{name: other(getattr(trial, name))}).id == trial.id) is same
 
 

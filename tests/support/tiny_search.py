@@ -31,7 +31,7 @@ SPACE = (
 
 def points(blocks, corpora, train_only):
     """The printed networks of these blocks."""
-    return [{"corpora": corpora, "block": name, "final": True, "about": part("printed")} for name in blocks]
+    return [{"corpora": corpora, "block": name, "final": True, "role": part("printed")} for name in blocks]
 
 
 def study(*blocks: str, search: Part = RANDOM, scheduler: Part = ALONE, **training) -> Study:

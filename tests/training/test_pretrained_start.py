@@ -11,7 +11,7 @@ from ser.errors import BadInput
 from ser.features.store import Store
 from ser.models import vggish
 from ser.planning import request as gather
-from ser.planning.request import Request, Wanted
+from ser.planning.request import CorpusRequest, Request
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
@@ -44,8 +44,8 @@ def request_of(data, tmp_path):
     narrow = tuple((f"vggish.{k}", v) for k, v in SMALL.items())
 
     def make(weights):
-        wanted = (Wanted("iemocap", data / "IEMOCAP_full_release"),)
-        return Request("segments", tmp_path, wanted=wanted, settings=(*narrow, *STAY), weights=weights)
+        wanted = (CorpusRequest("iemocap", data / "IEMOCAP_full_release"),)
+        return Request("segments", tmp_path, corpora=wanted, settings=(*narrow, *STAY), weights=weights)
 
     return make
 

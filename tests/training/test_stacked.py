@@ -131,7 +131,7 @@ def test_without_dropout_the_numbers_are_those_of_the_ordinary_loop(block, optim
     given = {"study": "s", "mode": "m", "corpora": (corpus,), "classes": tuple("wxyz"), "merge": (), "labels": "one"}
     given |= {"front_end": Part("none"), "normalise": "train", "balance": Part("none"), "augmentation": ()}
     given |= {"pooling": "none", "task": "unified"}
-    trial = Trial(**given, block=one.block, training=one.training, seed=one.seed[0], stream=one.seed[1])
+    trial = Trial(**given, block=one.block, training=one.training, seed=one.seed[0], repeat=one.seed[1])
     sides = (
         Items("a", tuple(map(str, rows.tolist())), [data[0][i : i + 1] for i in rows], data[1][rows])
         for rows in (one.train, one.val, one.test)

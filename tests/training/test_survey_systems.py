@@ -120,7 +120,7 @@ def balanced(trial, corpus, chosen):
     module = registry.find("balance", how.name)
     takes_copies = getattr(module, "COPIES", False)
     copies = items(corpus, trial.front_end, lacking, trial.augmentation, how["copies"]) if takes_copies else None
-    found = module.balanced(given, copies, len(EMOTIONS), how.values(), [trial.seed, trial.stream, 3], "cpu")
+    found = module.balanced(given, copies, len(EMOTIONS), how.values(), [trial.seed, trial.repeat, 3], "cpu")
     assert torch.bincount(found.labels).tolist() == [12, 12, 12]
     return found
 
@@ -131,7 +131,7 @@ def sides(trial, corpus, told):
     def by(speakers):
         return [u for u in speech(sung, told) if u.speaker in speakers]
 
-    unequal = trial.about["system"].startswith("chatziagapi")
+    unequal = trial.role["system"].startswith("chatziagapi")
     learned = balanced(trial, corpus.name, by(TRAIN)) if unequal else items(corpus.name, trial.front_end, by(TRAIN))
     tested = learned.chosen([]) if sung else items(corpus.name, trial.front_end, by(TEST))
     return CorpusData(learned, items(corpus.name, trial.front_end, by(VAL)), tested)
@@ -193,12 +193,12 @@ def answers_of(front_end, block, pooling, huge):
 
 
 def printed_answers(name):
-    return answers_of(PRINTED.of(name).front_end, SYSTEMS[name].block, SYSTEMS[name].pooling, name in HUGE)
+    return answers_of(PRINTED.with_system(name).front_end, SYSTEMS[name].block, SYSTEMS[name].pooling, name in HUGE)
 
 
 @each
 def test_a_printed_front_end_gives_as_many_frames_as_it_says(name):
-    front_end = PRINTED.of(name).front_end
+    front_end = PRINTED.with_system(name).front_end
     module, settings = registry.find("frontends", front_end.name), front_end.values()
     said = module.frames(3 * settings["rate_hz"], settings)
     for x, made in zip(heard_by(front_end), of_three_s(), strict=True):
@@ -208,7 +208,7 @@ def test_a_printed_front_end_gives_as_many_frames_as_it_says(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_printed_network_takes_what_its_front_end_gives(name):
-    front_end = PRINTED.of(name).front_end
+    front_end = PRINTED.with_system(name).front_end
     frames, cut = len(heard_by(front_end)[0]), segment(front_end)
     assert bool(cut) == (module_of(name).GIVES == "segments")
     assert printed_answers(name).shape == (2 * (frames // cut if cut else 1), len(EMOTIONS))
@@ -224,7 +224,7 @@ def test_a_printed_network_answers_otherwise_to_another_emotion(name):
 
 @pytest.mark.parametrize("name", [n for n in POSSIBLE if n not in NETWORKS])
 def test_a_printed_model_takes_what_its_front_end_gives(name):
-    module, block, (x, other) = module_of(name), SYSTEMS[name].block, heard_by(PRINTED.of(name).front_end)
+    module, block, (x, other) = module_of(name), SYSTEMS[name].block, heard_by(PRINTED.with_system(name).front_end)
     if module.TAKES == "frames":
         assert SYSTEMS[name].normalise != "speaker"
         settings = block.values() | {key: value for key, value in EFFORT.items() if key in block.values()}
@@ -262,19 +262,19 @@ def test_what_a_corpus_may_lack_is_what_the_runner_looks_for():
 
 def test_only_what_cannot_be_built_is_impossible():
     (name,) = set(SYSTEMS) - set(POSSIBLE)
-    settings = PRINTED.of(name).front_end.values()
+    settings = PRINTED.with_system(name).front_end.values()
     assert module_of(name).GIVES == "frames"
     assert end_of(name).frames(3 * RATE_HZ, settings) == 1
 
 
 def end_of(name):
-    return registry.find("frontends", PRINTED.of(name).front_end.name)
+    return registry.find("frontends", PRINTED.with_system(name).front_end.name)
 
 
 @each
 def test_a_system_states_the_settings_that_are_read_and_no_others(name):
     system, module = SYSTEMS[name], module_of(name)
-    assert set(PRINTED.of(name).front_end.values()) == set(end_of(name).example())
+    assert set(PRINTED.with_system(name).front_end.values()) == set(end_of(name).example())
     settings, stated = module.example()[1], Read(system.block.values())
     if module.GIVES == "classes":
         module.build(stated, 0, "cpu")

@@ -127,7 +127,7 @@ def test_the_same_trial_gives_the_same_bits_and_another_seed_others(trial, data,
     torch.manual_seed(99)
     np.random.seed(99)  # noqa: NPY002 what happened before in the process must not matter
     assert_bit_equal(first, trained(trial, data, tmp_path / "2"))
-    for other in (replace(trial, seed=1), replace(trial, stream=1)):
+    for other in (replace(trial, seed=1), replace(trial, repeat=1)):
         assert untimed(trained(other, data, tmp_path / other.id).history) != untimed(first.history)
 
 
@@ -497,7 +497,7 @@ def test_training_on_one_corpus_leaves_the_head_of_another_alone(trial, data, tm
 
 def loop_weights(trial, data):
     """The weights that the trial starts from."""
-    torch.manual_seed(loop._integer([trial.seed, trial.stream, 0]))
+    torch.manual_seed(loop._integer([trial.seed, trial.repeat, 0]))
     return loop._network(trial, data).state_dict()
 
 

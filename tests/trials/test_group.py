@@ -55,7 +55,7 @@ def job(rnn, cache, place):
 @pytest.fixture
 def four(rnn):
     """Two candidates in two folds each: one group."""
-    return [t for t in rnn.trials if t.about.name == "candidate"]
+    return [t for t in rnn.trials if t.role.name == "candidate"]
 
 
 def tracker(job):
@@ -175,7 +175,7 @@ def test_a_damaged_store_is_said_and_the_group_waits(job, four, monkeypatch):
 def test_frames_where_there_should_be_one_vector_are_refused_and_not_taken_for_utterances(data, cache, place):
     long = RNN.override("front_end.mean", False)
     made = tiny_search.plan(long, data, cache)
-    several = [t for t in made.trials if t.about.name == "candidate"]
+    several = [t for t in made.trials if t.role.name == "candidate"]
     told = group.run(tiny_search.job(made, cache, place("long")), several)
     assert {type(v) for v in told.values()} == {Failed}
     assert all("one frame per utterance" in v.error for v in told.values())
@@ -186,7 +186,7 @@ def test_frames_where_there_should_be_one_vector_are_refused_and_not_taken_for_u
 
 def test_candidates_of_one_shape_are_one_group_whatever_else_they_draw():
     several = tiny_search.first(tiny_search.study("cnn1d", "rnn", search=tiny_search.RANDOM.changed(candidates=8)))
-    asked = [t for t in several if t.about.name == "candidate"]
+    asked = [t for t in several if t.role.name == "candidate"]
     groups = {}
     for trial in asked:
         groups.setdefault(group.group(trial), []).append(trial)
@@ -237,7 +237,7 @@ def grid(job, trials, halving=None):
 
 
 def test_a_unit_is_a_group_and_large_groups_are_shared_among_workers(job, four, rnn, monkeypatch):
-    printed = [t for t in rnn.trials if t.about.name == "printed"]
+    printed = [t for t in rnn.trials if t.role.name == "printed"]
     handed = grid(job, [*printed, *four])._units([*printed, *four])
     assert handed == [messages.Unit((printed[0].id,)), messages.Unit(tuple(t.id for t in four))]
     monkeypatch.setattr(launch, "_TOGETHER", 3)

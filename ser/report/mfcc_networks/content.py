@@ -69,7 +69,7 @@ def _said(found: Sequence[Shown], runs: Sequence[Finished], expected: Expected, 
         tested = {len(told) for told in one.answers.values()}
         if tested and min(tested) < len(one.runs):
             notes.append(f"Left out of {one.title}: runs on other test utterances than the first.")
-    chosen = [f"{run.params.get('block')}: candidate {run.params.get('about.number')} (seed {run.params.get('seed')})"
+    chosen = [f"{run.params.get('block')}: candidate {run.params.get('role.number')} (seed {run.params.get('seed')})"
               for one in found if one.refitted for run in one.runs]  # fmt: skip
     if chosen:
         notes.append(f"Chosen by validation and trained again: {', '.join(chosen)}.")

@@ -1,7 +1,7 @@
 """The trials of paper 001 by their part: settings that the study states, candidates of its search, those trained again.
 
 A statement's ``about`` says which: "candidate" (one run per fold) and "refit" have the candidate's number in
-``about.number``; all else is stated.
+``role.number``; all else is stated.
 """
 
 import re
@@ -55,7 +55,7 @@ class Candidate:
 
 def about(run: Finished) -> str:
     """The run's part in the study."""
-    return run.params.get("about", "grid")
+    return run.params.get("role", "grid")
 
 
 def is_candidate(run: Finished) -> bool:
@@ -67,7 +67,7 @@ def candidates(runs: Sequence[Finished]) -> list[Candidate]:
     """Those of the search, in the order of the first run of each."""
     found: dict[tuple[str, str, str], dict[int, Finished]] = {}
     for run in filter(is_candidate, runs):
-        key = run.params.get("block", ""), run.params.get("seed", "0"), run.params.get("about.number", "")
+        key = run.params.get("block", ""), run.params.get("seed", "0"), run.params.get("role.number", "")
         found.setdefault(key, {}).setdefault(fold_of(run), run)
     stated = [int(v) for run in runs for k, v in run.params.items() if _FOLDS.fullmatch(k) and v.isdigit()]
     seen = {fold for folds in found.values() for fold in folds}

@@ -141,7 +141,7 @@ def recalls(found: Sequence[Shown], expected: Expected) -> Table:
 
 def searches(found: Sequence[Candidate], tested: Sequence[Shown]) -> list[Table]:
     """The search of each network: every candidate with what it drew and what each fold gave, best first."""
-    refits = {(run.params.get("block"), run.params.get("seed", "0"), run.params.get("about.number")) for s in tested
+    refits = {(run.params.get("block"), run.params.get("seed", "0"), run.params.get("role.number")) for s in tested
               for run in s.runs if about(run) == "refit"}  # fmt: skip
     blocks = dict.fromkeys(candidate.block for candidate in found)
     return [_search(block, [c for c in found if c.block == block], refits) for block in blocks]
@@ -166,7 +166,7 @@ def _short(text: str) -> str:
 
 def _search(block: str, found: Sequence[Candidate], refits: set[tuple[str | None, str, str | None]]) -> Table:
     runs = [run for c in found for run in c.folds.values()]
-    paths = list(dict.fromkeys(path for run in runs for path in run.params.get("about.varied", "").split(",") if path))
+    paths = list(dict.fromkeys(path for run in runs for path in run.params.get("role.varied", "").split(",") if path))
     rows = []
     for place, candidate in ranked(found):
         params = next(iter(candidate.folds.values())).params

@@ -141,7 +141,7 @@ def fold_of(run: Finished, known: dict[tuple[str, ...], tuple[str, ...]]) -> Fol
 
     ``known``: names of utterances, which folds share. Raises BadInput for labels of other classes than the run's own.
     """
-    system, protocol = run.params.get("about.system", ""), run.params.get("about.protocol", "")
+    system, protocol = run.params.get("role.system", ""), run.params.get("role.protocol", "")
     corpus, classes = run.params.get("corpora", "").partition(",")[0], run.params.get("classes", "")
     if not system or protocol not in PROTOCOLS or not corpus:
         return None
@@ -149,7 +149,7 @@ def fold_of(run: Finished, known: dict[tuple[str, ...], tuple[str, ...]]) -> Fol
     answers = _answers(run, corpus, named)
     return Fold(
         key=(corpus, protocol, system),
-        number=run.params.get("about.fold", ""),
+        number=run.params.get("role.fold", ""),
         seed=run.params.get("seed", "0"),
         classes=named,
         normalise=run.params.get("normalise", ""),
