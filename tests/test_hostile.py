@@ -192,12 +192,12 @@ def test_termination_is_an_interrupt_and_comes_once(monkeypatch):
 
 
 def test_hanging_up_is_heeded_but_where_it_is_to_be_ignored(monkeypatch):
-    for before, heeded in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):  # the latter as nohup has it
+    for before, handled in ((signal.SIG_DFL, True), (signal.SIG_IGN, False)):  # the latter as nohup has it
         kept = {}
         monkeypatch.setattr(signal, "signal", kept.__setitem__)
         monkeypatch.setattr(signal, "getsignal", lambda _, before=before: before)
         with terminal.prepared():
-            assert (kept.get(signal.SIGHUP) == terminal.interrupt) == heeded
+            assert (kept.get(signal.SIGHUP) == terminal.interrupt) == handled
         assert kept[signal.SIGHUP] == before
 
 

@@ -154,7 +154,7 @@ def _from_environment(args: argparse.Namespace, environment: Mapping[str, str]) 
         args.tracking_uri = environment["MLFLOW_TRACKING_URI"]
         notes.append(f"tracking: {paths.without_secrets(uri)} from MLFLOW_TRACKING_URI")
     if environment.get("RAY_ADDRESS") and getattr(args, "address", "") is None:
-        notes.append("RAY_ADDRESS is not heeded: trials run on this machine; --address auto takes the cluster")
+        notes.append("RAY_ADDRESS is not handled: trials run on this machine; --address auto takes the cluster")
     return notes
 
 

@@ -30,7 +30,7 @@ from ser.errors import BadInput
 from ser.host import environment, logs, machine
 from ser.host.environment import OF_RAY, OF_WORKERS
 from ser.host.scratch import INSIDE
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 from ser.runs.replica import Replica
 
 PULSE_S = 2.0
@@ -173,7 +173,7 @@ class _Watch(threading.Thread):
 
     def _noted(self, trial: str, error: str) -> str:
         """Deaths leave a note here, as the worker itself could leave none; of what it raised it has left its own."""
-        replica, known = Replica(self.replica, Spool(self.work, trial)), ""
+        replica, known = Replica(self.replica, RunFolder(self.work, trial)), ""
         if trial in self.ended or "ray::" in error:
             known = replica.note("")
             self.ended.discard(trial)
@@ -202,7 +202,7 @@ class _Watch(threading.Thread):
         here = NodeAffinitySchedulingStrategy(node_id=where, soft=False)
         at = ray.get(_kill.options(scheduling_strategy=here).remote(pid), timeout=60)
         said = f"no progress for {self.limit_s / 60:g} min in epoch {epoch + 1}, ended; it was at {at}"
-        Replica(self.replica, Spool(self.work, trial)).note(said)
+        Replica(self.replica, RunFolder(self.work, trial)).note(said)
 
 
 @ray.remote(num_cpus=0)

@@ -23,7 +23,7 @@ from ser.distributed.profile import Profile
 from ser.errors import Away, BadInput
 from ser.runs import replica
 from ser.runs.delivery import sync
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.runs.tracker import Tracker
 from ser.study import Study, Trial
@@ -103,7 +103,7 @@ class Search:
         """What ``metric`` says of the trials that ended, as a loss; infinite for one that failed."""
         found: dict[str, float] = {}
         for t in trials:
-            if (results := Spool(job.work, t.id).results) and self.metric in results[1]:
+            if (results := RunFolder(job.work, t.id).results) and self.metric in results[1]:
                 found[t.id] = results[1][self.metric]  # trained, and MLflow is away
         with suppress(Away):
             found |= Tracker.of(job.where, job.study).objectives([t.id for t in trials], self.metric)
@@ -133,7 +133,7 @@ def run(
     todo = unfinished(job, trials)
     replica.begin(job.replica, Path(job.work))
     # A trial that is not free has a worker of another driver, which keeps the count.
-    replica.forgive(job.replica, Path(job.work), [t.id for t in todo if one.is_free(job, t)])
+    replica.reset(job.replica, Path(job.work), [t.id for t in todo if one.is_free(job, t)])
     grid = None
     if todo or search.more:
         started = time.perf_counter()
@@ -171,14 +171,14 @@ def _let_go(job: one.Job, todo: Sequence[Trial]) -> list[Trial]:
 
 def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
     """The trials that are not trained: no finished run in MLflow, as far as it can be asked, and no results here."""
-    spools = {t.id: Spool(job.work, t.id) for t in trials}
+    run_folders = {t.id: RunFolder(job.work, t.id) for t in trials}
     try:
-        done = Tracker.of(job.where, job.study).finished_of(spools)
-        for trial in spools.keys() - done:  # a run that was deleted is trained again, also while the store is away
-            spools[trial].forget()
+        done = Tracker.of(job.where, job.study).finished_of(run_folders)
+        for trial in run_folders.keys() - done:  # a run that was deleted is trained again, also while the store is away
+            run_folders[trial].unmark_delivered()
     except (Away, BadInput):
-        done = {i for i, spool in spools.items() if spool.known_by(job.where.shown)}
-    return [t for t in trials if t.id not in done and spools[t.id].results is None]
+        done = {i for i, run_folder in run_folders.items() if run_folder.is_delivered_to(job.where.shown)}
+    return [t for t in trials if t.id not in done and run_folders[t.id].results is None]
 
 
 def repair_mirrors(job: one.Job, trials: Sequence[Trial]) -> None:
@@ -393,12 +393,12 @@ class _Grid:
             case Failed(error):
                 summary.failures[trial_id] = error
             case Finished(results):  # on a node that may not share this folder
-                Spool(self.job.work, trial_id).delivered(self.job.where.shown)
+                RunFolder(self.job.work, trial_id).mark_delivered(self.job.where.shown)
                 self._count(trial_id, results)
             case Undelivered(results):
                 if self.job.replica:
                     with suppress(OSError):  # else its worker only has to deliver it in the next pass
-                        replica.Replica(self.job.replica, Spool(self.job.work, trial_id)).fetch()
+                        replica.Replica(self.job.replica, RunFolder(self.job.work, trial_id)).fetch()
                 self._count(trial_id, results)
         self.listener.finished(trial, outcome)
 

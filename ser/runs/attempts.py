@@ -20,10 +20,10 @@ _OUT_OF_MEMORY = re.compile(r"out ?of ?memory|running low on memory", re.IGNOREC
 
 @dataclass(frozen=True)
 class Attempt:
-    """The latest attempt of a trial. ``starts`` counts since the last finished epoch; ``split`` as in ``train``."""
+    """The latest attempt of a trial. ``starts`` counts since the last finished epoch."""
 
     starts: int = 0
-    split: int = 1
+    accumulation_steps: int = 1  # parts of each mini-batch that go through the network one after another
     epoch: int = 0
     host: str = ""  # the running system: containers and machines may share a name
     pid: int = 0
@@ -52,15 +52,15 @@ class Attempt:
 
 
 def begin(folder: Path) -> Attempt:
-    """Count a new attempt by this process; with a larger split if the one before died for lack of memory."""
+    """Count a new attempt by this process, with smaller parts of a mini-batch if the last died of lack of memory."""
     last, host, kills = Attempt.read(folder), machine.kernel(), memory_kills()
     if last.host == host and kills > last.memory_kills:
         note(folder, "the kernel killed the worker: out of memory")
-    split = last.split
-    if is_out_of_memory(last_error(folder)) and not _told(folder).get("heeded"):
-        split *= 2
-        note(folder, last_error(folder), heeded=True)
-    return Attempt(last.starts + 1, split, last.epoch, host, os.getpid(), kills).write(folder)
+    steps = last.accumulation_steps
+    if is_out_of_memory(last_error(folder)) and not _told(folder).get("handled"):
+        steps *= 2
+        note(folder, last_error(folder), handled=True)
+    return Attempt(last.starts + 1, steps, last.epoch, host, os.getpid(), kills).write(folder)
 
 
 def progressed(folder: Path, attempt: Attempt, epoch: int) -> Attempt:
@@ -70,19 +70,19 @@ def progressed(folder: Path, attempt: Attempt, epoch: int) -> Attempt:
 
 def smaller(folder: Path, attempt: Attempt) -> Attempt:
     """The same attempt with its mini-batches cut in twice as many parts."""
-    return replace(attempt, split=attempt.split * 2).write(folder)
+    return replace(attempt, accumulation_steps=attempt.accumulation_steps * 2).write(folder)
 
 
-def forgive(folder: Path) -> None:
-    """A person asks again: all attempts are given back; the split, which was needed, stays."""
+def reset(folder: Path) -> None:
+    """Give all attempts back, as a person asks again; the number of parts, which was needed, stays."""
     if (folder / "attempt.json").exists():
         replace(Attempt.read(folder), starts=0, host="").write(folder)
 
 
-def note(folder: Path, error: str, heeded: bool = False) -> None:
-    """Write down what ended an attempt, where the attempt itself could not. ``heeded``: it has had its consequence."""
+def note(folder: Path, error: str, handled: bool = False) -> None:
+    """Write down what ended an attempt, where the attempt itself could not. ``handled``: it has had its consequence."""
     if folder.is_dir():
-        files.write(folder / "last_error.json", {"error": error[:4900], "heeded": heeded})
+        files.write(folder / "last_error.json", {"error": error[:4900], "handled": handled})
 
 
 def last_error(folder: Path) -> str:

@@ -1,6 +1,6 @@
 """From trials' folders to MLflow, now or later: training never waits long for the tracking store, and nothing is lost.
 
-While the store is away everything stays in the spool; tries become rarer, up to five minutes apart.
+While the store is away everything stays in the run_folder; tries become rarer, up to five minutes apart.
 """
 
 import time
@@ -9,18 +9,18 @@ from pathlib import Path
 
 from ser.errors import Away, BadInput, Refused
 from ser.runs import attempts, replica
-from ser.runs.folder import Head, Spool
+from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, RunLog, Tracker
 
 _EVERY_S = 15.0  # telling costs about as much whether it carries one epoch or fifty
 _LONGEST_S = 300.0
 
 
-class Courier:
+class Delivery:
     """Of one trial. No method raises because of the store."""
 
-    def __init__(self, where: Location, spool: Spool) -> None:
-        self.where, self.spool = where, spool
+    def __init__(self, where: Location, run_folder: RunFolder) -> None:
+        self.where, self.run_folder = where, run_folder
         self.reason = ""  # why the last try failed
         self.refused = False  # for good, until a person does something about the reason
         self._log: RunLog | None = None
@@ -33,7 +33,7 @@ class Courier:
             self._log = Tracker.of(self.where, head.study).start(head)
         except (Away, BadInput) as error:
             self._away(error)
-            return not self.spool.known_by(self.where.shown)
+            return not self.run_folder.is_delivered_to(self.where.shown)
         return self._log is not None
 
     def carry(self) -> None:
@@ -42,10 +42,10 @@ class Courier:
             return
         try:
             if self._log is None:
-                head = self.spool.head
+                head = self.run_folder.head
                 self._log = Tracker.of(self.where, head.study).start(head) if head else None
             if self._log is not None:
-                self._log.epochs(self.spool.epochs)
+                self._log.epochs(self.run_folder.epochs)
         except (Away, BadInput) as error:
             self._away(error)
         else:
@@ -53,8 +53,8 @@ class Courier:
             self._next = time.monotonic() + _EVERY_S
 
     def deliver(self) -> bool:
-        """Send everything, as far as it goes; a trained trial's folder is removed. False: it stays spooled."""
-        head = self.spool.head
+        """Send everything, as far as it goes; a trained trial's folder is removed. False: it stays in its folder."""
+        head = self.run_folder.head
         if head is None:
             return False
         try:
@@ -62,18 +62,18 @@ class Courier:
         except (Away, BadInput, OSError) as error:
             self._away(error)
             return False
-        if self.spool.results:
-            self.spool.delivered(self.where.shown)
+        if self.run_folder.results:
+            self.run_folder.mark_delivered(self.where.shown)
         return True
 
     def _deliver(self, head: Head) -> None:
         """To the open run; to another one where somebody has deleted that."""
         if self._log is not None:
             try:
-                return self._log.tracker.deliver(self.spool, self._log)
+                return self._log.tracker.deliver(self.run_folder, self._log)
             except Refused:
                 self._log = None
-        Tracker.of(self.where, head.study).deliver(self.spool)
+        Tracker.of(self.where, head.study).deliver(self.run_folder)
 
     def _away(self, error: Exception) -> None:
         # What of the last call arrived is not known: the run is looked up again before more is sent.
@@ -97,31 +97,31 @@ class Synced:
 def sync(where: Location, work: Path) -> Synced:
     """Deliver what earlier processes left, on whatever node; once the store is found away, only count the rest."""
     out = Synced()
-    far = {r.spool.trial: r for r in replica.collect(work)}
-    for spool in Spool.all(work):
-        with spool.owned() as owned:
+    far = {r.run_folder.trial: r for r in replica.collect(work)}
+    for run_folder in RunFolder.all(work):
+        with run_folder.lock() as owned:
             if not owned:
-                out.held.append(spool.trial)
+                out.held.append(run_folder.trial)
                 continue
-            if spool.head is None:  # taken up and left before anything was known of it
+            if run_folder.head is None:  # taken up and left before anything was known of it
                 continue
-            trained = spool.results is not None
-            courier = Courier(where, spool)
-            gone = not out.reason and courier.deliver()
-            if courier.reason and not out.reason:
-                out.reason, out.refused = courier.reason, courier.refused
-            if gone and spool.trial in far:
-                far[spool.trial].drop()
-            (out.delivered if gone and trained else out.kept if trained else out.open).append(spool.trial)
+            trained = run_folder.results is not None
+            delivery = Delivery(where, run_folder)
+            gone = not out.reason and delivery.deliver()
+            if delivery.reason and not out.reason:
+                out.reason, out.refused = delivery.reason, delivery.refused
+            if gone and run_folder.trial in far:
+                far[run_folder.trial].drop()
+            (out.delivered if gone and trained else out.kept if trained else out.open).append(run_folder.trial)
     return out
 
 
 def local(work: Path) -> list[tuple[str, str, str]]:
     """(title, state, last error) of every trial of ``work`` that is not delivered: trained, failed or unfinished."""
     out = []
-    for spool in Spool.all(work):
-        head = spool.head
+    for run_folder in RunFolder.all(work):
+        head = run_folder.head
         if head is not None:
-            state = "trained" if spool.results else "failed" if spool.error else "unfinished"
-            out.append((head.title, state, spool.error or attempts.last_error(spool.folder)))
+            state = "trained" if run_folder.results else "failed" if run_folder.error else "unfinished"
+            out.append((head.title, state, run_folder.error or attempts.last_error(run_folder.path)))
     return out

@@ -1,6 +1,6 @@
 """What MLflow shall hear of a trial, on disk until it has heard it: a trial's folder is its outbox.
 
-Training only ever writes here. A courier (``ser.runs.delivery``) carries it on, now or after an outage, from this
+Training only ever writes here. A delivery (``ser.runs.delivery``) carries it on, now or after an outage, from this
 process or a later one. ``results.json`` is written last and makes a trial trained, with checksums of the files it tells
 of.
 """
@@ -34,56 +34,56 @@ class Head:
     twins: tuple["Head", ...] = ()
 
 
-class Spool:
+class RunFolder:
     """The folder ``work/trials/<trial>``; what is delivered leaves only a mark in ``work/finished``."""
 
     def __init__(self, work: str | Path, trial: str) -> None:
         self.trial = trial
-        self.folder = Path(work) / "trials" / trial
+        self.path = Path(work) / "trials" / trial
         self.mark = Path(work) / "finished" / trial
-        self.files = self.folder / "files"
+        self.files = self.path / "files"
 
     @classmethod
-    def all(cls, work: str | Path) -> list["Spool"]:
+    def all(cls, work: str | Path) -> list["RunFolder"]:
         """Every trial of a work folder that is not delivered, by id."""
         return [cls(work, folder.name) for folder in sorted((Path(work) / "trials").glob("*/")) if folder.is_dir()]
 
     @contextmanager
-    def owned(self) -> Iterator[bool]:
+    def lock(self) -> Iterator[bool]:
         """One owner of a trial at a time; yields whether it is the caller. The lock dies with its process.
 
         Raises BadInput where files cannot be locked.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "lock"
+        self.path.mkdir(parents=True, exist_ok=True)
+        path = self.path / "lock"
         with path.open("w", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # The owner before may have delivered the trial and removed the folder since it was opened here.
-                owned = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
+                is_owner = path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino
             except (BlockingIOError, FileNotFoundError):
-                owned = False
+                is_owner = False
             except OSError as error:
                 reason, allowed = error.strerror or str(error), "a file system whose files can be locked"
                 raise BadInput(reason, str(path), allowed, "choose another --work") from None
-            yield owned
+            yield is_owner
 
     def begin(self, head: Head) -> None:
         """Start, or start over after an interruption: epochs will be told again from the checkpoint's history."""
         for name in ("epochs.jsonl", "error.json"):
-            (self.folder / name).unlink(missing_ok=True)
-        files.write(self.folder / "run.json", asdict(head))
+            (self.path / name).unlink(missing_ok=True)
+        files.write(self.path / "run.json", asdict(head))
 
-    def epoch(self, number: int, row: Mapping[str, float]) -> None:
+    def add_epoch(self, number: int, row: Mapping[str, float]) -> None:
         """Note the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
-        path = self.folder / "epochs.jsonl"
+        path = self.path / "epochs.jsonl"
         with path.open("ab") as file:
             file.write(files.dump({**row, "epoch": number}, path) + b"\n")
 
     def complete(self, results: Mapping[str, float]) -> None:
         """Note the results. From here on the trial is trained, and only has to be delivered."""
         told = {"timestamp_ms": int(time.time() * 1000), "results": dict(results), "files": self._checksums()}
-        files.write(self.folder / "results.json", told)
+        files.write(self.path / "results.json", told)
 
     def _checksums(self) -> dict[str, int]:
         paths = sorted(p for p in self.files.rglob("*") if p.is_file())
@@ -91,34 +91,34 @@ class Spool:
 
     def fail(self, error: str) -> None:
         """Note why the trial ended without results."""
-        files.write(self.folder / "error.json", {"error": error})
+        files.write(self.path / "error.json", {"error": error})
 
-    def delivered(self, uri: str) -> None:
+    def mark_delivered(self, uri: str) -> None:
         """Remember that the tracking store at ``uri`` has it, and drop all else."""
         self.mark.parent.mkdir(parents=True, exist_ok=True)
         files.write(self.mark, {"uri": uri})
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.path, ignore_errors=True)
 
-    def known_by(self, uri: str) -> bool:
+    def is_delivered_to(self, uri: str) -> bool:
         """Whether the tracking store at ``uri`` has the finished run, as far as this work folder remembers."""
         told = _read(self.mark)
         return told is not None and told.get("uri") == uri
 
-    def forget(self) -> None:
+    def unmark_delivered(self) -> None:
         """Drop the mark of a delivered trial: its run is not in the tracking store any more."""
         self.mark.unlink(missing_ok=True)
 
     @property
     def head(self) -> Head | None:
         """What ``begin`` noted; None where nothing was."""
-        told = _read(self.folder / "run.json")
+        told = _read(self.path / "run.json")
         return None if told is None else _head(told)
 
     @property
     def epochs(self) -> list[dict[str, float]]:
         """The rows noted so far, by epoch; a damaged line ends them, and the next attempt notes them again."""
         rows: dict[float, dict[str, float]] = {}
-        path = self.folder / "epochs.jsonl"
+        path = self.path / "epochs.jsonl"
         try:
             for text in path.read_bytes().splitlines():
                 row = files.parse(text, path)
@@ -130,13 +130,13 @@ class Spool:
     @property
     def results(self) -> tuple[int, dict[str, float]] | None:
         """(when in ms, results) of a trained trial; None too where a file is not as it was when they were noted."""
-        told = _read(self.folder / "results.json")
+        told = _read(self.path / "results.json")
         return (told["timestamp_ms"], told["results"]) if told and told["files"] == self._checksums() else None
 
     @property
     def error(self) -> str:
         """Why the trial failed; "" where it did not."""
-        told = _read(self.folder / "error.json")
+        told = _read(self.path / "error.json")
         return "" if told is None else str(told["error"])
 
 

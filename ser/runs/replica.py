@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from ser.features.remote import Far
 from ser.runs import attempts
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 
 FOLDER = "trials"  # in the store: trials' folders, by work folder
 _EVERY_S = 5.0  # epochs of toy networks take less, and a request to an object store as long as such an epoch
@@ -25,8 +25,8 @@ _NOTICE = "replica"  # in a work folder: where its trials are kept beside the fe
 class Replica:
     """Of one trial. ``url`` is the folder of all trials of a work folder, "" for none."""
 
-    def __init__(self, url: str, spool: Spool) -> None:
-        self.spool = spool
+    def __init__(self, url: str, run_folder: RunFolder) -> None:
+        self.run_folder = run_folder
         self._far = Far(url) if url else None
         self._sent: dict[str, tuple[int, int]] = {}  # name -> its stamp when it was sent
         self._next = 0.0
@@ -34,28 +34,28 @@ class Replica:
 
     def fetch(self) -> None:
         """Bring the trial's state to this node, if another got further. Raises OSError where it cannot be asked."""
-        if not self._far or self.spool.results is not None:
+        if not self._far or self.run_folder.results is not None:
             return
-        names = self._far.sizes(self.spool.trial)
-        self.spool.folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self.spool.folder) as arriving:
-            there = Path(arriving) / self.spool.trial  # a seal holds in a folder of the trial's name only
+        names = self._far.sizes(self.run_folder.trial)
+        self.run_folder.path.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.run_folder.path) as arriving:
+            there = Path(arriving) / self.run_folder.trial  # a seal holds in a folder of the trial's name only
             there.mkdir()
             for name in [n for n in _LAST if n in names]:
-                self._far.get(f"{self.spool.trial}/{name}", there / name)
-            if attempts.Attempt.read(there).epoch < attempts.Attempt.read(self.spool.folder).epoch:
+                self._far.get(f"{self.run_folder.trial}/{name}", there / name)
+            if attempts.Attempt.read(there).epoch < attempts.Attempt.read(self.run_folder.path).epoch:
                 return  # the far side could not be reached when this node went on
             for path in there.iterdir():
-                path.replace(self.spool.folder / path.name)
+                path.replace(self.run_folder.path / path.name)
         if "results.json" in names:
-            _fetch_files(self._far, self.spool)
+            _fetch_files(self._far, self.run_folder)
 
     def push(self, soon: bool = False) -> None:
         """Send what has changed, ``soon`` or at once. What fails waits for the next call."""
         if not self._far or (soon and time.monotonic() < self._next):
             return
-        folder = self.spool.folder
-        files = [str(p.relative_to(folder)) for p in sorted(self.spool.files.rglob("*")) if p.is_file()]
+        folder = self.run_folder.path
+        files = [str(p.relative_to(folder)) for p in sorted(self.run_folder.files.rglob("*")) if p.is_file()]
         complete = (folder / "results.json").exists()
         try:
             for name in (*(files if complete else ()), *_LAST):
@@ -66,47 +66,47 @@ class Replica:
         self._next = time.monotonic() + _EVERY_S
 
     def _send(self, name: str) -> None:
-        path = self.spool.folder / name
+        path = self.run_folder.path / name
         with suppress(FileNotFoundError):
             stat = path.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if self._far and self._sent.get(name) != stamp:
-                self._far.put(path, f"{self.spool.trial}/{name}")
+                self._far.put(path, f"{self.run_folder.trial}/{name}")
                 self._sent[name] = stamp
 
     def drop(self) -> None:
         """The trial is delivered: remove all of it."""
         if self._far:
             with suppress(OSError):
-                self._far.remove_folder(self.spool.trial)
+                self._far.remove_folder(self.run_folder.trial)
 
     def note(self, error: str) -> str:
         """As ``attempt.note``, from a process that need not be on the node of the trial; what was noted before stays
         if ``error`` is "". Returns what is noted last.
         """
         if self._far:
-            self.spool.folder.mkdir(parents=True, exist_ok=True)
+            self.run_folder.path.mkdir(parents=True, exist_ok=True)
             with suppress(OSError):
                 self._fetch_notes()
         if error:
-            attempts.note(self.spool.folder, error)
+            attempts.note(self.run_folder.path, error)
             self.push()
-        return attempts.last_error(self.spool.folder)
+        return attempts.last_error(self.run_folder.path)
 
-    def forgive(self) -> None:
-        """As ``attempt.forgive``, for a trial that any node may have tried."""
+    def reset(self) -> None:
+        """As ``attempt.reset``, for a trial that any node may have tried."""
         if self._far:
             with suppress(OSError):
                 self._fetch_notes()
-        attempts.forgive(self.spool.folder)
+        attempts.reset(self.run_folder.path)
         self.push()
 
     def _fetch_notes(self) -> None:
         assert self._far
-        there = self._far.sizes(self.spool.trial)
+        there = self._far.sizes(self.run_folder.trial)
         for name in (n for n in _NOTES if n in there):
-            self.spool.folder.mkdir(parents=True, exist_ok=True)
-            self._far.get(f"{self.spool.trial}/{name}", self.spool.folder / name)
+            self.run_folder.path.mkdir(parents=True, exist_ok=True)
+            self._far.get(f"{self.run_folder.trial}/{name}", self.run_folder.path / name)
 
 
 def place(store: str, work: str) -> str:
@@ -135,30 +135,30 @@ def collect(work: Path) -> list[Replica]:
     with suppress(OSError):
         for trial in far.folders(""):
             if "results.json" in far.sizes(trial):
-                replica = Replica(url, Spool(work, trial))
-                with replica.spool.owned() as owned, suppress(FileNotFoundError):  # its worker may be delivering it
+                replica = Replica(url, RunFolder(work, trial))
+                with replica.run_folder.lock() as owned, suppress(FileNotFoundError):  # its worker may be delivering it
                     if owned:
                         replica.fetch()
                         found.append(replica)
     return found
 
 
-def forgive(url: str, work: Path, trials: Iterable[str]) -> None:
+def reset(url: str, work: Path, trials: Iterable[str]) -> None:
     """A person asks again: all attempts are given back to these trials, wherever they were made."""
     there: Collection[str] = ()
     with suppress(OSError):
         there = Far(url).folders("") if url else ()
     for trial in trials:
-        Replica(url if trial in there else "", Spool(work, trial)).forgive()
+        Replica(url if trial in there else "", RunFolder(work, trial)).reset()
 
 
-def _fetch_files(far: Far, spool: Spool) -> None:
-    shutil.rmtree(spool.files, ignore_errors=True)
+def _fetch_files(far: Far, run_folder: RunFolder) -> None:
+    shutil.rmtree(run_folder.files, ignore_errors=True)
     folders = [""]
     while folders:
         inner = folders.pop()
-        folders += [f"{inner}/{name}" for name in far.folders(f"{spool.trial}/files{inner}")]
-        for name in far.sizes(f"{spool.trial}/files{inner}"):
-            path = spool.files / f"{inner}/{name}".lstrip("/")
+        folders += [f"{inner}/{name}" for name in far.folders(f"{run_folder.trial}/files{inner}")]
+        for name in far.sizes(f"{run_folder.trial}/files{inner}"):
+            path = run_folder.files / f"{inner}/{name}".lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
-            far.get(f"{spool.trial}/files{inner}/{name}", path)
+            far.get(f"{run_folder.trial}/files{inner}/{name}", path)

@@ -53,7 +53,7 @@ from ser.host import paths
 from ser.host.paths import without_secrets as without_secrets
 from ser.planning.plan import Source
 from ser.runs import long_text, moved
-from ser.runs.folder import Head, Spool
+from ser.runs.folder import Head, RunFolder
 from ser.runs.refusal import deleted_experiment, is_passing, refusal, status_of
 from ser.study import Corpus, flat
 
@@ -407,13 +407,13 @@ class Tracker:
             if error is not None:
                 RunLog(self, run.data.tags["trial_id"], run, set()).close(error)
 
-    def deliver(self, spool: Spool, log: "RunLog | None" = None) -> None:
-        """Tell MLflow all that ``spool`` holds, in order, the mark FINISHED last; what it knows already adds nothing.
+    def deliver(self, run_folder: RunFolder, log: "RunLog | None" = None) -> None:
+        """Send MLflow all that ``run_folder`` holds, in order, FINISHED last; what it has already adds nothing.
 
         ``log`` is the trial's open run, if it is known. A trial without results stays open for its next attempt, as
         failed or interrupted.
         """
-        head, trained = spool.head, spool.results
+        head, trained = run_folder.head, run_folder.results
         if head is None:
             return
         if trained and self.finished(head.trial):
@@ -421,18 +421,18 @@ class Tracker:
             log = None
         elif log := log or self.start(head):
             if trained:
-                log.finish(*trained, spool.files, spool.epochs)
+                log.finish(*trained, run_folder.files, run_folder.epochs)
             else:
-                log.epochs(spool.epochs)
-                log.close(spool.error)
+                log.epochs(run_folder.epochs)
+                log.close(run_folder.error)
         for twin in head.twins if trained else ():
             counted = self.finished(head.trial)[head.trial]
-            self.mirror(counted, twin, spool if log and log.run_id == counted.info.run_id else None)
+            self.mirror(counted, twin, run_folder if log and log.run_id == counted.info.run_id else None)
 
-    def mirror(self, original: Run, twin: Head, told: Spool | None = None) -> None:
+    def mirror(self, original: Run, twin: Head, told: RunFolder | None = None) -> None:
         """Record ``twin`` as finished by the training of ``original``, an equal model: same values, marked as such.
 
-        ``told``: the spool of ``original`` where it is at hand, which saves asking MLflow for each curve.
+        ``told``: the run_folder of ``original`` where it is at hand, which saves asking MLflow for each curve.
         """
         tags = {k: v for k, v in original.data.tags.items() if not k.startswith("mlflow.") and k != "trial_id"}
         log = self.start(replace(twin, tags={**tags, **twin.tags, "same_as": original.data.tags["trial_id"]}))

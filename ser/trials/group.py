@@ -52,11 +52,11 @@ def run(job: Job, trials: Sequence[Trial], on_epoch: Heard | None = None) -> dic
             if not isinstance(found, Held):
                 told[trial.id] = found
             elif found.now.starts > attempts.STARTS:
-                last = attempts.last_error(found.spool.folder) or "its worker died"
+                last = attempts.last_error(found.run_folder.path) or "its worker died"
                 told[trial.id] = found.fail(f"{attempts.STARTS} attempts did not finish; the last: {last}")
             else:
                 held[trial.id] = found
-        left = [t for t in trials if t.id in held and not held[t.id].spool.results]
+        left = [t for t in trials if t.id in held and not held[t.id].run_folder.results]
         try:
             if left:
                 told |= _train(job, left, held, started, on_epoch or (lambda epoch, row: None))
@@ -79,7 +79,7 @@ def _train(
         return {t.id: held[t.id].fail(f"BadInput: {error}") for t in trials}
 
     def heard(key: str, epoch: int, row: dict[str, float]) -> None:
-        held[key].spool.epoch(epoch, row)
+        held[key].run_folder.add_epoch(epoch, row)
         on_epoch(epoch, row)
 
     found = stacked.train(members, features, labels, len(trials[0].classes), _named(trials, heard), job.device)

@@ -23,8 +23,8 @@ from ser.features.store import Features, Names, Store
 from ser.files import Damaged
 from ser.planning.plan import Plan, Source
 from ser.runs import attempts
-from ser.runs.delivery import Courier
-from ser.runs.folder import Head, Spool, work_id
+from ser.runs.delivery import Delivery
+from ser.runs.folder import Head, RunFolder, work_id
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.replica import Replica, place
 from ser.runs.tracker import Location, Tracker, grid_tags, without_secrets
@@ -192,7 +192,7 @@ def run(
     with hold(job, trial) as held:
         if not isinstance(held, Held):
             return held
-        if not held.spool.results:
+        if not held.run_folder.results:
             try:
                 heard = on_epoch or (lambda epoch, row: None)
                 error = _train(job, trial, held, started, heard, last)
@@ -217,9 +217,9 @@ def begin(job: Job) -> None:
 class Held:
     """A trial that this process owns: where it tells what, and its latest attempt."""
 
-    spool: Spool
+    run_folder: RunFolder
     replica: Replica
-    courier: Courier
+    delivery: Delivery
     now: attempts.Attempt
 
     def complete(
@@ -233,73 +233,75 @@ class Held:
     ) -> None:
         """Leave everything of a trained trial in its folder."""
         results = score(trial, outcome)
-        write(trial, outcome, data, job.proofs, self.spool.files, state=job.starts)
+        write(trial, outcome, data, job.proofs, self.run_folder.files, state=job.starts)
         results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
-        self.spool.complete({**results, **more})
+        self.run_folder.complete({**results, **more})
 
     def fail(self, error: str) -> Failed:
         """Say why it cannot be trained."""
-        self.spool.fail(error)
-        self.courier.deliver()
+        self.run_folder.fail(error)
+        self.delivery.deliver()
         self.replica.push()
         return Failed(error)
 
     def deliver(self, started: float) -> Finished | Undelivered:
         """Bring a trained trial to MLflow, if that is there."""
-        _, results = self.spool.results or (0, {})
-        if self.courier.deliver():
+        _, results = self.run_folder.results or (0, {})
+        if self.delivery.deliver():
             self.replica.drop()
             return Finished({**results, "seconds/total": time.perf_counter() - started})
         self.replica.push()  # for whoever delivers it; until now a lost node costs what an epoch costs
         results = {**results, "seconds/total": time.perf_counter() - started}
-        return Undelivered(results, self.courier.reason, self.courier.refused)
+        return Undelivered(results, self.delivery.reason, self.delivery.refused)
 
 
 @contextmanager
 def hold(job: Job, trial: Trial) -> Iterator[Held | Busy | Finished]:
     """Own ``trial`` for a while; Busy where another process does, Finished where it need not be trained."""
-    spool = Spool(job.work, trial.id)
-    with spool.owned() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
+    run_folder = RunFolder(job.work, trial.id)
+    with run_folder.lock() as owned, open_store(job.store, job.work).claim(trial.id) as claimed:
         if not (owned and claimed):
             yield Busy()
             return
-        replica = Replica(job.replica, spool)
+        replica = Replica(job.replica, run_folder)
         replica.fetch()
-        now = attempts.begin(spool.folder)
+        now = attempts.begin(run_folder.path)
         replica.push()
-        courier = Courier(job.where, spool)
-        if not spool.results:
-            if not courier.open(head_of(job, trial)):
-                spool.delivered(job.where.shown)
+        delivery = Delivery(job.where, run_folder)
+        if not run_folder.results:
+            if not delivery.open(head_of(job, trial)):
+                run_folder.mark_delivered(job.where.shown)
                 replica.drop()
                 yield Finished()
                 return
-            spool.begin(head_of(job, trial))
-        yield Held(spool, replica, courier, now)
+            run_folder.begin(head_of(job, trial))
+        yield Held(run_folder, replica, delivery, now)
 
 
 def _train(job: Job, trial: Trial, held: Held, started: float, on_epoch: Callable[..., None], last: int) -> str:
     """Train ``trial`` and leave its results in its folder. Returns why it cannot be trained, or ""."""
-    spool, now = held.spool, held.now
+    run_folder, now = held.run_folder, held.now
     if now.starts > attempts.STARTS:
-        ended = attempts.last_error(spool.folder) or "its worker died"
+        ended = attempts.last_error(run_folder.path) or "its worker died"
         return f"{attempts.STARTS} attempts did not finish epoch {now.epoch + 1}; the last: {ended}"
 
     def report(epoch: int, row: dict[str, float]) -> None:
         nonlocal now
-        spool.epoch(epoch, row)
+        run_folder.add_epoch(epoch, row)
         if epoch > now.epoch:
-            now = attempts.progressed(spool.folder, now, epoch)
+            now = attempts.progressed(run_folder.path, now, epoch)
         held.replica.push(soon=True)
         on_epoch(epoch, row)
-        held.courier.carry()
+        held.delivery.carry()
 
     while True:
         try:
             loading = time.perf_counter()
             data = {c.name: load(job, trial, c) for c in trial.corpora}
             balancing = time.perf_counter() - loading if trial.balance.name != "none" else 0.0
-            outcome = _outcome(job, trial, data, spool.folder / "checkpoint.pt", report, now.split, last)
+            outcome = _outcome(
+                job, trial, data, run_folder.path / "checkpoint.pt", report, now.accumulation_steps, last
+            )
             outcome.seconds += balancing
             break
         except (Diverged, BadInput) as error:
@@ -308,17 +310,24 @@ def _train(job: Job, trial: Trial, held: Held, started: float, on_epoch: Callabl
             raise
         except Exception as error:
             said = without_secrets(f"{type(error).__name__}: {error}")
-            attempts.note(spool.folder, said, heeded=True)
+            attempts.note(run_folder.path, said, handled=True)
             if not is_out_of_memory(error):
                 raise
-            if now.split >= trial.training.batch_size:
+            if now.accumulation_steps >= trial.training.batch_size:
                 return f"out of memory with a single utterance at a time: {said}"
-        now = attempts.smaller(spool.folder, now)  # outside of the handler, which holds the tensors of the failed try
+        now = attempts.smaller(
+            run_folder.path, now
+        )  # outside of the handler, which holds the tensors of the failed try
         if job.device != "cpu":
             torch.cuda.empty_cache()
     more = {"stopped_epoch": float(last)} if last else {}
     held.complete(
-        job, trial, data, outcome, started, more | ({"batch_split": float(now.split)} if now.split > 1 else {})
+        job,
+        trial,
+        data,
+        outcome,
+        started,
+        more | ({"batch_split": float(now.accumulation_steps)} if now.accumulation_steps > 1 else {}),
     )
     return ""
 
@@ -347,11 +356,11 @@ def head_of(job: Job, trial: Trial) -> Head:
 
 def is_free(job: Job, trial: Trial) -> bool:
     """Whether no living process works on ``trial``."""
-    spool = Spool(job.work, trial.id)
+    run_folder = RunFolder(job.work, trial.id)
     with open_store(job.store, job.work).claim(trial.id) as unclaimed:
-        if not spool.folder.exists():
+        if not run_folder.path.exists():
             return unclaimed
-        with spool.owned() as owned:
+        with run_folder.lock() as owned:
             return owned and unclaimed
 
 
@@ -377,7 +386,7 @@ def _start(job: Job, trial: Trial) -> Mapping[str, Any] | None:
     """The end state of the trial that this one starts from. Raises Away, or Damaged where its file is not whole."""
     if not trial.initial_from:
         return None
-    waiting = Spool(job.work, trial.initial_from).files / "state.pt"  # trained, and MLflow is away
+    waiting = RunFolder(job.work, trial.initial_from).files / "state.pt"  # trained, and MLflow is away
     with TemporaryDirectory() as copy:
         path = (
             waiting

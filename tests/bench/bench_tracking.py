@@ -27,8 +27,8 @@ from ser.distributed import launch
 from ser.report import collect
 from ser.report.runs import Options
 from ser.runs import tracker
-from ser.runs.delivery import Courier
-from ser.runs.folder import Spool
+from ser.runs.delivery import Delivery
+from ser.runs.folder import RunFolder
 from ser.runs.tracker import Location, Tracker, grid_tags
 from ser.study import Trial
 from ser.trials.run import Job, head_of
@@ -122,20 +122,20 @@ def own_trials(job: Job, news: list[Trial]) -> Callable[[], object]:
 
     def tell() -> None:
         for trial in news:
-            spool = Spool(job.work, trial.id)
-            with spool.owned():
-                courier, head = Courier(job.where, spool), head_of(job, trial)
-                courier.open(head)
-                spool.begin(head)
-                spool.files.mkdir()
-                (spool.files / "predictions.csv").write_text("corpus,uid,label,predicted\n")
+            run_folder = RunFolder(job.work, trial.id)
+            with run_folder.lock():
+                delivery, head = Delivery(job.where, run_folder), head_of(job, trial)
+                delivery.open(head)
+                run_folder.begin(head)
+                run_folder.files.mkdir()
+                (run_folder.files / "predictions.csv").write_text("corpus,uid,label,predicted\n")
                 for name in ("confusion", "split"):
-                    (spool.files / name).mkdir()
-                    (spool.files / name / "x.json").write_text("{}")
+                    (run_folder.files / name).mkdir()
+                    (run_folder.files / name / "x.json").write_text("{}")
                 for epoch in range(1, EPOCHS + 1):
-                    spool.epoch(epoch, {"timestamp_ms": 1_000 + epoch} | dict.fromkeys(CURVES, 0.5))
-                spool.complete({"epochs": float(EPOCHS), "wa/iemocap": 0.5, "ua/iemocap": 0.5})
-                assert courier.deliver(), courier.reason
+                    run_folder.add_epoch(epoch, {"timestamp_ms": 1_000 + epoch} | dict.fromkeys(CURVES, 0.5))
+                run_folder.complete({"epochs": float(EPOCHS), "wa/iemocap": 0.5, "ua/iemocap": 0.5})
+                assert delivery.deliver(), delivery.reason
 
     return tell
 

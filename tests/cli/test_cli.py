@@ -16,7 +16,7 @@ from ser.cli import main as cli
 from ser.cli.arguments import parser
 from ser.cli.main import _setting, _wanted, main
 from ser.errors import BadInput
-from ser.runs.folder import Head, Spool
+from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, Tracker
 from ser.trials.run import head_of, job_of
 
@@ -238,10 +238,10 @@ def test_a_study_that_cannot_be_recorded_is_not_trained(capsys, data, tmp_path, 
 
 
 def test_trials_that_could_not_be_told_are_shown_also_where_there_is_no_run(capsys, tmp_path):
-    spool = Spool(tmp_path / "work", "a1b2")
-    spool.folder.mkdir(parents=True)
-    spool.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
-    spool.complete({"ua/ravdess": 0.5})
+    run_folder = RunFolder(tmp_path / "work", "a1b2")
+    run_folder.path.mkdir(parents=True)
+    run_folder.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
+    run_folder.complete({"ua/ravdess": 0.5})
     assert main(["status", "interaffection"]) == 0
     said = capsys.readouterr().out
     assert "no runs of interaffection" in said
@@ -334,10 +334,10 @@ def test_a_full_disk_ends_with_status_2_and_says_what_to_do(capsys, monkeypatch)
 
 def test_a_tracking_store_that_is_away_is_told_and_the_work_folder_is_shown_all_the_same(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    spool = Spool(tmp_path, "a1b2")
-    spool.folder.mkdir(parents=True)
-    spool.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
-    spool.complete({"ua/ravdess": 0.5})
+    run_folder = RunFolder(tmp_path, "a1b2")
+    run_folder.path.mkdir(parents=True)
+    run_folder.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
+    run_folder.complete({"ua/ravdess": 0.5})
     away = ["interaffection", "--work", str(tmp_path), "--tracking-uri", "http://127.0.0.1:9"]
     assert main(["status", *away]) == 0
     said = capsys.readouterr().out

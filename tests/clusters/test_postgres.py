@@ -9,8 +9,8 @@ import pytest
 
 from ser.errors import Away, BadInput, Refused
 from ser.runs import delivery
-from ser.runs.delivery import Courier, sync
-from ser.runs.folder import Head, Spool
+from ser.runs.delivery import Delivery, sync
+from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, Tracker, try_out
 
 PROCESSES, THREADS, EPOCHS = 4, 8, 3
@@ -19,31 +19,31 @@ PASSWORD = "s3cret-of-postgres"
 
 
 def begun(where, work, number, study):
-    """A trial's open folder and the courier of it."""
-    spool = Spool(work, f"trial{number}")
-    head = Head(study, spool.trial, f"trial {number}", {"seed": str(number)}, {"work": "crowd"})
-    carried = Courier(where, spool)
-    spool.folder.mkdir(parents=True)
+    """A trial's open folder and the delivery of it."""
+    run_folder = RunFolder(work, f"trial{number}")
+    head = Head(study, run_folder.trial, f"trial {number}", {"seed": str(number)}, {"work": "crowd"})
+    carried = Delivery(where, run_folder)
+    run_folder.path.mkdir(parents=True)
     carried.open(head)
-    spool.begin(head)
-    spool.files.mkdir()
-    (spool.files / "predictions.csv").write_text(f"of {number}\n")
-    return spool, carried
+    run_folder.begin(head)
+    run_folder.files.mkdir()
+    (run_folder.files / "predictions.csv").write_text(f"of {number}\n")
+    return run_folder, carried
 
 
-def epoch(spool, carried, number):
+def epoch(run_folder, carried, number):
     row = {"timestamp_ms": 1_000_000 + number, "val/loss": 1 / number}
-    spool.epoch(number, row | {f"m{i}": number + i / 10 for i in range(8)})
+    run_folder.add_epoch(number, row | {f"m{i}": number + i / 10 for i in range(8)})
     carried._next = 0.0
     carried.carry()
 
 
 def _write(where, work, number, study, start):
     start.wait(120)
-    spool, carried = begun(where, work, number, study)
+    run_folder, carried = begun(where, work, number, study)
     for done in range(1, EPOCHS + 1):
-        epoch(spool, carried, done)
-    spool.complete({"ua/ravdess": number / 100})
+        epoch(run_folder, carried, done)
+    run_folder.complete({"ua/ravdess": number / 100})
     carried.deliver()
 
 
@@ -158,19 +158,19 @@ def test_a_wrong_password_is_bad_input_and_stays_untold(postgres, tmp_path):
 
 def test_a_database_that_restarts_during_a_trial_hears_everything_once(database, direct, tmp_path, monkeypatch):
     monkeypatch.setattr(delivery, "_EVERY_S", 0.0)
-    spool, carried = begun(direct, tmp_path, 0, "restarted")
-    epoch(spool, carried, 1)
+    run_folder, carried = begun(direct, tmp_path, 0, "restarted")
+    epoch(run_folder, carried, 1)
     database.stop()
     try:
-        epoch(spool, carried, 2)
+        epoch(run_folder, carried, 2)
         assert "127.0.0.1" in carried.reason
         assert PASSWORD not in carried.reason
         with pytest.raises(Away):
             Tracker(direct, "restarted")
     finally:
         database.start()
-    epoch(spool, carried, 3)
-    spool.complete({"ua/ravdess": 0.5})
+    epoch(run_folder, carried, 3)
+    run_folder.complete({"ua/ravdess": 0.5})
     deadline = time.monotonic() + 30
     while not carried.deliver() and time.monotonic() < deadline:
         time.sleep(0.1)

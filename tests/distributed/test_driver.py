@@ -9,7 +9,7 @@ import pytest
 from ser.distributed import driver, tune
 from ser.distributed.profile import Profile
 from ser.runs import attempts
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ from ser.runs.folder import Spool
     ],
 )
 def test_of_rays_long_account_of_a_death_what_it_knows_is_kept(job, trial_of, tmp_path, text, said, memory):
-    spool = Spool(job.work, trial_of("R").id)
-    spool.folder.mkdir(parents=True)
-    assert watch(job)._noted(spool.trial, tune._last_failure(failed(tmp_path, text))).startswith(said)
-    assert attempts.last_error(spool.folder).startswith(said)
-    assert attempts.begin(spool.folder).split == (2 if memory else 1)
+    run_folder = RunFolder(job.work, trial_of("R").id)
+    run_folder.path.mkdir(parents=True)
+    assert watch(job)._noted(run_folder.trial, tune._last_failure(failed(tmp_path, text))).startswith(said)
+    assert attempts.last_error(run_folder.path).startswith(said)
+    assert attempts.begin(run_folder.path).accumulation_steps == (2 if memory else 1)
 
 
 def failed(folder, text):
@@ -45,12 +45,12 @@ def watch(job):
 
 
 def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
-    spool = Spool(job.work, trial_of("R").id)
-    spool.folder.mkdir(parents=True)
-    attempts.note(spool.folder, "RuntimeError: no such kernel")
+    run_folder = RunFolder(job.work, trial_of("R").id)
+    run_folder.path.mkdir(parents=True)
+    attempts.note(run_folder.path, "RuntimeError: no such kernel")
     said = tune._last_failure(failed(tmp_path, "Failure # 1\nray::ImplicitFunc.train()\nTypeError: of Ray's own"))
-    assert watch(job)._noted(spool.trial, said) == "RuntimeError: no such kernel"
-    assert attempts.last_error(spool.folder) == "RuntimeError: no such kernel"
+    assert watch(job)._noted(run_folder.trial, said) == "RuntimeError: no such kernel"
+    assert attempts.last_error(run_folder.path) == "RuntimeError: no such kernel"
 
 
 def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):

@@ -15,8 +15,8 @@ from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.errors import Refused
 from ser.runs import delivery
-from ser.runs.delivery import Courier, sync
-from ser.runs.folder import Head, Spool
+from ser.runs.delivery import Delivery, sync
+from ser.runs.folder import Head, RunFolder
 from ser.runs.outcomes import Failed, Finished, Undelivered
 from ser.runs.tracker import Location, Tracker, try_out
 from ser.trials import run as one
@@ -71,7 +71,7 @@ def test_a_server_away_from_the_start_costs_nothing(study_of_one, way, server, m
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
     run = check_exactly_once(heard(server, trial.study), trial)
     assert run.data.metrics["ua/ravdess"] == result.results["ua/ravdess"]
-    assert not Spool(job.work, trial.id).folder.exists()
+    assert not RunFolder(job.work, trial.id).path.exists()
     assert isinstance(one.run(job, trial), Finished)
 
 
@@ -313,17 +313,17 @@ def test_the_doctor_tries_a_run_and_leaves_a_deleted_experiment(way, server):
 
 def _send_one(work, uri, artifacts, number):
     """A trial's worth of news, as a worker sends it; in a process of its own."""
-    spool = Spool(work, f"trial{number}")
-    with spool.owned():
-        head = Head("crowd", spool.trial, f"trial {number}", {"seed": str(number)}, {"work": "crowd"})
+    run_folder = RunFolder(work, f"trial{number}")
+    with run_folder.lock():
+        head = Head("crowd", run_folder.trial, f"trial {number}", {"seed": str(number)}, {"work": "crowd"})
         delivery._EVERY_S = 0.0
-        carried = Courier(Location(uri, artifacts), spool)
+        carried = Delivery(Location(uri, artifacts), run_folder)
         carried.open(head)
-        spool.begin(head)
-        spool.files.mkdir()
-        (spool.files / "predictions.csv").write_text(f"of {number}\n")
+        run_folder.begin(head)
+        run_folder.files.mkdir()
+        (run_folder.files / "predictions.csv").write_text(f"of {number}\n")
         for epoch in range(1, 3):
-            spool.epoch(
+            run_folder.add_epoch(
                 epoch,
                 {"timestamp_ms": 1_000_000 + epoch}
                 | {f"m{i}": epoch + i / 10 for i in range(8)}
@@ -331,7 +331,7 @@ def _send_one(work, uri, artifacts, number):
             )
             carried._next = 0.0
             carried.carry()
-        spool.complete({"ua/ravdess": number / 100})
+        run_folder.complete({"ua/ravdess": number / 100})
         carried.deliver()
 
 
@@ -348,7 +348,7 @@ def test_writers_at_once_on_one_sqlite_file_lose_nothing(where, tmp_path, number
     for writer in writers:
         writer.join(120)
     assert [w.exitcode for w in writers] == [0] * number
-    sync(where, tmp_path)  # "database is locked" spools; here it has its say
+    sync(where, tmp_path)  # "database is locked" run_folders; here it has its say
     tracker = Tracker(where, "crowd")
     runs = tracker.runs()
     assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(f"trial{n}" for n in range(number))

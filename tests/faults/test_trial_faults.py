@@ -16,7 +16,7 @@ from ser.features.store import Store
 from ser.planning import request
 from ser.runs import attempts, delivery
 from ser.runs.attempts import STARTS, Attempt
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Failed, Finished, Undelivered
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
@@ -33,7 +33,7 @@ def tracker(job):
 
 
 def folder_of(job, trial):
-    return Spool(job.work, trial.id).folder
+    return RunFolder(job.work, trial.id).path
 
 
 def memory_for(split, then):
@@ -61,7 +61,7 @@ def test_the_split_that_was_needed_outlives_the_worker(job, trial, tracker, monk
 
     with pytest.raises(ConnectionResetError):
         one.run(job, trial, die)
-    assert Attempt.read(folder_of(job, trial)).split == 2
+    assert Attempt.read(folder_of(job, trial)).accumulation_steps == 2
 
 
 def test_a_trial_too_large_for_any_split_fails_and_the_next_one_goes_on(job, trial, trial_of, tracker, monkeypatch):
@@ -79,7 +79,7 @@ def test_a_worker_that_the_kernel_killed_for_memory_comes_back_with_smaller_part
     folder.mkdir(parents=True)
     kills = [3, 3, 4, 4]  # of the machine, at the beginning of each attempt
     monkeypatch.setattr(attempts, "memory_kills", lambda: kills.pop(0))
-    assert [attempts.begin(folder).split for _ in range(4)] == [1, 1, 2, 2]
+    assert [attempts.begin(folder).accumulation_steps for _ in range(4)] == [1, 1, 2, 2]
     assert "out of memory" in attempts.last_error(folder)
 
 
@@ -88,9 +88,9 @@ def test_what_ray_says_of_lack_of_memory_splits_once(job, trial):
     folder.mkdir(parents=True)
     attempts.begin(folder)
     attempts.note(folder, "the worker was ended: the node was running low on memory")
-    assert [attempts.begin(folder).split for _ in range(3)] == [2, 2, 2]
+    assert [attempts.begin(folder).accumulation_steps for _ in range(3)] == [2, 2, 2]
     attempts.note(folder, "the worker was ended: the node was running low on memory")
-    assert attempts.begin(folder).split == 4
+    assert attempts.begin(folder).accumulation_steps == 4
 
 
 def test_a_trial_that_fails_again_and_again_is_reported_with_its_last_error(
@@ -117,7 +117,7 @@ def test_a_trial_that_fails_again_and_again_is_reported_with_its_last_error(
     main(["report", trial.study, "--work", str(tmp_path), "--replicates", "0"])
     assert f"try {STARTS}: no such kernel" in capsys.readouterr().out
     monkeypatch.undo()
-    attempts.forgive(folder_of(job, trial))
+    attempts.reset(folder_of(job, trial))
     assert isinstance(one.run(job, trial), Finished)
 
 
@@ -135,7 +135,7 @@ def test_a_finished_epoch_gives_all_attempts_back(job, trial_of):
     assert isinstance(one.run(job, trial), Finished)
 
 
-def test_results_that_were_harmed_in_the_spool_are_made_again(job, trial, tracker, monkeypatch):
+def test_results_that_were_harmed_in_their_folder_are_made_again(job, trial, tracker, monkeypatch):
     away = replace(job, where=Location("http://127.0.0.1:9", ""))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     for name in ("results.json", "files/predictions.csv"):
@@ -170,7 +170,7 @@ for size in range(4, 4000, 12):
         if isinstance(result, Finished):
             break
         told["errors"].append(result.error)
-        attempts.forgive(one.Spool(job.work, trial.id).folder)
+        attempts.reset(one.RunFolder(job.work, trial.id).path)
     except OSError as error:
         told["errors"].append(f"OSError: {error.strerror}")
 told["result"] = {k: v for k, v in result.results.items() if "/ravdess" in k}

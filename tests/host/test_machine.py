@@ -21,7 +21,7 @@ from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.host import environment, logs, machine, scratch
 from ser.runs import attempts
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 
 TREE = Path(ser.__file__).parent
 
@@ -123,12 +123,12 @@ def test_two_processes_of_one_number_never_write_one_temporary_name(tmp_path):
 def test_a_death_for_lack_of_memory_is_of_one_system_not_of_one_host_name(tmp_path, monkeypatch):
     monkeypatch.setattr(attempts, "memory_kills", lambda: 0)
     monkeypatch.setattr(machine, "kernel", lambda: "one")
-    assert attempts.begin(tmp_path).split == 1
+    assert attempts.begin(tmp_path).accumulation_steps == 1
     monkeypatch.setattr(attempts, "memory_kills", lambda: 5)
     monkeypatch.setattr(machine, "kernel", lambda: "another")  # of the same host name
-    assert attempts.begin(tmp_path).split == 1
+    assert attempts.begin(tmp_path).accumulation_steps == 1
     monkeypatch.setattr(attempts, "memory_kills", lambda: 6)
-    assert attempts.begin(tmp_path).split == 2
+    assert attempts.begin(tmp_path).accumulation_steps == 2
 
 
 # --- folders held by a lock ---
@@ -485,5 +485,5 @@ def test_a_work_folder_without_locks_is_refused(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(BadInput, match=r"No locks available.*choose another --work"), Spool(tmp_path, "t").owned():
+    with pytest.raises(BadInput, match=r"No locks available.*choose another --work"), RunFolder(tmp_path, "t").lock():
         pass

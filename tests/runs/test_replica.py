@@ -12,7 +12,7 @@ from ser.features.remote import Far
 from ser.runs import attempts, replica
 from ser.runs.attempts import Attempt
 from ser.runs.delivery import sync
-from ser.runs.folder import Head, Spool
+from ser.runs.folder import Head, RunFolder
 from ser.runs.outcomes import Finished
 from ser.runs.replica import Replica
 from ser.runs.tracker import Location, Tracker
@@ -36,45 +36,45 @@ def nodes(tmp_path):
     """A function that gives the replica of trial ``abc`` on a node."""
 
     def on(name):
-        spool = Spool(tmp_path / name, "abc")
-        spool.folder.mkdir(parents=True, exist_ok=True)
-        return Replica(URL, spool)
+        run_folder = RunFolder(tmp_path / name, "abc")
+        run_folder.path.mkdir(parents=True, exist_ok=True)
+        return Replica(URL, run_folder)
 
     return on
 
 
 def test_another_node_goes_on_where_a_lost_one_was(nodes):
     a, b = nodes("a"), nodes("b")
-    a.spool.begin(HEAD)
-    Attempt(epoch=3).write(a.spool.folder)
-    (a.spool.folder / "checkpoint.pt").write_bytes(b"third")
+    a.run_folder.begin(HEAD)
+    Attempt(epoch=3).write(a.run_folder.path)
+    (a.run_folder.path / "checkpoint.pt").write_bytes(b"third")
     a.push()
     b.fetch()
-    assert (b.spool.folder / "checkpoint.pt").read_bytes() == b"third"
-    assert Attempt.read(b.spool.folder).epoch == 3
-    assert b.spool.head == HEAD
-    assert {p.name for p in b.spool.folder.iterdir()} == {"checkpoint.pt", "attempt.json", "run.json"}
+    assert (b.run_folder.path / "checkpoint.pt").read_bytes() == b"third"
+    assert Attempt.read(b.run_folder.path).epoch == 3
+    assert b.run_folder.head == HEAD
+    assert {p.name for p in b.run_folder.path.iterdir()} == {"checkpoint.pt", "attempt.json", "run.json"}
 
 
 def test_a_node_that_could_not_send_goes_on_from_its_own(nodes):
     a, b = nodes("a"), nodes("b")
-    Attempt(epoch=3).write(a.spool.folder)
-    (a.spool.folder / "checkpoint.pt").write_bytes(b"third")
+    Attempt(epoch=3).write(a.run_folder.path)
+    (a.run_folder.path / "checkpoint.pt").write_bytes(b"third")
     a.push()
-    Attempt(epoch=7).write(b.spool.folder)
-    (b.spool.folder / "checkpoint.pt").write_bytes(b"seventh")
+    Attempt(epoch=7).write(b.run_folder.path)
+    (b.run_folder.path / "checkpoint.pt").write_bytes(b"seventh")
     b.fetch()
-    assert (b.spool.folder / "checkpoint.pt").read_bytes() == b"seventh"
+    assert (b.run_folder.path / "checkpoint.pt").read_bytes() == b"seventh"
 
 
 def test_only_what_changed_is_sent_and_soon_means_later(nodes, far):
     a = nodes("a")
-    (a.spool.folder / "checkpoint.pt").write_bytes(b"first")
+    (a.run_folder.path / "checkpoint.pt").write_bytes(b"first")
     a.push()
     far.remove("abc/checkpoint.pt")
     a.push()
     assert far.sizes("abc") == {}  # unchanged
-    (a.spool.folder / "checkpoint.pt").write_bytes(b"the second")
+    (a.run_folder.path / "checkpoint.pt").write_bytes(b"the second")
     a.push(soon=True)
     assert far.sizes("abc") == {}  # too soon
     a.push()
@@ -83,16 +83,16 @@ def test_only_what_changed_is_sent_and_soon_means_later(nodes, far):
 
 def test_results_are_collected_with_their_files_delivered_and_dropped(nodes, far, tmp_path, where):
     a = nodes("a")
-    a.spool.begin(HEAD)
-    (a.spool.files / "confusion").mkdir(parents=True)
-    (a.spool.files / "predictions.csv").write_text("uid\n")
-    (a.spool.files / "confusion" / "tess.json").write_text("{}")
-    a.spool.complete({"ua/tess": 0.5})
+    a.run_folder.begin(HEAD)
+    (a.run_folder.files / "confusion").mkdir(parents=True)
+    (a.run_folder.files / "predictions.csv").write_text("uid\n")
+    (a.run_folder.files / "confusion" / "tess.json").write_text("{}")
+    a.run_folder.complete({"ua/tess": 0.5})
     a.push()
     work = tmp_path / "driver"
     assert replica.collect(work) == []
     replica.begin(URL, work)
-    assert [r.spool.results[1] for r in replica.collect(work)] == [{"ua/tess": 0.5}]
+    assert [r.run_folder.results[1] for r in replica.collect(work)] == [{"ua/tess": 0.5}]
     assert sync(where, work).delivered == ["abc"]
     assert far.folders("") == []
     (run,) = Tracker(where, "interaffection").runs()
@@ -102,21 +102,21 @@ def test_results_are_collected_with_their_files_delivered_and_dropped(nodes, far
 
 def test_notes_and_forgiveness_reach_a_trial_of_another_node(nodes, tmp_path):
     a, driver = nodes("a"), nodes("driver")
-    Attempt(starts=4, epoch=2).write(a.spool.folder)
+    Attempt(starts=4, epoch=2).write(a.run_folder.path)
     a.push()
-    shutil.rmtree(driver.spool.folder)
+    shutil.rmtree(driver.run_folder.path)
     assert driver.note("the worker died") == "the worker died"
     a.fetch()
-    assert attempts.last_error(a.spool.folder) == "the worker died"
+    assert attempts.last_error(a.run_folder.path) == "the worker died"
     assert driver.note("") == "the worker died"
-    replica.forgive(URL, tmp_path / "driver", ["abc", "another"])
+    replica.reset(URL, tmp_path / "driver", ["abc", "another"])
     a.fetch()
-    assert Attempt.read(a.spool.folder).starts == 0
+    assert Attempt.read(a.run_folder.path).starts == 0
 
 
 def test_a_place_that_does_not_answer_costs_nothing_but_is_told(nodes, monkeypatch):
     a = nodes("a")
-    (a.spool.folder / "checkpoint.pt").write_bytes(b"first")
+    (a.run_folder.path / "checkpoint.pt").write_bytes(b"first")
 
     def gone(*_, **__):
         raise RuntimeError("no such host")

@@ -16,8 +16,8 @@ from mlflow.entities import Metric, ViewType
 
 from ser.errors import Away, BadInput, Refused
 from ser.runs import tracker as track
-from ser.runs.delivery import Courier, sync
-from ser.runs.folder import Head, Spool
+from ser.runs.delivery import Delivery, sync
+from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import _TRIAL, Location, Tracker, _Client, ready_for_pages, try_out
 from ser.study import Corpus, part
 
@@ -131,17 +131,17 @@ def test_a_mirror_has_the_same_values_and_files_and_says_whose(tracker, trial, f
     assert len(tracker.runs()) == 2
 
 
-def test_a_mirror_made_from_the_spool_equals_one_read_back(tracker, trial, files, tmp_path):
-    spool, head_ = Spool(tmp_path, trial.id), head(trial)
-    spool.folder.mkdir(parents=True)
-    spool.begin(replace(head_, twins=(head(replace(trial, task="multi")),)))
-    files.rename(spool.files)
+def test_a_mirror_made_from_the_run_folder_equals_one_read_back(tracker, trial, files, tmp_path):
+    run_folder, head_ = RunFolder(tmp_path, trial.id), head(trial)
+    run_folder.path.mkdir(parents=True)
+    run_folder.begin(replace(head_, twins=(head(replace(trial, task="multi")),)))
+    files.rename(run_folder.files)
     for epoch in (1, 2, 3):
-        spool.epoch(epoch, row(epoch))
-    spool.complete({"ua/ravdess": 0.5})
-    tracker.deliver(spool, tracker.start(head_))
+        run_folder.add_epoch(epoch, row(epoch))
+    run_folder.complete({"ua/ravdess": 0.5})
+    tracker.deliver(run_folder, tracker.start(head_))
     original = tracker.finished(trial.id)[trial.id]
-    tracker.mirror(original, head(replace(trial, task="third")))  # as by the driver, which has no spool
+    tracker.mirror(original, head(replace(trial, task="third")))  # as by the driver, which has no run_folder
     told, read = (r for r in tracker.finished().values() if "same_as" in r.data.tags)
     assert told.data.metrics == read.data.metrics == original.data.metrics
     for run in (told, read):
@@ -165,16 +165,16 @@ def requests(monkeypatch):
 
 
 def test_a_trial_told_at_its_end_takes_eight_requests(where, trial, files, tmp_path, requests):
-    tracker, spool = Tracker.of(where, trial.study), Spool(tmp_path, trial.id)
+    tracker, run_folder = Tracker.of(where, trial.study), RunFolder(tmp_path, trial.id)
     requests.clear()
-    courier = Courier(where, spool)
-    spool.folder.mkdir(parents=True)
-    courier.open(head(trial))
-    spool.begin(head(trial))
-    files.rename(spool.files)
-    spool.epoch(1, row(1))
-    spool.complete({"ua/ravdess": 0.5})
-    assert courier.deliver()
+    delivery = Delivery(where, run_folder)
+    run_folder.path.mkdir(parents=True)
+    delivery.open(head(trial))
+    run_folder.begin(head(trial))
+    files.rename(run_folder.files)
+    run_folder.add_epoch(1, row(1))
+    run_folder.complete({"ua/ravdess": 0.5})
+    assert delivery.deliver()
     assert Tracker.of(where, trial.study) is tracker
     assert requests == [
         *("search_runs", "create_run", "log_batch", "search_runs"),
@@ -482,35 +482,35 @@ def test_an_experiment_that_was_erased_is_made_anew(tracker, where):
 
 
 @pytest.fixture
-def spool(trial, files, tmp_path):
-    made = Spool(tmp_path, trial.id)
-    made.folder.mkdir(parents=True)
+def run_folder(trial, files, tmp_path):
+    made = RunFolder(tmp_path, trial.id)
+    made.path.mkdir(parents=True)
     made.begin(head(trial))
     files.rename(made.files)
-    made.epoch(1, row(1))
+    made.add_epoch(1, row(1))
     made.complete({"ua/ravdess": 0.5})
     return made
 
 
-def test_a_run_that_is_deleted_while_its_trial_is_trained_is_begun_again(trial, where, spool):
+def test_a_run_that_is_deleted_while_its_trial_is_trained_is_begun_again(trial, where, run_folder):
     tracker = Tracker(where, trial.study)
-    courier = Courier(where, spool)
-    courier.open(head(trial))
+    delivery = Delivery(where, run_folder)
+    delivery.open(head(trial))
     deleted = tracker.runs()[0].info.run_id
     tracker.client.delete_run(deleted)
-    assert courier.deliver()
+    assert delivery.deliver()
     run = tracker.finished(trial.id)[trial.id]
     assert run.info.run_id != deleted
     assert len(tracker.client.get_metric_history(run.info.run_id, "val/loss")) == 1
 
 
-def test_a_refusal_is_told_from_absence_and_keeps_the_trial(trial, where, spool, tmp_path):
+def test_a_refusal_is_told_from_absence_and_keeps_the_trial(trial, where, run_folder, tmp_path):
     tracker = Tracker(where, trial.study)
     tracker.client.delete_experiment(tracker.experiment)
-    courier = Courier(where, spool)
-    assert not courier.deliver()
-    assert courier.refused
-    assert "experiments restore" in courier.reason
+    delivery = Delivery(where, run_folder)
+    assert not delivery.deliver()
+    assert delivery.refused
+    assert "experiments restore" in delivery.reason
     found = sync(where, tmp_path)
     assert (found.kept, found.refused) == ([trial.id], True)
     tracker.client.restore_experiment(tracker.experiment)

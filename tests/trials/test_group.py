@@ -14,7 +14,7 @@ from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.files import Damaged
 from ser.runs import attempts
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, Undelivered
 from ser.runs.tracker import Tracker
 from ser.study import part
@@ -108,7 +108,7 @@ def test_a_finished_a_held_and_a_trained_member_are_not_trained_again(job, four)
     first, second, third, fourth = four
     one.run(job, first)
     heard = []
-    with Spool(job.work, second.id).owned():
+    with RunFolder(job.work, second.id).lock():
         told = group.run(job, four, lambda epoch, row: heard.append(epoch))
     assert [type(told[t.id]) for t in four] == [Finished, Busy, Finished, Finished]
     assert len(heard) == 2 * third.training.max_epochs
@@ -120,7 +120,7 @@ def test_a_finished_a_held_and_a_trained_member_are_not_trained_again(job, four)
 
 def test_a_trained_member_that_the_ledger_has_not_is_only_delivered(job, four, monkeypatch):
     with monkeypatch.context() as away:
-        away.setattr("ser.runs.delivery.Courier.deliver", lambda self: False)
+        away.setattr("ser.runs.delivery.Delivery.deliver", lambda self: False)
         assert isinstance(group.run(job, four[:1])[four[0].id], Undelivered)
     heard = []
     assert isinstance(group.run(job, four[:1], lambda *said: heard.append(said))[four[0].id], Finished)
@@ -154,9 +154,9 @@ def test_a_member_that_diverges_fails_alone(job, four):
 
 
 def test_a_member_whose_attempts_are_used_up_is_left_out(job, four):
-    with Spool(job.work, four[0].id).owned():
+    with RunFolder(job.work, four[0].id).lock():
         for _ in range(attempts.STARTS):
-            attempts.begin(Spool(job.work, four[0].id).folder)
+            attempts.begin(RunFolder(job.work, four[0].id).path)
     told = group.run(job, four)
     assert "4 attempts did not finish; the last: its worker died" in told[four[0].id].error
     assert {type(told[t.id]) for t in four[1:]} == {Finished}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from ser.errors import BadInput
-from ser.runs.folder import Spool
+from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished
 from ser.runs.tracker import Tracker
 from ser.training.train import Diverged
@@ -121,7 +121,7 @@ def test_a_duplicate_is_recorded_with_its_original(job, trial_of, tracker):
 
 
 def test_a_trial_that_another_process_holds_is_left_alone(job, trial, tracker):
-    with Spool(job.work, trial.id).owned() as owned:
+    with RunFolder(job.work, trial.id).lock() as owned:
         assert owned
         assert one.run(job, trial) == Busy()
         assert tracker.runs() == []
