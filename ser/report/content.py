@@ -3,21 +3,24 @@
 A file of ``ser/reports`` makes a Content of a study's runs, and ``ser.report.write`` writes it in every format.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.report.runs import Expected, Hole
+
 HOLE = "–"
 LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing."
 
 OTHER_CORPORA = "The corpora are not the paper's own, so its numbers are not shown."
+OTHER_STUDY = "The study is not the paper's own, so its numbers are not shown."
 MADE_CORPORA = (
-    "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion; "
-    "the paper's numbers are not shown."
+    "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion."
 )
+RECORDED_CORPORA = "The corpora are recorded ones. No paper's numbers stand beside those of this study."
 OWN_CORPORA = "The corpora are the paper's own: its printed numbers stand below ours."
 
 Printed = float | str | None  # as a paper prints it: a number in the table's unit, a text, or nothing
@@ -89,15 +92,6 @@ class Matrix:
     name: str = ""  # of its file, without extension; "" = none
 
 
-@dataclass(frozen=True)
-class Hole:
-    """A trial that lacks results."""
-
-    title: str
-    lacking: tuple[str, ...]  # corpora it was not tested on
-    error: str = ""
-
-
 @dataclass(frozen=True, eq=False)
 class Content:
     """A report before it is written."""
@@ -121,6 +115,49 @@ class Content:
     badges: tuple[str, ...] = ()  # further facts at the top: the mode
     legend: str = LEGEND
 
+    @classmethod
+    def of(
+        cls,
+        expected: Expected,
+        finished: Iterable[str],
+        *,
+        tables: Iterable[Table],
+        notes: Iterable[str],
+        pictures: Iterable[Picture] = (),
+        matrices: Iterable[Matrix] = (),
+        matrices_title: str = "Confusion matrices",
+        published: bool = True,
+        inconsistencies: tuple[str, ...] = (),
+        badges: Iterable[str] = (),
+        legend: str = LEGEND,
+    ) -> "Content":
+        """Builds a report: what all studies' reports say alike, and what one has of its own.
+
+        ``finished``: titles of the finished trials. ``published``: whether the report has a paper's numbers, which are
+        shown, with their ``inconsistencies``, only beside the paper's own study and corpora.
+        """
+        titles = set(finished)
+        return cls(
+            study=expected.study,
+            title=expected.title,
+            standing=standing(expected, published),
+            demo=expected.demo,
+            corpora=expected.named,
+            seeds=len(expected.seeds),
+            done=len(titles),
+            expected=max(expected.count, len(titles)),
+            tables=tuple(tables),
+            notes=(*notes, *expected.notes),
+            pictures=tuple(pictures),
+            matrices=tuple(matrices),
+            matrices_title=matrices_title,
+            holes=expected.holes(titles),
+            failures=expected.failures,
+            inconsistencies=inconsistencies if expected.beside else (),
+            badges=(*([f"mode {expected.mode}"] if expected.mode else []), *badges),
+            legend=legend,
+        )
+
     @property
     def state(self) -> str:
         """``96 of 168 trials``."""
@@ -133,23 +170,15 @@ class Content:
         return f"{count} trial{'s are' if count != 1 else ' is'} missing"
 
 
-def standing(demo: bool, papers_own: bool) -> str:
-    """Whose corpora these are, and so whether the paper's numbers are shown."""
-    if demo:
-        return MADE_CORPORA
-    return OWN_CORPORA if papers_own else OTHER_CORPORA
-
-
-def interval(value: float | NDArray[np.float64], draws: NDArray[np.float64]) -> Cell:
-    """The value with the 2.5 and 97.5 percentiles of its replicates; no interval without replicates, or with undefined.
-
-    >>> interval(0.5, np.array([0.4, 0.5, 0.6]))
-    Cell(value=0.5, low=0.405, high=0.595)
-    """
-    if not draws.size or np.isnan(value):
-        return Cell(float(value))
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return Cell(float(value), float(low), float(high))
+def standing(expected: Expected, published: bool = True) -> str:
+    """Says whose corpora these are, and so whether the paper's numbers are shown, if a report has a paper's at all."""
+    if not published:
+        return MADE_CORPORA if expected.demo else RECORDED_CORPORA
+    if expected.demo:
+        return f"{MADE_CORPORA[:-1]}; the paper's numbers are not shown."
+    if not expected.papers_study:
+        return OTHER_STUDY
+    return OWN_CORPORA if expected.papers_own else OTHER_CORPORA
 
 
 def with_paper(table: Table, printed: Callable[[str, str, str, str], Printed]) -> Table:

@@ -1,31 +1,44 @@
-"""What networks of one answer said of the test utterances, and how sure one can be of the shares that are right."""
+"""The one reader of a run's table of predictions, in its three forms: one label, several labels, labelled segments.
 
-from collections.abc import Sequence
+All tables have the columns ``corpus``, ``uid`` and ``label``. With one label an utterance they have ``predicted``; with
+several, joined by ``|``, a probability ``p_<class>`` of each class; where an utterance is many segments, a line for
+each with ``segment`` and a logit ``l_<class>`` of each class. Classes are numbered as the study has them.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
-from typing import Any
+from operator import itemgetter
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.errors import BadInput
-from ser.metrics.accuracy import confusion, ua, wa
-from ser.report.bootstrap import in_chunks
-from ser.report.content import Cell, interval
+from ser.metrics.accuracy import confusion
+from ser.metrics.segments import clip_predictions
+from ser.report.content import Cell
 from ser.report.runs import Finished
+from ser.report.statistics import Bools, Integers, accuracy_draws, interval
 
-_Z = 1.959963984540054  # of the normal distribution, 95 % two-sided
+_SMALL = np.int16  # class indices of ten thousand results are held at once
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """A run's predictions of one corpus's test side, sorted by name. Classes are numbered as the study has them."""
+class LabelPredictions:
+    """A run's predictions of one corpus's test utterances, one label each, sorted by name."""
 
     run_id: str
     uids: tuple[str, ...]
-    truth: NDArray[np.int64]  # [utterances]
-    predicted: NDArray[np.int64]  # [utterances]
+    truth: Integers  # [utterances]
+    predicted: Integers  # [utterances]
     classes: int
+
+    @property
+    def correct(self) -> Bools:
+        """Whether each utterance is right [utterances]."""
+        return np.asarray(self.truth == self.predicted)
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -33,68 +46,205 @@ class Answers:
         return confusion(self.truth, self.predicted, self.classes)
 
 
-def read(run: Finished, classes: Sequence[str]) -> dict[str, Answers]:
-    """The predictions of a run by corpus; {} if it was not tested. Raises BadInput for labels of other classes."""
+@dataclass(frozen=True, eq=False)
+class SegmentPredictions:
+    """A run's predictions of one corpus's test clips, of which every segment is classified."""
+
+    uids: tuple[str, ...]  # of the clips
+    truth: NDArray[np.int64]  # class index [clips]
+    clip: NDArray[np.int64]  # index of each segment's clip [segments]
+    logits: NDArray[np.float32]  # [segments, classes]
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Class of the highest mean logit of each clip [clips]."""
+        return clip_predictions(self.clip, self.logits)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The confusion matrix of the clips by the mean of their logits, rows = truth."""
+        return confusion(self.truth, self.predicted, self.logits.shape[1])
+
+    @property
+    def segments_per_class(self) -> NDArray[np.int64]:
+        """Segments of each class [classes]."""
+        return np.bincount(self.truth[self.clip], minlength=self.logits.shape[1]).astype(np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class MultiLabelPredictions:
+    """A run's predictions of its test utterances, of any number of labels each, sorted by corpus and name."""
+
+    run_id: str
+    corpora: NDArray[Any]  # name of each utterance's corpus [utterances]
+    uids: tuple[str, ...]
+    truth: Bools  # [utterances, classes]
+    probabilities: NDArray[np.float32]  # [utterances, classes]
+
+    def of(self, corpus: str) -> "MultiLabelPredictions":
+        """Returns only the utterances of one corpus."""
+        inside = self.corpora == corpus
+        uids = tuple(uid for uid, keep in zip(self.uids, inside.tolist(), strict=True) if keep)
+        return MultiLabelPredictions(
+            self.run_id, self.corpora[inside], uids, self.truth[inside], self.probabilities[inside]
+        )
+
+
+# --- reading ---
+
+
+def columns(run: Finished) -> tuple[str, ...]:
+    """The columns of a run's table; () if it was not tested."""
+    return tuple(next(csv.reader(io.StringIO(run.text, newline="")), ()))
+
+
+def single_label(run: Finished, classes: Sequence[str], only: str = "") -> dict[str, LabelPredictions]:
+    """Reads predictions of one label an utterance, by corpus; {} if the run was not tested.
+
+    Where an utterance is many segments, its prediction is the class of their highest mean logit. Raises BadInput for
+    labels of other classes. ``only``: the one corpus that is looked at; "" for all.
+    """
+    size = len(classes)
+    if "segment" in columns(run):
+        return {
+            corpus: LabelPredictions(run.run_id, clips.uids, clips.truth, clips.predicted, size)
+            for corpus, clips in segments(run, classes).items()
+        }
+    tests = {}
+    for corpus, rows in _rows(run, ("uid", "label", "predicted")).items():
+        if only not in ("", corpus):
+            continue
+        uids, *labels = zip(*sorted(rows), strict=True)
+        truth, predicted = (_numbers(run, values, classes, _SMALL) for values in labels)
+        tests[corpus] = LabelPredictions(run.run_id, uids, truth, predicted, size)
+    return tests
+
+
+def segments(run: Finished, classes: Sequence[str]) -> dict[str, SegmentPredictions]:
+    """Reads predictions of segments, by corpus; {} if the run was not tested.
+
+    Raises BadInput for what fits no class.
+    """
     if not run.text:
         return {}
+    logit_columns = _columns_of_classes(run, "l_", classes)
+    tests = {}
+    for corpus, rows in _rows(run, ("uid", "segment", "label", *logit_columns)).items():
+        rows.sort(key=lambda row: (row[0], int(row[1])))
+        uids, first, clip = np.unique([row[0] for row in rows], return_index=True, return_inverse=True)
+        labels = _numbers(run, [row[2] for row in rows], classes, np.int64)
+        if (labels != labels[first][clip]).any():
+            raise BadInput("a clip with two labels", _place(run), "one for all its segments", "test it again")
+        logits = np.array([row[3:] for row in rows], np.float64).astype(np.float32)
+        tests[corpus] = SegmentPredictions(tuple(uids.tolist()), labels[first], clip.astype(np.int64), logits)
+    return tests
+
+
+def multi_label(run: Finished, classes: Sequence[str]) -> MultiLabelPredictions | None:
+    """Reads predictions of several labels an utterance; None if the run was not tested.
+
+    Raises BadInput for labels or columns of other classes, and for a probability that is no number.
+    """
+    if not run.text:
+        return None
+    probability_columns = _columns_of_classes(run, "p_", classes)
+    by_corpus = _rows(run, ("uid", "label", *probability_columns))
+    rows = [(corpus, *row) for corpus in by_corpus for row in sorted(by_corpus[corpus], key=itemgetter(0))]
+    truth = np.zeros((len(rows), len(classes)), bool)
+    for place, row in enumerate(rows):
+        labels = row[2].split("|") if row[2] else []
+        truth[place, _numbers(run, labels, classes, np.int64)] = True
+    values = np.array([[float(text or "nan") for text in row[3:]] for row in rows], np.float64).astype(np.float32)
+    if not np.isfinite(values).all():
+        remedy = "train it again with a lower learning rate"
+        raise BadInput("a probability that is no number", _place(run), "0 … 1", remedy)
+    corpora = np.array([row[0] for row in rows], str)
+    return MultiLabelPredictions(run.run_id, corpora, tuple(row[1] for row in rows), truth, values)
+
+
+def _rows(run: Finished, names: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
+    """The cells of these columns by corpus, corpora sorted. csv, not pandas: most of thousands of tables are small."""
+    if not run.text:
+        return {}
+    lines = csv.reader(io.StringIO(run.text, newline=""))
+    cells_of = itemgetter(*map(next(lines).index, ("corpus", *names)))
+    by_corpus: dict[str, list[tuple[str, ...]]] = {}
+    for corpus, *cells in map(cells_of, lines):
+        by_corpus.setdefault(corpus, []).append(tuple(cells))
+    return dict(sorted(by_corpus.items()))
+
+
+def _columns_of_classes(run: Finished, prefix: str, classes: Sequence[str]) -> list[str]:
+    names = [f"{prefix}{name}" for name in classes]
+    present = columns(run)
+    if missing := [name for name in names if name not in present]:
+        raise BadInput(f"no column {', '.join(missing)}", _place(run), "one for each class", "test it again")
+    return names
+
+
+def _numbers(run: Finished, labels: Iterable[str], classes: Sequence[str], kind: type) -> Any:
+    """Class indices of ``labels``. Raises BadInput for another class."""
     number = {name: i for i, name in enumerate(classes)}
-    out = {}
-    for corpus, table in run.predictions.sort_values(["corpus", "uid"], kind="stable").groupby("corpus", sort=False):
-        sides = []
-        for side in ("label", "predicted"):
-            if strange := set(table[side]) - number.keys():
-                place = f"{side} in the predictions of run {run.run_id}"
-                raise BadInput(repr(min(strange)), place, ", ".join(classes), "test it again")
-            sides.append(np.array([number[name] for name in table[side]], np.int64))
-        out[str(corpus)] = Answers(run.run_id, tuple(table["uid"]), sides[0], sides[1], len(classes))
-    return out
+    names = list(labels)
+    if unknown := set(names) - number.keys():
+        raise BadInput(repr(min(unknown)), _place(run), ", ".join(classes), "test it again")
+    return np.array([number[name] for name in names], kind)
 
 
-def wilson(right: int, n: int) -> Cell:
-    """A share with its 95 % interval after Wilson 1927, "Probable inference, the law of succession"; of none, a hole.
+def _place(run: Finished) -> str:
+    return f"predictions of run {run.run_id}"
 
-    >>> cell = wilson(18, 37)
-    >>> round(cell.value, 4), round(cell.low, 4), round(cell.high, 4)
-    (0.4865, 0.3345, 0.6411)
+
+# --- comparing ---
+
+
+class _OnUtterances(Protocol):
+    @property
+    def uids(self) -> tuple[str, ...]: ...
+    @property
+    def truth(self) -> NDArray[Any]: ...
+
+
+Test = TypeVar("Test", bound=_OnUtterances)
+
+
+def test_utterances(test: _OnUtterances) -> tuple[tuple[str, ...], bytes]:
+    """The utterances and labels that predictions are of: equal where two may be compared."""
+    return test.uids, test.truth.tobytes()
+
+
+def on_same_utterances(tests: Sequence[Test]) -> list[Test]:
+    """Those on the same utterances, with the same labels, as the first."""
+    return [test for test in tests if test_utterances(test) == test_utterances(tests[0])]
+
+
+def pooled_labels(parts: Sequence[LabelPredictions]) -> LabelPredictions:
+    """The predictions of several folds as one test side, sorted by name."""
+    uids = np.array([uid for part in parts for uid in part.uids], dtype=object)
+    order = np.argsort(uids, kind="stable")
+    truth, predicted = (np.concatenate([getattr(part, side) for part in parts]) for side in ("truth", "predicted"))
+    return LabelPredictions(parts[0].run_id, tuple(uids[order]), truth[order], predicted[order], parts[0].classes)
+
+
+def pooled_segments(parts: Sequence[SegmentPredictions]) -> SegmentPredictions:
+    """The clips of several folds as one test side."""
+    starts = np.cumsum([0, *(len(part.uids) for part in parts)])
+    return SegmentPredictions(
+        tuple(uid for part in parts for uid in part.uids),
+        np.concatenate([part.truth for part in parts]),
+        np.concatenate([part.clip + start for part, start in zip(parts, starts, strict=False)]),
+        np.concatenate([part.logits for part in parts]),
+    )
+
+
+def mean_accuracies(tests: Sequence[LabelPredictions], replicates: int, seed: int = 0) -> tuple[Cell, Cell]:
+    """Returns WA and UA: means over ``tests`` (one per seed, on the same utterances), with bootstrap intervals.
+
+    One resample of the utterances serves all of them; without tests both are holes.
     """
-    if not n:
-        return Cell(float("nan"))
-    share = right / n
-    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return Cell(share, max(0.0, middle - half), min(1.0, middle + half))
-
-
-def accuracies(runs: Sequence[Answers], replicates: int, seed: int = 0) -> tuple[Cell, Cell]:
-    """WA and UA: means over ``runs`` (one per seed, on the same utterances), with bootstrap intervals.
-
-    One resample of the utterances serves all runs; in each, UA is over the classes that were drawn.
-    """
-    plain = np.array([(wa(t.counts), ua(t.counts)) for t in runs])
-    rng = np.random.default_rng(seed)
-    parts = [
-        np.mean([_resampled(t, weights) for t in runs], axis=0)
-        for weights in in_chunks(len(runs[0].uids), replicates, rng)
-    ]
-    draws = np.concatenate(parts, axis=1) if parts else np.empty((2, 0))
-    return interval(float(plain[:, 0].mean()), draws[0]), interval(float(plain[:, 1].mean()), draws[1])
-
-
-def _resampled(told: Answers, weights: NDArray[np.float32]) -> NDArray[np.float64]:
-    """WA and UA of weighted utterances [2, replicates]."""
-    of = np.eye(told.classes, dtype=np.float32)[told.truth]
-    there = (weights @ of).astype(np.float64)
-    right = (weights @ (of * (told.truth == told.predicted)[:, None])).astype(np.float64)
-    drawn = there > 0
-    recalls = right / np.maximum(there, 1)
-    return np.stack([right.sum(axis=1) / there.sum(axis=1), recalls.sum(axis=1) / drawn.sum(axis=1)])
-
-
-def alike(found: Sequence[Answers]) -> list[Answers]:
-    """Those on the same utterances as the first."""
-    same: list[Answers] = [t for t in found if t.uids == found[0].uids and _equal(t.truth, found[0].truth)]
-    return same
-
-
-def _equal(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    return bool((a == b).all())
+    if not tests:
+        return Cell(float("nan")), Cell(float("nan"))
+    correct = np.stack([test.correct for test in tests], axis=1)
+    owners = [0] * len(tests)
+    point, draws = accuracy_draws(tests[0].truth, correct, owners, replicates, np.random.default_rng(seed))
+    return interval(point[0, 0], draws[0, :, 0]), interval(point[1, 0], draws[1, :, 0])

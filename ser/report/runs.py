@@ -1,13 +1,8 @@
 """What a report is made of: finished runs with their predictions, and what the study expects, so that holes show."""
 
-import io
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-import pandas as pd
-
-from ser.report.content import Hole
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,11 +17,14 @@ class Finished:
     same_as: str  # id of the trial whose training this run shares, or ""
     text: str = field(repr=False)  # predictions.csv: corpus, uid, ...; "" where nothing was tested
 
-    @property
-    def predictions(self) -> pd.DataFrame:
-        """The table of predictions, parsed anew; names and labels are text whatever they look like."""
-        names = dict.fromkeys(("corpus", "uid", "label", "predicted"), str)
-        return pd.read_csv(io.StringIO(self.text), dtype=names, keep_default_na=False)
+
+@dataclass(frozen=True)
+class Hole:
+    """A trial that lacks results."""
+
+    title: str
+    lacking: tuple[str, ...]  # corpora it was not tested on
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,13 @@ class Expected:
 
     @property
     def beside(self) -> bool:
-        """Whether the paper's numbers may stand beside ours."""
-        return self.papers_own and not self.demo
+        """Whether a paper's numbers may stand beside ours: they belong to its study, and to its corpora."""
+        return self.papers_own and not self.demo and self.papers_study
+
+    @property
+    def papers_study(self) -> bool:
+        """Whether the study is the one whose report, with a paper's numbers, bears its name."""
+        return self.study == self.report
 
     @property
     def letters(self) -> dict[str, str]:

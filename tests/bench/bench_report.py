@@ -9,8 +9,7 @@ import time
 import numpy as np
 
 from ser.metrics.accuracy import confusion, ua, wa
-from ser.report.bootstrap import resamples
-from ser.report.evidence import accuracies
+from ser.report.statistics import resamples, weighted_accuracies
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def main() -> None:
     predicted = rng.integers(4, size=(args.utterances, args.results))
 
     start = time.perf_counter()
-    accuracies(truth, predicted == truth[:, None], resamples(args.utterances, args.replicates, rng))
+    weighted_accuracies(truth, predicted == truth[:, None], resamples(args.utterances, args.replicates, rng))
     products = time.perf_counter() - start
 
     sample = 2_000

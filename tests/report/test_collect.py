@@ -12,8 +12,9 @@ from matplotlib import rc_context, rcParams
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect as collecting
-from ser.report.evidence import gather
-from ser.report.interaffection.content import best_curves, grid_of, results_of
+from ser.report.interaffection.content import best_curves, results_of
+from ser.report.interaffection.results import Grid
+from ser.report.predictions import columns
 from ser.report.runs import Options
 from ser.runs.tracker import Tracker
 from ser.trials import run as one
@@ -21,9 +22,9 @@ from ser.trials.run import job_of
 
 
 def collect(tracker, study, variant=None):
-    """Results on the grid of paper 003."""
+    """Results on the grid of the study interaffection."""
     finished, expected = collecting.collect(tracker, study, variant)
-    grid = grid_of(expected)
+    grid = Grid(expected)
     return list(results_of(finished, grid)), grid
 
 
@@ -35,8 +36,9 @@ def tracker(job):
 def test_without_runs_there_is_the_studys_own_grid_and_no_result(tracker, paper):
     results, grid = collect(tracker, paper)
     assert results == []
-    assert (len(grid.points), grid.corpora, grid.train_only) == (168, tuple(c.name for c in paper.corpora), ("tess",))
-    assert not grid.papers_own
+    assert (len(grid.points), grid.corpora) == (168, tuple(c.name for c in paper.corpora))
+    assert grid.targets == ("iemocap", "ravdess", "customer")
+    assert not grid.expected.papers_own
 
 
 def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, study, trial_of):
@@ -54,14 +56,14 @@ def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, s
         assert tracker.finished()[r.trial_id].info.run_id == r.run_id
     assert results[1].same_as == results[0].trial_id
     assert (len(grid.points), grid.letters, grid.seeds) == (24, {"tess": "T", "ravdess": "R"}, (0,))
-    assert grid.papers_own
-    assert not grid.demo
+    assert grid.expected.papers_own
+    assert not grid.expected.demo
     assert {r.key for r in results} <= {key for _, keys in grid.trials() for key in keys}
 
 
 def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, plan):
     one.run(job, trial_of("R"))
-    notes = "\n".join(collect(tracker, study)[1].notes)
+    notes = "\n".join(collect(tracker, study)[1].expected.notes)
     for said in ("a note", "code: test", "training.max_epochs = 2", plan.sources["ravdess"].corpus.fingerprint):
         assert said in notes
 
@@ -69,9 +71,9 @@ def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, pla
 def test_failures_are_listed_until_a_run_finishes(tracker, job, study, trial_of):
     trial = trial_of("R")
     tracker.start(one.head_of(job, trial)).close("Diverged: loss nan")
-    assert collect(tracker, study)[1].failures == {trial.title: "Diverged: loss nan"}
+    assert collect(tracker, study)[1].expected.failures == {trial.title: "Diverged: loss nan"}
     one.run(job, trial)
-    assert collect(tracker, study)[1].failures == {}
+    assert collect(tracker, study)[1].expected.failures == {}
 
 
 def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tracker, job, study, trial_of):
@@ -85,11 +87,11 @@ def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tr
     tracker.client.set_terminated(late.info.run_id, "FINISHED")
     results, grid = collect(tracker, study)
     assert [r.run_id for r in results if r.trial_id == trial.id] == [counted.info.run_id]
-    assert any("more than once" in note and f"{trial.title} (2 runs)" in note for note in grid.notes)
+    assert any("more than once" in note and f"{trial.title} (2 runs)" in note for note in grid.expected.notes)
     tracker.settle(trial.id)
     results, grid = collect(tracker, study)
     assert [r.run_id for r in results if r.trial_id == trial.id] == [counted.info.run_id]
-    assert any(note.startswith("not counted: 1 runs") for note in grid.notes)
+    assert any(note.startswith("not counted: 1 runs") for note in grid.expected.notes)
 
 
 def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, trial_of, plan, features, tmp_path):
@@ -101,7 +103,7 @@ def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, t
     one.run(other_job, trial)
     results, grid = collect(tracker, study)
     assert {r.block for r in results} == {"tdnn"}
-    assert any(f"--variant {plan.variant} (2 runs)" in note for note in grid.notes)
+    assert any(f"--variant {plan.variant} (2 runs)" in note for note in grid.expected.notes)
     assert {r.block for r in collect(tracker, study, plan.variant)[0]} == {"lstm"}
     with pytest.raises(BadInput, match=plan.variant):
         collect(tracker, study, "unknown")
@@ -114,9 +116,8 @@ def test_a_prediction_of_an_unknown_class_is_refused_by_its_run(tracker, job, st
     lines = table.read_text().splitlines()
     cells = lines[1].split(",")
     table.write_text("\n".join([lines[0], ",".join([*cells[:3], "furious", *cells[4:]]), *lines[2:]]))
-    results, grid = collect(tracker, study)
-    with pytest.raises(BadInput, match=f"run {run.info.run_id} on ravdess: class index -1"):
-        gather(results, grid, 0)
+    with pytest.raises(BadInput, match=f"predictions of run {run.info.run_id}: 'furious'"):
+        collect(tracker, study)
 
 
 def test_results_of_one_target_share_its_utterances(tracker, job, study, trial_of):
@@ -130,7 +131,7 @@ def test_results_of_one_target_share_its_utterances(tracker, job, study, trial_o
 def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
     one.run(replace(job, tags={**job.tags, "data": "demo"}), trial_of("R"))
     _, grid = collect(tracker, study)
-    assert (grid.demo, grid.papers_own) == (True, False)
+    assert (grid.expected.demo, grid.expected.papers_own) == (True, False)
 
 
 def test_a_run_that_was_renamed_keeps_its_place_in_the_grid(tracker, job, study, trial_of):
@@ -158,7 +159,7 @@ def test_a_run_without_its_tags_is_not_counted_and_named(tracker, job, study, tr
     tracker.client.delete_tag(run.info.run_id, "grid")
     results, grid = collect(tracker, study)
     assert run.info.run_id not in {r.run_id for r in results}
-    assert any("without the tag" in note and run.info.run_id in note for note in grid.notes)
+    assert any("without the tag" in note and run.info.run_id in note for note in grid.expected.notes)
 
 
 def test_curves_are_of_the_best_trial_of_each_target(tracker, job, study, trial_of):
@@ -182,7 +183,7 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
     assert dict(expected.trials)[run.title] == {
         "corpora": ("tess", "ravdess"), "block": "lstm", "pooling": "mean", "task": "multi", "seed": 0
     }  # fmt: skip
-    assert list(run.predictions.columns[:4]) == ["corpus", "uid", "label", "predicted"]
+    assert columns(run)[:4] == ("corpus", "uid", "label", "predicted")
     assert set(run.params) == {"corpora", "block", "pooling", "task", "seed"}
     assert all(name.startswith(("wa/", "ua/")) for name in run.scores)
 
@@ -227,7 +228,7 @@ def test_a_trial_that_was_not_tested_has_no_predictions_and_no_result(tracker, j
 def test_settings_in_which_runs_differ_are_not_told_as_one(tracker, job, study, trial_of):
     one.run(job, trial_of("R"))
     one.run(job, trial_of("T+R", learning_rate=0.5))
-    (told,) = [note for note in collect(tracker, study)[1].notes if note.startswith("settings:")]
+    (told,) = [note for note in collect(tracker, study)[1].expected.notes if note.startswith("settings:")]
     assert "learning_rate" not in told
     assert "training.max_epochs = 2" in told
 

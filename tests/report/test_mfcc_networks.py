@@ -15,14 +15,15 @@ from experiments.mfcc_networks import study
 from ser.errors import BadInput
 from ser.frontends import mfcc
 from ser.report import layers as _networks_layers
-from ser.report import predictions, write
+from ser.report import statistics, write
 from ser.report.layers import network, size, summary
 from ser.report.mfcc_networks import content as networks
 from ser.report.mfcc_networks.groups import candidates, shown
 from ser.report.mfcc_networks.published import CLASSES, INCONSISTENCIES
 from ser.report.mfcc_networks.tables import ranked
-from ser.report.predictions import Answers, accuracies, wilson
+from ser.report.predictions import LabelPredictions, mean_accuracies
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.statistics import wilson
 from ser.study import Corpus, Trial, part
 
 BLOCKS = {
@@ -128,7 +129,7 @@ def table(content, key):
     return next(t for t in content.tables if t.key == key)
 
 
-@pytest.mark.parametrize("module", [predictions, _networks_layers])
+@pytest.mark.parametrize("module", [statistics, _networks_layers])
 def test_doctests(module):
     assert doctest.testmod(module).failed == 0
 
@@ -167,8 +168,8 @@ def test_accuracies_are_means_over_seeds_and_bootstrapped_together():
     rng = np.random.default_rng(3)
     truth = rng.integers(3, size=200)
     guesses = [np.where(rng.random(200) < share, truth, 0) for share in (0.4, 0.9)]
-    runs = [Answers("", tuple(map(str, range(200))), truth, guess, 3) for guess in guesses]
-    wa, ua = accuracies(runs, 60)
+    runs = [LabelPredictions("", tuple(map(str, range(200))), truth, guess, 3) for guess in guesses]
+    wa, ua = mean_accuracies(runs, 60)
     assert wa.value == pytest.approx(np.mean([(truth == g).mean() for g in guesses]))
     assert ua.value == pytest.approx(np.mean([balanced_accuracy_score(truth, g) for g in guesses]))
     draws = np.random.default_rng(0).integers(200, size=(60, 200))
@@ -176,7 +177,7 @@ def test_accuracies_are_means_over_seeds_and_bootstrapped_together():
     assert (ua.low, ua.high) == pytest.approx(np.percentile(slow, (2.5, 97.5)))
     plain = [np.mean([(truth == g)[d].mean() for g in guesses]) for d in draws]
     assert (wa.low, wa.high) == pytest.approx(np.percentile(plain, (2.5, 97.5)))
-    assert np.isnan(accuracies(runs, 0)[0].low)
+    assert np.isnan(mean_accuracies(runs, 0)[0].low)
 
 
 def test_accuracy_of_training_and_test(undrawn):

@@ -13,13 +13,14 @@ from ser.errors import BadInput
 from ser.metrics import multilabel
 from ser.models import cnn2d
 from ser.report import groups, write
-from ser.report.bootstrap import resamples
 from ser.report.groups import grouped, short
 from ser.report.multilabel import content as one
-from ser.report.multilabel.emotions import METRICS, Answers, cells, rates, read, resampled
 from ser.report.multilabel.hyperparameters import layers
 from ser.report.multilabel.published import CLASSES, INCONSISTENCIES
+from ser.report.multilabel.scores import METRICS, cells, rates, resampled
+from ser.report.predictions import MultiLabelPredictions, multi_label
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.statistics import resamples
 
 CORPORA = (UsedCorpus("iemocap", "I", True), UsedCorpus("tess", "T", True))
 EXPECTED = Expected(
@@ -107,7 +108,7 @@ def test_doctests():
 
 def answers(seed=0, n=60):
     truth, values = predictions(n, seed)
-    return Answers("run", np.array(["a"] * n), tuple(map(str, range(n))), truth, values)
+    return MultiLabelPredictions("run", np.array(["a"] * n), tuple(map(str, range(n))), truth, values)
 
 
 def test_resampled_scores_against_plain_loops():
@@ -123,7 +124,7 @@ def test_resampled_scores_against_plain_loops():
 def test_what_is_undefined_in_a_replicate_is_nan_there():
     truth = np.zeros((3, 7), bool)
     truth[0, :2] = truth[1, 2] = True
-    found = Answers("run", np.array(["a"] * 3), ("0", "1", "2"), truth, np.full((3, 7), 0.2, np.float32))
+    found = MultiLabelPredictions("run", np.array(["a"] * 3), ("0", "1", "2"), truth, np.full((3, 7), 0.2, np.float32))
     weights = np.array([[0, 0, 3], [3, 0, 0], [1, 1, 1]], np.float32)  # no label at all; one utterance; all
     drawn = resampled(found, weights)
     assert np.isnan(drawn["balanced"]).tolist() == [True, True, False]
@@ -143,7 +144,9 @@ def test_cells_are_the_mean_over_seeds_with_one_resample_for_all():
 
 def test_rates_are_shares_of_rows_and_blank_where_a_row_is_empty():
     truth = np.array([[1, 0], [1, 0]], bool)
-    found = Answers("run", np.array(["a", "a"]), ("0", "1"), truth, np.array([[1, 0.4], [0.9, 0.6]], np.float32))
+    found = MultiLabelPredictions(
+        "run", np.array(["a", "a"]), ("0", "1"), truth, np.array([[1, 0.4], [0.9, 0.6]], np.float32)
+    )
     cast, counts = rates([found, found], cast=True)
     plain, _ = rates([found], cast=False)
     np.testing.assert_array_equal(counts, [[[0, 0], [2, 2]], [[4, 0], [0, 0]]])
@@ -154,17 +157,17 @@ def test_rates_are_shares_of_rows_and_blank_where_a_row_is_empty():
 
 def test_predictions_are_read_by_name_and_sorted():
     truth, values = predictions(6)
-    found = read(run_of(text=text_of(truth, values)), CLASSES)
+    found = multi_label(run_of(text=text_of(truth, values)), CLASSES)
     order = [0, 2, 4, 1, 3, 5]
     assert found.uids[:2] == ("iemocap/000", "iemocap/002")
     np.testing.assert_array_equal(found.truth, truth[order])
     np.testing.assert_array_equal(found.probabilities, values[order])  # nine digits tell all float32 apart
-    assert read(run_of(text=""), CLASSES) is None
+    assert multi_label(run_of(text=""), CLASSES) is None
 
 
 def test_a_probability_next_to_one_is_not_one():
     values = np.full((2, 7), np.nextafter(np.float32(1), np.float32(0)), np.float32)
-    found = read(run_of(text=text_of(np.eye(7, dtype=bool)[:2], values)), CLASSES)
+    found = multi_label(run_of(text=text_of(np.eye(7, dtype=bool)[:2], values)), CLASSES)
     assert not multilabel.int_cast(found.probabilities).any()
 
 
@@ -179,7 +182,7 @@ def test_a_probability_next_to_one_is_not_one():
 def test_predictions_that_do_not_fit_are_refused(change, said):
     text = text_of(np.eye(7, dtype=bool), np.full((7, 7), 0.25, np.float32)).replace(*change)
     with pytest.raises((BadInput, ValueError), match=said):
-        read(run_of(text=text), CLASSES)
+        multi_label(run_of(text=text), CLASSES)
 
 
 def test_the_papers_numbers_stand_beside_ours_on_its_own_corpora(undrawn):

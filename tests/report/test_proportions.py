@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from experiments.interaffection import study
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
-from ser.report import content, evidence
-from ser.report import proportions as tables
-from ser.report.bootstrap import resamples
+from ser.report import statistics
 from ser.report.content import Cell
-from ser.report.evidence import Grid, Result, accuracies, gather
-from ser.report.proportions import (
+from ser.report.interaffection import tables
+from ser.report.interaffection.results import Grid, Result, gather, sign
+from ser.report.interaffection.tables import (
     all_tables,
     best_results,
     configuration_shares,
     configuration_table,
-    credit,
     marginal_table,
     presence_table,
 )
+from ser.report.runs import Expected, UsedCorpus
+from ser.report.statistics import credit, resamples, weighted_accuracies
 
 TRUTH = np.array([0, 1] * 5)
 NETWORKS = [
@@ -36,27 +36,32 @@ NETWORKS = [
 ]
 
 
-def make_grid(corpora=("a", "t"), train_only=("t",), seeds=(0,), **changes):
+def make_grid(corpora=("a", "t"), train_only=("t",), seeds=(0,), pruned=None, **changes):
     points = [p | {"pooling": "mean"} for p in study.points(corpora, train_only) if p["pooling"] == "mean"]
     points = [p for p in points if p["block"] != "blstm"]
-    grid = Grid(
+    points = [p for p in points if pruned is None or not pruned(p)]
+    expected = Expected(
         study="small",
         title="A small study",
-        letters={c: c.upper() for c in corpora},
-        corpora=corpora,
-        train_only=train_only,
+        report="interaffection",
         classes=("happy", "sad"),
-        blocks=("lstm", "tdnn"),
-        pooling=("mean",),
-        task=("unified", "multi"),
+        corpora=tuple(UsedCorpus(c, c.upper(), c not in train_only) for c in corpora),
+        mode="",
+        trials=tuple((title(p, seed), {**p, "seed": seed}) for seed in seeds for p in points),
+        count=len(points) * len(seeds),
         seeds=seeds,
-        points=tuple(points),
         demo=False,
         papers_own=False,
-        notes=(),
-        failures={},
     )
-    return replace(grid, **changes)
+    return Grid(replace(expected, **changes))
+
+
+def title(point, seed):
+    mix, network = (
+        "+".join(c.upper() for c in point["corpora"]),
+        (point["block"], sign(point["pooling"]), point["task"]),
+    )
+    return " · ".join([mix, *network, *([f"seed {seed}"] if seed else [])])
 
 
 def result(corpora, network, right, target="a", seed=0, run="", truth=TRUTH, same_as=""):
@@ -83,10 +88,10 @@ def values(row):
 
 
 def test_doctests():
-    assert doctest.testmod(tables).failed == doctest.testmod(content).failed == 0
+    assert doctest.testmod(tables).failed == doctest.testmod(statistics).failed == 0
 
 
-@given(st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1), st.sampled_from(tables.TIES))
+@given(st.lists(st.lists(st.integers(0, 3), min_size=4, max_size=4), min_size=1), st.sampled_from(statistics.TIES))
 def test_a_case_hands_out_one_credit_to_the_best(scores, ties):
     given_out = credit(np.array(scores) / 3, ties)
     np.testing.assert_allclose(given_out.sum(axis=-1), 1)
@@ -204,10 +209,9 @@ def test_cases_follow_from_the_corpora(corpora, cases):
 
 
 def test_a_pruned_point_is_no_hole():
-    grid = make_grid()
     pruned = ("a", "t"), NETWORKS[3]
-    points = tuple(p for p in grid.points if (p["corpora"], (p["block"], p["pooling"], p["task"])) != pruned)
-    evidence = gather(small(), replace(grid, points=points), 20)
+    grid = make_grid(pruned=lambda p: (p["corpora"], (p["block"], p["pooling"], p["task"])) == pruned)
+    evidence = gather(small(), grid, 20)
     rows = configuration_table(evidence).rows
     assert not evidence.holes
     assert [values(r) for r in rows[:2]] == [[0, 0.25], [0.5, 0.25]]
@@ -262,8 +266,8 @@ def test_bootstrap_against_plain_loops():
     draws = np.random.default_rng(5).integers(30, size=(40, 30))
     weights = resamples(30, 40, np.random.default_rng(5))
     np.testing.assert_array_equal(weights, [np.bincount(d, minlength=30) for d in draws])
-    quick = accuracies(truth, truth[:, None] == predictions.T, weights)
-    np.testing.assert_allclose([quick["wa"], quick["ua"]], plain_bootstrap(truth, predictions, draws, 4), atol=1e-12)
+    quick = weighted_accuracies(truth, truth[:, None] == predictions.T, weights)
+    np.testing.assert_allclose(quick, plain_bootstrap(truth, predictions, draws, 4), atol=1e-12)
 
 
 def test_shares_of_the_replicates_are_counted_anew():
@@ -276,7 +280,7 @@ def test_shares_of_the_replicates_are_counted_anew():
 
 def test_chunks_do_not_change_the_numbers(monkeypatch):
     whole = gather(small(), make_grid(), 33).scores[0].replicates["ua"]
-    monkeypatch.setattr(evidence, "_CHUNK", 70)
+    monkeypatch.setattr(statistics, "_CHUNK", 70)
     np.testing.assert_array_equal(gather(small(), make_grid(), 33).scores[0].replicates["ua"], whole)
 
 
@@ -285,7 +289,7 @@ def test_intervals_cover_the_true_accuracy():
     truth, covered = np.zeros(120, np.int64), 0
     for _ in range(200):
         correct = rng.random((120, 1)) < 0.7
-        drawn = accuracies(truth, correct, resamples(120, 300, rng))["wa"][:, 0]
+        drawn = weighted_accuracies(truth, correct, resamples(120, 300, rng))[0, :, 0]
         low, high = np.percentile(drawn, (2.5, 97.5))
         covered += low <= 0.7 <= high
     assert 0.90 <= covered / 200 <= 0.985

@@ -11,9 +11,9 @@ from ser.metrics.multilabel import balanced_accuracy
 from ser.report import printed as _cells
 from ser.report.interaffection import published
 from ser.report.interaffection.published import CASES, TABLE_3_CASES, TABLE_3_COLUMNS, TABLE_4_COLUMNS, printed
+from ser.report.interaffection.tables import marginals
 from ser.report.mfcc_networks import published as mfcc_networks
 from ser.report.multilabel import published as multilabel
-from ser.report.proportions import marginals
 from ser.report.segments import published as segments
 from ser.report.survey import published as survey
 from ser.study.labels import EMOTIONS

@@ -13,10 +13,12 @@ from experiments.segments import study
 from ser.errors import BadInput
 from ser.frontends import vggish_mel
 from ser.metrics import segments as formulae
-from ser.report import segment_predictions, write
+from ser.report import write
+from ser.report.predictions import SegmentPredictions
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
-from ser.report.segment_predictions import METRICS, Clips, mean_and_spread, per_clip
+from ser.report.segments import accuracies
 from ser.report.segments import content as clips
+from ser.report.segments.accuracies import METRICS, mean_and_spread, per_clip
 from ser.report.segments.layers import summary
 from ser.report.segments.published import CLASSES, INCONSISTENCIES
 from ser.study import Corpus, Trial, part
@@ -123,16 +125,16 @@ def random_clips(seed=0, n=40):
     clip = np.repeat(np.arange(n), rng.integers(1, 6, n))
     truth = rng.integers(4, size=n)
     logits = rng.standard_normal((len(clip), 4)).astype(np.float32) + np.eye(4, dtype=np.float32)[truth[clip]]
-    return Clips(tuple(map(str, range(n))), truth, clip, logits)
+    return SegmentPredictions(tuple(map(str, range(n))), truth, clip, logits)
 
 
 def test_doctests():
-    assert doctest.testmod(segment_predictions).failed == 0
+    assert doctest.testmod(accuracies).failed == 0
 
 
 def test_what_clips_add_up_to_is_what_the_formulae_say():
     found = random_clips()
-    each, scores = per_clip(found).sum(axis=0), found.scores()
+    each, scores = per_clip(found).sum(axis=0), accuracies.accuracies(found)
     assert each[1] / each[0] == pytest.approx(scores["sa"])
     for place, name in enumerate(list(METRICS)[1:], start=2):
         assert each[place] / 40 == pytest.approx(scores[name]), name

@@ -11,7 +11,7 @@ import pytest
 
 from ser.errors import BadInput
 from ser.report import write
-from ser.report.predictions import Answers, accuracies
+from ser.report.predictions import LabelPredictions, mean_accuracies
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.report.survey import content as survey
 from ser.report.survey import tables
@@ -106,8 +106,8 @@ def test_intervals_are_those_of_the_pooled_answers():
     uids = [f"{n}/{i}" for n in (1, 2) for i in range(30)]
     order = sorted(range(60), key=lambda i: uids[i])
     truth, answers = (np.array(["as".index(pair[k]) for t in told for pair in t.split()]) for k in (0, 1))
-    there = Answers("", tuple(sorted(uids)), truth[order], answers[order], 2)
-    for cell, right in zip(row.cells[:2], accuracies([there], 200), strict=True):
+    there = LabelPredictions("", tuple(sorted(uids)), truth[order], answers[order], 2)
+    for cell, right in zip(row.cells[:2], mean_accuracies([there], 200), strict=True):
         assert (cell.value, cell.low, cell.high) == pytest.approx((right.value, right.low, right.high))
 
 

@@ -14,36 +14,38 @@ from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
 from ser.report import write as report
 from ser.report.content import Cell, Content, Row, Table
-from ser.report.evidence import Grid, Result
 from ser.report.interaffection import content as proportions
 from ser.report.interaffection import published
+from ser.report.interaffection.results import Grid, Result, sign
+from ser.report.runs import Expected, UsedCorpus
 from ser.report.write import tex
 
 OWN = ("iemocap", "tess", "ravdess", "customer")
 
 
-def make_grid(corpora=OWN, pooling=("mean", "mean_var"), seeds=(0,), papers_own=False, demo=False, **changes):
+def make_grid(corpora=OWN, pooling=("mean", "mean_var"), seeds=(0,), letters="ITRC", **changes):
     points = [p for p in study.points(corpora, corpora[1:2]) if p["pooling"] in pooling]
-    return replace(
-        Grid(
-            study="interaffection",
-            title=study.title,
-            letters=dict(zip(corpora, "ITRC", strict=False)),
-            corpora=corpora,
-            train_only=corpora[1:2],
-            classes=study.classes,
-            blocks=("lstm", "blstm", "tdnn"),
-            pooling=pooling,
-            task=("unified", "multi"),
-            seeds=seeds,
-            points=tuple(points),
-            demo=demo,
-            papers_own=papers_own,
-            notes=("Room responses: generated.",),
-            failures={},
-        ),
-        **changes,
+    letter = dict(zip(corpora, letters, strict=False))
+    expected = Expected(
+        study="interaffection",
+        title=study.title,
+        report="interaffection",
+        classes=study.classes,
+        corpora=tuple(UsedCorpus(c, letter[c], c not in corpora[1:2]) for c in corpora),
+        mode="",
+        trials=tuple((title(letter, p, seed), {**p, "seed": seed}) for seed in seeds for p in points),
+        count=len(points) * len(seeds),
+        seeds=seeds,
+        demo=False,
+        papers_own=False,
+        notes=("Room responses: generated.",),
     )
+    return Grid(replace(expected, **changes))
+
+
+def title(letter, point, seed):
+    names = "+".join(letter[c] for c in point["corpora"]), point["block"], sign(point["pooling"]), point["task"]
+    return " · ".join([*names, *([f"seed {seed}"] if seed else [])])
 
 
 def results_of(grid, utterances=40):
@@ -66,7 +68,7 @@ def write(results, grid, folder, ties="fractional", replicates=1000, curves=None
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     grid = make_grid(papers_own=True)
-    curves = {grid.trial_title(p, 0): [1.2, 0.9, 0.8] for p in grid.points[:3]}
+    curves = {name: [1.2, 0.9, 0.8] for name in list(grid.titles.values())[:3]}
     return write(list(results_of(grid)), grid, tmp_path_factory.mktemp("full"), replicates=30, curves=curves)
 
 
@@ -111,7 +113,7 @@ def test_other_corpora_never_show_the_papers_numbers(tmp_path, undrawn, changes)
         assert not any(note in text for note in published.INCONSISTENCIES)
         assert not re.search(r'(\| |\{|class="name">)paper\b', text)
         assert "numbers are not shown" in text.replace("&#39;", "'")
-    assert ("made, not recorded" in done.markdown) == grid.demo
+    assert ("made, not recorded" in done.markdown) == grid.expected.demo
     rows = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
     assert not any(row["paper"] for row in rows)
 
@@ -166,8 +168,8 @@ def test_the_page_is_one_file(full):
 
 def test_names_are_escaped_everywhere(tmp_path):
     evil = ("<script>alert(1)</script>", "t&b", "50%_$x^{2}$ | μ", "c\\d")
-    grid = make_grid(corpora=evil, failures={"<b>bold</b>": "<i>error</i>"}, notes=("<u>note</u>",))
-    grid = replace(grid, letters={evil[0]: "<I>", evil[1]: "&", evil[2]: "$", evil[3]: "_"})
+    failures = {"<b>bold</b>": "<i>error</i>"}
+    grid = make_grid(corpora=evil, letters=("<I>", "&", "$", "_"), failures=failures, notes=("<u>note</u>",))
     done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
     page = (tmp_path / "report.html").read_text()
     for bad in ("<script", "<I>", "<b>bold", "<i>error", "<u>note"):
@@ -196,9 +198,9 @@ def test_latex_tables_are_balanced(full):
 
 
 def test_nothing_done_yet_is_a_report_of_holes(tmp_path):
-    grid = make_grid(papers_own=True)
-    first = grid.trial_title(grid.points[0], 0)
-    done = write([], replace(grid, failures={first: "RuntimeError: out of memory"}), tmp_path)
+    first = next(iter(make_grid().titles.values()))
+    grid = make_grid(papers_own=True, failures={first: "RuntimeError: out of memory"})
+    done = write([], grid, tmp_path)
     assert (done.done, done.expected) == (0, 168)
     assert "0 of 168 trials" in done.markdown
     assert "RuntimeError: out of memory" in done.markdown

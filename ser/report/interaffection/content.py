@@ -4,24 +4,23 @@ da Silva, Filho, de Souza, "Interaffection of Multiple Datasets with Neural Netw
 Of every prediction only the class is kept: ten thousand results are compared at once.
 """
 
-import csv
-import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import product
-from operator import itemgetter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ser.metrics.accuracy import confusion
 from ser.report import figures
-from ser.report.content import LEGEND, Content, Matrix, Picture, Table, standing, with_paper
-from ser.report.evidence import METRICS, SMALL, Evidence, Grid, Integers, Result, Scores, gather
+from ser.report.content import Content, Matrix, Picture, Table, with_paper
 from ser.report.interaffection import published
 from ser.report.interaffection.figures import heat_map, shares, ua_by_combination
-from ser.report.proportions import all_tables
+from ser.report.interaffection.results import Evidence, Grid, Result, Scores, gather, trial_key
+from ser.report.interaffection.tables import all_tables
+from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
+from ser.report.statistics import METRICS
 
 PARAMS = ("corpora", "block", "pooling", "task", "seed")
 SCORES = ("wa/", "ua/")
@@ -29,7 +28,7 @@ SCORES = ("wa/", "ua/")
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """The paper's Tables 2 to 5 and figures. Raises BadInput for an unknown tie rule or results that fit no class."""
-    grid = grid_of(expected)
+    grid = Grid(expected)
     results = list(results_of(finished, grid))
     return arranged(results, grid, options.ties, options.replicates, best_curves(results, grid, options.curve))
 
@@ -47,96 +46,41 @@ def arranged(
     """
     evidence = gather(results, grid, replicates)
     tables = all_tables(evidence, ties)
-    beside = grid.papers_own and not grid.demo
-    shown = tuple(with_paper(table, published.printed) for table in tables) if beside else tables
-    trained = (f"{grid.letters.get(c, c)} = {c}{' (train only)' if c in grid.train_only else ''}" for c in grid.corpora)
-    return Content(
-        study=grid.study,
-        title=grid.title,
-        standing=standing(grid.demo, grid.papers_own),
-        demo=grid.demo,
-        corpora=", ".join(trained),
-        seeds=len(grid.seeds),
-        done=evidence.done,
-        expected=evidence.expected,
-        tables=shown,
-        notes=(*_said(evidence, replicates), *evidence.notes, *grid.notes),
-        pictures=tuple(_pictures(evidence, tables, curves)),
-        matrices=tuple(_matrices(evidence)),
+    content = Content.of(
+        grid.expected,
+        (),
+        tables=[with_paper(table, published.printed) for table in tables] if grid.expected.beside else tables,
+        notes=(*_said(evidence, replicates), *evidence.notes),
+        pictures=_pictures(evidence, tables, curves),
+        matrices=_matrices(evidence),
         matrices_title="Confusion matrices of the best networks",
-        holes=evidence.holes,
-        failures=grid.failures,
-        inconsistencies=published.INCONSISTENCIES if beside else (),
-        legend=LEGEND,
+        inconsistencies=published.INCONSISTENCIES,
     )
+    # A trial is done when it has been tested on every corpus that it should be.
+    return replace(content, done=evidence.done, expected=evidence.expected, holes=evidence.holes)
 
 
 # --- from runs ---
 
 
-def grid_of(expected: Expected) -> Grid:
-    """The grid that the study spans over its corpora."""
-    points = [dict(point) for _, point in expected.trials if point["seed"] == expected.seeds[0]]
-    return Grid(
-        study=expected.study,
-        title=expected.title,
-        letters=expected.letters,
-        corpora=tuple(c.name for c in expected.corpora),
-        train_only=tuple(c.name for c in expected.corpora if not c.tested),
-        classes=expected.classes,
-        blocks=_axis(points, "block"),
-        pooling=_axis(points, "pooling"),
-        task=_axis(points, "task"),
-        seeds=expected.seeds,
-        points=tuple(points),
-        demo=expected.demo,
-        papers_own=expected.papers_own,
-        notes=expected.notes,
-        failures=dict(expected.failures),
-    )
-
-
-def _axis(points: Sequence[Mapping[str, Any]], axis: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(p[axis] for p in points))
-
-
 def results_of(finished: Iterable[Finished], grid: Grid) -> Iterator[Result]:
     """One result per run and corpus that it was tested on."""
-    number = {name: i for i, name in enumerate(grid.classes)}
-    known: dict[Any, Any] = {}  # the utterances and labels of a target, which its results share
+    shared: dict[object, Any] = {}  # the utterances and labels of a target, which its results share
     for run in finished:
-        for target, uids, truth, predicted in _predictions(run.text, number):
+        key = trial_key(run.params)
+        for target, test in single_label(run, grid.classes).items():
             yield Result(
-                trial_id=run.trial_id,
-                run_id=run.run_id,
-                corpora=tuple(run.params["corpora"].split(",")),
-                block=run.params["block"],
-                pooling=run.params["pooling"],
-                task=run.params["task"],
-                seed=int(run.params["seed"]),
+                run.trial_id,
+                run.run_id,
+                *key,
                 target=target,
                 wa=run.scores[f"wa/{target}"],
                 ua=run.scores[f"ua/{target}"],
-                uids=known.setdefault(uids, uids),
-                truth=known.setdefault(truth.tobytes(), truth),
-                predicted=predicted,
+                uids=shared.setdefault(test.uids, test.uids),
+                truth=shared.setdefault(test.truth.tobytes(), test.truth),
+                predicted=test.predicted,
                 same_as=run.same_as,
             )
-
-
-def _predictions(text: str, number: Mapping[str, int]) -> Iterator[tuple[str, tuple[str, ...], Integers, Integers]]:
-    """Target, utterances, true and predicted class indices of a table of predictions; -1 is no class of the grid."""
-    if not text:
-        return
-    rows = csv.reader(io.StringIO(text, newline=""))
-    chosen = itemgetter(*map(next(rows).index, ("corpus", "uid", "label", "predicted")))
-    by_target: dict[str, list[list[str]]] = {}
-    for target, *row in map(chosen, rows):
-        by_target.setdefault(target, []).append(row)
-    for target, found in by_target.items():
-        uids, *labels = zip(*sorted(found), strict=True)
-        truth, predicted = (np.array([number.get(name, -1) for name in side], SMALL) for side in labels)
-        yield target, uids, truth, predicted
 
 
 def best_curves(
@@ -148,8 +92,7 @@ def best_curves(
         here = [r for r in results if r.target == target]
         if here:
             best = max(here, key=lambda r: r.ua)
-            point = {"corpora": best.corpora, "block": best.block, "pooling": best.pooling, "task": best.task}
-            curves[grid.trial_title(point, best.seed)] = curve(best.run_id, "val/loss")
+            curves[grid.titles.get(best.key[1:], best.run_id)] = curve(best.run_id, "val/loss")
     return curves
 
 
@@ -173,7 +116,7 @@ def _said(evidence: Evidence, replicates: int) -> list[str]:
             f"{shared} results are those of another trial: on one corpus, unified and multi are one training and tie."
         )
     cases = sum(len(s.combinations) for s in evidence.scores)
-    if grid.papers_own and not grid.demo and cases != published.CASES:
+    if grid.expected.beside and cases != published.CASES:
         notes.append(
             f"Shares are counted over {cases} cases; the paper's, over {published.CASES}, used other corpora too."
         )
@@ -190,7 +133,7 @@ def _pictures(
     yield shares(next(table for table in tables if table.key == "table3"), evidence)
     if curves:
         grid = evidence.grid
-        blocks = {grid.trial_title(point, seed): point["block"] for point, seed in product(grid.points, grid.seeds)}
+        blocks = {title: key[1] for key, title in grid.titles.items()}
         yield figures.learning_curves(curves, blocks, {block: block.upper() for block in grid.blocks})
 
 
@@ -214,7 +157,4 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
 
 
 def _title(grid: Grid, scores: Scores, cell: tuple[int, int]) -> str:
-    block, pooling, task = scores.configurations[cell[1]]
-    return grid.trial_title(
-        {"corpora": scores.combinations[cell[0]], "block": block, "pooling": pooling, "task": task}, 0
-    )
+    return grid.titles[scores.combinations[cell[0]], *scores.configurations[cell[1]], grid.seeds[0]]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.content import Cell, Picture, Table
-from ser.report.evidence import METRICS, Evidence, Scores, sign
+from ser.report.interaffection.results import Evidence, Scores, sign
+from ser.report.statistics import METRICS
 
 
 def ua_by_combination(evidence: Evidence) -> Picture:

@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ser.report.content import HOLE, Content, Matrix, Picture, standing
+from ser.report.content import HOLE, Content, Matrix, Picture
 from ser.report.mfcc_networks import figures as pictures
 from ser.report.mfcc_networks import published, tables
 from ser.report.mfcc_networks.groups import Candidate, Shown, candidates, is_candidate, shown
-from ser.report.predictions import read, wilson
+from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
 from ser.report.split_note import split_of
+from ser.report.statistics import wilson
 
 _SIDES = ("train", "test")
 
@@ -25,19 +26,12 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     runs, answers = [], {}
     for run in finished:
         if not is_candidate(run):
-            answers[run.run_id] = read(run, expected.classes)
+            answers[run.run_id] = single_label(run, expected.classes)
         runs.append(replace(run, text=""))
     found, tried = shown(runs, answers), candidates(runs)
-    done = len({run.title for run in runs})
-    return Content(
-        study=expected.study,
-        title=expected.title,
-        standing=standing(expected.demo, expected.papers_own),
-        demo=expected.demo,
-        corpora=expected.named,
-        seeds=len(expected.seeds),
-        done=done,
-        expected=max(expected.count, done),
+    return Content.of(
+        expected,
+        (run.title for run in runs),
         tables=(
             tables.accuracy(found, expected, options),
             tables.recalls(found, expected),
@@ -45,14 +39,11 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             *tables.models(found, expected),
             *tables.searches(tried, found),
         ),
-        notes=(*_said(found, runs, expected, options), *expected.notes),
-        pictures=tuple(_pictures(found, tried, expected, options)),
-        matrices=tuple(_matrices(found, expected)),
+        notes=_said(found, runs, expected, options),
+        pictures=_pictures(found, tried, expected, options),
+        matrices=_matrices(found, expected),
         matrices_title="Confusion matrices of the test",
-        holes=expected.holes({run.title for run in runs}),
-        failures=expected.failures,
-        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
-        badges=(f"mode {expected.mode}",) if expected.mode else (),
+        inconsistencies=published.INCONSISTENCIES,
     )
 
 

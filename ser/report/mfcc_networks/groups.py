@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ser.report.groups import fold_of, grouped
-from ser.report.predictions import Answers, alike
+from ser.report.predictions import LabelPredictions, on_same_utterances
 from ser.report.runs import Finished
 
 _SEARCHED = ("candidate", "member")
@@ -26,9 +26,9 @@ class Shown:
     block: str
     refitted: bool
     runs: tuple[Finished, ...]
-    answers: Mapping[str, tuple[Answers, ...]]  # corpus → of those runs that share the first one's utterances
+    answers: Mapping[str, tuple[LabelPredictions, ...]]  # corpus → of those runs that share the first one's utterances
 
-    def best(self, corpus: str) -> Answers | None:
+    def best(self, corpus: str) -> LabelPredictions | None:
         """Of several seeds the one with the most right; the first of equal ones."""
         return max(self.answers.get(corpus, ()), key=lambda t: int((t.truth == t.predicted).sum()), default=None)
 
@@ -75,7 +75,7 @@ def candidates(runs: Sequence[Finished]) -> list[Candidate]:
     return [Candidate(*key, folds, expected) for key, folds in found.items()]
 
 
-def shown(runs: Sequence[Finished], answers: Mapping[str, Mapping[str, Answers]]) -> list[Shown]:
+def shown(runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]) -> list[Shown]:
     """What is tested: stated settings first, then what the search had trained again, by block.
 
     ``answers``: run id → corpus → what it said.
@@ -101,10 +101,10 @@ def _told(settings: Mapping[str, str]) -> str:
     return ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in settings.items() if value)
 
 
-def _shown(title: str, runs: Sequence[Finished], answers: Mapping[str, Mapping[str, Answers]]) -> Shown:
+def _shown(title: str, runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]) -> Shown:
     told = [answers[run.run_id] for run in runs if run.run_id in answers]
     corpora = dict.fromkeys(name for found in told for name in found)
-    own = {name: tuple(alike([found[name] for found in told if name in found])) for name in corpora}
+    own = {name: tuple(on_same_utterances([found[name] for found in told if name in found])) for name in corpora}
     return Shown(title, runs[0].params.get("block", ""), about(runs[0]) == "refit", tuple(runs), own)
 
 

@@ -9,8 +9,9 @@ from ser.report.groups import short
 from ser.report.layers import Layer, summary
 from ser.report.mfcc_networks import published
 from ser.report.mfcc_networks.groups import Candidate, Shown, about, at_kept_epoch
-from ser.report.predictions import accuracies, wilson
+from ser.report.predictions import mean_accuracies
 from ser.report.runs import Expected, Options
+from ser.report.statistics import wilson
 
 _TITLES = {"table3": "Table 3: the RNN", "table4": "Table 4: the CNN"}
 _BLOCKS = {"table3": "rnn", "table4": "cnn1d"}
@@ -62,7 +63,7 @@ def accuracy(found: Sequence[Shown], expected: Expected, options: Options) -> Ta
         for corpus in expected.tested:
             train = [at_kept_epoch(run, f"train/wa/{corpus}", options.curve) for run in one.runs]
             told = one.answers.get(corpus, ())
-            test, balanced = accuracies(told, options.replicates) if told else (Cell(np.nan), Cell(np.nan))
+            test, balanced = mean_accuracies(told, options.replicates)
             paper = _some([printed("text", "accuracy", one.block, side) for side in ("Train", "Test")])
             epochs = ", ".join(f"{run.scores.get('epochs', np.nan):.0f}" for run in one.runs)
             cells = (Cell(float(np.mean(train))), test, balanced, str(len(told[0].uids)) if told else HOLE, epochs)

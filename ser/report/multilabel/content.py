@@ -17,11 +17,11 @@ from typing import Any
 
 from ser.metrics import multilabel
 from ser.report import figures
-from ser.report.content import HOLE, Content, Picture, Table, standing
+from ser.report.content import HOLE, Content, Picture, Table
 from ser.report.groups import Group, best, grouped, search_table
 from ser.report.multilabel import published
-from ser.report.multilabel.emotions import Answers, rates, read
 from ser.report.multilabel.hyperparameters import layers, table_2, table_3
+from ser.report.multilabel.scores import rates
 from ser.report.multilabel.tables import (
     Labelled,
     Shown,
@@ -33,6 +33,7 @@ from ser.report.multilabel.tables import (
     shown,
     table_1,
 )
+from ser.report.predictions import MultiLabelPredictions, multi_label, on_same_utterances
 from ser.report.runs import Expected, Finished, Options
 
 MOST_SHOWN = 4  # settings of the study itself that are shown in full
@@ -43,7 +44,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     """The paper's Tables 1 to 4 and Figures 1, 3 and 4. Raises BadInput for predictions that fit no class."""
     runs, tests = [], {}
     for run in finished:
-        tested = read(run, expected.classes)
+        tested = multi_label(run, expected.classes)
         if tested is not None:
             tests[run.run_id] = tested
         runs.append(replace(run, text=""))
@@ -54,38 +55,26 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     proofs = [_told(runs, f"split/{c.name}.json", options) for c in expected.corpora]
     labels = {c.name: Labelled.of(told[c.name]) for c in expected.corpora if c.name in told}
     counts = shares_of(labels, expected.classes) if labels else {}
-    holes = expected.holes({run.title for run in runs})
-    done = len({run.title for run in runs})
-    return Content(
-        study=expected.study,
-        title=expected.title,
-        standing=standing(expected.demo, expected.papers_own),
-        demo=expected.demo,
-        corpora=expected.named,
-        seeds=len(expected.seeds),
-        done=done,
-        expected=max(expected.count, done),
-        tables=tuple(_tables(groups, tests, chosen, full, proofs, labels, counts, expected)),
-        notes=(*_said(full, runs, expected, options, bool(labels)), *expected.notes),
-        pictures=tuple(_pictures(groups, full, counts, expected, options)),
-        holes=holes,
-        failures=expected.failures,
-        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
-        badges=(f"mode {expected.mode}",) if expected.mode else (),
+    return Content.of(
+        expected,
+        (run.title for run in runs),
+        tables=_tables(groups, tests, chosen, full, proofs, labels, counts, expected),
+        notes=_said(full, runs, expected, options, bool(labels)),
+        pictures=_pictures(groups, full, counts, expected, options),
+        inconsistencies=published.INCONSISTENCIES,
     )
 
 
-def _in_full(groups: Sequence[Group], chosen: Group | None, tests: Mapping[str, Answers]) -> list[Group]:
+def _in_full(groups: Sequence[Group], chosen: Group | None, tests: Mapping[str, MultiLabelPredictions]) -> list[Group]:
     """Settings of the study itself, and the best one, of those that were tested."""
     found = [g for g in groups if not g.searched and g.runs[0].run_id in tests][:MOST_SHOWN]
     return found if chosen is None or chosen in found else [*found, chosen]
 
 
-def _shown(group: Group, tests: Mapping[str, Answers], expected: Expected, options: Options) -> Shown:
+def _shown(group: Group, tests: Mapping[str, MultiLabelPredictions], expected: Expected, options: Options) -> Shown:
     """The scores of the runs that were tested on the same utterances as the first."""
     found = [tests[run.run_id] for run in group.runs if run.run_id in tests]
-    alike = [t for t in found if t.uids == found[0].uids and (t.truth == found[0].truth).all()]
-    return shown(group, alike, expected, options.replicates)
+    return shown(group, on_same_utterances(found), expected, options.replicates)
 
 
 def _told(runs: Sequence[Finished], path: str, options: Options) -> Any:
@@ -98,7 +87,7 @@ def _told(runs: Sequence[Finished], path: str, options: Options) -> Any:
 
 def _tables(
     groups: Sequence[Group],
-    tests: Mapping[str, Answers],
+    tests: Mapping[str, MultiLabelPredictions],
     chosen: Group | None,
     full: Sequence[Shown],
     proofs: Sequence[Any],
@@ -129,7 +118,7 @@ def _sides(proofs: Sequence[Any]) -> dict[str, int] | None:
 _OF_SEARCH = {"As published": "published", "Equation 4": "eq4", "Balanced": "balanced"}
 
 
-def _overall(tests: Mapping[str, Answers], score: str, group: Group) -> float:
+def _overall(tests: Mapping[str, MultiLabelPredictions], score: str, group: Group) -> float:
     """Mean over the runs of a group; nan where one was not tested, or has none."""
     if any(run.run_id not in tests for run in group.runs):
         return math.nan

@@ -9,7 +9,8 @@ import numpy as np
 from ser.report.content import HOLE, Cell, Printed, Row, Table
 from ser.report.groups import Group
 from ser.report.multilabel import published
-from ser.report.multilabel.emotions import METRICS, Answers, cells, rates
+from ser.report.multilabel.scores import METRICS, cells, rates
+from ser.report.predictions import MultiLabelPredictions
 from ser.report.runs import Expected
 
 TYPES = ("one emotion", "two emotions", "three emotions")
@@ -28,7 +29,7 @@ class Shown:
     """A setting whose test results are shown in full: its runs, one per seed, on the same utterances."""
 
     group: Group
-    tests: tuple[Answers, ...]
+    tests: tuple[MultiLabelPredictions, ...]
     whole: Mapping[str, Cell]  # metric → over all test utterances
     by_corpus: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
 
@@ -48,7 +49,7 @@ class Labelled:
         return cls(int(told["utterances"]), dict(told["labels"]), types)
 
 
-def shown(group: Group, tests: Sequence[Answers], expected: Expected, replicates: int) -> Shown:
+def shown(group: Group, tests: Sequence[MultiLabelPredictions], expected: Expected, replicates: int) -> Shown:
     """The scores of a setting, overall and by corpus."""
     own = {}
     for name in expected.tested:

@@ -11,42 +11,36 @@ from dataclasses import replace
 import numpy as np
 
 from ser.report import figures
-from ser.report.content import HOLE, Cell, Content, Matrix, Picture, Row, Table, standing
+from ser.report.content import HOLE, Cell, Content, Matrix, Picture, Row, Table
 from ser.report.groups import fold_of
+from ser.report.predictions import SegmentPredictions, segments
 from ser.report.runs import Expected, Finished, Options
-from ser.report.segment_predictions import METRICS, Clips, disorder, read
 from ser.report.segments import published
+from ser.report.segments.accuracies import METRICS, accuracies, disorder
 from ser.report.segments.counts import table_1
 from ser.report.segments.groups import Setting, folds_of, main_units, settings
 from ser.report.segments.tables import Measured, baselines, figure_3, shares, table_2, table_3, table_4, table_5
 from ser.report.split_note import split_of
 
 _AS_LOGGED = 1e-6
-Answers = Mapping[str, Mapping[str, Clips]]  # run id → corpus → clips
+Answers = Mapping[str, Mapping[str, SegmentPredictions]]  # run id → corpus → clips
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """The paper's Tables 1 to 5 and Figure 3. Raises BadInput for predictions that fit no class."""
     runs, answers = [], {}
     for run in finished:
-        answers[run.run_id] = read(run, expected.classes)
+        answers[run.run_id] = segments(run, expected.classes)
         runs.append(replace(run, text=""))
     folds = folds_of(runs, expected)
     found = settings(runs, answers, folds, expected.tested)
     units, measured = main_units(found), Measured(options.replicates)
     drawn = [s for s in found if s.block == "vggish" and s.units == units and any(map(s.of, expected.tested))]
     wrong = _violations(runs, answers)
-    done = len({run.title for run in runs})
     random = any(s.param("block.weights") == "random" for s in found)
-    return Content(
-        study=expected.study,
-        title=expected.title,
-        standing=standing(expected.demo, expected.papers_own),
-        demo=expected.demo,
-        corpora=expected.named,
-        seeds=len(expected.seeds),
-        done=done,
-        expected=max(expected.count, done),
+    return Content.of(
+        expected,
+        (run.title for run in runs),
         tables=(
             table_3(found, units, measured, expected),
             table_4(found, measured, expected),
@@ -57,22 +51,16 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             table_2(found, units, expected),
             _each_run(found, answers, expected),
         ),
-        notes=(*wrong, *_said(found, folds, expected, options), *expected.notes),
-        pictures=tuple(_pictures(drawn, expected)),
-        matrices=tuple(_matrices(drawn, expected)),
+        notes=(*wrong, *_said(found, folds, expected, options)),
+        pictures=_pictures(drawn, expected),
+        matrices=_matrices(drawn, expected),
         matrices_title="Confusion matrices of clips",
-        holes=expected.holes({run.title for run in runs}),
-        failures=expected.failures,
-        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
-        badges=tuple(
+        inconsistencies=published.INCONSISTENCIES,
+        badges=[
             text
-            for text, there in (
-                (f"mode {expected.mode}", expected.mode),
-                ("VGGish from random weights", random),
-                ("ACA ≤ SCA ≤ BCA violated", wrong),
-            )
-            if there
-        ),
+            for text, applies in (("VGGish from random weights", random), ("ACA ≤ SCA ≤ BCA violated", wrong))
+            if applies
+        ],
     )
 
 
@@ -81,9 +69,9 @@ def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:
     notes = []
     for run in runs:
         for corpus, clips in answers[run.run_id].items():
-            if said := disorder(run.scores, corpus) or disorder(clips.scores()):
+            if said := disorder(run.scores, corpus) or disorder(accuracies(clips)):
                 notes.append(f"ACA ≤ SCA ≤ BCA does not hold in {run.title} on {corpus}: {said}.")
-            computed = clips.scores()
+            computed = accuracies(clips)
             apart = [
                 name.upper()
                 for name in METRICS
@@ -142,7 +130,7 @@ def _each_run(found: Sequence[Setting], answers: Answers, expected: Expected) ->
         for run in s.runs:
             for corpus in expected.tested:
                 told = answers[run.run_id].get(corpus)
-                scores = told.scores() if told else dict.fromkeys(METRICS, np.nan)
+                scores = accuracies(told) if told else dict.fromkeys(METRICS, np.nan)
                 epochs = f"{run.scores.get('best_epoch', np.nan):.0f} of {run.scores.get('epochs', np.nan):.0f}"
                 cells = [Cell(scores[name]) for name in METRICS]
                 named = (run.params.get("seed", HOLE), str(fold_of(run) or ""), str(len(told.uids) if told else 0))
@@ -174,6 +162,6 @@ def _matrices(drawn: Sequence[Setting], expected: Expected) -> Iterator[Matrix]:
     for place, s in enumerate(drawn, start=1):
         for number, corpus in enumerate(expected.tested, start=1):
             if told := s.of(corpus):
-                counts = np.sum([clips.counts() for clips in told], axis=0)
+                counts = np.sum([clips.counts for clips in told], axis=0)
                 ids = tuple(run.run_id for run in s.runs if run.params.get("seed", "0") in s.tests[corpus])
                 yield Matrix(corpus, s.title, expected.classes, counts, ids, f"confusion_{place}_{number}")

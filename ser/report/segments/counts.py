@@ -41,7 +41,7 @@ def tested(found: Sequence[Setting], corpus: str, classes: Sequence[str]) -> dic
         if (told := setting.of(corpus)) and setting.way not in out:
             clips = [int((told[0].truth == i).sum()) for i in range(len(classes))]
             out.setdefault("none", dict(zip(classes, clips, strict=True)))
-            out[setting.way] = dict(zip(classes, told[0].segments().tolist(), strict=True))
+            out[setting.way] = dict(zip(classes, told[0].segments_per_class.tolist(), strict=True))
     return out
 
 

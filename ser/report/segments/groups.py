@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ser.report.groups import Group, fold_of, grouped
+from ser.report.predictions import SegmentPredictions, pooled_segments
 from ser.report.runs import Expected, Finished
-from ser.report.segment_predictions import Clips, pooled
 
 PRINTED = {"nonoverlap": "nonoverlap", "overlap_repo": "overlap"}  # the program's way made the paper's numbers
 PAPERS_UNITS = "200"
 _TOLD = ("block", "front_end.segmentation", "block.units", "block.layers", "block.segment")
+
+
+Tests = Mapping[str, Mapping[str, SegmentPredictions]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +21,7 @@ class Setting:
 
     group: Group
     rest: str  # settings beyond those that the tables tell, where these alone do not tell it from others
-    tests: Mapping[str, Mapping[str, Clips]]  # corpus → seed → test clips; seeds that lack a fold are left out
+    tests: Tests  # corpus → seed → test clips; seeds that lack a fold are left out
 
     @property
     def runs(self) -> tuple[Finished, ...]:
@@ -53,7 +56,7 @@ class Setting:
             return f"mlp {self.param('block.layers')} × {self.units}{other}{self.rest}"
         return f"{self.way}, {self.units} units{self.rest}"
 
-    def of(self, corpus: str) -> tuple[Clips, ...]:
+    def of(self, corpus: str) -> tuple[SegmentPredictions, ...]:
         """Test clips of each complete seed."""
         return tuple(self.tests.get(corpus, {}).values())
 
@@ -65,7 +68,10 @@ def folds_of(runs: Iterable[Finished], expected: Expected) -> tuple[int, ...]:
 
 
 def settings(
-    runs: Sequence[Finished], answers: Mapping[str, Mapping[str, Clips]], folds: Sequence[int], tested: Sequence[str]
+    runs: Sequence[Finished],
+    answers: Tests,
+    folds: Sequence[int],
+    tested: Sequence[str],
 ) -> list[Setting]:
     """All settings, in the order of their first runs. ``answers``: run id → corpus → clips."""
     groups = grouped(runs)
@@ -80,14 +86,16 @@ def settings(
 
 
 def _complete(
-    runs: Iterable[Finished], answers: Mapping[str, Mapping[str, Clips]], folds: Sequence[int], corpus: str
-) -> dict[str, Clips]:
+    runs: Iterable[Finished], answers: Tests, folds: Sequence[int], corpus: str
+) -> dict[str, SegmentPredictions]:
     """Seed → test clips of all its folds."""
-    found: dict[str, dict[int, Clips]] = {}
+    found: dict[str, dict[int, SegmentPredictions]] = {}
     for run in runs:
         if corpus in answers.get(run.run_id, {}):
             found.setdefault(run.params.get("seed", "0"), {})[fold_of(run)] = answers[run.run_id][corpus]
-    return {seed: pooled([own[f] for f in folds]) for seed, own in found.items() if all(f in own for f in folds)}
+    return {
+        seed: pooled_segments([own[f] for f in folds]) for seed, own in found.items() if all(f in own for f in folds)
+    }
 
 
 def main_units(found: Sequence[Setting]) -> str:

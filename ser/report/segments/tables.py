@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from ser.report.content import HOLE, Cell, Printed, Row, Table
 from ser.report.groups import best
 from ser.report.runs import Expected
-from ser.report.segment_predictions import METRICS, mean_and_spread
 from ser.report.segments import published
+from ser.report.segments.accuracies import METRICS, mean_and_spread
 from ser.report.segments.groups import Setting
 from ser.report.segments.layers import summary
 
@@ -184,7 +184,7 @@ def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
             for i, (true, line) in enumerate(zip(expected.classes, shares(s, corpus), strict=True)):
                 values = [published.printed("figure3", s.way, true, c) for c in expected.classes]
                 paper = tuple(values) if expected.beside and any(v is not None for v in values) else ()
-                n = sum(int(told.counts()[i].sum()) for told in s.of(corpus))
+                n = sum(int(told.counts[i].sum()) for told in s.of(corpus))
                 title = s.title if len(expected.tested) == 1 else f"{s.title}, {corpus}"
                 rows.append(Row(title, true, (*(Cell(float(v)) for v in line), str(n)), paper=paper))
     return Table(
@@ -202,7 +202,7 @@ def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
 
 def shares(setting: Setting, corpus: str) -> NDArray[np.float64]:
     """Rows of the confusion matrix summed over the seeds, each divided by its sum; nan where there is none."""
-    counts = np.sum([told.counts() for told in setting.of(corpus)], axis=0, dtype=np.float64)
+    counts = np.sum([told.counts for told in setting.of(corpus)], axis=0, dtype=np.float64)
     total = counts.sum(axis=1, keepdims=True)
     out: NDArray[np.float64] = np.where(total > 0, counts / np.maximum(total, 1), np.nan)
     return out

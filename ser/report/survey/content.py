@@ -6,7 +6,7 @@ protocol, which its ``about`` tells. Beside predictions it reads the proof of a 
 
 from collections.abc import Iterable, Iterator
 
-from ser.report.content import LEGEND, Content, Matrix, Picture, Table, standing
+from ser.report.content import LEGEND, Content, Matrix, Picture, Table
 from ser.report.runs import Expected, Finished, Options
 from ser.report.survey import figures as pictures
 from ser.report.survey import published, shares, tables
@@ -32,24 +32,15 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     bench = bench_of(folds, expected, options.replicates)
     said = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
     hidden = "" if expected.beside else " In the survey's columns it is a number of the survey, which is not shown."
-    return Content(
-        study=expected.study,
-        title=expected.title,
-        standing=standing(expected.demo, expected.papers_own),
-        demo=expected.demo,
-        corpora=expected.named,
-        seeds=len(expected.seeds),
-        done=len(titles),
-        expected=max(expected.count, len(titles)),
-        tables=tuple(_tables(bench, options.ties)),
-        notes=(*notes(bench, options), *said, *expected.notes),
-        pictures=tuple(_pictures(bench)),
-        matrices=tuple(_matrices(bench)),
+    return Content.of(
+        expected,
+        titles,
+        tables=_tables(bench, options.ties),
+        notes=(*notes(bench, options), *said),
+        pictures=_pictures(bench),
+        matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best systems",
-        holes=expected.holes(titles),
-        failures=expected.failures,
-        inconsistencies=published.INCONSISTENCIES if expected.beside else (),
-        badges=(f"mode {expected.mode}",) if expected.mode else (),
+        inconsistencies=published.INCONSISTENCIES,
         legend=LEGEND + hidden,
     )
 

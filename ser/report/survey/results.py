@@ -3,26 +3,24 @@
 One resample of utterances serves all results on the same ones, so that systems and protocols differ pairwise.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.errors import BadInput
-from ser.metrics.segments import clip_predictions
-from ser.report import segment_predictions as segments
-from ser.report.bootstrap import in_chunks
-from ser.report.content import Cell, interval
-from ser.report.evidence import Floats, accuracies
-from ser.report.predictions import Answers, alike
+from ser.report.content import Cell
+from ser.report.predictions import (
+    LabelPredictions,
+    on_same_utterances,
+    pooled_labels,
+    single_label,
+    test_utterances,
+)
 from ser.report.runs import Expected, Finished
+from ser.report.statistics import METRICS, Floats, accuracy_draws, interval
 from ser.report.survey.published import SYSTEMS
 
-METRICS = ("wa", "ua")
 PROTOCOLS = {"sd": "SD", "si": "SI"}  # speaker dependent, speaker independent
 Key = tuple[str, str, str]  # corpus, protocol, system
 _LISTED = 6  # results that a note names
@@ -40,7 +38,7 @@ class Fold:
     run_id: str
     title: str
     scores: Mapping[str, float]
-    answers: Answers | None  # None: it was not tested
+    answers: LabelPredictions | None  # None: it was not tested
 
     def score(self, name: str) -> float:
         """A final metric; nan if it was not logged."""
@@ -55,7 +53,7 @@ class Result:
     classes: tuple[str, ...]
     folds: tuple[Fold, ...]  # of all seeds
     of: int  # folds that there should be, of all seeds
-    answers: tuple[Answers, ...]  # one per seed, on the same utterances
+    answers: tuple[LabelPredictions, ...]  # one per seed, on the same utterances
     point: Floats  # WA and UA, means over seeds [2]
     draws: Floats  # of both [2, replicates]
 
@@ -146,7 +144,7 @@ def fold_of(run: Finished, known: dict[tuple[str, ...], tuple[str, ...]]) -> Fol
     if not system or protocol not in PROTOCOLS or not corpus:
         return None
     named = tuple(classes.split(","))
-    answers = _answers(run, corpus, named)
+    answers = single_label(run, named, only=corpus).get(corpus)
     return Fold(
         key=(corpus, protocol, system),
         number=run.params.get("role.fold", ""),
@@ -158,27 +156,6 @@ def fold_of(run: Finished, known: dict[tuple[str, ...], tuple[str, ...]]) -> Fol
         scores=run.scores,
         answers=answers and replace(answers, uids=known.setdefault(answers.uids, answers.uids)),
     )
-
-
-def _answers(run: Finished, corpus: str, classes: tuple[str, ...]) -> Answers | None:
-    if not run.text:
-        return None
-    lines = csv.reader(io.StringIO(run.text, newline=""))  # thousands of tables, most of them small: pandas takes long
-    heads = next(lines)
-    if "segment" in heads:
-        told = segments.read(run, classes).get(corpus)
-        if told is None:
-            return None
-        return Answers(run.run_id, told.uids, told.truth, clip_predictions(told.clip, told.logits), len(classes))
-    chosen = itemgetter(*map(heads.index, ("corpus", "uid", "label", "predicted")))
-    if not (rows := sorted(own for target, *own in map(chosen, lines) if target == corpus)):
-        return None
-    uids, *sides = zip(*rows, strict=True)
-    if strange := {*sides[0], *sides[1]} - set(classes):
-        place = f"label or answer in the predictions of run {run.run_id}"
-        raise BadInput(repr(min(strange)), place, ", ".join(classes), "test it again")
-    truth, predicted = (np.array([classes.index(name) for name in side], np.int64) for side in sides)
-    return Answers(run.run_id, uids, truth, predicted, len(classes))
 
 
 def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Bench:
@@ -235,46 +212,27 @@ def _kept(folds: Iterable[Fold], expected: Expected) -> tuple[dict[Key, list[Fol
     return kept, left
 
 
-def _alike(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], tuple[Answers, ...]]:
+def _alike(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], tuple[LabelPredictions, ...]]:
     """The folds of those seeds that were tested on the same utterances as the one with the most, and their answers."""
     seeds = dict.fromkeys(fold.seed for fold in folds)
     own = [[fold for fold in folds if fold.seed == seed] for seed in seeds]
     own.sort(key=lambda some: -len(some))
-    whole = [_pooled([fold.answers for fold in some if fold.answers]) for some in own]
-    same = alike(whole)
+    whole = [pooled_labels([fold.answers for fold in some if fold.answers]) for some in own]
+    same = on_same_utterances(whole)
     used = [fold for some, answers in zip(own, whole, strict=True) for fold in some if answers in same]
     return tuple(used), tuple(same)
 
 
-def _pooled(parts: Sequence[Answers]) -> Answers:
-    """Several folds as one test side, sorted by name."""
-    uids = np.array([uid for part in parts for uid in part.uids], dtype=object)
-    order = np.argsort(uids, kind="stable")
-    truth, predicted = (np.concatenate([getattr(part, side) for part in parts]) for side in ("truth", "predicted"))
-    return Answers(parts[0].run_id, tuple(uids[order]), truth[order], predicted[order], parts[0].classes)
-
-
-def _scored(found: Mapping[Key, Sequence[Answers]], replicates: int) -> dict[Key, tuple[Floats, Floats]]:
+def _scored(tests: Mapping[Key, Sequence[LabelPredictions]], replicates: int) -> dict[Key, tuple[Floats, Floats]]:
     """WA and UA [2] and those of every replicate [2, replicates] of each result, means over its seeds."""
     groups: dict[tuple[tuple[str, ...], bytes], list[Key]] = {}
-    for key, answers in found.items():
-        groups.setdefault((answers[0].uids, answers[0].truth.tobytes()), []).append(key)
-    out: dict[Key, tuple[Floats, Floats]] = {}
-    for (uids, _), keys in groups.items():
-        each = [told for key in keys for told in found[key]]
-        owners = np.repeat(np.arange(len(keys)), [len(found[key]) for key in keys])
-        share = np.eye(len(keys))[owners] / np.bincount(owners)  # of every run in its result
-        correct = np.stack([told.truth == told.predicted for told in each], axis=1)
-        ones = np.ones((1, len(uids)), np.float32)
-        plain = _measured(each[0].truth, correct, ones) @ share
-        rng = np.random.default_rng(0)
-        parts = [_measured(each[0].truth, correct, w) @ share for w in in_chunks(len(uids), replicates, rng)]
-        drawn = np.concatenate([np.empty((2, 0, len(keys))), *parts], axis=1)
-        out |= {key: (plain[:, 0, i], drawn[:, :, i]) for i, key in enumerate(keys)}
-    return out
-
-
-def _measured(truth: NDArray[np.int64], correct: NDArray[np.bool_], weights: NDArray[np.float32]) -> Floats:
-    """WA and UA of every run [2, replicates, runs]."""
-    found = accuracies(truth, correct, weights)
-    return np.stack([found[metric] for metric in METRICS])
+    for key, seeds in tests.items():
+        groups.setdefault(test_utterances(seeds[0]), []).append(key)
+    scored: dict[Key, tuple[Floats, Floats]] = {}
+    for keys in groups.values():
+        each = [test for key in keys for test in tests[key]]
+        owners = [place for place, key in enumerate(keys) for _ in tests[key]]
+        correct = np.stack([test.correct for test in each], axis=1)
+        point, draws = accuracy_draws(each[0].truth, correct, owners, replicates, np.random.default_rng(0))
+        scored |= {key: (point[:, i], draws[:, :, i]) for i, key in enumerate(keys)}
+    return scored

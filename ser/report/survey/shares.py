@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ser.report.content import Cell, Row, Table, interval
-from ser.report.evidence import Floats
-from ser.report.proportions import cases, credit
+from ser.report.content import Cell, Row, Table
+from ser.report.statistics import METRICS, Floats, complete_cases, credit, interval
 from ser.report.survey.published import CLASSIFIERS, FAMILIES
-from ser.report.survey.results import METRICS, PROTOCOLS, Bench, Key
+from ser.report.survey.results import PROTOCOLS, Bench, Key
 from ser.report.survey.tables import TYPESET, shown
 
 Grid = Sequence[Mapping[str, Key]]  # cases: option → its result
@@ -94,7 +93,7 @@ def _rows(bench: Bench, part: str, grid: Grid, ties: str) -> list[Row]:
 def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> tuple[Floats, Floats, int, int]:
     """Share of the cases in which each option is the best, that of replicates, cases that count, and all."""
     point = np.array([[_value(bench, key, metric) for key in case.values()] for case in grid])
-    there, of = cases(point)
+    there, of = complete_cases(point)
     if not there.any():
         return np.empty(0), np.empty((0, 0)), 0, of
     replicates = next(iter(bench.results.values())).draws.shape[1]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ser.report.content import HOLE, Cell, Row, Table, interval
-from ser.report.evidence import AS_EQUAL
+from ser.report.content import HOLE, Cell, Row, Table
+from ser.report.statistics import AS_EQUAL, METRICS, interval
 from ser.report.survey.published import CLAIMS, CONTROLS, TABLE_1, Claim, claims
-from ser.report.survey.results import METRICS, PROTOCOLS, Bench, Result
+from ser.report.survey.results import PROTOCOLS, Bench, Result
 
 _HOLE = Cell(float("nan"))
 _LONGEST = 24  # letters of a reason that fit a cell

@@ -1,4 +1,4 @@
-"""Paper 003's results, arranged for its tables: by combination and configuration, resampled, and the holes.
+"""The results of a grid of corpora and networks, arranged for its tables: by combination and configuration, resampled.
 
 Scores of one target form a matrix [combinations, configurations]. Replicates are of a bootstrap over test utterances:
 within one, a single resample of a target's utterances serves all results of that target (paired).
@@ -6,28 +6,23 @@ within one, a single resample of a target's utterances serves all results of tha
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
-from ser.report.bootstrap import CHUNK as _CHUNK
-from ser.report.bootstrap import resamples
-from ser.report.content import Hole
+from ser.report.predictions import test_utterances
+from ser.report.runs import Expected, Hole
+from ser.report.statistics import AS_EQUAL, METRICS, Floats, Integers, accuracy_draws
 from ser.study import POOLING_SIGNS
 
-METRICS = ("wa", "ua")
-AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.integer[Any]]
-SMALL = np.int16  # class indices of ten thousand results are held at once
 Configuration = tuple[str, str, str]  # temporal block, pooling, task set-up
-Key = tuple[str, tuple[str, ...], str, str, str, int]  # target, corpora, block, pooling, task, seed
+TrialKey = tuple[tuple[str, ...], str, str, str, int]  # corpora, block, pooling, task, seed
+Key = tuple[str, tuple[str, ...], str, str, str, int]  # target, and the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,28 +52,59 @@ class Result:
 
 @dataclass(frozen=True)
 class Grid:
-    """What the study expects, so that holes are visible."""
+    """The grid that a study expects over its corpora, so that holes are visible."""
 
-    study: str
-    title: str
-    letters: dict[str, str]  # corpus → "I"
-    corpora: tuple[str, ...]
-    train_only: tuple[str, ...]
-    classes: tuple[str, ...]
-    blocks: tuple[str, ...]
-    pooling: tuple[str, ...]
-    task: tuple[str, ...]
-    seeds: tuple[int, ...]
-    points: tuple[dict[str, Any], ...]  # every expected trial: corpora, block, pooling, task
-    demo: bool  # made corpora
-    papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
-    notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
-    failures: dict[str, str] = field(default_factory=dict)  # trial title → last error
+    expected: Expected
+
+    @property
+    def letters(self) -> dict[str, str]:
+        """Corpus → "I"."""
+        return self.expected.letters
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """All corpora."""
+        return tuple(c.name for c in self.expected.corpora)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The corpora that are tested."""
-        return tuple(c for c in self.corpora if c not in self.train_only)
+        return self.expected.tested
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The emotions that are told apart."""
+        return self.expected.classes
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of every point."""
+        return self.expected.seeds
+
+    @cached_property
+    def titles(self) -> dict[TrialKey, str]:
+        """Every expected trial, and the title that it bears elsewhere: ``I+T+R · tdnn · μσ² · multi``."""
+        return {trial_key(point): title for title, point in self.expected.trials}
+
+    @cached_property
+    def points(self) -> tuple[Mapping[str, Any], ...]:
+        """What is trained with every seed: corpora, block, pooling, task."""
+        return tuple(point for _, point in self.expected.trials if point["seed"] == self.seeds[0])
+
+    @cached_property
+    def blocks(self) -> tuple[str, ...]:
+        """The temporal blocks."""
+        return tuple(dict.fromkeys(key[1] for key in self.titles))
+
+    @cached_property
+    def pooling(self) -> tuple[str, ...]:
+        """The poolings."""
+        return tuple(dict.fromkeys(key[2] for key in self.titles))
+
+    @cached_property
+    def task(self) -> tuple[str, ...]:
+        """The task set-ups."""
+        return tuple(dict.fromkeys(key[3] for key in self.titles))
 
     @property
     def configurations(self) -> tuple[Configuration, ...]:
@@ -86,24 +112,25 @@ class Grid:
         return tuple(product(self.blocks, self.pooling, self.task))
 
     def combinations(self, target: str) -> tuple[tuple[str, ...], ...]:
-        """The combinations that hold ``target``, in the order of the points."""
-        return tuple(dict.fromkeys(tuple(p["corpora"]) for p in self.points if target in p["corpora"]))
+        """Returns the combinations that hold ``target``, in the order of the points."""
+        return tuple(dict.fromkeys(key[0] for key in self.titles if target in key[0]))
 
     def mix(self, corpora: Iterable[str]) -> str:
-        """Letters of a combination: ``I+T``."""
+        """Returns the letters of a combination: ``I+T``."""
         return "+".join(self.letters.get(c, c) for c in corpora)
 
-    def trial_title(self, point: Mapping[str, Any], seed: int) -> str:
-        """The title that the trial bears elsewhere: ``I+T+R · tdnn · μσ² · multi``."""
-        name = f"{self.mix(point['corpora'])} · {point['block']} · {sign(point['pooling'])} · {point['task']}"
-        return name + (f" · seed {seed}" if seed else "")
-
     def trials(self) -> Iterator[tuple[str, list[Key]]]:
-        """Title and expected results of every trial."""
-        for point, seed in product(self.points, self.seeds):
-            rest = (point["block"], point["pooling"], point["task"], seed)
-            corpora = tuple(point["corpora"])
-            yield self.trial_title(point, seed), [(t, corpora, *rest) for t in self.targets if t in corpora]
+        """Yields title and expected results of every trial."""
+        for key, title in self.titles.items():
+            yield title, [(target, *key) for target in self.targets if target in key[0]]
+
+
+def trial_key(point: Mapping[str, Any]) -> TrialKey:
+    """Returns the place of a point, or of a run's statement, in the grid."""
+    corpora = point["corpora"]
+    names = tuple(corpora.split(",")) if isinstance(corpora, str) else tuple(corpora)
+    network = point["block"], point.get("pooling", "none"), point.get("task", "unified")
+    return names, *network, int(point["seed"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +180,7 @@ def gather(results: Sequence[Result], grid: Grid, replicates: int = 1000, seed: 
         expected += 1
         lacking = tuple(key[0] for key in keys if key not in chosen)
         if lacking:
-            holes.append(Hole(title, lacking, grid.failures.get(title, "")))
+            holes.append(Hole(title, lacking, grid.expected.failures.get(title, "")))
     # One stream per target: its intervals stay the same whatever else has been tested.
     streams = [np.random.default_rng([seed, place]) for place in range(len(grid.targets))]
     scores = [target_scores(t, chosen, grid, replicates, rng) for t, rng in zip(grid.targets, streams, strict=True)]
@@ -164,12 +191,12 @@ def _chosen(results: Sequence[Result], grid: Grid) -> tuple[dict[Key, Result], l
     """One result per expected key, all of a target on the same utterances, and notes on those left out."""
     expected = {key for _, keys in grid.trials() for key in keys}
     inside = [_checked(r, grid) for r in results if r.key in expected]
-    tests = {t: Counter((r.uids, r.truth.tobytes()) for r in inside if r.target == t) for t in grid.targets}
+    tests = {t: Counter(test_utterances(r) for r in inside if r.target == t) for t in grid.targets}
     common = {t: count.most_common(1)[0][0] for t, count in tests.items() if count}
     chosen: dict[Key, Result] = {}
     again = strange = 0
     for result in inside:
-        if (result.uids, result.truth.tobytes()) != common[result.target] or not result.uids:
+        if test_utterances(result) != common[result.target] or not result.uids:
             strange += 1
         elif result.key in chosen:
             again += 1
@@ -215,25 +242,17 @@ def target_scores(
     tested = [result for cell in full for result in cells[cell]]
     if not tested:
         drawn = np.broadcast_to(blank, (replicates, *blank.shape))
-        point, draws = dict.fromkeys(METRICS, blank), dict.fromkeys(METRICS, drawn)
-        return Scores(target, combinations, configurations, point, draws, cells, 0)
-    truth = tested[0].truth
-    correct = np.stack([result.predicted == truth for result in tested], axis=1)
-
-    def measured(weights: NDArray[np.float32]) -> dict[str, Floats]:
-        out = {}
-        for metric, values in accuracies(truth, correct, weights).items():
-            out[metric] = np.broadcast_to(blank, (len(weights), *blank.shape)).copy()
-            by_seed = values.reshape(len(weights), len(full), len(grid.seeds))
-            out[metric][:, [k for k, _ in full], [c for _, c in full]] = by_seed.mean(axis=-1)
-        return out
-
-    point = {metric: values[0] for metric, values in measured(np.ones((1, len(truth)), np.float32)).items()}
-    step = max(1, _CHUNK // max(correct.shape))
-    sizes = [min(step, replicates - start) for start in range(0, replicates, step)] or [0]
-    parts = [measured(resamples(len(truth), size, rng)) for size in sizes]
-    draws = {metric: np.concatenate([part[metric] for part in parts]) for metric in METRICS}
-    return Scores(target, combinations, configurations, point, draws, cells, len(truth))
+        holes, no_draws = dict.fromkeys(METRICS, blank), dict.fromkeys(METRICS, drawn)
+        return Scores(target, combinations, configurations, holes, no_draws, cells, 0)
+    correct = np.stack([result.predicted == result.truth for result in tested], axis=1)
+    owners = np.repeat(np.arange(len(full)), len(grid.seeds))
+    values, resampled = accuracy_draws(tested[0].truth, correct, owners.tolist(), replicates, rng)
+    point, draws = {}, {}
+    for metric, means, drawn in zip(METRICS, values, resampled, strict=True):
+        point[metric], draws[metric] = blank.copy(), np.broadcast_to(blank, (len(drawn), *blank.shape)).copy()
+        rows, columns = [k for k, _ in full], [c for _, c in full]
+        point[metric][rows, columns], draws[metric][:, rows, columns] = means, drawn
+    return Scores(target, combinations, configurations, point, draws, cells, len(tested[0].truth))
 
 
 def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[int, int], tuple[Result, ...]]:
@@ -241,30 +260,13 @@ def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[
     row = {corpora: k for k, corpora in enumerate(grid.combinations(target))}
     column = {configuration: c for c, configuration in enumerate(grid.configurations)}
     cells = {}
-    for point in grid.points:
-        corpora, network = tuple(point["corpora"]), (point["block"], point["pooling"], point["task"])
+    for corpora, *network in dict.fromkeys(key[:4] for key in grid.titles):
         if corpora in row:
-            keys: list[Key] = [(target, corpora, *network, seed) for seed in grid.seeds]
-            cells[row[corpora], column[network]] = tuple(chosen[key] for key in keys if key in chosen)
+            block, pooling, task = network
+            keys: list[Key] = [(target, corpora, block, pooling, task, seed) for seed in grid.seeds]
+            place = row[corpora], column[block, pooling, task]
+            cells[place] = tuple(chosen[key] for key in keys if key in chosen)
     return cells
-
-
-def accuracies(truth: Integers, correct: NDArray[np.bool_], weights: NDArray[np.float32]) -> dict[str, Floats]:
-    """WA and UA [replicates, results] of weighted utterances; UA is the mean over the classes drawn.
-
-    ``truth`` [utterances], ``correct`` [utterances, results], ``weights`` [replicates, utterances].
-    """
-    hits = np.zeros((len(weights), correct.shape[1]))
-    recall = np.zeros_like(hits)
-    present = np.zeros((len(weights), 1))
-    for label in np.unique(truth):
-        of_class = weights[:, truth == label]
-        right = (of_class @ correct[truth == label].astype(np.float32)).astype(np.float64)  # counts: exact below 2**24
-        total = of_class.sum(axis=1, dtype=np.float64, keepdims=True)
-        hits += right
-        recall += right / np.maximum(total, 1)
-        present += total > 0
-    return {"wa": hits / weights.sum(axis=1, dtype=np.float64, keepdims=True), "ua": recall / present}
 
 
 def sign(pooling: str) -> str:

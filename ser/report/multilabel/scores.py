@@ -1,20 +1,15 @@
 """Test utterances of a multi-label trial, and its scores over them, plain and resampled."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.errors import BadInput
 from ser.metrics import multilabel
-from ser.report.bootstrap import in_chunks
-from ser.report.content import Cell, interval
-from ser.report.runs import Finished
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from ser.report.content import Cell
+from ser.report.predictions import MultiLabelPredictions
+from ser.report.statistics import Bools, Floats, in_chunks, interval
 
 METRICS = {
     "published": "accuracy as published",
@@ -30,46 +25,7 @@ METRICS = {
 }  # the scores of ser.multilabel, in their order
 
 
-@dataclass(frozen=True, eq=False)
-class Answers:
-    """What a network said of the test utterances, sorted by name."""
-
-    run_id: str
-    corpora: NDArray[Any]  # name of each utterance's corpus [utterances]
-    uids: tuple[str, ...]
-    truth: Bools  # [utterances, emotions]
-    probabilities: NDArray[np.float32]  # [utterances, emotions]
-
-    def of(self, corpus: str) -> "Answers":
-        """Only the utterances of one corpus."""
-        here = self.corpora == corpus
-        uids = tuple(uid for uid, kept in zip(self.uids, here.tolist(), strict=True) if kept)
-        return Answers(self.run_id, self.corpora[here], uids, self.truth[here], self.probabilities[here])
-
-
-def read(run: Finished, classes: Sequence[str]) -> Answers | None:
-    """The predictions of a run; None if it was not tested. Raises BadInput for labels or columns of other classes."""
-    if not run.text:
-        return None
-    place = f"predictions of run {run.run_id}"
-    table = run.predictions.sort_values(["corpus", "uid"], kind="stable")
-    lacking = [name for name in (f"p_{c}" for c in classes) if name not in table]
-    if lacking:
-        raise BadInput(f"no column {', '.join(lacking)}", place, "one for each class", "test it again")
-    number = {name: i for i, name in enumerate(classes)}
-    truth = np.zeros((len(table), len(classes)), bool)
-    for row, names in enumerate(table["label"]):
-        for name in names.split("|") if names else ():
-            if name not in number:
-                raise BadInput(repr(name), place, ", ".join(classes), "test it again")
-            truth[row, number[name]] = True
-    values = table[[f"p_{c}" for c in classes]].to_numpy(np.float32)
-    if not np.isfinite(values).all():
-        raise BadInput("a probability that is no number", place, "0 … 1", "train it again with a lower learning rate")
-    return Answers(run.run_id, table["corpus"].to_numpy(str), tuple(table["uid"]), truth, values)
-
-
-def cells(runs: Sequence[Answers], replicates: int, seed: int = 0) -> dict[str, Cell]:
+def cells(runs: Sequence[MultiLabelPredictions], replicates: int, seed: int = 0) -> dict[str, Cell]:
     """Metric → its mean over ``runs`` (one per seed, on the same utterances) with its interval.
 
     One resample of the utterances serves all runs. A metric that is undefined for a run is a hole; a replicate in which
@@ -88,7 +44,7 @@ def cells(runs: Sequence[Answers], replicates: int, seed: int = 0) -> dict[str, 
     return out
 
 
-def resampled(tested: Answers, weights: NDArray[np.float32]) -> dict[str, Floats]:
+def resampled(tested: MultiLabelPredictions, weights: NDArray[np.float32]) -> dict[str, Floats]:
     """``multilabel.scores`` of weighted utterances, by products of matrices: metric → [replicates], nan = undefined.
 
     ``weights``: how often each replicate has each utterance [replicates, utterances].
@@ -154,7 +110,7 @@ def _over_some(sums: Floats, counts: Floats | NDArray[np.integer[Any]]) -> Float
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def rates(runs: Sequence[Answers], cast: bool) -> tuple[Floats, NDArray[np.int64]]:
+def rates(runs: Sequence[MultiLabelPredictions], cast: bool) -> tuple[Floats, NDArray[np.int64]]:
     """The 2 × 2 matrices of ``multilabel.matrices`` summed over ``runs``: shares of rows (nan: an empty one), counts.
 
     ``cast``: predictions as the published program made them, else at the threshold.

@@ -9,35 +9,13 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ser.errors import BadInput
-from ser.report.content import HOLE, Cell, Row, Table, interval
-from ser.report.evidence import AS_EQUAL, METRICS, Configuration, Evidence, Floats, Grid, Scores, sign
-
-TIES = ("fractional", "first")
+from ser.report.content import HOLE, Cell, Row, Table
+from ser.report.interaffection.results import Configuration, Evidence, Grid, Scores, sign
+from ser.report.statistics import METRICS, Floats, check_ties, complete_cases, credit, interval
 
 Shares = tuple[Floats, Floats, int, int]  # shares [options], replicates [replicates, options], cases counted, cases
-
-
-def credit(scores: ArrayLike, ties: str = "fractional") -> Floats:
-    """Hand one credit per case to the best along the last axis: [..., n] → [..., n]; a case with a hole gives nan.
-
-    ``ties``: "fractional" divides the credit among all tied best, "first" gives it to the first of them.
-    Raises BadInput for another rule.
-
-    >>> credit([[0.5, 0.7, 0.7], [0.9, 0.1, 0.2]]).tolist()
-    [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
-    >>> credit([0.5, 0.7, 0.7], ties="first").tolist()
-    [0.0, 1.0, 0.0]
-    """
-    _rule(ties)
-    values = np.asarray(scores, np.float64)
-    best = values >= values.max(axis=-1, keepdims=True) - AS_EQUAL
-    if ties == "first":
-        best &= best.cumsum(axis=-1) == 1
-    count = best.sum(axis=-1, keepdims=True)
-    return np.where(count > 0, best / np.maximum(count, 1), np.nan)
 
 
 def marginals(shares: ArrayLike, configurations: Sequence[Configuration]) -> dict[str, Floats]:
@@ -53,12 +31,6 @@ def marginals(shares: ArrayLike, configurations: Sequence[Configuration]) -> dic
         for axis in range(3)
         for name in dict.fromkeys(c[axis] for c in configurations)
     }
-
-
-def cases(scores: Floats) -> tuple[NDArray[np.bool_], int]:
-    """Which rows of [cases, options] are complete, and how many of them the grid has."""
-    exist = np.asarray(~np.isneginf(scores).all(axis=-1))
-    return np.asarray(exist & ~np.isnan(scores).any(axis=-1)), int(exist.sum())
 
 
 def all_tables(evidence: Evidence, ties: str = "fractional") -> tuple[Table, ...]:
@@ -211,7 +183,7 @@ def every_result(evidence: Evidence) -> Table:
 
 def configuration_shares(evidence: Evidence, metric: str, ties: str) -> Shares:
     """Share of the cases of all targets in which each configuration is the best."""
-    complete = [cases(scores.point[metric]) for scores in evidence.scores]
+    complete = [complete_cases(scores.point[metric]) for scores in evidence.scores]
     point = [s.point[metric][rows] for s, (rows, _) in zip(evidence.scores, complete, strict=True)]
     draws = [s.replicates[metric][:, rows] for s, (rows, _) in zip(evidence.scores, complete, strict=True)]
     return _shares(np.concatenate(point), np.concatenate(draws, axis=1), sum(of for _, of in complete), ties)
@@ -220,7 +192,7 @@ def configuration_shares(evidence: Evidence, metric: str, ties: str) -> Shares:
 def presence_shares(scores: Scores, metric: str, corpora: Sequence[str], ties: str) -> Shares:
     """Share of the configurations whose best combination for this target holds each of ``corpora``."""
     point, draws = scores.point[metric].T, scores.replicates[metric].swapaxes(1, 2)
-    columns, of = cases(point)
+    columns, of = complete_cases(point)
     share, drawn, n, of = _shares(point[columns], draws[:, columns], of, ties)
     holds = np.array([[name in combination for name in corpora] for combination in scores.combinations], np.float64)
     holds = holds.reshape(len(scores.combinations), len(corpora))
@@ -285,8 +257,7 @@ def _gain(scores: Scores, metric: str, top: Sequence[tuple[int, int]], alone: Se
 
 
 def _rule(ties: str) -> str:
-    if ties not in TIES:
-        raise BadInput(repr(ties), "ties", ", ".join(TIES), "choose one of them")
+    check_ties(ties)
     if ties == "first":
         return "Of tied best, the first in the order of the grid has the case."
     return "Tied best share the case equally."

@@ -1,0 +1,149 @@
+"""The statistics of all reports: the bootstrap over test utterances, intervals, and the shares of cases won.
+
+A case is one comparison with all else equal. It hands out one credit, to the best of its options, and counts only if
+all of them are there, so that an unfinished study shows smaller n and never a guess.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ser.errors import BadInput
+from ser.report.content import Cell
+
+METRICS = ("wa", "ua")
+AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
+TIES = ("fractional", "first")
+_CHUNK = 4_000_000  # resampled utterances held at once
+_Z = 1.959963984540054  # of the normal distribution, 95 % two-sided
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.integer[Any]]
+Bools = NDArray[np.bool_]
+Counts = NDArray[np.float32]  # how often each replicate draws each utterance [replicates, utterances]
+
+
+# --- the bootstrap ---
+
+
+def resamples(utterances: int, replicates: int, rng: np.random.Generator) -> Counts:
+    """Returns how often each bootstrap replicate draws each utterance: [replicates, utterances]."""
+    draws = rng.integers(utterances, size=(replicates, utterances)) + utterances * np.arange(replicates)[:, None]
+    return np.bincount(draws.ravel(), minlength=draws.size).reshape(draws.shape).astype(np.float32)
+
+
+def in_chunks(utterances: int, replicates: int, rng: np.random.Generator, width: int = 0) -> Iterator[Counts]:
+    """Yields the same in parts that fit the memory; the numbers do not depend on the size of the parts.
+
+    ``width``: values that the caller computes per replicate, where they are more than the utterances.
+    """
+    step = max(1, _CHUNK // max(utterances, width, 1))
+    for start in range(0, replicates, step):
+        yield resamples(utterances, min(step, replicates - start), rng)
+
+
+def weighted_accuracies(truth: Integers, correct: Bools, weights: Counts) -> Floats:
+    """Returns WA and UA [2, replicates, results] of weighted utterances; UA is the mean over the classes drawn.
+
+    ``truth`` [utterances], ``correct`` [utterances, results], ``weights`` [replicates, utterances].
+    """
+    hits = np.zeros((len(weights), correct.shape[1]))
+    recall = np.zeros_like(hits)
+    present = np.zeros((len(weights), 1))
+    for label in np.unique(truth):
+        of_class = weights[:, truth == label]
+        right = (of_class @ correct[truth == label].astype(np.float32)).astype(np.float64)  # counts: exact below 2**24
+        total = of_class.sum(axis=1, dtype=np.float64, keepdims=True)
+        hits += right
+        recall += right / np.maximum(total, 1)
+        present += total > 0
+    return np.stack([hits / weights.sum(axis=1, dtype=np.float64, keepdims=True), recall / present])
+
+
+def accuracy_draws(
+    truth: Integers, correct: Bools, setting: Sequence[int], replicates: int, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Returns WA and UA of settings [2, settings], and those of every replicate [2, replicates, settings].
+
+    A resample of the utterances serves all results (paired); a setting's value is the mean over its results.
+
+    ``truth`` [utterances], ``correct`` [utterances, results], ``setting``: the number of each result's setting.
+    """
+    owners = np.asarray(setting)
+    share = np.eye(int(owners.max()) + 1)[owners] / np.bincount(owners)
+    plain = weighted_accuracies(truth, correct, np.ones((1, len(truth)), np.float32)) @ share
+    chunks = in_chunks(len(truth), replicates, rng, correct.shape[1])
+    parts = [weighted_accuracies(truth, correct, weights) @ share for weights in chunks]
+    return plain[:, 0], np.concatenate([np.empty((2, 0, share.shape[1])), *parts], axis=1)
+
+
+def interval(value: float | Floats, draws: Floats) -> Cell:
+    """Returns the value with the 2.5 and 97.5 percentiles of its replicates.
+
+    Without replicates, or where the value is undefined, it has no interval.
+
+    >>> interval(0.5, np.array([0.4, 0.5, 0.6]))
+    Cell(value=0.5, low=0.405, high=0.595)
+    """
+    if not draws.size or np.isnan(value):
+        return Cell(float(value))
+    low, high = np.percentile(draws, (2.5, 97.5))
+    return Cell(float(value), float(low), float(high))
+
+
+def wilson(right: int, n: int) -> Cell:
+    """Returns a share with its 95 % interval after Wilson 1927, "Probable inference, the law of succession".
+
+    The share of none is a hole.
+
+    >>> cell = wilson(18, 37)
+    >>> round(cell.value, 4), round(cell.low, 4), round(cell.high, 4)
+    (0.4865, 0.3345, 0.6411)
+    """
+    if not n:
+        return Cell(float("nan"))
+    share = right / n
+    middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z / (1 + _Z**2 / n) * sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
+    return Cell(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+# --- shares of cases ---
+
+
+def credit(scores: ArrayLike, ties: str = "fractional") -> Floats:
+    """Hands one credit per case to the best along the last axis: [..., n] → [..., n]; a case with a hole gives nan.
+
+    ``ties``: "fractional" divides the credit among all tied best, "first" gives it to the first of them.
+    Raises BadInput for another rule.
+
+    >>> credit([[0.5, 0.7, 0.7], [0.9, 0.1, 0.2]]).tolist()
+    [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    >>> credit([0.5, 0.7, 0.7], ties="first").tolist()
+    [0.0, 1.0, 0.0]
+    """
+    check_ties(ties)
+    values = np.asarray(scores, np.float64)
+    best = values >= values.max(axis=-1, keepdims=True) - AS_EQUAL
+    if ties == "first":
+        best &= best.cumsum(axis=-1) == 1
+    count = best.sum(axis=-1, keepdims=True)
+    return np.where(count > 0, best / np.maximum(count, 1), np.nan)
+
+
+def check_ties(ties: str) -> None:
+    """Raises BadInput for an unknown rule of ties."""
+    if ties not in TIES:
+        raise BadInput(repr(ties), "ties", ", ".join(TIES), "choose one of them")
+
+
+def complete_cases(scores: Floats) -> tuple[Bools, int]:
+    """Returns which rows of [cases, options] are complete, and how many of them the grid has.
+
+    nan is a hole, -inf an option that the grid does not have.
+    """
+    exist = np.asarray(~np.isneginf(scores).all(axis=-1))
+    return np.asarray(exist & ~np.isnan(scores).any(axis=-1)), int(exist.sum())
