@@ -25,11 +25,13 @@ class Settings:
 
 @pytest.fixture
 def component(tmp_path, monkeypatch):
-    (tmp_path / "echo.py").write_text(textwrap.dedent(SOURCE))
-    monkeypatch.setattr(ser.augment, "__path__", [*ser.augment.__path__, str(tmp_path)])
+    (tmp_path / "augment").mkdir()
+    (tmp_path / "augment" / "echo.py").write_text(textwrap.dedent(SOURCE))
+    monkeypatch.setenv("SER_PLUGINS", str(tmp_path))
     yield
     sys.modules.pop("ser.augment.echo", None)
-    registry.settings.cache_clear(), registry.version.cache_clear(), settings_of.cache_clear()
+    ser.augment.__path__.remove(str(tmp_path / "augment"))
+    settings_of.cache_clear()
 
 
 def test_an_instance_is_of_the_files_own_class_and_has_every_default(component):
@@ -46,5 +48,5 @@ def test_a_wrong_statement_is_refused(component, stated):
 
 
 def test_a_version_is_read_without_importing_the_file(component):
-    assert registry.version("augment", "echo") == 3
+    assert str(registry.version("augment", "echo")).startswith("3+")
     assert "ser.augment.echo" not in sys.modules
