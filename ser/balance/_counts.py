@@ -1,4 +1,4 @@
-"""How many items each class lacks, and drawing so many of some as evenly as can be."""
+"""Counts of the items that each class lacks, and even draws of so many from others."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +11,8 @@ from ser.training.batches import Items
 Indices = npt.NDArray[np.int64]
 
 
-def lacking(labels: Tensor, classes: int) -> Indices:
-    """Items that each class has fewer than the largest, int64 [classes]; 0 for one without any.
+def missing(labels: Tensor, classes: int) -> Indices:
+    """Returns how many items each class has fewer than the largest, int64 [classes]; 0 for one without any.
 
     Raises BadInput where an item may have several labels.
     """
@@ -24,19 +24,19 @@ def lacking(labels: Tensor, classes: int) -> Indices:
 
 
 def evenly(candidates: Indices, count: int, rng: np.random.Generator) -> Indices:
-    """``count`` of the candidates, each as often as any other or once more; in another order each time round."""
+    """Returns ``count`` of the candidates, each as often as any other or once more; each round in another order."""
     rounds = -(-count // len(candidates))
     return np.concatenate([rng.permutation(candidates) for _ in range(rounds)])[:count]
 
 
-def of_each(source: Items, wanted: Indices, place: str, rng: np.random.Generator) -> list[int]:
-    """Indices of ``wanted[c]`` items of each class c of ``source``. Raises BadInput where one has none to draw from."""
+def draw_each(source: Items, counts: Indices, place: str, rng: np.random.Generator) -> list[int]:
+    """Returns indices of ``counts[c]`` items of each class c of ``source``. Raises BadInput where one has no item."""
     labels = source.labels.cpu().numpy()
-    drawn: list[int] = []
-    for c in wanted.nonzero()[0].tolist():
-        own = (labels == c).nonzero()[0]
-        if not len(own):
+    indices: list[int] = []
+    for c in counts.nonzero()[0].tolist():
+        candidates = (labels == c).nonzero()[0]
+        if not len(candidates):
             remedy = "make copies of more utterances, or balance by copying"
-            raise BadInput(f"no item of class {c}", place, f"some to draw {wanted[c]} from", remedy)
-        drawn += evenly(own, int(wanted[c]), rng).tolist()
-    return drawn
+            raise BadInput(f"no item of class {c}", place, f"some to draw {counts[c]} from", remedy)
+        indices += evenly(candidates, int(counts[c]), rng).tolist()
+    return indices

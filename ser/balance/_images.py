@@ -1,4 +1,4 @@
-"""A training side as images of one size from -1 to 1, and back."""
+"""A training subset as images of one size from -1 to 1, and back."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,8 +19,8 @@ class Images:
     def __init__(self, items: Items, layers: int, batch_size: int, device: str) -> None:
         lengths = sorted(set(items.lengths().tolist()))
         if len(lengths) > 1:
-            given, remedy = f"{lengths[0]} to {lengths[-1]} frames", "choose a front-end that pads and crops"
-            raise BadInput(given, "items for balance.gan", "items of one length", remedy)
+            value, remedy = f"{lengths[0]} to {lengths[-1]} frames", "choose a front-end that pads and crops"
+            raise BadInput(value, "items for balance.gan", "items of one length", remedy)
         self.labels = items.labels.to(device)
         self._items, self._batch_size, self._device = items, batch_size, device
         self._frames, self._bins = items.features[0].shape
@@ -30,23 +30,23 @@ class Images:
         self._span = greatest - self._least
 
     def epoch(self, number: int, seed: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images once, in batches with their labels, shuffled anew for each ``number`` (0, 1, 2 ...)."""
+        """Yields all images once, in batches with their labels, shuffled anew for each ``number`` (0, 1, 2 ...)."""
         passes = Passes(len(self._items), self._batch_size, seed)
         for b in range(number * passes.per_pass, (number + 1) * passes.per_pass):
             indices = passes.indices(b)
             yield self._image(indices), self.labels[list(indices)]
 
     def in_order(self) -> Iterator[Tensor]:
-        """All images once."""
+        """Returns all images once, in batches."""
         return map(self._image, self._in_order())
 
     def features(self, images: Tensor) -> Tensor:
-        """Images as the features that they would be of, float32 [batch, frames, bins]."""
+        """Returns the features that images would be of, float32 [batch, frames, bins]."""
         return self._least + self._span * (images[:, 0, : self._frames, : self._bins] + 1) / 2
 
     def _in_order(self) -> Iterator[tuple[int, ...]]:
-        every = range(len(self._items))
-        return (tuple(every[at : at + self._batch_size]) for at in every[:: self._batch_size])
+        indices = range(len(self._items))
+        return (tuple(indices[at : at + self._batch_size]) for at in indices[:: self._batch_size])
 
     def _raw(self, indices: tuple[int, ...]) -> Tensor:
         return self._items.batch(indices).frames.to(self._device).reshape(-1, self._frames, self._bins)

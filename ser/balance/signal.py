@@ -3,38 +3,46 @@
 The recordings are changed and their features computed before training, by ``ser.augment`` and the store.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ser.balance import _counts
 from ser.errors import BadInput
+from ser.study.settings import setting
 from ser.training.batches import Items
 
+VERSION = 1
 COPIES = True
 
 
-def balanced(
-    train: Items, copies: Items | None, classes: int, settings: Mapping[str, Any], seed: Sequence[int], device: str
-) -> Items:
-    """See ``ser.balance``; ``settings["copies"]`` is how many were made of each training utterance.
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the copies; ours."""
 
-    A class that lacks fewer items than it has copies is given some, drawn at random; one that lacks more is given all,
-    and then again all in another order, until it has enough. Raises BadInput where a class that lacks items has no
-    copies.
+    copies: int = setting("augmented copies that are made of each training utterance", 3, low=1)
+
+
+def balanced(
+    train: Items, copies: Items | None, classes: int, settings: Settings, seed: Sequence[int], device: str
+) -> Items:
+    """Returns ``train`` and items of ``copies``, see ``ser.balance``.
+
+    A class that lacks fewer items than it has copies gets some, drawn at random; one that lacks more gets all, and then
+    again all in another order, until it has enough. Raises BadInput where a class that lacks items has no copies.
     """
-    wanted = _counts.lacking(train.labels, classes)
-    if not wanted.any():
+    missing = _counts.missing(train.labels, classes)
+    if not missing.any():
         return train
-    place = "copies of the training side"
+    place = "copies of the training subset"
     if copies is None:
         remedy = "state augmentations, and balance.copies of at least 1"
         raise BadInput("none", place, "augmented recordings", remedy)
-    drawn = copies.chosen(_counts.of_each(copies, wanted, place, np.random.default_rng([*seed, 0])))
-    return train.followed_by(drawn)
+    extra = copies.selected(_counts.draw_each(copies, missing, place, np.random.default_rng([*seed, 0])))
+    return train.followed_by(extra)
 
 
-def example() -> dict[str, Any]:
-    """Two copies of each training utterance."""
-    return {"copies": 2}
+def example() -> Settings:
+    """Returns settings for two copies of each training utterance."""
+    return Settings(copies=2)

@@ -1,8 +1,9 @@
-"""Blocks of networks, and models that are fitted: one file each, from a batch of utterances to what is told of them.
+"""Blocks of networks, and models that are fitted: one file each.
 
-What a file gives, ``GIVES`` says. One of a network defines ``build(width, settings) -> torch.nn.Module`` whose
-``forward(frames, lengths)`` takes the frames of all utterances one after another, float [sum(lengths), width], with
-``lengths`` int64 [batch], and whose ``outputs`` is the width of what it gives; ``ser.training.network`` adds the head:
+A file states ``VERSION``, ``Settings``, ``GIVES`` and ``build``; ``Traits`` lists what else it may state. The file of a
+network defines ``build(width, settings) -> torch.nn.Module`` whose ``forward(frames, lengths)`` takes the frames of all
+utterances one after another, float [sum(lengths), width], with ``lengths`` int64 [batch], and whose ``outputs`` is the
+width of its answer; ``ser.training.network`` adds the head. ``GIVES`` is
 
 - "frames": a temporal block, a vector per frame in the same order [sum(lengths), outputs], to be pooled;
 - "utterance": one vector per utterance [batch, outputs];
@@ -11,12 +12,59 @@ What a file gives, ``GIVES`` says. One of a network defines ``build(width, setti
 There is no padding at this interface, so padding can never change an answer. Inside torch's autocast the answer may be
 bfloat16.
 
-- "classes": a model that ``ser.training.fit`` fits, as scikit-learn has them: ``build(settings, seed, device)`` gives
+- "classes": a model that ``ser.training.fit`` fits, as scikit-learn has them: ``build(settings, seed, device)`` returns
   an estimator with ``fit(x, y)``, ``classes_``, and ``decision_function(x)`` or ``predict_proba(x)`` [utterances,
   classes]. ``TAKES`` "vectors": x is [utterances, width], functionals (the setting ``statistics``) of the frames;
   "frames": a list of [frames, width]. With ``TASKS`` the methods also take ``tasks``, a number of each utterance for
   its corpus and sex.
 
-``example() -> (width, settings, frames)`` is the smallest model that tests can hold to all this, and how many frames
-its utterances have.
+``example() -> (width, settings, frames)`` is the smallest model that tests can hold to all this, with the frames of its
+utterances.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ser import registry
+
+
+def _always(width: int, settings: Any) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The constants of a model's file, optional ones with their defaults.
+
+    ``fits(width, settings)`` says whether a network can be built, for searches. ``stacked`` is the class that trains
+    many small networks at once (``ser.training.stacked``), which may differ in the settings of ``varies``.
+    """
+
+    gives: str
+    takes: str = ""
+    tasks: bool = False
+    fits: Callable[[int, Any], bool] = _always
+    stacked: type[Any] | None = None
+    varies: tuple[str, ...] = ()
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is a network that ``ser.training.train`` trains, and not fitted."""
+        return self.gives != "classes"
+
+
+_CONSTANTS = {
+    "GIVES": "gives",
+    "TAKES": "takes",
+    "TASKS": "tasks",
+    "fits": "fits",
+    "Stacked": "stacked",
+    "VARIES": "varies",
+}
+
+
+def traits(name: str) -> Traits:
+    """Returns the traits of ``ser/models/<name>.py``. Raises BadInput naming the files that exist."""
+    module = vars(registry.find("models", name))
+    return Traits(**{field: module[constant] for constant, field in _CONSTANTS.items() if constant in module})

@@ -1,8 +1,8 @@
 """Convolution, batch normalisation, activation and max pooling, several times over, on images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,38 +10,47 @@ from torch.nn.functional import elu, max_pool2d
 
 from ser.errors import BadInput
 from ser.models._images import with_channel
-from ser.models._layers import layers, odd
+from ser.models._layers import check_one_each, odd
 from ser.models._winograd import convolve
+from ser.study.settings import setting
 
 _ACTIVATIONS = {"elu": elu, "relu": torch.relu}
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """Settings of the convolutions; the sizes are their model's."""
+
+    filters: tuple[int, ...] = setting("filters of each convolution", low=1)
+    kernel: int = setting("side of each kernel, odd, so that the convolutions keep the size", 3, unit="pixels", low=1)
+    pools: tuple[int | tuple[int, int], ...] = setting(
+        "max pooling after each convolution: a number, or height and width", unit="pixels", low=1
+    )
+    partial_pools: bool = setting(
+        'whether a pool that reaches over the edge counts (Keras\'s padding "same"), or the pixels there fall away '
+        '(Keras\'s "valid", the default of torch)',
+        False,
+    )
+    activation: str = setting("function after each normalisation", "relu", choices=("elu", "relu"))
+    norm: bool = setting("batch normalisation after each convolution", True)
 
 
 class Convolved(nn.Module):
     """Images [n, height, width] -> [n, filters, *size]; ``size`` is what the poolings leave of height and width.
 
-    Settings:
-
-    - filters; kernel (odd, for the convolutions keep the size); activation ("elu" or "relu"); norm
-    - pools, a number or (height, width) for each convolution
-    - partial_pools: whether a pool that reaches over the edge counts (as with Keras's padding "same"), or what is left
-      there falls away (Keras's "valid", torch's default)
-
-    Raises BadInput where nothing is left of the image.
+    Raises BadInput where nothing is left of the image; ``model`` is named there.
     """
 
-    def __init__(self, height: int, width: int, settings: Mapping[str, Any], model: str) -> None:
+    def __init__(self, height: int, width: int, settings: Convolutions, model: str) -> None:
         super().__init__()
-        filters, pools = zip(*layers(settings, ("filters", "pools"), model), strict=True)
-        self.pools = [(p, p) if isinstance(p, int) else tuple(p) for p in pools]
-        self.partial = bool(settings["partial_pools"])
-        kernel = odd(settings["kernel"], f"{model}.kernel")
-        if settings["activation"] not in _ACTIVATIONS:
-            given, allowed = repr(settings["activation"]), ", ".join(_ACTIVATIONS)
-            raise BadInput(given, f"{model}.activation", allowed, "choose one of them")
-        self.activate = _ACTIVATIONS[settings["activation"]]
+        check_one_each(model, filters=settings.filters, pools=settings.pools)
+        self.pools = [(p, p) if isinstance(p, int) else p for p in settings.pools]
+        self.partial = settings.partial_pools
+        kernel, filters = odd(settings.kernel, f"{model}.kernel"), settings.filters
+        self.activate = _ACTIVATIONS[settings.activation]
         pairs = list(pairwise((1, *filters)))
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, kernel, padding=kernel // 2) for a, b in pairs)
-        self.norms = nn.ModuleList(nn.BatchNorm2d(b) if settings["norm"] else nn.Identity() for _, b in pairs)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(b) if settings.norm else nn.Identity() for _, b in pairs)
         self.size = _size((height, width), self.pools, self.partial, model)
         self.filters = filters[-1]
 
@@ -56,12 +65,12 @@ class Convolved(nn.Module):
 
 
 def steps(x: Tensor) -> Tensor:
-    """Images [n, filters, time, bands] -> a sequence of vectors of each [n, time, bands · filters]."""
+    """Returns images [n, filters, time, bands] as a sequence of vectors of each [n, time, bands · filters]."""
     return x.permute(0, 2, 3, 1).flatten(2)
 
 
 def _size(image: tuple[int, int], pools: Sequence[tuple[int, ...]], partial: bool, model: str) -> tuple[int, int]:
-    """What is left of an image. Raises BadInput where nothing is."""
+    """Returns the size that the poolings leave of an image. Raises BadInput where it is nothing."""
     sizes = [image]
     for layer, pool in enumerate(pools, 1):
         height, width = (-(-n // p) if partial else n // p for n, p in zip(sizes[-1], pool, strict=True))

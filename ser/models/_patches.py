@@ -68,10 +68,7 @@ def draw(images: Sequence[Tensor], kernel: tuple[int, int], count: int, seed: in
 def learn(
     patches: Tensor, kernel: tuple[int, int], filters: int, rounds: int, contrast: float, whitening: float, seed: int
 ) -> Filters:
-    """Filters from patches [count, frames · bands] after ``rounds`` of spherical k-means. Raises BadInput."""
-    if min(contrast, whitening) <= 0 or min(filters, rounds) < 1:
-        value = f"contrast {contrast}, whitening {whitening}, filters {filters}, rounds {rounds}"
-        raise BadInput(value, "semi_cnn", "above 0, above 0, 1 or more, 1 or more", "change these")
+    """Returns filters learned from patches [count, frames · bands] in ``rounds`` of spherical k-means."""
     patches = patches.double()
     patches = patches - patches.mean(1, keepdim=True)
     patches = patches / (patches.square().mean(1, keepdim=True) + contrast).sqrt()

@@ -6,22 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ser.errors import BadInput
 
-WAYS = ("last", "mean")
+def vectors(layer: nn.LSTM | nn.GRU, sequences: Sequence[Tensor], answer: str) -> Tensor:
+    """Sequences [steps_i, width] -> the "last" output of each, or the "mean" over its steps [batch, units].
 
-
-def way(name: str, place: str) -> str:
-    """``name`` where it is one of ``WAYS``. Raises BadInput where it is not."""
-    if name not in WAYS:
-        raise BadInput(repr(name), place, ", ".join(WAYS), "choose one of them")
-    return name
-
-
-def vectors(layer: nn.LSTM | nn.GRU, sequences: Sequence[Tensor], how: str) -> Tensor:
-    """Sequences [steps_i, width] -> the output at the last step of each, or the mean over its steps [batch, units].
-
-    Of a sequence of no steps it is zeros. ``layer`` reads forwards only, so that it has not seen the padding behind a
+    A sequence of no steps gives zeros. ``layer`` reads forwards only, so that it has not seen the padding behind a
     sequence when that ends. In float32 within autocast too: torch has a bfloat16 LSTM on few CPUs.
     """
     counts = torch.tensor([len(x) for x in sequences], device=sequences[0].device)
@@ -30,7 +19,7 @@ def vectors(layer: nn.LSTM | nn.GRU, sequences: Sequence[Tensor], how: str) -> T
         return padded.new_zeros(len(sequences), layer.hidden_size, dtype=torch.float32)
     with torch.autocast(padded.device.type, enabled=False):
         outputs = layer(padded.float())[0]
-        if how == "last":
+        if answer == "last":
             last: Tensor = outputs[(counts - 1).clamp_min(0), torch.arange(len(counts), device=counts.device)]
             return last * (counts > 0)[:, None]
         inside = torch.arange(len(outputs), device=counts.device)[:, None] < counts

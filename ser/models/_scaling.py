@@ -16,7 +16,6 @@ from ser.models._estimators import Estimator, Vectors
 
 Utterances = Sequence[npt.NDArray[np.float32]]  # [frames, width] each
 
-_KINDS = ("none", "standard")
 # What varies by less, beside its largest value, varies by the rounding of sums over frames only.
 _ROUNDING = 1e-12
 _REMEDY = "look at its audio and the front-end"
@@ -26,7 +25,7 @@ class Scaling(Estimator):
     """Of vectors [utterances, width]."""
 
     def __init__(self, kind: str) -> None:
-        self.kind = _known(kind)
+        self.kind = kind
 
     def fit(self, x: Vectors, y: object = None) -> "Scaling":
         """Learn from x [utterances, width]. Raises BadInput where a number is not finite, or where nothing varies."""
@@ -48,7 +47,7 @@ class Bands(Estimator):
     """Of frames: every band over all frames of all utterances."""
 
     def __init__(self, kind: str) -> None:
-        self.kind = _known(kind)
+        self.kind = kind
 
     def fit(self, x: Utterances) -> "Bands":
         """Learn from utterances [frames, width]. Raises BadInput as ``scaled`` does."""
@@ -78,12 +77,6 @@ class Bands(Estimator):
                 what = f"{len(frames)} × {frames.shape[1]}" + (" with what is no finite number" if right else "")
                 allowed = f"finite, one frame or more × {self.width_}"
                 raise BadInput(what, f"frames of utterance {number}", allowed, _REMEDY)
-
-
-def _known(kind: str) -> str:
-    if kind not in _KINDS:
-        raise BadInput(repr(kind), "scaling", ", ".join(_KINDS), "choose one of them")
-    return kind
 
 
 def _factors(spread: Vectors, varies: npt.NDArray[np.bool_]) -> Vectors:

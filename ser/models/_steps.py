@@ -1,14 +1,10 @@
 """The steps before a classifier of utterance vectors: scaling, selection of features, fuzzy clusters.
 
-Settings, in the order of the steps: ``scaling`` ("standard" | "none"); ``select`` (0: all features; k: the k best by
-analysis of variance, for Shegokar & Sircar 2016); ``clusters`` (0: off; c: so many fuzzy clusters, for Demircan &
-Kahramanli 2018), and with clusters also ``given``, what the classifier is given: "centres" of each class in place of
-its training utterances, or "memberships" of all clusters in place of the features; ``fuzzifier``, ``cluster_starts``,
-``cluster_iterations`` and ``cluster_tolerance``.
+Selection is for Shegokar & Sircar 2016, fuzzy clusters for Demircan & Kahramanli 2018: their abstract has centres in
+place of the training utterances.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.pipeline import Pipeline
@@ -18,24 +14,48 @@ from ser.models._condensed import Condensed
 from ser.models._estimators import Estimator, Labels, Vectors
 from ser.models._fuzzy import FuzzyCMeans
 from ser.models._scaling import Scaling
+from ser.study.settings import setting
 
-_GIVEN = ("centres", "memberships")
+
+@dataclass(frozen=True)
+class Steps:
+    """Settings of the steps, in their order; ours where a study states nothing else."""
+
+    statistics: tuple[str, ...] = setting("functionals of the frames; none: an utterance has one frame")
+    scaling: str = setting("scaling of every feature on the training subset", "standard", choices=("none", "standard"))
+    select: int = setting("number of the best features by analysis of variance; 0: all", 0, low=0)
+    clusters: int = setting("number of fuzzy clusters; 0: no clusters", 0, low=0)
+    given: str = setting(
+        "the classifier's input: centres of each class in place of its training utterances, or memberships of all "
+        "clusters in place of the features",
+        "centres",
+        choices=("centres", "memberships"),
+    )
+    # With the usual fuzzifier of 2 the centres of so many features are all the same.
+    fuzzifier: float = setting("m of fuzzy C-means: how much clusters overlap", 1.1, above=1)
+    cluster_starts: int = setting("random starts of the clustering, the best of which stays", 3, low=1)
+    cluster_iterations: int = setting("iterations of the clustering at most", 300, low=1)
+    cluster_tolerance: float = setting("change of a membership at which the clustering ends", 1e-4, low=0)
 
 
-def pipeline(settings: Mapping[str, Any], seed: int, classifier: Estimator) -> Pipeline:
-    """The steps that ``settings`` ask for, and ``classifier`` after them. Raises BadInput for values of no meaning."""
-    steps: list[tuple[str, Any]] = [("scaling", Scaling(settings["scaling"]))]
-    if settings["select"]:
-        steps.append(("select", Select(settings["select"])))
-    if settings["clusters"]:
-        loop = {name: settings[f"cluster_{name}"] for name in ("starts", "iterations", "tolerance")}
-        found = FuzzyCMeans(settings["clusters"], settings["fuzzifier"], **loop, seed=seed)
-        if settings["given"] not in _GIVEN:
-            raise BadInput(repr(settings["given"]), "given", ", ".join(_GIVEN), "choose one of them")
-        if settings["given"] == "centres":
-            classifier = Condensed(classifier, found)
+def pipeline(settings: Steps, seed: int, classifier: Estimator) -> Pipeline:
+    """Returns the steps that ``settings`` ask for, with ``classifier`` behind them. Raises BadInput for one cluster."""
+    steps: list[tuple[str, Estimator]] = [("scaling", Scaling(settings.scaling))]
+    if settings.select:
+        steps.append(("select", Select(settings.select)))
+    if settings.clusters:
+        means = FuzzyCMeans(
+            settings.clusters,
+            settings.fuzzifier,
+            settings.cluster_starts,
+            settings.cluster_iterations,
+            settings.cluster_tolerance,
+            seed,
+        )
+        if settings.given == "centres":
+            classifier = Condensed(classifier, means)
         else:
-            steps.append(("clusters", found))
+            steps.append(("clusters", means))
     return Pipeline([*steps, ("classifier", classifier)])
 
 
@@ -46,19 +66,19 @@ class Select(Estimator):
         self.count = count
 
     def fit(self, x: Vectors, y: Labels) -> "Select":
-        """Choose ``chosen_`` [count], ascending. Raises BadInput where there are fewer features."""
+        """Finds ``columns_`` [count], ascending. Raises BadInput where there are fewer features."""
         if not 0 < self.count <= x.shape[1]:
             raise BadInput(f"{self.count} features", "select", f"1 to {x.shape[1]}, or 0 for all", "choose another")
-        self.chosen_ = np.sort(np.argsort(-variance_ratio(x, y), kind="stable")[: self.count])
+        self.columns_ = np.sort(np.argsort(-variance_ratio(x, y), kind="stable")[: self.count])
         return self
 
     def transform(self, x: Vectors) -> Vectors:
         """[utterances, width] -> [utterances, count]."""
-        return x[:, self.chosen_]
+        return x[:, self.columns_]
 
 
 def variance_ratio(x: Vectors, y: Labels) -> Vectors:
-    """F of each feature: the variance between the means of classes over that within classes [width].
+    """Returns F of each feature: the variance between the means of classes over that within classes [width].
 
     Infinite where a feature differs between classes and nowhere within, 0 where it differs nowhere. Raises BadInput
     for as many classes as utterances, since nothing is known of the variance within them then.

@@ -1,12 +1,11 @@
-"""The end-to-end network of Trigeorgis et al. 2016 (paper 004, section 4): two convolutions over samples, two LSTMs.
+"""The end-to-end network of Trigeorgis et al. 2016 (Pinto et al., section 4): two convolutions over samples, two LSTMs.
 
 The first has 40 filters of 5 ms, half-wave rectification and a pool of 2 samples; the second 40 filters of 500 ms and a
-pool across every 10 filters. What 40 ms hold of the 4 that are left is one step for the LSTMs. The paper answers at
-each step; here an utterance has one answer.
+pool across every 10 filters. What 40 ms hold of the 4 that remain is one step for the LSTMs. The paper answers at each
+step; here an utterance has one answer.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, max_pool1d, pad
@@ -14,32 +13,50 @@ from torch.nn.functional import conv1d, max_pool1d, pad
 from ser.errors import BadInput
 from ser.models._images import whole
 from ser.models._long_convolution import convolve_long
-from ser.models._recurrent import vectors, way
+from ser.models._recurrent import vectors
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "utterance"
 
 
-class EndToEnd(nn.Module):
-    """Samples as rows [batch · frames, width] -> [batch, units]; every utterance has exactly ``settings["frames"]``."""
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the network (Trigeorgis et al. 2016, at 16 kHz); rows of 40 ms and one answer are ours."""
 
-    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+    frames: int = setting("rows of samples of every utterance", 150, unit="rows", low=1)
+    filters: int = setting("filters of either convolution", 40, low=1)
+    kernels: tuple[int, int] = setting("samples that filters of the two convolutions see", (80, 4000), low=1)
+    pool: int = setting("max pooling after the first convolution", 2, unit="samples", low=1)
+    across: int = setting("filters of a max pooling after the second convolution", 10, low=1)
+    step: int = setting("samples of a step of the LSTMs", 640, unit="samples", low=1)
+    units: int = setting("units of each LSTM", 128, low=1)
+    layers: int = setting("LSTMs on top of each other", 2, low=1)
+    dropout: float = setting("share that dropout takes after either convolution", 0.5, low=0, below=1)
+    answer: str = setting("the LSTM's last output, or the mean of all", "last", choices=("last", "mean"))
+
+
+class EndToEnd(nn.Module):
+    """Samples as rows [batch · frames, width] -> [batch, units]; every utterance has exactly ``settings.frames``."""
+
+    def __init__(self, width: int, settings: Settings) -> None:
         super().__init__()
-        self.frames: int = settings["frames"]
-        filters, (first, second) = settings["filters"], settings["kernels"]
-        self.pool, self.across = int(settings["pool"]), int(settings["across"])
-        self.step: int = settings["step"]
+        self.frames: int = settings.frames
+        filters, (first, second) = settings.filters, settings.kernels
+        self.pool, self.across = settings.pool, settings.across
+        self.step: int = settings.step
         if filters % self.across:
             raise BadInput(str(self.across), "end_to_end.across", f"divisors of {filters}, the filters", "change it")
         if self.frames * width % self.step or self.step % self.pool:
             allowed = f"multiples of {self.pool}, the pool, and divisors of {self.frames * width} samples"
             raise BadInput(str(self.step), "end_to_end.step", allowed, "change it, or the seconds of the front-end")
-        # Held by convolutions for their start; the second is computed another way, and the first padded as it is.
+        # Convolutions hold the weights, for their start; the second is computed another way, the first padded alike.
         self.first, self.second = nn.Conv1d(1, filters, first), nn.Conv1d(filters, filters, second)
-        self.dropout = nn.Dropout(settings["dropout"])
+        self.dropout = nn.Dropout(settings.dropout)
         inputs = filters // self.across * (self.step // self.pool)
-        self.lstm = nn.LSTM(inputs, settings["units"], settings["layers"])
-        self.answer = way(settings["answer"], "end_to_end.answer")
-        self.outputs: int = settings["units"]
+        self.lstm = nn.LSTM(inputs, settings.units, settings.layers)
+        self.answer = settings.answer
+        self.outputs: int = settings.units
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Rows of utterances one after another [sum(lengths), width] -> [batch, units].
@@ -57,14 +74,14 @@ class EndToEnd(nn.Module):
         return vectors(self.lstm, steps.unbind(), self.answer)
 
 
-def build(width: int, settings: Mapping[str, Any]) -> EndToEnd:
-    """Settings: frames (rows of an utterance), filters (of either convolution), kernels (of both, in samples), pool,
-    across (filters in a pool), step (samples), units, layers, dropout (after either convolution), answer.
-    """
+def build(width: int, settings: Settings) -> EndToEnd:
+    """Returns the network. Raises BadInput for filters, steps or pools that do not divide each other."""
     return EndToEnd(width, settings)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and rows per utterance: six steps for the LSTMs."""
-    settings = {"frames": 12, "filters": 6, "kernels": (4, 9), "pool": 2, "across": 3, "step": 16}
-    return 8, settings | {"units": 5, "layers": 2, "dropout": 0.3, "answer": "last"}, 12
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and rows per utterance: six steps for the LSTMs."""
+    small = Settings(
+        frames=12, filters=6, kernels=(4, 9), pool=2, across=3, step=16, units=5, layers=2, dropout=0.3, answer="last"
+    )
+    return 8, small, 12

@@ -1,4 +1,4 @@
-"""Group multi-task feature selection: Zhang, Provost & Essl 2016 (paper 004, row 11).
+"""Group multi-task feature selection: Zhang, Provost & Essl 2016 (Pinto et al., row 11).
 
 A multinomial logistic regression per task (speech and song, by women and men), fitted jointly: with W [features, tasks,
 classes] it minimises
@@ -9,22 +9,33 @@ where |W_f| is the Euclidean norm over all tasks and classes, so that a feature 
 offsets of classes are free. x [utterances, width] -> scores [utterances, classes].
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import softmax
 
-from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
 from ser.models._scaling import Scaling
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "classes"
 TAKES = "vectors"
 TASKS = True
 
-# Of one task: x with a column of ones [utterances, width + 1], and y as ones and zeros [utterances, classes].
-Side = tuple[Vectors, Vectors]
+# One task: x with a column of ones [utterances, width + 1], and y as ones and zeros [utterances, classes].
+Task = tuple[Vectors, Vectors]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the fit; the penalty is ours."""
+
+    statistics: tuple[str, ...] = setting("functionals of the frames; none: an utterance has one frame")
+    scaling: str = setting("scaling of every feature on the training subset", "standard", choices=("none", "standard"))
+    penalty: float = setting("weight of the features' norms in the loss", 0.01, low=0)
+    iterations: int = setting("steps of the descent at most", 2000, low=1)
+    tolerance: float = setting("largest component of the gradient at which the descent ends", 1e-4, low=0)
 
 
 class GMTFS(Estimator):
@@ -37,20 +48,17 @@ class GMTFS(Estimator):
     """
 
     def __init__(self, penalty: float, iterations: int, tolerance: float, scaling: str) -> None:
-        if not penalty >= 0 or iterations < 1:
-            value = f"penalty {penalty}, {iterations} iterations"
-            raise BadInput(value, "gmtfs", "0 or more, 1 or more", "change these")
         self.penalty, self.iterations, self.tolerance, self.scaling = penalty, iterations, tolerance, scaling
 
     def fit(self, x: Vectors, y: Labels, tasks: Labels) -> "GMTFS":
-        """Fit to x [utterances, width], y and ``tasks`` [utterances], any numbers. Raises BadInput."""
+        """Fits to x [utterances, width], y and ``tasks`` [utterances], any numbers. Raises BadInput."""
         self.classes_, self.tasks_ = classes_of(y), np.unique(tasks)
         self.scaling_ = Scaling(self.scaling).fit(x)
         x, hot = _with_ones(self.scaling_.transform(x)), (y[:, None] == self.classes_).astype(np.float64)
-        sides = [(x[tasks == t], hot[tasks == t]) for t in self.tasks_]
-        found = np.zeros((x.shape[1], len(sides), len(self.classes_)))
-        found, self.converged_ = self._descend(sides, found)
-        self.weights_, self.offsets_ = found[:-1], found[-1]
+        pairs = [(x[tasks == t], hot[tasks == t]) for t in self.tasks_]
+        zeros = np.zeros((x.shape[1], len(pairs), len(self.classes_)))
+        weights, self.converged_ = self._descend(pairs, zeros)
+        self.weights_, self.offsets_ = weights[:-1], weights[-1]
         self.selected_ = self.weights_.any((1, 2))
         return self
 
@@ -62,17 +70,17 @@ class GMTFS(Estimator):
         x = self.scaling_.transform(x)
         scores: Vectors = x @ self.weights_.mean(1) + self.offsets_.mean(0)
         for number, task in enumerate(self.tasks_):
-            of = tasks == task
-            scores[of] = x[of] @ self.weights_[:, number] + self.offsets_[number]
+            rows = tasks == task
+            scores[rows] = x[rows] @ self.weights_[:, number] + self.offsets_[number]
         return scores
 
-    def _descend(self, sides: list[Side], start: Vectors) -> tuple[Vectors, bool]:
-        """Weights over offsets [width + 1, tasks, classes], and whether they came to rest."""
+    def _descend(self, pairs: list[Task], weights: Vectors) -> tuple[Vectors, bool]:
+        """Returns weights over offsets [width + 1, tasks, classes], and whether they came to rest."""
         # The Hessian of softmax is at most a half, and tasks do not meet in it.
-        steepest = max(0.5 * float(np.linalg.norm(x, 2)) ** 2 / len(x) for x, _ in sides)
-        now, ahead, speed = start, start, 1.0
+        steepest = max(0.5 * float(np.linalg.norm(x, 2)) ** 2 / len(x) for x, _ in pairs)
+        now, ahead, speed = weights, weights, 1.0
         for _ in range(self.iterations):
-            step = ahead - gradient(sides, ahead) / steepest
+            step = ahead - gradient(pairs, ahead) / steepest
             new = np.concatenate([shrunk(step[:-1], self.penalty / steepest), step[-1:]])
             if steepest * np.abs(ahead - new).max() <= self.tolerance:
                 return new, True
@@ -84,7 +92,7 @@ class GMTFS(Estimator):
         return now, False
 
 
-def gradient(sides: list[Side], weights: Vectors) -> Vectors:
+def gradient(sides: list[Task], weights: Vectors) -> Vectors:
     """Of the sum over tasks of the mean loss, by weights over offsets [width + 1, tasks, classes]."""
     parts = [x.T @ (softmax(x @ weights[:, t], axis=1) - hot) / len(x) for t, (x, hot) in enumerate(sides)]
     return np.stack(parts, axis=1)
@@ -101,12 +109,11 @@ def _with_ones(x: Vectors) -> Vectors:
     return np.concatenate([x, np.ones((len(x), 1))], axis=1)
 
 
-def build(settings: Mapping[str, Any], seed: int, device: str) -> GMTFS:
-    """Settings: penalty, iterations, tolerance, scaling ("standard" or "none"). Always on the CPU. Raises BadInput."""
-    return GMTFS(settings["penalty"], settings["iterations"], settings["tolerance"], settings["scaling"])
+def build(settings: Settings, seed: int, device: str) -> GMTFS:
+    """Returns the model, which always computes on the CPU."""
+    return GMTFS(settings.penalty, settings.iterations, settings.tolerance, settings.scaling)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width of a frame, small settings, and frames per utterance."""
-    loop = {"penalty": 0.02, "iterations": 500, "tolerance": 1e-4}
-    return 4, {"statistics": ("mean", "std"), "scaling": "standard"} | loop, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width of a frame, small settings, and frames per utterance."""
+    return 4, Settings(statistics=("mean", "std"), penalty=0.02, iterations=500), 9

@@ -1,21 +1,31 @@
-"""The nearest neighbours of an utterance vector vote: Demircan & Kahramanli 2018, on fuzzy memberships (004, row 4).
+"""The nearest neighbours of an utterance vector vote: Demircan & Kahramanli 2018 (row 4 of Pinto et al.).
 
-x [utterances, width] -> shares of the vote [utterances, classes].
+There on fuzzy memberships. x [utterances, width] -> shares of the vote [utterances, classes].
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
-from ser.models._steps import pipeline
+from ser.models._steps import Steps, pipeline
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "classes"
 TAKES = "vectors"
-_WEIGHTS = ("distance", "uniform")
+
+
+@dataclass(frozen=True)
+class Settings(Steps):
+    """Settings of the vote; ours."""
+
+    neighbours: int = setting("neighbours that vote", 5, low=1)
+    weights: str = setting(
+        "votes are equal, or weigh by the inverse distance", "uniform", choices=("distance", "uniform")
+    )
 
 
 class Neighbours(Estimator):
@@ -25,7 +35,7 @@ class Neighbours(Estimator):
         self.count, self.weights = count, weights
 
     def fit(self, x: Vectors, y: Labels) -> "Neighbours":
-        """Keep x [utterances, width] and y [utterances]. Raises BadInput for fewer utterances than neighbours."""
+        """Keeps x [utterances, width] and y [utterances]. Raises BadInput for fewer utterances than neighbours."""
         self.classes_ = classes_of(y)
         if len(x) < self.count:
             remedy = "ask fewer neighbours, or train on more"
@@ -39,20 +49,11 @@ class Neighbours(Estimator):
         return shares
 
 
-def build(settings: Mapping[str, Any], seed: int, device: str) -> Pipeline:
-    """Settings: those of ``_steps``, and neighbours, weights ("uniform", or "distance": its inverse); on the CPU.
-
-    Raises BadInput.
-    """
-    count, weights = settings["neighbours"], settings["weights"]
-    if weights not in _WEIGHTS:
-        raise BadInput(repr(weights), "knn.weights", ", ".join(_WEIGHTS), "choose one of them")
-    if count < 1:
-        raise BadInput(str(count), "knn.neighbours", "1 or more", "ask more")
-    return pipeline(settings, seed, Neighbours(count, weights))
+def build(settings: Settings, seed: int, device: str) -> Pipeline:
+    """Returns the model, which always computes on the CPU. Raises BadInput as ``pipeline`` does."""
+    return pipeline(settings, seed, Neighbours(settings.neighbours, settings.weights))
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width of a frame, small settings, and frames per utterance."""
-    steps = {"statistics": ("mean", "std"), "scaling": "standard", "select": 0, "clusters": 0}
-    return 4, steps | {"neighbours": 3, "weights": "uniform"}, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width of a frame, small settings, and frames per utterance."""
+    return 4, Settings(statistics=("mean", "std"), neighbours=3), 9

@@ -1,15 +1,27 @@
-"""LSTM block of paper 003, Figs. 2-3: linear preparation per frame, one LSTM, dropout."""
+"""LSTM block of da Silva et al., Figs. 2-3: linear preparation per frame, one LSTM, dropout."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.rnn import pad_sequence
 
+from ser.study.settings import setting
+
+VERSION = 1
 GIVES = "frames"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the recurrent blocks (da Silva et al., section 4.3)."""
+
+    prep_layers: int = setting("linear layers with ReLU before the recurrence", 1, low=0)
+    prep_units: int = setting("outputs of each of them", 512, low=1)
+    units: int = setting("units of the LSTM, in each direction that it reads", 128, low=1)
+    dropout: float = setting("share of the outputs that dropout takes", 0.5, low=0, below=1)
 
 
 class Recurrent(nn.Module):
@@ -19,16 +31,16 @@ class Recurrent(nn.Module):
     padding and let a neighbour's length move the answer. Packed sequences are exact too, but leave the fast kernels.
     """
 
-    def __init__(self, width: int, settings: Mapping[str, Any], directions: int) -> None:
+    def __init__(self, width: int, settings: Settings, directions: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        for _ in range(settings["prep_layers"]):
-            layers += [nn.Linear(width, settings["prep_units"]), nn.ReLU()]
-            width = settings["prep_units"]
+        for _ in range(settings.prep_layers):
+            layers += [nn.Linear(width, settings.prep_units), nn.ReLU()]
+            width = settings.prep_units
         self.prepare = nn.Sequential(*layers)
-        self.directions = nn.ModuleList(nn.LSTM(width, settings["units"]) for _ in range(directions))
-        self.dropout = nn.Dropout(settings["dropout"])
-        self.outputs = settings["units"] * directions
+        self.directions = nn.ModuleList(nn.LSTM(width, settings.units) for _ in range(directions))
+        self.dropout = nn.Dropout(settings.dropout)
+        self.outputs = settings.units * directions
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), outputs]."""
@@ -41,13 +53,13 @@ class Recurrent(nn.Module):
 
 
 def _run(lstm: nn.Module, utterances: list[Tensor]) -> list[Tensor]:
-    """Padding at the end is harmless to a forward LSTM, and cut off again here."""
+    """Returns the outputs of each utterance; padding at the end is harmless to a forward LSTM, and cut off again."""
     hidden = _recurrence(lstm, pad_sequence(utterances))
     return [hidden[: len(x), i] for i, x in enumerate(utterances)]
 
 
 def _recurrence(lstm: nn.Module, padded: Tensor) -> Tensor:
-    """[longest, batch, width] -> [longest, batch, units]; autocast where there is no LSTM for it is done by hand."""
+    """[longest, batch, width] -> [longest, batch, units]; rounds by hand where autocast has no LSTM."""
     device = padded.device.type
     hidden: Tensor
     if not torch.is_autocast_enabled(device) or _has_bfloat16(device):
@@ -61,7 +73,7 @@ def _recurrence(lstm: nn.Module, padded: Tensor) -> Tensor:
 
 @cache
 def _has_bfloat16(device: str) -> bool:
-    """Whether torch's LSTM takes and learns in bfloat16. On CPUs without AVX-512 it fails, and only when it is run."""
+    """Returns whether torch's LSTM learns in bfloat16. On CPUs without AVX-512 it fails, and only when it is run."""
     frame = torch.zeros(1, 1, 1, device=device)
     weights = [torch.zeros(*shape, device=device, requires_grad=True) for shape in ((4, 1), (4, 1), (4,), (4,))]
     try:
@@ -72,11 +84,11 @@ def _has_bfloat16(device: str) -> bool:
     return True
 
 
-def build(width: int, settings: Mapping[str, Any]) -> Recurrent:
-    """Settings: prep_layers, prep_units, units, dropout."""
+def build(width: int, settings: Settings) -> Recurrent:
+    """Returns the block."""
     return Recurrent(width, settings, directions=1)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and frames per utterance."""
-    return 6, {"prep_layers": 1, "prep_units": 5, "units": 4, "dropout": 0.5}, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and frames per utterance."""
+    return 6, Settings(prep_layers=1, prep_units=5, units=4, dropout=0.5), 9

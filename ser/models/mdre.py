@@ -1,4 +1,4 @@
-"""The multimodal dual recurrent encoder of Yoon, Byun & Jung 2018 (paper 004, Table 1): speech and its transcription.
+"""The multimodal dual recurrent encoder of Yoon, Byun & Jung 2018 (Pinto et al., Table 1): speech and words.
 
 One GRU reads cepstra, another the words; the state of the first, with the utterance's prosody behind it, and that of
 the second each pass a linear layer of half their width (as in the authors' code), and are joined. With modality
@@ -7,30 +7,42 @@ as ``ser.frontends._speech_text_rows`` has them, and must not be normalised on t
 and prosody itself, by batch normalisation, and a mark is a mark.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
-from ser.errors import BadInput
-from ser.frontends._speech_text_rows import MOST_WORDS, PROSODY_VALUES, Kind, parted
+from ser.frontends._speech_text_rows import PROSODY_VALUES, Kind, parted
 from ser.models._recurrent import vectors
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "utterance"
-_MODALITIES = ("both", "audio", "text")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the network (Yoon, Byun & Jung 2018); buckets are ours."""
+
+    modality: str = setting("what an utterance is judged by", "both", choices=("both", "audio", "text"))
+    audio_units: int = setting("units of the GRU over cepstra", 200, low=1)
+    audio_dropout: float = setting("share that dropout takes of the inputs of that GRU", 0.3, low=0, below=1)
+    text_units: int = setting("units of the GRU over words", 200, low=1)
+    text_dropout: float = setting("share that dropout takes of the embedded words", 0.3, low=0, below=1)
+    buckets: int = setting("numbers of words, as many as the front-end has or fewer", 32768, low=1, high=1 << 24)
+    embedding: int = setting("width of the embedding of a word", 300, low=1)
 
 
 class _Audio(nn.Module):
     """Rows -> the GRU's last state and the prosody [batch, units + 35]."""
 
-    def __init__(self, values: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, values: int, settings: Settings) -> None:
         super().__init__()
         self.frame_norm, self.prosody_norm = nn.BatchNorm1d(values), nn.BatchNorm1d(PROSODY_VALUES)
-        self.dropout = nn.Dropout(settings["audio_dropout"])
-        self.gru = nn.GRU(values, settings["audio_units"])
-        self.outputs: int = settings["audio_units"] + PROSODY_VALUES
+        self.dropout = nn.Dropout(settings.audio_dropout)
+        self.gru = nn.GRU(values, settings.audio_units)
+        self.outputs: int = settings.audio_units + PROSODY_VALUES
 
     def forward(self, rows: Tensor, lengths: Tensor) -> Tensor:
         frames, counts = parted(rows, lengths, Kind.FRAME)
@@ -46,12 +58,12 @@ class _Audio(nn.Module):
 class _Text(nn.Module):
     """Rows -> the GRU's last state [batch, units], zeros for an utterance without words."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(settings["buckets"], settings["embedding"])
-        self.dropout = nn.Dropout(settings["text_dropout"])
-        self.gru = nn.GRU(settings["embedding"], settings["text_units"])
-        self.outputs: int = settings["text_units"]
+        self.embedding = nn.Embedding(settings.buckets, settings.embedding)
+        self.dropout = nn.Dropout(settings.text_dropout)
+        self.gru = nn.GRU(settings.embedding, settings.text_units)
+        self.outputs: int = settings.text_units
 
     def forward(self, rows: Tensor, lengths: Tensor) -> Tensor:
         values, counts = parted(rows, lengths, Kind.WORD)
@@ -62,14 +74,9 @@ class _Text(nn.Module):
 class MDRE(nn.Module):
     """Rows [sum(lengths), width] -> [batch, outputs]."""
 
-    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, width: int, settings: Settings) -> None:
         super().__init__()
-        modality = settings["modality"]
-        if modality not in _MODALITIES:
-            raise BadInput(repr(modality), "mdre.modality", ", ".join(_MODALITIES), "choose one of them")
-        if not 1 <= settings["buckets"] <= MOST_WORDS:
-            remedy = "take as many as the front-end has, or fewer"
-            raise BadInput(str(settings["buckets"]), "mdre.buckets", f"1 to {MOST_WORDS}", remedy)
+        modality = settings.modality
         encoders: list[_Audio | _Text] = []
         if modality != "text":
             encoders.append(_Audio(width - 1, settings))
@@ -99,14 +106,11 @@ def _normal(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
     return batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
-def build(width: int, settings: Mapping[str, Any]) -> MDRE:
-    """Settings: modality ("both", "audio", "text"), audio_units, audio_dropout (of the inputs of that GRU), text_units,
-    text_dropout (of the embedded words), buckets (numbers of words), embedding (its width).
-    """
+def build(width: int, settings: Settings) -> MDRE:
+    """Returns the network for rows of ``width`` values."""
     return MDRE(width, settings)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and rows per utterance."""
-    audio, text = {"audio_units": 5, "audio_dropout": 0.3}, {"text_units": 4, "text_dropout": 0.5}
-    return 37, {"modality": "both", "buckets": 11, "embedding": 3} | audio | text, 30
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and rows per utterance."""
+    return 37, Settings(audio_units=5, text_units=4, text_dropout=0.5, buckets=11, embedding=3), 30

@@ -1,12 +1,11 @@
-"""A multilayer perceptron over utterance vectors, by Adam: the "ANN" of Demircan & Kahramanli 2018 (paper 004, row 4).
+"""A multilayer perceptron over utterance vectors: the "ANN" of Demircan & Kahramanli 2018 (Pinto et al., row 4).
 
 ReLU between layers; x [utterances, width] -> probabilities [utterances, classes].
 """
 
 import math
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -15,36 +14,56 @@ from sklearn.pipeline import Pipeline
 
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
-from ser.models._steps import pipeline
+from ser.models._steps import Steps, pipeline
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "classes"
 TAKES = "vectors"
+
+
+@dataclass(frozen=True)
+class Settings(Steps):
+    """Settings of the network and its training; ours.
+
+    It rests after ``patience`` epochs in which the training loss (held out: the share of right answers) got better by
+    less than ``tolerance``.
+    """
+
+    hidden: tuple[int, ...] = setting("units of each hidden layer", (100,), low=1)
+    alpha: float = setting("weight of the squared weights in the loss", 1e-2, low=0)
+    learning_rate: float = setting("learning rate of Adam", 1e-3, above=0)
+    batch_size: int = setting("utterances of a mini-batch", 32, low=1)
+    epochs: int = setting("epochs at most", 200, low=1)
+    tolerance: float = setting("improvement below which an epoch is stale", 1e-4, low=0)
+    patience: int = setting("stale epochs after which the training ends", 10, low=1)
+    held_out: float = setting("share of the training utterances for early stopping; 0: none", 0.0, low=0, below=1)
 
 
 class Perceptron(Estimator):
     """scikit-learn's MLPClassifier; ``converged_`` says whether it came to rest before its ``epochs`` were over.
 
-    With ``held_out`` it keeps that share of the training utterances aside, drawn at random within classes and so with
-    speakers on both sides, and ends with the weights that knew most of these.
+    With ``held_out`` it puts that share of the training utterances aside, drawn at random within classes and so with
+    speakers in both subsets, and ends with the weights that recognised most of these.
     """
 
-    def __init__(self, settings: Mapping[str, Any], seed: int) -> None:
+    def __init__(self, settings: Settings, seed: int) -> None:
         self.settings, self.seed = settings, seed
 
     def fit(self, x: Vectors, y: Labels) -> "Perceptron":
-        """Train on x [utterances, width] and y [utterances]. Raises BadInput where too few are there to hold out."""
+        """Trains on x [utterances, width] and y [utterances]. Raises BadInput where too few are there to hold out."""
         self.classes_ = classes_of(y)
-        kept = math.ceil(self.settings["held_out"] * len(y))
+        aside = math.ceil(self.settings.held_out * len(y))
         rarest = int(np.unique(y, return_counts=True)[1].min())
-        if kept and (rarest < 2 or min(kept, len(y) - kept) < len(self.classes_)):
-            value = f"{kept} of {len(y)} utterances held out, {rarest} of the rarest class"
-            allowed = f"at least {len(self.classes_)} on both sides, one per class, and two of each class"
+        if aside and (rarest < 2 or min(aside, len(y) - aside) < len(self.classes_)):
+            value = f"{aside} of {len(y)} utterances held out, {rarest} of the rarest class"
+            allowed = f"at least {len(self.classes_)} in both subsets, one per class, and two of each class"
             raise BadInput(value, "perceptron.held_out", allowed, "hold out 0 (no early stopping), or train on more")
-        self.network_ = self._network(len(y) - kept, held_out=kept > 0)
+        self.network_ = self._network(len(y) - aside, held_out=aside > 0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # converged_ says it
             self.network_.fit(x, y)
-        self.converged_ = self.network_.n_iter_ < self.settings["epochs"]
+        self.converged_ = self.network_.n_iter_ < self.settings.epochs
         return self
 
     def predict_proba(self, x: Vectors) -> Vectors:
@@ -53,35 +72,26 @@ class Perceptron(Estimator):
         return probabilities
 
     def _network(self, utterances: int, *, held_out: bool) -> MLPClassifier:
-        chosen = self.settings
+        settings = self.settings
         return MLPClassifier(
-            chosen["hidden"],
-            alpha=chosen["alpha"],
-            batch_size=min(chosen["batch_size"], utterances),
-            learning_rate_init=chosen["learning_rate"],
-            max_iter=chosen["epochs"],
-            tol=chosen["tolerance"],
-            n_iter_no_change=chosen["patience"],
+            settings.hidden,
+            alpha=settings.alpha,
+            batch_size=min(settings.batch_size, utterances),
+            learning_rate_init=settings.learning_rate,
+            max_iter=settings.epochs,
+            tol=settings.tolerance,
+            n_iter_no_change=settings.patience,
             early_stopping=held_out,
-            validation_fraction=chosen["held_out"] or 0.1,  # that is not looked at, but must not be 0
+            validation_fraction=settings.held_out or 0.1,  # that is not looked at, but must not be 0
             random_state=self.seed,
         )
 
 
-def build(settings: Mapping[str, Any], seed: int, device: str) -> Pipeline:
-    """Settings: those of ``_steps``, and hidden (units per layer), alpha (of the squared weights), learning_rate,
-    batch_size, epochs, tolerance and patience, held_out (share; 0: no early stopping).
-
-    It rests after ``patience`` epochs in which the training loss (held out: the share of right answers) got better by
-    less than ``tolerance``. Always on the CPU. Raises BadInput.
-    """
-    if not 0 <= settings["held_out"] < 1:
-        raise BadInput(str(settings["held_out"]), "perceptron.held_out", "0 up to 1", "take a share")
+def build(settings: Settings, seed: int, device: str) -> Pipeline:
+    """Returns the model, which always computes on the CPU. Raises BadInput as ``pipeline`` does."""
     return pipeline(settings, seed, Perceptron(settings, seed))
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width of a frame, small settings, and frames per utterance."""
-    steps = {"statistics": ("mean", "std"), "scaling": "standard", "select": 0, "clusters": 0}
-    loop = {"learning_rate": 1e-2, "batch_size": 32, "epochs": 60, "tolerance": 1e-4, "patience": 10, "held_out": 0.0}
-    return 4, steps | {"hidden": (12,), "alpha": 1e-4} | loop, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width of a frame, small settings, and frames per utterance."""
+    return 4, Settings(statistics=("mean", "std"), hidden=(12,), alpha=1e-4, learning_rate=1e-2, epochs=60), 9

@@ -1,27 +1,42 @@
-"""A recurrent autoencoder learned without labels, and a linear machine over what it keeps of an utterance.
+"""A recurrent autoencoder learned without labels, and a linear machine over its vector of an utterance.
 
 auDeep: Amiriparian, Freitag, Cummins & Schuller 2017; Freitag et al. 2017. A GRU reads the frames of an utterance; its
 last states (of all layers) go through a dense tanh layer, and from there a second GRU writes the same frames from the
-last to the first, being shown at each step the one that it should just have written (zeros at first). The dense layer's
+last to the first, reading at each step the one that it should just have written (zeros at first). The dense layer's
 values are the utterance's vector [layers · units] for a linear support vector machine. Frames [frames, width] of each
 utterance -> scores [utterances, classes].
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ser.errors import BadInput
 from ser.models import svm
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
 from ser.models._scaling import Bands, Utterances
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "classes"
 TAKES = "frames"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the network and its training; sizes and effort are ours, smaller than auDeep's."""
+
+    scaling: str = setting("scaling of every band on the training subset", "standard", choices=("none", "standard"))
+    units: int = setting("units of each GRU", 128, low=1)
+    layers: int = setting("GRUs on top of each other, in the encoder and in the decoder", 2, low=1)
+    dropout: float = setting("share that dropout takes between layers", 0.2, low=0, below=1)
+    epochs: int = setting("epochs", 30, low=1)
+    batch_size: int = setting("utterances of a mini-batch", 64, low=1)
+    learning_rate: float = setting("learning rate of Adam", 1e-3, above=0)
+    clip: float = setting("the gradient's norm at most", 2.0, above=0)
+    c: float = setting("C of the linear machine", 0.1, above=0)
 
 
 class Autoencoder(nn.Module):
@@ -56,32 +71,32 @@ class Autoencoder(nn.Module):
         states = self.dropout(self.encode(utterances)).chunk(len(self.decoder), 1)
         for layer, state in zip(self.decoder, states, strict=True):
             x = self.dropout(layer(x, state[None].contiguous())[0])
-        there = pad_sequence([torch.ones_like(u) for u in utterances])
-        loss: Tensor = ((self.out(x) - right).square() * there).sum().div(there.sum()).sqrt()
+        inside = pad_sequence([torch.ones_like(u) for u in utterances])
+        loss: Tensor = ((self.out(x) - right).square() * inside).sum().div(inside.sum()).sqrt()
         return loss
 
 
 def _stack(width: int, units: int, layers: int) -> nn.ModuleList:
-    """Layers one by one, since of each the state after an utterance's own last frame is wanted."""
+    """Returns layers one by one: the state of each after an utterance's last frame is needed."""
     return nn.ModuleList(nn.GRU(n, units) for n in (width, *[units] * (layers - 1)))
 
 
 class RecurrentAutoencoder(Estimator):
     """``losses_`` has the mean loss of each epoch: whether it still falls, a person can see."""
 
-    def __init__(self, settings: Mapping[str, Any], seed: int, device: str) -> None:
+    def __init__(self, settings: Settings, seed: int, device: str) -> None:
         self.settings, self.seed, self.device = settings, seed, device
 
     def fit(self, x: Utterances, y: Labels) -> "RecurrentAutoencoder":
-        """Learn to write the utterances x, [frames_i, width] each, then tell y [utterances]. Raises BadInput."""
+        """Learns to write the utterances x, [frames_i, width] each, then to tell y [utterances]. Raises BadInput."""
         self.classes_ = classes_of(y)
-        self.bands_ = Bands(self.settings["scaling"]).fit(x)
+        self.bands_ = Bands(self.settings.scaling).fit(x)
         utterances = self.bands_.scaled(x, self.device)
-        cards = [torch.device(self.device)] if torch.device(self.device).type == "cuda" else []
-        with torch.random.fork_rng(devices=cards), torch.enable_grad():
+        gpus = [torch.device(self.device)] if torch.device(self.device).type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus), torch.enable_grad():
             torch.manual_seed(self.seed)
             self._train(utterances)
-        self.machine_ = svm.linear(self.settings["c"], self.seed).fit(self._vectors(utterances), y)
+        self.machine_ = svm.linear(self.settings.c, self.seed).fit(self._vectors(utterances), y)
         return self
 
     def decision_function(self, x: Utterances) -> Vectors:
@@ -90,20 +105,20 @@ class RecurrentAutoencoder(Estimator):
         return scores
 
     def _train(self, utterances: list[Tensor]) -> None:
-        chosen = self.settings
+        settings = self.settings
         width = utterances[0].shape[1]
-        self.network_ = Autoencoder(width, chosen["units"], chosen["layers"], chosen["dropout"]).to(self.device)
-        optimiser = torch.optim.Adam(self.network_.parameters(), lr=chosen["learning_rate"])
+        self.network_ = Autoencoder(width, settings.units, settings.layers, settings.dropout).to(self.device)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=settings.learning_rate)
         self.losses_: list[float] = []
-        for _ in range(chosen["epochs"]):
+        for _ in range(settings.epochs):
             losses = []
-            for some in torch.randperm(len(utterances)).split(chosen["batch_size"]):
-                loss = self.network_([utterances[i] for i in some.tolist()])
+            for rows in torch.randperm(len(utterances)).split(settings.batch_size):
+                loss = self.network_([utterances[i] for i in rows.tolist()])
                 optimiser.zero_grad()
                 loss.backward()
-                nn.utils.clip_grad_norm_(self.network_.parameters(), chosen["clip"])
+                nn.utils.clip_grad_norm_(self.network_.parameters(), settings.clip)
                 optimiser.step()
-                losses.append(loss.detach() * len(some))
+                losses.append(loss.detach() * len(rows))
             self.losses_.append(float(torch.stack(losses).sum()) / len(utterances))
 
     def _vectors(self, utterances: list[Tensor]) -> Vectors:
@@ -112,25 +127,17 @@ class RecurrentAutoencoder(Estimator):
         order = np.argsort([len(u) for u in utterances], kind="stable")
         vectors = np.zeros((len(utterances), self.network_.middle.out_features))
         with torch.no_grad():
-            for start in range(0, len(order), self.settings["batch_size"]):
-                some = order[start : start + self.settings["batch_size"]]
-                vectors[some] = self.network_.encode([utterances[i] for i in some]).cpu().numpy()
+            for first in range(0, len(order), self.settings.batch_size):
+                rows = order[first : first + self.settings.batch_size]
+                vectors[rows] = self.network_.encode([utterances[i] for i in rows]).cpu().numpy()
         return vectors
 
 
-def build(settings: Mapping[str, Any], seed: int, device: str) -> RecurrentAutoencoder:
-    """Settings: scaling of bands ("standard" or "none"), units, layers, dropout, epochs, batch_size, learning_rate,
-    clip (of the gradient's norm), c of the machine. Raises BadInput.
-    """
-    names = ("units", "layers", "epochs", "batch_size")
-    if min(settings[name] for name in names) < 1 or not settings["clip"] > 0:
-        value = ", ".join(f"{name} {settings[name]}" for name in (*names, "clip"))
-        raise BadInput(value, "recurrent_autoencoder", "1 or more of each, of clip more than 0", "change these")
+def build(settings: Settings, seed: int, device: str) -> RecurrentAutoencoder:
+    """Returns the model, which learns on ``device``."""
     return RecurrentAutoencoder(settings, seed, device)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and frames per utterance."""
-    network = {"scaling": "standard", "units": 8, "layers": 2, "dropout": 0.2}
-    loop = {"epochs": 4, "batch_size": 16, "learning_rate": 1e-2, "clip": 2.0}
-    return 5, network | loop | {"c": 1.0}, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and frames per utterance."""
+    return 5, Settings(units=8, layers=2, dropout=0.2, epochs=4, batch_size=16, learning_rate=1e-2, c=1.0), 9

@@ -1,31 +1,41 @@
-"""The recurrent network of paper 001 (Khan et al.), Table 3: one plain recurrent layer over the values of one vector.
+"""The recurrent network of Khan et al., Table 3: one plain recurrent layer over the values of one vector.
 
 Keras's SimpleRNN has one bias where torch's RNN has two that are added, so with 16 units and 8 classes there are
 288 + 136 = 424 weights.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ser.errors import BadInput
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "utterance"
-VARIES = ("init",)  # settings in which networks that are trained together may differ
+VARIES = ("init",)  # settings in which networks of one stacked training may differ
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the network (Khan et al., Table 3)."""
+
+    units: int = setting("units of the recurrent layer", 16, low=1)
+    init: str = setting("start of the weights; glorot is Keras's", "glorot", choices=("glorot", "torch"))
 
 
 class SimpleRNN(nn.Module):
     """h_t = tanh(k x_t + R h_(t-1) + b) over the values x_t of a vector; the mean of all h_t."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Settings) -> None:
         super().__init__()
-        units = settings["units"]
+        units = settings.units
         self.kernel = nn.Parameter(torch.empty(units, 1))
         self.recurrent = nn.Parameter(torch.empty(units, units))
         self.bias = nn.Parameter(torch.zeros(units))
-        if settings["init"] == "glorot":
+        if settings.init == "glorot":
             nn.init.xavier_uniform_(self.kernel)
             nn.init.orthogonal_(self.recurrent)
         else:
@@ -36,24 +46,24 @@ class SimpleRNN(nn.Module):
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """One frame per utterance [batch, width], lengths int64 [batch] all 1 -> [batch, outputs]."""
         if len(frames) != len(lengths):
-            given = f"{len(frames)} frames of {len(lengths)} utterances"
-            raise BadInput(given, "rnn", "one frame per utterance", "use a front-end that averages over time")
-        start = frames.new_zeros(1, len(frames), self.outputs)
+            count = f"{len(frames)} frames of {len(lengths)} utterances"
+            raise BadInput(count, "rnn", "one frame per utterance", "use a front-end that averages over time")
+        zeros = frames.new_zeros(1, len(frames), self.outputs)
         weights = [self.kernel, self.recurrent, self.bias, torch.zeros_like(self.bias)]
         hidden: Tensor = torch.rnn_tanh(
-            frames.T[:, :, None], start, weights, True, 1, 0.0, self.training, False, False
+            frames.T[:, :, None], zeros, weights, True, 1, 0.0, self.training, False, False
         )[0]
         return hidden.mean(0)
 
 
-def build(width: int, settings: Mapping[str, Any]) -> SimpleRNN:
-    """Settings: units, init. The width is the length of the sequence, and any will do."""
+def build(width: int, settings: Settings) -> SimpleRNN:
+    """Returns the network; the width is the length of the sequence, and any will do."""
     return SimpleRNN(settings)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, settings and frames per utterance of a small network."""
-    return 12, {"units": 4, "init": "glorot"}, 1
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and frames per utterance."""
+    return 12, Settings(units=4), 1
 
 
 class Stacked:
@@ -67,8 +77,8 @@ class Stacked:
 
     draws = 0  # no dropout
 
-    def __init__(self, width: int, settings: Mapping[str, Any], members: int, batch: int, device: torch.device) -> None:
-        shape = members, settings["units"], batch
+    def __init__(self, width: int, settings: Settings, members: int, batch: int, device: torch.device) -> None:
+        shape = members, settings.units, batch
         self.states = torch.empty(width + 1, *shape, device=device)  # the first is of h_0 = 0
         self.slopes = torch.empty(width, *shape, device=device)
         self.gradient = torch.empty(shape, device=device)

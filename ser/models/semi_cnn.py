@@ -1,4 +1,4 @@
-"""The semi-supervised CNN of Huang, Dong, Mao & Zhan 2014 (paper 004, row 7): spectrogram frames in, classes out.
+"""The semi-supervised CNN of Huang, Dong, Mao & Zhan 2014 (Pinto et al., row 7): spectrogram frames in, classes out.
 
 One convolutional layer is learned without labels, by k-means of whitened patches (Coates & Ng 2012) where the paper has
 a contractive autoencoder; its answers are rectified and pooled to a fixed grid, whatever the number of frames. A second
@@ -6,19 +6,20 @@ layer learns with labels what of this is salient (``_salient``), and a linear su
 [frames, width] of each utterance -> scores [utterances, classes].
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_max_pool2d
 
-from ser.errors import BadInput
 from ser.models import _patches, _salient, svm
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
 from ser.models._scaling import Bands, Scaling, Utterances
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "classes"
 TAKES = "frames"
 _POOLING: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
@@ -27,28 +28,51 @@ _POOLING: dict[str, Callable[[Tensor, tuple[int, int]], Tensor]] = {
 }
 
 
+@dataclass(frozen=True)
+class Settings:
+    """Settings of filters, salient layer and machine; ours."""
+
+    scaling: str = setting("scaling of every band on the training subset", "standard", choices=("none", "standard"))
+    kernel: tuple[int, int] = setting("size of a filter: frames, bands", (9, 9), low=1)
+    filters: int = setting("filters that are learned", 60, low=1)
+    patches: int = setting("patches that filters are learned from", 20000, low=1)
+    rounds: int = setting("rounds of spherical k-means", 30, low=1)
+    contrast: float = setting("what is added to a patch's variance", 0.1, above=0)
+    whitening: float = setting("what is added to the patches' eigenvalues", 0.1, above=0)
+    threshold: float = setting("what is taken from answers before they are rectified", 0.25)
+    pooling: str = setting("how answers are pooled to the grid", "mean", choices=("max", "mean"))
+    grid: tuple[int, int] = setting("places of the grid: in time, in bands", (1, 4), low=1)
+    salient: int = setting("salient units", 100, low=1)
+    rest: int = setting("other units of the layer", 50, low=0)
+    discrimination: float = setting("weight of the classes' scatter in the loss", 1.0)
+    orthogonality: float = setting("weight of the overlap between salient and other units in the loss", 1.0)
+    epochs: int = setting("epochs of the salient layer", 200, low=1)
+    learning_rate: float = setting("learning rate of Adam", 1e-3, above=0)
+    c: float = setting("C of the linear machine", 1.0, above=0)
+
+
 class SemiCNN(Estimator):
     """``losses_`` has the loss of the salient layer at each epoch: whether it still falls, a person can see."""
 
-    def __init__(self, settings: Mapping[str, Any], seed: int, device: str) -> None:
+    def __init__(self, settings: Settings, seed: int, device: str) -> None:
         self.settings, self.seed, self.device = settings, seed, device
 
     def fit(self, x: Utterances, y: Labels) -> "SemiCNN":
-        """Learn from utterances x, [frames_i, width] each, and y [utterances]. Raises BadInput."""
-        chosen, self.classes_ = self.settings, classes_of(y)
-        self.bands_ = Bands(chosen["scaling"]).fit(x)
+        """Learns from utterances x, [frames_i, width] each, and y [utterances]. Raises BadInput."""
+        settings, self.classes_ = self.settings, classes_of(y)
+        self.bands_ = Bands(settings.scaling).fit(x)
         images = self.bands_.scaled(x, self.device)
-        kernel = (chosen["kernel"][0], chosen["kernel"][1])
-        patches = _patches.draw(images, kernel, chosen["patches"], self.seed)
-        how = (chosen["rounds"], chosen["contrast"], chosen["whitening"], self.seed)
-        self.filters_ = _patches.learn(patches, kernel, chosen["filters"], *how)
+        kernel = settings.kernel
+        patches = _patches.draw(images, kernel, settings.patches, self.seed)
+        how = (settings.rounds, settings.contrast, settings.whitening, self.seed)
+        self.filters_ = _patches.learn(patches, kernel, settings.filters, *how)
         pooled = self._pooled(images)
         self.scaling_ = Scaling("standard").fit(pooled)
         candidates = self._tensor(self.scaling_.transform(pooled))
-        loss = (chosen["discrimination"], chosen["orthogonality"], chosen["epochs"], chosen["learning_rate"])
-        units, labels = (chosen["salient"], chosen["rest"]), torch.from_numpy(y).to(self.device)
+        loss = (settings.discrimination, settings.orthogonality, settings.epochs, settings.learning_rate)
+        units, labels = (settings.salient, settings.rest), torch.from_numpy(y).to(self.device)
         self.layer_, self.losses_ = _salient.learn(candidates, labels, units, *loss, self.seed)
-        self.machine_ = svm.linear(chosen["c"], self.seed).fit(self._salient(candidates), y)
+        self.machine_ = svm.linear(settings.c, self.seed).fit(self._salient(candidates), y)
         return self
 
     def decision_function(self, x: Utterances) -> Vectors:
@@ -59,10 +83,10 @@ class SemiCNN(Estimator):
 
     def _pooled(self, images: list[Tensor]) -> Vectors:
         """Candidates for features [utterances, filters · grid]: rectified answers, pooled one utterance at a time."""
-        pool, (rows, columns) = _POOLING[self.settings["pooling"]], self.settings["grid"]
+        pool, (rows, columns) = _POOLING[self.settings.pooling], self.settings.grid
         with torch.no_grad():
-            answers = ((self.filters_.answers(image) - self.settings["threshold"]).relu() for image in images)
-            pooled = torch.stack([pool(some, (rows, columns)).flatten() for some in answers])
+            answers = ((self.filters_.answers(image) - self.settings.threshold).relu() for image in images)
+            pooled = torch.stack([pool(answer, (rows, columns)).flatten() for answer in answers])
         return pooled.double().cpu().numpy()
 
     def _salient(self, candidates: Tensor) -> Vectors:
@@ -73,24 +97,23 @@ class SemiCNN(Estimator):
         return torch.from_numpy(x.astype(np.float32)).to(self.device)
 
 
-def build(settings: Mapping[str, Any], seed: int, device: str) -> SemiCNN:
-    """Settings: scaling of bands ("standard" or "none"); kernel (frames, bands), filters, patches (how many to learn
-    from), rounds, contrast, whitening; threshold (taken from answers before they are rectified), pooling ("mean" or
-    "max") to a grid (in time, in bands); salient and rest (units), discrimination, orthogonality, epochs,
-    learning_rate; c of the machine. Raises BadInput.
-    """
-    if settings["pooling"] not in _POOLING:
-        raise BadInput(repr(settings["pooling"]), "semi_cnn.pooling", ", ".join(_POOLING), "choose one of them")
-    counts = {name: settings[name] for name in ("patches", "salient", "epochs")}
-    if min(*counts.values(), *settings["grid"]) < 1 or settings["rest"] < 0:
-        value = ", ".join(f"{name} {settings[name]}" for name in (*counts, "grid", "rest"))
-        raise BadInput(value, "semi_cnn", "1 or more of each, of the rest 0 or more", "change these")
+def build(settings: Settings, seed: int, device: str) -> SemiCNN:
+    """Returns the model, which learns on ``device``."""
     return SemiCNN(settings, seed, device)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and frames per utterance."""
-    filters = {"scaling": "standard", "kernel": (3, 4), "filters": 6, "patches": 400, "rounds": 5}
-    filters |= {"contrast": 0.1, "whitening": 0.1, "threshold": 0.0, "pooling": "mean", "grid": (2, 3)}
-    layer = {"salient": 6, "rest": 4, "discrimination": 1.0, "orthogonality": 1.0, "epochs": 60, "learning_rate": 1e-2}
-    return 8, filters | layer | {"c": 1.0}, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and frames per utterance."""
+    small = Settings(
+        kernel=(3, 4),
+        filters=6,
+        patches=400,
+        rounds=5,
+        threshold=0.0,
+        grid=(2, 3),
+        salient=6,
+        rest=4,
+        epochs=60,
+        learning_rate=1e-2,
+    )
+    return 8, small, 9

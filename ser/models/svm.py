@@ -1,56 +1,57 @@
-"""A support vector machine over utterance vectors: the classifier of paper 004, rows 4, 8, 9 and 10.
+"""A support vector machine over utterance vectors: the classifier of rows 4, 8, 9 and 10 of Pinto et al.
 
 x [utterances, width] -> scores [utterances, classes]: the votes of all pairs of classes, ties broken by their margins
 (scikit-learn's "ovr" of a one-against-one machine).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 
-from ser.errors import BadInput
 from ser.models._estimators import Scores
-from ser.models._steps import pipeline
+from ser.models._steps import Steps, pipeline
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "classes"
 TAKES = "vectors"
-_KERNELS = ("linear", "poly", "rbf")
 
 
-def build(settings: Mapping[str, Any], seed: int, device: str) -> Pipeline:
-    """Settings: those of ``_steps``, and kernel, c, gamma, degree, coef0, balanced; always on the CPU.
+@dataclass(frozen=True)
+class Settings(Steps):
+    """Settings of the machine; ours.
 
-    ``gamma`` 0 is 1 / (width · variance). "poly" is (gamma x·x' + coef0)^degree: with degree 2 and coef0 1 the
-    quadratic machine. ``balanced``: errors weigh as if all classes were equally frequent. Raises BadInput.
+    "poly" is (gamma x·x' + coef0)^degree: with degree 2 and coef0 1 the quadratic machine.
     """
-    kernel = settings["kernel"]
-    if kernel not in _KERNELS:
-        raise BadInput(repr(kernel), "svm.kernel", ", ".join(_KERNELS), "choose one of them")
-    if not settings["c"] > 0 or settings["gamma"] < 0:
-        value = f"c {settings['c']}, gamma {settings['gamma']}"
-        raise BadInput(value, "svm", "c above 0, gamma above 0 or 0 for its scale", "change these")
+
+    kernel: str = setting("kernel of the machine", "rbf", choices=("linear", "poly", "rbf"))
+    c: float = setting("C: the weight of errors", 1.0, above=0)
+    gamma: float = setting("gamma of rbf and poly; 0: 1 / (width · variance)", 0.0, low=0)
+    degree: int = setting("degree of poly", 2, low=1)
+    coef0: float = setting("the constant within poly", 1.0)
+    balanced: bool = setting("whether errors weigh as if all classes were equally frequent", False)
+
+
+def build(settings: Settings, seed: int, device: str) -> Pipeline:
+    """Returns the model, which always computes on the CPU. Raises BadInput as ``pipeline`` does."""
     machine = SVC(
-        C=settings["c"],
-        kernel=kernel,
-        degree=settings["degree"],
-        gamma=settings["gamma"] or "scale",
-        coef0=settings["coef0"],
-        class_weight="balanced" if settings["balanced"] else None,
+        C=settings.c,
+        kernel=settings.kernel,
+        degree=settings.degree,
+        gamma=settings.gamma or "scale",
+        coef0=settings.coef0,
+        class_weight="balanced" if settings.balanced else None,
         decision_function_shape="ovr",
     )
     return pipeline(settings, seed, Scores(machine))
 
 
 def linear(c: float, seed: int) -> Pipeline:
-    """A linear machine over standardised vectors: the end of models that learn their own features."""
-    steps = {"scaling": "standard", "select": 0, "clusters": 0, "kernel": "linear", "c": c}
-    return build(steps | {"gamma": 0.0, "degree": 1, "coef0": 0.0, "balanced": False}, seed, "cpu")
+    """Returns a linear machine over standardised vectors: the end of models that learn their own features."""
+    return build(Settings(statistics=(), kernel="linear", c=c, degree=1, coef0=0.0), seed, "cpu")
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width of a frame, small settings, and frames per utterance."""
-    steps = {"statistics": ("mean", "std"), "scaling": "standard", "select": 0, "clusters": 0}
-    settings = {"kernel": "rbf", "c": 1.0, "gamma": 0.0, "degree": 2, "coef0": 1.0, "balanced": False}
-    return 4, steps | settings, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width of a frame, small settings, and frames per utterance."""
+    return 4, Settings(statistics=("mean", "std")), 9

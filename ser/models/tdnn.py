@@ -1,14 +1,27 @@
-"""TDNN block of paper 003, Fig. 4: six layers, each seeing the frames {-1, 0, 1} of the one below."""
+"""TDNN block of da Silva et al., Fig. 4: six layers, each seeing the frames {-1, 0, 1} of the one below."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 from torch import Tensor, arange, nn
 
 from ser.errors import BadInput
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "frames"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the block (da Silva et al., section 4.3)."""
+
+    units: int = setting("filters of each layer", 512, low=1)
+    layers: int = setting("layers", 6, low=1)
+    context: tuple[int, ...] = setting(
+        "frames of the layer below that a layer sees, evenly spaced and symmetric", (-1, 0, 1), unit="frames"
+    )
+    dropout: float = setting("share of the outputs that dropout takes", 0.5, low=0, below=1)
 
 
 class TDNN(nn.Module):
@@ -18,22 +31,22 @@ class TDNN(nn.Module):
     restored after every layer. So nothing is computed for padding, and no utterance sees another.
     """
 
-    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, width: int, settings: Settings) -> None:
         super().__init__()
-        context = tuple(settings["context"])
+        context = settings.context
         self.reach = max(context)
         step = context[1] - context[0] if len(context) > 1 else 1
         if context != tuple(range(-self.reach, self.reach + 1, step)):
             raise BadInput(str(context), "tdnn.context", "evenly spaced and symmetric, like (-1, 0, 1)", "change it")
-        widths = [width] + [settings["units"]] * settings["layers"]
+        widths = [width] + [settings.units] * settings.layers
         layers = [nn.Conv1d(a, b, len(context), 1, self.reach, step) for a, b in pairwise(widths)]
         for layer in layers:  # He et al. 2015: with torch's own start the signal halves in every ReLU layer
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
         self.layers = nn.ModuleList(layers)
-        self.dropout = nn.Dropout(settings["dropout"])
-        self.outputs = settings["units"]
+        self.dropout = nn.Dropout(settings.dropout)
+        self.outputs = settings.units
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), units]."""
@@ -50,11 +63,11 @@ class TDNN(nn.Module):
         return out
 
 
-def build(width: int, settings: Mapping[str, Any]) -> TDNN:
-    """Settings: units, layers, context, dropout."""
+def build(width: int, settings: Settings) -> TDNN:
+    """Returns the block. Raises BadInput for a lopsided context."""
     return TDNN(width, settings)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and frames per utterance."""
-    return 6, {"units": 7, "layers": 3, "context": (-1, 0, 1), "dropout": 0.5}, 9
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and frames per utterance."""
+    return 6, Settings(units=7, layers=3, context=(-1, 0, 1), dropout=0.5), 9

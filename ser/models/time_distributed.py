@@ -1,38 +1,55 @@
-"""The time-distributed CNN of Lim, Jang & Lee 2016 (paper 004, section 4): one CNN over every window, then LSTMs.
+"""The time-distributed CNN of Lim, Jang & Lee 2016 (Pinto et al., section 4): one CNN over every window, then LSTMs.
 
 Spectra of any number of frames in, one vector per utterance out. Windows of ``window`` frames begin every ``hop``; all
 pass through the same convolutions, and what these make of each is a step for the LSTMs.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from ser.errors import BadInput
-from ser.models._convolved import Convolved
-from ser.models._recurrent import vectors, way
+from ser.models._convolved import Convolutions, Convolved
+from ser.models._recurrent import vectors
+from ser.study.settings import setting
 
+VERSION = 1
 GIVES = "utterance"
+
+
+@dataclass(frozen=True)
+class Settings(Convolutions):
+    """Settings of the network; ours."""
+
+    window: int = setting("frames of every window", 32, unit="frames", low=1)
+    hop: int = setting("frames from one window to the next", 16, unit="frames", low=1)
+    filters: tuple[int, ...] = setting("filters of each convolution", (16, 32, 64), low=1)
+    pools: tuple[int | tuple[int, int], ...] = setting(
+        "max pooling after each convolution: a number, or height and width",
+        ((2, 4), (2, 4), (2, 4)),
+        unit="pixels",
+        low=1,
+    )
+    units: int = setting("units of each LSTM", 128, low=1)
+    layers: int = setting("LSTMs on top of each other", 2, low=1)
+    dropout: float = setting("share that dropout takes of each LSTM's outputs", 0.3, low=0, below=1)
+    answer: str = setting("the LSTM's last output, or the mean of all", "last", choices=("last", "mean"))
 
 
 class TimeDistributed(nn.Module):
     """Frames [sum(lengths), width] -> [batch, units]."""
 
-    def __init__(self, width: int, settings: Mapping[str, Any]) -> None:
+    def __init__(self, width: int, settings: Settings) -> None:
         super().__init__()
-        self.window, self.hop = int(settings["window"]), int(settings["hop"])
-        if self.hop < 1:
-            raise BadInput(str(self.hop), "time_distributed.hop", "1 or more frames", "take half of the window")
+        self.window, self.hop = settings.window, settings.hop
         self.convolved = Convolved(self.window, width, settings, "time_distributed")
         height, bands = self.convolved.size
-        layers, dropout = settings["layers"], settings["dropout"]
+        layers, dropout = settings.layers, settings.dropout
         between = dropout if layers > 1 else 0.0  # torch warns of one that has no place
-        self.lstm = nn.LSTM(self.convolved.filters * height * bands, settings["units"], layers, dropout=between)
+        self.lstm = nn.LSTM(self.convolved.filters * height * bands, settings.units, layers, dropout=between)
         self.dropout = nn.Dropout(dropout)
-        self.answer = way(settings["answer"], "time_distributed.answer")
-        self.outputs: int = settings["units"]
+        self.answer = settings.answer
+        self.outputs: int = settings.units
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [batch, units], with dropout."""
@@ -43,7 +60,7 @@ class TimeDistributed(nn.Module):
 
 
 def windows(frames: Tensor, lengths: Tensor, window: int, hop: int) -> tuple[Tensor, Tensor]:
-    """All windows [sum(counts), window, width] of utterances one after another, and how many of each [batch].
+    """Returns all windows [sum(counts), window, width] of utterances one after another, and the count of each [batch].
 
     As many as cover an utterance of n frames: 1 + ceil((n - window) / hop), and at least one; what the last lacks is
     filled with zeros, which in normalised spectra are the mean.
@@ -57,13 +74,11 @@ def windows(frames: Tensor, lengths: Tensor, window: int, hop: int) -> tuple[Ten
     return frames[index.clamp_max(len(frames) - 1)] * inside[:, :, None], counts
 
 
-def build(width: int, settings: Mapping[str, Any]) -> TimeDistributed:
-    """Settings: window, hop, those of ``_convolved`` (filters to partial_pools), units, layers, dropout, answer."""
+def build(width: int, settings: Settings) -> TimeDistributed:
+    """Returns the network. Raises BadInput where the poolings leave nothing of a window."""
     return TimeDistributed(width, settings)
 
 
-def example() -> tuple[int, dict[str, Any], int]:
-    """Width, small settings, and frames per utterance: three windows."""
-    convolutions = {"filters": (4, 5), "kernel": 3, "pools": (2, 2), "partial_pools": False, "activation": "relu"}
-    rest = {"window": 6, "hop": 3, "norm": True, "units": 6, "layers": 2, "dropout": 0.3, "answer": "last"}
-    return 8, convolutions | rest, 11
+def example() -> tuple[int, Settings, int]:
+    """Returns width, small settings, and frames per utterance: three windows."""
+    return 8, Settings(window=6, hop=3, filters=(4, 5), pools=(2, 2), units=6, layers=2, dropout=0.3), 11

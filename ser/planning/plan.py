@@ -230,7 +230,7 @@ def _sources(
 
 
 def _takes_copies(balance: Part) -> bool:
-    return balance.name != "none" and getattr(registry.find("balance", balance.name), "COPIES", False)
+    return balance.name != "none" and bool(registry.find("balance", balance.name).COPIES)
 
 
 class _Clean:

@@ -17,6 +17,7 @@ from ser.data.manifest import Manifest, Refusal, write_csv
 from ser.errors import BadInput, unknown
 from ser.features.hdf5 import Row
 from ser.features.store import Recipe, Store
+from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, Source, resolve
 from ser.study import Corpus, Part, Study, Value, load_study, part, with_setting
 
@@ -127,7 +128,7 @@ def _with_weights(study: Study, path: Path | None) -> Study:
 
 
 def _takes_weights(block: Part) -> bool:
-    is_network: bool = registry.find("models", block.name).GIVES != "classes"
+    is_network = traits(block.name).is_network
     return is_network and block.values().get("weights", "none") != "none"
 
 

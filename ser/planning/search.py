@@ -17,7 +17,8 @@ import numpy as np
 
 from ser import registry
 from ser.errors import BadInput
-from ser.study import Part, Point, Study, Trial, part
+from ser.models import traits
+from ser.study import Part, Point, Study, Trial, part, settings_of
 
 Losses = Mapping[str, float]  # by trial id
 Statement = Callable[[Point], Trial]
@@ -197,9 +198,8 @@ def _fitting(
     for _ in range(_TRIES):
         values = {path: draw(kind, rng) for path, kind in space.items()}
         trial = statement({**point, **values})
-        fits = getattr(registry.find("models", trial.block.name), "fits", None)
         width = registry.find("frontends", trial.front_end.name).width(trial.front_end.values())
-        if fits is None or fits(width, trial.block.values()):
+        if traits(trial.block.name).fits(width, settings_of("models", trial.block)):
             return values
     raise BadInput(
         f"no network that can be built in {_TRIES} draws",

@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from ser import registry
 from ser.study import part
+from ser.study.settings import values_of
 from ser.training.network import SHARED_HEAD, Network
 
 
@@ -40,7 +41,7 @@ def network(params: Mapping[str, str], classes: int) -> Network | None:
         return None
     front_end = registry.find("frontends", params["front_end"])
     heard = stated(params, "front_end", front_end.example())
-    settings = stated(params, "block", registry.find("models", params["block"]).example()[1])
+    settings = stated(params, "block", values_of(registry.find("models", params["block"]).example()[1]))
     if heard is None or settings is None:
         return None
     settings |= {"weights": "random"} if "weights" in settings else {}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Frames(Sequence[Tensor]):
-    """Features that lie in few large ``blocks`` [frames, width]: views are made when asked for.
+    """Features that lie in few large ``blocks`` [frames, width]: views are made on demand.
 
     Item i is ``length[i]`` frames of ``blocks[block[i]]`` from ``start[i]`` on; all int64 [items].
     """
@@ -38,9 +38,9 @@ class Frames(Sequence[Tensor]):
             return [self[j] for j in range(len(self))[i]]
         return self.blocks[int(self.block[i])][int(self.start[i]) : int(self.start[i] + self.length[i])]
 
-    def joined(self, chosen: Sequence[int]) -> Tensor:
-        """The chosen items one after another, [sum of their lengths, width]; neighbours are copied in one stroke."""
-        at = np.asarray(chosen)
+    def joined(self, indices: Sequence[int]) -> Tensor:
+        """Returns these items one after another, [sum of their lengths, width]; neighbours are copied in one stroke."""
+        at = np.asarray(indices)
         block, start, end = self.block[at], self.start[at], self.start[at] + self.length[at]
         begins = np.ones(len(at) + 1, bool)  # a stroke, where the one before ends
         begins[1:-1] = (block[1:] != block[:-1]) | (start[1:] != end[:-1])
@@ -49,25 +49,25 @@ class Frames(Sequence[Tensor]):
         return torch.cat([self.blocks[b][a:z] for b, a, z in strokes])
 
     def on(self, device: str) -> "Frames":
-        """All items, copied into one block on ``device``."""
+        """Returns all items, copied into one block on ``device``."""
         start = np.cumsum(self.length) - self.length
         return Frames((self.joined(range(len(self))).to(device),), np.zeros_like(start), start, self.length)
 
-    def chosen(self, indices: Sequence[int]) -> "Frames":
-        """The chosen items in the given order, some perhaps several times; nothing is copied."""
+    def selected(self, indices: Sequence[int]) -> "Frames":
+        """Returns the items of these indices in their order, some perhaps several times; nothing is copied."""
         at = np.asarray(indices, np.int64)
         return Frames(self.blocks, self.block[at], self.start[at], self.length[at])
 
     @classmethod
-    def joint(cls, several: Sequence["Frames"]) -> "Frames":
-        """All items of several, one after another; nothing is copied."""
+    def concatenated(cls, several: Sequence["Frames"]) -> "Frames":
+        """Returns all items of several, one after another; nothing is copied."""
         before = np.cumsum([0, *(len(f.blocks) for f in several)])
         block = np.concatenate([f.block + n for f, n in zip(several, before, strict=False)])
         start, length = (np.concatenate([getattr(f, name) for f in several]) for name in ("start", "length"))
         return cls([b for f in several for b in f.blocks], block, start, length)
 
     def cut(self, frames: int) -> "Frames":
-        """Every item as items of ``frames`` frames, which its length must be a multiple of; nothing is copied."""
+        """Returns every item as items of ``frames`` frames, of which its length is a multiple; nothing is copied."""
         parts = self.length // frames
         within = np.concatenate([np.arange(n) for n in parts]) if len(parts) else np.zeros(0, np.int64)
         start = np.repeat(self.start, parts) + within * frames
@@ -81,12 +81,12 @@ class Frames(Sequence[Tensor]):
 
 @dataclass(frozen=True)
 class Items:
-    """Labelled features of one corpus and side: ``features[i]`` float32 [frames_i, width], ``labels`` int64 [items].
+    """Labelled features of one corpus and subset: ``features[i]`` float32 [frames_i, width], ``labels`` int64 [items].
 
     Where an item may have several labels, they are float32 [items, classes], 1 for each that it has.
     Labels are on the training device; features are there too, or in mapped memory where they do not fit.
-    ``voices`` int32 [items, 2], or [0, 2] where nobody asks: number of the speaker, and sex (1 female, 2 male, 0 not
-    known).
+    ``voices`` int32 [items, 2], or [0, 2] where nobody asks: number of the speaker, and sex (1 female, 2 male, 0
+    unknown).
     """
 
     corpus: str
@@ -108,10 +108,10 @@ class Items:
             return self.features.length
         return np.array([len(f) for f in self.features], dtype=np.int64)
 
-    def _joined(self, chosen: Sequence[int]) -> Tensor:
+    def _joined(self, indices: Sequence[int]) -> Tensor:
         if isinstance(self.features, Frames):
-            return self.features.joined(chosen)
-        return torch.cat([self.features[i] for i in chosen])
+            return self.features.joined(indices)
+        return torch.cat([self.features[i] for i in indices])
 
     @cached_property
     def moments(self) -> Tensor:
@@ -124,33 +124,33 @@ class Items:
 
     @classmethod
     def pooled(cls, several: Sequence["Items"]) -> "Items":
-        """All items of several corpora, one corpus after another."""
+        """Returns all items of several corpora, one corpus after another."""
         (first, *others) = several
         if not others:
             return first
         features: Sequence[Tensor] = [x for items in several for x in items.features]
         if all(isinstance(items.features, Frames) for items in several):
-            features = Frames.joint([items.features for items in several if isinstance(items.features, Frames)])
+            features = Frames.concatenated([items.features for items in several if isinstance(items.features, Frames)])
         names = tuple(name for items in several for name in items.names)
         return cls("pooled", names, features, torch.cat([items.labels for items in several]))
 
-    def chosen(self, indices: Sequence[int]) -> "Items":
-        """The chosen items in the given order, some perhaps several times; no features are copied."""
-        features = self.features
-        some = features.chosen(indices) if isinstance(features, Frames) else [features[i] for i in indices]
+    def selected(self, indices: Sequence[int]) -> "Items":
+        """Returns the items of these indices in their order, some perhaps several times; no features are copied."""
+        features: Sequence[Tensor] = self.features
+        features = features.selected(indices) if isinstance(features, Frames) else [features[i] for i in indices]
         names = tuple(self.names[i] for i in indices)
         voices = self.voices[list(indices)] if len(self.voices) else self.voices
-        return Items(self.corpus, names, some, self.labels[list(indices)], voices)
+        return Items(self.corpus, names, features, self.labels[list(indices)], voices)
 
     def followed_by(self, extra: "Items") -> "Items":
-        """These items and then ``extra``, as of this corpus; features are copied only from another device."""
-        here, features = self.features[0].device, extra.features
-        if features[0].device != here:
-            features = features.on(str(here)) if isinstance(features, Frames) else [x.to(here) for x in features]
+        """Returns these items and then ``extra``, as of this corpus; features are copied only from another device."""
+        device, features = self.features[0].device, extra.features
+        if features[0].device != device:
+            features = features.on(str(device)) if isinstance(features, Frames) else [x.to(device) for x in features]
         return replace(Items.pooled([self, replace(extra, features=features)]), corpus=self.corpus)
 
     def batch(self, indices: Sequence[int]) -> "Batch":
-        """The chosen items as one batch, in the given order."""
+        """Returns the items of these indices as one batch, in their order."""
         lengths = torch.tensor(self._lengths[list(indices)], device=self.labels.device)
         frames = self._joined(indices).to(self.labels.device, non_blocking=True)
         return Batch(self.corpus, tuple(indices), frames, lengths, self.labels[list(indices)])
@@ -182,7 +182,7 @@ class Stream:
         self._batches = lru_cache(maxsize=2)(self._cut_pool)
 
     def indices(self, number: int) -> tuple[int, ...]:
-        """Item indices of batch ``number`` (0, 1, 2 ...)."""
+        """Returns the item indices of batch ``number`` (0, 1, 2 ...)."""
         return self._batches(number // self._pool)[number % self._pool]
 
     def _draw_permutation(self, turn: int) -> npt.NDArray[np.int64]:
@@ -209,28 +209,33 @@ class Passes:
         self._permutation = lru_cache(maxsize=2)(self._draw)
 
     def indices(self, number: int) -> tuple[int, ...]:
-        """Item indices of batch ``number`` (0, 1, 2 ...)."""
+        """Returns the item indices of batch ``number`` (0, 1, 2 ...)."""
         turn, place = divmod(number, self.per_pass)
         at = place * self._batch_size
         return tuple(self._permutation(turn)[at : at + self._batch_size])
 
     def _draw(self, turn: int) -> list[int]:
-        drawn: list[int] = np.random.default_rng([*self._seed, 0, turn]).permutation(self._count).tolist()
-        return drawn
+        permutation: list[int] = np.random.default_rng([*self._seed, 0, turn]).permutation(self._count).tolist()
+        return permutation
 
 
-def parts(indices: Sequence[int], split: int) -> list[tuple[int, ...]]:
-    """``indices`` in order, cut in ``split`` parts of as equal a number as can be; never an empty one."""
-    cut = np.array_split(np.array(indices), min(split, len(indices)))
+def inverse_deviation(mean: Tensor, square: Tensor) -> Tensor:
+    """Returns 1 / deviation of bins from means and mean squares, float64 [width]; variances are 1e-6 or more."""
+    return (square - mean.square()).clamp_min(1e-6).rsqrt()
+
+
+def parts(indices: Sequence[int], accumulation_steps: int) -> list[tuple[int, ...]]:
+    """Returns ``indices`` in order, in ``accumulation_steps`` parts, as equal as can be and never empty."""
+    cut = np.array_split(np.array(indices), min(accumulation_steps, len(indices)))
     return [tuple(part.tolist()) for part in cut]
 
 
-def sorted_batches(items: Items, split: int = 1, frames: int = 8192) -> Iterator[Batch]:
-    """Every item once, sorted by length, as many to a batch as ``frames`` padded frames hold: for evaluation.
+def sorted_batches(items: Items, accumulation_steps: int = 1, frames: int = 8192) -> Iterator[Batch]:
+    """Yields every item once, sorted by length, as many to a batch as ``frames`` padded frames hold: for evaluation.
 
-    With ``split`` a batch holds so many times fewer frames, down to one utterance.
+    With ``accumulation_steps`` a batch holds so many times fewer frames, down to one utterance.
     """
-    frames //= split
+    frames //= accumulation_steps
     lengths = items.lengths()
     order = np.argsort(lengths, kind="stable").tolist()
     batch: list[int] = []

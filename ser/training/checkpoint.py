@@ -1,4 +1,4 @@
-"""What an unfinished training has reached, kept so that no kill, full disk or flipped bit can take all of it.
+"""Checkpoints of an unfinished training, written so that no kill, full disk or flipped bit can take all of it.
 
 A file is a SHA-256 and the bytes it is of, since torch.load verifies nothing that it reads. The generation before stays
 beside it: whatever moment a writer dies at, one of the two is whole. One process at a time may write.
@@ -20,10 +20,10 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def save(path: Path, state: Mapping[str, Any]) -> None:
-    """Make ``state`` (tensors and plain values) the newest generation. Raises BadInput where it cannot be written."""
+    """Makes ``state`` (tensors and plain values) the newest generation. Raises BadInput where it cannot be written."""
     buffer = BytesIO()
     torch.save(dict(state), buffer)
-    temporary = path.with_name(f"{path.name}.partial")  # one name, so that what a kill left is written over
+    temporary = path.with_name(f"{path.name}.partial")  # one name: what a kill leaves behind is written over
     try:
         with buffer.getbuffer() as payload:  # let go even where writing fails: the traceback holds it
             _write(temporary, payload)
@@ -38,12 +38,12 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
             error.strerror or str(error),
             str(path),
             "a disk with room that can be written",
-            "free space or mend the disk; the same command goes on",
+            "free space or fix the disk; the same command goes on",
         ) from error
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """The newest generation that is whole, on the CPU; None if there is none. Runs no code from the file.
+    """Returns the newest generation that is whole, on the CPU; None if there is none. Runs no code from the file.
 
     A newest one that is broken is removed: ``save`` would keep it in the place of the whole one before.
     """

@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import nn
 
 from ser import registry
 from ser.data.functionals import functionals
 from ser.errors import BadInput
-from ser.study import Trial
-from ser.training.batches import Items
+from ser.models import traits
+from ser.study import Trial, settings_of
+from ser.training.batches import Items, inverse_deviation
 from ser.training.train import CorpusData, Outcome, Predictions
 
 _FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
@@ -26,7 +28,7 @@ Heard = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its 
 
 def is_fitted(trial: Trial) -> bool:
     """Whether the trial's block is a model of scikit-learn, and no network."""
-    return bool(registry.find("models", trial.block.name).GIVES == "classes")
+    return not traits(trial.block.name).is_network
 
 
 def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
@@ -38,15 +40,16 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     model cannot be fitted to.
     """
     started = time.perf_counter()
-    module, settings = registry.find("models", trial.block.name), trial.block.values()
+    name, settings = trial.block.name, settings_of("models", trial.block)
+    kind = traits(name)
     sides = _sides(trial, data)
-    heard, tasks = _heard(trial, sides, module.TAKES), _tasks(sides)
+    heard, tasks = _heard(trial, sides, kind.takes), _tasks(sides)
     learned = [key for key in sides if key[1] != "test" and len(sides[key])]
-    model = module.build(settings, trial.seed, device)
+    model = registry.find("models", name).build(settings, trial.seed, device)
     labels = np.concatenate([sides[key].labels.cpu().numpy() for key in learned])
     if labels.ndim != 1:
         raise BadInput("several labels of an utterance", f"block {trial.block.name}", "one", "use a network")
-    about = {"tasks": np.concatenate([tasks[key] for key in learned])} if getattr(module, "TASKS", False) else {}
+    about = {"tasks": np.concatenate([tasks[key] for key in learned])} if kind.tasks else {}
     try:
         model.fit(_joined([heard[key] for key in learned]), labels, **about)
         told = {c: _scores(model, heard[c, "test"], tasks[c, "test"], bool(about)) for c in trial.targets}
@@ -77,7 +80,7 @@ def _heard(trial: Trial, sides: Mapping[tuple[str, str], Items], takes: str) -> 
     if trial.normalise == "train":
         moments = [items.moments for (_, side), items in sides.items() if side == "train"]
         mean, square = np.mean([m.numpy() for m in moments], axis=0)
-        scale = 1 / np.sqrt(np.maximum(square - mean**2, 1e-6))
+        scale = inverse_deviation(torch.from_numpy(mean), torch.from_numpy(square)).numpy()
         frames = {key: [((x - mean) * scale).astype(np.float32) for x in each] for key, each in frames.items()}
     if takes == "frames":
         if trial.normalise == "speaker":

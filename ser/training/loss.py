@@ -1,4 +1,4 @@
-"""What training makes small: the loss of a mini-batch, and how classes are weighted in it."""
+"""The loss of a mini-batch, and the weights of classes in it."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from ser.study import Training
 from ser.training.batches import Items
 
 
-class Objective(nn.Module):
+class Loss(nn.Module):
     """The mean loss of logits [items, classes] under labels: int64 [items], or float k-hot [items, classes].
 
     "cross_entropy" is of the softmax. "binary_cross_entropy" is of each class's sigmoid, averaged over the classes; one
-    label per item counts as a k-hot of one. Class weights, from the training side: "inverse" is 1/n_c scaled to mean 1,
-    and the mean is over weights ("one set of weights for each dataset", paper 003, 4.4). The others are (positives /
-    classes) / n_c: "first_positive" weighs an item by its first positive class, as Keras does with ``class_weight``;
-    "per_label" weighs each class's term.
+    label per item counts as a k-hot of one. Class weights, from the training subset: "inverse" is 1/n_c scaled to mean
+    1, and the mean is over weights ("one set of weights for each dataset", da Silva et al., 4.4). The others are
+    (positives / classes) / n_c: "first_positive" weighs an item by its first positive class, as Keras does with
+    ``class_weight``; "per_label" weighs each class's term.
     """
 
     def __init__(self, training: Training, classes: Sequence[str], items: Items) -> None:
-        """Raises BadInput where a class that has to be weighted has no item in the training side."""
+        """Raises BadInput where a class that has to be weighted has no item in the training subset."""
         super().__init__()
         self.binary = training.loss == "binary_cross_entropy"
         self.kind, self.classes = training.class_weights, len(classes)
@@ -39,16 +39,16 @@ class Objective(nn.Module):
         if (counts == 0).any():  # possible where audio was refused after the split was made
             absent = ", ".join(c for c, n in zip(classes, counts.tolist(), strict=True) if n == 0)
             raise BadInput(
-                f"no {absent} left to train on",
+                f"no {absent} to train on",
                 f"features of {items.corpus}",
                 "some of each class",
-                "mend the refused files",
+                "fix the refused files",
             )
         inverse = 1 / counts.float()
         return inverse / inverse.mean() if self.kind == "inverse" else inverse * (counts.sum() / len(classes))
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The mean loss of a mini-batch, a scalar."""
+        """Returns the mean loss of a mini-batch, a scalar."""
         if not self.binary:
             return cross_entropy(logits, labels, self.weight)
         hot = labels if labels.ndim == 2 else one_hot(labels, self.classes).to(logits.dtype)
@@ -60,7 +60,7 @@ class Objective(nn.Module):
         return each.mean()
 
     def mass(self, labels: Tensor) -> Tensor:
-        """What each item [items] adds to the denominator of the mean: a mini-batch in parts is put together by it."""
+        """Returns what each item [items] adds to the denominator of the mean, by which parts of a mini-batch add up."""
         if self.binary or self.weight is None:
             return torch.ones(len(labels), device=labels.device)
         return self.weight[labels]

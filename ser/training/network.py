@@ -1,4 +1,4 @@
-"""A whole network of paper 003, Fig. 5: normalisation, temporal block, attention pooling, head or heads."""
+"""A whole network as in da Silva et al., Fig. 5: normalisation, temporal block, attention pooling, head or heads."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from ser import registry
 from ser.errors import BadInput
-from ser.models import _keras
-from ser.study import POOLING_SIGNS, Part
+from ser.models import _keras, traits
+from ser.study import POOLING_SIGNS, Part, settings_of
+from ser.study.settings import values_of
 
 SHARED_HEAD = "all"
 
@@ -54,15 +55,15 @@ class Network(nn.Module):
         self.reduced = precision == "bfloat16"
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        module = registry.find("models", block.name)
-        self.block = module.build(width, block.values())
-        if (module.GIVES == "frames") == (pooling == "none"):
-            allowed = ", ".join(POOLING_SIGNS) if module.GIVES == "frames" else "none"
+        settings, frames = settings_of("models", block), traits(block.name).gives == "frames"
+        self.block = registry.find("models", block.name).build(width, settings)
+        if frames == (pooling == "none"):
+            allowed = ", ".join(POOLING_SIGNS) if frames else "none"
             raise BadInput(repr(pooling), f"pooling of {block.name}", allowed, "choose one of them")
         self.pooling = None if pooling == "none" else AttentionPooling(self.block.outputs, pooling)
         inputs = self.pooling.outputs if self.pooling else self.block.outputs
         self.heads = nn.ModuleDict({h: nn.Linear(inputs, classes) for h in heads or (SHARED_HEAD,)})
-        if block.values().get("init") == "glorot":
+        if values_of(settings).get("init") == "glorot":
             _keras.glorot(self.heads)
 
     def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:

@@ -18,11 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ser import registry
 from ser.errors import BadInput
 from ser.metrics import accuracy
-from ser.study import Part, Training
-from ser.training.batches import Passes, Stream
+from ser.models import traits
+from ser.study import Part, Training, settings_of
+from ser.study.settings import values_of
+from ser.training.batches import Passes, Stream, inverse_deviation
 from ser.training.network import SHARED_HEAD, Network
 
 Report = Callable[[str, int, dict[str, float]], None]
@@ -79,7 +80,7 @@ class Stacked(Protocol):
 
     draws: int
 
-    def __init__(self, width: int, settings: Mapping[str, Any], members: int, batch: int, device: torch.device) -> None:
+    def __init__(self, width: int, settings: Any, members: int, batch: int, device: torch.device) -> None:
         """Make all buffers."""
 
     def forward(self, weights: Mapping[str, Tensor], values: Tensor, mask: Tensor | None) -> Tensor:
@@ -96,11 +97,12 @@ def stack_key(block: Part, training: Training) -> Hashable | None:
     and in the settings that the model's file lists in ``VARIES``. Only utterances of one frame, and one head for all
     corpora: it is for the caller to see that the trial is like that.
     """
-    module = registry.find("models", block.name)
+    model = traits(block.name)
     ordinary = (training.loss, training.class_weights, training.precision) == ("cross_entropy", "none", "float32")
-    if not hasattr(module, "Stacked") or not ordinary:
+    if model.stacked is None or not ordinary:
         return None
-    shape = tuple((k, v) for k, v in block.settings if k not in module.VARIES)
+    settings = values_of(settings_of("models", block))
+    shape = tuple((k, v) for k, v in settings.items() if k not in model.varies)
     return block.name, shape, training.batch_size, training.steps_per_epoch
 
 
@@ -275,10 +277,11 @@ class _Group:
 
     def _prepare(self) -> None:
         """Buffers for as many members as there are."""
-        block, rates = self.members[0].block, [m.block.values().get("dropout", 0.0) for m in self.members]
-        made = registry.find("models", block.name).Stacked
-        width = self.features.shape[1]
-        self.stack: Stacked = made(width, block.values(), len(self.members), self.batch, self.features.device)
+        settings = [settings_of("models", m.block) for m in self.members]
+        rates = [getattr(s, "dropout", 0.0) for s in settings]
+        kind, width = traits(self.members[0].block.name).stacked, self.features.shape[1]
+        assert kind is not None
+        self.stack: Stacked = kind(width, settings[0], len(self.members), self.batch, self.features.device)
         dropped = [round(rate * 2**16) for rate in rates]
         self.dropping = bool(self.stack.draws and any(dropped))
         device = self.features.device
@@ -364,7 +367,7 @@ def _network(member: Member, features: Tensor, classes: int) -> Network:
     if member.normalise == "train":
         rows = features[member.train.to(features.device)].double()
         mean, square = rows.mean(0), rows.square().mean(0)
-        network.mean, network.scale = mean.float(), (square - mean.square()).clamp_min(1e-6).rsqrt().float()
+        network.mean, network.scale = mean.float(), inverse_deviation(mean, square).float()
     return network.to(features.device)
 
 

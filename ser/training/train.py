@@ -22,8 +22,8 @@ from ser.errors import BadInput
 from ser.metrics import accuracy, multilabel
 from ser.study import Training, Trial
 from ser.training import checkpoint
-from ser.training.batches import Items, Passes, Stream, parts, sorted_batches
-from ser.training.loss import Objective
+from ser.training.batches import Items, Passes, Stream, inverse_deviation, parts, sorted_batches
+from ser.training.loss import Loss
 from ser.training.network import Network
 
 Report = Callable[[int, dict[str, float]], None]
@@ -119,7 +119,7 @@ class _Run:
     sides: Mapping[str, CorpusData]
     network: Network
     optimiser: torch.optim.Optimizer
-    losses: Mapping[str, Objective]
+    losses: Mapping[str, Loss]
     streams: Mapping[str, Stream | Passes]
     steps: int  # of an epoch
     split: int
@@ -210,7 +210,7 @@ def _begin(
         optimiser.load_state_dict(start["optimiser"])
         for group in optimiser.param_groups:  # the state brings its own
             group |= {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    losses = {name: Objective(settings, trial.classes, side.train) for name, side in sides.items()}
+    losses = {name: Loss(settings, trial.classes, side.train) for name, side in sides.items()}
     streams = {name: _stream(settings, side.train, [*seed, 1, i]) for i, (name, side) in enumerate(sides.items())}
     steps = settings.steps_per_epoch or sum(s.per_pass for s in streams.values() if isinstance(s, Passes))
     return _Run(trial, sides, network, optimiser, losses, streams, steps, split)
@@ -300,7 +300,7 @@ def _network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
 def _moments(sides: list[Items]) -> tuple[Tensor, Tensor]:
     """Mean and 1/standard deviation [width] of each bin over all training frames, every corpus counting alike."""
     mean, square = torch.stack([items.moments for items in sides]).mean(0)
-    return mean.float(), (square - mean.square()).clamp_min(1e-6).rsqrt().float()
+    return mean.float(), inverse_deviation(mean, square).float()
 
 
 def _train_epoch(run: _Run, epoch: int) -> dict[str, float]:

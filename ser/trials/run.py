@@ -28,7 +28,7 @@ from ser.runs.folder import Head, RunFolder, work_id
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.replica import Replica, place
 from ser.runs.tracker import Location, Tracker, grid_tags, without_secrets
-from ser.study import Corpus, Trial
+from ser.study import Corpus, Trial, settings_of
 from ser.training import checkpoint
 from ser.training.batches import Frames, Items
 from ser.training.fit import fit, is_fitted
@@ -378,7 +378,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
     balanced = registry.find("balance", trial.balance.name).balanced
     seed = [trial.seed, trial.repeat, 3]
-    train = balanced(data.train, copies, len(trial.classes), trial.balance.values(), seed, job.device)
+    train = balanced(data.train, copies, len(trial.classes), settings_of("balance", trial.balance), seed, job.device)
     return replace(data, train=train)
 
 

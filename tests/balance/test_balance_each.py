@@ -28,7 +28,7 @@ def items(labels, sign=1, copies=1, tensors=False):
 
 def balance(name, train=None, seed=(1, 2), copies=None, classes=4):
     module = registry.find("balance", name)
-    given = items(LABELS, -1, 2) if copies is None and getattr(module, "COPIES", False) else copies
+    given = items(LABELS, -1, 2) if copies is None and module.COPIES else copies
     return module.balanced(train or items(LABELS), given, classes, module.example(), seed, "cpu")
 
 

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from component_settings import with_values
 
 from ser.balance import _bagan, gan
 from ser.balance._gaussians import Gaussians
@@ -13,7 +14,7 @@ from ser.errors import BadInput
 from ser.training.batches import Frames, Items
 
 FRAMES, WIDTH = 18, 14  # neither is a multiple of 4
-LONG = gan.example() | {"autoencoder_epochs": 40, "epochs": 15}
+LONG = with_values(gan.example(), autoencoder_epochs=40, epochs=15)
 COUNTS = (40, 15, 1)
 
 
@@ -153,7 +154,7 @@ def test_fewer_items_than_dimensions_give_codes_too():
 
 
 def test_networks_halve_and_double_exactly():
-    settings = {"filters": (3, 5, 7), "kernel": 6, "dropout": 0.3, "latent": 4}
+    settings = gan.Settings(filters=(3, 5, 7), kernel=6, latent=4)
     assert _bagan.contracting(settings)(torch.randn(2, 1, 24, 16)).shape == (2, 7 * 3 * 2)
     images = _bagan.expanding(24, 16, settings)(torch.randn(2, 4))
     assert images.shape == (2, 1, 24, 16)
@@ -174,7 +175,7 @@ def test_items_of_several_lengths_are_refused():
 
 def test_an_odd_kernel_is_refused():
     with pytest.raises(BadInput, match=r"gan\.kernel: 5; allowed: an even number"):
-        gan.balanced(small(), None, 2, gan.example() | {"kernel": 5}, (1,), "cpu")
+        gan.balanced(small(), None, 2, with_values(gan.example(), kernel=5), (1,), "cpu")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_an_odd_kernel_is_refused():
 )
 def test_divergence_is_told_with_the_stage_and_the_remedy(rate, stage):
     with pytest.raises(BadInput, match=rf"{stage} epoch \d+: loss (nan|inf).*lower balance\.gan\.{rate}"):
-        gan.balanced(small(), None, 2, gan.example() | {rate: 1e38}, (1,), "cpu")
+        gan.balanced(small(), None, 2, with_values(gan.example(), **{rate: 1e38}), (1,), "cpu")
 
 
 def test_features_that_are_not_finite_make_no_images():

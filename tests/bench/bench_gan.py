@@ -7,6 +7,7 @@ without optimiser, dropout, or anything made: a stage is about 1 and 2 of these.
 import argparse
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -43,11 +44,11 @@ def seconds(work: Callable[[], object], device: str) -> float:
 def least(train: Items, settings: Mapping[str, Any], device: str) -> None:
     """Every image once through an autoencoder and back."""
     settings = {**settings, "dropout": 0.0}
-    features = settings["filters"][-1] * (SIDE >> len(settings["filters"])) ** 2
+    features = settings.filters[-1] * (SIDE >> len(settings.filters)) ** 2
     decoder = _bagan.expanding(SIDE, SIDE, settings)
-    both = nn.Sequential(_bagan.contracting(settings), nn.Linear(features, settings["latent"]), decoder).to(device)
-    for at in range(0, COUNT, settings["batch_size"]):
-        end = min(at + settings["batch_size"], COUNT)
+    both = nn.Sequential(_bagan.contracting(settings), nn.Linear(features, settings.latent), decoder).to(device)
+    for at in range(0, COUNT, settings.batch_size):
+        end = min(at + settings.batch_size, COUNT)
         images = train.batch(range(at, end)).frames.to(device).reshape(-1, 1, SIDE, SIDE)
         mse_loss(both(images), images).backward()
 
@@ -67,7 +68,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     train = side()
     for name, filters in SIZES.items():
-        settings = gan.example() | {"latent": 100, "filters": filters, "batch_size": 32}
+        settings = replace(gan.example(), latent=100, filters=filters, batch_size=32)
         epochs(train, settings, 0, 0, given.device)  # once for what torch sets up
         rest, coding, playing = (epochs(train, settings, *n, given.device) for n in ((0, 0), (1, 0), (0, 1)))
         floor = seconds(partial(least, train, settings, given.device), given.device)

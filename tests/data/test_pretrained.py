@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from component_settings import with_values
 
 from ser.data import pretrained, tensorflow_checkpoint
 from ser.errors import BadInput
@@ -107,12 +108,12 @@ def write_version_2(path, variables):
 @pytest.fixture
 def variables():
     rng, found = np.random.default_rng(0), {}
-    channels = (1, *SETTINGS["filters"])
+    channels = (1, *SETTINGS.filters)
     for name, a, b in zip(THEIRS, channels, channels[1:], strict=False):
         found[f"vggish/{name}/weights"] = rng.normal(size=(3, 3, a, b), scale=0.5).astype(np.float32)
         found[f"vggish/{name}/biases"] = rng.normal(size=b, scale=0.1).astype(np.float32)
-    flat = SETTINGS["filters"][-1] * SETTINGS["segment"] * WIDTH // 256
-    units = (flat, *SETTINGS["fc"], SETTINGS["embedding"])
+    flat = SETTINGS.filters[-1] * SETTINGS.segment * WIDTH // 256
+    units = (flat, *SETTINGS.fc, SETTINGS.embedding)
     for name, a, b in zip(DENSE, units, units[1:], strict=False):
         found[f"vggish/{name}/weights"] = rng.normal(size=(a, b), scale=0.5).astype(np.float32)
         found[f"vggish/{name}/biases"] = rng.normal(size=b, scale=0.1).astype(np.float32)
@@ -164,15 +165,15 @@ def in_numpy(variables, patches):
 @pytest.mark.parametrize("form", ["v1", "v2", 0, 1, 2])
 def test_every_form_gives_the_network_that_tensorflow_would_compute(tmp_path, variables, form):
     path = write(form, tmp_path, variables)
-    block = vggish.build(WIDTH, SETTINGS | {"weights": pretrained.fingerprint(path)})
+    block = vggish.build(WIDTH, with_values(SETTINGS, weights=pretrained.fingerprint(path)))
     block.start_from(path)
     frames = np.random.default_rng(1).normal(size=(FRAMES, WIDTH)).astype(np.float32)
-    expected = in_numpy(variables, frames.reshape(2, SETTINGS["segment"], WIDTH))
+    expected = in_numpy(variables, frames.reshape(2, SETTINGS.segment, WIDTH))
     with torch.no_grad():
-        found = block.vggish(torch.from_numpy(frames).reshape(2, 1, SETTINGS["segment"], WIDTH)).numpy()
+        found = block.vggish(torch.from_numpy(frames).reshape(2, 1, SETTINGS.segment, WIDTH)).numpy()
     assert (expected > 0).any()
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
-    assert block(torch.from_numpy(frames), torch.tensor([FRAMES])).shape == (2, SETTINGS["units"])
+    assert block(torch.from_numpy(frames), torch.tensor([FRAMES])).shape == (2, SETTINGS.units)
 
 
 @pytest.mark.parametrize("suffix", ["", ".index", ".data-00000-of-00001"])
@@ -222,7 +223,7 @@ def test_a_fingerprint_is_of_the_bytes_and_of_both_files(tmp_path, variables):
 
 
 def test_another_file_than_the_one_asked_for_is_refused(tmp_path, variables):
-    block = vggish.build(WIDTH, SETTINGS | {"weights": "file:000000000000"})
+    block = vggish.build(WIDTH, with_values(SETTINGS, weights="file:000000000000"))
     with pytest.raises(BadInput, match="file:000000000000"):
         block.start_from(write("v1", tmp_path, variables))
 

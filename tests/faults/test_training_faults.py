@@ -22,6 +22,7 @@ import torch
 from experiments.interaffection import study
 from ser.registry import find, names
 from ser.study import POOLING_SIGNS, Corpus, Part, part
+from ser.study.settings import values_of
 from ser.training import train as loop
 from ser.training.batches import Items
 from ser.training.train import CorpusData, Diverged, train
@@ -66,9 +67,9 @@ def summary(outcome):
 def unpooled(block):
     """A small trial of a block that gives no frames, trained as its papers do, and its corpora."""
     width, settings, frames = find("models", block).example()
-    frames = settings.get("segment", frames)  # items are segments
+    frames = getattr(settings, "segment", frames)  # items are segments
     trial = made(task="unified", batches="pooled", steps_per_epoch=0, batch_size=8, optimiser="rmsprop")
-    return replace(trial, block=part(block, **settings), pooling="none"), corpora(frames, frames + 1, width)
+    return replace(trial, block=part(block, **values_of(settings)), pooling="none"), corpora(frames, frames + 1, width)
 
 
 class Interrupted(BaseException):

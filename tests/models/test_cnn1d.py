@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from component_settings import stated
 from torch import nn
 
 from ser.errors import BadInput
@@ -16,7 +17,8 @@ ONES = torch.ones(6, dtype=torch.int64)
 
 def network(width=20, **changed):
     torch.manual_seed(0)
-    return cnn1d.build(width, {"filters": (4, 3), "kernel": 3, "pool": 2, "dropout": 0.0, "init": "glorot", **changed})
+    small = {"filters": (4, 3), "kernel": 3, "pool": 2, "dropout": 0.0}
+    return cnn1d.build(width, stated(cnn1d, **small | changed))
 
 
 def by_hand(net, row, pool):
@@ -35,7 +37,7 @@ def by_hand(net, row, pool):
 
 
 def test_with_eight_classes_it_has_the_weights_of_table_4():
-    net = cnn1d.build(80, TABLE4)
+    net = cnn1d.build(80, stated(cnn1d, **TABLE4))
     counts = [
         sum(p.numel() for p in layer.parameters()) for layer in (net.first, net.second, nn.Linear(net.outputs, 8))
     ]
@@ -59,7 +61,7 @@ def test_dropout_is_between_the_convolutions_and_only_while_it_learns():
 
 
 def test_it_starts_as_in_keras():
-    net = cnn1d.build(80, TABLE4)
+    net = cnn1d.build(80, stated(cnn1d, **TABLE4))
     bound = (6 / (3 * 20 + 3 * 10)) ** 0.5
     assert 0.9 * bound < net.second.weight.abs().max() <= bound
     assert not net.first.bias.any()
@@ -68,7 +70,7 @@ def test_it_starts_as_in_keras():
 
 @pytest.mark.parametrize(("pool", "kernel", "fits"), [(3, 3, True), (4, 9, True), (8, 3, False), (8, 9, False)])
 def test_what_leaves_nothing_is_known_before_and_refused(pool, kernel, fits):
-    settings = TABLE4 | {"pool": pool, "kernel": kernel}
+    settings = stated(cnn1d, **TABLE4 | {"pool": pool, "kernel": kernel})
     assert cnn1d.fits(80, settings) is fits
     if fits:
         assert cnn1d.build(80, settings)(torch.randn(6, 80), ONES).shape == (6, 10)
@@ -104,7 +106,7 @@ def stacked_and_apart(networks, settings, values, gradient, masks=None):
 @pytest.mark.parametrize(("kernel", "pool"), list(itertools.product([1, 3, 4], [1, 2, 3])))
 @pytest.mark.parametrize("dropped", [False, True])
 def test_a_stack_is_its_networks_forwards_and_backwards(kernel, pool, dropped):
-    settings = {"filters": (4, 3), "kernel": kernel, "pool": pool, "dropout": 0.5, "init": "glorot"}
+    settings = stated(cnn1d, filters=(4, 3), kernel=kernel, pool=pool, dropout=0.5)
     torch.manual_seed(1)
     networks = [cnn1d.build(23, settings).train(dropped) for _ in range(3)]
     masks = None
@@ -118,7 +120,7 @@ def test_of_equal_values_the_first_is_the_greatest_as_in_torch():
     networks = [network(pool=3).eval()]
     nn.init.zeros_(networks[0].first.weight)  # so all that is compared is equal, though it comes from unequal values
     nn.init.ones_(networks[0].first.bias)
-    settings = {"filters": (4, 3), "kernel": 3, "pool": 3}
+    settings = stated(cnn1d, filters=(4, 3), kernel=3, pool=3)
     for ours, theirs in stacked_and_apart(networks, settings, torch.randn(1, 5, 20), torch.randn(1, 3, 5)):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 

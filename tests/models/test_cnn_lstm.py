@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from component_settings import stated, with_values
 from torch import nn
 
 from ser.errors import BadInput
 from ser.models import cnn_lstm
-from ser.models._convolved import Convolved
 
 PAPER = {"frames": 251, "filters": (64, 64, 128, 128), "kernel": 3, "pools": (2, 4, 4, 4), "units": 256}
 PAPER |= {"partial_pools": False}
@@ -15,7 +15,8 @@ WIDTH, SMALL, FRAMES = cnn_lstm.example()
 
 def small(count=3, **changed):
     torch.manual_seed(0)
-    return cnn_lstm.build(WIDTH, SMALL | changed), torch.randn(count * FRAMES, WIDTH), torch.full((count,), FRAMES)
+    block = cnn_lstm.build(WIDTH, with_values(SMALL, **changed))
+    return block, torch.randn(count * FRAMES, WIDTH), torch.full((count,), FRAMES)
 
 
 def count(module):
@@ -25,7 +26,7 @@ def count(module):
 @pytest.mark.parametrize(("partial", "steps"), [(False, 1), (True, 2)])
 def test_the_papers_network_has_the_papers_sizes(partial, steps):
     with torch.device("meta"):
-        net = cnn_lstm.build(128, PAPER | {"partial_pools": partial})
+        net = cnn_lstm.build(128, stated(cnn_lstm, **PAPER | {"partial_pools": partial}))
     assert [count(c) for c in net.blocks.convolutions] == [640, 36_928, 73_856, 147_584]
     assert [count(n) for n in net.blocks.norms] == [128, 128, 256, 256]
     assert net.blocks.size == (steps, 1)
@@ -91,9 +92,3 @@ def test_an_utterance_of_another_length_is_refused(length):
 def test_shapes_that_cannot_be_are_refused(changed, place):
     with pytest.raises(BadInput, match=place):
         small(**changed)
-
-
-def test_an_unknown_activation_is_refused():
-    settings = SMALL | {"activation": "tanh", "norm": True}
-    with pytest.raises(BadInput, match=r"some.activation: 'tanh'; allowed: elu, relu"):
-        Convolved(8, 8, settings, "some")

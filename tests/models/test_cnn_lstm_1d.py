@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from component_settings import stated, with_values
 from torch import nn
 
 from ser.errors import BadInput
@@ -15,12 +16,13 @@ WIDTH, SMALL, FRAMES = cnn_lstm_1d.example()
 
 def small(count=3, **changed):
     torch.manual_seed(0)
-    return cnn_lstm_1d.build(WIDTH, SMALL | changed), torch.randn(count * FRAMES, WIDTH), torch.full((count,), FRAMES)
+    block = cnn_lstm_1d.build(WIDTH, with_values(SMALL, **changed))
+    return block, torch.randn(count * FRAMES, WIDTH), torch.full((count,), FRAMES)
 
 
 def test_the_papers_network_has_the_papers_sizes_and_leaves_500_steps():
     with torch.device("meta"):
-        net = cnn_lstm_1d.build(640, PAPER)
+        net = cnn_lstm_1d.build(640, stated(cnn_lstm_1d, **PAPER))
     assert [sum(p.numel() for p in c.parameters()) for c in net.convolutions] == [256, 12_352, 24_704, 49_280]
     assert sum(p.numel() for p in net.parameters()) == 256 + 12_352 + 24_704 + 49_280 + 768 + 395_264
     assert 128_000 // math.prod(net.pools) == 500

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from component_settings import with_values
 from torch import nn
 
 from ser.errors import BadInput
@@ -12,7 +13,7 @@ WIDTH, SMALL, FRAMES = crnn.example()
 
 def small(**changed):
     torch.manual_seed(0)
-    return crnn.build(WIDTH, SMALL | changed)
+    return crnn.build(WIDTH, with_values(SMALL, **changed))
 
 
 @pytest.mark.parametrize("norm", [True, False])
@@ -22,9 +23,7 @@ def test_it_is_convolutions_with_pools_of_time_by_bands_then_lstm_over_each_segm
     expected = []
     for segment in frames.split(12):
         x = segment[None, None]
-        for convolution, normal, pool in zip(
-            net.convolved.convolutions, net.convolved.norms, SMALL["pools"], strict=True
-        ):
+        for convolution, normal, pool in zip(net.convolved.convolutions, net.convolved.norms, SMALL.pools, strict=True):
             x = nn.functional.max_pool2d(normal(convolution(x)).relu(), pool)
         assert x.shape == (1, 5, 3, 1)
         expected.append(net.lstm(x[0, :, :, 0].T)[0][-1])
@@ -44,7 +43,7 @@ def test_it_learns_segments_whose_tone_rises_from_those_whose_tone_falls(activat
     labels = torch.arange(16) % 2
     rising = torch.eye(12)[:, :WIDTH]
     some = torch.stack([3 * (rising if label else rising.flip(0)) for label in labels]) + 0.2 * torch.randn(16, 12, 8)
-    net, head = crnn.build(WIDTH, SMALL | {"activation": activation, "norm": norm}), nn.Linear(6, 2)
+    net, head = crnn.build(WIDTH, with_values(SMALL, activation=activation, norm=norm)), nn.Linear(6, 2)
     optimiser = torch.optim.Adam([*net.parameters(), *head.parameters()], lr=1e-2)
     frames, lengths = some.reshape(-1, WIDTH), torch.full((8,), 24)
     for _ in range(80):

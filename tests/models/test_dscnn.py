@@ -3,6 +3,7 @@
 import bright_bands
 import pytest
 import torch
+from component_settings import stated, with_values
 from torch import nn
 
 from ser.errors import BadInput
@@ -19,7 +20,10 @@ def count(module):
 
 def test_the_papers_network_has_its_sizes_layer_by_layer():
     with torch.device("meta"):
-        plain, block = dscnn.build(128, PAPER | {"norm": False}), dscnn.build(128, PAPER)
+        plain, block = (
+            dscnn.build(128, stated(dscnn, **PAPER | {"norm": False})),
+            dscnn.build(128, stated(dscnn, **PAPER)),
+        )
     assert [count(c) for c in plain.convolutions] == [800, 12_832, 9_248, 18_496, 36_928, 73_856, 147_584]
     assert count(plain.dense) == 128 * 8 * 8 * 512 + 512  # four strides of 2 leave 8 of 128
     assert count(plain) == 4_494_560
@@ -29,14 +33,14 @@ def test_the_papers_network_has_its_sizes_layer_by_layer():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("norm", [True, False])
-@pytest.mark.parametrize("kernels", [SMALL["kernels"], (3, 1, 1)])
+@pytest.mark.parametrize("kernels", [SMALL.kernels, (3, 1, 1)])
 def test_it_is_convolution_normalisation_relu_with_strides_and_no_pooling(kernels, norm, training):
     torch.manual_seed(0)
-    block = dscnn.build(WIDTH, SMALL | {"kernels": kernels, "norm": norm, "dropout": 0.0}).train(training)
+    block = dscnn.build(WIDTH, with_values(SMALL, kernels=kernels, norm=norm, dropout=0.0)).train(training)
     frames = torch.randn(5 * FRAMES, WIDTH)
     x = torch.stack(frames.split(FRAMES))[:, None]
     sizes = []
-    for convolution, normalisation, stride in zip(block.convolutions, block.norms, SMALL["strides"], strict=True):
+    for convolution, normalisation, stride in zip(block.convolutions, block.norms, SMALL.strides, strict=True):
         half = convolution.kernel_size[0] // 2
         x = nn.functional.conv2d(x, convolution.weight, convolution.bias, stride, half)
         if norm:
@@ -56,9 +60,9 @@ def test_it_learns_which_band_is_bright(norm):
 
 
 def test_dense_layers_may_be_many_or_none():
-    several = dscnn.build(WIDTH, SMALL | {"dense": (9, 8, 7)})
+    several = dscnn.build(WIDTH, with_values(SMALL, dense=(9, 8, 7)))
     assert several.outputs == 7
-    none = dscnn.build(WIDTH, SMALL | {"dense": ()})
+    none = dscnn.build(WIDTH, with_values(SMALL, dense=()))
     assert none(torch.randn(2 * FRAMES, WIDTH), torch.tensor([FRAMES] * 2)).shape == (2, none.outputs) == (2, 6 * 3 * 3)
 
 
@@ -69,9 +73,9 @@ def test_an_utterance_of_another_length_is_refused():
 
 def test_layers_told_in_part_are_refused():
     with pytest.raises(BadInput, match=r"strides \(2, 1\); allowed: one value for each layer"):
-        dscnn.build(WIDTH, SMALL | {"strides": (2, 1)})
+        dscnn.build(WIDTH, with_values(SMALL, strides=(2, 1)))
 
 
 def test_kernels_that_would_make_the_image_larger_are_refused():
     with pytest.raises(BadInput, match=r"dscnn.kernels: 4; allowed: odd numbers"):
-        dscnn.build(WIDTH, SMALL | {"kernels": (7, 4, 3)})
+        dscnn.build(WIDTH, with_values(SMALL, kernels=(7, 4, 3)))

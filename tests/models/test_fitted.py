@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from component_settings import with_values
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.feature_selection import f_classif
 from sklearn.neighbors import KNeighborsClassifier
@@ -12,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from ser import registry
 from ser.errors import BadInput
-from ser.models import knn, lda, perceptron, svm
+from ser.models import knn, lda, perceptron, svm, traits
 from ser.models._condensed import Condensed
 from ser.models._fuzzy import FuzzyCMeans
 from ser.models._scaling import Scaling
@@ -30,12 +31,12 @@ class Toy:
     def __init__(self, name, classes=CLASSES, each=12, seed=0, features=None):
         draw, module = np.random.default_rng(seed), registry.find("models", name)
         width, self.settings, frames = module.example()
-        self.module, self.vectors = module, module.TAKES == "vectors"
+        self.name, self.module, self.vectors = name, module, module.TAKES == "vectors"
         self.y = draw.permutation(np.repeat(np.array(classes, np.int64), each))
         place = np.searchsorted(classes, self.y)
         self.tasks = draw.integers(2, size=len(self.y))
         if self.vectors:
-            self.x = draw.normal(size=(len(self.y), features or width * len(self.settings["statistics"])))
+            self.x = draw.normal(size=(len(self.y), features or width * len(self.settings.statistics)))
             self.x += 5 * (np.arange(self.x.shape[1]) % 20 == place[:, None])
         else:
             lengths = draw.integers(frames - 3, frames + 4, size=len(self.y))
@@ -44,12 +45,12 @@ class Toy:
                 frames[:, band] += 3
 
     def fitted(self, seed=0, **changed):
-        model = self.module.build(self.settings | changed, seed, "cpu")
+        model = self.module.build(with_values(self.settings, **changed), seed, "cpu")
         model.fit(self.x, self.y, **self.extra(slice(None)))
         return model
 
     def extra(self, chosen):
-        return {"tasks": self.tasks[chosen]} if getattr(self.module, "TASKS", False) else {}
+        return {"tasks": self.tasks[chosen]} if traits(self.name).tasks else {}
 
     def scores(self, model, chosen=slice(None)):
         x = self.x[chosen] if self.vectors or isinstance(chosen, slice) else [self.x[i] for i in chosen]
@@ -179,12 +180,6 @@ def test_no_frames_and_another_width_are_refused(name):
             new.scores(model)
 
 
-@pytest.mark.parametrize("name", FITTED)
-def test_an_unknown_scaling_is_refused(name):
-    with pytest.raises(BadInput, match="none, standard"):
-        Toy(name).fitted(scaling="minmax")
-
-
 @pytest.mark.parametrize(
     ("module", "theirs", "changed"),
     [
@@ -241,18 +236,13 @@ def test_a_class_of_fewer_utterances_than_centres_stays_as_it_is():
     np.testing.assert_array_equal(kept[:3], toy.x[keep][:3])
 
 
-def test_what_a_classifier_cannot_be_given_is_refused():
-    with pytest.raises(BadInput, match="centres, memberships"):
-        Toy("svm").fitted(clusters=4, given="members", **FUZZY)
-
-
 @pytest.mark.parametrize("name", ["svm", "knn", "lda", "perceptron"])
 def test_selection_and_fuzzy_memberships_come_before_the_classifier_in_this_order(name):
     fuzzy = FUZZY | {"given": "memberships"}
     toy, new = Toy(name, each=30), Toy(name, seed=1)
     model = toy.fitted(select=3, clusters=4, **fuzzy)
     assert list(model.named_steps) == ["scaling", "select", "clusters", "classifier"]
-    assert model.named_steps["select"].chosen_.tolist() == [0, 1, 2]
+    assert model.named_steps["select"].columns_.tolist() == [0, 1, 2]
     u = model[:-1].transform(new.x)
     assert u.shape == (len(new.y), 4)
     np.testing.assert_allclose(u.sum(1), 1)
@@ -275,7 +265,7 @@ def test_selection_keeps_the_best_in_their_order_and_of_equals_the_first():
     y = np.repeat([0, 1], 4)
     good, bad = np.array([0.0, 1, 0, 1, 5, 6, 5, 6]), np.array([0.0, 1, 0, 1, 0, 1, 0, 1])
     x = np.stack([bad, good, bad, good, bad], axis=1)
-    assert Select(3).fit(x, y).chosen_.tolist() == [0, 1, 3]
+    assert Select(3).fit(x, y).columns_.tolist() == [0, 1, 3]
     assert np.array_equal(Select(2).fit(x, y).transform(x), np.stack([good, good], axis=1))
 
 
@@ -304,15 +294,8 @@ def test_what_varies_by_rounding_only_is_constant():
 @pytest.mark.parametrize(
     ("name", "changed", "words"),
     [
-        ("svm", {"kernel": "cosine"}, "linear, poly, rbf"),
-        ("svm", {"c": 0.0}, "c above 0"),
-        ("svm", {"gamma": -1.0}, "gamma above 0"),
-        ("knn", {"weights": "rank"}, "distance, uniform"),
-        ("knn", {"neighbours": 0}, "1 or more"),
         ("knn", {"neighbours": 37}, "36 utterances; allowed: at least 37"),
         ("lda", {"solver": "svd"}, "lsqr with auto; lsqr with none; svd with none"),
-        ("lda", {"shrinkage": "some"}, "lsqr with auto"),
-        ("perceptron", {"held_out": 1.0}, "0 up to 1"),
         ("perceptron", {"held_out": 0.05}, "2 of 36 utterances held out, 12 of the rarest"),
     ],
 )

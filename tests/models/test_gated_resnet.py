@@ -3,11 +3,13 @@
 import bright_bands
 import pytest
 import torch
+from component_settings import with_values
 from torch import nn
 
 from ser.errors import BadInput
 from ser.models import gated_resnet
 from ser.study import part
+from ser.study.settings import values_of
 from ser.training.network import Network
 
 WIDTH, SMALL, FRAMES = gated_resnet.example()
@@ -32,7 +34,7 @@ def test_a_block_is_x_plus_one_convolution_times_the_sigmoid_of_another(inputs, 
 
 def test_stages_halve_the_image_and_the_answer_is_its_mean():
     torch.manual_seed(0)
-    settings = SMALL | {"frames": 33, "filters": (4, 6, 8), "blocks": (2, 1, 2), "dropout": 0.0}
+    settings = with_values(SMALL, frames=33, filters=(4, 6, 8), blocks=(2, 1, 2), dropout=0.0)
     block = gated_resnet.build(17, settings)
     shapes = []
     for gated in block.blocks:
@@ -52,7 +54,7 @@ def test_it_learns_which_band_is_bright(norm):
 
 def test_two_tasks_share_the_trunk_and_have_a_head_each():
     torch.manual_seed(0)
-    net = Network(WIDTH, part("gated_resnet", **SMALL), "none", 4, "float32", ("speech", "song")).eval()
+    net = Network(WIDTH, part("gated_resnet", **values_of(SMALL)), "none", 4, "float32", ("speech", "song")).eval()
     frames, lengths = torch.randn(2 * FRAMES, WIDTH), torch.full((2,), FRAMES)
     speech = net(frames, lengths, "speech")
     assert not torch.equal(speech, net(frames, lengths, "song"))
@@ -63,7 +65,7 @@ def test_two_tasks_share_the_trunk_and_have_a_head_each():
 
 def test_dropout_falls_on_the_means_in_training_alone():
     torch.manual_seed(0)
-    block = gated_resnet.build(WIDTH, SMALL | {"dropout": 0.5, "norm": False})
+    block = gated_resnet.build(WIDTH, with_values(SMALL, dropout=0.5, norm=False))
     frames, lengths = torch.randn(40 * FRAMES, WIDTH), torch.full((40,), FRAMES)
     dropped, whole = block(frames, lengths), block.eval()(frames, lengths)
     kept = dropped != 0
@@ -86,4 +88,4 @@ def test_an_utterance_of_another_length_is_refused():
 )
 def test_settings_that_make_no_network_are_refused(changed, said):
     with pytest.raises(BadInput, match=said):
-        gated_resnet.build(WIDTH, SMALL | changed)
+        gated_resnet.build(WIDTH, with_values(SMALL, **changed))

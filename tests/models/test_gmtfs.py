@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from component_settings import with_values
 from sklearn.linear_model import LogisticRegression
 
-from ser.errors import BadInput
 from ser.models import gmtfs
 from ser.models._scaling import Scaling
 
@@ -26,7 +26,7 @@ def toy(tasks=2, each=60, width=6, seed=0):
 
 
 def fit(x, y, t, **changed):
-    return gmtfs.build(SETTINGS | changed, 0, "cpu").fit(x, y, tasks=t)
+    return gmtfs.build(with_values(SETTINGS, **changed), 0, "cpu").fit(x, y, tasks=t)
 
 
 def loss(model, x, y, t):
@@ -161,9 +161,3 @@ def test_too_few_iterations_are_seen():
     x, y, t = toy()
     assert not fit(x, y, t, iterations=3).converged_
     assert fit(x, y, t, iterations=3000).converged_
-
-
-@pytest.mark.parametrize("changed", [{"penalty": -1.0}, {"penalty": float("nan")}, {"iterations": 0}])
-def test_numbers_without_a_meaning_are_refused(changed):
-    with pytest.raises(BadInput, match="0 or more, 1 or more"):
-        gmtfs.build(SETTINGS | changed, 0, "cpu")

@@ -6,6 +6,7 @@ import sys
 
 CODE = """
 import torch
+from dataclasses import fields, replace
 from ser import registry
 
 torch.set_num_threads(1)
@@ -23,7 +24,9 @@ changed = {
 for name, settings in changed.items():
     module = registry.find("models", name)
     own = {"frames": frames, "pool": 2} | settings
-    block = module.build(frames, {k: own.get(k, v) for k, v in module.example()[1].items()})
+    small = module.example()[1]
+    known = {field.name for field in fields(small)}
+    block = module.build(frames, replace(small, **{k: v for k, v in own.items() if k in known}))
     for _ in range(3):
         block(torch.randn(8 * frames, frames), torch.full((8,), frames)).sum().backward()
 print("done")

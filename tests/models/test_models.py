@@ -7,14 +7,15 @@ from torch import nn
 from ser import registry
 from ser.errors import BadInput
 from ser.models import lstm
-from ser.study import part
+from ser.study import part, settings_of
+from ser.study.settings import values_of
 from ser.training.network import AttentionPooling, Network
 
 MODELS = [name for name in registry.names("models") if registry.find("models", name).GIVES != "classes"]
 KINDS = ("frames", "utterance", "segments")
 TEMPORAL = [name for name in MODELS if registry.find("models", name).GIVES == "frames"]
 WIDTH = 6
-SMALL = {name: part(name, **registry.find("models", name).example()[1]) for name in TEMPORAL}
+SMALL = {name: part(name, **values_of(registry.find("models", name).example()[1])) for name in TEMPORAL}
 
 
 def example_block(name, count=4, seed=0):
@@ -142,7 +143,7 @@ def test_gradients_of_a_batch_are_the_sum_of_those_of_its_utterances(name):
 
 @pytest.mark.parametrize("name", TEMPORAL)
 def test_a_block_gives_one_vector_of_its_width_per_frame_and_drops_out_only_in_training(name):
-    block = registry.find("models", name).build(WIDTH, SMALL[name].values())
+    block = registry.find("models", name).build(WIDTH, settings_of("models", SMALL[name]))
     frames, lengths = torch.cat(utterances([5, 3])), torch.tensor([5, 3])
     assert block(frames, lengths).shape == (8, block.outputs)
     assert not torch.equal(block(frames, lengths), block(frames, lengths))
@@ -202,7 +203,9 @@ def test_an_unknown_pooling_is_refused_with_those_that_exist():
 
 def test_the_papers_tdnn_sees_13_frames(paper):
     torch.manual_seed(0)
-    block = registry.find("models", "tdnn").build(WIDTH, paper.block("tdnn").changed(units=8).values()).eval()
+    block = (
+        registry.find("models", "tdnn").build(WIDTH, settings_of("models", paper.block("tdnn").changed(units=8))).eval()
+    )
     frames = utterances([40])[0]
     changed = frames.clone()
     changed[20] += 1
@@ -212,7 +215,7 @@ def test_the_papers_tdnn_sees_13_frames(paper):
 
 def test_tdnn_is_convolution_with_zeros_beyond_the_ends():
     torch.manual_seed(0)
-    block = registry.find("models", "tdnn").build(WIDTH, SMALL["tdnn"].values()).eval()
+    block = registry.find("models", "tdnn").build(WIDTH, settings_of("models", SMALL["tdnn"])).eval()
     (x,) = utterances([11])
     expected = x.T[None]
     for layer in block.layers:
@@ -222,11 +225,13 @@ def test_tdnn_is_convolution_with_zeros_beyond_the_ends():
 
 def test_a_lopsided_context_is_refused():
     with pytest.raises(BadInput, match="symmetric"):
-        registry.find("models", "tdnn").build(WIDTH, SMALL["tdnn"].changed(context=(-2, 0, 1)).values())
+        registry.find("models", "tdnn").build(WIDTH, settings_of("models", SMALL["tdnn"].changed(context=(-2, 0, 1))))
 
 
 def test_a_context_with_gaps_sees_every_second_frame():
-    block = registry.find("models", "tdnn").build(WIDTH, SMALL["tdnn"].changed(context=(-2, 0, 2), layers=1).values())
+    block = registry.find("models", "tdnn").build(
+        WIDTH, settings_of("models", SMALL["tdnn"].changed(context=(-2, 0, 2), layers=1))
+    )
     frames = utterances([15])[0]
     changed = frames.clone()
     changed[7] += 1
@@ -237,7 +242,7 @@ def test_a_context_with_gaps_sees_every_second_frame():
 
 def test_blstm_is_torchs_bidirectional_lstm():
     torch.manual_seed(0)
-    block = registry.find("models", "blstm").build(WIDTH, SMALL["blstm"].values()).eval()
+    block = registry.find("models", "blstm").build(WIDTH, settings_of("models", SMALL["blstm"])).eval()
     theirs = nn.LSTM(5, 4, bidirectional=True)
     for ours, suffix in zip(block.directions, ("", "_reverse"), strict=True):
         for name, value in ours.named_parameters():
@@ -290,7 +295,7 @@ def test_bfloat16_differs_from_float32_by_its_rounding_in_answers_and_gradients(
 @pytest.mark.parametrize("name", ["lstm", "blstm"])
 def test_where_torch_has_no_bfloat16_lstm_its_operands_are_rounded_and_nothing_else(name, monkeypatch):
     monkeypatch.setattr(lstm, "_has_bfloat16", lambda device: False)
-    block = registry.find("models", name).build(WIDTH, SMALL[name].changed(prep_layers=0).values()).eval()
+    block = registry.find("models", name).build(WIDTH, settings_of("models", SMALL[name].changed(prep_layers=0))).eval()
     frames, lengths = torch.cat(utterances([9, 3])).bfloat16().float(), torch.tensor([9, 3])
     with torch.autocast("cpu", torch.bfloat16):
         found = block(frames, lengths)

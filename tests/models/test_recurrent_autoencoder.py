@@ -1,11 +1,13 @@
 """The recurrent autoencoder: what it is shown and must write, lengths, and that its vectors say something."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from component_settings import with_values
 from torch import nn
 
-from ser.errors import BadInput
 from ser.models import recurrent_autoencoder
 from ser.models.recurrent_autoencoder import Autoencoder
 
@@ -80,7 +82,7 @@ def test_a_gradient_reaches_every_parameter():
 
 def test_it_tells_slow_waves_from_fast_ones():
     (x, y), (new, answers) = waves(), waves(seed=1)
-    model = recurrent_autoencoder.build(SMALL | {"epochs": 15, "dropout": 0.0}, 0, "cpu").fit(x, y)
+    model = recurrent_autoencoder.build(with_values(SMALL, epochs=15, dropout=0.0), 0, "cpu").fit(x, y)
     assert model.losses_[-1] < 0.9 * model.losses_[0]
     assert len(model.losses_) == 15
     assert (model.decision_function(new).argmax(1) == answers).mean() > 0.9
@@ -101,9 +103,9 @@ def test_another_seed_is_another_network():
 
 def test_it_begins_as_torch_would_and_goes_on_in_a_world_of_its_own():
     x, y = waves()
-    model = recurrent_autoencoder.build(SMALL | {"learning_rate": 0.0}, 5, "cpu").fit(x, y)
+    model = recurrent_autoencoder.build(replace(SMALL, learning_rate=0.0), 5, "cpu").fit(x, y)
     torch.manual_seed(5)
-    net = Autoencoder(WIDTH, SMALL["units"], SMALL["layers"], SMALL["dropout"])
+    net = Autoencoder(WIDTH, SMALL.units, SMALL.layers, SMALL.dropout)
     for a, b in zip(model.network_.parameters(), net.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -112,11 +114,5 @@ def test_gradients_are_clipped(monkeypatch):
     seen, clip = [], nn.utils.clip_grad_norm_
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda p, most: seen.append(most) or clip(p, most))
     x, y = waves()
-    recurrent_autoencoder.build(SMALL | {"clip": 0.25, "epochs": 2}, 0, "cpu").fit(x, y)
+    recurrent_autoencoder.build(with_values(SMALL, clip=0.25, epochs=2), 0, "cpu").fit(x, y)
     assert seen == [0.25] * 4
-
-
-@pytest.mark.parametrize("name", ["units", "layers", "epochs", "batch_size", "clip"])
-def test_settings_without_a_meaning_are_refused(name):
-    with pytest.raises(BadInput, match=f"{name} 0"):
-        recurrent_autoencoder.build(SMALL | {name: 0}, 0, "cpu")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from component_settings import stated
 from torch import nn
 
 from ser.errors import BadInput
@@ -13,14 +14,14 @@ ONES = torch.ones(6, dtype=torch.int64)
 
 def network(units=4, init="glorot", seed=0):
     torch.manual_seed(seed)
-    net = rnn.build(12, {"units": units, "init": init})
+    net = rnn.build(12, stated(rnn, units=units, init=init))
     if init == "glorot":
         nn.init.normal_(net.bias)
     return net
 
 
 def test_with_eight_classes_it_has_the_weights_of_table_3():
-    net = rnn.build(80, {"units": 16, "init": "glorot"})
+    net = rnn.build(80, stated(rnn, units=16))
     assert [sum(p.numel() for p in m.parameters()) for m in (net, nn.Linear(net.outputs, 8))] == [288, 136]
 
 
@@ -38,7 +39,7 @@ def test_it_computes_table_3():
 
 
 def test_it_starts_as_in_keras():
-    net = rnn.build(80, {"units": 16, "init": "glorot"})
+    net = rnn.build(80, stated(rnn, units=16))
     assert 0.7 < net.kernel.abs().max() / (6 / 17) ** 0.5 <= 1
     torch.testing.assert_close(net.recurrent @ net.recurrent.T, torch.eye(16))
     assert not net.bias.any()
@@ -55,7 +56,7 @@ def test_an_utterance_of_several_frames_is_refused():
 
 
 def test_a_stack_is_its_networks_forwards_and_backwards():
-    networks, settings = [network(seed=seed) for seed in range(3)], {"units": 4, "init": "glorot"}
+    networks, settings = [network(seed=seed) for seed in range(3)], stated(rnn, units=4)
     values, gradient = torch.randn(3, 5, 12), torch.randn(3, 4, 5)
     names = [name for name, _ in networks[0].named_parameters()]
     weights = {n: torch.stack([net.get_parameter(n).detach() for net in networks]) for n in names}

@@ -1,6 +1,7 @@
 """Made images that a network for spectrograms should learn to tell apart: one of three bands is brighter, in noise."""
 
 import torch
+from component_settings import with_values
 from torch import nn
 
 CLASSES = 3
@@ -19,7 +20,7 @@ def share_told_apart(module, updates, rate, **changed):
     width, settings, frames = module.example()
     torch.manual_seed(0)
     make = torch.Generator().manual_seed(0)
-    block = module.build(width, settings | changed)
+    block = module.build(width, with_values(settings, **changed))
     head = nn.Linear(block.outputs, CLASSES)
     optimiser = torch.optim.Adam([*block.parameters(), *head.parameters()], lr=rate)
     for _ in range(updates):

@@ -158,7 +158,7 @@ def test_items_of_frames_and_of_separate_tensors_are_the_same():
 def test_chosen_items_are_views_with_their_own_names_and_labels(chosen):
     frames, views = frames_and_views()
     for features in (frames, views):
-        some = Items("c", tuple("abcdefg"), features, torch.arange(7)).chosen(chosen)
+        some = Items("c", tuple("abcdefg"), features, torch.arange(7)).selected(chosen)
         assert (some.corpus, "".join(some.names)) == ("c", "".join("abcdefg"[i] for i in chosen))
         assert some.labels.tolist() == list(chosen)
         assert some.lengths().tolist() == [len(views[i]) for i in chosen]
@@ -170,7 +170,7 @@ def test_chosen_items_are_views_with_their_own_names_and_labels(chosen):
 def test_items_followed_by_others_keep_their_corpus_and_come_first(kind, extra_kind):
     both = frames_and_views()
     first = Items("c", tuple("abcdefg"), both[kind], torch.arange(7))
-    joint = first.followed_by(Items("d", ("x", "y"), both[extra_kind], torch.tensor([8, 9])).chosen((1, 0)))
+    joint = first.followed_by(Items("d", ("x", "y"), both[extra_kind], torch.tensor([8, 9])).selected((1, 0)))
     assert (joint.corpus, joint.names, joint.labels.tolist()) == ("c", (*"abcdefg", "y", "x"), [*range(7), 9, 8])
     views = [*both[kind], both[extra_kind][1], both[extra_kind][0]]
     assert [f.data_ptr() for f in joint.features] == [v.data_ptr() for v in views]

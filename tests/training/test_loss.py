@@ -7,7 +7,7 @@ import torch
 from experiments.multilabel import study
 from ser.errors import BadInput
 from ser.training.batches import Items
-from ser.training.loss import Objective
+from ser.training.loss import Loss
 
 CLASSES = ("a", "b", "c")
 LABELS = torch.tensor([0, 0, 0, 0, 1, 1, 2, 0])  # five a, two b, one c
@@ -26,7 +26,7 @@ def training(**changed):
 
 def objective(loss, weights, labels=LABELS):
     items = Items("x", tuple(map(str, range(len(labels)))), [torch.zeros(1, 1)] * len(labels), labels)
-    return Objective(training(loss=loss, class_weights=weights), CLASSES, items)
+    return Loss(training(loss=loss, class_weights=weights), CLASSES, items)
 
 
 def softmax_losses(logits, labels):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from component_settings import stated
 
 from ser.errors import BadInput
 from ser.features.store import Store
@@ -28,7 +29,7 @@ def bar(title):
 def public(tmp_path_factory):
     """A narrow VGGish as torchvggish would have saved it, and our names for its weights."""
     torch.manual_seed(7)
-    embedding = vggish.build(64, {**SMALL, "segment": 96, "units": 5, "weights": "random"}).vggish
+    embedding = vggish.build(64, stated(vggish, **SMALL, units=5)).vggish
     ours = embedding.state_dict()
     places = [f"features.{n}" for n in (0, 3, 6, 8, 11, 13)] + [f"embeddings.{n}" for n in (0, 2, 4)]
     layers = [f"convolutions.{n}" for n in range(6)] + [f"dense.{n}" for n in range(3)]

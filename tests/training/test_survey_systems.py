@@ -13,7 +13,7 @@ from ser import registry
 from ser.data import audio, functionals
 from ser.planning.plan import _unmet
 from ser.report.survey import published
-from ser.study import load_study
+from ser.study import load_study, settings_of
 from ser.training.batches import Frames, Items
 from ser.training.fit import fit, is_fitted
 from ser.training.network import Network
@@ -118,9 +118,9 @@ def balanced(trial, corpus, chosen):
     if how.name == "none":
         return given
     module = registry.find("balance", how.name)
-    takes_copies = getattr(module, "COPIES", False)
-    copies = items(corpus, trial.front_end, lacking, trial.augmentation, how["copies"]) if takes_copies else None
-    found = module.balanced(given, copies, len(EMOTIONS), how.values(), [trial.seed, trial.repeat, 3], "cpu")
+    settings = settings_of("balance", how)
+    copies = items(corpus, trial.front_end, lacking, trial.augmentation, settings.copies) if module.COPIES else None
+    found = module.balanced(given, copies, len(EMOTIONS), settings, [trial.seed, trial.repeat, 3], "cpu")
     assert torch.bincount(found.labels).tolist() == [12, 12, 12]
     return found
 
@@ -133,7 +133,7 @@ def sides(trial, corpus, told):
 
     unequal = trial.role["system"].startswith("chatziagapi")
     learned = balanced(trial, corpus.name, by(TRAIN)) if unequal else items(corpus.name, trial.front_end, by(TRAIN))
-    tested = learned.chosen([]) if sung else items(corpus.name, trial.front_end, by(TEST))
+    tested = learned.selected([]) if sung else items(corpus.name, trial.front_end, by(TEST))
     return CorpusData(learned, items(corpus.name, trial.front_end, by(VAL)), tested)
 
 
@@ -227,12 +227,12 @@ def test_a_printed_model_takes_what_its_front_end_gives(name):
     module, block, (x, other) = module_of(name), SYSTEMS[name].block, heard_by(PRINTED.with_system(name).front_end)
     if module.TAKES == "frames":
         assert SYSTEMS[name].normalise != "speaker"
-        settings = block.values() | {key: value for key, value in EFFORT.items() if key in block.values()}
+        settings = settings_of("models", block.changed(**{k: v for k, v in EFFORT.items() if k in block.values()}))
         some = [x.numpy(), other.numpy()]
         model = module.build(settings, 0, "cpu").fit(some * 2, np.array([0, 1, 0, 1]))
         assert len(model.decision_function(some)) == 2
         return
-    assert module.build(block.values(), 0, "cpu")
+    assert module.build(settings_of("models", block), 0, "cpu")
     assert block["statistics"] or len(x) == 1
     size = functionals.size(x.shape[1], block["statistics"] or ("mean",))
     assert block.values().get("select", 0) <= size
@@ -275,14 +275,11 @@ def end_of(name):
 def test_a_system_states_the_settings_that_are_read_and_no_others(name):
     system, module = SYSTEMS[name], module_of(name)
     assert set(PRINTED.with_system(name).front_end.values()) == set(end_of(name).example())
-    settings, stated = module.example()[1], Read(system.block.values())
-    if module.GIVES == "classes":
-        module.build(stated, 0, "cpu")
-    assert set(stated) == set(settings) | stated.keys_read  # some are read where others have a certain value
+    assert isinstance(settings_of("models", system.block), module.Settings)
     if system.balance.name != "none":
         module = registry.find("balance", system.balance.name)
-        assert set(system.balance.values()) == set(module.example())
-        assert bool(system.augmentation) == getattr(module, "COPIES", False)
+        assert isinstance(settings_of("balance", system.balance), module.Settings)
+        assert bool(system.augmentation) == module.COPIES
 
 
 @pytest.mark.parametrize("name", [n for n, system in SYSTEMS.items() if system.augmentation])

@@ -15,7 +15,7 @@ from ser.study import Corpus, Part, Training, part
 from ser.training import checkpoint
 from ser.training import train as loop
 from ser.training.batches import Items, Stream
-from ser.training.loss import Objective
+from ser.training.loss import Loss
 from ser.training.train import CorpusData, Diverged, train
 
 WIDTH, CLASSES = 8, 4
@@ -312,7 +312,7 @@ def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp
         batch = items.batch(Stream(items.lengths(), 8, 2, [0, 0, 1, step % 2]).indices(step // 2))
         optimiser.zero_grad()
         logits = network(batch.frames, batch.lengths, corpus)
-        weights = Objective(trial.training, trial.classes, items).weight
+        weights = Loss(trial.training, trial.classes, items).weight
         torch.nn.functional.cross_entropy(logits, batch.labels, weights).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimiser.step()
@@ -452,14 +452,14 @@ def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
     labels = torch.tensor([0] * 1 + [1] * 2 + [2] * 4 + [3] * 4)
     items = replace(data["a"].train, labels=labels)
     # 1, 1/2, 1/4, 1/4 have the mean 1/2.
-    assert Objective(trial.training, trial.classes, items).weight.tolist() == [2.0, 1.0, 0.5, 0.5]
-    assert Objective(changed(trial, class_weights="none").training, trial.classes, items).weight is None
+    assert Loss(trial.training, trial.classes, items).weight.tolist() == [2.0, 1.0, 0.5, 0.5]
+    assert Loss(changed(trial, class_weights="none").training, trial.classes, items).weight is None
 
 
 def test_a_class_without_items_left_has_no_weight_but_an_error(trial, data):
     items = replace(data["a"].train, labels=torch.zeros_like(data["a"].train.labels))
     with pytest.raises(BadInput, match=f"no {', '.join(trial.classes[1:])} left to train on"):
-        Objective(trial.training, trial.classes, items)
+        Loss(trial.training, trial.classes, items)
 
 
 def test_normalises_by_mean_and_variance_over_training_frames_with_corpora_alike(trial, data):

@@ -63,7 +63,7 @@ def test_nothing_can_be_cut():
 
 def test_joint_items_of_several_keep_their_blocks_and_can_be_cut():
     one, other = frames(2, 4, blocks=2), frames(6, seed=1)
-    both = Frames.joint([one, other])
+    both = Frames.concatenated([one, other])
     assert all(torch.equal(a, b) for a, b in zip(both, [*one, *other], strict=True))
     assert [len(b) for b in both.blocks] == [len(b) for b in (*one.blocks, *other.blocks)]
     expected = [*one.cut(2), *other.cut(2)]
