@@ -12,7 +12,7 @@ from tiny_search import RANDOM, first, study
 from ser import registry
 from ser.errors import BadInput
 from ser.planning.search import draw
-from ser.study import part
+from ser.study import part, settings_of
 
 OPTUNA = part("optuna", candidates=6, at_once=3, seed=0, by="loss")
 PBT = part("pbt", members=4, generations=3, quantile=0.25, seed=0, by="loss")
@@ -191,7 +191,7 @@ def test_no_candidate_is_a_network_that_cannot_be_built():
     drawn = {(t.block["kernel"], t.block["pool"]) for t in candidates(first(whole))}
     fits = registry.find("models", "cnn1d").fits
     possible = {(k, p) for k in (3, 5, 9) for p in (2, 3, 4, 8)
-                if fits(20, {**whole.block("cnn1d").values(), "kernel": k, "pool": p})}  # fmt: skip
+                if fits(20, settings_of("models", whole.block("cnn1d").changed(kernel=k, pool=p)))}  # fmt: skip
     assert drawn <= possible
     assert 1 < len(possible) < 12
 

@@ -458,7 +458,7 @@ def test_class_weights_are_inverse_frequencies_with_mean_one(trial, data):
 
 def test_a_class_without_items_left_has_no_weight_but_an_error(trial, data):
     items = replace(data["a"].train, labels=torch.zeros_like(data["a"].train.labels))
-    with pytest.raises(BadInput, match=f"no {', '.join(trial.classes[1:])} left to train on"):
+    with pytest.raises(BadInput, match=f"no {', '.join(trial.classes[1:])} to train on"):
         Loss(trial.training, trial.classes, items)
 
 
