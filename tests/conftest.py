@@ -24,7 +24,7 @@ from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.study import Study, Trial
 from ser.trials import run as one
-from ser.trials.run import Job, job_of
+from ser.trials.job import Job, job_of
 
 
 def pytest_configure(config: pytest.Config) -> None:

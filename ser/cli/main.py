@@ -282,7 +282,7 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     from ser.distributed import launch
     from ser.host.version import code_version
     from ser.planning import request as gather
-    from ser.trials.run import Job, job_of
+    from ser.trials.job import Job, job_of
 
     store = _store(args)
 

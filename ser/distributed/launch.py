@@ -27,8 +27,9 @@ from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.runs.tracker import Tracker
 from ser.study import Study, Trial
-from ser.trials import group
-from ser.trials import run as one
+from ser.trials.group import group_key
+from ser.trials.job import Job, head_of
+from ser.trials.run import is_free
 
 _DYING_S = 10.0  # a worker inside a long matrix product hears of its end only after it
 _TOGETHER = 64  # trials in one group; more would leave other workers idle
@@ -80,13 +81,11 @@ class Search:
     """How a study finds its trials beyond those it starts with."""
 
     metric: str = ""  # final metric by which candidates are compared; made small, but "objective/wa", made large
-    more: Callable[[Mapping[str, float]], tuple[one.Job, Sequence[Trial]] | None] | None = None
+    more: Callable[[Mapping[str, float]], tuple[Job, Sequence[Trial]] | None] | None = None
     halving: Halving | None = None
 
     @classmethod
-    def of(
-        cls, study: Study, more: Callable[[Mapping[str, float]], tuple[one.Job, Sequence[Trial]] | None]
-    ) -> "Search":
+    def of(cls, study: Study, more: Callable[[Mapping[str, float]], tuple[Job, Sequence[Trial]] | None]) -> "Search":
         """As the study names it; ``more`` makes trials of losses. Raises BadInput for what does not go together."""
         if study.training.stacked and {"asha", "pbt"} & {study.scheduler.name, study.search.name}:
             raise BadInput(
@@ -99,7 +98,7 @@ class Search:
             return cls(halving=halving)
         return cls(f"objective/{study.search.values().get('by', 'loss')}", more, halving)
 
-    def losses(self, job: one.Job, trials: Sequence[Trial], failures: Mapping[str, str]) -> dict[str, float]:
+    def losses(self, job: Job, trials: Sequence[Trial], failures: Mapping[str, str]) -> dict[str, float]:
         """What ``metric`` says of the trials that ended, as a loss; infinite for one that failed."""
         found: dict[str, float] = {}
         for t in trials:
@@ -112,7 +111,7 @@ class Search:
 
 
 def run(
-    job: one.Job,
+    job: Job,
     trials: Sequence[Trial],
     profile: Profile,
     address: str | None,
@@ -133,7 +132,7 @@ def run(
     todo = unfinished(job, trials)
     replica.begin(job.replica, Path(job.work))
     # A trial that is not free has a worker of another driver, which keeps the count.
-    replica.reset(job.replica, Path(job.work), [t.id for t in todo if one.is_free(job, t)])
+    replica.reset(job.replica, Path(job.work), [t.id for t in todo if is_free(job, t)])
     grid = None
     if todo or search.more:
         started = time.perf_counter()
@@ -152,7 +151,7 @@ def run(
     return summary
 
 
-def _deliver(job: one.Job, summary: Summary) -> None:
+def _deliver(job: Job, summary: Summary) -> None:
     for pause_s in _LAST_TRIES_S if not summary.interrupted else (0.0,):
         time.sleep(pause_s)
         synced = sync(job.where, Path(job.work))
@@ -161,15 +160,15 @@ def _deliver(job: one.Job, summary: Summary) -> None:
             return
 
 
-def _let_go(job: one.Job, todo: Sequence[Trial]) -> list[Trial]:
+def _let_go(job: Job, todo: Sequence[Trial]) -> list[Trial]:
     """Those of ``todo`` that no process holds, after a while in which workers die; the rest are another driver's."""
     deadline = time.monotonic() + _DYING_S
-    while not all(one.is_free(job, t) for t in todo) and time.monotonic() < deadline:
+    while not all(is_free(job, t) for t in todo) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return [t for t in todo if one.is_free(job, t)]
+    return [t for t in todo if is_free(job, t)]
 
 
-def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
+def unfinished(job: Job, trials: Sequence[Trial]) -> list[Trial]:
     """The trials that are not trained: no finished run in MLflow, as far as it can be asked, and no results here."""
     run_folders = {t.id: RunFolder(job.work, t.id) for t in trials}
     try:
@@ -181,7 +180,7 @@ def unfinished(job: one.Job, trials: Sequence[Trial]) -> list[Trial]:
     return [t for t in trials if t.id not in done and run_folders[t.id].results is None]
 
 
-def repair_mirrors(job: one.Job, trials: Sequence[Trial]) -> None:
+def repair_mirrors(job: Job, trials: Sequence[Trial]) -> None:
     """Record the duplicates whose original finished when nobody was left to record them."""
     try:
         tracker = Tracker.of(job.where, job.study)
@@ -189,12 +188,12 @@ def repair_mirrors(job: one.Job, trials: Sequence[Trial]) -> None:
         done = tracker.finished_of({t.id for pair in pairs for t in pair})
         for trial, twin in pairs:
             if trial.id in done and twin.id not in done:
-                tracker.mirror(tracker.finished(trial.id)[trial.id], one.head_of(job, twin))
+                tracker.mirror(tracker.finished(trial.id)[trial.id], head_of(job, twin))
     except Away:
         pass  # the next call does it
 
 
-def stopped(job: one.Job, trial: str) -> int:
+def stopped(job: Job, trial: str) -> int:
     """The epoch after which a scheduler ended a trial that has still to be evaluated; 0 if none did."""
     try:
         return int(files.read(Path(job.work) / "stopped" / trial)["epoch"])
@@ -202,12 +201,12 @@ def stopped(job: one.Job, trial: str) -> int:
         return 0
 
 
-def _mark_stopped(job: one.Job, trial: str, epoch: int) -> None:
+def _mark_stopped(job: Job, trial: str, epoch: int) -> None:
     (Path(job.work) / "stopped").mkdir(exist_ok=True)
     files.write(Path(job.work) / "stopped" / trial, {"epoch": epoch})
 
 
-def nest_folds(job: one.Job, trials: Sequence[Trial]) -> None:
+def nest_folds(job: Job, trials: Sequence[Trial]) -> None:
     """Give every candidate of a cross-validated search a run, with those of its folds beneath it."""
     candidates: dict[str, list[Trial]] = {}
     for trial in trials:
@@ -236,7 +235,7 @@ class _Grid:
 
     def __init__(
         self,
-        job: one.Job,
+        job: Job,
         trials: Sequence[Trial],
         todo: list[Trial],
         profile: Profile,
@@ -264,7 +263,7 @@ class _Grid:
         crew: Crew | None = None
         try:
             while self.todo or self._found_more(crew):
-                free = [t for t in self.todo if one.is_free(self.job, t)]
+                free = [t for t in self.todo if is_free(self.job, t)]
                 if not free:
                     time.sleep(1.0)  # all are another driver's: they finish, or fall free
                     self._look()
@@ -315,7 +314,7 @@ class _Grid:
         """Trials as workers are given them: each alone, or small ones of a kind together, and what a scheduler knew."""
         groups: dict[Any, list[str]] = {}
         for trial in free:
-            groups.setdefault(group.group(trial) or trial.id, []).append(trial.id)
+            groups.setdefault(group_key(trial) or trial.id, []).append(trial.id)
         cut = [ids[at : at + _TOGETHER] for ids in groups.values() for at in range(0, len(ids), _TOGETHER)]
         if self.search.halving is None:
             return [Unit(tuple(ids)) for ids in cut]

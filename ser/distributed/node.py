@@ -26,7 +26,7 @@ from ser.runs.folder import work_id
 
 if TYPE_CHECKING:  # what only looks does without torch and MLflow
     from ser.runs.tracker import Location
-    from ser.trials.run import Job
+    from ser.trials.job import Job
 
 _MARK = ".seen"
 _COMPARED = ("ray", "torch", "mlflow", "numpy")

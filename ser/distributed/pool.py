@@ -14,7 +14,7 @@ from ser.errors import BadInput
 from ser.runs.delivery import sync
 from ser.runs.outcomes import Undelivered
 from ser.study import Trial
-from ser.trials.run import Job
+from ser.trials.job import Job
 
 _SYNC_EVERY_S = 60.0
 

@@ -27,7 +27,7 @@ from ser.runs.outcomes import TrialOutcome, UnfitNode
 
 if TYPE_CHECKING:  # the process that only hands trials out does without torch and MLflow
     from ser.study import Trial
-    from ser.trials.run import Job
+    from ser.trials.job import Job
 
 Tell = Callable[..., None]
 _RESTARTS = 5  # of one trial in one pass; trials count their attempts themselves, this bounds workers that never begin
@@ -112,7 +112,7 @@ def _work(config: dict[str, str], given: list[Any]) -> None:
     if unit.replay:
         return
     from ser.trials import group
-    from ser.trials import run as one
+    from ser.trials.run import run as run_trial
 
     job, trials = _opened(given[0])
     if reason := node.unfit(job):
@@ -131,10 +131,10 @@ def _work(config: dict[str, str], given: list[Any]) -> None:
             latest = time.monotonic()
 
     heard(0, {})  # first of all: should it hang from here on, it is known who holds it
-    if group.group(chosen[0]) is not None:
+    if group.group_key(chosen[0]) is not None:
         _report(group.run(job, chosen, heard))
     else:
-        _report({chosen[0].id: one.run(job, chosen[0], heard, unit.last)})
+        _report({chosen[0].id: run_trial(job, chosen[0], heard, unit.last)})
 
 
 def _report(outcomes: Mapping[str, TrialOutcome]) -> None:

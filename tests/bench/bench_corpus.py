@@ -30,7 +30,8 @@ from ser.planning.plan import resolve
 from ser.runs.tracker import Location
 from ser.study import Study, load_study
 from ser.training.batches import Stream
-from ser.trials import run
+from ser.trials import inputs
+from ser.trials.job import job_of
 
 FILES, SPEAKERS, RATE_HZ = 1000, 300, 8000
 STEP_S, STRETCH_S = 0.01, 0.03  # stretches overlap: the wave files stay small
@@ -136,7 +137,7 @@ def drive(table: Path, work: Path) -> list[Cost]:
     with meter.step("store: nothing to build", FEATURES):
         request.prepare(plan, store, {}, quiet)
     with meter.step("job: make", TABLE):
-        job = run.job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
+        job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
     with meter.step("job: pickle", TABLE) as cost:
         (work / "job").write_bytes(pickle.dumps(job, protocol=5))
         cost.note = f"{(work / 'job').stat().st_size / 1e6:.1f} MB"
@@ -162,16 +163,16 @@ def train(table: Path, work: Path) -> list[Cost]:
         job = pickle.loads((work / "job").read_bytes())
     (key,) = job.keys["made"]
     with meter.step("worker: open", FEATURES):
-        run._entry(job.store, job.work, key)
+        inputs._entry(job.store, job.work, key)
     with meter.step("worker: load three sides", FEATURES):
-        data = run.load(job, "made")
+        data = inputs.load(job, "made")
     with meter.step("worker: first batch", FEATURES) as cost:
         numbers = Stream(data.train.lengths(), 16, 16, [0]).indices(0)
         data.train.batch(numbers)
         cost.note = f"{len(data.train)} utterances to train"
     with meter.step("worker: load again, as its next trial", FEATURES):
         job = pickle.loads((work / "job").read_bytes())
-        assert run.load(job, "made").train is data.train
+        assert inputs.load(job, "made").train is data.train
     held = psutil.Process().memory_full_info()
     meter.costs[-1].note = f"held by the process alone: {held.uss / 1e6:.0f} MB, without a corpus {_empty():.0f} MB"
     return meter.costs

@@ -26,7 +26,7 @@ from ser.report import collect
 from ser.report.runs import Options
 from ser.runs.tracker import Location, Tracker
 from ser.study import Trial
-from ser.trials.run import job_of
+from ser.trials.job import job_of
 
 TINY = {
     "lstm.prep_units": 4,

@@ -17,7 +17,8 @@ from ser.features.store import Store
 from ser.planning import request as gather
 from ser.runs.tracker import Location
 from ser.training.train import train
-from ser.trials.run import job_of, load
+from ser.trials.inputs import load
+from ser.trials.job import job_of
 
 SETTINGS = (("training.max_epochs", 1), ("training.steps_per_epoch", 4), ("tdnn.units", 16))
 

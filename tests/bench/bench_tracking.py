@@ -31,7 +31,7 @@ from ser.runs.delivery import Delivery
 from ser.runs.folder import RunFolder
 from ser.runs.tracker import Location, Tracker, grid_tags
 from ser.study import Trial
-from ser.trials.run import Job, head_of
+from ser.trials.job import Job, head_of
 
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
 CURVES = ("train/loss", "val/loss", "val/wa", "val/ua", "val/wa/iemocap", "val/ua/iemocap", "seconds/epoch", "clipped")
@@ -55,7 +55,7 @@ def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
 
 
 def predictions(trial: Trial, rng: np.random.Generator) -> tuple[str, dict[str, float]]:
-    """A table as ``ser.trials.run`` writes it, and the accuracies it gives."""
+    """A table as ``ser.trials.outputs`` writes it, and the accuracies it gives."""
     lines, results = ["corpus,uid,label,predicted," + ",".join(f"p_{c}" for c in study.classes)], {}
     for corpus in trial.targets:
         truth = np.arange(UTTERANCES) % len(study.classes)

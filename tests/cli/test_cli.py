@@ -18,7 +18,7 @@ from ser.cli.main import _setting, _wanted, main
 from ser.errors import BadInput
 from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, Tracker
-from ser.trials.run import head_of, job_of
+from ser.trials.job import head_of, job_of
 
 COMMANDS = ("corpora", "prepare", "run", "export", "labels", "status", "sync", "report", "ui", "demo")
 

@@ -20,7 +20,7 @@ from ser.errors import Away, BadInput
 from ser.runs.outcomes import Finished, UnfitNode
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
-from ser.trials.run import job_of
+from ser.trials.job import Job, job_of
 
 
 class Heard:
@@ -160,7 +160,7 @@ def test_a_duplicate_that_nobody_recorded_is_recorded_by_the_next_call(job, tria
 
 
 def job_without_mirrors(job):
-    return one.Job(**{**vars(job), "mirrors": {}})
+    return Job(**{**vars(job), "mirrors": {}})
 
 
 def test_an_unknown_profile_is_refused_with_those_that_exist(tmp_path):

@@ -23,6 +23,8 @@ from ser.runs.tracker import Location, Tracker
 from ser.study import part
 from ser.trials import group
 from ser.trials import run as one
+from ser.trials.inputs import initial_state
+from ser.trials.job import job_of
 
 OPTUNA = part("optuna", candidates=4, at_once=2, seed=0, by="loss")
 PBT = part("pbt", members=3, generations=2, quantile=0.34, seed=0, by="loss")
@@ -47,7 +49,7 @@ class Here:
                 raise KeyboardInterrupt
             Here.most -= 1
             chosen = [self.trials[name] for name in unit.trials]
-            if group.group(chosen[0]) is None:
+            if group.group_key(chosen[0]) is None:
                 results = {chosen[0].id: one.run(self.job, chosen[0], None, unit.last)}
             else:
                 results = group.run(self.job, chosen)
@@ -262,7 +264,7 @@ def test_a_second_generation_goes_on_from_the_ends_of_the_first(begin, populatio
     assert min(abs(rate - 0.8), abs(rate - 1.2)) < 1e-3
 
     job = tiny_search.job(plan, run.cache, run.work)
-    state, weights = one._start(job, loser), torch.load(run.tracker.artifact(done[loser.start], "best.pt"))
+    state, weights = initial_state(job, loser), torch.load(run.tracker.artifact(done[loser.initial_from], "best.pt"))
     assert state["network"].keys() == weights.keys()
     assert all(torch.equal(state["network"][k], weights[k]) for k in weights)
     assert state["optimiser"]["state"]
@@ -352,7 +354,7 @@ def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(comma
     apart.mkdir()
     shutil.copy(empty_ledger, apart / "mlflow.db")
     alone = replace(stopped, training=replace(stopped.training, max_epochs=ended[stopped.id]))
-    job = one.job_of(plan, Location.of(apart, None), apart, str(work / "store"), "cpu", 1, "test", [])
+    job = job_of(plan, Location.of(apart, None), apart, str(work / "store"), "cpu", 1, "test", [])
     told, known = one.run(job, alone), runs[stopped.id].data.metrics
     same = {k: v for k, v in told.results.items() if k in known and not k.startswith("seconds/")}
     assert same == {k: known[k] for k in same}

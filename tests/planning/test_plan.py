@@ -11,7 +11,7 @@ from ser.features.store import Store
 from ser.planning import plan as planning
 from ser.planning.plan import resolve, total_frames
 from ser.planning.request import bring
-from ser.trials.run import Side, job_of
+from ser.trials.job import Subset, job_of
 
 
 @pytest.fixture(scope="module")
@@ -233,12 +233,12 @@ def test_a_job_names_every_item_of_every_side_and_is_the_same_after_a_journey(wh
     for name, source in whole.sources.items():
         copies = {n: u for recipe in source.recipes[1:] for n, (u, _) in zip(recipe.names, recipe.items, strict=True)}
         for side, utterances in source.split.sides().items():
-            sent = job.sides[name][side]
+            sent = job.subsets[name][side]
             expected = {u.uid: u for u in utterances} | (copies if side == "train" else {})
             assert list(sent.names) == list(expected)
             assert sent.labels.tolist() == [whole.study.classes.index(u.label) for u in expected.values()]
-            assert arrived.sides[name][side] == sent
-            assert hash(arrived.sides[name][side]) == hash(sent)
-    train = job.sides["ravdess"]["train"]
-    assert train != job.sides["ravdess"]["val"]
-    assert train != Side(train.names, [*train.labels[:-1], (train.labels[-1] + 1) % 4])
+            assert arrived.subsets[name][side] == sent
+            assert hash(arrived.subsets[name][side]) == hash(sent)
+    train = job.subsets["ravdess"]["train"]
+    assert train != job.subsets["ravdess"]["val"]
+    assert train != Subset(train.names, [*train.labels[:-1], (train.labels[-1] + 1) % 4])

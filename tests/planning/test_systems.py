@@ -16,6 +16,7 @@ from ser.report.collect import collect
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.study import load_study
+from ser.trials import inputs
 from ser.trials import run as one
 
 RUNS = [s.name for s in SYSTEMS if s.name != "never"]
@@ -189,10 +190,10 @@ def test_balancing_adds_items_of_the_smaller_classes_alone(data, cache, tmp_path
     # Merged, one class is larger than the others.
     plan = tiny_survey.plan(tiny_survey.study(merge=(("calm", "neutral"), ("fear", "other"))), data, cache)
     job = tiny_survey.job(plan, cache, tmp_path)
-    plain = one.load(job, of(plan, "cnn"), of(plan, "cnn").corpora[0])
+    plain = inputs.load(job, of(plan, "cnn"), of(plan, "cnn").corpora[0])
     for name in ("cnn_copying", "cnn_signal"):
         trial = of(plan, name)
-        found = one.load(job, trial, trial.corpora[0])
+        found = inputs.load(job, trial, trial.corpora[0])
         assert found.train.names[: len(plain.train)] == plain.train.names
         assert len(set(Counter(found.train.labels.tolist()).values())) == 1
         assert len(found.train) > len(plain.train)

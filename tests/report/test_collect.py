@@ -18,7 +18,7 @@ from ser.report.predictions import columns
 from ser.report.runs import Options
 from ser.runs.tracker import Tracker
 from ser.trials import run as one
-from ser.trials.run import job_of
+from ser.trials.job import head_of, job_of
 
 
 def collect(tracker, study, variant=None):
@@ -70,7 +70,7 @@ def test_notes_tell_settings_corpora_and_code(tracker, job, study, trial_of, pla
 
 def test_failures_are_listed_until_a_run_finishes(tracker, job, study, trial_of):
     trial = trial_of("R")
-    tracker.start(one.head_of(job, trial)).close("Diverged: loss nan")
+    tracker.start(head_of(job, trial)).close("Diverged: loss nan")
     assert collect(tracker, study)[1].expected.failures == {trial.title: "Diverged: loss nan"}
     one.run(job, trial)
     assert collect(tracker, study)[1].expected.failures == {}
@@ -80,7 +80,7 @@ def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tr
     trial = trial_of("R")
     one.run(job, trial)
     counted = tracker.finished()[trial.id]
-    head = one.head_of(job, trial)
+    head = head_of(job, trial)
     late = tracker.client.create_run(
         tracker.experiment, tags={**head.tags, **counted.data.tags, "work": "another"}, run_name=trial.title
     )
@@ -216,7 +216,7 @@ def test_files_of_a_run_are_read_where_they_are(tracker, job, trial_of):
 
 
 def test_a_trial_that_was_not_tested_has_no_predictions_and_no_result(tracker, job, study, trial_of):
-    head = one.head_of(job, trial_of("R"))
+    head = head_of(job, trial_of("R"))
     log = tracker.start(head)
     tracker.client.log_metric(log.run_id, "val/wa/ravdess", 0.5)
     log.close("", "FINISHED")

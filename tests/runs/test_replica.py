@@ -17,7 +17,7 @@ from ser.runs.outcomes import Finished
 from ser.runs.replica import Replica
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
-from ser.trials.run import job_of
+from ser.trials.job import job_of
 
 URL = "memory://features/trials/w"
 HEAD = Head("interaffection", "abc", "A", {}, {"work": "w"})

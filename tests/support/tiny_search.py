@@ -10,7 +10,7 @@ from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
 from ser.runs.tracker import Location
 from ser.study import Corpus, Part, Study, Trial, part
-from ser.trials.run import Job, job_of
+from ser.trials.job import Job, job_of
 
 ACTORS = ("01", "02", "03", "04", "05", "06")  # of the miniature
 CORPUS = Corpus(

@@ -10,7 +10,7 @@ from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
 from ser.runs.tracker import Location
 from ser.study import Corpus, Study, System, part
-from ser.trials.run import Job, job_of
+from ser.trials.job import Job, job_of
 
 FRAMES = part("time_domain", rate_hz=8000, window=256, hop=128, zero=1e-10)
 STEPS = {"statistics": ("mean", "std"), "scaling": "standard", "select": 0, "clusters": 0}

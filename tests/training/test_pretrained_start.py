@@ -16,6 +16,7 @@ from ser.planning.request import CorpusRequest, Request
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
 from ser.trials import run as one
+from ser.trials.job import job_of
 
 SMALL = {"filters": (3, 4, 5, 5, 6, 6), "fc": (8, 8), "embedding": 7}
 STAY = (("training.learning_rate", 1e-30), ("training.max_epochs", 1), ("training.patience_epochs", 1), ("seeds", 1))
@@ -58,7 +59,7 @@ def test_training_starts_from_the_file_that_is_named(request_of, public, empty_l
     gather.prepare(plan, store, {}, bar)
     shutil.copy(empty_ledger, tmp_path / "mlflow.db")
     where = Location.of(tmp_path, None)
-    job = one.job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
+    job = job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
     trial = next(t for t in plan.trials if t.block.name == "vggish")
     assert isinstance(one.run(replace(job, weights=str(path)), trial), Finished)
     tracker = Tracker(where, "segments")

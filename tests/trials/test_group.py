@@ -189,7 +189,7 @@ def test_candidates_of_one_shape_are_one_group_whatever_else_they_draw():
     asked = [t for t in several if t.role.name == "candidate"]
     groups = {}
     for trial in asked:
-        groups.setdefault(group.group(trial), []).append(trial)
+        groups.setdefault(group.group_key(trial), []).append(trial)
     assert None not in groups
     shapes = {(t.block.name, t.block.values().get("filters"), t.block.values().get("units")) for t in asked}
     assert len(groups) == len(shapes) > 2
@@ -209,15 +209,15 @@ def test_candidates_of_one_shape_are_one_group_whatever_else_they_draw():
     ],
 )
 def test_what_a_group_cannot_do_is_trained_alone(four, changed):
-    assert group.group(four[0]) is not None
+    assert group.group_key(four[0]) is not None
     training = replace(four[0].training, **changed.get("training", {}))
-    assert group.group(replace(four[0], **{**changed, "training": training})) is None
+    assert group.group_key(replace(four[0], **{**changed, "training": training})) is None
 
 
 def test_several_corpora_and_copies_are_trained_alone(four):
     (corpus,) = four[0].corpora
-    assert group.group(replace(four[0], corpora=(corpus, corpus))) is None
-    assert group.group(replace(four[0], corpora=(replace(corpus, copies=3),))) is None
+    assert group.group_key(replace(four[0], corpora=(corpus, corpus))) is None
+    assert group.group_key(replace(four[0], corpora=(replace(corpus, copies=3),))) is None
 
 
 @pytest.mark.parametrize("more", [{"scheduler": part("asha", grace=1, reduction=2)}, {"search": PBT}])

@@ -14,7 +14,9 @@ from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished
 from ser.runs.tracker import Tracker
 from ser.training.train import Diverged
+from ser.trials import inputs
 from ser.trials import run as one
+from ser.trials.job import Subset
 
 
 @pytest.fixture
@@ -185,18 +187,18 @@ def test_an_interrupted_trial_has_the_numbers_of_an_undisturbed_one(job, trial_o
 
 def test_refused_audio_is_left_out_of_its_side(job, plan, features):
     recipe = plan.sources["ravdess"].recipes[0]
-    side = one.Side(("ravdess/never seen", recipe.names[0]), (0, 1))
-    items = one._items(str(features), job.work, "ravdess", (recipe.key,), side, 0, "cpu")
+    subset = Subset(("ravdess/never seen", recipe.names[0]), (0, 1))
+    items = inputs._items(str(features), job.work, "ravdess", (recipe.key,), subset, 0, "cpu")
     assert items.names == (recipe.names[0],)
     assert items.labels.tolist() == [1]
     with pytest.raises(BadInput, match="all 1 utterances refused"):
-        one._items(str(features), job.work, "ravdess", (recipe.key,), one.Side(("none",), (0,)), 0, "cpu")
+        inputs._items(str(features), job.work, "ravdess", (recipe.key,), Subset(("none",), (0,)), 0, "cpu")
 
 
 def test_features_are_mapped_and_not_copied(job, plan, features, trial_of):
     trial = trial_of("R")
     (key,) = (r.key for r in plan.sources["ravdess"].recipes)
-    data = one.load(job, trial, trial.corpora[0])
-    mapped = one._entry(str(features), job.work, key)
+    data = inputs.load(job, trial, trial.corpora[0])
+    mapped = inputs._entry(str(features), job.work, key)
     assert data.train.features[0].data_ptr() == mapped.frames(data.train.names[0]).ctypes.data
-    assert one.load(job, trial, trial.corpora[0]).train is data.train
+    assert inputs.load(job, trial, trial.corpora[0]).train is data.train

@@ -1,0 +1,171 @@
+"""What workers need to train the trials of a plan, and no statement may hold: places, subsets of corpora, tags."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ser.data.manifest import Utterance
+from ser.data.splits import prove
+from ser.features.remote import is_far
+from ser.features.store import Names
+from ser.planning.plan import Plan, Source
+from ser.runs.folder import Head, work_id
+from ser.runs.replica import place
+from ser.runs.tracker import Location, Tracker, grid_tags
+from ser.study import Trial
+
+_SEXES = {"F": 1, "M": 2}
+
+
+class Subset:
+    """Names of store items and their classes, as arrays: every worker holds every subset of every corpus.
+
+    ``labels`` are class indices int64 [items], or k-hot float32 [items, classes] where an item may have several;
+    ``voices`` int32 [items, 2] the number of the speaker in the corpus, and the sex: 1 female, 2 male, 0 unknown.
+    """
+
+    def __init__(self, names: Iterable[str], labels: npt.ArrayLike, voices: npt.ArrayLike = ()) -> None:
+        self.names = Names(names)
+        self.labels = np.asarray(labels)
+        self.voices = np.asarray(voices, np.int32).reshape(-1, 2)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Subset):
+            return NotImplemented
+        same = np.array_equal(self.labels, other.labels) and np.array_equal(self.voices, other.voices)
+        return self.names == other.names and same
+
+    def __hash__(self) -> int:
+        return hash(self.names)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What workers need and no statement may hold: places, and which store items belong to which subset."""
+
+    study: str
+    where: Location
+    work: str
+    store: str
+    keys: Mapping[str, Mapping[str, tuple[str, ...]]]  # corpus as split -> front-end -> its store entries
+    subsets: Mapping[str, Mapping[str, Subset]]  # corpus as split -> train | val | test
+    spare: Mapping[str, Subset]  # corpus as split -> augmented copies that may balance its training classes
+    proofs: Mapping[str, dict[str, Any]]  # corpus as split -> the leakage gate's proof
+    tags: Mapping[str, str]
+    mirrors: Mapping[str, tuple[Trial, ...]]  # trial id -> equal trials that share its training
+    device: str
+    threads: int
+    weights: str = ""  # path of a file that blocks start from
+    saves_states: bool = False  # trials leave their end states, for others to go on from
+    apart: bool = False  # other machines than this train the trials
+    replica: str = ""  # URL of the trials' folders, where those share none
+    experiment: str = ""  # in which the runs are: it may be renamed while they are trained
+
+    def spread(self) -> "Job":
+        """Returns the job for other machines; where the store is a URL, they need not share the work folder either."""
+        return replace(self, apart=True, replica=place(self.store, self.tags["work"]) if is_far(self.store) else "")
+
+
+def job_of(
+    plan: Plan,
+    where: Location,
+    work: Path,
+    store: str,
+    device: str,
+    threads: int,
+    code: str,
+    notes: Sequence[str],
+) -> Job:
+    """Returns the job of a plan. ``code`` is the version of this project; ``notes`` go with every run to the report."""
+    mirrors: dict[str, tuple[Trial, ...]] = {}
+    for twin, original in plan.twins.items():
+        mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
+    tags = grid_tags(
+        plan.corpora.values(), plan.seeds, plan.variant, plan.study.mode, len(plan.trials), _comparison(plan)
+    ) | {
+        "code_version": code,
+        "data": "demo" if plan.demo else "real",
+        "notes": json.dumps(notes),
+        "work": work_id(work),
+    }
+    return Job(
+        study=plan.study.name,
+        where=where,
+        work=str(work.absolute()),
+        store=store,
+        keys={key: _entry_keys(s) for key, s in plan.sources.items()},
+        subsets={key: _subsets(plan, s) for key, s in plan.sources.items()},
+        spare={key: _subset(plan, s, _spare_copies(s)) for key, s in plan.sources.items() if s.spare},
+        proofs={key: prove(s.split) for key, s in plan.sources.items()},
+        tags=tags,
+        mirrors=mirrors,
+        device=device,
+        threads=threads,
+        saves_states=plan.study.search.name == "pbt",
+        experiment=Tracker.known.get((where, plan.study.name), ""),
+    )
+
+
+def head_of(job: Job, trial: Trial) -> Head:
+    """Returns what the run of ``trial`` says of itself, and of the equal trials that share its training."""
+    fingerprints = {f"fingerprint/{c.name}": c.fingerprint for c in trial.corpora}
+    twins = tuple(head_of(job, twin) for twin in job.mirrors.get(trial.id, ()))
+    return Head(trial.study, trial.id, trial.title, trial.params(), {**job.tags, **fingerprints}, twins)
+
+
+def _entry_keys(source: Source) -> dict[str, tuple[str, ...]]:
+    """Keys of the source's store entries, by front-end."""
+    keys: dict[str, tuple[str, ...]] = {}
+    for recipe in source.entries:
+        front_end = str(recipe.front_end)
+        keys[front_end] = (*keys.get(front_end, ()), recipe.key)
+    return keys
+
+
+def _comparison(plan: Plan) -> dict[str, Any]:
+    """What a report needs of folds and of a study of systems: what was to be run, and what corpora lack for it."""
+    study = plan.study
+    comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
+    for kind, names in (("systems", [s.name for s in study.systems]), ("protocols", list(dict(study.protocols)))):
+        comparison[kind] = [name for name in names if study.is_selected(name, names)]
+    return comparison
+
+
+def _subsets(plan: Plan, source: Source) -> dict[str, Subset]:
+    """The train, val and test subsets of a source; augmented copies belong to the first."""
+    train, val, test = ([(u.uid, u) for u in getattr(source.split, name)] for name in ("train", "val", "test"))
+    rows = {"train": train + _training_copies(source), "val": val, "test": test}
+    return {name: _subset(plan, source, each) for name, each in rows.items()}
+
+
+def _training_copies(source: Source) -> list[tuple[str, Utterance]]:
+    """Augmented copies by item name; they bear the same names for each front-end."""
+    first = source.recipes[0].front_end if source.recipes else None
+    copies = [r for r in source.recipes if r.augmentation and r.front_end == first]
+    return [(name, u) for r in copies for name, (u, _) in zip(r.names, r.items, strict=True)]
+
+
+def _spare_copies(source: Source) -> list[tuple[str, Utterance]]:
+    """Spare copies of training utterances by item name; the same of them for each front-end."""
+    training = {u.uid for u in source.split.train}
+    copies = {name: u for r in source.spare for name, (u, _) in zip(r.names, r.items, strict=True)}
+    return [(name, u) for name, u in copies.items() if u.uid in training]
+
+
+def _subset(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> Subset:
+    """The items of ``rows`` (item name, utterance) with their labels as numbers."""
+    number = {name: i for i, name in enumerate(plan.study.classes_of(source.corpus))}
+    speaker = {name: i for i, name in enumerate(source.manifest.speakers)}
+    names = (name for name, _ in rows)
+    voices = np.array([(speaker[u.speaker], _SEXES.get(u.sex, 0)) for _, u in rows], np.int32)
+    if plan.study.labels == "one":
+        return Subset(names, np.array([number[u.label] for _, u in rows], np.int64), voices)
+    hot = np.zeros((len(rows), len(number)), np.float32)
+    for row, (_, u) in enumerate(rows):
+        hot[row, [number[name] for name in source.labels[u.uid]]] = 1
+    return Subset(names, hot, voices)
