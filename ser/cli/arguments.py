@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from ast import literal_eval
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, NoReturn
@@ -129,6 +129,8 @@ def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> 
             variable = of_environment.get(name, "")
             own = variable and str(written) == environment.get(variable)
             setattr(args, name, kind(written, variable if own else _option(name)))
+    if plugins := _plugin_folders(getattr(args, "plugins", []), environment.get("SER_PLUGINS", "")):
+        environment["SER_PLUGINS"] = plugins  # for every process that this one starts
     if hasattr(args, "data"):
         args.data = [paths.data(folder) for folder in args.data]
     if environment.get("SER_CACHE"):
@@ -141,6 +143,16 @@ def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> 
         if (text := getattr(args, name, None)) is not None and not text.strip():
             raise BadInput(repr(text), _option(name), "a text", "name one, or leave it out")
     return notes
+
+
+def _plugin_folders(options: Sequence[str], variable: str) -> str:
+    """The value of SER_PLUGINS that names the folders of ``--plugins``, too, all of them absolute."""
+    entries = [e if "=" in e else str(paths.folder(e, "SER_PLUGINS")) for e in variable.split(os.pathsep) if e]
+    entries += [str(paths.folder(folder, "--plugins")) for folder in options]
+    for entry in entries:
+        if os.pathsep in entry:
+            raise BadInput(entry, "--plugins", f"a folder without {os.pathsep!r} in its path", "rename it")
+    return os.pathsep.join(dict.fromkeys(entries))
 
 
 def _option(name: str) -> str:
@@ -160,6 +172,12 @@ def _from_environment(args: argparse.Namespace, environment: Mapping[str, str]) 
 
 def _study(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("study", metavar="STUDY", help="a file of experiments/, without .py")
+    _plugins(sub)
+
+
+def _plugins(sub: argparse.ArgumentParser) -> None:
+    text = "your own corpora, models …: DIR/corpora/x.py, DIR/models/y.py … (repeatable; also $SER_PLUGINS)"
+    sub.add_argument("--plugins", action="append", default=[], metavar="DIR", help=text)
 
 
 def _work(sub: argparse.ArgumentParser) -> None:
@@ -267,6 +285,7 @@ def _listening(sub: argparse.ArgumentParser) -> None:
 def _demo_work(sub: argparse.ArgumentParser) -> None:
     text = "a file of experiments/, without .py (default: interaffection)"
     sub.add_argument("study", metavar="STUDY", nargs="?", default="interaffection", help=text)
+    _plugins(sub)
     sub.add_argument("--work", default="demo", metavar="DIR", help="work folder (default: ./demo)")
 
 
@@ -275,7 +294,7 @@ COMMANDS = {
         "Show the corpora found: utterances, speakers, hours, classes, refused files.",
         "ser corpora --data ~/corpora\nser corpora --corpora emodb=~/emodb --refused\n"
         "ser corpora --corpora calls=~/calls/manifest.csv --set calls.label_map=labels.json",
-        (_work, _corpora, _set, _refused),
+        (_work, _corpora, _set, _refused, _plugins),
     ),
     "prepare": Command(
         "Compute the features that a study needs into the store.",

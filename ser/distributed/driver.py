@@ -22,7 +22,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from ser import PACKAGE
+from ser import PACKAGE, registry
 from ser.distributed import node, tune
 from ser.distributed.messages import Halving, Unit
 from ser.distributed.profile import Profile
@@ -273,9 +273,10 @@ def _session(address: str | None, folder: str, kept: int) -> Iterator[None]:
         options |= _local(folder, kept)
         os.environ.update(OF_WORKERS)
     else:
-        # The workers run the code of this process, whatever is installed where they are.
-        code = {"py_modules": [str(PACKAGE)]}
-        every = {"env_vars": OF_WORKERS | OF_RAY}
+        # The workers run the code of this process, and a user's components, whatever is installed where they are.
+        plugins, folders = registry.carried(Path(folder) / "ser_plugins")
+        code = {"py_modules": [str(PACKAGE), *folders]}
+        every = {"env_vars": OF_WORKERS | OF_RAY | {registry.VARIABLE: plugins}}
         options |= {"address": address, "runtime_env": every | code}
     try:
         _init(options)

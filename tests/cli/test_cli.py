@@ -14,7 +14,7 @@ import soundfile
 from ser import registry
 from ser.cli import main as cli
 from ser.cli.arguments import parser
-from ser.cli.main import _setting, _wanted, main
+from ser.cli.main import _setting, _wanted, arguments, main
 from ser.errors import BadInput
 from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, Tracker
@@ -373,3 +373,14 @@ def test_features_are_exported_as_hdf5(data, tmp_path, capsys):
             cuts.add(file.attrs["segmentation"])
     assert len(files) == 3
     assert cuts == {"nonoverlap", "overlap_repo", "overlap_textbook"}
+
+
+def test_plugins_of_the_command_and_of_the_environment_reach_every_process(tmp_path, monkeypatch):
+    for name in ("ours", "theirs"):
+        (tmp_path / name / "models").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SER_PLUGINS", "theirs")
+    arguments(["corpora", "--plugins", "ours", "--plugins", "theirs"])
+    assert os.environ["SER_PLUGINS"].split(os.pathsep) == [str(tmp_path / "theirs"), str(tmp_path / "ours")]
+    with pytest.raises(BadInput, match=r"--plugins: .*nowhere, which does not exist"):
+        arguments(["corpora", "--plugins", "nowhere"])
