@@ -34,10 +34,25 @@ def _always(width: int, settings: Any) -> bool:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """One line of a network's layer table, as plain values.
+
+    ``output`` is the shape for one utterance, such as "78 × 20", or "" where the table does not say. ``parameters`` are
+    trained; ``averaged`` are numbers that training averages, as batch normalisation does.
+    """
+
+    name: str
+    output: str
+    parameters: int = 0
+    averaged: int = 0
+
+
+@dataclass(frozen=True)
 class Traits:
     """The constants of a model's file, optional ones with their defaults.
 
-    ``fits(width, settings)`` says whether a network can be built, for searches. ``stacked`` is the class that trains
+    ``fits(width, settings)`` says whether a network can be built, for searches. ``layers(block, width)`` lists the
+    layers of a block as its paper does; without it they are those with weights. ``stacked`` is the class that trains
     many small networks at once (``ser.training.stacked``), which may differ in the settings of ``varies``.
     """
 
@@ -45,6 +60,7 @@ class Traits:
     takes: str = ""
     tasks: bool = False
     fits: Callable[[int, Any], bool] = _always
+    layers: Callable[[Any, int], list[Layer]] | None = None
     stacked: type[Any] | None = None
     varies: tuple[str, ...] = ()
 
@@ -59,6 +75,7 @@ _CONSTANTS = {
     "TAKES": "takes",
     "TASKS": "tasks",
     "fits": "fits",
+    "layers": "layers",
     "Stacked": "stacked",
     "VARIES": "varies",
 }

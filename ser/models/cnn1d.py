@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import BadInput
+from ser.models import Layer
 from ser.models._keras import glorot
 from ser.study.settings import setting
 
@@ -70,6 +71,18 @@ def fits(width: int, settings: Settings) -> bool:
 def example() -> tuple[int, Settings, int]:
     """Returns width, small settings, and frames per utterance."""
     return 20, Settings(filters=(4, 3), kernel=3, pool=2, dropout=0.25, init="glorot"), 1
+
+
+def layers(block: CNN1D, width: int) -> list[Layer]:
+    """Returns the layers as Table 4 names them; shapes are values × filters."""
+    pooled, table = width, []
+    for number, convolution in enumerate((block.first, block.second), 1):
+        values = pooled - convolution.kernel_size[0] + 1
+        pooled, filters = values // block.pool, convolution.out_channels
+        weights = sum(p.numel() for p in convolution.parameters())
+        table += [Layer(f"C{number}", f"{values} × {filters}", weights), Layer(f"S{number}", f"{pooled} × {filters}")]
+    table.insert(2, Layer("D1", table[1].output))
+    return [*table, Layer("S3", str(block.outputs))]
 
 
 def _lengths(width: int, settings: Settings) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
 from ser.errors import BadInput
+from ser.models import Layer
 from ser.models._images import images, with_channel
 from ser.models._keras import EPSILON, MOMENTUM, glorot
 from ser.models._winograd import convolve
@@ -91,3 +92,26 @@ def build(width: int, settings: Settings) -> CNN2D:
 def example() -> tuple[int, Settings, int]:
     """Returns width, small settings, and frames per utterance."""
     return 12, Settings(filters=(4, 5), kernel=3, dense=(16, 12), dropout=0.5, frames=14, init="glorot"), 14
+
+
+def layers(block: CNN2D, width: int) -> list[Layer]:
+    """Returns the layers of Fig. 3; shapes are bands × frames × filters."""
+
+    def count(module: nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    height, length, table = width, block.frames, [Layer("input", f"{width} × {block.frames} × 1")]
+    for convolution, norm in zip(block.convolutions, block.norms, strict=True):
+        assert isinstance(convolution, nn.Conv2d)
+        kernel, filters = convolution.kernel_size[0], convolution.out_channels
+        height, length = height - kernel + 1, length - kernel + 1
+        name = f"convolution {kernel} × {kernel}, ReLU"
+        table.append(Layer(name, f"{height} × {length} × {filters}", count(convolution)))
+        height, length = height // 2, length // 2
+        table.append(Layer("max pooling 2 × 2", f"{height} × {length} × {filters}"))
+        table.append(Layer("batch normalisation", f"{height} × {length} × {filters}", count(norm), 2 * filters))
+    dropouts = [layer.p for layer in block.dense if isinstance(layer, nn.Dropout)]
+    linears = [layer for layer in block.dense if isinstance(layer, nn.Linear)]
+    for linear, share in zip(linears, dropouts, strict=True):
+        table.append(Layer(f"dense, ReLU, dropout {share:g}", str(linear.out_features), count(linear)))
+    return table

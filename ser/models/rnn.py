@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import BadInput
+from ser.models import Layer
 from ser.study.settings import setting
 
 VERSION = 1
@@ -64,6 +65,12 @@ def build(width: int, settings: Settings) -> SimpleRNN:
 def example() -> tuple[int, Settings, int]:
     """Returns width, small settings, and frames per utterance."""
     return 12, Settings(units=4), 1
+
+
+def layers(block: SimpleRNN, width: int) -> list[Layer]:
+    """Returns the layers as Table 3 names them; shapes are values × units."""
+    recurrent = Layer("SimpleRNN", f"{width} × {block.outputs}", sum(p.numel() for p in block.parameters()))
+    return [recurrent, Layer("GlobalAveragePooling1D", str(block.outputs))]
 
 
 class Stacked:

@@ -13,6 +13,7 @@ from torch.nn.functional import max_pool2d
 
 from ser.data import pretrained
 from ser.errors import BadInput
+from ser.models import Layer
 from ser.models._images import images, with_channel
 from ser.models._winograd import convolve
 from ser.study.settings import setting
@@ -21,6 +22,7 @@ VERSION = 1
 GIVES = "segments"
 _POOLED = (True, True, False, True, False, True)  # the convolutions that a 2 × 2 pooling follows
 _SHRINKS = 2 ** sum(_POOLED)
+_CONVOLUTIONS = ("conv1", "conv2", "conv3_1", "conv3_2", "conv4_1", "conv4_2")  # as Table 2 names them
 
 
 @dataclass(frozen=True)
@@ -115,3 +117,24 @@ def build(width: int, settings: Settings) -> VGGish:
 def example() -> tuple[int, Settings, int]:
     """Returns width, small settings, and frames per utterance: two segments."""
     return 16, Settings(segment=32, filters=(3, 4, 5, 5, 6, 6), fc=(8, 8), embedding=7, units=5), 64
+
+
+def layers(block: VGGish, width: int) -> list[Layer]:
+    """Returns the layers as Table 2 names them; shapes are channels × frames × bands of a segment."""
+
+    def line(name: str, output: str, module: nn.Module) -> Layer:
+        return Layer(name, output, sum(p.numel() for p in module.parameters()))
+
+    frames, bands, channels = block.segment, width, 1
+    table = [Layer("input", f"1 × {frames} × {bands}")]
+    for name, pooled, convolution in zip(_CONVOLUTIONS, _POOLED, block.vggish.convolutions, strict=True):
+        assert isinstance(convolution, nn.Conv2d)
+        channels = convolution.out_channels
+        table.append(line(name, f"{channels} × {frames} × {bands}", convolution))
+        if pooled:
+            frames, bands = frames // 2, bands // 2
+            table.append(Layer(f"pool{name[4]}", f"{channels} × {frames} × {bands}"))
+    table.append(Layer("flatten", f"1 × {channels * frames * bands}"))
+    *hidden, embedding = block.vggish.dense
+    dense = {f"fc1_{i}": layer for i, layer in enumerate(hidden, 1)} | {"fc2": embedding, "fc3": block.last}
+    return [*table, *(line(name, f"1 × {layer.out_features}", layer) for name, layer in dense.items())]

@@ -1,14 +1,14 @@
 """A whole network as in da Silva et al., Fig. 5: normalisation, temporal block, attention pooling, head or heads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from ser import registry
 from ser.errors import BadInput
-from ser.models import _keras, traits
-from ser.study import POOLING_SIGNS, Part, settings_of
+from ser.models import Layer, _keras, traits
+from ser.study import POOLING_SIGNS, Part, Trial, settings_of
 from ser.study.settings import values_of
 
 SHARED_HEAD = "all"
@@ -55,7 +55,8 @@ class Network(nn.Module):
         self.reduced = precision == "bfloat16"
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
-        settings, frames = settings_of("models", block), traits(block.name).gives == "frames"
+        settings, self.model = settings_of("models", block), traits(block.name)
+        frames = self.model.gives == "frames"
         self.block = registry.find("models", block.name).build(width, settings)
         if frames == (pooling == "none"):
             allowed = ", ".join(POOLING_SIGNS) if frames else "none"
@@ -75,3 +76,37 @@ class Network(nn.Module):
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
         logits: Tensor = head(self.pooling(hidden, lengths) if self.pooling else hidden)
         return logits
+
+
+def layers(network: Network) -> list[Layer]:
+    """Returns the layer table of a network: its block's layers, pooling and heads."""
+    block, width = network.block, len(network.mean)
+    table = list(_weighted(block) if network.model.layers is None else network.model.layers(block, width))
+    if network.pooling:
+        table.append(Layer("attention pooling", str(network.pooling.outputs), _count(network.pooling)))
+    for name, head in network.heads.items():
+        assert isinstance(head, nn.Linear)
+        table.append(Layer("head" if name == SHARED_HEAD else f"head {name}", str(head.out_features), _count(head)))
+    return table
+
+
+def layers_of(trial: Trial, width: int) -> list[Layer]:
+    """Returns the layer table of a trial's network for frames of ``width`` values; no weights are drawn or stored."""
+    heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
+    with torch.device("meta"):
+        return layers(Network(width, trial.block, trial.pooling, len(trial.classes), "float32", heads))
+
+
+def _weighted(block: nn.Module) -> Iterator[Layer]:
+    """Yields the modules that have weights of their own, with the number of their outputs."""
+    for name, module in block.named_modules():
+        parameters = sum(p.numel() for p in module.parameters(recurse=False))
+        averaged = sum(b.numel() for b in module.buffers(recurse=False) if b.is_floating_point())
+        if parameters:
+            outputs = (getattr(module, key, None) for key in ("out_features", "out_channels", "hidden_size"))
+            kind = f"{name} ({type(module).__name__})" if name else type(module).__name__
+            yield Layer(kind, next((str(n) for n in outputs if n is not None), ""), parameters, averaged)
+
+
+def _count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())

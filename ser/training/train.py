@@ -20,11 +20,12 @@ from torch import Tensor, nn
 from ser.data.pretrained import STARTS
 from ser.errors import BadInput
 from ser.metrics import accuracy, multilabel
+from ser.models import Layer
 from ser.study import Training, Trial
 from ser.training import checkpoint
 from ser.training.batches import Items, Passes, Stream, inverse_deviation, parts, sorted_batches
 from ser.training.loss import Loss
-from ser.training.network import Network
+from ser.training.network import Network, layers
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -96,6 +97,7 @@ class Outcome:
     memory: dict[str, float]
     state: dict[str, Any] = field(default_factory=dict)
     parameters: int = 0  # weights of the network, or numbers that a fitted model keeps
+    layers: Sequence[Layer] = ()  # of a network
 
 
 @dataclass
@@ -180,7 +182,9 @@ def train(
     predictions = {name: predict(run.network, data[name].test, split) for name in trial.targets}
     seconds, memory = now.seconds + time.perf_counter() - started, _peak(device) if now.epoch > resumed_at else {}
     parameters = sum(p.numel() for p in run.network.parameters())
-    return Outcome(now.history, now.best_epoch, predictions, seconds, best, memory, state, parameters)
+    return Outcome(
+        now.history, now.best_epoch, predictions, seconds, best, memory, state, parameters, layers(run.network)
+    )
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

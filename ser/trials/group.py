@@ -19,6 +19,7 @@ from ser.runs.outcomes import Failed, StoreDamaged, TrialOutcome
 from ser.study import Trial
 from ser.training import stacked
 from ser.training.batches import Items
+from ser.training.network import layers_of
 from ser.training.stacked import Member, Trained
 from ser.training.train import CorpusData, Outcome, Predictions
 from ser.trials.inputs import load
@@ -145,4 +146,7 @@ def _outcome(trial: Trial, trained: Trained, data: CorpusData) -> Outcome:
     history = [_with_corpus(row, name) for row in trained.history]
     weights = trained.weights
     parameters = sum(w.numel() for key, w in weights.items() if key not in ("mean", "scale"))
-    return Outcome(history, trained.best_epoch, predictions, trained.seconds, weights, {}, parameters=parameters)
+    layers = layers_of(trial, len(weights["mean"]))
+    return Outcome(
+        history, trained.best_epoch, predictions, trained.seconds, weights, {}, parameters=parameters, layers=layers
+    )

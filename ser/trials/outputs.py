@@ -99,6 +99,9 @@ def write(
     for name, told in _described(trial, data).items():
         (folder / name).write_text(json.dumps(told), encoding="utf-8")
     (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1), encoding="utf-8")
+    if outcome.layers:
+        table = [asdict(layer) for layer in outcome.layers]
+        (folder / "layers.json").write_text(json.dumps(table, indent=1, ensure_ascii=False), encoding="utf-8")
     if outcome.weights:
         torch.save(outcome.weights, folder / "best.pt")
     if state:

@@ -1,5 +1,6 @@
 """Trials trained together: each leaves the run it would leave alone, and none is another's loss."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,9 @@ def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, four, rnn, cac
         assert weights[0].keys() == weights[1].keys()
         for name in weights[0]:
             torch.testing.assert_close(weights[0][name], weights[1][name], atol=1e-4, rtol=0)
+        tables = [tracker(j).artifact(r, "layers.json").read_text() for j, r in zip((job, apart), runs, strict=True)]
+        assert tables[0] == tables[1]
+        assert json.loads(tables[0])[-1]["name"] == "head"
     assert list(Path(job.work, "trials").iterdir()) == []
 
 
