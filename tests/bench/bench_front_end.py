@@ -4,6 +4,7 @@ Prints for each front-end times real time on one core, from 16 kHz WAV files, be
 librosa and noisereduce, measured in turns with it.
 """
 
+import argparse
 import os
 import tempfile
 import time
@@ -21,23 +22,23 @@ import torch
 from ser.data import audio
 from ser.registry import find
 
-SECONDS, FILES, RATE_HZ, ROUNDS = 4.5, 40, 16000, 3
+SECONDS, RATE_HZ = 4.5, 16000
 
 
 def plain_log_stft(path: Path) -> None:
-    """Paper 003."""
+    """da Silva et al.."""
     wave, _ = librosa.load(path, sr=8000)
     np.log(np.abs(librosa.stft(wave, n_fft=512, hop_length=128, center=False)) + 1e-6)
 
 
 def plain_log_mel(path: Path) -> None:
-    """Paper 000, without noise reduction."""
+    """Pho et al., without noise reduction."""
     wave, _ = librosa.load(path, sr=48000)
     _log_mel(wave)
 
 
 def plain_gated_log_mel(path: Path) -> None:
-    """Paper 000, with noise reduction by noisereduce's present algorithm."""
+    """Pho et al., with noise reduction by noisereduce's present algorithm."""
     wave, rate_hz = librosa.load(path, sr=48000)
     wave = noisereduce.reduce_noise(wave, int(rate_hz), stationary=True, y_noise=wave[:24000], n_fft=2048)
     _log_mel(wave)
@@ -53,13 +54,13 @@ def _log_mel(wave: Any) -> None:
 
 
 def plain_mfcc(path: Path) -> None:
-    """Paper 001."""
+    """Khan et al.."""
     wave, _ = librosa.load(path, sr=22050)
     librosa.feature.mfcc(y=wave / np.abs(wave).max(), sr=22050, n_mfcc=80).mean(1)
 
 
 def plain_vggish_mel(path: Path) -> None:
-    """Paper 002, seconds that follow each other, each transformed for itself."""
+    """Sahoo et al., seconds that follow each other, each transformed for itself."""
     wave, _ = librosa.load(path, sr=16000)
     options = {"n_fft": 512, "win_length": 400, "hop_length": 160, "center": False, "power": 1.0}
     bank = {"n_mels": 64, "fmin": 125, "fmax": 7500, "htk": True, "norm": None}
@@ -94,12 +95,12 @@ CASES = (
 )
 
 
-def times_real_time(functions: list[Callable[[Path], None]], paths: list[Path]) -> list[float]:
+def times_real_time(functions: list[Callable[[Path], None]], paths: list[Path], rounds: int) -> list[float]:
     """Seconds of speech per second of processor time, of each; the best of some rounds in turns."""
     best = [float("inf")] * len(functions)
     for function in functions:
         function(paths[0])
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for i, function in enumerate(functions):
             start = time.process_time()
             for path in paths:
@@ -110,15 +111,19 @@ def times_real_time(functions: list[Callable[[Path], None]], paths: list[Path]) 
 
 def main() -> None:
     """Print both, and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3, help="the best of them is printed")
+    args = parser.parse_args()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    print(f"{FILES} files of {SECONDS} s at {RATE_HZ} Hz, one of {os.cpu_count()} cores; times real time")
+    print(f"{args.files} files of {SECONDS} s at {RATE_HZ} Hz, one of {os.cpu_count()} cores; times real time")
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{i}.wav" for i in range(FILES)]
+        paths = [Path(folder) / f"{i}.wav" for i in range(args.files)]
         for path in paths:
             soundfile.write(path, 0.1 * rng.standard_normal(int(SECONDS * RATE_HZ)), RATE_HZ)
         for case in CASES:
-            ours, plain = times_real_time([case.ours, case.plain], paths)
+            ours, plain = times_real_time([case.ours, case.plain], paths, args.rounds)
             what = " ".join([case.name, *map(str, case.overrides.values())])
             verdict = "reached" if ours >= case.target else "MISSED"
             print(f"{what:26} {ours:6.0f} (target {case.target}, {verdict}); plain {plain:6.0f}: {ours / plain:.1f} x")

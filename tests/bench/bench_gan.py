@@ -20,14 +20,14 @@ from ser.balance import _bagan, gan
 from ser.training.batches import Frames, Items
 
 SIZES = {"demo": (8, 16, 32, 64), "small": (16, 32, 64, 128), "paper": (32, 64, 128, 256)}
-COUNT, SIDE = 400, 128
+SIDE = 128
 
 
-def side() -> Items:
+def images(count: int) -> Items:
     """Noise of four classes, one of them a quarter larger."""
-    at = np.arange(COUNT)
-    block = torch.randn(COUNT * SIDE, SIDE)
-    features = Frames((block,), np.zeros(COUNT, int), at * SIDE, np.full(COUNT, SIDE))
+    at = np.arange(count)
+    block = torch.randn(count * SIDE, SIDE)
+    features = Frames((block,), np.zeros(count, int), at * SIDE, np.full(count, SIDE))
     return Items("noise", tuple(map(str, at)), features, torch.from_numpy(at % 17 % 4))
 
 
@@ -47,8 +47,8 @@ def least(train: Items, settings: Mapping[str, Any], device: str) -> None:
     features = settings.filters[-1] * (SIDE >> len(settings.filters)) ** 2
     decoder = _bagan.expanding(SIDE, SIDE, settings)
     both = nn.Sequential(_bagan.contracting(settings), nn.Linear(features, settings.latent), decoder).to(device)
-    for at in range(0, COUNT, settings.batch_size):
-        end = min(at + settings.batch_size, COUNT)
+    for at in range(0, len(train.names), settings.batch_size):
+        end = min(at + settings.batch_size, len(train.names))
         images = train.batch(range(at, end)).frames.to(device).reshape(-1, 1, SIDE, SIDE)
         mse_loss(both(images), images).backward()
 
@@ -64,14 +64,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    train = side()
+    parser.add_argument("--images", type=int, default=400)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    train = images(args.images)
     for name, filters in SIZES.items():
         settings = replace(gan.example(), latent=100, filters=filters, batch_size=32)
-        epochs(train, settings, 0, 0, given.device)  # once for what torch sets up
-        rest, coding, playing = (epochs(train, settings, *n, given.device) for n in ((0, 0), (1, 0), (0, 1)))
-        floor = seconds(partial(least, train, settings, given.device), given.device)
+        epochs(train, settings, 0, 0, args.device)  # once for what torch sets up
+        rest, coding, playing = (epochs(train, settings, *n, args.device) for n in ((0, 0), (1, 0), (0, 1)))
+        floor = seconds(partial(least, train, settings, args.device), args.device)
         parts = (("an epoch of the autoencoder", coding - rest), ("of the adversaries", playing - rest))
         said = ", ".join(f"{what} {took:.1f} s ({took / floor:.1f} times the least)" for what, took in parts)
         print(f"{name} {filters}: {said}, all else {rest:.1f} s")

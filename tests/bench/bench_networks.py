@@ -1,4 +1,4 @@
-"""How fast papers 000's and 002's networks train here, against the obvious way to write them. Run it with python.
+"""How fast the networks of Pho et al. and Sahoo et al. train here, against the obvious way to write them.
 
 The obvious way: layers one after another as the table has them, float32, channels first, in a process as a shell starts
 it. Ours: channels last, pooling before ReLU, Winograd's convolution on a CPU, and memory kept as

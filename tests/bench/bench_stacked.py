@@ -1,7 +1,7 @@
 """What a search over tiny networks costs when they are trained together, against one trial after another.
 
-One fold of paper 001's search: candidates of Table 4's CNN and of Table 3's RNN which differ in learning rate, dropout
-and optimiser, 556 training and 278 validation rows of 80 values, batches of 32. One at a time means
+One fold of Khan et al.'s search: candidates of Table 4's CNN and of Table 3's RNN which differ in learning rate,
+dropout and optimiser, 556 training and 278 validation rows of 80 values, batches of 32. One at a time means
 ``ser.training.train.train`` for every candidate, in one process that is warm: no start of a process, no tracker. The
 ratio is of processor time per epoch of a candidate. Run it with python; ``--candidates 1`` shows what training alone in
 a group of one costs.

@@ -5,6 +5,7 @@ verifies every byte, once per process, is compared with gathering the entry once
 proportional set size of processes that each hold the whole entry: shared pages count once among them.
 """
 
+import argparse
 import multiprocessing
 import os
 import tempfile
@@ -22,7 +23,7 @@ from ser.data import audio
 from ser.data.manifest import Utterance
 from ser.features.store import Features, Recipe, Store
 
-UTTERANCES, RATE_HZ, READERS = 1000, 8000, 4
+RATE_HZ, READERS = 8000, 4
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Made:
     key: str
 
 
-def make(folder: Path) -> Made:
+def make(folder: Path, utterances: int) -> Made:
     """Lognormal lengths with mean 4.5 s, as IEMOCAP has them."""
     rng = np.random.default_rng(0)
     items = []
-    for i in range(UTTERANCES):
+    for i in range(utterances):
         path = folder / f"{i}.wav"
         soundfile.write(path, 0.1 * rng.standard_normal(int(RATE_HZ * rng.lognormal(1.3, 0.6))), RATE_HZ)
         sha = audio.inspect(path).sha
@@ -98,17 +99,21 @@ def hold(made: Made, ready: "multiprocessing.synchronize.Barrier", memory: "mult
 
 def main() -> None:
     """Print both ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--utterances", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5, help="the best of them is printed")
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        made = make(Path(folder))
+        made = make(Path(folder), args.utterances)
         features = Store(made.store).open(made.key)
         names = list(np.random.default_rng(1).permutation(features.names()))
         batches = [names[at : at + 16] for at in range(0, len(names), 16)]
-        ratio = min(read(made, batches) / copy(features, batches) for _ in range(5))
+        ratio = min(read(made, batches) / copy(features, batches) for _ in range(args.rounds))
         print(f"{features.nbytes / 1e6:.0f} MB in shuffled batches of 16: {ratio:.2f} x the time of a copy (target 2)")
-        print(f"checksums: {max(crc_speed() for _ in range(5)) / 1e9:.1f} GB/s a thread")
+        print(f"checksums: {max(crc_speed() for _ in range(args.rounds)) / 1e9:.1f} GB/s a thread")
         for threads in (1, os.cpu_count() or 1):
             opening, reading = (
-                min(t) for t in zip(*(open_and_read(made, batches, threads) for _ in range(5)), strict=True)
+                min(t) for t in zip(*(open_and_read(made, batches, threads) for _ in range(args.rounds)), strict=True)
             )
             ratio = opening / reading
             print(f"opening with {threads} threads: {opening:.2f} s, {ratio:.2f} x the time of gathering all once")
