@@ -8,25 +8,11 @@ from types import ModuleType
 import librosa
 import numpy as np
 import pytest
+from front_end_cases import OVERRIDES
 
 from ser.features.store import one_thread
 from ser.registry import find, names
 
-OVERRIDES = (  # each reads settings that the papers' own do not reach
-    ("log_mel", {"denoise": "spectral_gating"}),
-    ("log_mel", {"denoise": "spectral_gating", "denoise_after_padding": False}),
-    ("log_mel", {"scale": "tensor", "trim_s": 0.01}),
-    ("log_mel", {"scale": "none"}),
-    ("mfcc", {"mean": False, "peak": False}),
-    ("vggish_mel", {"segmentation": "overlap_repo"}),
-    ("vggish_mel", {"segmentation": "overlap_textbook"}),
-    ("fourier", {"spacing": "pitch", "low_hz": 75.0, "high_hz": 500.0, "voicing": 0.45, "window": 640}),
-    ("is09", {"smoothing": 1}),
-    ("modulation", {"log": True, "unit": False}),
-    ("spectrogram", {"patch": 50, "step": 25, "rows": 0}),
-    ("spectrogram", {"silence_db": 30.0}),
-    ("spectrogram", {"seconds": 0.5, "crop": "centre", "rows": 0, "scale": "none"}),
-)
 CASES = [(name, {}) for name in names("frontends")] + list(OVERRIDES)
 each = pytest.mark.parametrize(("name", "overrides"), CASES, ids=lambda x: x if isinstance(x, str) else "-".join(x))
 
