@@ -1,27 +1,38 @@
 """MP3 coding and decoding in memory, sample-aligned with the input: what a compressed recording has lost."""
 
 import io
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 
 from ser.data.audio import Wave, resample
+from ser.study.settings import setting
 
+VERSION = 1
 _RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 # LAME tells players of its delay in a first frame that holds no sound. Where the bit rate is so low that the frame
 # cannot hold this, the delay stays in: 576 samples of the encoder and 529 of every decoder.
 _DELAY = 576 + 529
 
 
-def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:
-    """``wave`` through LAME at a compression level uniform in ``settings["quality"]`` (0: most bits, 1: fewest).
+@dataclass(frozen=True)
+class Settings:
+    """da Silva et al. name the kind, values are ours."""
+
+    quality: tuple[float, float] = setting(
+        "range of compression: 0 has most bits, 1 fewest", (0.5, 0.99), low=0, high=1
+    )
+    seed: int = setting("seed of the draws, beside the utterance and the copy", 4, low=0)
+
+
+def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Settings, folder: Path | None) -> Wave:
+    """``wave`` through LAME at a compression level uniform in ``settings.quality`` (0: most bits, 1: fewest).
 
     A rate that MP3 does not have is coded at the next higher one.
     """
-    level = float(rng.uniform(*settings["quality"]))
+    level = float(rng.uniform(*settings.quality))
     coded_hz = next((r for r in _RATES_HZ if r >= rate_hz), _RATES_HZ[-1])
     gain = np.float32(max(1.0, np.abs(wave).max(initial=0.0)))  # the encoder clips at 1
     decoded = _round_trip(resample(wave / gain, rate_hz, coded_hz), coded_hz, level)

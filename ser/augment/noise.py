@@ -1,8 +1,7 @@
 """Additive background noise, from a user's recordings or generated, at a drawn signal-to-noise ratio."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +9,23 @@ from scipy.fft import irfft, next_fast_len, rfftfreq
 
 from ser.data import recordings
 from ser.data.audio import Wave
+from ser.study.settings import setting
+
+VERSION = 1
 
 
-def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:
-    """``wave`` plus noise at an SNR uniform in ``settings["snr_db"]``; powers are means over the whole utterance."""
-    snr_db = rng.uniform(*settings["snr_db"])
+@dataclass(frozen=True)
+class Settings:
+    """da Silva et al. name the kind, values are ours."""
+
+    snr_db: tuple[float, float] = setting("range of signal-to-noise ratios", (5.0, 20.0), unit="dB")
+    source: str = setting('"generated", or the fingerprint of a user\'s folder of recordings', "generated")
+    seed: int = setting("seed of the draws, beside the utterance and the copy", 1, low=0)
+
+
+def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Settings, folder: Path | None) -> Wave:
+    """``wave`` plus noise at an SNR uniform in ``settings.snr_db``; powers are means over the whole utterance."""
+    snr_db = rng.uniform(*settings.snr_db)
     noise = _generated(len(wave), rate_hz, rng) if folder is None else _stretch(len(wave), rate_hz, rng, folder)
     speech_power, noise_power = (float(np.mean(np.square(x, dtype=np.float64))) for x in (wave, noise))
     if noise_power == 0.0:  # a digital pause in the recording

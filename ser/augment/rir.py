@@ -1,20 +1,29 @@
 """Reverberation: convolution with a room impulse response, recorded or made by the image method."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.signal import fftconvolve
 
 from ser.data import recordings
 from ser.data.audio import Wave
+from ser.study.settings import setting
 
+VERSION = 1
 _ROOMS = 64
 
 
-def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:
+@dataclass(frozen=True)
+class Settings:
+    """da Silva et al. name the kind, values are ours."""
+
+    source: str = setting('"generated", or the fingerprint of a user\'s folder of recordings', "generated")
+    seed: int = setting("seed of the draws, beside the utterance and the copy", 3, low=0)
+
+
+def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Settings, folder: Path | None) -> Wave:
     """``wave`` heard in a room: the direct sound stays where it was, the echoes follow, the level (RMS) is kept."""
     response = _rooms(rate_hz)[rng.integers(_ROOMS)] if folder is None else recordings.pick(folder, rate_hz, rng)
     direct = int(np.argmax(np.abs(response)))

@@ -4,9 +4,8 @@ Jaitly and Hinton (2013), "Vocal tract length perturbation improves speech recog
 it combines with the other augmentations and serves every front-end.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,9 @@ from scipy.fft import irfft, rfft
 from scipy.signal.windows import hann
 
 from ser.data.audio import Wave
+from ser.study.settings import setting
 
+VERSION = 1
 Spectrum = npt.NDArray[np.complex64]
 
 _WINDOW, _HOP = 512, 128
@@ -23,14 +24,23 @@ _HANN = hann(_WINDOW, sym=False).astype(np.float32)
 _TO_MIDDLE = np.where(np.arange(_WINDOW // 2 + 1) % 2, np.float32(-1), np.float32(1))
 
 
-def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Mapping[str, Any], folder: Path | None) -> Wave:
-    """``wave`` with its frequencies scaled by a factor uniform in ``settings["alpha"]``, piecewise linearly.
+@dataclass(frozen=True)
+class Settings:
+    """da Silva et al. name the kind, values are ours but for the boundary."""
 
-    ``settings["high"]`` is the boundary frequency as a fraction of Nyquist: scaling holds below it, and above it the
+    alpha: tuple[float, float] = setting("range of the factor that frequencies are scaled by", (0.9, 1.1), above=0)
+    high: float = setting("boundary frequency, as a share of half the rate", 0.6, above=0, below=1)
+    seed: int = setting("seed of the draws, beside the utterance and the copy", 2, low=0)
+
+
+def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Settings, folder: Path | None) -> Wave:
+    """``wave`` with its frequencies scaled by a factor uniform in ``settings.alpha``, piecewise linearly.
+
+    ``settings.high`` is the boundary frequency as a fraction of Nyquist: scaling holds below it, and above it the
     axis is bent so that Nyquist stays in place.
     """
-    alpha = float(rng.uniform(*settings["alpha"]))
-    return _synthesis(_move(_analysis(wave), alpha, settings["high"]))[: len(wave)]
+    alpha = float(rng.uniform(*settings.alpha))
+    return _synthesis(_move(_analysis(wave), alpha, settings.high))[: len(wave)]
 
 
 # scipy's ShortTimeFFT works frame by frame, six times slower than these.

@@ -20,6 +20,7 @@ from ser.errors import BadInput
 
 Wave = npt.NDArray[np.float32]
 
+VERSION = 1  # goes up when reading or resampling gives other numbers
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
 _RATES_HZ = (1000, 768_000)
 _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
@@ -199,7 +200,7 @@ def inspect_stretches(
     told: list[AudioFacts | UnusableAudio] = []
     for start_s, end_s in stretches:
         try:
-            stretch = _cut(wave, rate_hz, start_s, end_s)
+            stretch = cut(wave, rate_hz, start_s, end_s)
         except UnusableAudio as error:
             told.append(error)
             continue
@@ -224,7 +225,8 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:32]
 
 
-def _cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -> Wave:
+def cut(wave: Wave, rate_hz: int, start_s: float | None, end_s: float | None) -> Wave:
+    """Returns the stretch from ``start_s`` to ``end_s``; None is the file's own. Raises UnusableAudio."""
     first = round((start_s or 0.0) * rate_hz)
     last = len(wave) if end_s is None else round(end_s * rate_hz)
     # Label files round times; a tenth of a second past the end is rounding, more is a wrong stretch.
@@ -250,7 +252,7 @@ def load(
             f"bytes of hash {found}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"
         )
     wave, native_hz = decode(data)
-    return resample(_cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
+    return resample(cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
 
 
 def resample(wave: Wave, from_hz: int, to_hz: int) -> Wave:

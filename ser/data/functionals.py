@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ser.errors import BadInput
 
+VERSION = 1  # where it goes up, so does that of every front-end and model whose numbers change with it
 Vector = npt.NDArray[np.float64]
 
 

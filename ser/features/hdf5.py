@@ -1,4 +1,4 @@
-"""Features as one HDF5 file for other programs: paper 001 keeps ``X[80], y, uid`` of its recordings in h5."""
+"""Features as one HDF5 file for other programs: Khan et al. keep ``X[80], y, uid`` of its recordings in h5."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

@@ -1,28 +1,21 @@
 """The shared feature store: each set of features is computed once, written atomically, verified, and memory-mapped.
 
 An entry is one corpus x front-end x augmentation. It is a folder named by the hash of all that can change its numbers:
-the recordings' own hashes and stretches, every setting, and the code that computes. Inside lie shards, each a plain
+the recordings' own hashes and stretches, every setting, and VERSIONs of the code. Inside lie shards, each a plain
 ``.npy`` of frames [frames, width] with a ``.json`` beside it (lengths, checksum, refusals); ``entry.json``, written
 last, makes the entry complete. A build that was killed leaves whole shards, and the next call goes on from there.
 The JSON files carry a checksum of themselves: a wrong length would give an utterance its neighbour's frames. Every byte
 is verified before it is mapped. Nothing is decided by time, and a whole entry is used without writing anything.
 """
 
-import ast
 import errno
 import fcntl
-import hashlib
-import inspect
 import os
 import shutil
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -31,14 +24,14 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from ser import files, registry
-from ser.data import audio, recordings, sound_header
-from ser.data.manifest import Refusal, Utterance
+from ser import files
+from ser.data import audio
 from ser.errors import BadInput
+from ser.features.entry import Features, verified
+from ser.features.recipe import Recipe, features_of, plain
 from ser.features.remote import Far, is_far
 from ser.files import Damaged
 from ser.host import machine
-from ser.study import Part, identity
 
 Progress = Callable[[int, int], None]
 _SHARD_ITEMS = 128  # small enough to lose little when killed, large enough to be read in long strokes
@@ -47,181 +40,6 @@ _DAMAGED = "damaged"  # an empty file in a remote entry: a file too many, for wh
 _FILES_AT_ONCE = 8
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What an entry is made of. ``items`` are (utterance, copy number); copy 0 without augmentation."""
-
-    corpus: str
-    front_end: Part
-    augmentation: Part | None
-    items: tuple[tuple[Utterance, int], ...]
-
-    @cached_property
-    def key(self) -> str:
-        """Folder name: readable, and unique by 12 hex digits over content, settings and code."""
-        front_end = registry.find("frontends", self.front_end.name)
-        code = [code_version(module) for module in (audio, sound_header, front_end, *getattr(front_end, "USES", ()))]
-        if self.augmentation:
-            code += [code_version(registry.find("augment", self.augmentation.name)), code_version(recordings)]
-        content: list[Any] = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]
-        if getattr(front_end, "READS_TEXT", False):
-            content.append([u.text for u, _ in self.items])
-        statement = [self.corpus, _plain(self.front_end), _plain(self.augmentation), code, content]
-        kind = self.augmentation.name if self.augmentation else "clean"
-        return f"{self.corpus}-{self.front_end.name}-{kind}-{identity(statement)}"
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """One name per item: the uid, with ``#<copy>`` for copies."""
-        return tuple(f"{u.uid}#{copy}" if self.augmentation else u.uid for u, copy in self.items)
-
-    def shards(self) -> list[range]:
-        """Which items stand in which shard."""
-        return [range(at, min(at + _SHARD_ITEMS, len(self.items))) for at in range(0, len(self.items), _SHARD_ITEMS)]
-
-
-def _plain(p: Part | None) -> Any:
-    return None if p is None else [p.name, p.values()]
-
-
-@cache
-def code_version(module: Any) -> str:
-    """Hash of a module's code without comments, blank lines and docstrings, which change no number.
-
-    One for all versions of Python: of the syntax tree itself, since the text that ``ast`` makes of one has other quotes
-    in each version, and one that adds a field to a node leaves it empty where older ones can read the code.
-    """
-    tree = ast.parse(inspect.getsource(module))
-    for node in ast.walk(tree):
-        match getattr(node, "body", None):
-            case [ast.Expr(value=ast.Constant()), *_] as body:
-                body[0] = ast.Pass()
-    return hashlib.sha256(ascii(_bare(tree)).encode()).hexdigest()[:12]
-
-
-def _bare(node: Any) -> Any:
-    """A syntax tree as tuples, without what is empty: fields, and texts between the braces of a formatted one."""
-    if isinstance(node, ast.AST):
-        fields = dict(ast.iter_fields(node))
-        if isinstance(node, ast.JoinedStr):  # the first releases of 3.12 put such texts there
-            fields["values"] = [v for v in node.values if not (isinstance(v, ast.Constant) and v.value == "")]
-        full = ((name, _bare(value)) for name, value in fields.items() if value is not None and value != [])
-        return type(node).__name__, *sorted(full)
-    return tuple(map(_bare, node)) if isinstance(node, list) else (type(node).__name__, node)
-
-
-class Names:
-    """Many names in order, as two arrays: no object for each, and processes that share arrays share them."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        each = [name.encode() for name in names]
-        self._text = np.frombuffer(b"".join(each), np.uint8)
-        self._ends = np.cumsum([len(name) for name in each], dtype=np.int64)
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __iter__(self) -> Iterator[str]:
-        text, start = self._text.tobytes(), 0
-        for end in self._ends.tolist():
-            yield text[start:end].decode()
-            start = end
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Names):
-            return NotImplemented
-        return np.array_equal(self._ends, other._ends) and np.array_equal(self._text, other._text)
-
-    def __hash__(self) -> int:
-        return crc32(self._text.tobytes())
-
-
-class Features:
-    """A complete entry, verified and memory-mapped: pages are shared by all processes of a node that read it.
-
-    ``blocks`` are the shards, float32 [frames, width] each; item i is ``length[i]`` frames of ``blocks[block[i]]`` from
-    ``start[i]`` on: int64 [items]. Raises FileNotFoundError where there is no entry, Damaged where a byte of it is not
-    what was written.
-    """
-
-    def __init__(self, folder: Path, jobs: int = 1) -> None:
-        meta = files.read(folder / "entry.json")
-        self.folder = folder
-        self.width: int = meta["width"]
-        self.refused = tuple(Refusal(**r) for r in meta["refused"])
-        shards = meta["shards"]
-        with ThreadPoolExecutor(jobs) as pool:  # reading and checksums release the interpreter lock
-            self.blocks: list[npt.NDArray[np.float32]] = list(
-                pool.map(lambda shard: _map(folder, shard, self.width), shards)
-            )
-        self._names = Names(name for shard in shards for name, _ in shard["frames"])
-        self.length = np.array([frames for shard in shards for _, frames in shard["frames"]], np.int64)
-        self.block = np.repeat(np.arange(len(shards)), [len(shard["frames"]) for shard in shards])
-        before = np.cumsum([0, *map(len, self.blocks)])  # frames in the shards before each
-        self.start = np.cumsum(self.length) - self.length - before[self.block]
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._row
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def names(self) -> list[str]:
-        """All item names, in the order of the recipe."""
-        return list(self._names)
-
-    def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Numbers of the items with these names, -1 where there is none: int64 [names]."""
-        row = dict(zip(self._names, range(len(self)), strict=True))  # not kept: it is larger than all the rest
-        return np.array([row.get(name, -1) for name in names], np.int64)
-
-    @cached_property
-    def _row(self) -> dict[str, int]:
-        return dict(zip(self._names, range(len(self)), strict=True))
-
-    def frames(self, name: str) -> npt.NDArray[np.float32]:
-        """float32 [frames, width], a view of the map: nothing is copied."""
-        row = self._row[name]
-        start, end = self.start[row], self.start[row] + self.length[row]
-        view: npt.NDArray[np.float32] = self.blocks[self.block[row]][start:end]
-        return view
-
-    @property
-    def nbytes(self) -> int:
-        """Size of the mapped features in bytes."""
-        return sum(block.nbytes for block in self.blocks)
-
-
-def _map(folder: Path, shard: Mapping[str, Any], width: int) -> npt.NDArray[np.float32]:
-    """A shard's frames, float32 [frames, width]."""
-    from torch import float32, from_file  # here, for commands that read no features come without it
-
-    path = folder / shard["file"]
-    if _verified(path) != shard:
-        raise Damaged(f"{path}: not the shard that entry.json tells of")
-    frames = sum(length for _, length in shard["frames"])
-    # Not np.load, whose maps keep their files open: an entry has thousands, a process may have 1024. Mapped privately
-    # but writable in name, as torch asks; nobody writes, so pages stay shared.
-    try:
-        numbers = from_file(str(path), shared=False, size=shard["bytes"] // 4, dtype=float32)
-    except RuntimeError as error:  # torch's word for what the system refused
-        raise OSError(str(error)) from None
-    mapped: npt.NDArray[np.float32] = numbers[len(numbers) - frames * width :].view(frames, width).numpy()
-    return mapped
-
-
-def _verified(path: Path) -> dict[str, Any]:
-    """What is written of a shard beside it. Raises Damaged where either is not what was written."""
-    try:
-        meta = files.read(path.with_suffix(".json"))
-        found = _checksum(path)
-    except OSError as error:
-        raise Damaged(f"{error.filename or path}: {error.strerror}") from None
-    if found != (meta["bytes"], meta["crc32"]):
-        raise Damaged(f"{path}: not as it was written")
-    return meta
 
 
 class Store:
@@ -299,7 +117,7 @@ class Store:
             return None
 
     def _make(self, recipe: Recipe, target: Path, folder: Path | None, progress: Progress | None) -> None:
-        kept = {f"{_stem(shard)}.{kind}" for shard in recipe.shards() for kind in ("npy", "json")}
+        kept = {f"{_stem(shard)}.{kind}" for shard in _shards(recipe) for kind in ("npy", "json")}
         try:
             target.mkdir(parents=True, exist_ok=True)
             for path in list(target.iterdir()):  # the entry's mark, and what killed builds and other versions left
@@ -307,13 +125,13 @@ class Store:
                     path.unlink()
         except OSError as error:
             raise _cannot_write(target, error) from None
-        self._compute(recipe, [s for s in recipe.shards() if not _is_whole(target, s)], target, folder, progress)
-        parts = [files.read(target / f"{_stem(shard)}.json") for shard in recipe.shards()]
+        self._compute(recipe, [s for s in _shards(recipe) if not _is_whole(target, s)], target, folder, progress)
+        parts = [files.read(target / f"{_stem(shard)}.json") for shard in _shards(recipe)]
         meta = {
             "corpus": recipe.corpus,
-            "front_end": _plain(recipe.front_end),
-            "augmentation": _plain(recipe.augmentation),
-            "width": _width(recipe),
+            "front_end": plain("frontends", recipe.front_end),
+            "augmentation": plain("augment", recipe.augmentation) if recipe.augmentation else None,
+            "width": recipe.width,
             "libraries": audio.library_versions(),
             "refused": [r for p in parts for r in p["refused"]],
             "shards": parts,
@@ -395,28 +213,21 @@ class Store:
         return True
 
 
+def _shards(recipe: Recipe) -> list[range]:
+    """Which items stand in which shard."""
+    return [range(at, min(at + _SHARD_ITEMS, len(recipe.items))) for at in range(0, len(recipe.items), _SHARD_ITEMS)]
+
+
 def _stem(shard: range) -> str:
     return f"shard-{shard.start:07d}"
 
 
 def _is_whole(target: Path, shard: range) -> bool:
     try:
-        meta = _verified(target / f"{_stem(shard)}.npy")
+        meta = verified(target / f"{_stem(shard)}.npy")
     except Damaged:
         return False
     return len(meta["frames"]) + len(meta["refused"]) == len(shard)  # shards of another version may be shorter
-
-
-def _checksum(path: Path) -> tuple[int, int]:
-    size, crc = 0, 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            size, crc = size + len(block), crc32(block, crc)
-    return size, crc
-
-
-def _width(recipe: Recipe) -> int:
-    return int(registry.find("frontends", recipe.front_end.name).width(recipe.front_end.values()))
 
 
 def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None) -> int:
@@ -427,7 +238,7 @@ def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None
             frames.append((recipe.names[i], len(made[-1])))
         except audio.UnusableAudio as error:
             refused.append({"what": recipe.names[i], "reason": str(error)})
-    shape = (sum(map(len, made)), _width(recipe))
+    shape = (sum(map(len, made)), recipe.width)
     header = BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     path = target / f"{_stem(shard)}.npy"
@@ -458,55 +269,6 @@ def _computed(recipe: Recipe, item: int, folder: Path | None) -> npt.NDArray[np.
         remedy = "pass fewer --jobs, or take the file out of the corpus"
         value = f"{recipe.names[item]} does not fit into memory"
         raise BadInput(value, utterance.path, "an utterance that fits", remedy) from None
-
-
-def one_thread() -> None:
-    """Let torch, where it is loaded, compute in the calling thread alone.
-
-    How sums are parted among threads decides their last bits, and machines differ in how many there are. A build keeps
-    all cores busy with threads of its own, of which each has to say so for itself.
-    """
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
-
-
-def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> npt.NDArray[np.float32]:
-    """Decode, resample, augment, extract: float32 [frames, width].
-
-    Raises UnusableAudio, OSError, or BadInput where the file is not as it was scanned.
-    """
-    front_end = registry.find("frontends", recipe.front_end.name)
-    one_thread()
-    rate_hz = int(recipe.front_end["rate_hz"])
-    wave = _wave(utterance, rate_hz)
-    if recipe.augmentation:
-        kind = recipe.augmentation
-        # The draw depends on the utterance and copy alone: the same bytes in any order, on any worker.
-        seed = [int(kind["seed"]), copy, crc32(utterance.uid.encode())]
-        rng = np.random.default_rng(seed)
-        wave = registry.find("augment", kind.name).apply(wave, rate_hz, rng, kind.values(), folder)
-    said = (utterance.text,) if getattr(front_end, "READS_TEXT", False) else ()
-    features: npt.NDArray[np.float32] = front_end.extract(wave, recipe.front_end.values(), *said)
-    assert features.dtype == np.float32, features.dtype
-    assert features.shape == (len(features), _width(recipe)), features.shape
-    if not np.isfinite(features).all():
-        raise audio.UnusableAudio("features are not finite")
-    return np.ascontiguousarray(features)
-
-
-_last = threading.local()  # the recording that a thread has just decoded, and its path and hash
-
-
-def _wave(u: Utterance, rate_hz: int) -> audio.Wave:
-    """As ``audio.load``, but a recording of many stretches that follow each other is decoded once, not for each."""
-    if not u.rate_hz or (u.start_s is None and u.end_s is None):
-        return audio.load(u.path, rate_hz, u.start_s, u.end_s, u.sha)
-    if getattr(_last, "file", None) != (u.path, u.sha):
-        _last.file = None
-        _last.wave = audio.load(u.path, u.rate_hz, sha=u.sha)
-        _last.file = u.path, u.sha
-    # A private name of audio: to make it public would change that code, and with it the keys of all entries.
-    return audio.resample(audio._cut(_last.wave, u.rate_hz, u.start_s, u.end_s), u.rate_hz, rate_hz)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 Per frequency, the level that noise seldom reaches is the mean and 1.5 standard deviations of the noise's dB values.
 What lies below is muted, with soft edges in time and frequency. Constants are the defaults of that version, which
-paper 000's authors used, and its transform pads by reflection, as librosa's did then.
+Pho et al. used, and its transform pads by reflection, as librosa's did then.
 """
 
 from functools import cache
@@ -26,7 +26,7 @@ _TIE_DB = 1e-9
 def reduce_noise(wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``wave`` without what is not louder than ``noise``: float64 [samples], as long as ``wave``.
 
-    float64 throughout: in float32 the transform's own rounding is as loud as what the log of paper 000 still shows.
+    float64 throughout: in float32 the transform's own rounding is as loud as what the log of Pho et al. still shows.
     """
     spectrum = _spectra(np.pad(wave, (0, _HOP)))
     power = _mel.squares(spectrum)

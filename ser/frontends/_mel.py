@@ -19,7 +19,7 @@ _SLANEY_BREAK_HZ, _SLANEY_BREAK_MEL, _SLANEY_STEP = 1000.0, 15.0, np.log(6.4) / 
 
 
 def htk_mel(hz: npt.ArrayLike) -> Vector:
-    """2595 log10(1 + f / 700): paper 000, eq. 2. 1000 Hz is 999.99 mel."""
+    """2595 log10(1 + f / 700): Pho et al. 2020, eq. 2. 1000 Hz is 999.99 mel."""
     return np.asarray(2595 * np.log10(1 + np.asarray(hz, np.float64) / 700))
 
 
@@ -46,7 +46,7 @@ def triangles(at: Vector, edges: Vector) -> Vector:
 
 @cache
 def htk_filters(rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float) -> Vector:
-    """Weights [fft // 2 + 1, mels]: triangles in HTK's mel, peak 1, nothing from 0 Hz (papers 000 and 002).
+    """Weights [fft // 2 + 1, mels]: triangles in HTK's mel, peak 1, nothing from 0 Hz (Pho et al. and Sahoo et al.).
 
     Raises BadInput for limits between which there is no band.
     """

@@ -4,9 +4,9 @@ frequency and the harmonics-to-noise ratio of a sampled sound", Proc. IFA 17, 19
 Of each frame the autocorrelation, divided by that of its Hann window, has a peak near 1 at the period of a voice.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from ser.errors import BadInput
 from ser.frontends import _short_time
+from ser.study.settings import setting
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
@@ -25,6 +26,20 @@ _FINER = 2  # steps of the lag in one sample: a peak falls between samples
 _BLOCK = 256  # frames at a time: what the processor's cache holds
 _OCTAVE_COST, _OCTAVE_JUMP, _VOICING_CHANGE, _SILENCE = 0.01, 0.35, 0.14, 0.03  # the paper's, as Praat has them
 _LEAST, _MOST = 1e-3, 1 - 1e-5  # harmonicities that have a ratio: -30 dB and 50 dB
+
+
+@dataclass(frozen=True)
+class PitchSettings:
+    """Settings of front-ends that track F0 in short frames; the limits are Praat's."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 16000, unit="Hz", low=1)
+    window: int = setting("length of a frame", 640, unit="samples", low=1)
+    hop: int = setting("from one frame to the next", 160, unit="samples", low=1)
+    low_hz: float = setting("lowest F0", 75.0, unit="Hz", above=0)
+    high_hz: float = setting("highest F0, an octave or more above", 500.0, unit="Hz", above=0)
+    voicing: float = setting(
+        "height of an autocorrelation's peak that a voiced frame has; Praat's 0.45", 0.45, low=0, high=1
+    )
 
 
 class Track(NamedTuple):
@@ -50,13 +65,13 @@ class _Peaks(NamedTuple):
     strength: Vector  # height, and a little more for each octave above the lowest frequency
 
 
-def of_frames(wave: Matrix, settings: Mapping[str, Any]) -> Track:
+def of_frames(wave: Matrix, settings: PitchSettings) -> Track:
     """The track around the middle of each frame of ``_short_time``, by the settings that front-ends have for it.
 
     ``rate_hz``, ``window``, ``hop``, ``low_hz``, ``high_hz`` and ``voicing``. Raises BadInput as ``track`` does.
     """
-    rate_hz, window, hop = (int(settings[name]) for name in ("rate_hz", "window", "hop"))
-    low_hz, high_hz, voicing = (float(settings[name]) for name in ("low_hz", "high_hz", "voicing"))
+    rate_hz, window, hop = settings.rate_hz, settings.window, settings.hop
+    low_hz, high_hz, voicing = settings.low_hz, settings.high_hz, settings.voicing
     return track(wave, rate_hz, _short_time.centres(len(wave), window, hop), low_hz, high_hz, voicing)
 
 

@@ -3,8 +3,8 @@
 Statistics of F0, of intensity and of their changes, jitter and shimmer, sign changes, Teager energy, speaking rate.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,35 @@ import numpy.typing as npt
 from ser.data import functionals
 from ser.errors import BadInput
 from ser.frontends import _pitch, _short_time
+from ser.study.settings import setting
 
 Vector = npt.NDArray[np.float64]
 Matrix = npt.NDArray[np.float32]
 
 _CONTOURS, _OTHERS = 4, 10
+
+
+@dataclass(frozen=True)
+class ProsodySettings:
+    """Settings of front-ends that add statistics of prosody; the limits of F0 are Praat's."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 16000, unit="Hz", low=1)
+    frame: int = setting("length of a frame of prosody", 640, unit="samples", low=3)
+    step: int = setting("from one frame of prosody to the next", 160, unit="samples", low=1)
+    low_f0_hz: float = setting("lowest F0", 75.0, unit="Hz", above=0)
+    high_f0_hz: float = setting("highest F0, an octave or more above", 500.0, unit="Hz", above=0)
+    voicing: float = setting(
+        "height of an autocorrelation's peak that a voiced frame has; Praat's 0.45", 0.45, low=0, high=1
+    )
+    active_db: float = setting("frames no further below the loudest are active", 40.0, unit="dB", low=0)
+    floor: float = setting("added to mean squares before the logarithm", 1e-10, above=0)
+    contour_statistics: tuple[str, ...] = setting(
+        "functionals of each contour of prosody",
+        (
+            *("mean", "std", "skewness", "kurtosis", "max", "min", "median", "q25", "q75", "range", "slope"),
+            "regression_error",
+        ),
+    )
 
 
 class _Contours(NamedTuple):
@@ -29,12 +53,12 @@ class _Contours(NamedTuple):
     active: npt.NDArray[np.bool_]
 
 
-def size(settings: Mapping[str, Any]) -> int:
+def size(settings: ProsodySettings) -> int:
     """Length of what ``statistics`` gives. Raises BadInput for a functional that is none."""
-    return functionals.size(_CONTOURS, settings["contour_statistics"]) + _OTHERS
+    return functionals.size(_CONTOURS, settings.contour_statistics) + _OTHERS
 
 
-def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
+def statistics(wave: Matrix, settings: ProsodySettings) -> Vector:
     """float64 [size]: ``contour_statistics`` of four contours, and ten more.
 
     The contours are F0 in Hz, its changes, intensity in dB, and its changes. The ten are
@@ -58,26 +82,26 @@ def statistics(wave: Matrix, settings: Mapping[str, Any]) -> Vector:
         contours.intensity[contours.active],
         _changes(contours.intensity, contours.active),
     ]
-    names = settings["contour_statistics"]
+    names = settings.contour_statistics
     of_each = [functionals.of_contour(row, names) for row in rows]
     amplitude = 10 ** (contours.intensity / 20)
     more = [
         functionals.of_contour(row[contours.active], ("mean", "std")) for row in (contours.crossings, contours.teager)
     ]
     jitter_and_shimmer = [_unsteadiness(row, voiced) for row in (contours.hz, amplitude)]
-    step_s = int(settings["step"]) / int(settings["rate_hz"])
+    step_s = settings.step / settings.rate_hz
     return np.concatenate([*of_each, jitter_and_shimmer, *more, _rate(voiced, contours.active, step_s)])
 
 
-def _contours(wave: Matrix, settings: Mapping[str, Any]) -> _Contours:
-    rate_hz, window, hop = (int(settings[name]) for name in ("rate_hz", "frame", "step"))
-    floor = _short_time.floor_of(settings)
+def _contours(wave: Matrix, settings: ProsodySettings) -> _Contours:
+    rate_hz, window, hop = settings.rate_hz, settings.frame, settings.step
+    floor = _short_time.checked_floor(settings.floor)
     if window < 3:
         raise BadInput(str(window), "front_end.frame", "3 or more samples", "take some 40 ms")
     rows = _short_time.cut(wave, window, hop)
-    limits = float(settings["low_f0_hz"]), float(settings["high_f0_hz"])
+    limits = settings.low_f0_hz, settings.high_f0_hz
     places = _short_time.centres(len(wave), window, hop)
-    track = _pitch.track(wave, rate_hz, places, *limits, float(settings["voicing"]))
+    track = _pitch.track(wave, rate_hz, places, *limits, settings.voicing)
     intensity = _short_time.decibels(_short_time.power(rows), floor)
     teager = (np.square(rows[:, 1:-1]) - rows[:, :-2] * rows[:, 2:]).mean(axis=1)
     return _Contours(
@@ -85,7 +109,7 @@ def _contours(wave: Matrix, settings: Mapping[str, Any]) -> _Contours:
         intensity.astype(np.float64),
         _short_time.crossings(rows).astype(np.float64),
         _short_time.decibels(np.maximum(teager, 0), floor).astype(np.float64),
-        intensity >= intensity.max() - float(settings["active_db"]),
+        intensity >= intensity.max() - settings.active_db,
     )
 
 

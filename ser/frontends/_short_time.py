@@ -4,8 +4,7 @@ Frames are whole windows, one every ``hop`` samples, not centred: a wave of n sa
 them, and one that is shorter than a window is padded with zeros to it.
 """
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -49,9 +48,8 @@ def power(frames: Matrix) -> Matrix:
     return np.asarray(np.einsum("ij,ij->i", frames, frames) / np.float32(frames.shape[1]))
 
 
-def floor_of(settings: Mapping[str, Any]) -> float:
-    """The setting ``floor``, which keeps the logarithm of silence finite. Raises BadInput for what would not."""
-    floor = float(settings["floor"])
+def checked_floor(floor: float) -> float:
+    """Returns ``floor``, which keeps the logarithm of silence finite. Raises BadInput for one that would not."""
     if not 0 < np.float32(floor) < np.inf:
         raise BadInput(f"{floor:g}", "front_end.floor", "more than 0, also in float32", "take 1e-10")
     return floor

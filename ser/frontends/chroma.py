@@ -1,58 +1,59 @@
-"""Chroma: how much of each frame lies in each of the twelve pitch classes, C to B: paper 004, section 4 D.
+"""Chroma: how much of each frame lies in each of the twelve pitch classes, C to B: Pinto et al., section 4 D.
 
 [frames, 12]. The filters are Ellis's (Chroma feature analysis and synthesis, 2007), and so are librosa's, to which the
 values are equal for A at 440 Hz; frames = 1 + (samples - window) // hop, a wave shorter than one padded with zeros.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ser.errors import BadInput
 from ser.frontends import _mel, _short_time
+from ser.study.settings import setting
 
-USES = (_mel, _short_time)
+VERSION = 1
 _CLASSES, _A0_HZ, _C_FROM_A = 12, 27.5, 3
-_NORMS = ("max", "sum", "none")
 
 
-def example() -> dict[str, Any]:
-    """librosa's; the paper names none. Bins 8 Hz apart tell semitones apart from C3 on."""
-    return {"rate_hz": 16000, "window": 2048, "hop": 512, "octave": 5.0, "octaves": 2.0, "norm": "max"}
+@dataclass(frozen=True)
+class Settings:
+    """librosa's settings; Pinto et al. name none. Bins 8 Hz apart tell semitones apart from C3 on."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 16000, unit="Hz", low=1)
+    window: int = setting("length of a window", 2048, unit="samples", low=1)
+    hop: int = setting("from one window to the next", 512, unit="samples", low=1)
+    octave: float = setting("octaves above 27.5 Hz around which bins count most", 5.0)
+    octaves: float = setting("standard deviation of that Gaussian", 2.0, unit="octaves", above=0)
+    norm: str = setting("what a frame is divided by", "max", choices=("max", "sum", "none"))
 
 
-def width(settings: Mapping[str, Any]) -> int:
+def width(settings: Settings) -> int:
     """Pitch classes."""
     return _CLASSES
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of a wave of so many samples."""
-    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
+    return _short_time.count(samples, settings.window, settings.hop)
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """float32 [frames, 12] of power spectra under a periodic Hann window; a silent frame is 0 throughout.
 
     A bin counts the more, the nearer it is to ``octave`` octaves above 27.5 Hz: by a Gaussian with a standard deviation
     of ``octaves``. ``norm``: each frame is divided by its greatest value ("max") or its sum ("sum"), or left as it is
-    ("none"). Raises BadInput for another ``norm``, or a Gaussian without width.
+    ("none").
     """
-    if settings["norm"] not in _NORMS:
-        raise BadInput(repr(settings["norm"]), "front_end.norm", ", ".join(_NORMS), "choose one of these")
-    if not settings["octaves"] > 0:
-        raise BadInput(str(settings["octaves"]), "front_end.octaves", "more than 0", "take 2, as librosa does")
-    window = int(settings["window"])
+    window = settings.window
     samples = torch.from_numpy(_short_time.padded(wave, window))
-    power = _mel.powers(samples, window, int(settings["hop"]), window)
-    filters = _filters(int(settings["rate_hz"]), window, float(settings["octave"]), float(settings["octaves"]))
+    power = _mel.powers(samples, window, settings.hop, window)
+    filters = _filters(settings.rate_hz, window, settings.octave, settings.octaves)
     classes = power @ filters
-    if settings["norm"] != "none":
-        size = classes.amax(1, keepdim=True) if settings["norm"] == "max" else classes.sum(1, keepdim=True)
+    if settings.norm != "none":
+        size = classes.amax(1, keepdim=True) if settings.norm == "max" else classes.sum(1, keepdim=True)
         classes /= torch.where(size < torch.finfo(torch.float32).tiny, 1.0, size)
     return classes.numpy()
 

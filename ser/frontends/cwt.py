@@ -1,66 +1,55 @@
-"""Continuous wavelet transform with Morlet's wavelet, scale by scale, and prosody: paper 004's row of Shegokar 2016.
+"""Continuous wavelet transform with Morlet's wavelet, scale by scale, and prosody: Shegokar 2016 in Pinto et al.
 
 The formula is Torrence and Compo's (A practical guide to wavelet analysis, 1998, eq. 4 and Table 1). Wide wavelets are
 narrow bands, of which fewer coefficients tell all: the values are those of every coefficient to 1 % in waves of a
 quarter of a second or more. One row for an utterance, [1, 3 · scales], with prosody more.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ser.data import functionals
 from ser.errors import BadInput
-from ser.frontends import _mel, _pitch, _prosody_statistics, _short_time
+from ser.frontends import _mel, _prosody_statistics, _short_time
+from ser.frontends._prosody_statistics import ProsodySettings
+from ser.study.settings import setting
 
-USES = (functionals, _mel, _pitch, _prosody_statistics, _short_time)
+VERSION = 1
 _REACH = 5.0  # standard deviations of a Gaussian beyond which it is no more than 4e-6
 _LEAST_CENTRE = 5.0
 
 
-def example() -> dict[str, Any]:
-    """Within the 30 to 60 scales that are told of it, and with prosody.
+@dataclass(frozen=True)
+class Settings(ProsodySettings):
+    """Within the 30 to 60 scales that Pinto et al. report of Shegokar, and with prosody.
 
-    The limits, which hold pitch and formants, are ours; which prosody the paper has is not told, and this is Wu's, of
-    ``modulation``, in frames of 40 ms each 10 ms.
+    The limits, which hold pitch and formants, are ours; which prosody the original has is not reported, and this is
+    that of Wu et al. in ``modulation``, in frames of 40 ms each 10 ms.
     """
-    return {
-        "rate_hz": 16000,
-        "scales": 40,
-        "low_hz": 50.0,
-        "high_hz": 6000.0,
-        "centre": 6.0,  # radians per unit of time of the mother wavelet: two periods from -1 to 1 standard deviation
-        "floor": 1e-10,
-        "prosody": True,
-        "frame": 640,
-        "step": 160,
-        "low_f0_hz": 75.0,
-        "high_f0_hz": 500.0,
-        "voicing": 0.45,
-        "active_db": 40.0,
-        "contour_statistics": (
-            *("mean", "std", "skewness", "kurtosis", "max", "min", "median", "q25", "q75", "range", "slope"),
-            "regression_error",
-        ),
-    }
+
+    scales: int = setting("wavelets, evenly spaced in the logarithm of frequency", 40, low=1)
+    low_hz: float = setting("frequency of the widest wavelet", 50.0, unit="Hz", above=0)
+    high_hz: float = setting("frequency of the narrowest wavelet, at most half the rate", 6000.0, unit="Hz", above=0)
+    centre: float = setting(
+        "radians per unit of time of the mother wavelet: 6 is two periods from -1 to 1 deviation", 6.0, low=5
+    )
+    prosody: bool = setting("statistics of prosody too", True)
 
 
-def width(settings: Mapping[str, Any]) -> int:
+def width(settings: Settings) -> int:
     """Three descriptors of each scale, and with ``prosody`` its statistics. Raises BadInput for unknown ones."""
-    return 3 * int(settings["scales"]) + (_prosody_statistics.size(settings) if settings["prosody"] else 0)
+    return 3 * settings.scales + (_prosody_statistics.size(settings) if settings.prosody else 0)
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """One row for an utterance."""
     return 1
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """float32 [1, width]: log(energy + floor) of all scales, means of the magnitudes, their stds; then prosody.
 
     Scales from the lowest frequency to the highest, evenly in the logarithm; a scale's frequency is its wavelet's
@@ -71,21 +60,21 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     BadInput for frequencies beyond half the rate, or a centre at which the wavelet's mean is not zero.
     """
     parts = [_of_scales(wave, settings).numpy()]
-    if settings["prosody"]:
+    if settings.prosody:
         parts.append(_prosody_statistics.statistics(wave, settings).astype(np.float32))
     return np.concatenate(parts)[None]
 
 
-def _of_scales(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> torch.Tensor:
+def _of_scales(wave: npt.NDArray[np.float32], settings: Settings) -> torch.Tensor:
     """[3 · scales]"""
-    low_hz, high_hz, rate_hz = float(settings["low_hz"]), float(settings["high_hz"]), int(settings["rate_hz"])
+    low_hz, high_hz, rate_hz = settings.low_hz, settings.high_hz, settings.rate_hz
     if not 0 < low_hz < high_hz <= rate_hz / 2:
         allowed = f"0 < low_hz < high_hz <= {rate_hz / 2:g}, half the rate"
         raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
-    centre = float(settings["centre"])
+    centre = settings.centre
     if centre < _LEAST_CENTRE:
         raise BadInput(f"{centre:g}", "front_end.centre", f"{_LEAST_CENTRE:g} or more", "take 6, as is usual")
-    radians = 2 * np.pi * np.geomspace(low_hz, high_hz, int(settings["scales"])) / rate_hz
+    radians = 2 * np.pi * np.geomspace(low_hz, high_hz, settings.scales) / rate_hz
     scales = tuple((centre / radians).tolist())
     length = _fast_length(len(wave) + round(_REACH * scales[0]), _step(scales[0]))
     spectrum = torch.zeros(length, dtype=torch.complex64)
@@ -93,7 +82,7 @@ def _of_scales(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> to
     parts = [_described(spectrum, group, len(wave)) for group in _bank(length, scales, centre)]
     squares, means, deviations = torch.cat(parts, dim=1)
     energies = squares.double() * (len(wave) / rate_hz)
-    logarithms = energies.add_(_short_time.floor_of(settings)).log_().float()
+    logarithms = energies.add_(_short_time.checked_floor(settings.floor)).log_().float()
     return torch.cat((logarithms, means, deviations))
 
 

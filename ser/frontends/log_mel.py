@@ -1,93 +1,93 @@
-"""Scaled log-mel spectrograms of a fixed length: paper 000, section 2.1 and Fig. 2, in the order its code has.
+"""Scaled log-mel spectrograms of a fixed length: Pho et al. 2020, section 2.1 and Fig. 2, in the order its code has.
 
 Trim, crop or pad with zeros on the right to ``seconds``, reduce noise, magnitude spectra, mel, log, scale to [-1, 1].
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ser.errors import BadInput
 from ser.frontends import _gate, _mel
+from ser.study.settings import setting
 
-USES = (_gate, _mel)
-_DENOISE, _SCALE = ("none", "spectral_gating", "noisereduce"), ("frame", "tensor", "none")
-
-
-def example() -> dict[str, Any]:
-    """The paper's settings, for corpora recorded without noise."""
-    return {
-        "rate_hz": 48000,
-        "seconds": 4.5,
-        "trim_s": 0.0,  # 1.0 for RAVDESS, in the authors' code alone
-        "denoise": "none",  # spectral_gating for IEMOCAP and CREMA-D; noisereduce is that package's newer algorithm
-        "noise_s": 0.5,
-        "denoise_after_padding": True,
-        "window": 3072,
-        "hop": 768,
-        "fft": 4096,
-        "mels": 200,
-        "low_hz": 20.0,
-        "high_hz": 12000.0,
-        "floor": 1e-6,
-        "scale": "frame",  # the authors' code; "tensor" is the paper's eq. 3
-    }
+VERSION = 1
 
 
-def width(settings: Mapping[str, Any]) -> int:
+@dataclass(frozen=True)
+class Settings:
+    """The settings of Pho et al. for corpora recorded without noise."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 48000, unit="Hz", low=1)
+    seconds: float = setting("length that waves are cropped or padded to", 4.5, unit="s", above=0)
+    trim_s: float = setting("cut off at both ends; 1.0 for RAVDESS, in the authors' code alone", 0.0, unit="s", low=0)
+    # "spectral_gating" for IEMOCAP and CREMA-D; "noisereduce" is that package's newer algorithm.
+    denoise: str = setting("noise reduction", "none", choices=("none", "spectral_gating", "noisereduce"))
+    noise_s: float = setting("beginning of the wave that is taken for noise", 0.5, unit="s", above=0)
+    denoise_after_padding: bool = setting("reduce noise after the wave is padded, as the authors' code does", True)
+    window: int = setting("length of a window", 3072, unit="samples", low=1)
+    hop: int = setting("from one window to the next", 768, unit="samples", low=1)
+    fft: int = setting("length of the transform, no shorter than the window", 4096, unit="samples", low=2)
+    mels: int = setting("mel bands", 200, low=1)
+    low_hz: float = setting("lower limit of the bands", 20.0, unit="Hz", low=0)
+    high_hz: float = setting("upper limit of the bands, at most half the rate", 12000.0, unit="Hz", above=0)
+    floor: float = setting("added to mel magnitudes before the logarithm", 1e-6, above=0)
+    scale: str = setting(
+        "what is scaled to [-1, 1]: each frame (the authors' code), the whole (their eq. 3), nothing",
+        "frame",
+        choices=("frame", "tensor", "none"),
+    )
+
+
+def width(settings: Settings) -> int:
     """Mel bins."""
-    return int(settings["mels"])
+    return settings.mels
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of any wave."""
-    length = round(float(settings["seconds"]) * int(settings["rate_hz"]))
-    return 1 + (length - int(settings["window"])) // int(settings["hop"])
+    length = round(settings.seconds * settings.rate_hz)
+    return 1 + (length - settings.window) // settings.hop
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """float32 [frames, mels], frames = 1 + (seconds · rate_hz - window) // hop: 278 of 200 with the paper's settings.
 
     The log is natural, of magnitudes weighted by triangles of peak 1 in HTK's mel, plus ``floor``. "frame" scales each
     frame by its own least and greatest value, "tensor" the whole; a constant frame, as in the padding, is -1.
-    Raises BadInput for a ``denoise`` or ``scale`` that is not known.
     """
     samples = torch.from_numpy(_of_length(wave, settings))
-    power = _mel.powers(samples, int(settings["window"]), int(settings["hop"]), int(settings["fft"]))
+    power = _mel.powers(samples, settings.window, settings.hop, settings.fft)
     bank = _mel.sparse_htk_filters(
-        int(settings["rate_hz"]),
-        int(settings["fft"]),
-        int(settings["mels"]),
-        float(settings["low_hz"]),
-        float(settings["high_hz"]),
+        settings.rate_hz,
+        settings.fft,
+        settings.mels,
+        settings.low_hz,
+        settings.high_hz,
     )
     mel = (bank @ power.sqrt_().numpy().T).T
     # log(mel + floor) but for a constant, which scaling cancels: near-silent frames keep their digits.
-    logarithm = np.log1p(mel / float(settings["floor"]))
+    logarithm = np.log1p(mel / settings.floor)
     return np.ascontiguousarray(_scaled(logarithm, settings), np.float32)
 
 
-def _of_length(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+def _of_length(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float64]:
     """Trimmed, cropped, denoised and padded: float64 [seconds · rate_hz].
 
     A wave that is no longer than what is to be trimmed stays whole: nothing would be left of it.
     """
-    rate_hz = int(settings["rate_hz"])
-    trim, length = round(float(settings["trim_s"]) * rate_hz), round(float(settings["seconds"]) * rate_hz)
+    rate_hz = settings.rate_hz
+    trim, length = round(settings.trim_s * rate_hz), round(settings.seconds * rate_hz)
     trimmed = wave[trim : len(wave) - trim] if len(wave) > 2 * trim else wave
     cropped = trimmed[:length].astype(np.float64)
     padding = (0, length - len(cropped))
-    if settings["denoise"] == "none":
+    if settings.denoise == "none":
         return np.pad(cropped, padding)
-    if settings["denoise"] not in _DENOISE:
-        raise _unknown("denoise", settings, _DENOISE)
-    reduce = _gate.reduce_noise if settings["denoise"] == "spectral_gating" else partial(_by_package, rate_hz)
-    noise = round(float(settings["noise_s"]) * rate_hz)
-    if settings["denoise_after_padding"]:
+    reduce = _gate.reduce_noise if settings.denoise == "spectral_gating" else partial(_by_package, rate_hz)
+    noise = round(settings.noise_s * rate_hz)
+    if settings.denoise_after_padding:
         padded = np.pad(cropped, padding)
         return reduce(padded, padded[:noise])
     return np.pad(reduce(cropped, cropped[:noise]), padding)
@@ -102,16 +102,10 @@ def _by_package(rate_hz: int, wave: npt.NDArray[np.float64], noise: npt.NDArray[
     return np.asarray(noisereduce.reduce_noise(y=wave, sr=rate_hz, y_noise=noise, stationary=True), np.float64)
 
 
-def _scaled(logarithm: npt.NDArray[np.float64], settings: Mapping[str, Any]) -> npt.NDArray[np.float64]:
-    if settings["scale"] == "none":
-        return np.asarray(logarithm + np.log(float(settings["floor"])))
-    if settings["scale"] not in _SCALE:
-        raise _unknown("scale", settings, _SCALE)
-    axis = 1 if settings["scale"] == "frame" else None
+def _scaled(logarithm: npt.NDArray[np.float64], settings: Settings) -> npt.NDArray[np.float64]:
+    if settings.scale == "none":
+        return np.asarray(logarithm + np.log(settings.floor))
+    axis = 1 if settings.scale == "frame" else None
     least, greatest = logarithm.min(axis, keepdims=True), logarithm.max(axis, keepdims=True)
     span = np.where(greatest > least, greatest - least, 1.0)
     return np.asarray(2 * (logarithm - least) / span - 1)
-
-
-def _unknown(name: str, settings: Mapping[str, Any], allowed: tuple[str, ...]) -> BadInput:
-    return BadInput(repr(settings[name]), f"front_end.{name}", ", ".join(allowed), "choose one of these")

@@ -1,39 +1,47 @@
-"""Log-magnitude short-time spectra: paper 003, section 4.2 and Fig. 1 (8 kHz, window 512, hop 128: 257 bins)."""
+"""Log-magnitude short-time spectra: da Silva et al., section 4.2 and Fig. 1 (8 kHz, window 512, hop 128: 257 bins)."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ser.study.settings import setting
 
-def example() -> dict[str, Any]:
-    """The paper's settings; the floor is ours."""
-    return {"rate_hz": 8000, "window": 512, "hop": 128, "floor": 1e-6}
+VERSION = 1
 
 
-def width(settings: Mapping[str, Any]) -> int:
+@dataclass(frozen=True)
+class Settings:
+    """The settings of da Silva et al., section 4.2; the floor is ours."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 8000, unit="Hz", low=1)
+    window: int = setting("length of a window", 512, unit="samples", low=1)
+    hop: int = setting("from one window to the next", 128, unit="samples", low=1)
+    floor: float = setting("added to magnitudes before the logarithm", 1e-6, above=0)
+
+
+def width(settings: Settings) -> int:
     """Bins per frame: window / 2 + 1."""
-    return int(settings["window"]) // 2 + 1
+    return settings.window // 2 + 1
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of a wave of so many samples."""
-    return 1 + max(0, samples - int(settings["window"])) // int(settings["hop"])
+    return 1 + max(0, samples - settings.window) // settings.hop
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """log(|STFT| + floor), natural, float32 [frames, width].
 
     Periodic Hann window, no centring: frames = 1 + (samples - window) // hop; a wave shorter than one window is
     padded with zeros to it. The floor keeps float32 within 5e-3 of float64 in near-silent bins.
     """
-    window, hop = int(settings["window"]), int(settings["hop"])
+    window, hop = settings.window, settings.hop
     samples = torch.from_numpy(wave if len(wave) >= window else np.pad(wave, (0, window - len(wave))))
     spectrum = torch.stft(samples, window, hop, window=_hann(window), center=False, return_complex=True)
-    return np.ascontiguousarray(spectrum.abs().add_(float(settings["floor"])).log_().numpy().T)
+    return np.ascontiguousarray(spectrum.abs().add_(settings.floor).log_().numpy().T)
 
 
 @cache

@@ -1,44 +1,40 @@
 """Prosody of short frames: F0, intensity, zero-crossing rate and harmonics-to-noise ratio: [frames, 4].
 
-The contours that paper 004, section 4, and most of the work it surveys take statistics of. F0 and the ratio are those
-of Boersma, Proc. IFA 17, 1993 (``_pitch``).
+The contours that Pinto et al., section 4, and most work that they survey take statistics of. F0 and the ratio are
+those of Boersma, Proc. IFA 17, 1993 (``_pitch``).
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ser.frontends import _pitch, _short_time
+from ser.frontends._pitch import PitchSettings
+from ser.study.settings import setting
 
-USES = (_pitch, _short_time)
+VERSION = 1
 
 
-def example() -> dict[str, Any]:
+@dataclass(frozen=True)
+class Settings(PitchSettings):
     """Boersma's window of 40 ms (three periods of the lowest voice) each 10 ms; limits and threshold are Praat's."""
-    return {
-        "rate_hz": 16000,
-        "window": 640,
-        "hop": 160,
-        "low_hz": 75.0,
-        "high_hz": 500.0,
-        "voicing": 0.45,
-        "floor": 1e-10,
-    }
+
+    window: int = setting("length of a window", 640, unit="samples", low=1)
+    floor: float = setting("added to mean squares before the logarithm", 1e-10, above=0)
 
 
-def width(settings: Mapping[str, Any]) -> int:
+def width(settings: Settings) -> int:
     """F0, intensity, zero-crossing rate, harmonics-to-noise ratio."""
     return 4
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of a wave of so many samples."""
-    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
+    return _short_time.count(samples, settings.window, settings.hop)
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """float32 [frames, 4]; frames = 1 + (samples - window) // hop, a shorter wave is padded with zeros to one window.
 
     - F0 in Hz from ``low_hz`` to ``high_hz``, 0 where unvoiced
@@ -50,11 +46,11 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     0, the floor, 0 and -30. Raises BadInput for limits of F0 that leave no octave between them, and for a floor that is
     not above 0.
     """
-    rows = _short_time.cut(wave, int(settings["window"]), int(settings["hop"]))
+    rows = _short_time.cut(wave, settings.window, settings.hop)
     track = _pitch.of_frames(wave, settings)
     columns = (
         track.hz,
-        _short_time.decibels(_short_time.power(rows), _short_time.floor_of(settings)),
+        _short_time.decibels(_short_time.power(rows), _short_time.checked_floor(settings.floor)),
         _short_time.crossings(rows),
         track.noise_ratio_db(),
     )

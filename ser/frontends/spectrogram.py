@@ -1,11 +1,10 @@
-"""Linear spectrograms in decibels as images of one size, or as pieces of one length: paper 004, rows 1, 5, 12 and 14.
+"""Linear spectrograms in decibels as images of one size or pieces of one length: Pinto et al., rows 1, 5, 12 and 14.
 
 Silence cut out, cropped or padded, spectra, levels, squeezed to an image, scaled; each step but the spectra may be off.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,51 +13,54 @@ from scipy.sparse import csr_array
 
 from ser.errors import BadInput
 from ser.frontends import _mel, _short_time
+from ser.study.settings import setting
 
-USES = (_mel, _short_time)
-_WORDS = {"crop": ("start", "centre"), "scale": ("image", "none"), "rest": ("pad", "drop")}
+VERSION = 1
+_OF_IMAGES = ("seconds", "rows", "silence_db")  # settings that make one image of an utterance
 _LEAST_POWER = 1e-10  # -100 dB, below all that 16 bits can say
 
 
-def example() -> dict[str, Any]:
-    """Badshah et al. 2017: 16 kHz, images of 256 × 256; what they do not say is ours."""
-    return {
-        "rate_hz": 16000,
-        "silence_db": 0.0,  # 0: nothing is cut out
-        "silence_ms": 20.0,
-        "seconds": 0.0,  # 0: as long as the recording is
-        "crop": "start",
-        "window": 512,
-        "hop": 128,
-        "fft": 512,
-        "low_hz": 20.0,  # of 257 bins all but that of 0 Hz
-        "high_hz": 8000.0,
-        "top_db": 80.0,
-        "bins": 256,  # 0: as many as there are between the limits
-        "rows": 256,  # 0: as many as there are frames
-        "scale": "image",
-        "patch": 0,  # 0: one item of each utterance
-        "step": 0,
-        "rest": "pad",
-    }
+@dataclass(frozen=True)
+class Settings:
+    """The settings of Badshah et al. 2017: 16 kHz, images of 256 × 256; what they do not say is ours."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 16000, unit="Hz", low=1)
+    silence_db: float = setting(
+        "quieter pieces than that below the loudest are cut out; 0: none", 0.0, unit="dB", low=0
+    )
+    silence_ms: float = setting("length of such a piece", 20.0, unit="ms", above=0)
+    seconds: float = setting("length that waves are cropped or padded to; 0: as long as they are", 0.0, unit="s", low=0)
+    crop: str = setting("which part of a longer wave stays", "start", choices=("start", "centre"))
+    window: int = setting("length of a window", 512, unit="samples", low=1)
+    hop: int = setting("from one window to the next", 128, unit="samples", low=1)
+    fft: int = setting("length of the transform, no shorter than the window", 512, unit="samples", low=2)
+    low_hz: float = setting("lowest bin; with 20 Hz all of 257 but that of 0 Hz", 20.0, unit="Hz", low=0)
+    high_hz: float = setting("highest bin, at most half the rate", 8000.0, unit="Hz", low=0)
+    top_db: float = setting("levels lie no further below the greatest", 80.0, unit="dB", above=0)
+    bins: int = setting("bins of the image; 0: as many as lie between the limits", 256, low=0)
+    rows: int = setting("rows of the image; 0: as many as there are frames", 256, low=0)
+    scale: str = setting("levels from 0 to 1, or in dB", "image", choices=("image", "none"))
+    patch: int = setting("frames of a piece; 0: one item of each utterance", 0, unit="frames", low=0)
+    step: int = setting("from one piece to the next", 0, unit="frames", low=0)
+    rest: str = setting("what becomes of a last piece that is shorter", "pad", choices=("pad", "drop"))
 
 
-def width(settings: Mapping[str, Any]) -> int:
+def width(settings: Settings) -> int:
     """Bins of the image. Raises BadInput for limits between which there is none."""
     band = _band(settings)
-    return int(settings["bins"]) or band.stop - band.start
+    return settings.bins or band.stop - band.start
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of a wave of so many samples; with ``patch``, a multiple of it. Raises BadInput as ``extract`` does."""
     _check(settings)
-    natural = 1 + (_length(samples, settings) - int(settings["window"])) // int(settings["hop"])
-    if patch := int(settings["patch"]):
-        return patch * (1 + (natural - patch) // int(settings["step"]))
-    return int(settings["rows"]) or natural
+    natural = 1 + (_length(samples, settings) - settings.window) // settings.hop
+    if patch := settings.patch:
+        return patch * (1 + (natural - patch) // settings.step)
+    return settings.rows or natural
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """float32 [frames, width]: 10 log10 of power, in dB, no lower than ``top_db`` under the greatest or -100.
 
     Periodic Hann window, no centring; a wave shorter than a window is padded to it. What settings do, in this order:
@@ -75,44 +77,35 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
     """
     _check(settings)
     samples = torch.from_numpy(_fitted(_loud(wave, settings), settings))
-    power = _mel.powers(samples, int(settings["window"]), int(settings["hop"]), int(settings["fft"]))
+    power = _mel.powers(samples, settings.window, settings.hop, settings.fft)
     levels = power[:, _band(settings)].clamp_(min=_LEAST_POWER).log10_().mul_(10)
-    greatest, top_db = float(levels.max()), float(settings["top_db"])
+    greatest, top_db = float(levels.max()), settings.top_db
     levels.clamp_(min=greatest - top_db)
-    if settings["scale"] == "image":
+    if settings.scale == "image":
         silent = greatest <= 10 * np.log10(_LEAST_POWER)
         levels = torch.zeros_like(levels) if silent else levels.sub_(greatest - top_db).div_(top_db)
-    if patch := int(settings["patch"]):
-        levels = levels.unfold(0, patch, int(settings["step"])).transpose(1, 2).reshape(-1, levels.shape[1])
-    image = _averaged(levels.numpy(), int(settings["rows"]))
-    return np.ascontiguousarray(_averaged(image.T, int(settings["bins"])).T, np.float32)
+    if patch := settings.patch:
+        levels = levels.unfold(0, patch, settings.step).transpose(1, 2).reshape(-1, levels.shape[1])
+    image = _averaged(levels.numpy(), settings.rows)
+    return np.ascontiguousarray(_averaged(image.T, settings.bins).T, np.float32)
 
 
-def _check(settings: Mapping[str, Any]) -> None:
-    """Raises BadInput for settings that mean nothing, by themselves or together."""
-    for name, words in _WORDS.items():
-        if settings[name] not in words:
-            raise BadInput(repr(settings[name]), f"front_end.{name}", ", ".join(words), "choose one of these")
-    for name in ("silence_db", "seconds", "bins", "rows", "patch", "step"):
-        if settings[name] < 0:
-            raise BadInput(str(settings[name]), f"front_end.{name}", "0 or more", "take 0 to do without")
-    for name in ("silence_ms", "hop", "top_db"):
-        if settings[name] <= 0:
-            raise BadInput(str(settings[name]), f"front_end.{name}", "more than 0", "mend the study")
-    told = ", ".join(f"{name} {settings[name]:g}" for name in ("patch", "step", "seconds", "rows", "silence_db"))
+def _check(settings: Settings) -> None:
+    """Raises BadInput for settings that mean nothing together."""
+    value = ", ".join(f"{name} {getattr(settings, name):g}" for name in ("patch", "step", *_OF_IMAGES))
     place = "front_end.patch, step, seconds, rows, silence_db"
-    if settings["patch"] and (not settings["step"] or any(settings[n] for n in ("seconds", "rows", "silence_db"))):
+    if settings.patch and (not settings.step or any(getattr(settings, name) for name in _OF_IMAGES)):
         allowed = "with patch a step, and no seconds, rows or silence_db, as pieces are of the recording as it is"
-        raise BadInput(told, place, allowed, "take patch 0 for one image of each utterance")
-    if settings["silence_db"] and not (settings["seconds"] or settings["rows"]):
+        raise BadInput(value, place, allowed, "take patch 0 for one image of each utterance")
+    if settings.silence_db and not (settings.seconds or settings.rows):
         allowed = "silence_db with seconds or rows, as the number of frames is to be known beforehand"
-        raise BadInput(told, place, allowed, "state either, or take silence_db 0")
+        raise BadInput(value, place, allowed, "state either, or take silence_db 0")
 
 
-def _band(settings: Mapping[str, Any]) -> slice:
+def _band(settings: Settings) -> slice:
     """The bins from ``low_hz`` to ``high_hz``, both included."""
-    rate_hz, fft = int(settings["rate_hz"]), int(settings["fft"])
-    low_hz, high_hz = float(settings["low_hz"]), float(settings["high_hz"])
+    rate_hz, fft = settings.rate_hz, settings.fft
+    low_hz, high_hz = settings.low_hz, settings.high_hz
     first, last = int(np.ceil(low_hz * fft / rate_hz)), int(np.floor(high_hz * fft / rate_hz))
     if not 0 <= first <= last <= fft // 2:
         allowed = f"a bin of {rate_hz / fft:g} Hz between them, from 0 to {rate_hz / 2:g}"
@@ -120,9 +113,9 @@ def _band(settings: Mapping[str, Any]) -> slice:
     return slice(first, last + 1)
 
 
-def _loud(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def _loud(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """The wave without its quiet pieces. The loudest stays in any case; of a wave of zeros every piece is loudest."""
-    below_db, size = float(settings["silence_db"]), round(float(settings["silence_ms"]) * settings["rate_hz"] / 1000)
+    below_db, size = settings.silence_db, round(settings.silence_ms * settings.rate_hz / 1000)
     if not below_db:
         return wave
     starts = np.arange(0, len(wave), max(1, size))
@@ -131,20 +124,20 @@ def _loud(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDA
     return np.asarray(wave[np.repeat(power >= power.max() * 10 ** (-below_db / 10), lengths)])
 
 
-def _length(samples: int, settings: Mapping[str, Any]) -> int:
+def _length(samples: int, settings: Settings) -> int:
     """Samples that a wave of so many is cropped or padded to."""
-    window, hop, patch = int(settings["window"]), int(settings["hop"]), int(settings["patch"])
+    window, hop, patch = settings.window, settings.hop, settings.patch
     if patch:
-        beyond, step = _short_time.count(samples, window, hop) - patch, int(settings["step"])
-        more = max(0, beyond // step if settings["rest"] == "drop" else -(-beyond // step))
+        beyond, step = _short_time.count(samples, window, hop) - patch, settings.step
+        more = max(0, beyond // step if settings.rest == "drop" else -(-beyond // step))
         return window + (patch + more * step - 1) * hop
-    return max(window, round(float(settings["seconds"]) * int(settings["rate_hz"])) or samples)
+    return max(window, round(settings.seconds * settings.rate_hz) or samples)
 
 
-def _fitted(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def _fitted(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """The wave cropped or padded to ``_length``."""
     missing = _length(len(wave), settings) - len(wave)
-    before = 0 if settings["crop"] == "start" or settings["patch"] else abs(missing) // 2
+    before = 0 if settings.crop == "start" or settings.patch else abs(missing) // 2
     if missing < 0:
         return wave[before : before + len(wave) + missing]
     return np.pad(wave, (before, missing - before))

@@ -1,37 +1,41 @@
-"""Root mean square, zero-crossing rate, temporal centroid and variance of frames: paper 004, section 4 A.
+"""Root mean square, zero-crossing rate, temporal centroid and variance of frames: Pinto et al., section 4 A.
 
 [frames, 4], in that order; frames = 1 + (samples - window) // hop, a wave shorter than one window padded with zeros.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from ser.errors import BadInput
 from ser.frontends import _short_time
+from ser.study.settings import setting
 
-USES = (_short_time,)
-
-
-def example() -> dict[str, Any]:
-    """25 ms every 10 ms, as the paper names none, and librosa's ``zero``."""
-    return {"rate_hz": 16000, "window": 400, "hop": 160, "zero": 1e-10}
+VERSION = 1
 
 
-def width(settings: Mapping[str, Any]) -> int:
+@dataclass(frozen=True)
+class Settings:
+    """25 ms every 10 ms, as Pinto et al. name none, and librosa's ``zero``."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 16000, unit="Hz", low=1)
+    window: int = setting("length of a window", 400, unit="samples", low=1)
+    hop: int = setting("from one window to the next", 160, unit="samples", low=1)
+    zero: float = setting("samples no louder than this count as positive", 1e-10, low=0)
+
+
+def width(settings: Settings) -> int:
     """Four descriptors."""
     return 4
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of a wave of so many samples."""
-    return _short_time.count(samples, int(settings["window"]), int(settings["hop"]))
+    return _short_time.count(samples, settings.window, settings.hop)
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
-    """float32 [frames, 4] of a wave with values in [-1, 1]. Raises BadInput for a negative ``zero``.
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
+    """float32 [frames, 4] of a wave with values in [-1, 1].
 
     - root of the mean square, in the wave's units
     - changes of sign per sample, 0 to 1; zero, and what is no louder than ``zero``, is positive
@@ -40,10 +44,8 @@ def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.N
 
     A silent frame is 0 throughout, a centroid that no other frame has.
     """
-    zero, window = float(settings["zero"]), int(settings["window"])
-    if zero < 0:
-        raise BadInput(f"{zero:g}", "front_end.zero", "0 or more", "take 1e-10, as librosa does")
-    windows = _short_time.cut(wave.astype(np.float64), window, int(settings["hop"]))
+    zero, window = settings.zero, settings.window
+    windows = _short_time.cut(wave.astype(np.float64), window, settings.hop)
     energies = np.square(windows)
     sums = energies.sum(1)
     moments = energies @ ((np.arange(window) + 0.5) / window)

@@ -1,4 +1,4 @@
-"""Log-mel patches as VGGish wants them, of segments of about a second: paper 002, sections 3.1, 3.2 and Table 1.
+"""Log-mel patches as VGGish wants them, of segments of about a second: Sahoo et al., sections 3.1, 3.2 and Table 1.
 
 Three ways to cut an utterance, for the paper's text and the code that made its numbers do not agree:
 
@@ -11,9 +11,8 @@ Three ways to cut an utterance, for the paper's text and the code that made its 
   zeros: what the text says. 47,504 segments.
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,74 +20,74 @@ import torch
 
 from ser.errors import BadInput
 from ser.frontends import _mel
+from ser.study.settings import setting
 
-USES = (_mel,)
-_WAYS = ("nonoverlap", "overlap_repo", "overlap_textbook")
-
-
-def example() -> dict[str, Any]:
-    """The constants of VGGish, which are the paper's."""
-    return {
-        "rate_hz": 16000,
-        "window": 400,
-        "hop": 160,
-        "fft": 512,
-        "mels": 64,
-        "low_hz": 125.0,
-        "high_hz": 7500.0,
-        "floor": 0.01,
-        "patch": 96,
-        "segmentation": "nonoverlap",
-    }
+VERSION = 1
 
 
-def width(settings: Mapping[str, Any]) -> int:
+@dataclass(frozen=True)
+class Settings:
+    """The constants of VGGish, which Sahoo et al. use."""
+
+    rate_hz: int = setting("sampling rate of the waveform", 16000, unit="Hz", low=1)
+    window: int = setting("length of a window", 400, unit="samples", low=1)
+    hop: int = setting("from one window to the next", 160, unit="samples", low=1)
+    fft: int = setting("length of the transform, no shorter than the window", 512, unit="samples", low=2)
+    mels: int = setting("mel bands", 64, low=1)
+    low_hz: float = setting("lower limit of the bands", 125.0, unit="Hz", low=0)
+    high_hz: float = setting("upper limit of the bands, at most half the rate", 7500.0, unit="Hz", above=0)
+    floor: float = setting("added to mel magnitudes before the logarithm", 0.01, above=0)
+    patch: int = setting("frames of a segment", 96, unit="frames", low=1)
+    segmentation: str = setting(
+        "how an utterance is cut", "nonoverlap", choices=("nonoverlap", "overlap_repo", "overlap_textbook")
+    )
+
+
+def width(settings: Settings) -> int:
     """Mel bins."""
-    return int(settings["mels"])
+    return settings.mels
 
 
-def segments(samples: int, settings: Mapping[str, Any]) -> int:
-    """How many segments a wave of so many samples gives. Raises BadInput for a ``segmentation`` that is not known."""
-    second = int(settings["rate_hz"])
+def segments(samples: int, settings: Settings) -> int:
+    """How many segments a wave of so many samples gives."""
+    second = settings.rate_hz
     half = second // 2
-    match settings["segmentation"]:
+    match settings.segmentation:
         case "nonoverlap":
             return max(1, -(-samples // second))
         case "overlap_textbook":
             return max(1, -(-samples // half) - 1)
-        case "overlap_repo":
+        case _:  # overlap_repo
             joined = sum(min(second, samples - start) for start in range(0, samples, half))
-            frames = 1 + (joined + _silence(joined, second) - int(settings["window"])) // int(settings["hop"])
-            return frames // int(settings["patch"])
-        case other:
-            raise BadInput(repr(other), "front_end.segmentation", ", ".join(_WAYS), "choose one of these")
+            frames = 1 + (joined + _silence(joined, second) - settings.window) // settings.hop
+            return frames // settings.patch
 
 
-def frames(samples: int, settings: Mapping[str, Any]) -> int:
+def frames(samples: int, settings: Settings) -> int:
     """Frames of a wave of so many samples, of all its segments together."""
-    return segments(samples, settings) * int(settings["patch"])
+    return segments(samples, settings) * settings.patch
 
 
-def extract(wave: npt.NDArray[np.float32], settings: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
     """log(mel + floor), natural, float32 [segments · patch, mels]: segment after segment, each of ``patch`` frames.
 
     Magnitudes, no centring, periodic Hann; triangles of peak 1 in HTK's mel. The spectra of an utterance are computed
     once, and segments cut from them: a half second is a whole number of hops. Raises BadInput where it is not, or where
     a patch does not fit into a second.
     """
-    window, hop, patch = int(settings["window"]), int(settings["hop"]), int(settings["patch"])
-    second = int(settings["rate_hz"])
+    window, hop, patch = settings.window, settings.hop, settings.patch
+    second = settings.rate_hz
     count = segments(len(wave), settings)
-    if settings["segmentation"] == "overlap_repo":
+    if settings.segmentation == "overlap_repo":
         samples, step = _joined(wave, second), patch
     else:
-        stride = second if settings["segmentation"] == "nonoverlap" else second // 2
+        stride = second if settings.segmentation == "nonoverlap" else second // 2
         if stride % hop or patch > 1 + (second - window) // hop:
             allowed = f"divisors of {stride} with {patch} frames in a second"
             raise BadInput(str(hop), "front_end.hop", allowed, "take VGGish's 16000 Hz, window 400, hop 160, patch 96")
         samples, step = np.pad(wave, (0, (count - 1) * stride + second - len(wave))), stride // hop
-    power = _mel.powers(torch.from_numpy(samples), window, hop, int(settings["fft"]))
-    logarithm = (power.sqrt_() @ _filters(settings)).add_(float(settings["floor"])).log_()
+    power = _mel.powers(torch.from_numpy(samples), window, hop, settings.fft)
+    logarithm = (power.sqrt_() @ _filters(settings)).add_(settings.floor).log_()
     patches = logarithm.unfold(0, patch, step)[:count]  # [segments, mels, patch]
     return np.ascontiguousarray(patches.transpose(1, 2).reshape(count * patch, -1).numpy())
 
@@ -103,9 +102,9 @@ def _silence(joined: int, second: int) -> int:
     return second - joined % (second // 2)
 
 
-def _filters(settings: Mapping[str, Any]) -> torch.Tensor:
-    rate_hz, fft, mels = int(settings["rate_hz"]), int(settings["fft"]), int(settings["mels"])
-    return _single(rate_hz, fft, mels, float(settings["low_hz"]), float(settings["high_hz"]))
+def _filters(settings: Settings) -> torch.Tensor:
+    rate_hz, fft, mels = settings.rate_hz, settings.fft, settings.mels
+    return _single(rate_hz, fft, mels, settings.low_hz, settings.high_hz)
 
 
 @cache

@@ -16,7 +16,7 @@ from ser.data import same_audio, votes
 from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import Split, fold_count, heard, prove, split
 from ser.errors import BadInput, unknown
-from ser.features.store import Recipe
+from ser.features.recipe import Recipe, front_end_frames
 from ser.planning import search
 from ser.study import Corpus, Part, Study, Trial, canonical, identity
 from ser.study.labels import EMOTIONS
@@ -380,6 +380,5 @@ def total_frames(recipes: Iterable[Recipe]) -> int:
     """Frames that ``recipes`` will hold, from the durations alone."""
     total = 0
     for recipe in recipes:
-        settings, frames = recipe.front_end.values(), registry.find("frontends", recipe.front_end.name).frames
-        total += sum(frames(round(u.seconds * settings["rate_hz"]), settings) for u, _ in recipe.items)
+        total += sum(front_end_frames(recipe.front_end, u.seconds) for u, _ in recipe.items)
     return total

@@ -16,7 +16,8 @@ from ser.data import recordings, scan, votes
 from ser.data.manifest import Manifest, Refusal, write_csv
 from ser.errors import BadInput, unknown
 from ser.features.hdf5 import Row
-from ser.features.store import Recipe, Store
+from ser.features.recipe import Recipe
+from ser.features.store import Store
 from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, Source, resolve
 from ser.study import Corpus, Part, Study, Value, load_study, part, with_setting

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ser import registry
 from ser.errors import BadInput
+from ser.features.recipe import front_end_width
 from ser.models import traits
 from ser.study import Part, Point, Study, Trial, part, settings_of
 
@@ -198,7 +198,7 @@ def _fitting(
     for _ in range(_TRIES):
         values = {path: draw(kind, rng) for path, kind in space.items()}
         trial = statement({**point, **values})
-        width = registry.find("frontends", trial.front_end.name).width(trial.front_end.values())
+        width = front_end_width(trial.front_end)
         if traits(trial.block.name).fits(width, settings_of("models", trial.block)):
             return values
     raise BadInput(

@@ -40,13 +40,15 @@ def network(params: Mapping[str, str], classes: int) -> Network | None:
     if "front_end" not in params or "block" not in params:
         return None
     front_end = registry.find("frontends", params["front_end"])
-    heard = stated(params, "front_end", front_end.example())
+    heard = stated(params, "front_end", vars(front_end.Settings()))
     settings = stated(params, "block", values_of(registry.find("models", params["block"]).example()[1]))
     if heard is None or settings is None:
         return None
     settings |= {"weights": "random"} if "weights" in settings else {}
     with _Unfilled():
-        return Network(front_end.width(heard), part(params["block"], **settings), "none", classes, "float32")
+        return Network(
+            front_end.width(front_end.Settings(**heard)), part(params["block"], **settings), "none", classes, "float32"
+        )
 
 
 def stated(params: Mapping[str, str], prefix: str, example: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -100,6 +100,9 @@ def complete(stated: Part, settings: type[Any], place: str) -> Part:
     return part(stated.name, **out)
 
 
+_PLACES = {"frontends": "front_end", "augment": "augmentation", "models": "block", "corpora": "loader"}  # in a study
+
+
 @cache
 def settings_of(kind: str, stated: Part) -> Any:
     """Returns the ``Settings`` instance of the component ``stated.name`` of ``ser/<kind>``, defaults included.
@@ -108,7 +111,7 @@ def settings_of(kind: str, stated: Part) -> Any:
     Raises BadInput as ``complete`` does, and for a name that is no file of ``ser/<kind>``.
     """
     settings = registry.find(kind, stated.name).Settings
-    return settings(**complete(stated, settings, kind).values())
+    return settings(**complete(stated, settings, _PLACES.get(kind, kind)).values())
 
 
 def checked(value: Any, kind: Any, rule: Rule, place: str) -> Value:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import torch
 
-from ser import registry
+from ser.features.recipe import front_end_width
 from ser.planning.plan import Plan, total_frames
 from ser.study import Trial
 from ser.training.fit import is_fitted
@@ -82,7 +82,7 @@ def _seconds_per_update(plan: Plan, trial: Trial) -> float:
 
     Of a network for which a few items take long, those are timed alone.
     """
-    width = registry.find("frontends", trial.front_end.name).width(trial.front_end.values())
+    width = front_end_width(trial.front_end)
     clean = [plan.sources[c.source].recipes_for(trial.front_end)[0] for c in trial.corpora]
     frames = segment(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
     drawn = trial.block.changed(weights="random") if trial.block.values().get("weights") else trial.block

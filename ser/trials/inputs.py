@@ -13,7 +13,8 @@ import torch
 from ser import registry
 from ser.data.manifest import SPLITS
 from ser.errors import BadInput
-from ser.features.store import Features, Store
+from ser.features.entry import Features
+from ser.features.store import Store
 from ser.files import Damaged
 from ser.runs.folder import RunFolder
 from ser.runs.tracker import Tracker

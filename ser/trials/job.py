@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from ser.data.manifest import Utterance
 from ser.data.splits import prove
+from ser.features.entry import Names
 from ser.features.remote import is_far
-from ser.features.store import Names
 from ser.planning.plan import Plan, Source
 from ser.runs.folder import Head, work_id
 from ser.runs.replica import place

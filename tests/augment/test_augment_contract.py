@@ -5,8 +5,9 @@ import pytest
 
 from experiments.interaffection import study
 from ser.registry import find, names
+from ser.study import settings_of
 
-SETTINGS = {p.name: p.values() for p in study.augmentation}
+SETTINGS = {p.name: settings_of("augment", p) for p in study.augmentation}
 RATES_HZ = (8000, 16000, 24414)
 
 
@@ -20,8 +21,8 @@ def augmented(name: str, wave: np.ndarray, rate_hz: int = 8000, seed: int = 0) -
     return find("augment", name).apply(wave, rate_hz, np.random.default_rng(seed), SETTINGS[name], None)
 
 
-def test_the_study_states_the_settings_of_every_augmentation():
-    assert set(SETTINGS) == set(names("augment"))
+def test_the_study_uses_every_augmentation_with_its_documented_settings():
+    assert {name: find("augment", name).Settings() for name in names("augment")} == SETTINGS
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)

@@ -42,7 +42,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("seed", range(4))
 def test_noise_has_the_drawn_snr(source, seed, folder):
     wave = speech(9000)
-    out = noise.apply(wave, 8000, rng(seed), {"snr_db": (5.0, 20.0)}, folder if source == "folder" else None)
+    out = noise.apply(wave, 8000, rng(seed), noise.Settings(snr_db=(5.0, 20.0)), folder if source == "folder" else None)
     drawn = rng(seed).uniform(5.0, 20.0)
     assert power_db(wave) - power_db(out - wave) == pytest.approx(drawn, abs=0.01)
 
@@ -50,7 +50,7 @@ def test_noise_has_the_drawn_snr(source, seed, folder):
 def test_a_short_recording_is_looped(tmp_path):
     soundfile.write(tmp_path / "a.wav", 0.1 * rng(2).standard_normal(1000), 8000)
     wave = speech(4000)
-    added = noise.apply(wave, 8000, rng(), {"snr_db": (0.0, 0.0)}, tmp_path) - wave
+    added = noise.apply(wave, 8000, rng(), noise.Settings(snr_db=(0.0, 0.0)), tmp_path) - wave
     np.testing.assert_allclose(added[1000:2000], added[:1000], atol=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_generated_noise_differs_in_colour():
 @pytest.mark.parametrize("alpha", [0.9, 0.95, 1.05, 1.1])
 @pytest.mark.parametrize("hz", [400.0, 1000.0, 1800.0])
 def test_vtlp_moves_a_tone_by_alpha(alpha, hz):
-    out = vtlp.apply(tone(hz), 8000, rng(), {"alpha": (alpha, alpha), "high": 0.6}, None)
+    out = vtlp.apply(tone(hz), 8000, rng(), vtlp.Settings(alpha=(alpha, alpha), high=0.6), None)
     found_hz = float(np.argmax(np.abs(np.fft.rfft(out * np.hanning(len(out))))))  # one second: bins are Hz
     assert found_hz == pytest.approx(alpha * hz, abs=8000 / 512)
     assert power_db(out[1000:-1000]) == pytest.approx(power_db(tone(hz)), abs=2)
@@ -76,7 +76,7 @@ def test_vtlp_moves_a_tone_by_alpha(alpha, hz):
 
 def test_vtlp_with_alpha_1_is_identity():
     wave = speech(9000)
-    out = vtlp.apply(wave, 8000, rng(), {"alpha": (1.0, 1.0), "high": 0.6}, None)
+    out = vtlp.apply(wave, 8000, rng(), vtlp.Settings(alpha=(1.0, 1.0), high=0.6), None)
     np.testing.assert_allclose(out, wave, atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_a_response_of_one_impulse_changes_nothing(tmp_path):
     impulse[37] = -0.5
     soundfile.write(tmp_path / "impulse.wav", impulse, 8000)
     wave = speech(5000)
-    np.testing.assert_allclose(rir.apply(wave, 8000, rng(), {}, tmp_path), wave, atol=1e-6)
+    np.testing.assert_allclose(rir.apply(wave, 8000, rng(), noise.Settings(), tmp_path), wave, atol=1e-6)
 
 
 def test_rir_adds_an_echo_after_the_direct_sound_and_keeps_the_level(tmp_path):
@@ -104,7 +104,7 @@ def test_rir_adds_an_echo_after_the_direct_sound_and_keeps_the_level(tmp_path):
     wave = speech(5000)
     expected = wave + 0.5 * np.pad(wave, (400, 0))[:5000]
     expected *= np.sqrt(np.mean(wave**2) / np.mean(expected**2))
-    np.testing.assert_allclose(rir.apply(wave, 8000, rng(), {}, tmp_path), expected, atol=1e-5)
+    np.testing.assert_allclose(rir.apply(wave, 8000, rng(), rir.Settings(), tmp_path), expected, atol=1e-5)
 
 
 def test_generated_rooms_are_alike_in_size_and_different_in_sound():
@@ -122,19 +122,19 @@ def test_generated_rooms_are_alike_in_size_and_different_in_sound():
 @pytest.mark.parametrize("samples", [300, 5000])
 def test_mp3_is_sample_aligned(rate_hz, samples, level):
     wave = np.convolve(speech(samples + 8), np.hanning(11)[1:-1] / 5, mode="valid").astype(np.float32)
-    out = mp3.apply(wave, rate_hz, rng(), {"quality": (level, level)}, None)
+    out = mp3.apply(wave, rate_hz, rng(), mp3.Settings(quality=(level, level)), None)
     assert int(np.argmax(correlate(out, wave, mode="full"))) - (samples - 1) == 0
 
 
 def test_mp3_loses_more_at_a_lower_bit_rate():
     wave = speech(8000)
-    lost = [power_db(mp3.apply(wave, 8000, rng(), {"quality": (q, q)}, None) - wave) for q in (0.0, 0.7, 0.99)]
+    lost = [power_db(mp3.apply(wave, 8000, rng(), mp3.Settings(quality=(q, q)), None) - wave) for q in (0.0, 0.7, 0.99)]
     assert lost[0] < lost[1] < lost[2]
 
 
 def test_mp3_does_not_clip_loud_speech():
     wave = 20 * tone(440)
-    out = mp3.apply(wave, 8000, rng(), {"quality": (0.0, 0.0)}, None)
+    out = mp3.apply(wave, 8000, rng(), mp3.Settings(quality=(0.0, 0.0)), None)
     assert np.abs(out[1000:-1000]).max() == pytest.approx(6.0, rel=0.05)
 
 
@@ -142,7 +142,7 @@ def test_mp3_does_not_clip_loud_speech():
 def test_bandpass_attenuates_outside_and_keeps_inside():
     def gain_db(hz):
         wave = tone(hz, 16000, 16000)
-        out = bandpass.apply(wave, 16000, rng(), {"low_hz": 300.0, "high_hz": 3400.0}, None)
+        out = bandpass.apply(wave, 16000, rng(), bandpass.Settings(low_hz=300.0, high_hz=3400.0), None)
         return power_db(out[4000:-4000]) - power_db(wave)
 
     assert gain_db(1000.0) == pytest.approx(0, abs=0.1)
@@ -154,22 +154,26 @@ def test_bandpass_attenuates_outside_and_keeps_inside():
 
 def test_bandpass_has_no_phase_shift():
     wave = tone(1000)
-    out = bandpass.apply(wave, 8000, rng(), {"low_hz": 300.0, "high_hz": 3400.0}, None)
+    out = bandpass.apply(wave, 8000, rng(), bandpass.Settings(low_hz=300.0, high_hz=3400.0), None)
     np.testing.assert_allclose(out[2000:-2000], wave[2000:-2000], atol=5e-3)
 
 
 def test_bandpass_stays_below_nyquist_and_says_what_it_cannot_do():
-    assert np.isfinite(bandpass.apply(speech(900), 6000, rng(), {"low_hz": 300.0, "high_hz": 3400.0}, None)).all()
+    assert np.isfinite(
+        bandpass.apply(speech(900), 6000, rng(), bandpass.Settings(low_hz=300.0, high_hz=3400.0), None)
+    ).all()
     with pytest.raises(BadInput, match=r"5000\.0-6000\.0 Hz; allowed: 0 < low < high, low below 4000 Hz"):
-        bandpass.apply(speech(900), 8000, rng(), {"low_hz": 5000.0, "high_hz": 6000.0}, None)
+        bandpass.apply(speech(900), 8000, rng(), bandpass.Settings(low_hz=5000.0, high_hz=6000.0), None)
 
 
 # volume
 def test_volume_by_hand():
     wave = speech(100)
-    np.testing.assert_allclose(volume.apply(wave, 8000, rng(), {"gain_db": (20.0, 20.0)}, None), 10 * wave, rtol=1e-6)
+    np.testing.assert_allclose(
+        volume.apply(wave, 8000, rng(), volume.Settings(gain_db=(20.0, 20.0)), None), 10 * wave, rtol=1e-6
+    )
     gain_db = rng(3).uniform(-6, 6)
-    out = volume.apply(wave, 8000, rng(3), {"gain_db": (-6.0, 6.0)}, None)
+    out = volume.apply(wave, 8000, rng(3), volume.Settings(gain_db=(-6.0, 6.0)), None)
     assert power_db(out) - power_db(wave) == pytest.approx(gain_db, abs=1e-4)
 
 
@@ -182,13 +186,13 @@ def test_recordings_are_found_in_order(folder):
 
 def test_an_empty_folder_is_told(tmp_path):
     with pytest.raises(BadInput, match="no audio file"):
-        noise.apply(speech(900), 8000, rng(), {"snr_db": (5.0, 20.0)}, tmp_path)
+        noise.apply(speech(900), 8000, rng(), noise.Settings(snr_db=(5.0, 20.0)), tmp_path)
 
 
 def test_an_unreadable_recording_is_told(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"no audio at all")
     with pytest.raises(BadInput, match=r"a\.wav: unreadable"):
-        rir.apply(speech(900), 8000, rng(), {}, tmp_path)
+        rir.apply(speech(900), 8000, rng(), noise.Settings(), tmp_path)
 
 
 def test_fingerprint_follows_names_and_bytes_but_not_the_place(folder, tmp_path_factory):

@@ -81,8 +81,8 @@ class Case:
     def ours(self, path: Path) -> None:
         """What the store runs for each utterance."""
         front_end = find("frontends", self.name)
-        settings = front_end.example() | self.overrides
-        front_end.extract(audio.load(path, settings["rate_hz"]), settings)
+        settings = front_end.Settings(**self.overrides)
+        front_end.extract(audio.load(path, settings.rate_hz), settings)
 
 
 CASES = (

@@ -21,7 +21,9 @@ import soundfile
 from experiments.interaffection import study
 from ser.data import audio
 from ser.data.manifest import Utterance
-from ser.features.store import Features, Recipe, Store
+from ser.features.entry import Features
+from ser.features.recipe import Recipe
+from ser.features.store import Store
 
 RATE_HZ, READERS = 8000, 4
 

@@ -132,7 +132,7 @@ def test_ties_leave_acted_labels_alone(tmp_path: Path) -> None:
         crema_d.load(root, {"ties": "yes"})
 
 
-# Per clip the rows of voice, face and both as A D F H N S, and the label set that paper 000 makes of them.
+# Per clip the rows of voice, face and both as A D F H N S, and the label set that Pho et al. make of them.
 PAPER = {
     "1001_DFA_ANG_XX": (((9, 0, 0, 0, 1, 0), (0, 6, 0, 0, 4, 0), (8, 1, 0, 0, 0, 0)), ("angry",)),
     "1001_DFA_DIS_XX": (((0, 5, 0, 0, 5, 0), (0, 7, 0, 0, 1, 0), (0, 3, 0, 0, 4, 0)), ("neutral", "disgust")),

@@ -22,10 +22,10 @@ def test_audio_is_read_to_the_recorded_numbers(tmp_path):
         "resampled down": audio.load(wav, 8000),
         "resampled up, a stretch": audio.load(flac, 48000, 0.25, 1.1),
     }
-    recorded.check("data", "audio", 1, cases)
+    recorded.check("data", "audio", audio.VERSION, cases)
 
 
 def test_functionals_are_the_recorded_numbers():
     frames = WAVE[: 40 * 17].reshape(40, 17)
     cases = {name: functionals.functionals(frames, [name]) for name in functionals.NAMES}
-    recorded.check("data", "functionals", 1, cases)
+    recorded.check("data", "functionals", functionals.VERSION, cases)

@@ -18,7 +18,8 @@ from ser.cli.main import main
 from ser.data import audio
 from ser.data.manifest import Manifest, write_csv
 from ser.data.scan import scan
-from ser.features.store import Features, Store
+from ser.features.entry import Features
+from ser.features.store import Store
 from ser.frontends import log_stft
 from ser.planning.plan import Plan, resolve
 from ser.runs.outcomes import Finished
@@ -223,7 +224,7 @@ def features(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Features:
 def test_unusual_files_give_the_features_that_their_sound_should_have(
     corpus: tuple[Path, dict[str, Path]], plan: Plan, features: Features
 ) -> None:
-    settings = plan.study.front_end.values()
+    settings = log_stft.Settings(**plan.study.front_end.values())
     assert features.refused == ()
     for kind, (_, tolerance) in UNUSUAL.items():
         path = corpus[1][kind]

@@ -26,7 +26,8 @@ from ser.data import audio
 from ser.data.manifest import Utterance
 from ser.errors import BadInput
 from ser.features import store
-from ser.features.store import Recipe, Store
+from ser.features.recipe import Recipe
+from ser.features.store import Store
 from ser.files import Damaged
 
 TESTS = Path(__file__).parents[1]

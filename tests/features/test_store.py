@@ -20,14 +20,19 @@ import numpy as np
 import pytest
 import soundfile
 
+from ser import registry
 from ser.data import audio
 from ser.data.manifest import Utterance
 from ser.errors import BadInput
 from ser.features import store
-from ser.features.store import Names, Recipe, Store
+from ser.features.entry import Names
+from ser.features.recipe import Recipe
+from ser.features.store import Store
 from ser.files import Damaged
 from ser.frontends import log_stft
+from ser.study import part
 
+LOG_STFT = log_stft.Settings()  # the paper's
 SHARD = 4  # items per shard in these tests
 
 
@@ -80,7 +85,7 @@ def test_gives_what_the_front_end_gives(tmp_path, recipe):
     assert features.names() == [f"c/{i}" for i in range(10)]
     for u, _ in recipe.items:
         wave, _ = soundfile.read(u.path, dtype="float32")
-        np.testing.assert_array_equal(features.frames(u.uid), log_stft.extract(wave, recipe.front_end.values()))
+        np.testing.assert_array_equal(features.frames(u.uid), log_stft.extract(wave, LOG_STFT))
     assert (features.width, len(features), "c/3" in features, "c/99" in features) == (257, 10, True, False)
 
 
@@ -90,7 +95,7 @@ def test_gives_the_stretch_of_a_longer_file_resampled(tmp_path, paper, utterance
     sha = audio.inspect(tmp_path / "call.wav").sha
     cut = utterance("s", 0, path=str(tmp_path / "call.wav"), start_s=0.5, end_s=1.5, sha=sha)
     features = Store(tmp_path / "s").build(Recipe("corpus", paper.front_end, None, ((cut, 0),)))
-    expected = log_stft.extract(audio.resample(wave[8000:24000], 16000, 8000), paper.front_end.values())
+    expected = log_stft.extract(audio.resample(wave[8000:24000], 16000, 8000), LOG_STFT)
     np.testing.assert_array_equal(features.frames(cut.uid), expected)
 
 
@@ -290,37 +295,29 @@ def test_the_key_follows_audio_and_settings_but_not_places(recipe, paper):
     assert moved(recipe).key == recipe.key
 
 
-@pytest.mark.parametrize("module", ["ser.data.audio", "ser.frontends.log_stft", "ser.augment.noise"])
-def test_the_key_follows_the_code_that_computes(recipe, paper, monkeypatch, module):
+VERSIONED = [("ser.frontends.log_stft", "frontends"), ("ser.augment.noise", "augment"), ("ser.data.audio", None)]
+
+
+@pytest.mark.parametrize(("module", "kind"), VERSIONED)
+def test_the_key_follows_the_version_of_what_computes(recipe, paper, monkeypatch, module, kind):
     before = replace(recipe, augmentation=paper.augmentation[0])
-    genuine = store.code_version
-    monkeypatch.setattr(store, "code_version", lambda m: "changed" if m.__name__ == module else genuine(m))
+    if kind:
+        name = module.rpartition(".")[2]
+        raised = registry.version(kind, name) + 1
+        genuine = registry.version
+        monkeypatch.setattr(registry, "version", lambda k, n: raised if (k, n) == (kind, name) else genuine(k, n))
+    else:
+        monkeypatch.setattr(audio, "VERSION", audio.VERSION + 1)
     after = replace(before, corpus="c")  # a new object: keys are kept
     assert after.key != Recipe(before.corpus, before.front_end, None, before.items).key
     monkeypatch.undo()
     assert after.key != before.key
 
 
-def test_comments_and_docstrings_are_not_code(monkeypatch):
-    sources = {"a": "x = 1\n", "b": '"""Doc."""\nx = 1  # why\n\n', "c": "x = 2\n"}
-    monkeypatch.setattr(store.inspect, "getsource", lambda name: sources[name])
-    with_doc, code, other = (store.code_version.__wrapped__(name) for name in ("b", "a", "c"))
-    assert code != other
-    assert with_doc == store.code_version.__wrapped__("b")
-
-
-def test_code_has_one_hash_on_all_versions_of_python(monkeypatch):
-    """Else whoever changes Python computes all features again; the text that ast makes of this differs from 3.12 on."""
-    source = r"""
-class Gate(list):
-    def of(self, wave: 'Waves', *, by=None, **more) -> str:
-        match wave:
-            case [first, *_] if (loud := max(wave)) > 1e-3:
-                return f"{', '.join(f'{x!r:>{by}}' for x in [first, loud])} \u0378"
-        return f'it\'s "{more["gate"]}"' + u"" + rb"\0".hex()
-"""
-    monkeypatch.setattr(store.inspect, "getsource", lambda name: source)
-    assert store.code_version.__wrapped__("gate") == "894c3d66a7bf"
+def test_the_key_holds_documented_settings_whether_they_are_stated_or_not(recipe):
+    stated = registry.find("frontends", recipe.front_end.name).Settings()
+    unsaid, said = (replace(recipe, front_end=part("log_stft", **values)) for values in ({}, vars(stated)))
+    assert unsaid.key == said.key
 
 
 def test_what_cannot_be_used_is_listed_and_the_rest_is_kept(tmp_path, recipe):
@@ -426,7 +423,7 @@ def test_a_long_recording_is_decoded_once_for_stretches_that_follow_each_other(t
     assert reads == ["a.wav", "b.wav"]
     for u in cuts:
         stretch = waves[Path(u.path).name][round(u.start_s * 16000) : round(u.end_s * 16000)]
-        expected = log_stft.extract(audio.resample(stretch, 16000, 8000), paper.front_end.values())
+        expected = log_stft.extract(audio.resample(stretch, 16000, 8000), LOG_STFT)
         np.testing.assert_array_equal(features.frames(u.uid), expected)
 
 

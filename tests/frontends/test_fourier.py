@@ -1,23 +1,18 @@
 """Fourier parameters: amplitudes of made sines and voices, and the whole vector in plain formulae."""
 
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
+from front_end_cases import checked
 
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, fourier
 
-STATED = fourier.example()
-ALONE = STATED | {"mfcc": False, "statistics": ("mean",)}
-OF_PITCH = ALONE | {
-    "spacing": "pitch",
-    "window": 800,
-    "hop": 160,
-    "harmonics": 50,
-    "low_hz": 75.0,
-    "high_hz": 400.0,
-    "voicing": 0.45,
-}
+STATED = fourier.Settings()
+ALONE = replace(STATED, mfcc=False, statistics=("mean",))
+OF_PITCH = replace(ALONE, spacing="pitch", window=800, hop=160, harmonics=50, low_hz=75.0, high_hz=400.0, voicing=0.45)
 
 
 def noise(samples=12000, seed=0):
@@ -54,7 +49,7 @@ def test_the_whole_vector_is_five_statistics_of_three_orders_of_both_kinds():
 
 
 def test_without_cepstra_the_columns_of_the_harmonics_stay():
-    both, alone = (fourier.extract(noise(), STATED | {"mfcc": flag}) for flag in (True, False))
+    both, alone = (fourier.extract(noise(), replace(STATED, mfcc=flag)) for flag in (True, False))
     assert alone.shape == (1, 1800)
     np.testing.assert_array_equal(both.reshape(5, 399)[:, :360], alone.reshape(5, 360))
 
@@ -73,23 +68,23 @@ def test_no_harmonic_is_above_half_the_rate_or_in_an_unvoiced_frame():
     assert (found[:26] > 0).all()
     assert not found[26:].any()
     assert not fourier.extract(np.zeros(8000, np.float32), OF_PITCH).any()
-    assert fourier.extract(noise(), OF_PITCH | {"voicing": 0.9, "statistics": ("max",)})[0, :50].max() == 0
+    assert fourier.extract(noise(), replace(OF_PITCH, voicing=0.9, statistics=("max",)))[0, :50].max() == 0
 
 
 def test_deltas_reach_as_far_as_stated():
     wave = noise()
-    near, far = (fourier.extract(wave, ALONE | {"reach": reach, "statistics": ("std",)})[0] for reach in (1, 4))
+    near, far = (fourier.extract(wave, replace(ALONE, reach=reach, statistics=("std",)))[0] for reach in (1, 4))
     np.testing.assert_array_equal(near[:120], far[:120])
     assert (far[120:] < 0.5 * near[120:]).all()
 
 
 def test_refuses_more_harmonics_than_the_window_has_and_other_spacings():
-    assert fourier.extract(noise(), ALONE | {"harmonics": 127}).shape == (1, 3 * 127)
+    assert fourier.extract(noise(), replace(ALONE, harmonics=127)).shape == (1, 3 * 127)
     with pytest.raises(BadInput, match=r"front_end.harmonics: 128; allowed: 1 to 127"):
-        fourier.extract(noise(), ALONE | {"harmonics": 128})
+        fourier.extract(noise(), replace(ALONE, harmonics=128))
     with pytest.raises(BadInput, match=r"front_end.harmonics: 0; allowed: 1 or more"):
-        fourier.extract(noise(), OF_PITCH | {"harmonics": 0})
-    with pytest.raises(BadInput, match=r"front_end.spacing: 'octaves'; allowed: bins or pitch"):
-        fourier.extract(noise(), ALONE | {"spacing": "octaves"})
+        fourier.extract(noise(), checked(replace(OF_PITCH, harmonics=0)))
+    with pytest.raises(BadInput, match=r"front_end.spacing: octaves; allowed: bins, pitch"):
+        fourier.extract(noise(), checked(replace(ALONE, spacing="octaves")))
     with pytest.raises(BadInput, match="functionals: 'mode'"):
-        fourier.width(STATED | {"statistics": ("mode",)})
+        fourier.width(replace(STATED, statistics=("mode",)))

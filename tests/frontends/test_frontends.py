@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from types import ModuleType
 
 import librosa
@@ -10,8 +12,9 @@ import numpy as np
 import pytest
 from front_end_cases import OVERRIDES
 
-from ser.features.store import one_thread
+from ser.features.recipe import one_thread
 from ser.registry import find, names
+from ser.study import part, settings_of
 
 CASES = [(name, {}) for name in names("frontends")] + list(OVERRIDES)
 each = pytest.mark.parametrize(("name", "overrides"), CASES, ids=lambda x: x if isinstance(x, str) else "-".join(x))
@@ -25,11 +28,11 @@ def speech(samples, seed=0):
 
 def extracted(name, wave, overrides=None):
     module = find("frontends", name)
-    return module.extract(wave, module.example() | (overrides or {}))
+    return module.extract(wave, replace(module.Settings(), **(overrides or {})))
 
 
-def test_the_example_of_log_stft_is_the_papers(paper):
-    assert paper.front_end.values() == find("frontends", paper.front_end.name).example()
+def test_the_documented_settings_of_log_stft_are_the_papers(paper):
+    assert paper.front_end.values() == vars(find("frontends", paper.front_end.name).Settings())
 
 
 @pytest.mark.parametrize("samples", [1, 100, 511, 512, 640, 12345])
@@ -40,8 +43,8 @@ def test_gives_finite_float32_rows_of_the_stated_width(name, overrides, samples)
     features = extracted(name, wave, overrides)
     assert features.ndim == 2
     module = find("frontends", name)
-    assert len(features) == module.frames(samples, module.example() | (overrides or {})) >= 1
-    assert features.shape[1] == find("frontends", name).width(find("frontends", name).example())
+    assert len(features) == module.frames(samples, replace(module.Settings(), **(overrides or {}))) >= 1
+    assert features.shape[1] == find("frontends", name).width(find("frontends", name).Settings())
     assert features.dtype == np.float32
     assert features.flags["C_CONTIGUOUS"]
     assert np.isfinite(features).all()
@@ -62,21 +65,19 @@ def test_gives_the_same_bytes_again_and_from_several_threads(name, overrides):
 
 
 @pytest.mark.parametrize("name", names("frontends"))
-def test_no_setting_has_a_default(name):
+def test_every_setting_changes_the_numbers_or_the_waveform(name):
+    """A setting that nothing reads would be a promise that nobody keeps."""
     module = find("frontends", name)
-    assert "rate_hz" in module.example()
-    for missing in module.example().keys() - {"rate_hz"}:  # which whoever makes the waveform reads
-        assert any(is_asked_for(missing, module, overrides) for n, overrides in CASES if n == name), missing
+    source = "".join(inspect.getsource(m) for m in {module, *helpers(module)})
+    read = set(re.findall(r"settings\.(\w+)", source)) | {"rate_hz"}  # which whoever makes the waveform reads
+    if name == "spectrogram":
+        read |= set(module._OF_IMAGES)
+    assert {f.name for f in fields(module.Settings)} - read == set()
 
 
-def is_asked_for(missing, module, overrides):
-    settings = module.example() | overrides
-    del settings[missing]
-    try:
-        module.extract(speech(4000), settings)
-    except KeyError as error:
-        return error.args == (missing,)
-    return False
+@pytest.mark.parametrize("name", names("frontends"))
+def test_the_documented_settings_keep_to_their_own_rules(name):
+    assert settings_of("frontends", part(name)) == find("frontends", name).Settings()
 
 
 def helpers(module):
@@ -86,12 +87,6 @@ def helpers(module):
         if isinstance(value, ModuleType) and value.__name__.startswith(("ser.frontends._", "ser.data.functionals")):
             found |= {value} | helpers(value)
     return found
-
-
-@pytest.mark.parametrize("name", names("frontends"))
-def test_names_every_module_whose_code_can_change_its_numbers(name):
-    module = find("frontends", name)
-    assert set(getattr(module, "USES", ())) == helpers(module)
 
 
 @pytest.mark.parametrize("name", names("frontends"))

@@ -1,5 +1,7 @@
 """The challenge's descriptors against openSMILE's numbers, HTK's formula and librosa."""
 
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from ser.data.functionals import functionals
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, is09, prosody
 
-STATED = is09.example()
-PLAIN = STATED | {"smoothing": 1}
+STATED = is09.Settings()
+PLAIN = replace(STATED, smoothing=1)
 
 
 def gliding():
@@ -51,7 +53,7 @@ def test_cepstra_follow_htks_formula():
 
 def test_the_first_four_are_crossings_loudness_pitch_and_noise_ratio():
     wave = gliding()
-    found, reference = is09.extract(wave, PLAIN), prosody.extract(wave, prosody.example() | {"window": 400})
+    found, reference = is09.extract(wave, PLAIN), prosody.extract(wave, replace(prosody.Settings(), window=400))
     np.testing.assert_allclose(found[:, 0], reference[:, 2])
     np.testing.assert_allclose(20 * np.log10(found[:, 1]), reference[:, 1], atol=1e-3)
     np.testing.assert_array_equal(found[:, 2:4], reference[:, [0, 3]])
@@ -63,7 +65,7 @@ def test_deltas_are_librosas_lines_through_five_frames():
     found = is09.extract(gliding(), STATED)
     expected = librosa.feature.delta(found[:, :16].astype(np.float64), width=5, axis=0, mode="nearest")
     np.testing.assert_allclose(found[:, 16:], expected, rtol=1e-3, atol=1e-4)
-    other = is09.extract(gliding(), STATED | {"reach": 4})
+    other = is09.extract(gliding(), replace(STATED, reach=4))
     expected = librosa.feature.delta(found[:, :16].astype(np.float64), width=9, axis=0, mode="nearest")
     np.testing.assert_allclose(other[:, 16:], expected, rtol=1e-3, atol=1e-4)
 
@@ -90,9 +92,9 @@ def test_silence_has_no_shape():
 def test_refuses_what_it_cannot_do():
     for span in (0, 2):
         with pytest.raises(BadInput, match=f"front_end.smoothing: {span}; allowed: an odd number"):
-            is09.extract(noise(), STATED | {"smoothing": span})
+            is09.extract(noise(), replace(STATED, smoothing=span))
     with pytest.raises(BadInput, match=r"front_end.coefficients: 12; allowed: 1 to 11"):
-        is09.extract(noise(), STATED | {"mels": 12})
+        is09.extract(noise(), replace(STATED, mels=12))
 
 
 def test_one_frame_alone_has_no_deltas():

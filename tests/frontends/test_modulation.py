@@ -1,14 +1,17 @@
 """Modulation spectra of made envelopes, the six measures by hand, and prosody of a made utterance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from front_end_cases import checked
 from scipy.signal import fftconvolve, hilbert, resample
 
 from ser.errors import BadInput
 from ser.frontends import _auditory, _prosody_statistics, modulation
 
-STATED = modulation.example()
-SPECTRA = STATED | {"prosody": False, "measure_statistics": ()}
+STATED = modulation.Settings()
+SPECTRA = replace(STATED, prosody=False, measure_statistics=())
 CENTRES_HZ = _auditory.centres(19, 125, 3500)
 CHANNELS_HZ = (4.0, 8.0, 16.0, 32.0, 64.0)
 RATE_HZ = 8000
@@ -111,7 +114,7 @@ def test_the_measures_are_the_papers_six():
 
 def test_means_of_energies_of_unit_frames_come_first_then_statistics_of_measures():
     wave = noise()
-    found = modulation.extract(wave, STATED | {"prosody": False})
+    found = modulation.extract(wave, replace(STATED, prosody=False))
     assert found.shape == (1, 19 * 5 + 2 * 23)
     energies = energies_of(wave) + 1e-12
     energies /= energies.sum((1, 2), keepdims=True)
@@ -123,19 +126,21 @@ def test_means_of_energies_of_unit_frames_come_first_then_statistics_of_measures
 
 def test_unit_energies_forget_how_loud_it_was_and_others_do_not():
     wave, rest = noise(), {"energy_statistics": ("mean", "std")}
-    loud, soft = (modulation.extract(g * wave, SPECTRA | rest) for g in (np.float32(1), np.float32(0.1)))
+    loud, soft = (modulation.extract(g * wave, replace(SPECTRA, **rest)) for g in (np.float32(1), np.float32(0.1)))
     np.testing.assert_allclose(loud, soft, rtol=1e-3, atol=1e-6)
-    loud, soft = (modulation.extract(g * wave, SPECTRA | {"unit": False}) for g in (np.float32(1), np.float32(0.1)))
+    loud, soft = (modulation.extract(g * wave, replace(SPECTRA, unit=False)) for g in (np.float32(1), np.float32(0.1)))
     np.testing.assert_allclose(loud, 100 * soft, rtol=1e-3)
     logs = [
-        modulation.extract(g * wave, SPECTRA | {"unit": False, "log": True}) for g in (np.float32(1), np.float32(0.1))
+        modulation.extract(g * wave, replace(SPECTRA, unit=False, log=True)) for g in (np.float32(1), np.float32(0.1))
     ]
     np.testing.assert_allclose(logs[0], logs[1] + 2, atol=1e-3)
 
 
 def test_frames_far_below_the_loudest_are_left_out():
     wave = np.concatenate([swelling(CENTRES_HZ[5], 8, length_s=1.0), 1e-3 * swelling(CENTRES_HZ[15], 8)])
-    strict, lax = (modulation.extract(wave, SPECTRA | {"active_db": db}).reshape(19, 5).sum(1) for db in (40.0, 100.0))
+    strict, lax = (
+        modulation.extract(wave, replace(SPECTRA, active_db=db)).reshape(19, 5).sum(1) for db in (40.0, 100.0)
+    )
     assert strict[14:17].sum() < 0.02
     assert lax[14:17].sum() > 0.2
 
@@ -153,7 +158,7 @@ def test_silence_is_spread_evenly_and_has_no_prosody():
 
 def test_the_width_follows_the_settings():
     assert modulation.width(STATED) == 19 * 5 + 2 * 23 + 4 * 12 + 10
-    settings = STATED | {"modulation_hz": (4.0, 8.0), "measured": (2,), "divisions": (), "contour_statistics": ()}
+    settings = replace(STATED, modulation_hz=(4.0, 8.0), measured=(2,), divisions=(), contour_statistics=())
     assert modulation.extract(noise(), settings).shape == (1, modulation.width(settings)) == (1, 38 + 2 * 7 + 10)
 
 
@@ -165,7 +170,7 @@ def test_the_width_follows_the_settings():
         ({"modulation_hz": (4.0, 250.0)}, "modulation_hz: 250; allowed: between 0 and 250"),
         ({"divisions": (4, 19)}, r"divisions: \(4, 19\); allowed: ascending, from 1 to 18"),
         ({"divisions": (10, 4)}, r"divisions: \(10, 4\)"),
-        ({"measured": (0, 1)}, r"measured: \(0, 1\); allowed: ascending, from 1 to 5"),
+        ({"measured": (0, 1)}, r"measured: \(0, 1\); allowed: 1 or more"),
         ({"measured": (1, 6)}, r"measured: \(1, 6\)"),
         ({"hop_s": 1e-4}, "window_s, front_end.hop_s: 128 and 0 samples"),
         ({"frame": 2}, "frame: 2; allowed: 3 or more"),
@@ -173,7 +178,7 @@ def test_the_width_follows_the_settings():
 )
 def test_refuses_settings_that_do_not_fit(wrong, place):
     with pytest.raises(BadInput, match=f"front_end.{place}"):
-        modulation.extract(noise(), STATED | {"measured": (1,)} | wrong)
+        modulation.extract(noise(), checked(replace(STATED, **({"measured": (1,)} | wrong))))
 
 
 def spoken():
@@ -188,7 +193,7 @@ def spoken():
 
 
 def statistics_of(wave, names):
-    found = _prosody_statistics.statistics(wave, STATED | {"contour_statistics": names})
+    found = _prosody_statistics.statistics(wave, replace(STATED, contour_statistics=names))
     contours = found[:-10].reshape(4, len(names))
     return dict(zip(("hz", "hz_change", "db", "db_change"), contours, strict=True)), found[-10:]
 

@@ -1,17 +1,19 @@
 """F0 and harmonicity of made voices, noise and silence; intensity and sign changes by hand."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import librosa
 import numpy as np
 import pytest
+from front_end_cases import checked
 from scipy.signal import lfilter
 
 from ser.errors import BadInput
 from ser.frontends import _pitch, prosody
 
 RATE_HZ = 16000
-STATED = prosody.example()
+STATED = prosody.Settings()
 
 
 def voice(hz, length_s=0.5, rate_hz=RATE_HZ, tilt=1.0):
@@ -132,18 +134,18 @@ def test_frames_may_be_centred_anywhere_and_in_any_number():
 @pytest.mark.parametrize(("low_hz", "high_hz"), [(300, 500), (0, 500), (75, 4001)])
 def test_refuses_limits_without_an_octave_of_lags(low_hz, high_hz):
     with pytest.raises(BadInput, match=f"limits of F0 .*: {low_hz} to {high_hz} Hz; allowed: an octave .* 4000 Hz"):
-        prosody.extract(noise(0.1), STATED | {"low_hz": low_hz, "high_hz": high_hz})
+        prosody.extract(noise(0.1), replace(STATED, low_hz=low_hz, high_hz=high_hz))
 
 
 @pytest.mark.parametrize("voicing", [-0.1, 1.1, float("nan")])
 def test_refuses_a_height_that_no_peak_has(voicing):
-    with pytest.raises(BadInput, match=f"front_end.voicing: {voicing}; allowed: 0 to 1"):
-        prosody.extract(noise(0.1), STATED | {"voicing": voicing})
+    with pytest.raises(BadInput, match=f"front_end.voicing: {voicing}; allowed: 0 or more, at most 1"):
+        prosody.extract(noise(0.1), checked(replace(STATED, voicing=voicing)))
 
 
 def test_intensity_and_sign_changes_are_those_of_each_frame():
     wave = noise(0.3) + np.float32(0.02)
-    found = prosody.extract(wave, STATED | {"window": 400, "hop": 100})
+    found = prosody.extract(wave, replace(STATED, window=400, hop=100))
     frames = librosa.util.frame(wave.astype(np.float64), frame_length=400, hop_length=100).T
     np.testing.assert_allclose(found[:, 1], 10 * np.log10(np.mean(frames**2, axis=1)), atol=1e-3)
     changes = [sum(a * b < 0 for a, b in pairwise(f)) for f in frames]

@@ -1,5 +1,7 @@
 """Frames, their sign changes, slopes and averages; numbers that would leave a logarithm or a slope undefined."""
 
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from ser.registry import find, names
 
 def having(setting):
     modules = {name: find("frontends", name) for name in names("frontends")}
-    return [n for n, m in modules.items() if setting in m.example() and _short_time in getattr(m, "USES", ())]
+    return [n for n, m in modules.items() if hasattr(m.Settings(), setting) and hasattr(m, "_short_time")]
 
 
 def noise(samples=4000):
@@ -65,11 +67,11 @@ def test_windows_and_hops_of_no_samples_are_refused(window, hop):
 def test_a_floor_under_which_silence_has_no_logarithm_is_refused(name, floor):
     module = find("frontends", name)
     with pytest.raises(BadInput, match=f"front_end.floor: {floor:g}; allowed: more than 0"):
-        module.extract(noise(), module.example() | {"floor": floor})
+        module.extract(noise(), replace(module.Settings(), floor=floor))
 
 
 @pytest.mark.parametrize("name", having("reach"))
 def test_a_slope_through_no_neighbours_is_refused(name):
     module = find("frontends", name)
     with pytest.raises(BadInput, match=r"front_end.reach: 0; allowed: 1 or more"):
-        module.extract(noise(), module.example() | {"reach": 0})
+        module.extract(noise(), replace(module.Settings(), reach=0))

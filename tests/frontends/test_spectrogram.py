@@ -1,17 +1,20 @@
 """Spectrogram images against librosa and sums by hand: levels, size, silence, pieces, and what does not go together."""
 
+from dataclasses import replace
+
 import librosa
 import numpy as np
 import pytest
+from front_end_cases import checked
 
 from ser.errors import BadInput
 from ser.frontends import spectrogram
 
 RATE_HZ = 16000
-PAPER = spectrogram.example()
-NATURAL = PAPER | {"bins": 0, "rows": 0, "low_hz": 0.0, "scale": "none"}
-MUSTAQEEM = PAPER | {"bins": 128, "rows": 128, "silence_db": 30.0, "seconds": 3.0}
-PIECES = NATURAL | {"patch": 40, "step": 40}
+PAPER = spectrogram.Settings()
+NATURAL = replace(PAPER, bins=0, rows=0, low_hz=0.0, scale="none")
+MUSTAQEEM = replace(PAPER, bins=128, rows=128, silence_db=30.0, seconds=3.0)
+PIECES = replace(NATURAL, patch=40, step=40)
 
 
 def noise(samples, seed=0, loudness=0.1):
@@ -39,13 +42,13 @@ def by_area(image, rows, bins):
 def test_levels_are_librosas(top_db):
     wave = noise(12345)
     wave[4000:6000] *= 1e-4
-    found = spectrogram.extract(wave, NATURAL | {"top_db": top_db})
+    found = spectrogram.extract(wave, replace(NATURAL, top_db=top_db))
     np.testing.assert_allclose(found, levels(wave, top_db=top_db), rtol=0, atol=2e-3)
 
 
 def test_a_transform_may_be_longer_than_its_window():
     wave = noise(4000)
-    found = spectrogram.extract(wave, NATURAL | {"window": 320, "hop": 160, "fft": 512})
+    found = spectrogram.extract(wave, replace(NATURAL, window=320, hop=160, fft=512))
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(320) / 320)
     spectra = np.fft.rfft([wave[at : at + 320] * window for at in range(0, 4000 - 319, 160)], 512)
     np.testing.assert_allclose(found, 10 * np.log10(np.abs(spectra) ** 2), rtol=0, atol=2e-3)
@@ -53,7 +56,7 @@ def test_a_transform_may_be_longer_than_its_window():
 
 def test_the_image_goes_from_0_at_top_db_under_the_greatest_to_1_at_it_whatever_the_gain():
     wave = noise(12345)
-    image, louder = (spectrogram.extract(g * wave, NATURAL | {"scale": "image", "top_db": 40.0}) for g in (1, 8))
+    image, louder = (spectrogram.extract(g * wave, replace(NATURAL, scale="image", top_db=40.0)) for g in (1, 8))
     expected = levels(wave, top_db=40.0)
     np.testing.assert_allclose(image, 1 + (expected - expected.max()) / 40, rtol=0, atol=1e-4)
     assert image.max() == 1
@@ -73,7 +76,7 @@ def test_the_image_is_averaged_by_area_or_stretched_to_its_size(rows, bins):
     wave = noise(512 + 88 * 128)
     natural = spectrogram.extract(wave, NATURAL)
     assert natural.shape == (89, 257)
-    found = spectrogram.extract(wave, NATURAL | {"rows": rows, "bins": bins})
+    found = spectrogram.extract(wave, replace(NATURAL, rows=rows, bins=bins))
     assert found.shape == (rows, bins)
     np.testing.assert_allclose(found, by_area(natural.astype(np.float64), rows, bins), rtol=0, atol=1e-4)
     if (rows, bins) == natural.shape:
@@ -90,11 +93,11 @@ def test_the_papers_image_has_a_tone_where_it_belongs_and_the_whole_recording():
 
 def test_only_bins_within_the_limits_are_kept():
     wave = noise(4000)
-    whole = spectrogram.extract(wave, NATURAL | {"top_db": 200.0})
-    cut = NATURAL | {"low_hz": 300.0, "high_hz": 4000.0, "top_db": 200.0}
+    whole = spectrogram.extract(wave, replace(NATURAL, top_db=200.0))
+    cut = replace(NATURAL, low_hz=300.0, high_hz=4000.0, top_db=200.0)
     assert spectrogram.width(cut) == 119
     np.testing.assert_array_equal(spectrogram.extract(wave, cut), whole[:, 10:129])
-    one = NATURAL | {"low_hz": 1000.0, "high_hz": 1000.0, "top_db": 200.0}
+    one = replace(NATURAL, low_hz=1000.0, high_hz=1000.0, top_db=200.0)
     np.testing.assert_array_equal(spectrogram.extract(wave, one), whole[:, 32:33])
 
 
@@ -105,7 +108,7 @@ def test_seconds_crop_and_pad_at_the_end_or_at_both(samples, crop):
     missing = RATE_HZ - samples
     before = 0 if crop == "start" else abs(missing) // 2
     whole = np.pad(wave, (before, missing - before)) if missing > 0 else wave[before : before + RATE_HZ]
-    settings = NATURAL | {"seconds": 1.0, "crop": crop}
+    settings = replace(NATURAL, seconds=1.0, crop=crop)
     found = spectrogram.extract(wave, settings)
     assert len(found) == spectrogram.frames(samples, settings) == 1 + (RATE_HZ - 512) // 128
     np.testing.assert_array_equal(found, spectrogram.extract(whole, NATURAL))
@@ -114,7 +117,7 @@ def test_seconds_crop_and_pad_at_the_end_or_at_both(samples, crop):
 @pytest.mark.parametrize("seconds", [0.0, 0.01])
 def test_what_is_shorter_than_a_window_is_padded_to_it(seconds):
     wave = noise(130)
-    found = spectrogram.extract(wave, NATURAL | {"seconds": seconds})
+    found = spectrogram.extract(wave, replace(NATURAL, seconds=seconds))
     expected = spectrogram.extract(np.pad(wave, (0, 382)), NATURAL)
     np.testing.assert_array_equal(found, expected)
     assert len(found) == 1
@@ -124,24 +127,24 @@ def test_pieces_that_are_quiet_beside_the_loudest_are_cut_out():
     loud = [noise(3200, seed) for seed in (1, 2)]
     quiet, hushed = noise(1600, 3, loudness=0.01), noise(960, 4, loudness=1e-4)
     wave = np.concatenate([hushed, loud[0], quiet, hushed, loud[1], hushed[:100]])
-    settings = NATURAL | {"rows": 64, "silence_db": 30.0}
+    settings = replace(NATURAL, rows=64, silence_db=30.0)
     for threshold, kept in ((30.0, [loud[0], quiet, loud[1]]), (15.0, loud)):
-        found = spectrogram.extract(wave, settings | {"silence_db": threshold})
-        np.testing.assert_array_equal(found, spectrogram.extract(np.concatenate(kept), NATURAL | {"rows": 64}))
-    padded = spectrogram.extract(wave, settings | {"seconds": 1.0})
-    expected = spectrogram.extract(np.concatenate([loud[0], quiet, loud[1]]), NATURAL | {"rows": 64, "seconds": 1.0})
+        found = spectrogram.extract(wave, replace(settings, silence_db=threshold))
+        np.testing.assert_array_equal(found, spectrogram.extract(np.concatenate(kept), replace(NATURAL, rows=64)))
+    padded = spectrogram.extract(wave, replace(settings, seconds=1.0))
+    expected = spectrogram.extract(np.concatenate([loud[0], quiet, loud[1]]), replace(NATURAL, rows=64, seconds=1.0))
     np.testing.assert_array_equal(padded, expected)
 
 
 def test_pieces_of_silence_are_as_long_as_told():
     wave = np.concatenate([noise(160), np.zeros(160, np.float32)] * 20)
     short, long = (
-        spectrogram.extract(wave, MUSTAQEEM | {"seconds": 0.0, "silence_ms": ms, "scale": "none"}) for ms in (10, 20)
+        spectrogram.extract(wave, replace(MUSTAQEEM, seconds=0.0, silence_ms=ms, scale="none")) for ms in (10, 20)
     )
     assert short.min() > long.min() + 5  # pieces of 20 ms are half sound and all kept
     np.testing.assert_array_equal(
         short,
-        spectrogram.extract(wave[np.arange(6400) % 320 < 160], PAPER | {"rows": 128, "bins": 128, "scale": "none"}),
+        spectrogram.extract(wave[np.arange(6400) % 320 < 160], replace(PAPER, rows=128, bins=128, scale="none")),
     )
 
 
@@ -149,7 +152,7 @@ def test_pieces_of_silence_are_as_long_as_told():
 @pytest.mark.parametrize("rest", ["pad", "drop"])
 @pytest.mark.parametrize("step", [40, 20, 50])
 def test_pieces_follow_each_other_and_the_last_is_padded_or_dropped(samples, rest, step):
-    settings = PIECES | {"step": step, "rest": rest, "scale": "image"}
+    settings = replace(PIECES, step=step, rest=rest, scale="image")
     wave = noise(samples)
     found = spectrogram.extract(wave, settings)
     assert len(found) == spectrogram.frames(samples, settings)
@@ -158,18 +161,18 @@ def test_pieces_follow_each_other_and_the_last_is_padded_or_dropped(samples, res
     while starts[-1] + (40 if rest == "pad" else 39 + step) < natural:
         starts.append(starts[-1] + step)
     assert len(found) == 40 * len(starts)
-    whole = spectrogram.extract(np.pad(wave, (0, 60 * 128 + 512)), NATURAL | {"scale": "image"})
+    whole = spectrogram.extract(np.pad(wave, (0, 60 * 128 + 512)), replace(NATURAL, scale="image"))
     if rest == "pad":
         np.testing.assert_array_equal(found, np.concatenate([whole[at : at + 40] for at in starts]))
     else:
         used = np.pad(wave, (0, 512 + 39 * 128))[: 512 + (starts[-1] + 39) * 128]
-        alone = spectrogram.extract(used, NATURAL | {"scale": "image"})
+        alone = spectrogram.extract(used, replace(NATURAL, scale="image"))
         np.testing.assert_array_equal(found, np.concatenate([alone[at : at + 40] for at in starts]))
 
 
 def test_pieces_may_have_fewer_bins():
     wave = noise(20000)
-    found = spectrogram.extract(wave, PIECES | {"bins": 32})
+    found = spectrogram.extract(wave, replace(PIECES, bins=32))
     whole = spectrogram.extract(wave, PIECES)
     np.testing.assert_allclose(found, by_area(whole.astype(np.float64), len(whole), 32), rtol=0, atol=1e-4)
 
@@ -177,9 +180,9 @@ def test_pieces_may_have_fewer_bins():
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"crop": "end"}, "crop: 'end'; allowed: start, centre"),
-        ({"scale": "log"}, "scale: 'log'; allowed: image, none"),
-        ({"rest": "keep"}, "rest: 'keep'; allowed: pad, drop"),
+        ({"crop": "end"}, "crop: end; allowed: start, centre"),
+        ({"scale": "log"}, "scale: log; allowed: image, none"),
+        ({"rest": "keep"}, "rest: keep; allowed: pad, drop"),
         ({"patch": 40, "rows": 0}, "patch 40, step 0.*allowed: with patch a step"),
         ({"patch": 40, "step": 40, "rows": 128}, "rows 128.*allowed: with patch a step, and no seconds, rows"),
         ({"patch": 40, "step": 40, "seconds": 1.0, "rows": 0}, "seconds 1,.*and no seconds"),
@@ -194,4 +197,4 @@ def test_pieces_may_have_fewer_bins():
 )
 def test_refuses_what_does_not_go_together(changed, said):
     with pytest.raises(BadInput, match=said):
-        spectrogram.extract(noise(8000), PAPER | changed)
+        spectrogram.extract(noise(8000), checked(replace(PAPER, **changed)))

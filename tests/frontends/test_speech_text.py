@@ -1,18 +1,20 @@
 """Frames and their slopes, prosody of made voices, words, and how they share an array."""
 
+from dataclasses import replace
 from zlib import crc32
 
 import librosa
 import numpy as np
 import pytest
 import torch
+from front_end_cases import checked
 
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, _opensmile_prosody, speech_text
 from ser.frontends._pitch import Track
 from ser.frontends._speech_text_rows import Kind, joined, parted
 
-PAPER = speech_text.example()
+PAPER = speech_text.Settings()
 
 
 def noise(samples, seed=0):
@@ -47,8 +49,8 @@ def test_frames_are_cepstra_and_energy_with_slopes_and_slopes_of_slopes(samples)
 
 def test_only_the_first_frames_are_kept_but_their_differences_see_beyond_them():
     wave = noise(16000)
-    whole, cut = (speech_text.extract(wave, PAPER | {"most_frames": n}) for n in (750, 20))
-    assert len(cut) == speech_text.frames(16000, PAPER | {"most_frames": 20}) == 21
+    whole, cut = (speech_text.extract(wave, replace(PAPER, most_frames=n)) for n in (750, 20))
+    assert len(cut) == speech_text.frames(16000, replace(PAPER, most_frames=20)) == 21
     np.testing.assert_array_equal(cut[:20], whole[:20])
     np.testing.assert_array_equal(cut[20], whole[-1])  # prosody is of the whole wave
 
@@ -82,24 +84,24 @@ def test_the_greatest_number_of_a_word_is_whole_in_float32():
     text = " ".join(map(str, range(2000)))
     words = speech_text.words(text, 1 << 24)
     assert max(words) > 1 << 23
-    rows = speech_text.extract(noise(400), PAPER | {"buckets": 1 << 24, "most_words": 2000}, text)
+    rows = speech_text.extract(noise(400), replace(PAPER, buckets=1 << 24, most_words=2000), text)
     assert rows[2:, 1].astype(np.int64).tolist() == words
 
 
 def test_the_least_of_everything_is_a_frame_and_prosody():
-    least = PAPER | {"most_frames": 1, "most_words": 0, "buckets": 1, "coefficients": 1}
+    least = replace(PAPER, most_frames=1, most_words=0, buckets=1, coefficients=1)
     assert speech_text.extract(noise(4000), least, "a b").shape == (speech_text.frames(4000, least), 36) == (2, 36)
 
 
 def test_at_most_so_many_words_are_kept():
-    rows = speech_text.extract(noise(400), PAPER | {"most_words": 3}, "a b c d e")
+    rows = speech_text.extract(noise(400), replace(PAPER, most_words=3), "a b c d e")
     assert rows[2:, 1].tolist() == [crc32(w) % 32768 for w in (b"a", b"b", b"c")]
 
 
 @pytest.mark.parametrize("buckets", [0, (1 << 24) + 1])
 def test_buckets_that_float32_cannot_number_are_refused(buckets):
     with pytest.raises(BadInput, match=f"front_end.buckets: {buckets}"):
-        speech_text.extract(noise(400), PAPER | {"buckets": buckets})
+        speech_text.extract(noise(400), checked(replace(PAPER, buckets=buckets)))
 
 
 def test_prosody_hears_pitch_and_its_course():
@@ -162,13 +164,13 @@ def test_tones_of_equal_power_are_loudest_where_ears_are_keenest():
     [
         ({"low_hz": 400.0}, "limits of F0"),
         ({"coefficients": 26}, "front_end.coefficients"),
-        ({"most_frames": 0}, "front_end.most_frames, front_end.most_words: 0 and 128"),
-        ({"most_words": -1}, "front_end.most_words: 750 and -1"),
+        ({"most_frames": 0}, "front_end.most_frames: 0; allowed: 1 or more"),
+        ({"most_words": -1}, "front_end.most_words: -1; allowed: 0 or more"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(changed, place):
     with pytest.raises(BadInput, match=place):
-        speech_text.extract(noise(4000), PAPER | changed)
+        speech_text.extract(noise(4000), checked(replace(PAPER, **changed)))
 
 
 def test_what_is_joined_can_be_parted_again():
@@ -191,7 +193,7 @@ def test_what_is_joined_can_be_parted_again():
 
 
 def test_rows_with_few_coefficients_have_place_for_prosody():
-    settings = PAPER | {"coefficients": 4}
+    settings = replace(PAPER, coefficients=4)
     assert speech_text.width(settings) == speech_text.extract(noise(4000), settings).shape[1] == 36
 
 

@@ -1,12 +1,15 @@
-"""VGGish patches of paper 002: formulae in float64, and the three ways to cut, counted by hand."""
+"""VGGish patches of Sahoo et al.: formulae in float64, and the three ways to cut, counted by hand."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from front_end_cases import checked
 
 from ser.errors import BadInput
 from ser.frontends import vggish_mel
 
-PAPER = vggish_mel.example()
+PAPER = vggish_mel.Settings()
 WAYS = ("nonoverlap", "overlap_repo", "overlap_textbook")
 # samples at 16 kHz: segments that do not overlap, of the authors' splices, of one-second windows
 COUNTS = {
@@ -23,7 +26,7 @@ SAMPLES = (*COUNTS, 7999, 8001, 15999, 23999, 24001, 32000, 48123, 130001)
 
 
 def cut(way, **others):
-    return PAPER | {"segmentation": way} | others
+    return replace(PAPER, **({"segmentation": way} | others))
 
 
 def voice(samples):
@@ -93,8 +96,8 @@ def test_one_second_has_98_windows():
 
 
 def test_refuses_another_way_to_cut():
-    with pytest.raises(BadInput, match=r"front_end\.segmentation: 'half'; allowed: nonoverlap, overlap_repo"):
-        vggish_mel.segments(16000, cut("half"))
+    with pytest.raises(BadInput, match=r"front_end\.segmentation: half; allowed: nonoverlap, overlap_repo"):
+        checked(cut("half"))
 
 
 @pytest.mark.parametrize("others", [{"hop": 150}, {"patch": 99}, {"rate_hz": 8001}])

@@ -66,7 +66,7 @@ def trial(block="cnn1d", role=None, fold=0, seed=0, **training):
         classes=CLASSES,
         merge=(),
         labels="one",
-        front_end=part("mfcc", **mfcc.example()),
+        front_end=part("mfcc", **vars(mfcc.Settings())),
         normalise="none",
         balance=part("none"),
         augmentation=(),

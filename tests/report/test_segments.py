@@ -61,7 +61,7 @@ def trial(block="vggish", way="nonoverlap", fold=0, seed=0, mode="paper", **sett
         classes=CLASSES,
         merge=(("excited", "happy"),),
         labels="one",
-        front_end=part("vggish_mel", **vggish_mel.example() | {"segmentation": way}),
+        front_end=part("vggish_mel", **vars(vggish_mel.Settings(segmentation=way))),
         normalise="none",
         balance=part("none"),
         augmentation=(),

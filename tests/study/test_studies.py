@@ -8,10 +8,10 @@ from itertools import cycle
 import pytest
 import torch
 
-from ser import registry
 from ser.data.manifest import Utterance
 from ser.data.splits import prove, split
 from ser.errors import BadInput
+from ser.features.recipe import front_end_frames, front_end_width
 from ser.planning.search import unfold
 from ser.study import Study, Trial, load_study
 from ser.training.network import Network
@@ -266,9 +266,7 @@ def test_every_trial_is_a_network_that_takes_what_its_front_end_gives(name, mode
             continue
         built.add(key)
         for end in ends_of(trial):
-            module, settings = registry.find("frontends", end.name), end.values()
-            frames = module.frames(round(2.9 * settings["rate_hz"]), settings)
-            width = module.width(settings)
+            frames, width = front_end_frames(end, 2.9), front_end_width(end)
             with torch.device("meta"):  # shapes alone, as some networks are large
                 net = Network(width, trial.block, trial.pooling, len(trial.classes), "float32").eval()
                 hidden = net.block(torch.zeros(frames, width), torch.tensor([frames], device="cpu"))

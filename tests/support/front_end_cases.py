@@ -1,5 +1,9 @@
 """Settings of front-ends under which tests run them, beside those that they document."""
 
+from typing import Any
+
+from ser.study import part, settings_of
+
 OVERRIDES = (  # each reads settings that the papers' own do not reach
     ("log_mel", {"denoise": "spectral_gating"}),
     ("log_mel", {"denoise": "spectral_gating", "denoise_after_padding": False}),
@@ -15,3 +19,8 @@ OVERRIDES = (  # each reads settings that the papers' own do not reach
     ("spectrogram", {"silence_db": 30.0}),
     ("spectrogram", {"seconds": 0.5, "crop": "centre", "rows": 0, "scale": "none"}),
 )
+
+
+def checked(settings: Any) -> Any:
+    """Settings of a front-end, held to their rules as a study's are. Raises BadInput."""
+    return settings_of("frontends", part(type(settings).__module__.rpartition(".")[2], **vars(settings)))

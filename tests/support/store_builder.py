@@ -18,7 +18,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ser.features import store
-from ser.features.store import Features, Recipe, Store
+from ser.features.entry import Features
+from ser.features.recipe import Recipe
+from ser.features.store import Store
 from ser.files import Damaged
 
 SHARD = 4  # items per shard
