@@ -20,7 +20,8 @@ from ser.features.recipe import Recipe
 from ser.features.store import Store
 from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, Source, resolve
-from ser.study import Corpus, Part, Study, Value, load_study, part, with_setting
+from ser.study import Corpus, Part, Study, Value, load_study, part, settings_of, with_setting
+from ser.study.settings import values_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _RESERVED = ("all", "loss")  # the shared head, and the summed curves
@@ -330,7 +331,7 @@ def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dic
     alike = Counter(_export_name(recipe) for _, recipe in clean.values())
     for key, (source, recipe) in clean.items():
         name = _export_name(recipe) + (f"-{key.rpartition('-')[2]}" if alike[_export_name(recipe)] > 1 else "")
-        settings = {k: str(v) for k, v in recipe.front_end.values().items()}
+        settings = {k: str(v) for k, v in values_of(settings_of("frontends", recipe.front_end)).items()}
         about = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": key}
         yield name, _rows(source, recipe, store), about | settings
 

@@ -16,7 +16,7 @@ from ser.data.manifest import SPLITS
 from ser.metrics import accuracy, multilabel
 from ser.metrics import segments as clips
 from ser.metrics.confusion import confusion_png
-from ser.study import Part, Trial
+from ser.study import Part, Trial, settings_of
 from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.fit import is_fitted
@@ -24,8 +24,8 @@ from ser.training.train import CorpusData, Outcome, Predictions
 
 
 def segment(front_end: Part) -> int:
-    """Frames of each item, where a front-end makes several of an utterance, as in paper 002; 0: it is one item."""
-    return int(front_end.values().get("patch", 0))
+    """Frames of each item, where a front-end makes several of an utterance, as in Sahoo et al.; 0: it is one item."""
+    return int(getattr(settings_of("frontends", front_end), "patch", 0))
 
 
 def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
