@@ -114,7 +114,7 @@ _PLACES: Mapping[str, Callable[[str, str], Any]] = {
     "address": paths.cluster,
 }
 _NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (0, 65_535)}
-_TEXTS = ("study", "corpora", "mode", "variant", "host", "duplicates")  # of which none can be empty
+_TEXTS = ("study", "trial", "corpora", "mode", "variant", "host", "duplicates")  # of which none can be empty
 
 
 def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> list[str]:
@@ -251,8 +251,18 @@ def _address(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--address", metavar="ADDRESS", help=text)
 
 
-def _running(sub: argparse.ArgumentParser) -> None:
+def _planning(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
+
+
+def _one_trial(sub: argparse.ArgumentParser) -> None:
+    text = "which: its title, as printed or in ASCII (I+T+R lstm mean multi), its id, or the beginning of that"
+    sub.add_argument("--trial", required=True, metavar="TITLE-OR-ID", help=text)
+    sub.add_argument("--pdb", action="store_true", help="enter Python's debugger where an error is raised")
+    sub.add_argument("--no-tracking", action="store_true", help="send nothing to MLflow; files go to WORK/untracked")
+
+
+def _changed_corpus(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--accept-changed-corpus",
         action="store_true",
@@ -306,7 +316,13 @@ COMMANDS = {
         "ser run interaffection --data ~/corpora --plan\n"
         "ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
         "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
-        (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _running),
+        (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _planning, _changed_corpus),
+    ),
+    "train": Command(
+        "Train one trial of a study here, without Ray: to look at it, or to debug it.",
+        'ser train interaffection --data ~/corpora --trial "I+T+R lstm mean unified"\n'
+        "ser train interaffection --demo --trial 3f2a --no-tracking --pdb",
+        (_study, _one_trial, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _changed_corpus),
     ),
     "export": Command(
         "Write the features of a study as HDF5, one file per corpus: X, y, uid.",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -19,8 +19,12 @@ from ser.distributed.gpu_memory import advice
 from ser.host import terminal
 from ser.planning.plan import Plan, proportions
 from ser.report.runs import Expected
+from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.study import Trial
+
+if TYPE_CHECKING:
+    from ser.trials.job import Job
 
 
 class _Console(Console):
@@ -268,6 +272,58 @@ class Live:
                 print(line if shown else self.summary(), flush=True)
             except OSError:  # the reader left, or a full disk: trials need neither, and the log file has it all
                 terminal.mute()
+
+
+def epoch(number: int, row: Mapping[str, float]) -> None:
+    """One epoch of ``ser train``: losses, and UA (or balanced accuracy) of every corpus that validates."""
+    values = [f"{kind} loss {row[f'{kind}/loss']:.4f}" for kind in ("train", "val") if f"{kind}/loss" in row]
+    for metric, label in (("ua", "UA"), ("balanced", "balanced accuracy")):
+        scores = {k.removeprefix(f"val/{metric}/"): v for k, v in row.items() if k.startswith(f"val/{metric}/")}
+        values += [f"val {label} {corpus} {100 * score:.1f} %" for corpus, score in scores.items()]
+    print(f"epoch {number}: {', '.join(values)}", flush=True)
+
+
+def trained(job: "Job", trial: Trial, outcome: TrialOutcome) -> None:
+    """The results of ``ser train``, and where its files are."""
+    files = RunFolder(job.work, trial.id).files
+    match outcome:
+        case Finished(results):
+            from ser.runs.tracker import Tracker
+
+            tracker = Tracker.of(job.where, job.study)
+            run = tracker.finished(trial.id)[trial.id]
+            _print_scores(results or run.data.metrics)
+            console.print("finished" if results else "finished already, and not trained again", end="")
+            place = tracker.place(str(run.info.artifact_uri))
+            console.print(f": run {run.info.run_id} in {job.where.shown}; files in {place}", soft_wrap=True)
+        case Undelivered(results, reason, refused):
+            _print_scores(results)
+            console.print(f"trained; files in {files}", soft_wrap=True)
+            if job.is_tracked:
+                console.print(f"MLflow {'refuses it' if refused else 'is away'} ({reason}): `ser sync` delivers it")
+        case Busy():
+            console.print("another process trains it; nothing was done")
+        case Failed(error) | StoreDamaged(error) | UnfitNode(error):
+            console.print(f"failed: {error}", soft_wrap=True)
+
+
+def _print_scores(results: Mapping[str, float]) -> None:
+    labels = {"wa": "WA", "ua": "UA", "balanced": "balanced accuracy"}
+    for name, value in sorted(results.items()):
+        metric, _, corpus = name.partition("/")
+        if corpus and metric in labels:
+            console.print(f"test {labels[metric]} {corpus} {100 * value:.1f} %")
+    if "best_epoch" in results:
+        console.print(f"weights of epoch {results['best_epoch']:.0f} of {results['epochs']:.0f}")
+
+
+def debug(error: Exception) -> None:
+    """Enters Python's debugger where ``error`` was raised."""
+    import pdb
+
+    console.print(f"{type(error).__name__}: {error}", soft_wrap=True)
+    console.print("pdb, where it was raised: w shows the way there, p NAME a value, u and d move, q ends")
+    pdb.post_mortem(error.__traceback__)
 
 
 def outcome(summary: Any, plan: Plan) -> None:

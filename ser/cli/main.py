@@ -1,4 +1,4 @@
-"""The command line: ``ser corpora | prepare | run | export | labels | doctor | status | sync | report | ui | demo``."""
+"""The command line: one function for each command of ``ser --help``."""
 
 import argparse
 import ast
@@ -231,26 +231,39 @@ def run(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.distributed.profile import Profile
     from ser.planning import request as gather
-    from ser.runs.tracker import Location, Tracker
+    from ser.runs.tracker import Location
 
     profile = Profile.read(args.profile)
     where = Location.of(args.work, args.tracking_uri)
     request = _request(args)
     plan = gather.plan_of(request, console.bar)
+    _check_precision(plan, profile)
+    if args.plan:
+        return _show_plan(plan, where, profile)
+    _check_tracking(args, plan, where)
+    return _train(args, plan, request, where, profile)
+
+
+def _check_precision(plan: Any, profile: Any) -> None:
+    """Raises BadInput for numbers that the profile's device has not."""
     if profile.device == "cpu" and plan.study.training.precision == "tf32":
         remedy = "choose another, or a profile with GPUs"
         raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
-    if args.plan:
-        return _show_plan(plan, where, profile)
+
+
+def _check_tracking(args: argparse.Namespace, plan: Any, where: Any) -> None:
+    """Raises BadInput where MLflow could take no run, or a corpus changed; says so where it is away for now."""
+    from ser.cli import console
+    from ser.runs.tracker import Tracker
+
     try:
         tracker = Tracker.of(where, plan.study.name)
         tracker.check_writable()
     except Away as error:
         console.away(str(error))
-        return _train(args, plan, request, where, profile)
+        return
     if not args.accept_changed_corpus:
         tracker.check_unchanged(plan.sources.values())
-    return _train(args, plan, request, where, profile)
 
 
 def _show_plan(plan: Any, where: Any, profile: Any) -> int:
@@ -280,17 +293,10 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
     """Features, then trials, with progress shown; returns the exit status."""
     from ser.cli import console
     from ser.distributed import launch
-    from ser.host.version import code_version
-    from ser.planning import request as gather
-    from ser.trials.job import Job, job_of
-
-    store = _store(args)
+    from ser.trials.job import Job
 
     def prepared() -> Job:
-        console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
-        place, notes = args.store or str(store.local), gather.describe(plan)
-        job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), notes)
-        job = replace(job, weights=str(request.weights) if request.weights else "")
+        job: Job = _job(args, plan, request, where, profile)
         return job if args.address is None else job.spread()
 
     def more(losses: Any) -> Any:
@@ -312,6 +318,71 @@ def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profil
         summary = launch.run(job, plan.to_train, profile, args.address, live, prepared, search)
     console.outcome(summary, plan)
     return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
+
+
+def _job(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> Any:
+    """Returns what the trials of ``plan`` need, once their features are in the store."""
+    from ser.cli import console
+    from ser.host.version import code_version
+    from ser.planning import request as gather
+    from ser.trials.job import job_of
+
+    store = _store(args)
+    console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
+    place, notes = args.store or str(store.local), gather.describe(plan)
+    job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), notes)
+    return replace(job, weights=str(request.weights) if request.weights else "")
+
+
+def train(args: argparse.Namespace) -> int:
+    """``ser train``: one trial in this process, without Ray, with the numbers that it has in the grid."""
+    from ser.cli import console
+    from ser.distributed.profile import Profile
+    from ser.planning import request as gather
+    from ser.planning.selection import select
+    from ser.runs.outcomes import Finished, StoreDamaged, Undelivered
+    from ser.runs.tracker import Location
+    from ser.trials import group
+    from ser.trials.run import interrupted, reset
+    from ser.trials.run import run as run_trial
+
+    for name, value in environment.OF_WORKERS.items():
+        os.environ.setdefault(name, value)  # as workers have it, for the same numbers
+    # The plan of the study, as `ser run` makes it, and the trial among its trials.
+    profile = Profile.read(args.profile)
+    where = Location.of(args.work, args.tracking_uri)
+    request = _request(args)
+    plan = gather.plan_of(request, console.bar)
+    _check_precision(plan, profile)
+    trial = select(plan.trials, args.trial)
+    trial = plan.by_id[plan.twins.get(trial.id, trial.id)]  # of two equal trials one is trained and counts as both
+    if not args.no_tracking:
+        _check_tracking(args, plan, where)
+    job = _job(args, plan, request, where, profile)
+    if args.no_tracking:
+        job = job.untracked()
+    reset(job, trial)
+
+    # The training, here, where a debugger sees it; a damaged store is built again once.
+    console.console.print(f"{trial.title} ({trial.id})")
+    try:
+        for _ in range(2):
+            if group.group_key(trial) is None:
+                outcome = run_trial(job, trial, console.epoch, raise_errors=args.pdb)
+            else:  # tiny networks are trained stacked: this one in a group of its own
+                outcome = group.run(job, [trial], console.epoch)[trial.id]
+            if not isinstance(outcome, StoreDamaged):
+                break
+            console.console.print(f"{outcome.error}; it is built again")
+            gather.prepare(plan, _store(args), request.recordings, console.bar)
+    except BaseException as error:
+        if args.pdb and isinstance(error, Exception):
+            console.debug(error)
+        interrupted(job, trial, error)
+        raise
+    # Its results, and where they are.
+    console.trained(job, trial, outcome)
+    return 0 if isinstance(outcome, Finished) or (isinstance(outcome, Undelivered) and not job.is_tracked) else 1
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -426,4 +497,5 @@ def demo(args: argparse.Namespace) -> int:
     return code
 
 
-FUNCTIONS = {f.__name__: f for f in (corpora, prepare, run, export, labels, doctor, status, sync, report, ui, demo)}
+_COMMANDS = (corpora, prepare, run, train, export, labels, doctor, status, sync, report, ui, demo)
+FUNCTIONS = {f.__name__: f for f in _COMMANDS}

@@ -82,6 +82,21 @@ class Delivery:
         self._pause_s = min(self._pause_s * 2, _LONGEST_S)
 
 
+class NoDelivery(Delivery):
+    """Leaves a trial in its folder: nothing is sent."""
+
+    def open(self, head: Head) -> bool:
+        """Returns True: the trial is to be trained."""
+        return True
+
+    def carry(self) -> None:
+        """Sends nothing."""
+
+    def deliver(self) -> bool:
+        """Returns False: the trial stays in its folder."""
+        return False
+
+
 @dataclass
 class Synced:
     """What ``sync`` found: ids of trials."""

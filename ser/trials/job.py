@@ -65,6 +65,11 @@ class Job:
     apart: bool = False  # other machines than this train the trials
     replica: str = ""  # URL of the trials' folders, where those share none
     experiment: str = ""  # in which the runs are: it may be renamed while they are trained
+    is_tracked: bool = True  # trials are logged to MLflow; else they stay in their folders
+
+    def untracked(self) -> "Job":
+        """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
+        return replace(self, work=str(Path(self.work) / "untracked"), is_tracked=False)
 
     def spread(self) -> "Job":
         """Returns the job for other machines; where the store is a URL, they need not share the work folder either."""

@@ -1,16 +1,17 @@
 """One trial in one process: features from the store, training, everything into its run. Knows nothing of Ray."""
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import torch
 
-from ser.errors import BadInput
+from ser.errors import Away, BadInput
 from ser.files import Damaged
 from ser.runs import attempts
-from ser.runs.delivery import Delivery
+from ser.runs.delivery import Delivery, NoDelivery
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.replica import Replica
@@ -175,7 +176,7 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
         replica.fetch()
         attempt = attempts.begin(run_folder.path)
         replica.push()
-        delivery = Delivery(job.where, run_folder)
+        delivery = (Delivery if job.is_tracked else NoDelivery)(job.where, run_folder)
         if not run_folder.results:
             if not delivery.open(head_of(job, trial)):
                 run_folder.mark_delivered(job.where.shown)
@@ -184,6 +185,24 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
                 return
             run_folder.begin(head_of(job, trial))
         yield Claim(run_folder, replica, delivery, attempt)
+
+
+def reset(job: Job, trial: Trial) -> None:
+    """Gives all attempts back, as a person asks again; what stayed untracked is trained anew."""
+    run_folder = RunFolder(job.work, trial.id)
+    with run_folder.lock() as is_owned:
+        if is_owned:
+            attempts.reset(run_folder.path)
+            if run_folder.results and not job.is_tracked:
+                shutil.rmtree(run_folder.path)
+
+
+def interrupted(job: Job, trial: Trial, error: BaseException) -> None:
+    """Closes the open run of a trial whose training ended by ``error``; the next call opens it again."""
+    if job.is_tracked:
+        message = "" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
+        with suppress(Away, BadInput):
+            Tracker.of(job.where, job.study).close_left({trial.id: without_secrets(message)})
 
 
 def is_free(job: Job, trial: Trial) -> bool:

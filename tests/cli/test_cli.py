@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shlex
 import shutil
 import signal
 
@@ -20,7 +21,7 @@ from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, Tracker
 from ser.trials.job import head_of, job_of
 
-COMMANDS = ("corpora", "prepare", "run", "export", "labels", "status", "sync", "report", "ui", "demo")
+COMMANDS = ("corpora", "prepare", "run", "train", "export", "labels", "status", "sync", "report", "ui", "demo")
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def test_help_names_every_command(capsys):
 def test_the_examples_of_the_help_can_be_parsed(capsys, command):
     examples = helped(capsys, command).partition("examples:\n")[2].splitlines()
     for example in filter(str.strip, examples):
-        assert parser(cli.FUNCTIONS).parse_args(example.split()[1:]).command.__name__ == command
+        assert parser(cli.FUNCTIONS).parse_args(shlex.split(example)[1:]).command.__name__ == command
 
 
 @pytest.fixture
