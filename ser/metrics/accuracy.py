@@ -7,6 +7,8 @@ The names are those of the field's papers: *weighted* accuracy weighs each class
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+VERSION = 1  # goes up when a number of this file changes
+
 
 class UndefinedMetric(ValueError):
     """There is no utterance to measure on; a number would be invented."""

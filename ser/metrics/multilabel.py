@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ser.metrics.accuracy import UndefinedMetric
 
+VERSION = 1  # goes up when a number of this file changes
+
 THRESHOLD = 0.5  # an emotion is predicted where its probability is above this
 Bools = NDArray[np.bool_]
 Counts = NDArray[np.int64]

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ser.metrics.accuracy import UndefinedMetric
 
+VERSION = 1  # goes up when a number of this file changes
+
 
 def accuracies(
     clip: ArrayLike, truth: ArrayLike, logits: ArrayLike, ties: Literal["strict", "lowest"] = "strict"
