@@ -77,10 +77,10 @@ class _Whole(_Parser):
         read, others = self.parse_known_args(args, namespace)
         if others:
             one: _Parser = read.parser
-            known = [text for action in one._actions for text in action.option_strings if text.startswith("--")]
+            options = [text for action in one._actions for text in action.option_strings if text.startswith("--")]
             if not others[0].startswith("-"):
                 raise BadInput(repr(others[0]), one.prog, one.shape(), f"leave it out, or see {one.prog} --help")
-            raise unknown(others[0].partition("=")[0], one.prog, known, f"see {one.prog} --help")
+            raise unknown(others[0].partition("=")[0], one.prog, options, f"see {one.prog} --help")
         del read.parser
         return read
 
@@ -103,8 +103,8 @@ def parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argp
 
 
 _PLACES: Mapping[str, Callable[[str, str], Any]] = {
-    "work": paths.made,
-    "to": paths.made,
+    "work": paths.writable_folder,
+    "to": paths.writable_folder,
     "noise": paths.folder,
     "rir": paths.folder,
     "weights": paths.weights,
@@ -127,14 +127,14 @@ def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> 
     for name, kind in _PLACES.items():
         if (written := getattr(args, name, None)) is not None:
             variable = of_environment.get(name, "")
-            own = variable and str(written) == environment.get(variable)
-            setattr(args, name, kind(written, variable if own else _option(name)))
+            from_variable = variable and str(written) == environment.get(variable)
+            setattr(args, name, kind(written, variable if from_variable else _option(name)))
     if plugins := _plugin_folders(getattr(args, "plugins", []), environment.get("SER_PLUGINS", "")):
         environment["SER_PLUGINS"] = plugins  # for every process that this one starts
     if hasattr(args, "data"):
         args.data = [paths.data(folder) for folder in args.data]
     if environment.get("SER_CACHE"):
-        environment["SER_CACHE"] = str(paths.made(environment["SER_CACHE"], "SER_CACHE"))
+        environment["SER_CACHE"] = str(paths.writable_folder(environment["SER_CACHE"], "SER_CACHE"))
     for name, (least, most) in _NUMBERS.items():
         if (number := getattr(args, name, None)) is not None and not least <= number <= most:
             allowed = f"{least} or more" if most == inf else f"{least} to {most}"

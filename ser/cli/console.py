@@ -71,19 +71,19 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
     expected: Mapping[str, int] = module.expected({**module.SETTINGS, **dict(manifest.settings)})
     speakers = module.EXPECTED_SPEAKERS
     of_all = f" (full release: {speakers})" if speakers not in (0, len(manifest.speakers)) else ""
-    made = " · made, not recorded" if manifest.demo else ""
-    console.print(f"\n{manifest.corpus} ({module.TITLE}{made})  {manifest.root}", style="bold")
+    origin = " · made, not recorded" if manifest.demo else ""
+    console.print(f"\n{manifest.corpus} ({module.TITLE}{origin})  {manifest.root}", style="bold")
     console.print(
         f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers{of_all}, {manifest.hours:.2f} h, "
         f"fingerprint {manifest.fingerprint}"
     )
     table = Table("class", "found", "full release", box=None, pad_edge=False)
-    found = manifest.counts()
-    for label in dict.fromkeys([*found, *expected]):
+    counts = manifest.counts()
+    for label in dict.fromkeys([*counts, *expected]):
         release = expected.get(label)
-        differs = release is not None and release != found.get(label, 0)
+        differs = release is not None and release != counts.get(label, 0)
         table.add_row(
-            label, str(found.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}"
+            label, str(counts.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}"
         )
     console.print(table)
     remarks(manifest.remarks, all_refused)
@@ -99,23 +99,25 @@ def surveyed(notes: Sequence[str], refused: Sequence[Refusal], all_refused: bool
         refusals(refused, all_refused)
 
 
-def labels(name: str, found: Statistics, kept: Statistics, release: tuple[Sequence[int], Sequence[int]] | None) -> None:
+def labels(
+    name: str, whole: Statistics, usable: Statistics, release: tuple[Sequence[int], Sequence[int]] | None
+) -> None:
     """Utterances with each emotion, and with so many; ``release``: both as the paper's full corpora have them."""
-    left_out = ", ".join(f"{n} with {k or 'no'}" for k, n in found.types.items() if k not in kept.types)
-    console.print(f"\n{name}: {kept.clips} of {found.clips} utterances; left out: {left_out or 'none'}", style="bold")
+    left_out = ", ".join(f"{n} with {k or 'no'}" for k, n in whole.types.items() if k not in usable.types)
+    console.print(f"\n{name}: {usable.clips} of {whole.clips} utterances; left out: {left_out or 'none'}", style="bold")
     table = Table("emotions", "found", "full release", box=None, pad_edge=False)
-    types = {f"{k} at once": kept.types.get(k, 0) for k in range(1, MOST + 1)}
+    types = {f"{k} at once": usable.types.get(k, 0) for k in range(1, MOST + 1)}
     expected = [*release[0], *release[1]] if release else []
-    for place, (row, count) in enumerate((kept.positives | types).items()):
-        known = expected[place] if expected else None
-        table.add_row(row, str(count), "–" if known is None else f"{known}{' ≠' if known != count else ''}")
+    for place, (row, count) in enumerate((usable.positives | types).items()):
+        full = expected[place] if expected else None
+        table.add_row(row, str(count), "–" if full is None else f"{full}{' ≠' if full != count else ''}")
     console.print(table)
 
 
-def remarks(mended: Sequence[Refusal], everything: bool) -> None:
+def remarks(notes: Sequence[Refusal], everything: bool) -> None:
     """Files that are used although something is wrong with them, and what; all of them only where they are few."""
-    for kind, count in Counter(r.reason for r in mended).most_common():
-        files = [r.what for r in mended if r.reason == kind]
+    for kind, count in Counter(r.reason for r in notes).most_common():
+        files = [r.what for r in notes if r.reason == kind]
         listed = files if everything else files[:_FEW]
         more = f" and {len(files) - len(listed)} more" if len(files) > len(listed) else ""
         console.print(f"read all the same: {count} × {kind}: {', '.join(listed)}{more}")
@@ -146,10 +148,10 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     console.print(table)
     for note in plan.notes:
         console.print(f"note: {note}")
-    for corpus, lacking in plan.unmet.items():
-        if lacking:
-            told = "; ".join(f"{system}: {why}" for system, why in lacking.items())
-            console.print(f"cannot be run on {corpus}: {told}")
+    for corpus, needs in plan.unmet.items():
+        if needs:
+            text = "; ".join(f"{system}: {why}" for system, why in needs.items())
+            console.print(f"cannot be run on {corpus}: {text}")
     twins = f"; {len(plan.twins)} are the same model as another (one corpus: unified = multi) and count in both places"
     console.print(
         f"{len(plan.trials)} trials, {plan.results} results, {len(plan.to_train)} to train"
@@ -209,8 +211,8 @@ class Live:
         match outcome:
             case Finished(results) | Undelivered(results):
                 self._score(trial, results)
-                shown = ("wa/", "ua/", "balanced/", "objective/")
-                scores = " ".join(f"{k}={results[k]:.3f}" for k in sorted(results) if k.startswith(shown))
+                listed = ("wa/", "ua/", "balanced/", "objective/")
+                scores = " ".join(f"{k}={results[k]:.3f}" for k in sorted(results) if k.startswith(listed))
                 self._tell(f"{type(outcome).__name__.lower()} {trial.id} {trial.title}: {scores}")
                 if isinstance(outcome, Undelivered) and not self._away:
                     away(outcome.reason, outcome.refused)
@@ -232,11 +234,11 @@ class Live:
     def failed(self, trial: Trial, error: str) -> None:
         """One trial's worker died for good."""
         self.failures.add(trial.id)
-        self._tell(f"FAILED {trial.id} {trial.title}: {error}", shown=True)
+        self._tell(f"FAILED {trial.id} {trial.title}: {error}", visible=True)
 
     def told(self, line: str) -> None:
         """Something that a person should know."""
-        self._tell(line, shown=True)
+        self._tell(line, visible=True)
 
     def grown(self, trials: Sequence[Trial]) -> None:
         """A search found more trials."""
@@ -248,28 +250,28 @@ class Live:
 
     def summary(self) -> str:
         """done, failed, time left, best UA per target so far."""
-        left = max(self.total - self.done - len(self.failures), 0)
+        todo = max(self.total - self.done - len(self.failures), 0)
         per_trial = (time.monotonic() - self._started) / max(self.done + len(self.failures) - self._begun_with, 1)
-        eta = timedelta(seconds=round(per_trial * left))
+        eta = timedelta(seconds=round(per_trial * todo))
         best = ", ".join(f"{target} {score:.3f}" for target, (score, _) in sorted(self.best.items()))
-        running = min(self.at_once, left)
+        running = min(self.at_once, todo)
         return (
             f"{self.done} of {self.total} done, {running} running, {len(self.failures)} failed, {eta} left; "
             f"best {self.measure} {best or '–'}"
         )
 
-    def _tell(self, line: str, shown: bool = False) -> None:
+    def _tell(self, line: str, visible: bool = False) -> None:
         with suppress(OSError):  # a full disk; the grid itself goes on as long as it can
             self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
             self._log.flush()
         if console.is_terminal:
             self._progress.update(self._task, completed=self.done, description=self.summary())
-            if shown:
+            if visible:
                 self._progress.console.print(line)
-        elif shown or time.monotonic() - self._last_line > _PLAIN_EVERY_S or self.done == self.total:
+        elif visible or time.monotonic() - self._last_line > _PLAIN_EVERY_S or self.done == self.total:
             self._last_line = time.monotonic()
             try:
-                print(line if shown else self.summary(), flush=True)
+                print(line if visible else self.summary(), flush=True)
             except OSError:  # the reader left, or a full disk: trials need neither, and the log file has it all
                 terminal.mute()
 

@@ -44,10 +44,10 @@ def listen(host: str, port: int) -> list[socket.socket]:
 def _addresses(host: str) -> list[tuple[socket.AddressFamily, str]]:
     """What ``host`` stands for on this machine, each once; IPv6 only where the machine has it."""
     try:
-        known = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) if host else []
+        addresses = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE) if host else []
     except (OSError, ValueError):  # no such name, or one that is no name at all
-        known = []
-    names = dict.fromkeys((family, str(address[0])) for family, _, _, _, address in known)
+        addresses = []
+    names = dict.fromkeys((family, str(address[0])) for family, _, _, _, address in addresses)
     if not names:
         allowed = "127.0.0.1 for this machine alone, 0.0.0.0 for all its addresses, or one of its names and addresses"
         raise BadInput(repr(host), "--host", allowed, "give one of these")
@@ -89,10 +89,10 @@ def _refused(error: OSError, host: str, address: str, port: int) -> BadInput:
     return BadInput(f"{host!r}: {error.strerror}", "--host", "an address that can be listened on", "give another")
 
 
-def _free_port(address: str, taken: int) -> int:
+def _free_port(address: str, used: int) -> int:
     """A port that nobody has just now: a near one if there is one."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for port in (*range(taken + 1, min(taken + 1 + _NEAR, _LAST_PORT + 1)), 0):
+    for port in (*range(used + 1, min(used + 1 + _NEAR, _LAST_PORT + 1)), 0):
         with suppress(OSError), closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
             probe.bind((address, port))
             return int(probe.getsockname()[1])
@@ -152,10 +152,10 @@ async def _forbid(send: Callable[[Any], Any], name: str) -> None:
 
 def own_names(host: str) -> set[str]:
     """Names under which this machine may be asked. Its full one joins as soon as it is known: that may take seconds."""
-    here = socket.gethostname().lower()
-    names = {"localhost", here, here.partition(".")[0], host.lower()}
+    hostname = socket.gethostname().lower()
+    names = {"localhost", hostname, hostname.partition(".")[0], host.lower()}
     if not _is_loopback(host):
-        names.add(f"{here.partition('.')[0]}.local")
+        names.add(f"{hostname.partition('.')[0]}.local")
         threading.Thread(target=lambda: names.add(socket.getfqdn().lower()), daemon=True).start()
     return names
 
@@ -223,7 +223,7 @@ def run(application: Any, sockets: Sequence[socket.socket], ready: Callable[[], 
     """Serve until SIGINT, SIGTERM or SIGHUP; ``ready`` is called once requests are answered."""
     warnings.simplefilter(
         "ignore", DeprecationWarning
-    )  # of libraries to each other; the pages' reader cannot mend them
+    )  # of libraries to each other; the pages' reader cannot change them
     config = uvicorn.Config(
         application, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=_GOODBYE_S
     )

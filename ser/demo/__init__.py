@@ -112,14 +112,14 @@ def _check(folder: Path, emotions: str) -> None:
     allowed, marker = "an empty or a new folder", folder / MARKER
     if not marker.is_file():
         raise BadInput(str(folder), "demo folder", allowed, "name another one: this holds other files")
-    there = next((kind for kind in PLANS if f'"emotions": "{kind}"' in marker.read_text(encoding="utf-8")), "four")
-    if there != emotions:
-        raise BadInput(str(folder), "demo folder", allowed, f"name another one: this holds those of {there} emotions")
+    present = next((kind for kind in PLANS if f'"emotions": "{kind}"' in marker.read_text(encoding="utf-8")), "four")
+    if present != emotions:
+        raise BadInput(str(folder), "demo folder", allowed, f"name another one: this holds those of {present} emotions")
 
 
 def _stamp(seed: int, scale: float, emotions: str) -> str:
     """The text of the marker; the hash over this package tells versions of the recipe apart."""
     code = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py"))))
     kind = {} if emotions == "four" else {"emotions": emotions}
-    made = json.dumps({"seed": seed, "scale": scale, **kind, "code": code.hexdigest()[:12]})
-    return f"Synthetic speech, made by `ser demo`. No result on it is a result on people.\n{made}\n"
+    recipe = json.dumps({"seed": seed, "scale": scale, **kind, "code": code.hexdigest()[:12]})
+    return f"Synthetic speech, made by `ser demo`. No result on it is a result on people.\n{recipe}\n"

@@ -78,13 +78,13 @@ def perform(
     takes: Sequence[Take], speaker: str, sex: str, number: int, language: str, stage: Stage, seed: int
 ) -> list[Wave]:
     """All ``takes`` of one speaker, float32 [samples] at ``stage.rate_hz``. ``number`` chooses the voice variant."""
-    drawn = _rng(seed, speaker)
-    own = stage.speakers * _SPEAKER_SPREAD * drawn.standard_normal(8)
-    microphone = stage.speakers * drawn.uniform(-1.0, 1.0)  # dB per octave
+    speaker_rng = _rng(seed, speaker)
+    speaker_traits = stage.speakers * _SPEAKER_SPREAD * speaker_rng.standard_normal(8)
+    microphone = stage.speakers * speaker_rng.uniform(-1.0, 1.0)  # dB per octave
     voice = f"{language}+{_VARIANTS[sex][number % len(_VARIANTS[sex])]}"
     rngs = [_rng(seed, take.path) for take in takes]
     traits = [
-        own
+        speaker_traits
         + stage.strength * take.intensity * np.mean([_EMOTIONS[e] for e in (take.emotion, *take.also)], axis=0)
         + stage.spread * _TAKE_SPREAD * rng.standard_normal(8)
         for take, rng in zip(takes, rngs, strict=True)

@@ -70,9 +70,9 @@ def _ravdess_takes(channel: str, actor: int) -> list[Take]:
 
 def _every_class(rng: np.random.Generator, takes: Sequence[Take], count: int) -> list[Take]:
     """About ``count`` of the takes in their order, one of every emotion at least."""
-    drawn = [int(i) for i in rng.permutation(len(takes))]
-    first = {takes[i].emotion: i for i in reversed(drawn)}.values()
-    rest = [i for i in drawn if i not in first]
+    order = [int(i) for i in rng.permutation(len(takes))]
+    first = {takes[i].emotion: i for i in reversed(order)}.values()
+    rest = [i for i in order if i not in first]
     return [takes[i] for i in sorted([*first, *rest[: max(0, count - len(first))]])]
 
 
@@ -97,22 +97,22 @@ def _tess(rng: np.random.Generator, scale: float) -> Plan:
 
 
 def _crema_d(rng: np.random.Generator, scale: float) -> Plan:
-    """Ten actors, odd ones men, twenty clips each; what those saw and heard who had the voice, the face or both."""
-    chosen = [_every_class(rng, _crema_d_takes(actor), round(20 * scale)) for actor in _CREMA_D_ACTORS]
-    total = sum(map(len, chosen))
+    """Ten actors, odd ones men, twenty clips each; and votes of people who had the voice, the face or both."""
+    per_actor = [_every_class(rng, _crema_d_takes(actor), round(20 * scale)) for actor in _CREMA_D_ACTORS]
+    total = sum(map(len, per_actor))
     kinds = iter(_kinds(rng, total, total, _CREMA_D_TIES))
     cast, rows = [], []
-    for number, (actor, takes) in enumerate(zip(_CREMA_D_ACTORS, chosen, strict=True)):
-        judged = []
+    for number, (actor, takes) in enumerate(zip(_CREMA_D_ACTORS, per_actor, strict=True)):
+        rated = []
         for take in takes:
             others = [label for label in CREMA_D.values() if label != take.emotion]
             also = tuple(str(label) for label in rng.choice(others, next(kinds) - 1, replace=False))
             winners = _winners(take.emotion, also)
             if not also and take.emotion != "neutral" and rng.random() < _HEARD_NEUTRAL:
                 also, winners = ("neutral",), [("neutral",), *winners[1:]]
-            judged.append(Take(take.path, take.text, take.emotion, take.intensity, also))
+            rated.append(Take(take.path, take.text, take.emotion, take.intensity, also))
             rows.append([_table_row(rng, Path(take.path).stem, labels) for labels in winners])
-        cast.append(Cast(actor, "FM"[int(actor) % 2], number // 2, tuple(judged)))
+        cast.append(Cast(actor, "FM"[int(actor) % 2], number // 2, tuple(rated)))
     ages = [int(age) for age in rng.integers(20, 75, len(cast))]
 
     def label(root: Path, seconds: Seconds) -> None:
@@ -120,7 +120,7 @@ def _crema_d(rng: np.random.Generator, scale: float) -> Plan:
         people = [(int(c.speaker), age, sexes[c.sex], "", "") for c, age in zip(cast, ages, strict=True)]
         _write_table(root / "VideoDemographics.csv", ["ActorID", "Age", "Sex", "Race", "Ethnicity"], people)
         numbered = [
-            (f"{shown + 1}{clip:05d}", *rows[clip - 1][shown]) for shown in range(3) for clip in range(1, len(rows) + 1)
+            (f"{way + 1}{clip:05d}", *rows[clip - 1][way]) for way in range(3) for clip in range(1, len(rows) + 1)
         ]
         _write_table(root / "processedResults/tabulatedVotes.csv", _TABLE, numbered)
 
@@ -156,12 +156,12 @@ def _table_row(rng: np.random.Generator, clip: str, winners: tuple[str, ...]) ->
     votes = {letter: most if label in winners else 0 for letter, label in CREMA_D_VOTES.items()}
     for letter in rng.choice([letter for letter in votes if not votes[letter]], rng.integers(0, 4)):
         votes[str(letter)] += 1
-    given = sum(votes.values())
+    number = sum(votes.values())
     levels = [int(rng.integers(40, 91)) if count else -1 for count in votes.values()]
     everyone = np.repeat(levels, list(votes.values()))
     ratings = [float(everyone.mean()), *levels, float(np.median(everyone))]
     won = ":".join(letter for letter in votes if votes[letter] == most)
-    return [*votes.values(), clip, given, most / given, won, *ratings, *ratings]
+    return [*votes.values(), clip, number, most / number, won, *ratings, *ratings]
 
 
 def _write_table(path: Path, head: Sequence[str], rows: Iterable[Sequence[str | float]]) -> None:
@@ -190,13 +190,13 @@ def _iemocap(rng: np.random.Generator, scale: float) -> Plan:
 
 def _parts(rng: np.random.Generator, scale: float) -> list[list[Part]]:
     """The turns of every speaker: each usual class and a rare one, with a majority, and drawn ones that may tie."""
-    drawn = max(3, round(_TURNS * scale) - len(_USUAL) - 1)
-    turns = 10 * (drawn + len(_USUAL) + 1)
-    kinds = iter(_kinds(rng, 10 * drawn, turns, _IEMOCAP_TIES))
+    random_turns = max(3, round(_TURNS * scale) - len(_USUAL) - 1)
+    turns = 10 * (random_turns + len(_USUAL) + 1)
+    kinds = iter(_kinds(rng, 10 * random_turns, turns, _IEMOCAP_TIES))
     speakers = []
     for number in range(10):
         parts = [Part(code, (IEMOCAP[code],)) for code in (*_USUAL, _RARE[number // 2])]
-        for code in rng.choice(list(_USUAL), drawn, p=list(_USUAL.values())):
+        for code in rng.choice(list(_USUAL), random_turns, p=list(_USUAL.values())):
             kind = next(kinds)
             also = rng.choice(_others(IEMOCAP[code]), kind - 1, replace=False)
             parts.append(Part("xxx" if kind == 3 else str(code), (IEMOCAP[code], *(str(label) for label in also))))

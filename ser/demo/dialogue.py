@@ -66,15 +66,15 @@ def iemocap(
         order = [(s, p) for pair in zip_longest(*([(x, p) for p in acted[x]] for x in "FM")) if pair for s, p in pair]
         for number, scene in enumerate(_SCENES):
             dialogue, turns = f"Ses0{session}{scene}", []
-            said = {"F": 0, "M": 0}
+            counts = {"F": 0, "M": 0}
             for sex, part in order[number * len(order) // 4 : (number + 1) * len(order) // 4]:
-                name = f"{dialogue}_{sex}{said[sex]:03d}"
-                said[sex] += 1
+                name = f"{dialogue}_{sex}{counts[sex]:03d}"
+                counts[sex] += 1
                 path = f"Session{session}/sentences/wav/{dialogue}/{name}.wav"
                 take = Take(path, text(), part.emotions[0], also=part.emotions[1:])
                 spoken[sex].append(take)
-                heard = votes(part, sex, raters)
-                turns.append(_Turn(name, path, take.text, part.code, heard, _attributes(rng, part.code, raters[:2])))
+                labels = votes(part, sex, raters)
+                turns.append(_Turn(name, path, take.text, part.code, labels, _attributes(rng, part.code, raters[:2])))
             dialogues[f"Session{session}", dialogue] = turns
         cast += [Cast(f"Ses0{session}{sex}", sex, session - 1, tuple(takes)) for sex, takes in spoken.items()]
 
@@ -86,13 +86,13 @@ def iemocap(
 
 
 def _attributes(rng: np.random.Generator, code: str, raters: Sequence[str]) -> Attributes:
-    """Valence, activation and dominance, 1 to 5, as each of ``raters`` heard them in a turn of this code."""
+    """Valence, activation and dominance, 1 to 5, as each of ``raters`` finds them in a turn of this code."""
     usual = _ATTRIBUTES.get(code, (3, 3, 3))
-    heard = []
+    ratings = []
     for rater in raters:
         valence, activation, dominance = (int(v) for v in np.clip(np.add(usual, rng.integers(-1, 2, 3)), 1, 5))
-        heard.append((rater, (valence, activation, dominance)))
-    return tuple(heard)
+        ratings.append((rater, (valence, activation, dominance)))
+    return tuple(ratings)
 
 
 def _write(folder: Path, dialogue: str, turns: list[_Turn], seconds: Seconds) -> None:

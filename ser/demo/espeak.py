@@ -29,11 +29,11 @@ def speak(lines: list[tuple[str, str, int, int, int]]) -> tuple[int, list["array
     if rate_hz <= 0:
         raise RuntimeError(f"espeak-ng does not start with {data}")
     library.espeak_ng_SetRandSeed(ctypes.c_long(1))
-    heard = array("h")
+    received = array("h")
 
     def listen(samples: "ctypes._Pointer[ctypes.c_short]", count: int, _: int | None) -> int:
         if samples and count > 0:
-            heard.frombytes(ctypes.string_at(samples, 2 * count))
+            received.frombytes(ctypes.string_at(samples, 2 * count))
         return 0
 
     callback = _CALLBACK(listen)  # a name, so that it lives as long as the library may call it
@@ -47,12 +47,12 @@ def speak(lines: list[tuple[str, str, int, int, int]]) -> tuple[int, list["array
             raise RuntimeError(f"espeak-ng has no voice {voice!r}")
         for parameter, value in ((_RATE, words_per_minute), (_PITCH, pitch), (_RANGE, pitch_range)):
             library.espeak_SetParameter(parameter, value, 0)
-        said = text.encode() + b"\0"
+        spoken_bytes = text.encode() + b"\0"
         flags = _UTF8 | (_SSML if text.startswith("<speak>") else 0)
-        heard = array("h")
-        if library.espeak_Synth(said, len(said), 0, 0, 0, flags, None, None) != 0:
+        received = array("h")
+        if library.espeak_Synth(spoken_bytes, len(spoken_bytes), 0, 0, 0, flags, None, None) != 0:
             raise RuntimeError(f"espeak-ng cannot say {text!r}")
-        waves.append(heard)
+        waves.append(received)
     return rate_hz, waves
 
 

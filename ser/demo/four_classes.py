@@ -11,7 +11,7 @@ import numpy as np
 from ser.demo import lines
 from ser.demo.acting import Stage, Take
 from ser.demo.dialogue import WORDS, Part, Votes, iemocap
-from ser.demo.plan import Cast, Plan, Seconds, some
+from ser.demo.plan import Cast, Plan, Seconds, share_of
 from ser.study.labels import IEMOCAP, RAVDESS, TESS
 
 
@@ -37,7 +37,7 @@ def _ravdess(rng: np.random.Generator, scale: float) -> Plan:
             for sentence in lines.RAVDESS
             for repetition in (("01",) if emotion == "02" else ("01", "02"))
         ]
-        cast.append(Cast(f"{actor:02d}", "M" if actor % 2 else "F", actor // 2, some(rng, takes, scale)))
+        cast.append(Cast(f"{actor:02d}", "M" if actor % 2 else "F", actor // 2, share_of(rng, takes, scale)))
     stage = Stage(48000, strength=1.2, spread=1.0, noise_db=(32.0, 40.0))
     return Plan("ravdess", "ravdess", "ravdess", "en-us", stage, tuple(cast))
 
@@ -56,7 +56,7 @@ def _tess(rng: np.random.Generator, scale: float) -> Plan:
             for emotion in ("angry", "happy", "neutral", "ps", "sad")
             for word in (lines.TESS[::5] if emotion == "ps" else lines.TESS)
         ]
-        cast.append(Cast(speaker, "F", voice, some(rng, takes, scale)))
+        cast.append(Cast(speaker, "F", voice, share_of(rng, takes, scale)))
     stage = Stage(24414, strength=1.7, spread=0.8, noise_db=(28.0, 36.0), speakers=0.3)
     return Plan("tess", "tess", "tess", "en-us", stage, tuple(cast))
 
@@ -68,8 +68,8 @@ def _customer(rng: np.random.Generator, scale: float) -> Plan:
     for number in range(1, 31):
         speaker, sex = f"c{number:02d}", "FM"[number % 2]
         count = max(4, round(15 * scale))
-        drawn = rng.choice(["neutral", "angry", "happy", "sad"], count - 4, p=[0.42, 0.28, 0.18, 0.12])
-        emotions = rng.permutation([*drawn, "neutral", "angry", "happy", "sad", "fear"])
+        others = rng.choice(["neutral", "angry", "happy", "sad"], count - 4, p=[0.42, 0.28, 0.18, 0.12])
+        emotions = rng.permutation([*others, "neutral", "angry", "happy", "sad", "fear"])
         takes = [
             Take(f"audio/{speaker}_{i:03d}.wav", str(rng.choice(lines.CALLS)), str(emotion))
             for i, emotion in enumerate(emotions)
@@ -100,11 +100,10 @@ def _iemocap(rng: np.random.Generator, scale: float) -> Plan:
 
 def _codes(rng: np.random.Generator, scale: float) -> list[str]:
     """What one speaker's turns are labelled: about 45 of the four classes, every class at least once, and 5 others."""
-    usual, others = max(4, round(45 * scale)), round(5 * scale)
-    drawn = rng.choice(["neu", "ang", "sad", "hap"], usual - 4, p=[0.38, 0.25, 0.24, 0.13])
+    usual, rare = max(4, round(45 * scale)), round(5 * scale)
+    others = rng.choice(["neu", "ang", "sad", "hap"], usual - 4, p=[0.38, 0.25, 0.24, 0.13])
     return [
-        str(c)
-        for c in rng.permutation(["neu", "ang", "sad", "hap", *drawn, *rng.choice(["exc", "fru", "xxx"], others)])
+        str(c) for c in rng.permutation(["neu", "ang", "sad", "hap", *others, *rng.choice(["exc", "fru", "xxx"], rare)])
     ]
 
 
@@ -114,8 +113,8 @@ def _votes(rng: np.random.Generator, code: str, sex: str, raters: list[str]) -> 
     if code == "xxx":
         voted = [str(w) for w in rng.choice(words, 3, replace=False)]
     else:
-        own = WORDS[IEMOCAP[code]]
-        voted = [own, own, own if rng.random() < 0.6 else str(rng.choice(words))]
+        agreed = WORDS[IEMOCAP[code]]
+        voted = [agreed, agreed, agreed if rng.random() < 0.6 else str(rng.choice(words))]
     votes = list(zip(raters, voted, strict=True))
     if rng.random() < 0.3:
         votes.append((f"{sex}1", voted[0]))  # the actor's own judgement

@@ -34,7 +34,7 @@ class Plan:
     label: Callable[[Path, Seconds], None] = lambda root, seconds: None
 
 
-def some(rng: np.random.Generator, takes: Sequence[Take], scale: float) -> tuple[Take, ...]:
+def share_of(rng: np.random.Generator, takes: Sequence[Take], scale: float) -> tuple[Take, ...]:
     """``scale`` of the takes, one at least, in their order."""
-    chosen = rng.permutation(len(takes))[: max(1, round(scale * len(takes)))]
-    return tuple(takes[i] for i in sorted(chosen))
+    order = rng.permutation(len(takes))[: max(1, round(scale * len(takes)))]
+    return tuple(takes[i] for i in sorted(order))

@@ -53,7 +53,7 @@ def settle() -> str:
     home that cannot be written or is full, and a temporary folder that is not there get what does as well. Raises
     BadInput where no folder for temporary files can be written.
     """
-    told = _temporary_folder()
+    note = _temporary_folder()
     if not _has_name():
         os.environ["LOGNAME"] = str(os.getuid())  # asked for by MLflow, as the user of a run
     if not _writable(home := _home()):
@@ -65,7 +65,7 @@ def settle() -> str:
                     os.environ.setdefault(name, str(place / name.lower()))
                 if home is None:
                     os.environ["HOME"] = str(place)
-    return told
+    return note
 
 
 def shadow() -> str:
@@ -83,18 +83,18 @@ def shadow() -> str:
 
 
 def _temporary_folder() -> str:
-    """Let everybody have the one that Python finds to be usable."""
-    asked = os.environ.get("TMPDIR")
+    """Gives every process the one that Python finds usable; returns what a person should know of it, or ""."""
+    tmpdir = os.environ.get("TMPDIR")
     try:
         usable = tempfile.gettempdir()
     except FileNotFoundError:
         allowed, remedy = "a folder for temporary files that can be written, with room", "export TMPDIR=/such/a/folder"
-        raise BadInput(asked or "/tmp, /var/tmp", "TMPDIR", allowed, remedy) from None
-    if not asked:
+        raise BadInput(tmpdir or "/tmp, /var/tmp", "TMPDIR", allowed, remedy) from None
+    if not tmpdir:
         return ""
     os.environ["TMPDIR"] = usable  # absolute, too, as workers have other folders
-    same = os.path.abspath(asked) == usable
-    return "" if same else f"TMPDIR={asked} is no folder that can be written, with room; {usable} is used"
+    same = os.path.abspath(tmpdir) == usable
+    return "" if same else f"TMPDIR={tmpdir} is no folder that can be written, with room; {usable} is used"
 
 
 def _has_name() -> bool:

@@ -16,22 +16,22 @@ _SEVERE = re.compile(r"^\[[-\d]+ [\d:,]+ [EF] ")  # of Ray's C++, in the log of 
 _NOISE = re.compile(r"^\[.*?\]\s*|\S+\.(?:cc|h):\d+:\s*|An unexpected system state has occurred\..*?(?=Check failed)")
 
 
-def reason(log: Path, begun: int, folder: Path) -> str:
-    """The last line that gives one: of what was written to ``log`` since it had ``begun`` bytes, else of the logs that
+def reason(log: Path, offset: int, folder: Path) -> str:
+    """The last line that gives one: of what was written to ``log`` since it had ``offset`` bytes, else of the logs that
     a Ray keeps in ``folder``; "" where none does.
     """
-    lines = [text for text in _lines(log, begun) if _RAISED.match(text)]
+    lines = [text for text in _lines(log, offset) if _RAISED.match(text)]
     for name in ("raylet.err", "gcs_server.err", "raylet.out", "gcs_server.out"):
         for path in sorted(folder.glob(f"*/session_2*/logs/{name}")) if not lines else ():
             lines = [text for text in _lines(path, 0) if _LACKING.search(text)]
-    lines = lines or [text for text in _lines(log, begun) if _SEVERE.match(text)]
+    lines = lines or [text for text in _lines(log, offset) if _SEVERE.match(text)]
     return _NOISE.sub("", lines[-1])[:300] if lines else ""
 
 
-def _lines(path: Path, begun: int) -> list[str]:
+def _lines(path: Path, offset: int) -> list[str]:
     try:
         with path.open("rb") as file:
-            file.seek(max(begun, size(path) - _TAIL))
+            file.seek(max(offset, size(path) - _TAIL))
             return [text.strip() for text in file.read().decode(errors="replace").splitlines()]
     except OSError:
         return []

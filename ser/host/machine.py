@@ -64,12 +64,12 @@ def check_loopback() -> None:
 
 def _quota(root: Path) -> float:
     """In processors; infinite without one."""
-    found = [inf]
+    quotas = [inf]
     for folder in _groups(root, "cpu"):
         pair = _words(folder / "cpu.max") or _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
         if len(pair) == 2 and all(n.isdigit() for n in pair) and int(pair[1]):  # "max", or -1: none
-            found.append(int(pair[0]) / int(pair[1]))
-    return min(found)
+            quotas.append(int(pair[0]) / int(pair[1]))
+    return min(quotas)
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:

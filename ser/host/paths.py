@@ -43,38 +43,38 @@ def path(text: Text, option: str) -> Path:
     try:
         return Path(*whole.parts[: last + 1]).resolve().joinpath(*whole.parts[last + 1 :]) if last > 0 else whole
     except (OSError, RuntimeError) as error:  # a link that leads to itself
-        raise BadInput(str(whole), option, "a path that leads somewhere", f"mend it ({error})") from None
+        raise BadInput(str(whole), option, "a path that leads somewhere", f"fix it ({error})") from None
 
 
 def folder(text: Text, option: str) -> Path:
     """A folder that is there, to be read."""
-    return _there(text, option, "a folder that exists", lambda mode: stat.S_ISDIR(mode))
+    return _existing(text, option, "a folder that exists", lambda mode: stat.S_ISDIR(mode))
 
 
 def file(text: Text, option: str) -> Path:
     """A file that is there, to be read."""
-    return _there(text, option, "a file that exists", lambda mode: not stat.S_ISDIR(mode))
+    return _existing(text, option, "a file that exists", lambda mode: not stat.S_ISDIR(mode))
 
 
 def data(text: Text, option: str = "--data") -> Path:
     """A place to look for corpora: a folder, or the zip file of one."""
-    found = _there(text, option, "a folder that exists, or the zip file of a corpus", lambda mode: True)
-    if found.is_dir() or found.suffix.lower() == ".zip":
-        return found
-    kind, remedy = "a folder that exists, or the zip file of a corpus", f"name the folder: {found.parent}"
-    if found.suffix.lower() == ".csv":
-        remedy += f"; or a manifest by --corpora NAME={found}"
-    elif found.suffix.lower() in _ARCHIVES:
+    place = _existing(text, option, "a folder that exists, or the zip file of a corpus", lambda mode: True)
+    if place.is_dir() or place.suffix.lower() == ".zip":
+        return place
+    kind, remedy = "a folder that exists, or the zip file of a corpus", f"name the folder: {place.parent}"
+    if place.suffix.lower() == ".csv":
+        remedy += f"; or a manifest by --corpora NAME={place}"
+    elif place.suffix.lower() in _ARCHIVES:
         remedy = "unpack it, and name the folder"
-    raise BadInput(f"{found}, which is a file", option, kind, remedy)
+    raise BadInput(f"{place}, which is a file", option, kind, remedy)
 
 
 def corpus(text: Text, option: str = "--corpora") -> Path:
     """Where one corpus is: a folder, a zip or a manifest that is there."""
-    return _there(text, option, "a folder or file that exists", lambda mode: True)
+    return _existing(text, option, "a folder or file that exists", lambda mode: True)
 
 
-def made(text: Text, option: str) -> Path:
+def writable_folder(text: Text, option: str) -> Path:
     """A folder to write into, which need not be there yet."""
     target = path(text, option)
     for place in (target, *target.parents):
@@ -82,11 +82,11 @@ def made(text: Text, option: str) -> Path:
         if mode is None and not os.path.lexists(place):
             continue  # to be made
         if mode is None:
-            told = f"{place}, a link to {os.readlink(place)}, which does not exist"
-            raise BadInput(told, option, "a folder, or one that can be made", "mend the link, or name another folder")
+            value = f"{place}, a link to {os.readlink(place)}, which does not exist"
+            raise BadInput(value, option, "a folder, or one that can be made", "fix the link, or name another folder")
         if not stat.S_ISDIR(mode):
-            told = f"{place}, which is a file" if place == target else f"{target}, and {place} is a file"
-            raise BadInput(told, option, "a folder, or one that can be made", "name another folder")
+            value = f"{place}, which is a file" if place == target else f"{target}, and {place} is a file"
+            raise BadInput(value, option, "a folder, or one that can be made", "name another folder")
         break
     return target
 
@@ -103,7 +103,7 @@ def weights(text: Text, option: str = "--weights") -> Path:
 def profile(text: str, option: str = "--profile") -> str:
     """The name of a profile, or the absolute path of its file."""
     if text.endswith(".toml") or "/" in text or "\\" in text:
-        return str(_there(text, option, "a .toml file that exists", lambda mode: not stat.S_ISDIR(mode)))
+        return str(_existing(text, option, "a .toml file that exists", lambda mode: not stat.S_ISDIR(mode)))
     if not text.strip():
         raise BadInput(repr(text), option, "a name, or a .toml file", "name one, or leave it out")
     return text
@@ -123,7 +123,7 @@ def store(text: str, option: str = "--store") -> str:
     if odd and text.partition(":")[2].startswith("/"):
         scheme, _, rest = text.partition(":")
         raise BadInput(repr(text), option, allowed, f"write {scheme}://{rest.lstrip('/')}; a folder is ./{text}")
-    return str(made(text, option))
+    return str(writable_folder(text, option))
 
 
 def cluster(text: str, option: str = "--address") -> str:
@@ -177,7 +177,7 @@ def without_secrets(text: str) -> str:
     return re.sub(r"://\S*@", "://", text)
 
 
-def _there(text: Text, option: str, allowed: str, fits: Callable[[int], bool]) -> Path:
+def _existing(text: Text, option: str, allowed: str, fits: Callable[[int], bool]) -> Path:
     target = path(text, option)
     mode = _mode(target, option)
     if mode is not None and fits(mode):
@@ -186,7 +186,7 @@ def _there(text: Text, option: str, allowed: str, fits: Callable[[int], bool]) -
         raise BadInput(f"{target}, which is a {'folder' if stat.S_ISDIR(mode) else 'file'}", option, allowed, "name it")
     link = f", a link to {os.readlink(target)}" if os.path.islink(target) else ""
     above = next((p for p in target.parents if os.path.lexists(p)), target)
-    raise BadInput(f"{target}{link}, which does not exist", option, allowed, f"mend the path; {above} is there")
+    raise BadInput(f"{target}{link}, which does not exist", option, allowed, f"fix the path; {above} is there")
 
 
 def _mode(place: Path, option: str) -> int | None:
@@ -196,9 +196,7 @@ def _mode(place: Path, option: str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:  # too long a name, a link that leads to itself, no leave to look
-        raise BadInput(
-            f"{place}: {error.strerror}", option, "a path that can be reached", "mend or change it"
-        ) from None
+        raise BadInput(f"{place}: {error.strerror}", option, "a path that can be reached", "fix or change it") from None
 
 
 def _in_wsl(written: str) -> str:
@@ -234,17 +232,17 @@ def _from_here(place: Path, option: str) -> Path:
 
 
 def _server(text: str, option: str) -> str:
-    shown = repr(without_secrets(text))
+    safe = repr(without_secrets(text))
     try:
         parts = urlsplit(text)
         usable = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", text)
     except ValueError:  # a port that is none
         usable = False
     if not usable:
-        raise BadInput(shown, option, _STORES, "name host and port: http://HOST:5000")
+        raise BadInput(safe, option, _STORES, "name host and port: http://HOST:5000")
     base = f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
     if parts.query or parts.fragment:
-        raise BadInput(shown, option, _STORES, f"write {without_secrets(base)}, without what follows")
+        raise BadInput(safe, option, _STORES, f"write {without_secrets(base)}, without what follows")
     return base
 
 
@@ -268,7 +266,7 @@ def _sqlite(text: str, option: str) -> str:
         raise BadInput(
             f"{database}, which is a folder", option, "a file", f"write sqlite:///{name.rstrip('/')}/mlflow.db"
         )
-    made(database.parent, option)
+    writable_folder(database.parent, option)
     return sqlite_uri(database) + mark + query
 
 

@@ -88,11 +88,11 @@ def for_ray() -> tuple[Scratch, str]:
     for place in dict.fromkeys([usual, *_others()]):
         reasons[place] = unusable(place)
         if not reasons[place]:
-            told = f"Ray's files go to {place}: the temporary folder {usual} {reasons[usual]}" if reasons[usual] else ""
-            return Scratch(RAY, place), told
-    tried = "; ".join(f"{place} {reason}" for place, reason in reasons.items())
+            note = f"Ray's files go to {place}: the temporary folder {usual} {reasons[usual]}" if reasons[usual] else ""
+            return Scratch(RAY, place), note
+    refusals = "; ".join(f"{place} {reason}" for place, reason in reasons.items())
     allowed = f"a folder of at most {_LONGEST} plain letters with 100 MB free, for Ray's files and sockets"
-    raise BadInput(tried, "TMPDIR", allowed, "export TMPDIR=/such/a/folder")
+    raise BadInput(refusals, "TMPDIR", allowed, "export TMPDIR=/such/a/folder")
 
 
 def _others() -> list[Path]:

@@ -62,8 +62,8 @@ def _open_missing_streams() -> None:
 
 def interrupt(number: int, *_: Any) -> None:
     """What SIGTERM and SIGHUP do: the same as Ctrl-C, and once; who is asked twice tidies up only once."""
-    for asked in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(asked, signal.SIG_IGN)
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, signal.SIG_IGN)
     if number == signal.SIGHUP:
         for stream in (1, 2):
             _mute_if_gone(stream)
@@ -128,13 +128,13 @@ def _bad_input(error: BadInput) -> int:
 
 
 def _of_system(error: OSError, no_output: bool) -> BadInput:
-    """The error of a file or disk as a person is told of it."""
+    """The error of a file or disk as a person reads it."""
     reason, place = error.strerror or type(error).__name__, str(error.filename or "disk")
     if error.filename is None and no_output:
         return BadInput(reason, "standard output", "a file that can be written", "free space, or print elsewhere")
     if error.errno in _NAMES:
         return BadInput(reason, place, "folders that are there or can be made", "give another path")
-    remedy = "free space or mend it; the same command goes on"
+    remedy = "free space or fix it; the same command goes on"
     return BadInput(reason, place, "a disk with room that can be written", remedy)
 
 
@@ -181,5 +181,5 @@ def _written(text: str, work: str | Path | None) -> Path | None:
 
 
 def _say(line: str) -> None:
-    with suppress(OSError, ValueError):  # who cannot be told may still look at the exit status
+    with suppress(OSError, ValueError):  # who cannot read it may still look at the exit status
         print(line, file=sys.stderr, flush=True)

@@ -72,9 +72,9 @@ def refusal(kind, *arguments):
     ],
 )
 def test_a_path_is_made_absolute_and_stays_so(tmp_path, text, meant):
-    found = paths.made(text.format(str(tmp_path)).replace("////", "///"), "--work")
+    found = paths.writable_folder(text.format(str(tmp_path)).replace("////", "///"), "--work")
     assert found == tmp_path / meant
-    assert paths.made(str(found), "--work") == found
+    assert paths.writable_folder(str(found), "--work") == found
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_path_is_made_absolute_and_stays_so(tmp_path, text, meant):
     ],
 )
 def test_a_folder_that_cannot_be_written_is_refused_at_once(text, told):
-    assert told in refusal(paths.made, text, "--work").replace("File name", "name")
+    assert told in refusal(paths.writable_folder, text, "--work").replace("File name", "name")
 
 
 def test_what_is_to_be_read_must_be_there_and_of_its_kind(here):
