@@ -7,7 +7,7 @@ Paper: 94.63 % of the training and 74.57 % of the test files right by the CNN, 5
 paper leaves the value open and this study states it.
 """
 
-from ser.study import Corpus, Point, Study, Training, part
+from ser.study import Corpus, Demo, Features, Point, Search, Study, Training, part
 
 # "approximately 1247 files": actors 01-12 have 1248 of speech and song, and 33 % of 1247 are the 412 of Table 6. Which
 # ones, and which is missing, is ours. Speakers stand on both sides.
@@ -29,13 +29,12 @@ study = Study(
     corpora=(Corpus("ravdess", "R", RAVDESS, BY_FILE),),
     other_corpora=part("holdout", by="utterance", test=0.33, seed=42, drop=0, folds=3, fold=0),
     classes=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise"),
-    merge=(),
-    labels="one",
-    front_end=part(  # librosa's usual settings: ours
-        "mfcc", rate_hz=22050, window=2048, hop=512, mels=128, coefficients=80, top_db=80.0, peak=True, mean=True
+    features=Features(
+        front_end=part(  # librosa's usual settings: ours
+            "mfcc", rate_hz=22050, window=2048, hop=512, mels=128, coefficients=80, top_db=80.0, peak=True, mean=True
+        ),
+        normalise="none",
     ),
-    normalise="none",
-    augmentation=(),
     blocks=(
         part("cnn1d", filters=(20, 10), kernel=3, pool=3, dropout=0.25, init="glorot"),  # Table 4; the text has pool 8
         part("rnn", units=16, init="glorot"),  # Table 3
@@ -60,33 +59,37 @@ study = Study(
         precision="float32",
         stacked=True,
     ),
-    final=(("training.max_epochs", 500), ("training.watch", ("train", "test"))),
     points=points,
     expect=2,
-    space=(  # the paper names no values: ours
-        ("training.learning_rate", part("choice", values=(1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 1e-1))),
-        ("training.optimiser", part("choice", values=("rmsprop", "adam", "sgd"))),
-        ("training.batch_size", part("choice", values=(16, 32, 64))),
-        ("cnn1d.filters", part("choice", values=((10, 5), (20, 10), (32, 16), (64, 32)))),
-        ("cnn1d.kernel", part("choice", values=(3, 5, 9))),
-        ("cnn1d.pool", part("choice", values=(2, 3, 4, 8))),
-        ("cnn1d.dropout", part("choice", values=(0.1, 0.25, 0.5))),
-        ("rnn.units", part("choice", values=(8, 16, 32, 64))),
-    ),
-    # Five candidates of each shape, as such are trained together; the best of each network is trained again.
-    search=part(
-        "random",
-        candidates=20,
-        seed=0,
-        by="wa",
-        folds=3,
-        per_shape=5,
-        shape=("training.batch_size", "cnn1d.filters", "cnn1d.kernel", "cnn1d.pool", "rnn.units"),
+    search=Search(
+        # Five candidates of each shape, as such are trained together; the best of each network is trained again.
+        rule=part(
+            "random",
+            candidates=20,
+            seed=0,
+            by="wa",
+            folds=3,
+            per_shape=5,
+            shape=("training.batch_size", "cnn1d.filters", "cnn1d.kernel", "cnn1d.pool", "rnn.units"),
+        ),
+        space=(  # the paper names no values: ours
+            ("training.learning_rate", part("choice", values=(1e-4, 5e-4, 1e-3, 5e-3, 1e-2, 1e-1))),
+            ("training.optimiser", part("choice", values=("rmsprop", "adam", "sgd"))),
+            ("training.batch_size", part("choice", values=(16, 32, 64))),
+            ("cnn1d.filters", part("choice", values=((10, 5), (20, 10), (32, 16), (64, 32)))),
+            ("cnn1d.kernel", part("choice", values=(3, 5, 9))),
+            ("cnn1d.pool", part("choice", values=(2, 3, 4, 8))),
+            ("cnn1d.dropout", part("choice", values=(0.1, 0.25, 0.5))),
+            ("rnn.units", part("choice", values=(8, 16, 32, 64))),
+        ),
+        final=(("training.max_epochs", 500), ("training.watch", ("train", "test"))),
     ),
     modes={"paper": {}, "sound": {"corpora": (Corpus("ravdess", "R", RAVDESS, BY_ACTOR),), "other_corpora": BY_ACTOR}},
-    demo=(
-        ("training.max_epochs", 15),
-        ("final.training.max_epochs", 60),
-        ("search.candidates", 10),
+    demo=Demo(
+        changes=(
+            ("training.max_epochs", 15),
+            ("final.training.max_epochs", 60),
+            ("search.candidates", 10),
+        ),
     ),
 )

@@ -7,7 +7,7 @@ Paper: 68.7 +- 1.9 % of the clips by the mean of their segments' logits, with ov
 in the authors' code; "ours": neither says.
 """
 
-from ser.study import Corpus, Point, Study, Training, part
+from ser.study import Corpus, Demo, Features, Labels, Point, Study, Training, part
 
 # 4424/553/554 utterances, speakers and dialogues on several sides; seed: code.
 RANDOM = part("random", train=0.8, val=0.1, test=0.1, seed=221262, rest="test", order=("train", "val", "test"))
@@ -44,23 +44,25 @@ study = Study(
     corpora=(Corpus("iemocap", "I", part("iemocap"), RANDOM),),
     other_corpora=RANDOM,
     classes=("angry", "happy", "sad", "neutral"),
-    merge=(("excited", "happy"),),
-    labels="one",
-    front_end=part(
-        "vggish_mel",
-        rate_hz=16000,
-        window=400,
-        hop=160,
-        fft=512,
-        mels=64,
-        low_hz=125.0,
-        high_hz=7500.0,
-        floor=0.01,
-        patch=96,
-        segmentation="overlap_repo",  # what made the paper's numbers (code); its text describes overlap_textbook
+    labels=Labels(
+        merge=(("excited", "happy"),),
     ),
-    normalise="none",
-    augmentation=(),
+    features=Features(
+        front_end=part(
+            "vggish_mel",
+            rate_hz=16000,
+            window=400,
+            hop=160,
+            fft=512,
+            mels=64,
+            low_hz=125.0,
+            high_hz=7500.0,
+            floor=0.01,
+            patch=96,
+            segmentation="overlap_repo",  # what made the paper's numbers (code); its text describes overlap_textbook
+        ),
+        normalise="none",
+    ),
     blocks=(
         part(
             "vggish",
@@ -105,13 +107,15 @@ study = Study(
             "expect": 11,
         },
     },
-    demo=(  # a narrow VGGish, two repeats
-        ("vggish.filters", (8, 12, 16, 16, 24, 24)),
-        ("vggish.fc", (64, 64)),
-        ("vggish.embedding", 32),
-        ("training.learning_rate", 1e-3),
-        ("training.max_epochs", 6),
-        ("training.patience_epochs", 6),
-        ("seeds", 2),
+    demo=Demo(
+        changes=(  # a narrow VGGish, two repeats
+            ("vggish.filters", (8, 12, 16, 16, 24, 24)),
+            ("vggish.fc", (64, 64)),
+            ("vggish.embedding", 32),
+            ("training.learning_rate", 1e-3),
+            ("training.max_epochs", 6),
+            ("training.patience_epochs", 6),
+            ("seeds", 2),
+        ),
     ),
 )

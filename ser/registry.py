@@ -12,6 +12,7 @@ folder is imported as ``ser.<kind>.<name>``, so that it may import its neighbour
 import ast
 import hashlib
 import os
+import re
 import shutil
 import sys
 import traceback
@@ -30,11 +31,20 @@ from ser.errors import BadInput, unknown
 
 KINDS = ("corpora", "frontends", "augment", "balance", "models", "report")
 VARIABLE = "SER_PLUGINS"
+# Rules that share a file: that of the kind, and how the classes of their settings end, as in LeaveOneOutSplit.
+_RULES = {
+    "splits": ("ser.data.splits", "Split"),
+    "searches": ("ser.planning.search", "Search"),
+    "schedulers": ("ser.planning.search", "Scheduler"),
+    "draws": ("ser.planning.search", "Draw"),
+}
 _PLAIN = ("dataclasses", "math", "typing", "ser.study")  # what the class Settings of a file may import
 
 
 def names(kind: str) -> tuple[str, ...]:
     """Names of all components of a kind, sorted; ``kind`` is "corpora", "models" … Raises BadInput for bad plugins."""
+    if kind in _RULES:
+        return tuple(sorted(_rules(kind)))
     return tuple(sorted(name for name in _modules(kind, os.environ.get(VARIABLE, "")) if not name.startswith("_")))
 
 
@@ -53,9 +63,10 @@ def settings(kind: str, name: str) -> type[Any]:
     """The class ``Settings`` of a component's file. Raises BadInput naming those that exist.
 
     It is read without importing the file: most import torch, which takes seconds, and a study is checked before that.
+    ``kind`` may also be one of rules that share a file: "splits", "searches", "schedulers", "draws".
     """
     module = _module(kind, name)
-    return _settings(module, _origin(module))
+    return _settings(_rules(kind)[name] if kind in _RULES else "Settings", module, _origin(module))
 
 
 def version(kind: str, name: str) -> int | str:
@@ -166,6 +177,14 @@ def _installed() -> tuple[EntryPoint, ...]:
     return tuple(point for kind in KINDS for point in entry_points(group=f"ser.{_folder(kind)}"))
 
 
+@cache
+def _rules(kind: str) -> dict[str, str]:
+    """Names of rules that share a file, and of their classes: ``leave_one_out``: ``LeaveOneOutSplit``."""
+    module, end = _RULES[kind]
+    classes = [n.name for n in _body(module) if isinstance(n, ast.ClassDef) and n.name.endswith(end) and n.name != end]
+    return {re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix(end)).lower(): name for name in classes}
+
+
 def _module(kind: str, name: str) -> str:
     known = names(kind)
     if name not in known:
@@ -173,7 +192,7 @@ def _module(kind: str, name: str) -> str:
             f"choose one of these, or add a file of that name, here or as {_folder(kind)}/{name}.py below --plugins"
         )
         raise unknown(name, f"ser/{kind}", known, remedy)
-    return _modules(kind, os.environ.get(VARIABLE, ""))[name]
+    return _RULES[kind][0] if kind in _RULES else _modules(kind, os.environ.get(VARIABLE, ""))[name]
 
 
 def _is_ours(module: str) -> bool:
@@ -234,9 +253,9 @@ def _broken(module: str, error: Exception) -> BadInput:
 
 
 @cache
-def _settings(module: str, origin: str) -> type[Any]:
+def _settings(name: str, module: str, origin: str) -> type[Any]:
     try:
-        return _class("Settings", module)
+        return _class(name, module)
     except (NameError, ImportError, AttributeError, TypeError) as error:
         if _is_ours(module):
             raise

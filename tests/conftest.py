@@ -22,7 +22,7 @@ from ser.planning import request
 from ser.planning.plan import Plan, resolve
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
-from ser.study import Study, Trial
+from ser.study import Study, Trial, override
 from ser.trials import run as one
 from ser.trials.job import Job, job_of
 
@@ -69,9 +69,9 @@ def paper() -> Study:
 @pytest.fixture(scope="session")
 def study(paper: Study) -> Study:
     """The same with networks and a budget for seconds, without augmentation."""
-    tiny = paper.override("augmentation", "none")
+    tiny = override(paper, "augmentation", "none")
     for path, value in TINY.items():
-        tiny = tiny.override(path, value)
+        tiny = override(tiny, path, value)
     return tiny
 
 

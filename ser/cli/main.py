@@ -32,6 +32,8 @@ def _run(argv: Sequence[str] | None) -> int:
         interpreter.drop_absent_backend(os.environ)
         for note in filter(None, (environment.settle(), *resolve(args, os.environ))):
             print(f"ser: {note}", file=sys.stderr)
+        if hasattr(args, "study"):
+            _check_study(args)
         code = int(args.command(args))
     except SystemExit:  # help was asked for, and printed
         if code := terminal.flushed():
@@ -40,6 +42,22 @@ def _run(argv: Sequence[str] | None) -> int:
     except BaseException as error:
         return terminal.failed(error, getattr(args, "work", None))
     return terminal.flushed() or code
+
+
+def _check_study(args: argparse.Namespace) -> None:
+    """Raises BadInput for all that is wrong with a study and its settings, before anything slow is imported."""
+    from ser.study import load_study, override, with_demo_budget
+
+    study = load_study(args.study)
+    if getattr(args, "mode", None) is not None:
+        study = study.in_mode(args.mode)
+    if getattr(args, "demo", False):
+        study = with_demo_budget(study)
+    own = {c.name for c in study.corpora}
+    for path, value in map(_setting, getattr(args, "set", ())):
+        head = path.partition(".")[0]
+        if head in own or head not in (args.corpora or ""):  # a corpus that is brought is checked when it is known
+            study = override(study, path, value)
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -153,7 +171,7 @@ def _request(args: argparse.Namespace) -> Any:
     study = gather.check(request)
     _make(args.work)  # what is refused above leaves no folder
     if args.demo and not args.data and not args.corpora:
-        request = replace(request, data=(_made_corpora(args, study.demo_emotions),))
+        request = replace(request, data=(_made_corpora(args, study.demo.emotions),))
     return request
 
 
@@ -206,7 +224,7 @@ def labels(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.planning import request as gather
     from ser.report.multilabel.published import FIGURE_1
-    from ser.study import load_study
+    from ser.study import load_study, override
 
     study = load_study(args.study)
     releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
@@ -214,7 +232,7 @@ def labels(args: argparse.Namespace) -> int:
     if args.set:
         study = study.with_corpora(gather.bring(study, [(name, loader) for name, loader, _ in chosen]))
     for text in args.set:
-        study = study.override(*_setting(text))
+        study = override(study, *_setting(text))
     for name, loader, path in chosen:
         console.labels(name, *gather.label_statistics(study, name, loader, path), releases.get(name))
     return 0
@@ -486,6 +504,7 @@ def demo(args: argparse.Namespace) -> int:
     """``ser demo``."""
     from ser.cli import console
     from ser.distributed.profile import Profile
+    from ser.study import load_study
 
     Profile.read(args.profile)  # before minutes of synthesis
     options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
@@ -493,7 +512,8 @@ def demo(args: argparse.Namespace) -> int:
     if code == 0:
         code = main(["report", args.study, *options])
         console.console.print(f"browse the runs:  ser ui --work {shlex.quote(str(args.work))}")
-        console.console.print(f"read the report:  {args.work / 'reports' / args.study / 'report.html'}")
+        name = load_study(args.study).name
+        console.console.print(f"read the report:  {args.work / 'reports' / name / 'report.html'}")
     return code
 
 

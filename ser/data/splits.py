@@ -19,6 +19,82 @@ import numpy as np
 from ser.data.manifest import SPLITS, Utterance
 from ser.errors import BadInput
 from ser.study import Part
+from ser.study.settings import setting
+
+VERSION = 1  # of all rules: goes up when one of them puts an utterance on another side
+
+
+@dataclass(frozen=True)
+class SessionsSplit:
+    """Sessions listed by subset."""
+
+    train: tuple[str, ...] = setting("sessions that train")
+    val: tuple[str, ...] = setting("sessions that validate")
+    test: tuple[str, ...] = setting("sessions that are tested; none: the corpus only trains")
+
+
+@dataclass(frozen=True)
+class NamedSplit:
+    """Speakers listed by subset."""
+
+    train: tuple[str, ...] = setting("speakers who train")
+    val: tuple[str, ...] = setting("speakers who validate")
+    test: tuple[str, ...] = setting("speakers who are tested; none: the corpus only trains")
+
+
+@dataclass(frozen=True)
+class SpeakersSplit:
+    """Whole speakers drawn by shares, balanced by sex."""
+
+    train: float = setting("share of the utterances that train", low=0, high=1)
+    val: float = setting("share of the utterances that validate", low=0, high=1)
+    test: float = setting("share of the utterances that are tested; 0: the corpus only trains", low=0, high=1)
+    seed: int = setting("seed of the draw among speakers of one size", 0, low=0)
+
+
+@dataclass(frozen=True)
+class RandomSplit:
+    """Utterances shuffled and cut, as papers did: speakers stand on several sides."""
+
+    train: float = setting("share of the utterances that train", low=0, high=1)
+    val: float = setting("share of the utterances that validate", low=0, high=1)
+    test: float = setting("share of the utterances that are tested; 0: the corpus only trains", low=0, high=1)
+    seed: int = setting("seed of Python's generator", 0, low=0)
+    rest: str = setting("subset that gets what rounding leaves", "train", choices=("train", "val", "test"))
+    order: tuple[str, ...] = setting(
+        "subsets in the order in which they are cut", ("train", "val", "test"), choices=("train", "val", "test")
+    )
+
+
+@dataclass(frozen=True)
+class HoldoutSplit:
+    """A part is held out, and in folds the rest is cross-validated, as scikit-learn does."""
+
+    by: str = setting("what is drawn: utterances, or whole speakers", "speaker", choices=("utterance", "speaker"))
+    test: float = setting("share that is held out", above=0, below=1)
+    seed: int = setting("seed of the draws", 0, low=0)
+    drop: int = setting("utterances left out before, drawn", 0, low=0)
+    folds: int = setting("folds of the rest; 0: none", 0, low=0)
+    fold: int = setting("the fold that validates; 0: all the rest trains", 0, low=0)
+
+
+@dataclass(frozen=True)
+class LeaveOneOutSplit:
+    """Each session or speaker is tested once; the next one validates."""
+
+    by: str = setting("what is left out", "speaker", choices=("session", "speaker"))
+    fold: int = setting("number of the one that is tested", 1, low=0)
+    songs: bool | None = setting("songs alone, which are never tested, or all else; None: no difference", None)
+
+
+@dataclass(frozen=True)
+class StratifiedSplit:
+    """Folds that have every class alike, as scikit-learn does: speakers stand on several sides."""
+
+    folds: int = setting("how many folds", 5, low=3)
+    fold: int = setting("number of the one that is tested; the next validates", 1, low=0)
+    seed: int = setting("seed of the shuffle", 0, low=0)
+    songs: bool | None = setting("songs alone, which are never tested, or all else; None: no difference", None)
 
 
 class Leak(BadInput):

@@ -87,16 +87,16 @@ class Search:
     @classmethod
     def of(cls, study: Study, more: Callable[[Mapping[str, float]], tuple[Job, Sequence[Trial]] | None]) -> "Search":
         """As the study names it; ``more`` makes trials of losses. Raises BadInput for what does not go together."""
-        if study.training.stacked and {"asha", "pbt"} & {study.scheduler.name, study.search.name}:
+        if study.training.stacked and {"asha", "pbt"} & {study.search.scheduler.name, study.search.rule.name}:
             raise BadInput(
                 "True", "training.stacked", "False with asha and pbt", "they end and go on with single trials"
             )
-        rule, halving = study.scheduler.values(), None
-        if study.scheduler.name == "asha":
+        rule, halving = study.search.scheduler.values(), None
+        if study.search.scheduler.name == "asha":
             halving = Halving(rule["grace"], rule["reduction"], study.training.max_epochs)
-        if study.search.name == "grid":
+        if study.search.rule.name == "grid":
             return cls(halving=halving)
-        return cls(f"objective/{study.search.values().get('by', 'loss')}", more, halving)
+        return cls(f"objective/{study.search.rule.values().get('by', 'loss')}", more, halving)
 
     def losses(self, job: Job, trials: Sequence[Trial], failures: Mapping[str, str]) -> dict[str, float]:
         """What ``metric`` says of the trials that ended, as a loss; infinite for one that failed."""

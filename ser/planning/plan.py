@@ -18,7 +18,7 @@ from ser.data.splits import Split, fold_count, heard, prove, split
 from ser.errors import BadInput, unknown
 from ser.features.recipe import Recipe, front_end_frames
 from ser.planning import search
-from ser.study import Corpus, Part, Study, Trial, canonical, identity
+from ser.study import Corpus, Part, Study, Trial, canonical, identity, statement, trial_of
 from ser.study.labels import EMOTIONS
 
 DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
@@ -76,8 +76,8 @@ class Plan:
     def variant(self) -> str:
         """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
         s = self.study
-        shared: list[Any] = [s.mode, s.classes, s.merge, s.labels, s.front_end, s.normalise, s.augmentation, s.blocks]
-        shared += [s.training, s.final, s.space, s.search, s.scheduler, s.balance, s.systems, s.protocols]
+        shared: list[Any] = [s.mode, s.classes, s.labels.votes, s.features, s.blocks, s.training, s.search]
+        shared += [s.comparison.systems, s.comparison.protocols]
         return identity([repr(x) for x in shared] + [repr(corpus.in_fold(0)) for corpus in self.corpora.values()])
 
     @property
@@ -127,7 +127,7 @@ def resolve(
     points = study.expand_folds(points, folds, unmet)
     trials: dict[str, Trial] = {}
     for seed in range(seeds):
-        statement = partial(study.trial, corpora=corpora, seed=seed)
+        statement = partial(trial_of, study, corpora=corpora, seed=seed)
         for trial in search.unfold(study, points, statement, seed, losses or {}):
             other = trials.setdefault(trial.id, trial)
             if trial.role.name == "system" and other.role != trial.role:
@@ -163,16 +163,16 @@ def _with_classes(study: Study, corpus: Corpus, manifest: Manifest) -> Corpus:
     """With all classes that it has, where neither the study nor the corpus states any."""
     if study.classes_of(corpus):
         return corpus
-    merge = dict(study.merge)
+    merge = dict(study.labels.merge)
     there = {merge.get(u.label, u.label) for u in manifest.utterances}
     return replace(corpus, classes=tuple(name for name in EMOTIONS if name in there - {"other", "unknown"}))
 
 
 def _folds(study: Study, corpus: Corpus, labelled: Sequence[Utterance]) -> dict[str, int]:
     """By protocol, "" where the study has none; no more than the study runs."""
-    rules = dict(study.protocols) or {"": None}
+    rules = dict(study.comparison.protocols) or {"": None}
     found = {name: fold_count(labelled, corpus.split_by(rule).split) for name, rule in rules.items()}
-    return {name: min(number, study.folds or number) for name, number in found.items()}
+    return {name: min(number, study.comparison.folds or number) for name, number in found.items()}
 
 
 def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str, str]:
@@ -182,7 +182,7 @@ def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str
         "song": "" if any(u.channel == "song" for u in labelled) else f"{corpus} has no songs",
     }
     found = {}
-    for system in study.systems:
+    for system in study.comparison.systems:
         if reasons := [why for why in (system.impossible, *(lacking[need] for need in system.needs)) if why]:
             found[system.name] = ", ".join(reasons)
     return found
@@ -192,7 +192,7 @@ def _with_copies(
     study: Study, chosen: Mapping[str, Corpus], labelled: Mapping[str, list[Utterance]], splits: dict[str, Split]
 ) -> dict[str, Corpus]:
     """The study's corpora with as many augmented copies as make them equal; fills in ``splits``."""
-    if not study.augmentation:
+    if not study.features.augmentation:
         return dict(chosen)
     splits |= {corpus.source: split(name, labelled[name], corpus.split) for name, corpus in chosen.items()}
     size = {name: len(splits[corpus.source].train) for name, corpus in chosen.items()}
@@ -224,7 +224,7 @@ def _sources(
         done = splits[key] if key in splits else split(c.name, labelled[c.name], c.split)
         recipes = tuple(r for end in front_ends[key] for r in _recipes(study, c, clean(c, end), done))
         spare = tuple(r for how in balanced.get(key, {}) for r in _spare(c, *how, clean))
-        several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels == "tied" else {}
+        several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels.votes == "tied" else {}
         sources[key] = Source(c, manifests[c.name], done, recipes, several, spare)
     return sources
 
@@ -280,9 +280,9 @@ def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utteranc
 
     Where an utterance may have several labels, those with more than three of them are dropped too (paper 000).
     """
-    merge = dict(study.merge)
+    merge = dict(study.labels.merge)
     renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)
-    if study.labels == "tied":
+    if study.labels.votes == "tied":
         sets = ((u, _classes(study, u)) for u in renamed)
         kept = [replace(u, label=named[0]) for u, named in sets if 0 < len(named) <= votes.MOST]
     else:
@@ -298,14 +298,14 @@ def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utteranc
 
 
 def _classes(study: Study, u: Utterance) -> tuple[str, ...]:
-    return votes.tied(u.votes, u.label, study.classes, dict(study.merge))
+    return votes.tied(u.votes, u.label, study.classes, dict(study.labels.merge))
 
 
 def _check_classes(study: Study, source: Source) -> list[str]:
     """A class that is not trained is an error; one that is not validated or tested, or a leak, is a note."""
     notes, done = [], source.split
     labels = {u.label for utterances in done.sides().values() for u in utterances}
-    if study.labels == "tied":
+    if study.labels.votes == "tied":
         return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
     for side, utterances in done.sides().items():
         classes = study.classes_of(source.corpus)
@@ -332,7 +332,7 @@ def _leaks(done: Split) -> list[str]:
 def _recipes(study: Study, corpus: Corpus, clean: Recipe, done: Split) -> tuple[Recipe, ...]:
     """Copies go round the training utterances in a shuffled order and take the augmentations in turn."""
     order = np.random.default_rng(len(done.train)).permutation(len(done.train))
-    n, kinds = len(order), study.augmentation
+    n, kinds = len(order), study.features.augmentation
     by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
     for j in range(corpus.copies):
         turn, i = divmod(j, n)
@@ -349,7 +349,7 @@ def check_axes(plan: Plan) -> None:
     for trial in plan.to_train:
         task = trial.task if len(trial.corpora) > 1 else "unified"
         blind = replace(trial, corpora=(), task=task, role=Part("grid"))
-        key = canonical([canonical(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
+        key = canonical([statement(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
         other = seen.setdefault(key, trial)
         if other is not trial:
             raise BadInput(

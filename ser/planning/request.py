@@ -20,7 +20,8 @@ from ser.features.recipe import Recipe
 from ser.features.store import Store
 from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, Source, resolve
-from ser.study import Corpus, Part, Study, Value, load_study, part, settings_of, with_setting
+from ser.study import Corpus, Part, Study, Value, load_study, override, part, settings_of, with_demo_budget
+from ser.study.components import with_setting
 from ser.study.settings import values_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -71,9 +72,9 @@ def check(request: Request) -> Study:
     brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
     study = study.with_corpora((*study.corpora, *brought))
     for path, value in request.settings:
-        study = study.override(path, value)
+        study = override(study, path, value)
     study.check_labels(dict(request.settings))
-    kinds = [kind.name for kind in study.augmentation]
+    kinds = [kind.name for kind in study.features.augmentation]
     for name, folder in request.recordings.items():
         if name not in kinds:
             augments = f"a study that augments by {name}; {study.name} by {', '.join(kinds) or 'nothing'}"
@@ -85,9 +86,7 @@ def check(request: Request) -> Study:
 def _study(request: Request) -> Study:
     study = load_study(request.study)
     study = study if request.mode is None else study.in_mode(request.mode)
-    for path, small in study.demo if request.demo else ():
-        study = study.override(path, small)
-    return study
+    return with_demo_budget(study) if request.demo else study
 
 
 def plan_of(request: Request, bar: Bar) -> Plan:
@@ -96,11 +95,11 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     chosen = locate(request.data, request.corpora, whole)
     study = whole.with_corpora(bring(whole, [(name, loader) for name, loader, _ in chosen]))
     for path, value in request.settings:
-        study = study.override(path, value)
+        study = override(study, path, value)
     study.check_labels(dict(request.settings))
     for name, folder in request.recordings.items():
-        study = study.override(f"{name}.source", recordings.fingerprint(folder))
-    for kind in study.augmentation:
+        study = override(study, f"{name}.source", recordings.fingerprint(folder))
+    for kind in study.features.augmentation:
         if kind.values().get("source", "generated") != "generated" and kind.name not in request.recordings:
             raise BadInput(
                 kind["source"], f"--set {kind.name}.source", "generated", f"name the folder: --{kind.name} DIR"
@@ -116,11 +115,13 @@ def plan_of(request: Request, bar: Bar) -> Plan:
 
 def _with_weights(study: Study, path: Path | None) -> Study:
     """The study whose blocks start from the weights in ``path``: by fingerprint, as a path changes no number."""
-    blocks = {block.name: block for block in study.blocks} | {f"{s.name}.block": s.block for s in study.systems}
+    blocks = {block.name: block for block in study.blocks} | {
+        f"{s.name}.block": s.block for s in study.comparison.systems
+    }
     takers = {name: block["weights"] for name, block in blocks.items() if _takes_weights(block)}
     for name, kind in takers.items():
         if path is not None:
-            study = study.override(f"{name}.weights", weights.fingerprint(path))
+            study = override(study, f"{name}.weights", weights.fingerprint(path))
         elif kind != "random":
             raise BadInput(kind, f"--set {name}.weights", "random", "name the file: --weights")
     if path is not None and not takers:
@@ -298,7 +299,7 @@ def set_up(chosen: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Valu
         if name not in loaders or key not in loaders[name].values():
             known = [f"{n}.{k}" for n, loader in loaders.items() for k in loader.values()]
             raise BadInput(repr(path), "--set", ", ".join(known) or "nothing here", "name one of these")
-        loaders[name] = with_setting(loaders[name], key, value, f"--set {path}")
+        loaders[name] = with_setting("corpora", loaders[name], key, value, f"--set {name}")
     return loaders
 
 
@@ -357,16 +358,18 @@ def label_statistics(study: Study, name: str, loader: str, path: Path) -> tuple[
     settings = {**module.SETTINGS, **own.values(), "name": name}
     if hasattr(module, "counted_votes"):  # a table of votes, whose recordings need not be there
         heard = module.counted_votes(path, settings)
-        sets = [votes.tied(pairs, "", study.classes, dict(study.merge)) for pairs in heard.values()]
+        sets = [votes.tied(pairs, "", study.classes, dict(study.labels.merge)) for pairs in heard.values()]
     else:
-        sets = list(votes.label_sets(module.load(path, settings).utterances, study.classes, dict(study.merge)).values())
+        sets = list(
+            votes.label_sets(module.load(path, settings).utterances, study.classes, dict(study.labels.merge)).values()
+        )
     kept = [named for named in sets if 0 < len(named) <= votes.MOST]
     return votes.statistics(sets, study.classes), votes.statistics(kept, study.classes)
 
 
 def describe(plan: Plan) -> list[str]:
     """What a reader of the tables should know of this grid's data."""
-    sources: list[Any] = [p for p in plan.study.augmentation if "source" in p.values()]
+    sources: list[Any] = [p for p in plan.study.features.augmentation if "source" in p.values()]
     lines = [
         f"augmentation {p.name}: " + ("generated" if p["source"] == "generated" else f"recordings {p['source']}")
         for p in sources

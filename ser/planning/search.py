@@ -10,6 +10,7 @@ generations, each member of which is a trial that starts from the end of another
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import exp, inf, log, nan
 from typing import Any
 
@@ -19,18 +20,106 @@ from ser.errors import BadInput
 from ser.features.recipe import front_end_width
 from ser.models import traits
 from ser.study import Part, Point, Study, Trial, part, settings_of
+from ser.study.settings import setting
 
 Losses = Mapping[str, float]  # by trial id
 Statement = Callable[[Point], Trial]
+VERSION = 1  # of all searches: goes up when one of them finds other points
 _TRIES = 200  # draws until one is a network that can be built
+
+
+@dataclass(frozen=True)
+class GridSearch:
+    """The study's own points and no more."""
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Candidates drawn at random (Bergstra & Bengio 2012), cross-validated where there are folds."""
+
+    candidates: int = setting("how many are drawn for each block", low=0)
+    seed: int = setting("seed of the draws", 0, low=0)
+    by: str = setting(
+        "what makes the best: the lowest loss or the highest WA in validation", "loss", choices=("loss", "wa")
+    )
+    folds: int = setting("folds by which each candidate is cross-validated; 0: none", 0, low=0)
+    per_shape: int = setting("candidates of one network's shape, which can be trained as one", 1, low=1)
+    shape: tuple[str, ...] = setting("paths that are drawn once for each shape", ())
+
+
+@dataclass(frozen=True)
+class OptunaSearch:
+    """Candidates of Optuna's tree-structured Parzen estimator, in rounds."""
+
+    candidates: int = setting("how many there are for each block", low=0)
+    at_once: int = setting("candidates in a round, which know the losses of those before", 1, low=1)
+    seed: int = setting("seed of the sampler", 0, low=0)
+    by: str = setting(
+        "what makes the best: the lowest loss or the highest WA in validation", "loss", choices=("loss", "wa")
+    )
+
+
+@dataclass(frozen=True)
+class PbtSearch:
+    """Population based training (Jaderberg et al. 2017)."""
+
+    members: int = setting("size of the population", low=1)
+    generations: int = setting("times that training.max_epochs are trained", low=1)
+    quantile: float = setting("share of the worst, which go on from the best", 0.25, above=0, high=0.5)
+    seed: int = setting("seed of the draws", 0, low=0)
+    by: str = setting(
+        "what makes the best: the lowest loss or the highest WA in validation", "loss", choices=("loss", "wa")
+    )
+
+
+@dataclass(frozen=True)
+class NoneScheduler:
+    """Every trial is trained to its end."""
+
+
+@dataclass(frozen=True)
+class AshaScheduler:
+    """Asynchronous successive halving (Li et al. 2020): trials that fall behind end early."""
+
+    grace: int = setting("epochs before a trial may end", 1, unit="epochs", low=1)
+    reduction: int = setting("one of so many goes on from each rung", 4, low=2)
+
+
+@dataclass(frozen=True)
+class ChoiceDraw:
+    """One of several values."""
+
+    values: tuple[Any, ...] = setting("the values")
+
+
+@dataclass(frozen=True)
+class UniformDraw:
+    """A number, all alike."""
+
+    low: float = setting("least value")
+    high: float = setting("greatest value")
+
+
+@dataclass(frozen=True)
+class LogUniformDraw:
+    """A number above 0, all magnitudes alike."""
+
+    low: float = setting("least value", above=0)
+    high: float = setting("greatest value", above=0)
+
+
+@dataclass(frozen=True)
+class WholeDraw:
+    """A whole number, all alike."""
+
+    low: int = setting("least value")
+    high: int = setting("greatest value")
 
 
 def unfold(study: Study, points: Sequence[Point], statement: Statement, seed: int, losses: Losses) -> list[Trial]:
     """The trials of ``points`` and those that the study's search adds, as far as ``losses`` tell. Raises BadInput."""
-    if study.search.name not in _SEARCHES:
-        raise BadInput(repr(study.search.name), f"search of {study.name}", ", ".join(_SEARCHES), "choose one of them")
     own = [statement(point) for point in points]
-    return own + _SEARCHES[study.search.name](study, points, statement, seed, losses)
+    return own + _SEARCHES[study.search.rule.name](study, points, statement, seed, losses)
 
 
 def draw(kind: Part, rng: np.random.Generator) -> Any:
@@ -59,7 +148,7 @@ def _random(study: Study, points: Sequence[Point], statement: Statement, seed: i
 
     Values of the paths in ``shape`` are drawn once for ``per_shape`` candidates: such can be trained together.
     """
-    search, trials = study.search, []
+    search, trials = study.search.rule, []
     folds = range(1, search["folds"] + 1) if search["folds"] else [0]
     for place, point in enumerate(_one_per_block(points)):
         space = _space_of(study, point)
@@ -88,7 +177,7 @@ def _optuna(study: Study, points: Sequence[Point], statement: Statement, seed: i
     except ImportError:
         raise BadInput("no optuna", f"search of {study.name}", "the package optuna", "pip install optuna") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search, trials = study.search, []
+    search, trials = study.search.rule, []
     for place, point in enumerate(_one_per_block(points)):
         space = _space_of(study, point)
         sampler = optuna.samplers.TPESampler(seed=search["seed"] + 1000 * seed + place)
@@ -127,7 +216,7 @@ def _pbt(study: Study, points: Sequence[Point], statement: Statement, seed: int,
     Who is among the worst ``quantile`` starts from a random one of the best with its values perturbed: times 0.8 or
     1.2, a choice one place up or down. The others go on from their own end.
     """
-    search, trials = study.search, []
+    search, trials = study.search.rule, []
     for place, point in enumerate(_one_per_block(points)):
         space = _space_of(study, point)
         rng = np.random.default_rng([search["seed"], seed, place])
@@ -188,7 +277,7 @@ def _one_per_block(points: Sequence[Point]) -> list[Point]:
 def _space_of(study: Study, point: Point) -> dict[str, Part]:
     """The axes that concern this point: those of other blocks are left out."""
     others = {block.name for block in study.blocks} - {point["block"]}
-    return {path: kind for path, kind in study.space if path.partition(".")[0] not in others}
+    return {path: kind for path, kind in study.search.space if path.partition(".")[0] not in others}
 
 
 def _fitting(

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 
 from ser.errors import BadInput
 from ser.study import Trial
-from ser.study.study import POOLING_SIGNS
+from ser.study.trial import POOLING_SIGNS
 
 _NEAREST = 5
 

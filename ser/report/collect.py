@@ -18,7 +18,7 @@ from ser.report import write as writer
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.report.write import Report
 from ser.runs.tracker import Tracker
-from ser.study import Corpus, Study, part
+from ser.study import Corpus, Study, part, trial_of
 
 _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
 
@@ -230,8 +230,8 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
     if said.unknown:
         notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(said.unknown)}")
     whole = study.in_mode(said.mode) if said.mode else study
-    whole = replace(whole, only=(*said.systems, *said.protocols))
-    known = runs or not study.protocols  # how many folds there are, only runs say
+    whole = replace(whole, comparison=replace(whole.comparison, only=(*said.systems, *said.protocols)))
+    known = runs or not study.comparison.protocols  # how many folds there are, only runs say
     trials = trials_of(whole, used, said.seeds, said.folds, said.unmet) if known else []
     return Expected(
         study=study.name,
@@ -247,7 +247,7 @@ def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[
         papers_own=bool(runs) and not said.demo and {c.name for c in used} <= {c.name for c in study.corpora},
         notes=(*notes, *said.lines()),
         failures={r.title: r.error for r in runs if r.error and r.trial_id not in finished},
-        systems=tuple(s.name for s in study.systems if s.name in said.systems),
+        systems=tuple(s.name for s in study.comparison.systems if s.name in said.systems),
         folds=said.folds,
         unmet=said.unmet,
     )
@@ -265,7 +265,7 @@ def trials_of(
     corpora = [own.get((c.name, c.tested)) or _corpus(c) for c in used]
     by_name = {c.name: replace(c, letter=u.letter) for c, u in zip(corpora, used, strict=True)}
     points = study.expand_folds(study.grid(corpora), folds, unmet)
-    return [(study.trial(p, by_name, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
+    return [(trial_of(study, p, by_name, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
 
 
 def _corpus(used: UsedCorpus) -> Corpus:

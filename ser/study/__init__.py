@@ -1,29 +1,46 @@
 """What a study says: plain values, no torch. A trial is a statement, its id a hash of the whole statement."""
 
+from ser.study.components import completed
+from ser.study.load import load_study, study_file, study_names, with_demo_budget
+from ser.study.overrides import override, settable_paths, value_at
+from ser.study.points import trial_of
 from ser.study.settings import complete, setting, settings_of
 from ser.study.study import (
-    POOLING_SIGNS,
-    Corpus,
+    Comparison,
+    Demo,
+    Features,
+    Labels,
     Point,
+    Search,
     Study,
     System,
+    grid,
+    subsets,
+)
+from ser.study.trial import (
+    POOLING_SIGNS,
+    SCHEMA,
+    Corpus,
     Training,
     Trial,
     canonical,
     flat,
-    grid,
     identity,
-    load_study,
-    subsets,
-    with_setting,
+    statement,
 )
 from ser.study.values import Part, Value, part
 
 __all__ = [
     "POOLING_SIGNS",
+    "SCHEMA",
+    "Comparison",
     "Corpus",
+    "Demo",
+    "Features",
+    "Labels",
     "Part",
     "Point",
+    "Search",
     "Study",
     "System",
     "Training",
@@ -31,13 +48,21 @@ __all__ = [
     "Value",
     "canonical",
     "complete",
+    "completed",
     "flat",
     "grid",
     "identity",
     "load_study",
+    "override",
     "part",
+    "settable_paths",
     "setting",
     "settings_of",
+    "statement",
+    "study_file",
+    "study_names",
     "subsets",
-    "with_setting",
+    "trial_of",
+    "value_at",
+    "with_demo_budget",
 ]

@@ -4,8 +4,8 @@ A component's file states its settings once, as a frozen dataclass called ``Sett
 ``setting``. A study states those that it means; ``complete`` adds the defaults, so that a statement holds them all.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
@@ -90,14 +90,24 @@ def complete(stated: Part, settings: type[Any], place: str) -> Part:
     for name in values:
         if name not in known:
             raise unknown(name, f"{place} ({stated.name})", known, "leave it out")
-    kinds = get_type_hints(settings)
+    kinds = kinds_of(settings)
     out: dict[str, Value] = {}
     for name, item in known.items():
         if name not in values and item.default is MISSING:
             allowed = rule_of(item).range if not rule_of(item).choices else ", ".join(map(str, rule_of(item).choices))
             raise BadInput(f"no {name}", f"{place} ({stated.name})", allowed, f"state {name}: {rule_of(item).meaning}")
         out[name] = checked(values.get(name, item.default), kinds[name], rule_of(item), f"{place}.{name}")
-    return part(stated.name, **out)
+    return replace(part(stated.name, **out), version=stated.version)
+
+
+def kinds_of(settings: Any) -> Mapping[str, Any]:
+    """Returns the kind of each field of the class ``settings``, by name."""
+    return _kinds_of(settings)
+
+
+@cache
+def _kinds_of(settings: Hashable) -> Mapping[str, Any]:
+    return get_type_hints(settings)
 
 
 _PLACES = {"frontends": "front_end", "augment": "augmentation", "models": "block", "corpora": "loader"}  # in a study

@@ -28,7 +28,7 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
         lines.append(f"{len(fitted)} left to fit: about {_duration(own / at_once)}")
     if networks:
         lines += _of_networks(plan, networks, at_once, epochs_seen)
-    if todo and plan.study.search.name != "grid":
+    if todo and plan.study.search.rule.name != "grid":
         lines.append("a search may add trials, a scheduler end some, and tiny networks are trained together, in less")
     return lines or ["nothing left to train"]
 

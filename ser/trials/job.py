@@ -111,7 +111,7 @@ def job_of(
         mirrors=mirrors,
         device=device,
         threads=threads,
-        saves_states=plan.study.search.name == "pbt",
+        saves_states=plan.study.search.rule.name == "pbt",
         experiment=Tracker.known.get((where, plan.study.name), ""),
     )
 
@@ -136,8 +136,9 @@ def _comparison(plan: Plan) -> dict[str, Any]:
     """What a report needs of folds and of a study of systems: what was to be run, and what corpora lack for it."""
     study = plan.study
     comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
-    for kind, names in (("systems", [s.name for s in study.systems]), ("protocols", list(dict(study.protocols)))):
-        comparison[kind] = [name for name in names if study.is_selected(name, names)]
+    kinds = {"systems": [s.name for s in study.comparison.systems], "protocols": list(dict(study.comparison.protocols))}
+    for kind, names in kinds.items():
+        comparison[kind] = [name for name in names if study.comparison.runs(name, names)]
     return comparison
 
 
@@ -168,7 +169,7 @@ def _subset(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> Su
     speaker = {name: i for i, name in enumerate(source.manifest.speakers)}
     names = (name for name, _ in rows)
     voices = np.array([(speaker[u.speaker], _SEXES.get(u.sex, 0)) for _, u in rows], np.int32)
-    if plan.study.labels == "one":
+    if plan.study.labels.votes == "one":
         return Subset(names, np.array([number[u.label] for _, u in rows], np.int64), voices)
     hot = np.zeros((len(rows), len(number)), np.float32)
     for row, (_, u) in enumerate(rows):

@@ -7,7 +7,7 @@ from experiments.interaffection import study
 from ser.registry import find, names
 from ser.study import settings_of
 
-SETTINGS = {p.name: settings_of("augment", p) for p in study.augmentation}
+SETTINGS = {p.name: settings_of("augment", p) for p in study.features.augmentation}
 RATES_HZ = (8000, 16000, 24414)
 
 

@@ -28,7 +28,7 @@ from ser.features.store import Store
 from ser.planning import request
 from ser.planning.plan import resolve
 from ser.runs.tracker import Location
-from ser.study import Study, load_study
+from ser.study import Study, load_study, override
 from ser.training.batches import Stream
 from ser.trials import inputs
 from ser.trials.job import job_of
@@ -104,7 +104,7 @@ def study_of(work: Path) -> Study:
     whole = load_study("interaffection")
     study = whole.with_corpora(request.bring(whole, [("made", "manifest_csv")]))
     for path, value in SETTINGS:
-        study = study.override(path, value)
+        study = override(study, path, value)
     return study
 
 

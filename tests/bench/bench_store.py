@@ -45,7 +45,7 @@ def make(folder: Path, utterances: int) -> Made:
         soundfile.write(path, 0.1 * rng.standard_normal(int(RATE_HZ * rng.lognormal(1.3, 0.6))), RATE_HZ)
         sha = audio.inspect(path).sha
         items.append((Utterance(f"made/{i}", "made", str(path), "made/1", "neutral", "neutral", sha=sha), 0))
-    recipe = Recipe("made", study.front_end, None, tuple(items))
+    recipe = Recipe("made", study.features.front_end, None, tuple(items))
     store = Store(folder / "store")
     store.build(recipe)
     return Made(folder / "store", recipe.key)

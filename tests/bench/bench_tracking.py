@@ -30,7 +30,7 @@ from ser.runs import tracker
 from ser.runs.delivery import Delivery
 from ser.runs.folder import RunFolder
 from ser.runs.tracker import Location, Tracker, grid_tags
-from ser.study import Trial
+from ser.study import Trial, trial_of
 from ser.trials.job import Job, head_of
 
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
@@ -42,7 +42,7 @@ ALONE = 2 * len(study.blocks)  # at the end of a point's list of networks: one c
 def trials(count: int) -> list[Trial]:
     """The first so many of the study's grid, seed after seed."""
     by_name, points = {c.name: c for c in CORPORA}, study.grid(CORPORA)
-    return [study.trial(points[i % len(points)], by_name, i // len(points)) for i in range(count)]
+    return [trial_of(study, points[i % len(points)], by_name, i // len(points)) for i in range(count)]
 
 
 def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:

@@ -109,7 +109,7 @@ def test_what_cannot_be_done_ends_with_status_2_and_says_what_can(capsys, argume
     ("options", "said"),
     [
         (["--set", "training.colour=1"], "training.batch_size"),
-        (["--set", "training.batch_size=many"], "a value like 16"),
+        (["--set", "training.batch_size=many"], "whole number"),
         (["--set", "training.batch_size"], "PATH=VALUE"),
         (["--set", "merge=excited"], "merge=excited:happy"),
         (["--set", "normalise=some"], "train, speaker, none"),

@@ -200,7 +200,9 @@ def test_a_search_that_is_interrupted_anywhere_ends_like_one_that_is_not(begin):
 
 @pytest.fixture
 def tree():
-    return replace(tiny_search.study("rnn", search=OPTUNA, stacked=False), space=RATES, corpora=(CHECKED,))
+    return replace(
+        tiny_search.with_space(tiny_search.study("rnn", search=OPTUNA, stacked=False), RATES), corpora=(CHECKED,)
+    )
 
 
 # A fold of the two validates: without one there is no loss to go by.
@@ -226,9 +228,8 @@ def test_optuna_goes_on_where_it_was_and_asks_the_same(begin, tree):
 
 def test_a_candidate_that_cannot_be_trained_is_no_end_of_the_search(begin, tree):
     wild = replace(
-        tree,
+        tiny_search.with_space(tree, (("training.learning_rate", part("log_uniform", low=1e37, high=1e38)),)),
         training=replace(tree.training, optimiser="sgd"),
-        space=(("training.learning_rate", part("log_uniform", low=1e37, high=1e38)),),
     )
     plan, summary, _ = begin(wild)()
     assert [t.role["number"] for t in candidates(plan)] == [1, 2, 3, 4]
@@ -242,7 +243,7 @@ def test_a_candidate_that_cannot_be_trained_is_no_end_of_the_search(begin, tree)
 @pytest.fixture
 def population():
     study = tiny_search.study("cnn1d", search=PBT, stacked=False, max_epochs=2)
-    return replace(study, space=RATES, corpora=(CHECKED,))
+    return replace(tiny_search.with_space(study, RATES), corpora=(CHECKED,))
 
 
 def test_a_second_generation_goes_on_from_the_ends_of_the_first(begin, population):

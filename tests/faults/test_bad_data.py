@@ -224,7 +224,7 @@ def features(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Features:
 def test_unusual_files_give_the_features_that_their_sound_should_have(
     corpus: tuple[Path, dict[str, Path]], plan: Plan, features: Features
 ) -> None:
-    settings = log_stft.Settings(**plan.study.front_end.values())
+    settings = log_stft.Settings(**plan.study.features.front_end.values())
     assert features.refused == ()
     for kind, (_, tolerance) in UNUSUAL.items():
         path = corpus[1][kind]

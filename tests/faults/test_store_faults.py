@@ -56,7 +56,7 @@ def recordings(tmp_path_factory) -> list[Utterance]:
 @pytest.fixture(scope="module")
 def recipe(recordings, paper) -> Recipe:
     """Three shards."""
-    return Recipe("c", paper.front_end, None, tuple((u, 0) for u in recordings))
+    return Recipe("c", paper.features.front_end, None, tuple((u, 0) for u in recordings))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_no_single_bit_is_let_through(at, recipe, name):
 
 def test_files_of_another_entry_are_not_taken_for_its_own(at, recipe, right, paper):
     """As a restored backup may mix them: each is whole in itself."""
-    other = replace(recipe, front_end=paper.front_end.changed(floor=1e-4))
+    other = replace(recipe, front_end=paper.features.front_end.changed(floor=1e-4))
     foreign = at.build(other).folder
     own = at.local / recipe.key
     stems = sorted({p.stem for p in own.iterdir()})

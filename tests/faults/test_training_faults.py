@@ -21,7 +21,7 @@ import torch
 
 from experiments.interaffection import study
 from ser.registry import find, names
-from ser.study import POOLING_SIGNS, Corpus, Part, part
+from ser.study import POOLING_SIGNS, Corpus, Part, part, trial_of
 from ser.study.settings import values_of
 from ser.training import train as loop
 from ser.training.batches import Items
@@ -33,7 +33,7 @@ WIDTH, SIZES = 6, {"train": 20, "val": 12, "test": 8}
 def made(block="lstm", pooling="mean_var", task="multi", **training):
     """A small trial on two corpora."""
     two = {name: Corpus(name, name.upper(), Part("none"), part("named", test=("x",))) for name in "ab"}
-    trial = study.trial({"corpora": ("a", "b"), "block": block, "pooling": pooling, "task": task}, two, seed=0)
+    trial = trial_of(study, {"corpora": ("a", "b"), "block": block, "pooling": pooling, "task": task}, two, seed=0)
     small = {k: 4 for k in ("units", "prep_units") if k in trial.block.values()}
     settings = {"batch_size": 4, "bucket_pool": 2, "steps_per_epoch": 4, "max_epochs": 3, "learning_rate": 1e-2}
     training = replace(trial.training, **settings | training)

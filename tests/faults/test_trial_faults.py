@@ -160,6 +160,7 @@ from ser.errors import BadInput
 from ser.runs import attempts
 from ser.runs.outcomes import Finished
 from ser.trials import run as one
+from ser.study import trial_of
 place = sys.argv[1]
 job, trial = pickle.loads(Path(sys.argv[2]).read_bytes())
 told = {"errors": []}

@@ -59,7 +59,7 @@ def recorded(folder: Path, number: int) -> list[Utterance]:
 @pytest.fixture
 def recipe(tmp_path, paper):
     utterances = recorded(tmp_path / "audio", 10)
-    return Recipe("c", paper.front_end, None, tuple((u, 0) for u in utterances))
+    return Recipe("c", paper.features.front_end, None, tuple((u, 0) for u in utterances))
 
 
 @pytest.fixture
@@ -94,13 +94,13 @@ def test_gives_the_stretch_of_a_longer_file_resampled(tmp_path, paper, utterance
     soundfile.write(tmp_path / "call.wav", wave, 16000, subtype="FLOAT")
     sha = audio.inspect(tmp_path / "call.wav").sha
     cut = utterance("s", 0, path=str(tmp_path / "call.wav"), start_s=0.5, end_s=1.5, sha=sha)
-    features = Store(tmp_path / "s").build(Recipe("corpus", paper.front_end, None, ((cut, 0),)))
+    features = Store(tmp_path / "s").build(Recipe("corpus", paper.features.front_end, None, ((cut, 0),)))
     expected = log_stft.extract(audio.resample(wave[8000:24000], 16000, 8000), LOG_STFT)
     np.testing.assert_array_equal(features.frames(cut.uid), expected)
 
 
 def test_copies_differ_from_each_other_and_do_not_depend_on_their_neighbours(tmp_path, recipe, paper):
-    volume = next(p for p in paper.augmentation if p.name == "volume")
+    volume = next(p for p in paper.features.augmentation if p.name == "volume")
     utterances = [u for u, _ in recipe.items]
     many = replace(recipe, augmentation=volume, items=tuple((u, c) for c in (1, 2) for u in utterances))
     few = replace(many, items=((utterances[3], 2),))
@@ -287,8 +287,8 @@ def test_the_key_follows_audio_and_settings_but_not_places(recipe, paper):
         changed_bytes(recipe),
         replace(recipe, items=recipe.items[1:]),
         replace(recipe, front_end=recipe.front_end.changed(floor=1e-5)),
-        replace(recipe, augmentation=paper.augmentation[0]),
-        replace(recipe, augmentation=paper.augmentation[0].changed(seed=99)),
+        replace(recipe, augmentation=paper.features.augmentation[0]),
+        replace(recipe, augmentation=paper.features.augmentation[0].changed(seed=99)),
         replace(recipe, corpus="d"),
     ]
     assert len({r.key for r in [recipe, *others]}) == 1 + len(others)
@@ -300,7 +300,7 @@ VERSIONED = [("ser.frontends.log_stft", "frontends"), ("ser.augment.noise", "aug
 
 @pytest.mark.parametrize(("module", "kind"), VERSIONED)
 def test_the_key_follows_the_version_of_what_computes(recipe, paper, monkeypatch, module, kind):
-    before = replace(recipe, augmentation=paper.augmentation[0])
+    before = replace(recipe, augmentation=paper.features.augmentation[0])
     if kind:
         name = module.rpartition(".")[2]
         raised = registry.version(kind, name) + 1
@@ -419,7 +419,9 @@ def test_a_long_recording_is_decoded_once_for_stretches_that_follow_each_other(t
         told = {"path": str(tmp_path / name), "sha": audio.inspect(tmp_path / name).sha, "rate_hz": 16000}
         cuts += [utterance(name, i, start_s=i / 4, end_s=i / 4 + 0.5, **told) for i in range(3)]
     reads.clear()
-    features = Store(tmp_path / "s", jobs=1).build(Recipe("corpus", paper.front_end, None, tuple((u, 0) for u in cuts)))
+    features = Store(tmp_path / "s", jobs=1).build(
+        Recipe("corpus", paper.features.front_end, None, tuple((u, 0) for u in cuts))
+    )
     assert reads == ["a.wav", "b.wav"]
     for u in cuts:
         stretch = waves[Path(u.path).name][round(u.start_s * 16000) : round(u.end_s * 16000)]

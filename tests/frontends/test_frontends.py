@@ -32,7 +32,7 @@ def extracted(name, wave, overrides=None):
 
 
 def test_the_documented_settings_of_log_stft_are_the_papers(paper):
-    assert paper.front_end.values() == vars(find("frontends", paper.front_end.name).Settings())
+    assert paper.features.front_end.values() == vars(find("frontends", paper.features.front_end.name).Settings())
 
 
 @pytest.mark.parametrize("samples", [1, 100, 511, 512, 640, 12345])

@@ -11,6 +11,7 @@ from ser.features.store import Store
 from ser.planning import plan as planning
 from ser.planning.plan import resolve, total_frames
 from ser.planning.request import bring
+from ser.study import override
 from ser.trials.job import Subset, job_of
 
 
@@ -165,7 +166,7 @@ def test_where_a_table_lies_is_no_part_of_the_identity(study, manifests):
     def ids(study):
         return [t.id for t in resolve(study, {"customer": manifests["customer"]}).trials]
 
-    assert ids(with_own(study, "customer").override("customer.audio_root", "elsewhere")) == ids(study)
+    assert ids(override(with_own(study, "customer"), "customer.audio_root", "elsewhere")) == ids(study)
 
 
 def only(manifest, keep):
@@ -196,7 +197,7 @@ def test_a_corpus_without_any_wanted_class_says_what_it_has(study, manifests):
 
 def test_merged_labels_count_as_their_class(study, manifests):
     before = resolve(study, {"iemocap": manifests["iemocap"]}).sources["iemocap"].split
-    after = resolve(study.override("merge", (("excited", "happy"),)), {"iemocap": manifests["iemocap"]})
+    after = resolve(override(study, "merge", (("excited", "happy"),)), {"iemocap": manifests["iemocap"]})
     extra = {u.label_raw for u in after.sources["iemocap"].split.train} - {u.label_raw for u in before.train}
     assert extra == {"exc"}
     assert {u.label for u in after.sources["iemocap"].split.train} == set(study.classes)
@@ -216,7 +217,7 @@ def test_wrong_options_are_refused(study, manifests, wrong, said):
 def test_a_variant_is_the_same_for_all_seeds_and_another_for_other_settings(study, manifests, plan):
     two = {name: manifests[name] for name in ("tess", "ravdess")}
     assert resolve(study, two, seeds=2).variant == plan.variant
-    assert resolve(study.override("training.max_epochs", 3), two).variant != plan.variant
+    assert resolve(override(study, "training.max_epochs", 3), two).variant != plan.variant
     assert resolve(study, {"ravdess": manifests["ravdess"]}).variant != plan.variant
 
 

@@ -15,7 +15,7 @@ from ser.planning import request
 from ser.report.collect import collect
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Location, Tracker
-from ser.study import load_study
+from ser.study import Labels, load_study, override, settable_paths
 from ser.trials import inputs
 from ser.trials import run as one
 
@@ -77,7 +77,7 @@ def test_a_corpus_without_songs_or_texts_lacks_what_needs_them(data, cache):
 def test_a_person_may_want_some_systems_or_one_protocol_and_it_stays_the_same_grid(
     plan, data, cache, wanted, systems, protocols
 ):
-    some = tiny_survey.plan(tiny_survey.study().override("only", wanted), data, cache)
+    some = tiny_survey.plan(override(tiny_survey.study(), "only", wanted), data, cache)
     assert list(dict.fromkeys(t.role["system"] for t in some.trials)) == systems
     assert {t.role["protocol"] for t in some.trials} == protocols
     assert {t.id for t in some.trials} <= {t.id for t in plan.trials}
@@ -96,7 +96,7 @@ def test_two_systems_that_are_one_are_refused(data, cache):
 
 def test_what_is_wanted_has_to_be_there():
     with pytest.raises(BadInput, match="lda_speaker"):
-        tiny_survey.study().override("only", "lda_speakr")
+        override(tiny_survey.study(), "only", "lda_speakr")
 
 
 # on which utterances
@@ -188,7 +188,7 @@ def test_a_fitted_model_gives_decision_values_and_a_network_probabilities(run, p
 
 def test_balancing_adds_items_of_the_smaller_classes_alone(data, cache, tmp_path):
     # Merged, one class is larger than the others.
-    plan = tiny_survey.plan(tiny_survey.study(merge=(("calm", "neutral"), ("fear", "other"))), data, cache)
+    plan = tiny_survey.plan(tiny_survey.study(labels=Labels((("calm", "neutral"), ("fear", "other")))), data, cache)
     job = tiny_survey.job(plan, cache, tmp_path)
     plain = inputs.load(job, of(plan, "cnn"), of(plan, "cnn").corpora[0])
     for name in ("cnn_copying", "cnn_signal"):
@@ -218,7 +218,7 @@ def test_a_report_is_told_what_was_asked_for_what_is_missing_and_why(run):
 def test_a_file_of_weights_is_for_the_networks_that_may_start_from_one(tmp_path):
     (tmp_path / "some.pth").write_bytes(b"weights")
     found = request._with_weights(load_study("survey"), tmp_path / "some.pth")
-    stated = {s.name: s.block["weights"] for s in found.systems if s.block.name == "vgg"}
+    stated = {s.name: s.block["weights"] for s in found.comparison.systems if s.block.name == "vgg"}
     assert stated.pop("popova").startswith("file:")
     assert set(stated.values()) == {"none"}
     with pytest.raises(BadInput, match="name the file: --weights"):
@@ -228,30 +228,30 @@ def test_a_file_of_weights_is_for_the_networks_that_may_start_from_one(tmp_path)
 def test_what_can_be_set_is_told_of_the_system_that_was_meant_or_of_none():
     made = tiny_survey.study()
     with pytest.raises(BadInput, match=r"lda\.block\.solver") as error:
-        made.override("lda.block.solvr", "svd")
+        override(made, "lda.block.solvr", "svd")
     assert "cnn" not in str(error.value)
     with pytest.raises(BadInput, match="NAME is lda, lda_speaker") as error:
-        made.override("trainin.max_epochs", 2)
+        override(made, "trainin.max_epochs", 2)
     assert "lda.block" not in str(error.value)
 
 
 def test_every_setting_of_a_system_can_be_set_and_takes_its_own_value_back():
     made = load_study("survey")
-    for path in made.settable_paths():
+    for path in settable_paths(made):
         name, _, key = path.partition(".")
-        if (system := next((s for s in made.systems if s.name == name), None)) is None or key == "normalise":
+        if (system := next((s for s in made.comparison.systems if s.name == name), None)) is None or key == "normalise":
             continue
         kind, _, inner = key.partition(".")
         if kind == "training":
             value = dict(system.training).get(inner, getattr(made.training, inner))
-            changed = made.override(path, value)
+            changed = override(made, path, value)
             assert changed.with_system(name).training == made.with_system(name).training
         else:
-            assert made.override(path, getattr(system, kind)[inner]) == made
+            assert override(made, path, getattr(system, kind)[inner]) == made
 
 
 def test_a_systems_training_is_its_own_and_the_rest_the_studys():
-    made = tiny_survey.study().override("training.max_epochs", 7).override("heads.training.batch_size", 5)
+    made = override(override(tiny_survey.study(), "training.max_epochs", 7), "heads.training.batch_size", 5)
     assert (made.with_system("heads").training.max_epochs, made.with_system("heads").training.batch_size) == (7, 5)
     assert (made.with_system("cnn").training.max_epochs, made.with_system("cnn").training.batch_size) == (7, 16)
 
@@ -262,4 +262,4 @@ def test_a_systems_training_is_its_own_and_the_rest_the_studys():
 )
 def test_a_setting_of_a_system_that_is_none_is_refused(path, value):
     with pytest.raises(BadInput):
-        tiny_survey.study().override(path, value)
+        override(tiny_survey.study(), path, value)

@@ -17,6 +17,7 @@ from ser.report.interaffection.results import Grid
 from ser.report.predictions import columns
 from ser.report.runs import Options
 from ser.runs.tracker import Tracker
+from ser.study import override
 from ser.trials import run as one
 from ser.trials.job import head_of, job_of
 
@@ -96,7 +97,7 @@ def test_of_two_finished_runs_the_one_begun_first_counts_and_the_notes_say_so(tr
 
 def test_other_variants_are_left_out_and_named(tracker, job, study, manifests, trial_of, plan, features, tmp_path):
     one.run(job, trial_of("R"))
-    longer = study.override("training.max_epochs", 3)
+    longer = override(study, "training.max_epochs", 3)
     other = resolve(longer, {name: manifests[name] for name in plan.sources})
     other_job = job_of(other, job.where, tmp_path, str(features), "cpu", 1, "test", [])
     (trial,) = [t for t in other.to_train if t.title == trial_of("R", block="tdnn").title]

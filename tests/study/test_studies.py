@@ -13,7 +13,7 @@ from ser.data.splits import prove, split
 from ser.errors import BadInput
 from ser.features.recipe import front_end_frames, front_end_width
 from ser.planning.search import unfold
-from ser.study import Study, Trial, load_study
+from ser.study import Study, Trial, load_study, override, part, trial_of
 from ser.training.network import Network
 
 MODES = ("paper", "sound")
@@ -25,18 +25,18 @@ FOLDED = ("segments", "sound")  # each session is tested once
 def study(name: str, mode: str = "paper", demo: bool = False) -> Study:
     """As ``ser run`` takes it."""
     found = load_study(name).in_mode(mode)
-    for path, value in found.demo if demo else ():
-        found = found.override(path, value)
+    for path, value in found.demo.changes if demo else ():
+        found = override(found, path, value)
     return found
 
 
 def grid(made: Study) -> list[Trial]:
-    return asked(replace(made, search=replace(made.search, name="grid")))
+    return asked(replace(made, search=replace(made.search, rule=part("grid"))))
 
 
 def asked(made: Study, losses=None) -> list[Trial]:
     """All trials that it knows by ``losses``."""
-    statement = partial(made.trial, corpora={c.name: c for c in made.corpora}, seed=0)
+    statement = partial(trial_of, made, corpora={c.name: c for c in made.corpora}, seed=0)
     points = made.expand_folds(made.grid(made.corpora), {c.name: {"": 5} for c in made.corpora}, {})
     return unfold(made, points, statement, 0, losses or {})
 
@@ -281,9 +281,9 @@ def test_every_value_of_a_space_is_a_trial_of_its_own(name, mode):
     made = replace(
         study(name, mode), points=partial(each_block, study(name, mode)), expect=len(study(name, mode).blocks)
     )
-    for path, kind in made.space:
+    for path, kind in made.search.space:
         values = kind.values().get("values") or (kind["low"], kind["high"])
-        made_so = [made.override(path, value) for value in values]
+        made_so = [override(made, path, value) for value in values]
         ids = {tuple(t.id for t in grid(m)) for m in made_so}
         assert len(ids) == len(values) > 1, path
 
@@ -309,7 +309,7 @@ def test_an_unknown_mode_is_refused(name):
 @pytest.mark.parametrize("mode", MODES)
 def test_demos_are_smaller_runs_of_the_same_study(name, mode):
     whole, small = study(name, mode), study(name, mode, demo=True)
-    assert len(small.demo) > 2
+    assert len(small.demo.changes) > 2
     assert small.expect == whole.expect
     assert [c.split for c in small.corpora] == [c.split for c in whole.corpora]
     assert small.training.max_epochs <= whole.training.max_epochs
@@ -320,12 +320,14 @@ def test_demos_are_smaller_runs_of_the_same_study(name, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_demo_settings_hold_in_both_modes(mode):
     several, vectors, cut = (study(name, mode, demo=True) for name in NAMES)
-    assert (several.front_end["rate_hz"], several.block("cnn2d")["frames"], several.training.max_epochs) == (
+    assert (several.features.front_end["rate_hz"], several.block("cnn2d")["frames"], several.training.max_epochs) == (
         16000,
         92,
         20,
     )
-    assert several.search["candidates"] == 4
-    assert next(c for c in several.corpora if c.name == "ravdess").front_end_for(several.front_end)["trim_s"] == 0
-    assert (vectors.search["candidates"], dict(vectors.final)["training.max_epochs"]) == (10, 60)
+    assert several.search.rule["candidates"] == 4
+    assert (
+        next(c for c in several.corpora if c.name == "ravdess").front_end_for(several.features.front_end)["trim_s"] == 0
+    )
+    assert (vectors.search.rule["candidates"], dict(vectors.search.final)["training.max_epochs"]) == (10, 60)
     assert (cut.seeds, cut.block("vggish")["fc"]) == (2, (64, 64))

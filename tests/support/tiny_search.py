@@ -9,7 +9,7 @@ from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
 from ser.runs.tracker import Location
-from ser.study import Corpus, Part, Study, Trial, part
+from ser.study import Corpus, Part, Search, Study, Trial, part, trial_of
 from ser.trials.job import Job, job_of
 
 ACTORS = ("01", "02", "03", "04", "05", "06")  # of the miniature
@@ -27,6 +27,7 @@ SPACE = (
     ("cnn1d.filters", part("choice", values=((4, 3), (3, 2)))),
     ("rnn.units", part("choice", values=(3, 5))),
 )
+FINAL = (("training.max_epochs", 4), ("training.watch", ("train", "test")))
 
 
 def points(blocks, corpora, train_only):
@@ -41,23 +42,28 @@ def study(*blocks: str, search: Part = RANDOM, scheduler: Part = ALONE, **traini
     return replace(
         paper,
         corpora=(CORPUS,),
-        front_end=paper.front_end.changed(rate_hz=8000, window=512, hop=256, mels=40, coefficients=20),
+        features=replace(
+            paper.features,
+            front_end=paper.features.front_end.changed(rate_hz=8000, window=512, hop=256, mels=40, coefficients=20),
+        ),
         blocks=(part("cnn1d", filters=(4, 3), kernel=3, pool=2, dropout=0.25, init="glorot"), paper.block("rnn")),
         training=replace(paper.training, **settings),
-        final=(("training.max_epochs", 4), ("training.watch", ("train", "test"))),
         points=partial(points, blocks),
         expect=len(blocks),
-        space=SPACE,
-        search=search,
-        scheduler=scheduler,
+        search=Search(search, SPACE, FINAL, scheduler),
     )
+
+
+def with_space(study: Study, space) -> Study:
+    """The study with another search space."""
+    return replace(study, search=replace(study.search, space=space))
 
 
 def first(study: Study, losses=None, seed=0) -> list[Trial]:
     """All trials that the study's search knows by ``losses``, without any corpus on disk."""
     from ser.planning.search import unfold
 
-    statement = partial(study.trial, corpora={c.name: c for c in study.corpora}, seed=seed)
+    statement = partial(trial_of, study, corpora={c.name: c for c in study.corpora}, seed=seed)
     return unfold(study, study.grid(study.corpora), statement, seed, losses or {})
 
 

@@ -9,7 +9,7 @@ from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
 from ser.runs.tracker import Location
-from ser.study import Corpus, Study, System, part
+from ser.study import Comparison, Corpus, Study, System, part
 from ser.trials.job import Job, job_of
 
 FRAMES = part("time_domain", rate_hz=8000, window=256, hop=128, zero=1e-10)
@@ -43,18 +43,16 @@ def points(corpora, train_only):
     ]
 
 
-def study(**changed) -> Study:
+def study(systems=SYSTEMS, folds=1, **changed) -> Study:
     """The tiny survey, with one fold of either protocol unless told otherwise."""
     made = replace(
         paper,
         corpora=(CORPUS,),
-        front_end=FRAMES,
+        features=replace(paper.features, front_end=FRAMES),
         training=replace(paper.training, max_epochs=2, batch_size=16),
         points=points,
         expect=2 * len(SYSTEMS),
-        systems=SYSTEMS,
-        protocols=(("sd", SD.changed(folds=3)), ("si", None)),
-        folds=1,
+        comparison=Comparison(systems, (("sd", SD.changed(folds=3)), ("si", None)), folds=folds),
     )
     return replace(made, **changed)
 

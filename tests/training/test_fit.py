@@ -10,7 +10,7 @@ from tiny_survey import LDA
 
 from ser.data.functionals import functionals
 from ser.errors import BadInput
-from ser.study import part
+from ser.study import part, trial_of
 from ser.training.batches import Items
 from ser.training.fit import fit
 from ser.training.train import CorpusData
@@ -30,7 +30,7 @@ def trial(block=LDA, **changed):
     made = tiny_survey.study()
     point = {"corpora": ("ravdess",), "system": "lda", "protocol": "si", "fold": 1}
     corpus = replace(tiny_survey.CORPUS, classes=("a", "b", "c"))
-    return replace(made.trial(point, {"ravdess": corpus}, 0), block=block, **changed)
+    return replace(trial_of(made, point, {"ravdess": corpus}, 0), block=block, **changed)
 
 
 def answers(trial, train, val, test):

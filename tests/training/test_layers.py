@@ -19,7 +19,7 @@ NETWORKS = [name for name in registry.names("models") if traits(name).is_network
 
 def trial_of(study, block, **point):
     corpora = {c.name: c for c in study.corpora}
-    return study.trial({"corpora": tuple(corpora), "block": block, **point}, corpora, seed=0)
+    return trial_of(study, {"corpora": tuple(corpora), "block": block, **point}, corpora, seed=0)
 
 
 def shapes(table):

@@ -6,6 +6,7 @@ import torch
 
 from experiments.multilabel import study
 from ser.errors import BadInput
+from ser.study import override
 from ser.training.batches import Items
 from ser.training.loss import Loss
 
@@ -20,7 +21,7 @@ SOME_HOT = torch.tensor([[1, 0, 0], [0, 1, 1], [1, 1, 0], [0, 0, 1]]).float()
 def training(**changed):
     made = study
     for name, value in changed.items():
-        made = made.override(f"training.{name}", value)
+        made = override(made, f"training.{name}", value)
     return made.training
 
 

@@ -13,7 +13,7 @@ from ser import registry
 from ser.data import audio, functionals
 from ser.planning.plan import _unmet
 from ser.report.survey import published
-from ser.study import load_study, settings_of
+from ser.study import load_study, override, settings_of, trial_of
 from ser.training.batches import Frames, Items
 from ser.training.fit import fit, is_fitted
 from ser.training.network import Network
@@ -36,8 +36,8 @@ NETWORKS = [name for name in POSSIBLE if module_of(name).GIVES != "classes"]
 @cache
 def demo():
     made = PRINTED
-    for path, value in made.demo:
-        made = made.override(path, value)
+    for path, value in made.demo.changes:
+        made = override(made, path, value)
     return made
 
 
@@ -142,10 +142,10 @@ def accuracy(name, folder, told, seed=0):
     """On speakers that were not heard in training, by everything that a trial does between features and scores."""
     made = demo()
     for path, value in ((NETWORK if name in NETWORKS else {}) | OTHERWISE.get(name, {})).items():
-        made = made.override(f"{name}.{path}", value)
+        made = override(made, f"{name}.{path}", value)
     corpora = {"ravdess": replace(made.corpora[0], classes=EMOTIONS)}
     point = {"corpora": ("ravdess",), "system": name, "protocol": "si", "fold": 1}
-    trial = made.trial(point, corpora, seed)
+    trial = trial_of(made, point, corpora, seed)
     data = {c.name: sides(trial, c, told) for c in trial.corpora}
     assert ("ravdess-song" in data) == ("song" in SYSTEMS[name].needs)
     if is_fitted(trial):

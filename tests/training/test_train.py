@@ -11,7 +11,7 @@ import torch
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua
 from ser.registry import find, names
-from ser.study import Corpus, Part, Training, part
+from ser.study import Corpus, Part, Training, part, trial_of
 from ser.training import checkpoint
 from ser.training import train as loop
 from ser.training.batches import Items, Stream
@@ -68,7 +68,7 @@ def trial(paper):
         precision="float32",
         stacked=False,
     )
-    made = paper.trial(point, {c.name: c for c in two}, seed=0)
+    made = trial_of(paper, point, {c.name: c for c in two}, seed=0)
     return replace(made, block=made.block.changed(prep_units=8, units=8), training=budget)
 
 

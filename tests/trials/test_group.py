@@ -18,7 +18,7 @@ from ser.runs import attempts
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, Undelivered
 from ser.runs.tracker import Tracker
-from ser.study import part
+from ser.study import override, part
 from ser.trials import group
 from ser.trials import run as one
 
@@ -177,7 +177,7 @@ def test_a_damaged_store_is_said_and_the_group_waits(job, four, monkeypatch):
 
 
 def test_frames_where_there_should_be_one_vector_are_refused_and_not_taken_for_utterances(data, cache, place):
-    long = RNN.override("front_end.mean", False)
+    long = override(RNN, "front_end.mean", False)
     made = tiny_search.plan(long, data, cache)
     several = [t for t in made.trials if t.role.name == "candidate"]
     told = group.run(tiny_search.job(made, cache, place("long")), several)

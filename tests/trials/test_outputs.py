@@ -23,7 +23,7 @@ from ser.trials.outputs import score, segment, write
 
 def trial_of(study, **point):
     corpora = {c.name: c for c in study.corpora}
-    return study.trial({"corpora": tuple(corpora), "block": study.blocks[0].name, **point}, corpora, seed=0)
+    return trial_of(study, {"corpora": tuple(corpora), "block": study.blocks[0].name, **point}, corpora, seed=0)
 
 
 def outcome(corpus, predictions=None, history=(), best=1):

@@ -1,0 +1,54 @@
+"""From a point of a grid or a search to the trial that it names."""
+
+from collections.abc import Mapping
+
+from ser.study.overrides import override
+from ser.study.study import Point, Study
+from ser.study.trial import Corpus, Trial
+from ser.study.values import part
+
+# Axes of a grid that are no paths of settings:
+PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "initial_from", "final", "role")
+
+
+def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
+    """Returns the statement of one point; a system that needs songs gets those of its corpus as another corpus.
+
+    Raises BadInput for a path that names nothing and for a value that its component refuses.
+    """
+    paths = [path for path in point if path not in PLACES]
+    whole, role = study, part("grid", varied=tuple(paths))
+    network, with_songs = {key: point[key] for key in ("block", "pooling", "task") if key in point}, False
+    if "system" in point:
+        whole = study.with_system(point["system"])
+        system = study.comparison.system(point["system"], f"system of {study.name}")
+        network = {"block": system.block.name, "pooling": system.pooling, "task": system.task}
+        with_songs = "song" in system.needs
+        axes = {key: point.get(key, "") for key in ("system", "protocol", "fold")}
+        role = part("system", varied=tuple(paths), **axes)
+    # A search's last trials have settings of their own; then come the values that are this point's own.
+    for path, value in (*(study.search.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
+        whole = override(whole, path, value)
+    rule = dict(study.comparison.protocols).get(point.get("protocol", ""))
+    split = [corpora[name].split_by(rule).in_fold(point.get("fold", 0)) for name in point["corpora"]]
+    split += [corpus.songs() for corpus in split if with_songs]
+    features = whole.features
+    return Trial(
+        study=study.name,
+        mode=study.mode,
+        corpora=tuple(split),
+        classes=study.classes_of(split[0]),
+        merge=study.labels.merge,
+        labels=study.labels.votes,
+        front_end=features.front_end,
+        normalise=features.normalise,
+        balance=features.balance,
+        augmentation=features.augmentation,
+        block=whole.block(network["block"]),
+        pooling=network.get("pooling", "none"),
+        task=network.get("task", "unified"),
+        training=whole.training,
+        seed=seed,
+        initial_from=point.get("initial_from", ""),
+        role=point.get("role", role),
+    )

@@ -1,0 +1,259 @@
+"""A trial as a statement: everything able to change a number, and nothing else. Its id is a hash of the statement.
+
+The hash is made of an explicit mapping of names, ``statement``, and not of the names of fields: a field may be renamed
+and every id stays. ``SCHEMA`` is part of it and goes up when the mapping changes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from typing import Any
+
+from ser.study.settings import checked, kinds_of, rule_of, setting
+from ser.study.values import Part, Value
+
+SCHEMA = 2  # of statements; 1 was a hash of the names of fields. Runs carry it as the tag ``schema``
+POOLING_SIGNS = {"mean": "μ", "mean_var": "μσ²"}
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a network is trained; a paper's text decides, and what it leaves open its study states: no defaults."""
+
+    learning_rate: float = setting("step size of the optimiser", above=0)
+    weight_decay: float = setting("of Adam and SGD, as PyTorch adds it to gradients", low=0)
+    clip_norm: float = setting("largest norm of all gradients; 0: not clipped", low=0)
+    batch_size: int = setting("items in a mini-batch", low=1)
+    batches: str = setting(
+        "corpus: every mini-batch is of one corpus, in turn; pooled: of all, shuffled", choices=("corpus", "pooled")
+    )
+    bucket_pool: int = setting("batches drawn at a time and sorted by length; 1: no bucketing", low=1)
+    steps_per_epoch: int = setting("mini-batches in an epoch; 0: every item once, the last batch smaller", low=0)
+    max_epochs: int = setting("epochs at most", low=1)
+    patience_epochs: int = setting("epochs without improvement before training ends; 0: always max_epochs", low=0)
+    min_improvement: float = setting("relative fall of the validation loss that counts as one", low=0, below=1)
+    keep: str = setting("weights of the best epoch by validation loss, or of the last", choices=("best", "last"))
+    watch: tuple[str, ...] = setting(
+        "subsets beside validation whose accuracy is measured after every epoch", choices=("train", "test")
+    )
+    loss: str = setting(
+        "cross-entropy of the softmax, or of each class's sigmoid", choices=("cross_entropy", "binary_cross_entropy")
+    )
+    class_weights: str = setting(
+        "inverse: 1/n_c per corpus, mean 1; first_positive and per_label: see ser.training.loss",
+        choices=("inverse", "none", "first_positive", "per_label"),
+    )
+    optimiser: str = setting("the optimiser", choices=("adam", "rmsprop", "sgd"))
+    epsilon: float = setting("added to the denominators of adam and rmsprop", above=0)
+    precision: str = setting(
+        "of products: tf32 on GPUs only; bfloat16 in the block", choices=("float32", "tf32", "bfloat16")
+    )
+    stacked: bool = setting("tiny networks of one shape are trained as one, which draws dropout otherwise")
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = checked(
+                getattr(self, item.name), kinds_of(Training)[item.name], rule_of(item), f"training.{item.name}"
+            )
+            object.__setattr__(self, item.name, value)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus as a study uses it. ``copies`` and ``fingerprint`` are filled in when the corpus has been scanned."""
+
+    name: str
+    letter: str
+    loader: Part
+    split: Part
+    front_end: tuple[tuple[str, Value], ...] = ()  # settings of the front-end that this corpus has otherwise
+    classes: tuple[str, ...] = ()  # its own, where each corpus of a study has its own; () = the study's
+    copies: int = 0  # augmented copies added to the training subset
+    fingerprint: str = ""
+
+    @property
+    def tested(self) -> bool:
+        """False for a train-only corpus, whose split rule names no test speakers, and in a fold that only validates."""
+        rule = self.split.values()
+        only_trains = rule.get("test") in ((), 0) or rule.get("songs", False)
+        return not only_trains and not (self.split.name == "holdout" and rule["fold"])
+
+    @property
+    def source(self) -> str:
+        """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``."""
+        fold = self.split.values().get("fold", 0)
+        return f"{self.name}/{self.split.name}/{fold}" if fold else self.name
+
+    def split_by(self, rule: Part | None) -> "Corpus":
+        """Returns the corpus with another split rule, which takes the songs where its own does."""
+        if rule is None:
+            return self
+        songs = self.split.values().get("songs")
+        return replace(self, split=rule if songs is None else rule.changed(songs=songs))
+
+    def songs(self) -> "Corpus":
+        """Returns the songs of the corpus, as a corpus of their own that only trains and validates."""
+        split = self.split.changed(songs=True)
+        return replace(self, name=f"{self.name}-song", letter=f"{self.letter}s", split=split)
+
+    def in_fold(self, fold: int) -> "Corpus":
+        """Returns the corpus with another fold, where its split rule has folds."""
+        return replace(self, split=self.split.changed(fold=fold)) if "fold" in self.split.values() else self
+
+    def front_end_for(self, front_end: Part) -> Part:
+        """Returns a study's front-end with the settings that this corpus has otherwise."""
+        return front_end.changed(**dict(self.front_end))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: everything able to change a number, and nothing else (no path, no device, no worker count)."""
+
+    study: str
+    mode: str
+    corpora: tuple[Corpus, ...]
+    classes: tuple[str, ...]
+    merge: tuple[tuple[str, str], ...]  # (label, class it counts as)
+    labels: str  # of an utterance: "one" | "tied": all that its raters' votes tie for
+    front_end: Part
+    normalise: str  # "train": per-bin mean and variance over the trial's training frames | "speaker" | "none"
+    balance: Part  # what makes the classes of the training subset equal: "none" | a file of ser/balance
+    augmentation: tuple[Part, ...]
+    block: Part
+    pooling: str  # "mean" | "mean_var" | "none": the block itself gives one vector per item
+    task: str  # "unified" | "multi"
+    training: Training
+    seed: int
+    repeat: int = 0  # 1: an independent repeat of an equal model
+    initial_from: str = ""  # id of the trial whose end state this one goes on from
+    role: Part = Part("grid")  # its place in the search, and the paths that vary there: no part of its identity
+
+    @property
+    def id(self) -> str:
+        """12 hex digits over the statement; equal in every process and on every machine."""
+        return identity(statement(self))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the corpora this trial is tested on."""
+        return tuple(c.name for c in self.corpora if c.tested)
+
+    @property
+    def combination(self) -> str:
+        """The corpora's letters: ``I+T+R``."""
+        return "+".join(c.letter for c in self.corpora)
+
+    @property
+    def title(self) -> str:
+        """For people: ``I+T+R · tdnn · μσ² · multi``, ``R · cnn1d · candidate 3 · fold 2``."""
+        role = self.role.values()
+        parts = [self.combination, self.block.name]
+        if self.pooling != "none":
+            parts += [POOLING_SIGNS[self.pooling], self.task]
+        if self.role.name == "system":
+            parts = [self.combination, role["system"], role["protocol"]]
+        elif self.role.name != "grid":
+            parts.append(f"{self.role.name} {role['number']}" if "number" in role else self.role.name)
+        else:
+            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.varied_values().items()]
+        fold = next((c.split.values().get("fold", 0) for c in self.corpora), 0)
+        parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.repeat
+        return " · ".join(parts)
+
+    def varied_values(self) -> dict[str, str]:
+        """Returns the values that are this trial's own in its search or grid, as text, by path."""
+        params, prefix = self.params(), f"{self.block.name}."
+        keys = {path: path.replace(prefix, "block.", 1) for path in self.role.values().get("varied", ())}
+        return {path: params[key] for path, key in keys.items() if key in params}
+
+    def params(self) -> dict[str, str]:
+        """Returns the statement as flat text, one entry per field, for tracking and for axis checks."""
+        return flat(asdict(self) | {"corpora": ",".join(c.name for c in self.corpora)}) | {
+            f"corpus.{c.name}.{key}": value
+            for c in self.corpora
+            for key, value in flat({k: v for k, v in asdict(c).items() if k != "name"}).items()
+        }
+
+
+# Name in a statement -> attribute. The names on the left never change within a SCHEMA, whatever becomes of attributes.
+_TRIAL = {
+    "study": "study", "mode": "mode", "classes": "classes", "merge": "merge", "labels": "labels",
+    "normalise": "normalise", "pooling": "pooling", "task": "task", "seed": "seed", "repeat": "repeat",
+    "initial_from": "initial_from",
+}  # fmt: skip
+_TRAINING = {
+    "learning_rate": "learning_rate", "weight_decay": "weight_decay", "clip_norm": "clip_norm",
+    "batch_size": "batch_size", "batches": "batches", "bucket_pool": "bucket_pool",
+    "steps_per_epoch": "steps_per_epoch", "max_epochs": "max_epochs", "patience_epochs": "patience_epochs",
+    "min_improvement": "min_improvement", "keep": "keep", "watch": "watch", "loss": "loss",
+    "class_weights": "class_weights", "optimiser": "optimiser", "epsilon": "epsilon", "precision": "precision",
+    "stacked": "stacked",
+}  # fmt: skip
+_CORPUS = {
+    "name": "name", "letter": "letter", "front_end": "front_end", "classes": "classes", "copies": "copies",
+    "fingerprint": "fingerprint",
+}  # fmt: skip
+
+
+def statement(trial: Trial) -> dict[str, Any]:
+    """Returns all of ``trial`` that its id is made of, under the names of the schema; its role is not among it."""
+    return {
+        "schema": SCHEMA,
+        **_named(trial, _TRIAL),
+        "corpora": [
+            {**_named(c, _CORPUS), "loader": _component(c.loader), "split": _component(c.split)} for c in trial.corpora
+        ],
+        "front_end": _component(trial.front_end),
+        "balance": _component(trial.balance),
+        "augmentation": [_component(kind) for kind in trial.augmentation],
+        "block": _component(trial.block),
+        "training": _named(trial.training, _TRAINING),
+    }
+
+
+def _named(source: Any, names: Mapping[str, str]) -> dict[str, Any]:
+    return {name: getattr(source, attribute) for name, attribute in names.items()}
+
+
+def _component(stated: Part) -> dict[str, Any]:
+    return {"name": stated.name, "version": stated.version, "settings": stated.values()}
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Returns nested dictionaries as dotted text entries; a Part becomes ``x`` (its name), ``x.<setting>`` and, where
+    it has one, ``x.version``.
+    """
+    out: dict[str, str] = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and set(value) == {"name", "settings", "version"}:
+            out[name] = value["name"]
+            out |= _flat_part(value, name)
+        elif isinstance(value, Mapping):
+            out |= flat(value, f"{name}.")
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            out[name] = ",".join(item["name"] for item in value)
+            for item in value:
+                out |= _flat_part(item, f"{name}.{item['name']}")
+        elif isinstance(value, list | tuple):
+            out[name] = ",".join(map(str, value))
+        else:
+            out[name] = str(value)
+    return out
+
+
+def _flat_part(stated: Mapping[str, Any], name: str) -> dict[str, str]:
+    version = {f"{name}.version": str(stated["version"])} if stated["version"] else {}
+    return flat(dict(stated["settings"]), f"{name}.") | version
+
+
+def canonical(value: Any) -> str:
+    """Returns the one JSON text of plain values: sorted keys, no spaces, tuples as lists."""
+    tree = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def identity(value: Any) -> str:
+    """Returns 12 hex digits (48 bits): one collision is expected after some ten million statements."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]
