@@ -26,6 +26,7 @@ examples:
 exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted, 141 reader of the output left, 70 defect
 """
 
+NEW = ("study", "corpus", "front-end", "model", "augmentation", "report")
 Add = Callable[[argparse.ArgumentParser], object]
 
 
@@ -278,6 +279,12 @@ def _refused(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--refused", action="store_true", help="list every refused file, not only the reasons")
 
 
+def _new(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("kind", metavar="KIND", choices=list(NEW), help=", ".join(NEW))
+    sub.add_argument("name", metavar="NAME", help="small letters, digits and _")
+    sub.add_argument("--to", default=".", metavar="DIR", help="folder of the study or of the plugins (default: here)")
+
+
 def _counting(sub: argparse.ArgumentParser) -> None:
     rules = ("fractional", "first")
     sub.add_argument("--ties", choices=rules, default=rules[0], help="credit of tied best results")
@@ -358,6 +365,11 @@ COMMANDS = {
         "Open MLflow's pages on the runs.",
         "ser ui --work demo --port 5001\nser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
         (_work, _tracking, _listening),
+    ),
+    "new": Command(
+        "Write a commented template that runs: a study, or a component for a folder of plugins.",
+        "ser new study my_study\nser new model my_model --to plugins\nser run ./my_study.py --plugins plugins --demo",
+        (_new,),
     ),
     "demo": Command(
         "Make speech corpora, run a study on them with a small budget, and report.",

@@ -500,6 +500,15 @@ def ui(args: argparse.Namespace) -> int:
     return 0
 
 
+def new(args: argparse.Namespace) -> int:
+    """``ser new``."""
+    from ser.cli import new as templates
+
+    path = templates.write(args.kind, args.name, args.to)
+    print(f"{path} is written; next:  {templates.next_step(args.kind, args.name, args.to)}")
+    return 0
+
+
 def demo(args: argparse.Namespace) -> int:
     """``ser demo``."""
     from ser.cli import console
@@ -517,5 +526,5 @@ def demo(args: argparse.Namespace) -> int:
     return code
 
 
-_COMMANDS = (corpora, prepare, run, train, export, labels, doctor, status, sync, report, ui, demo)
+_COMMANDS = (corpora, prepare, run, train, export, labels, doctor, status, sync, report, ui, new, demo)
 FUNCTIONS = {f.__name__: f for f in _COMMANDS}
