@@ -90,7 +90,7 @@ def knn(statistics: tuple[str, ...], clusters: int = 0, neighbours: int = 5) -> 
 
 
 def perceptron(statistics: tuple[str, ...], clusters: int = 0) -> Part:
-    """A hidden layer, fitted to all that it is given."""
+    """A hidden layer, fitted to all utterances."""
     loop: dict[str, Value] = {
         "learning_rate": 1e-3,
         "batch_size": 32,
@@ -106,7 +106,7 @@ def steps(statistics: tuple[str, ...], select: int = 0, clusters: int = 0) -> di
     """What becomes of features before a classifier."""
     # Centres, as Demircan's abstract has it; with the usual fuzzifier of 2 those of so many features are all the same.
     fuzzy: dict[str, Value] = {
-        "given": "centres",
+        "classifier_input": "centres",
         "fuzzifier": 1.1,
         "cluster_starts": 3,
         "cluster_iterations": 300,

@@ -62,16 +62,16 @@ def ua(counts: ArrayLike) -> float:
 
 
 def recalls(counts: ArrayLike) -> NDArray[np.float64]:
-    """Recall of each class [classes]: diagonal / row sum; nan for a class absent from truth.
+    """Returns the recall of each class [classes]: diagonal / row sum; nan for a class absent from truth.
 
     >>> recalls([[3, 1], [0, 0]]).tolist()
     [0.75, nan]
     """
     matrix = np.asarray(counts, np.float64)
     rows = matrix.sum(axis=1)
-    found = np.full(rows.shape, np.nan)
-    np.divide(np.diag(matrix), rows, out=found, where=rows > 0)
-    return found
+    shares = np.full(rows.shape, np.nan)
+    np.divide(np.diag(matrix), rows, out=shares, where=rows > 0)
+    return shares
 
 
 def _total(matrix: NDArray[np.generic]) -> float:

@@ -16,7 +16,7 @@ _LEVELS = 256
 
 
 def confusion_png(matrix: ArrayLike, classes: Sequence[str], title: str) -> bytes:
-    """A confusion matrix [classes, classes] (rows = truth) as PNG: counts and row percent, coloured by row percent.
+    """Draws a confusion matrix [classes, classes] (rows = truth) as PNG: counts and row percent, coloured by these.
 
     Raises ValueError if the matrix does not fit the classes.
     """
@@ -25,8 +25,8 @@ def confusion_png(matrix: ArrayLike, classes: Sequence[str], title: str) -> byte
     if counts.shape != (size, size):
         raise ValueError(f"confusion matrix {counts.shape}; allowed: {(size, size)}; give one row per class")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    (wide, high), left, top = (62, 54), 104, 50
-    width, height = left + wide * size + 14, top + high * size + 50
+    (wide, high), margin, top = (62, 54), 104, 50
+    width, height = margin + wide * size + 14, top + high * size + 50
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
 
@@ -35,12 +35,12 @@ def confusion_png(matrix: ArrayLike, classes: Sequence[str], title: str) -> byte
         draw.multiline_text((x, y), text, ink, _font(), anchor, spacing=3, align=align)
 
     write(width / 2, 25, title)
-    write(left + wide * size / 2, height - 13, "predicted")
+    write(margin + wide * size / 2, height - 13, "predicted")
     for row, name in enumerate(classes):
-        write(left - 9, top + high * (row + 0.5), f"{name}\nn = {counts[row].sum()}", anchor="rm")
-        write(left + wide * (row + 0.5), height - 36, name)
+        write(margin - 9, top + high * (row + 0.5), f"{name}\nn = {counts[row].sum()}", anchor="rm")
+        write(margin + wide * (row + 0.5), height - 36, name)
     for (row, column), part in np.ndenumerate(share):
-        x, y = left + wide * column, top + high * row
+        x, y = margin + wide * column, top + high * row
         draw.rectangle((x, y, x + wide - 1, y + high - 1), colour(float(part)))
         text = f"{counts[row, column]}\n{100 * part:.0f} %"
         write(x + wide / 2, y + high / 2, text, ink="#ffffff" if part > 0.5 else INK)
@@ -50,7 +50,7 @@ def confusion_png(matrix: ArrayLike, classes: Sequence[str], title: str) -> byte
 
 
 def colour(share: float) -> str:
-    """The colour of a share, 0 … 1: white over blue to almost black.
+    """Returns the colour of a share, 0 … 1: white over blue to almost black.
 
     >>> colour(0), colour(0.5), colour(1)
     ('#f4f7fb', '#4e9dc9', '#013a5e')
@@ -69,9 +69,9 @@ def _palette() -> tuple[str, ...]:
 
 @cache
 def _font() -> ImageFont.FreeTypeFont:
-    """The one that Matplotlib brings along; laid out plainly, so that every machine gives the same bytes."""
-    found = find_spec("matplotlib")  # finds the folder, and loads nothing
-    assert found is not None
-    assert found.origin is not None
-    path = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    """Returns the font of Matplotlib, in the basic layout, so that every machine gives the same bytes."""
+    package = find_spec("matplotlib")  # the folder only; nothing is loaded
+    assert package is not None
+    assert package.origin is not None
+    path = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(path, 10, layout_engine=ImageFont.Layout.BASIC)

@@ -92,17 +92,17 @@ def int_cast(probabilities: ArrayLike) -> Bools:
 def macro_f1(counts: ArrayLike) -> float:
     """Mean over emotions of 2 TP / (2 TP + FP + FN), 0 … 1; ``counts`` as from ``matrices``.
 
-    Emotions neither present nor predicted anywhere are left out. Raises UndefinedMetric where none is left. Reference:
+    Emotions neither present nor predicted anywhere do not count. Raises UndefinedMetric where none counts. Reference:
     Yang, "An evaluation of statistical approaches to text categorization", Information Retrieval 1, 1999.
 
     >>> macro_f1([[[1, 1], [0, 1]], [[2, 0], [1, 0]], [[3, 0], [0, 0]]])  # (2/3 + 0) / 2
     0.3333333333333333
     """
     hits, errors = _hits_and_errors(counts)
-    there = hits + errors > 0
-    if not there.any():
+    defined = hits + errors > 0
+    if not defined.any():
         raise UndefinedMetric("F1 where no emotion is present or predicted; test on labelled utterances")
-    return float(np.mean(hits[there] / (hits + errors)[there]))
+    return float(np.mean(hits[defined] / (hits + errors)[defined]))
 
 
 def micro_f1(counts: ArrayLike) -> float:
@@ -129,7 +129,7 @@ def subset_accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
     0.5
     """
     true, guess = _both(truth, predicted)
-    _some(true)
+    _check_any(true)
     return float((true == guess).all(axis=1).mean())
 
 
@@ -142,7 +142,7 @@ def hamming_loss(truth: ArrayLike, predicted: ArrayLike) -> float:
     0.25
     """
     true, guess = _both(truth, predicted)
-    _some(true)
+    _check_any(true)
     return float((true != guess).mean())
 
 
@@ -160,7 +160,7 @@ def lrap(truth: ArrayLike, scores: ArrayLike) -> float:
     _same_shape(true, values)
     labelled = true.any(axis=1)
     true, values = true[labelled], values[labelled]
-    _some(true)
+    _check_any(true)
     as_high = values[:, None, :] >= values[:, :, None]  # [utterance, emotion, others]
     precision = np.sum(as_high & true[:, None, :], axis=2) / as_high.sum(axis=2)
     return float(np.mean(np.sum(precision * true, axis=1) / true.sum(axis=1)))
@@ -177,7 +177,7 @@ def argmax_accuracy(truth: ArrayLike, probabilities: ArrayLike) -> float:
     true, values = _two_dimensional(truth), _finite(probabilities)
     _same_shape(true, values)
     single = true.sum(axis=1) == 1
-    _some(true[single])
+    _check_any(true[single])
     return float(np.mean(values[single].argmax(axis=1) == true[single].argmax(axis=1)))
 
 
@@ -189,8 +189,8 @@ def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
     ``hamming`` at THRESHOLD; ``lrap`` and ``argmax`` need none. Raises ValueError where a probability is not a number:
     a network that diverged has predicted nothing.
 
-    >>> found = scores([[1, 0], [0, 1]], [[0.9, 0.2], [0.4, 0.3]])
-    >>> found["published"], found["eq4"], found["argmax"]
+    >>> values = scores([[1, 0], [0, 1]], [[0.9, 0.2], [0.4, 0.3]])
+    >>> values["published"], values["eq4"], values["argmax"]
     (0.5, 0.75, 0.5)
     """
     true, values = _two_dimensional(truth), _finite(probabilities)
@@ -209,13 +209,13 @@ def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
         "lrap": lambda: lrap(true, values),
         "argmax": lambda: argmax_accuracy(true, values),
     }
-    found = {}
+    defined: dict[str, float] = {}
     for name, metric in metrics.items():
         try:
-            found[name] = metric()
+            defined[name] = metric()
         except UndefinedMetric:
             continue
-    return found
+    return defined
 
 
 def _hits_and_errors(counts: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -231,7 +231,7 @@ def _filled(counts: ArrayLike) -> NDArray[np.float64]:
     return cells
 
 
-def _some(rows: Bools) -> None:
+def _check_any(rows: Bools) -> None:
     if not rows.size:
         raise UndefinedMetric("accuracy of no utterances; test on at least one labelled utterance")
 

@@ -32,29 +32,29 @@ def accuracies(
     the authors' program. Raises UndefinedMetric without clips, ValueError for a clip without segments, a class that
     has no logit, or nan.
 
-    >>> found = accuracies([0, 0, 1], [0, 1], [[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-    >>> {name: round(value, 2) for name, value in found.items()}  # the first clip's segments tie; its logits do not
+    >>> shares = accuracies([0, 0, 1], [0, 1], [[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    >>> {name: round(value, 2) for name, value in shares.items()}  # the first clip's segments tie; its logits do not
     {'sa': 0.67, 'aca': 0.5, 'sca': 0.5, 'alca': 1.0, 'bca': 1.0}
     """
     if ties not in ("strict", "lowest"):
         raise ValueError(f"ties {ties!r}; allowed: strict, lowest")
     true = np.asarray(truth, np.int64).ravel()
-    of, values = _segments(clip, logits)
+    owners, values = _segments(clip, logits)
     if not true.size:
         raise UndefinedMetric("accuracy of no clips; test on at least one labelled clip")
     n_classes = values.shape[1]
     if true.min() < 0 or true.max() >= n_classes:
         raise ValueError(f"class index {true.min()} … {true.max()}; allowed: 0 … {n_classes - 1}")
-    sums = _sums(of, values)
+    sums = _sums(owners, values)
     if len(sums) != true.size:
         raise ValueError(f"segments of {len(sums)} clips but {true.size} labels; give each clip a label and a segment")
     guess = values.argmax(axis=1)
-    votes = np.bincount(of * n_classes + guess, minlength=true.size * n_classes).reshape(true.size, n_classes)
+    votes = np.bincount(owners * n_classes + guess, minlength=true.size * n_classes).reshape(true.size, n_classes)
     modes = votes == votes.max(axis=1, keepdims=True)
     right = np.arange(true.size), true
     first = modes.argmax(axis=1) == true
     return {
-        "sa": float(np.mean(guess == true[of])),
+        "sa": float(np.mean(guess == true[owners])),
         "aca": float(np.mean(votes[right] == votes.sum(axis=1))),
         "sca": float(np.mean(first & (modes.sum(axis=1) == 1) if ties == "strict" else first)),
         "alca": float(np.mean(sums.argmax(axis=1) == true)),
@@ -76,19 +76,19 @@ def clip_predictions(clip: ArrayLike, logits: ArrayLike) -> NDArray[np.int64]:
 
 
 def _segments(clip: ArrayLike, logits: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
-    of, values = np.asarray(clip, np.int64).ravel(), np.asarray(logits)
-    if values.ndim != 2 or len(values) != of.size:
-        raise ValueError(f"{of.size} segments but logits {values.shape}; allowed: [segments, classes]")
+    owners, values = np.asarray(clip, np.int64).ravel(), np.asarray(logits)
+    if values.ndim != 2 or len(values) != owners.size:
+        raise ValueError(f"{owners.size} segments but logits {values.shape}; allowed: [segments, classes]")
     if np.isnan(values).any():
         raise ValueError("nan among the logits; allowed: numbers; the training diverged, lower its learning rate")
-    if of.size and of.min() < 0:
-        raise ValueError(f"clip index {of.min()}; allowed: 0 and more")
-    return of, values
+    if owners.size and owners.min() < 0:
+        raise ValueError(f"clip index {owners.min()}; allowed: 0 and more")
+    return owners, values
 
 
-def _sums(of: NDArray[np.int64], values: NDArray[np.generic]) -> NDArray[np.float64]:
+def _sums(owners: NDArray[np.int64], values: NDArray[np.generic]) -> NDArray[np.float64]:
     """Sums of logits [clips, classes] in float64: highest where the mean is."""
-    if lacking := np.flatnonzero(np.bincount(of) == 0).tolist():
-        raise ValueError(f"no segment of clip {lacking[0]}; allowed: at least one of each; leave the clip out")
-    columns = [np.bincount(of, weights=column) for column in np.asarray(values, np.float64).T]
+    if missing := np.flatnonzero(np.bincount(owners) == 0).tolist():
+        raise ValueError(f"no segment of clip {missing[0]}; allowed: at least one of each; leave the clip out")
+    columns = [np.bincount(owners, weights=column) for column in np.asarray(values, np.float64).T]
     return np.stack(columns, axis=-1) if columns else np.empty((0, 0))

@@ -29,7 +29,7 @@ from typing import Any
 from ser import registry
 
 
-def _always(width: int, settings: Any) -> bool:
+def _always(width: int, settings: object) -> bool:
     return True
 
 

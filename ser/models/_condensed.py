@@ -1,10 +1,8 @@
 """A classifier that learns from few fuzzy centres of each class in place of its utterances.
 
-So reads the abstract of Demircan & Kahramanli 2018: cluster centres are what their classifiers are given. What is
-tested are utterances all the same.
+The abstract of Demircan & Kahramanli 2018 reads so: cluster centres are the input of their classifiers. Tests are on
+utterances all the same.
 """
-
-from typing import Any
 
 import numpy as np
 
@@ -13,19 +11,19 @@ from ser.models._fuzzy import FuzzyCMeans
 
 
 class Condensed(Estimator):
-    """``classifier``, fitted to the centres that ``clusters`` finds in each class of the training side by itself."""
+    """``classifier``, fitted to the centres that ``clusters`` finds in each class of the training subset by itself."""
 
-    def __init__(self, classifier: Any, clusters: FuzzyCMeans) -> None:
+    def __init__(self, classifier: Estimator, clusters: FuzzyCMeans) -> None:
         self.classifier, self.clusters = classifier, clusters
 
     def fit(self, x: Vectors, y: Labels) -> "Condensed":
-        """Fit to x [utterances, width] and y [utterances]; a class of no more utterances than clusters stays as it is.
+        """Fits to x [utterances, width] and y [utterances]; a class of no more utterances than clusters stays as it is.
 
         Raises BadInput where y has one class only.
         """
         self.classes_ = classes_of(y)
-        found = [self._centres(x[y == c]) for c in self.classes_]
-        self.classifier.fit(np.concatenate(found), np.repeat(self.classes_, [len(some) for some in found]))
+        centres = [self._centres(x[y == c]) for c in self.classes_]
+        self.classifier.fit(np.concatenate(centres), np.repeat(self.classes_, [len(rows) for rows in centres]))
         return self
 
     def _centres(self, x: Vectors) -> Vectors:
@@ -33,6 +31,6 @@ class Condensed(Estimator):
 
     def decision_function(self, x: Vectors) -> Vectors:
         """[utterances, width] -> [utterances, classes]: the classifier's values, or its shares of the vote."""
-        asked = getattr(self.classifier, "decision_function", None) or self.classifier.predict_proba
-        values: Vectors = asked(x)
+        score = getattr(self.classifier, "decision_function", None) or self.classifier.predict_proba
+        values: Vectors = score(x)
         return values

@@ -1,6 +1,4 @@
-"""What the fitted models share: scikit-learn's interface, and scores [utterances, classes] whatever their number."""
-
-from typing import Any
+"""The interface of fitted models, scikit-learn's, with scores [utterances, classes] whatever their number."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +17,11 @@ class Estimator(BaseEstimator):
 class Scores(Estimator):
     """A scikit-learn classifier with a score per class also where there are two: [-s, s] of its single score s."""
 
-    def __init__(self, classifier: Any) -> None:
+    def __init__(self, classifier: BaseEstimator) -> None:
         self.classifier = classifier
 
     def fit(self, x: Vectors, y: Labels) -> "Scores":
-        """Fit to x [utterances, width] and y [utterances]. Raises BadInput where y has one class only."""
+        """Fits to x [utterances, width] and y [utterances]. Raises BadInput where y has one class only."""
         self.classes_ = classes_of(y)
         self.classifier.fit(x, y)
         return self
@@ -35,9 +33,9 @@ class Scores(Estimator):
 
 
 def classes_of(y: Labels) -> Labels:
-    """The classes that occur in y [utterances], sorted. Raises BadInput for fewer than two."""
+    """Returns the classes that occur in y [utterances], sorted. Raises BadInput for fewer than two."""
     classes = np.unique(y)
     if len(classes) < 2:
-        remedy = "give the training side utterances of another class"
-        raise BadInput(f"{len(classes)} classes", "the labels of a training side", "two classes or more", remedy)
+        remedy = "add utterances of another class to the training subset"
+        raise BadInput(f"{len(classes)} classes", "the labels of a training subset", "two classes or more", remedy)
     return classes

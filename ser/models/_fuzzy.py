@@ -31,7 +31,7 @@ class FuzzyCMeans(Estimator):
         self.starts, self.iterations, self.tolerance, self.seed = starts, iterations, tolerance, seed
 
     def fit(self, x: Vectors, y: object = None) -> "FuzzyCMeans":
-        """Find the centres in x [utterances, width]; ``y`` is not looked at.
+        """Finds the centres in x [utterances, width]; ``y`` has no effect.
 
         Raises BadInput for fewer utterances than clusters.
         """
@@ -49,11 +49,11 @@ class FuzzyCMeans(Estimator):
         return self
 
     def transform(self, x: Vectors) -> Vectors:
-        """Memberships of x [utterances, width] -> [utterances, clusters]."""
+        """Returns the memberships of x [utterances, width] -> [utterances, clusters]."""
         return memberships(cdist(x, self.centres_, "sqeuclidean"), self.fuzzifier)
 
     def _descend(self, x: Vectors, centres: Vectors) -> tuple[Vectors, list[float], bool]:
-        """Centres after the alternation from ``centres``, the objective at each step, and whether it came to rest."""
+        """Alternates from ``centres``: returns the last, the objective at each step, and whether it came to rest."""
         squares = cdist(x, centres, "sqeuclidean")
         u = memberships(squares, self.fuzzifier)
         objectives = [_objective(u, squares, self.fuzzifier)]
@@ -73,15 +73,15 @@ class FuzzyCMeans(Estimator):
 
 
 def memberships(squares: Vectors, fuzzifier: float) -> Vectors:
-    """Of squared distances [utterances, clusters]: u_ij = 1 / sum over k of (d_ij / d_ik)^(2 / (m - 1)).
+    """Squared distances [utterances, clusters] -> u_ij = 1 / sum over k of (d_ij / d_ik)^(2 / (m - 1)).
 
     An utterance at a centre belongs to it alone, and to equal parts to all centres that it coincides with.
     """
     at = squares == 0
     logs = np.log(np.where(at, 1, squares))  # powers of a fuzzifier near one would overflow
     u: Vectors = softmax(-logs / (fuzzifier - 1), axis=1)
-    some = at.any(1)
-    u[some] = at[some] / at[some].sum(1, keepdims=True)
+    rows = at.any(1)
+    u[rows] = at[rows] / at[rows].sum(1, keepdims=True)
     return u
 
 

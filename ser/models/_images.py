@@ -29,10 +29,10 @@ def whole(frames: Tensor, lengths: Tensor, expected: int, model: str) -> Tensor:
     return frames.reshape(-1, expected, frames.shape[1])
 
 
-def with_channel(some: Tensor) -> Tensor:
-    """[batch, height, width] -> [batch, 1, height, width], channels last, as every layer after will then have it.
+def with_channel(x: Tensor) -> Tensor:
+    """[batch, height, width] -> [batch, 1, height, width], channels last, and so in every layer after it.
 
-    So tensor cores want it, and ``ser.models._winograd``. With one channel both layouts hold the same bytes, and only
+    Tensor cores need it, and ``ser.models._winograd``. With one channel both layouts hold the same bytes, and only
     the strides say which is meant.
     """
-    return some.contiguous().unsqueeze(3).permute(0, 3, 1, 2)
+    return x.contiguous().unsqueeze(3).permute(0, 3, 1, 2)

@@ -33,8 +33,8 @@ class Filters:
         x = lengthened(image, kernel[0])[None, None]
         mean = avg_pool2d(x, kernel, 1)
         variance = (avg_pool2d(x.square(), kernel, 1) - mean.square()).clamp(min=0)
-        found = conv2d(x, self.weights)  # the patch's mean is taken off by the weights, which sum to zero
-        return (found / (variance + self.contrast).sqrt() - self.shift)[0]
+        products = conv2d(x, self.weights)  # weights sum to zero, and so take off the patch's mean
+        return (products / (variance + self.contrast).sqrt() - self.shift)[0]
 
 
 def lengthened(image: Tensor, frames: int) -> Tensor:
@@ -44,7 +44,7 @@ def lengthened(image: Tensor, frames: int) -> Tensor:
 
 
 def draw(images: Sequence[Tensor], kernel: tuple[int, int], count: int, seed: int) -> Tensor:
-    """``count`` patches [count, frames · bands] from places of all images, each place as likely, and with repetition.
+    """Draws ``count`` patches [count, frames · bands] from all images, each place as likely, with repetition.
 
     Raises BadInput where a patch is wider than the images.
     """
@@ -56,11 +56,12 @@ def draw(images: Sequence[Tensor], kernel: tuple[int, int], count: int, seed: in
     across = images[0].shape[1] - bands + 1
     sizes = np.array([(len(image) - frames + 1) * across for image in images])
     ends = np.cumsum(sizes)
-    starts = ends - sizes
+    begins = ends - sizes
     places = np.sort(np.random.default_rng(seed).integers(ends[-1], size=count))
     patches = []
-    for image, start, own in zip(images, starts, np.split(places, np.searchsorted(places, ends[:-1])), strict=True):
-        rows, columns = (torch.from_numpy(i).to(image.device) for i in np.divmod(own - start, across))
+    by_image = np.split(places, np.searchsorted(places, ends[:-1]))
+    for image, begin, inside in zip(images, begins, by_image, strict=True):
+        rows, columns = (torch.from_numpy(i).to(image.device) for i in np.divmod(inside - begin, across))
         patches.append(image.unfold(0, frames, 1).unfold(1, bands, 1)[rows, columns].flatten(1))
     return torch.cat(patches)
 
@@ -83,14 +84,14 @@ def learn(
 
 
 def _centroids(patches: Tensor, count: int, rounds: int, seed: int) -> Tensor:
-    """Directions [count, size], each the one of the patches that agree with it best, by size and sign of the product.
+    """Returns directions [count, size], each of the patches that agree with it best, by size and sign of the product.
 
-    Each round adds to the direction before (Coates & Ng's damping), so that one which no patch chose stays.
+    Each round adds to the direction before (Coates & Ng's damping), so that one which is nearest to no patch stays.
     """
-    start = torch.randn(count, patches.shape[1], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    centroids = normalize(start.to(patches.device))
+    noise = torch.randn(count, patches.shape[1], generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    centroids = normalize(noise.to(patches.device))
     for _ in range(rounds):
         products = patches @ centroids.T
-        chosen = one_hot(products.abs().argmax(1), count)
-        centroids = normalize((products * chosen).T @ patches + centroids)
+        nearest = one_hot(products.abs().argmax(1), count)
+        centroids = normalize((products * nearest).T @ patches + centroids)
     return centroids

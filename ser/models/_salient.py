@@ -6,7 +6,7 @@ Features x go to h = sigmoid(W x + b) = (salient, rest), and both write x' = W' 
 
 with within and total the traces of the scatter of ``salient`` about the means of classes and about the common one (so
 it is 1 less the share between classes, Fisher's), and cos between the weights of each salient unit and each of the
-rest: the directions of x in which they change, which so are told to differ.
+rest: the directions of x in which they change should differ.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def learn(
     learning_rate: float,
     seed: int,
 ) -> tuple[Salient, list[float]]:
-    """Train on x [utterances, width] and y int64 [utterances], all at once; ``units``: how many salient, and others.
+    """Trains on x [utterances, width] and y int64 [utterances], all at once; ``units``: how many salient, and others.
 
     By Adam, from Glorot-uniform weights. Returns the layer, and the loss before each step.
     """
@@ -72,9 +72,9 @@ def scatter(h: Tensor, hot: Tensor) -> Tensor:
     return share
 
 
-def overlap(some: Tensor, others: Tensor) -> Tensor:
-    """Mean squared cosine between each of some [n, width] and each of others [m, width]; 0 where there are none."""
-    cosines = normalize(some) @ normalize(others).T
+def overlap(rows: Tensor, others: Tensor) -> Tensor:
+    """Returns the mean squared cosine between rows [n, width] and others [m, width]; 0 where one is empty."""
+    cosines = normalize(rows) @ normalize(others).T
     mean: Tensor = cosines.square().sum() / max(1, cosines.numel())
     return mean
 

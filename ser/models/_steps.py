@@ -25,9 +25,9 @@ class Steps:
     scaling: str = setting("scaling of every feature on the training subset", "standard", choices=("none", "standard"))
     select: int = setting("number of the best features by analysis of variance; 0: all", 0, low=0)
     clusters: int = setting("number of fuzzy clusters; 0: no clusters", 0, low=0)
-    given: str = setting(
-        "the classifier's input: centres of each class in place of its training utterances, or memberships of all "
-        "clusters in place of the features",
+    classifier_input: str = setting(
+        "with clusters, the classifier's input: centres of each class in place of its training utterances, or "
+        "memberships of all clusters in place of the features",
         "centres",
         choices=("centres", "memberships"),
     )
@@ -52,7 +52,7 @@ def pipeline(settings: Steps, seed: int, classifier: Estimator) -> Pipeline:
             settings.cluster_tolerance,
             seed,
         )
-        if settings.given == "centres":
+        if settings.classifier_input == "centres":
             classifier = Condensed(classifier, means)
         else:
             steps.append(("clusters", means))

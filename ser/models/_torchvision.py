@@ -1,7 +1,7 @@
 """Weights of VGG networks that a person brings along, named as torchvision saves them (vgg11 to vgg19, with _bn too).
 
 There ``features`` counts convolutions, normalisations, ReLUs and poolings, ``classifier`` dense layers, ReLUs and
-dropouts. The last of the dense layers, to ImageNet's classes, is left out. No code in a file is run.
+dropouts. The last of the dense layers, to ImageNet's classes, is ignored. No code in a file is run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,35 +18,38 @@ _REMEDY = "bring the file of that network, change the settings, or set weights t
 
 
 def places(convolutions: Sequence[int], norm: bool) -> dict[str, str]:
-    """The modules ``features.…`` of the file by ours; ``convolutions`` counts them between poolings."""
-    found: dict[str, str] = {}
+    """Returns the modules ``features.…`` of the file by ours; ``convolutions`` counts them between poolings."""
+    modules: dict[str, str] = {}
     place = layer = 0
     for count in convolutions:
         for _ in range(count):
-            found[f"convolutions.{layer}"] = f"features.{place}"
+            modules[f"convolutions.{layer}"] = f"features.{place}"
             if norm:
-                found[f"norms.{layer}"] = f"features.{place + 1}"
+                modules[f"norms.{layer}"] = f"features.{place + 1}"
             place, layer = place + (3 if norm else 2), layer + 1
         place += 1  # the pooling
-    return found
+    return modules
 
 
 def load(path: Path, shapes: Mapping[str, tuple[int, ...]], modules: Mapping[str, str], head: str) -> dict[str, Tensor]:
-    """Float32 tensors by our names, the keys of ``shapes``; ``modules`` are those of the file by ours.
+    """Returns float32 tensors by our names, the keys of ``shapes``; ``modules`` are those of the file by ours.
 
-    What is in the modules ``head`` (or below) is left out. The first convolution there sees red, green and blue, and
+    Weights of the module ``head`` do not count. The first convolution there sees red, green and blue, and
     ours a grey image, the same in all three: its weights are their sum. Raises BadInput where a weight is missing,
     unknown, of another shape or not finite.
     """
-    found = {k: v for k, v in pretrained.read(path).items() if not k.startswith(f"{head}.") and not k.endswith(_COUNT)}
+    weights = {
+        k: v for k, v in pretrained.read(path).items() if not k.startswith(f"{head}.") and not k.endswith(_COUNT)
+    }
     names = {ours: f"{modules[ours.rpartition('.')[0]]}.{ours.rpartition('.')[2]}" for ours in shapes}
-    missing = [name for name in names.values() if name not in found]
-    extra = found.keys() - names.values()
+    missing = [name for name in names.values() if name not in weights]
+    extra = weights.keys() - names.values()
     if missing or extra:
-        told = [f"{what} {', '.join(sorted(some))}" for what, some in (("no", missing), ("unknown", extra)) if some]
-        raise BadInput("; ".join(told), str(path), f"the {len(names)} weights of such a network", _REMEDY)
+        lists = (("no", missing), ("unknown", extra))
+        problems = [f"{what} {', '.join(sorted(names_of))}" for what, names_of in lists if names_of]
+        raise BadInput("; ".join(problems), str(path), f"the {len(names)} weights of such a network", _REMEDY)
     for ours, name in names.items():
-        value, expected = found[name], shapes[ours]
+        value, expected = weights[name], shapes[ours]
         if name == "features.0.weight":
             expected = (expected[0], 3, *expected[2:])
         if tuple(value.shape) != expected:
@@ -54,5 +57,5 @@ def load(path: Path, shapes: Mapping[str, tuple[int, ...]], modules: Mapping[str
         if value.dtype != torch.float32 or not value.isfinite().all():
             kind = str(value.dtype) if value.dtype != torch.float32 else "NaN or infinite numbers"
             raise BadInput(f"{name} of {kind}", str(path), "finite torch.float32", _REMEDY)
-    loaded = {ours: found[name] for ours, name in names.items()}
+    loaded = {ours: weights[name] for ours, name in names.items()}
     return loaded | {"convolutions.0.weight": loaded["convolutions.0.weight"].sum(1, keepdim=True)}

@@ -6,10 +6,10 @@ far less than in bfloat16 or TF32. A GPU's library does this by itself.
 """
 
 from itertools import product
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 from torch.nn.functional import pad
 
 # The transforms of a tile, a kernel, and a product, along one axis: interpolation at 0, 1, -1, 2, -2 and infinity.
@@ -33,7 +33,7 @@ _TILES = 1024  # worked on at once: enough for the matrix products, and few enou
 
 
 def convolve(x: Tensor, layer: nn.Conv2d) -> Tensor:
-    """``layer(x)``, float [batch, channels, height, width]: by Winograd's way where that is the faster."""
+    """Returns ``layer(x)``, float [batch, channels, height, width]: by Winograd's way where that is the faster."""
     fit = layer.kernel_size == (3, 3) and layer.stride == layer.dilation == (1, 1) and layer.groups == 1
     fit = fit and min(layer.in_channels, layer.out_channels) >= _CHANNELS
     if not fit or x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
@@ -45,39 +45,47 @@ def convolve(x: Tensor, layer: nn.Conv2d) -> Tensor:
     return out.permute(0, 3, 1, 2)
 
 
+class _Context(FunctionCtx):
+    """The operands that the gradients need."""
+
+    saved_tensors: tuple[Tensor, Tensor]
+    needs_input_grad: tuple[bool, ...]
+    padding: int
+
+
 class _Winograd(torch.autograd.Function):
-    """Channels last. Only ``x`` is kept for the gradients: transforming it again is cheaper than keeping its tiles."""
+    """Channels last. Only ``x`` is saved for the gradients: transforming it again is cheaper than saving its tiles."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:
+    def forward(ctx: _Context, x: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:
         """[batch, height, width, in] -> [batch, height, width, out]."""
         ctx.save_for_backward(x, weight)
         ctx.padding = padding
         kernels = _kernels(weight)
         batch, height, width, _ = x.shape
         out = x.new_empty(batch, height + 2 * padding - 2, width + 2 * padding - 2, len(weight))
-        for some in _shares(out):
-            tiles, grid = _tiles(x[some], padding)
+        for share in _shares(out):
+            tiles, grid = _tiles(x[share], padding)
             values = _along_both(_PRODUCT, torch.bmm(tiles, kernels)).view(4, 4, *grid, len(weight))
             for i, j in product(range(4), repeat=2):
-                place = out[some, i::4, j::4]
+                place = out[share, i::4, j::4]
                 torch.add(values[i, j, :, : place.shape[1], : place.shape[2]], bias, out=place)
         return out
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
-        """Of ``x``, unless nobody asks for it; of weight and bias."""
+    def backward(ctx: _Context, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        """Returns the gradients of ``x``, if it needs one, weight and bias."""
         x, weight = ctx.saved_tensors
         kernels = _kernels(weight)
         of_kernels = torch.zeros_like(kernels)
         of_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        for some in _shares(gradient):
-            tiles, grid = _tiles(x[some], ctx.padding)
-            products = _products(gradient[some], grid)
+        for share in _shares(gradient):
+            tiles, grid = _tiles(x[share], ctx.padding)
+            products = _products(gradient[share], grid)
             of_kernels.baddbmm_(tiles.transpose(1, 2), products)
             if of_x is not None:
                 of_tiles = _along_both(_TILE.T, torch.bmm(products, kernels.transpose(1, 2)))
-                of_x[some] = _overlaid(of_tiles.view(6, 6, *grid, -1), x[some], ctx.padding)
+                of_x[share] = _overlaid(of_tiles.view(6, 6, *grid, -1), x[share], ctx.padding)
         of_weight = _along_both(_KERNEL.T, of_kernels).view(3, 3, *kernels.shape[1:]).permute(3, 2, 0, 1)
         return of_x, of_weight.contiguous(), gradient.sum((0, 1, 2)), None
 
@@ -95,10 +103,10 @@ def _kernels(weight: Tensor) -> Tensor:
 
 
 def _shares(out: Tensor) -> list[slice]:
-    """Images [batch, height, width, out] to work on at once."""
+    """Returns slices of the images [batch, height, width, out] to work on at once."""
     tiles = -(-out.shape[1] // 4) * -(-out.shape[2] // 4)
     step = max(1, _TILES // tiles)
-    return [slice(start, start + step) for start in range(0, len(out), step)]
+    return [slice(first, first + step) for first in range(0, len(out), step)]
 
 
 def _tiles(x: Tensor, padding: int) -> tuple[Tensor, tuple[int, int, int]]:

@@ -92,17 +92,17 @@ class GMTFS(Estimator):
         return now, False
 
 
-def gradient(sides: list[Task], weights: Vectors) -> Vectors:
-    """Of the sum over tasks of the mean loss, by weights over offsets [width + 1, tasks, classes]."""
-    parts = [x.T @ (softmax(x @ weights[:, t], axis=1) - hot) / len(x) for t, (x, hot) in enumerate(sides)]
+def gradient(pairs: list[Task], weights: Vectors) -> Vectors:
+    """Gradient of the sum over tasks of the mean loss, by weights over offsets [width + 1, tasks, classes]."""
+    parts = [x.T @ (softmax(x @ weights[:, t], axis=1) - hot) / len(x) for t, (x, hot) in enumerate(pairs)]
     return np.stack(parts, axis=1)
 
 
 def shrunk(weights: Vectors, by: float) -> Vectors:
-    """The proximal map of ``by`` · the sum of norms: every feature's [tasks, classes] shorter by it, or zero."""
+    """Returns the proximal map of ``by`` · the sum of norms: each feature's [tasks, classes] shorter by it, or zero."""
     norms = np.sqrt((weights**2).sum((1, 2), keepdims=True))
-    left: Vectors = np.divide(np.maximum(norms - by, 0), norms, out=np.zeros_like(norms), where=norms > 0)
-    return weights * left
+    shares: Vectors = np.divide(np.maximum(norms - by, 0), norms, out=np.zeros_like(norms), where=norms > 0)
+    return weights * shares
 
 
 def _with_ones(x: Vectors) -> Vectors:

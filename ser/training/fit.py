@@ -1,12 +1,11 @@
-"""One fit of a scikit-learn model, from features to predictions: what ``train`` is for networks.
+"""One fit of a scikit-learn model, from features to predictions, as ``ser.training.train`` trains networks.
 
-A model has nothing to stop by, so it is fitted to the training and the validation side together: systems that are
+A model has nothing to stop by, so it is fitted to the training and the validation subset together: systems that are
 compared then have learned from the same utterances, one way or the other.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,68 +16,70 @@ from ser import registry
 from ser.data.functionals import functionals
 from ser.errors import BadInput
 from ser.models import traits
+from ser.models._estimators import Estimator
 from ser.study import Trial, settings_of
 from ser.training.batches import Items, inverse_deviation
 from ser.training.train import CorpusData, Outcome, Predictions
 
+# What an estimator needed while it was fitted, and no longer.
 _FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
+Key = tuple[str, str]  # a corpus and one of its subsets
 Matrix = npt.NDArray[np.float64]
-Heard = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its frames
+Inputs = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its frames
 
 
 def is_fitted(trial: Trial) -> bool:
-    """Whether the trial's block is a model of scikit-learn, and no network."""
+    """Returns whether the trial's block is a model of scikit-learn, and no network."""
     return not traits(trial.block.name).is_network
 
 
 def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
-    """Fit the trial's model and ask it of the test sides.
+    """Fits the trial's model and predicts the test subsets.
 
-    ``normalise`` "speaker" standardises every feature over each speaker's own items of all sides, without their labels
+    ``normalise`` "speaker" standardises every feature over each speaker's items of all subsets, without their labels
     (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the training frames. ``logits`` of
-    the predictions are the model's decision values, -inf for a class that it has not seen. Raises BadInput for what a
-    model cannot be fitted to.
+    the predictions are the model's decision values, -inf for a class without training items. Raises BadInput for what
+    a model cannot be fitted to.
     """
     started = time.perf_counter()
-    name, settings = trial.block.name, settings_of("models", trial.block)
-    kind = traits(name)
-    sides = _sides(trial, data)
-    heard, tasks = _heard(trial, sides, kind.takes), _tasks(sides)
-    learned = [key for key in sides if key[1] != "test" and len(sides[key])]
-    model = registry.find("models", name).build(settings, trial.seed, device)
-    labels = np.concatenate([sides[key].labels.cpu().numpy() for key in learned])
+    name = trial.block.name
+    kind, subsets = traits(name), _subsets(trial, data)
+    inputs, tasks = _inputs(trial, subsets, kind.takes), _tasks(subsets) if kind.tasks else {}
+    training = [key for key in subsets if key[1] != "test" and len(subsets[key])]
+    model = registry.find("models", name).build(settings_of("models", trial.block), trial.seed, device)
+    labels = np.concatenate([subsets[key].labels.cpu().numpy() for key in training])
     if labels.ndim != 1:
-        raise BadInput("several labels of an utterance", f"block {trial.block.name}", "one", "use a network")
-    about = {"tasks": np.concatenate([tasks[key] for key in learned])} if kind.tasks else {}
+        raise BadInput("several labels of an utterance", f"block {name}", "one", "use a network")
     try:
-        model.fit(_joined([heard[key] for key in learned]), labels, **about)
-        told = {c: _scores(model, heard[c, "test"], tasks[c, "test"], bool(about)) for c in trial.targets}
+        by_task = {"tasks": np.concatenate([tasks[key] for key in training])} if tasks else {}
+        model.fit(_joined([inputs[key] for key in training]), labels, **by_task)
+        scores = {c: _scores(model, inputs[c, "test"], tasks.get((c, "test"))) for c in trial.targets}
     except BadInput:
         raise
     except (ValueError, np.linalg.LinAlgError) as error:
-        raise BadInput(str(error), f"fit of {trial.block.name}", "features and settings that go together",
+        raise BadInput(str(error), f"fit of {name}", "features and settings that go together",
                        "change the system's settings") from None  # fmt: skip
     predictions = {
-        c: Predictions(
-            sides[c, "test"].names,
-            sides[c, "test"].labels.cpu().numpy(),
-            _of_classes(scores, model.classes_, len(trial.classes)),
+        corpus: Predictions(
+            subsets[corpus, "test"].names,
+            subsets[corpus, "test"].labels.cpu().numpy(),
+            _of_all_classes(values, model.classes_, len(trial.classes)),
         )
-        for c, scores in told.items()
+        for corpus, values in scores.items()
     }
     seconds = time.perf_counter() - started
-    return Outcome([], 0, predictions, seconds, {}, {}, parameters=_numbers(model))
+    return Outcome([], 0, predictions, seconds, {}, {}, parameters=_size(model))
 
 
-def _sides(trial: Trial, data: Mapping[str, CorpusData]) -> dict[tuple[str, str], Items]:
-    return {(c.name, side): getattr(data[c.name], side) for c in trial.corpora for side in ("train", "val", "test")}
+def _subsets(trial: Trial, data: Mapping[str, CorpusData]) -> dict[Key, Items]:
+    return {(c.name, kind): getattr(data[c.name], kind) for c in trial.corpora for kind in ("train", "val", "test")}
 
 
-def _heard(trial: Trial, sides: Mapping[tuple[str, str], Items], takes: str) -> dict[tuple[str, str], Heard]:
-    """What the model is given of each side's items."""
-    frames = {key: [x.cpu().numpy() for x in items.features] for key, items in sides.items()}
+def _inputs(trial: Trial, subsets: Mapping[Key, Items], takes: str) -> dict[Key, Inputs]:
+    """Returns what the model takes of each subset's items: their frames, or a vector of each."""
+    frames = {key: [x.cpu().numpy() for x in items.features] for key, items in subsets.items()}
     if trial.normalise == "train":
-        moments = [items.moments for (_, side), items in sides.items() if side == "train"]
+        moments = [items.moments for (_, kind), items in subsets.items() if kind == "train"]
         mean, square = np.mean([m.numpy() for m in moments], axis=0)
         scale = inverse_deviation(torch.from_numpy(mean), torch.from_numpy(square)).numpy()
         frames = {key: [((x - mean) * scale).astype(np.float32) for x in each] for key, each in frames.items()}
@@ -86,82 +87,82 @@ def _heard(trial: Trial, sides: Mapping[tuple[str, str], Items], takes: str) -> 
         if trial.normalise == "speaker":
             raise BadInput("'speaker'", f"normalise of {trial.block.name}", "train, none", "it takes frames, no vector")
         return dict(frames)
-    vectors = {key: _vectors(each, trial.block["statistics"]) for key, each in frames.items()}
+    statistics = settings_of("models", trial.block).statistics
+    vectors = {key: _vectors(each, statistics) for key, each in frames.items()}
     if trial.normalise == "speaker":
-        for corpus in {name for name, _ in sides}:
-            own = [key for key in sides if key[0] == corpus]
-            vectors |= _by_speaker({key: vectors[key] for key in own}, {key: sides[key] for key in own})
+        for corpus in {name for name, _ in subsets}:
+            keys = [key for key in subsets if key[0] == corpus]
+            vectors |= _by_speaker({key: vectors[key] for key in keys}, {key: subsets[key] for key in keys})
     return dict(vectors)
 
 
 def _vectors(frames: Sequence[npt.NDArray[np.float32]], statistics: Sequence[str]) -> Matrix:
-    """[items, width]: functionals of each item's frames, or, where none are named, its only frame."""
+    """[items, width]: functionals of each item's frames, or, without ``statistics``, its only frame."""
     if statistics:
-        found = [functionals(x, statistics) for x in frames]
+        rows = [functionals(x, statistics) for x in frames]
     elif several := [len(x) for x in frames if len(x) != 1]:
         raise BadInput(f"an item of {several[0]} frames", "statistics ()", "one frame", "name functionals")
     else:
-        found = [x[0].astype(np.float64) for x in frames]
-    return np.array(found) if found else np.zeros((0, 0))
+        rows = [x[0].astype(np.float64) for x in frames]
+    return np.array(rows) if rows else np.zeros((0, 0))
 
 
-def _by_speaker(
-    vectors: Mapping[tuple[str, str], Matrix], sides: Mapping[tuple[str, str], Items]
-) -> dict[tuple[str, str], Matrix]:
-    """Each feature with mean 0 and deviation 1 over a speaker's items; one that is constant there is 0."""
-    there = [key for key in sides if len(sides[key])]
-    whole = np.concatenate([vectors[key] for key in there])
-    speakers = np.concatenate([sides[key].voices[:, 0] for key in there])
+def _by_speaker(vectors: Mapping[Key, Matrix], subsets: Mapping[Key, Items]) -> dict[Key, Matrix]:
+    """Returns each feature with mean 0 and deviation 1 over a speaker's items; one that is constant there is 0."""
+    keys = [key for key in subsets if len(subsets[key])]
+    whole = np.concatenate([vectors[key] for key in keys])
+    speakers = np.concatenate([subsets[key].voices[:, 0] for key in keys])
     for speaker in np.unique(speakers):
-        own = speakers == speaker
-        spread = whole[own].std(0)
-        whole[own] = (whole[own] - whole[own].mean(0)) / np.where(spread > 1e-12, spread, 1.0)
-    cut = np.cumsum([len(sides[key]) for key in there])[:-1]
-    return dict(zip(there, np.split(whole, cut), strict=True))
+        rows = speakers == speaker
+        spread = whole[rows].std(0)
+        whole[rows] = (whole[rows] - whole[rows].mean(0)) / np.where(spread > 1e-12, spread, 1.0)
+    cut = np.cumsum([len(subsets[key]) for key in keys])[:-1]
+    return dict(zip(keys, np.split(whole, cut), strict=True))
 
 
-def _tasks(sides: Mapping[tuple[str, str], Items]) -> dict[tuple[str, str], npt.NDArray[np.int64]]:
-    """Of each item: corpus and sex as one number."""
-    corpora = list(dict.fromkeys(name for name, _ in sides))
+def _tasks(subsets: Mapping[Key, Items]) -> dict[Key, npt.NDArray[np.int64]]:
+    """Returns corpus and sex of each item as one number."""
+    corpora = list(dict.fromkeys(name for name, _ in subsets))
     return {
         key: 3 * corpora.index(key[0]) + (items.voices[:, 1] if len(items.voices) else np.zeros(len(items))).astype(int)
-        for key, items in sides.items()
+        for key, items in subsets.items()
     }
 
 
-def _joined(parts: Sequence[Heard]) -> Heard:
+def _joined(parts: Sequence[Inputs]) -> Inputs:
     vectors = [part for part in parts if isinstance(part, np.ndarray)]
     return np.concatenate(vectors) if vectors else [x for part in parts for x in part]
 
 
-def _scores(model: Any, heard: Heard, tasks: npt.NDArray[np.int64], by_task: bool) -> Matrix:
-    """Decision values, or logarithms of probabilities, [items, classes seen]."""
-    about = {"tasks": tasks} if by_task else {}
+def _scores(model: Estimator, inputs: Inputs, tasks: npt.NDArray[np.int64] | None) -> Matrix:
+    """Returns decision values, or logarithms of probabilities, [items, classes of the training subset]."""
+    by_task = {} if tasks is None else {"tasks": tasks}
     if hasattr(model, "decision_function"):
-        found = np.asarray(model.decision_function(heard, **about), np.float64)
-        return np.stack([-found, found], axis=1) if found.ndim == 1 else found
+        values = np.asarray(model.decision_function(inputs, **by_task), np.float64)
+        return np.stack([-values, values], axis=1) if values.ndim == 1 else values
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(model.predict_proba(heard, **about)), np.float64)
+        return np.asarray(np.log(model.predict_proba(inputs, **by_task)), np.float64)
 
 
-def _of_classes(scores: Matrix, seen: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
+def _of_all_classes(scores: Matrix, columns: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32]:
     whole = np.full((len(scores), classes), -np.inf, np.float32)
-    whole[:, seen] = scores
+    whole[:, columns] = scores
     return whole
 
 
-def _numbers(model: Any) -> int:
-    """How many numbers a fitted model keeps to answer with: weights, support vectors, stored neighbours."""
-    found: dict[int, int] = {}
-    left = [model]
-    while left:
-        some = left.pop()
-        if isinstance(some, nn.Module):
-            found |= {id(p): p.numel() for p in some.parameters()}
-        elif isinstance(some, np.ndarray):
-            found[id(some)] = some.size if some.dtype.kind == "f" else 0
-        elif isinstance(some, list | tuple):
-            left += some
-        elif hasattr(some, "get_params"):  # an estimator; what it needed to be fitted is not asked again
-            left += [v for k, v in vars(some).items() if k == "_fit_X" or (not k.startswith("_") and k not in _FITTING)]
-    return sum(found.values())
+def _size(model: Estimator) -> int:
+    """Returns how many numbers a fitted model needs to predict: weights, support vectors, stored neighbours."""
+    sizes: dict[int, int] = {}  # by identity, so that what two parts share counts once
+    rest: list[object] = [model]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, nn.Module):
+            sizes |= {id(p): p.numel() for p in value.parameters()}
+        elif isinstance(value, np.ndarray):
+            sizes[id(value)] = value.size if value.dtype.kind == "f" else 0
+        elif isinstance(value, list | tuple):
+            rest += value
+        elif hasattr(value, "get_params"):  # an estimator, without what it needed to be fitted
+            fields = vars(value).items()
+            rest += [v for k, v in fields if k == "_fit_X" or (not k.startswith("_") and k not in _FITTING)]
+    return sum(sizes.values())

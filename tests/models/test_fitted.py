@@ -212,7 +212,7 @@ FUZZY = {"fuzzifier": 2.0, "cluster_starts": 3, "cluster_iterations": 100, "clus
 @pytest.mark.parametrize("name", ["svm", "knn", "lda", "perceptron"])
 def test_a_classifier_may_be_given_fuzzy_centres_of_each_class_in_place_of_its_utterances(name):
     toy, new = Toy(name, each=30), Toy(name, seed=1)
-    model, given = toy.fitted(clusters=4, given="centres", **FUZZY), []
+    model, given = toy.fitted(clusters=4, classifier_input="centres", **FUZZY), []
     condensed = model.named_steps["classifier"]
     condensed.classifier.fit = lambda x, y: given.append((x, y))
     scaled = model[:-1].transform(toy.x)
@@ -238,7 +238,7 @@ def test_a_class_of_fewer_utterances_than_centres_stays_as_it_is():
 
 @pytest.mark.parametrize("name", ["svm", "knn", "lda", "perceptron"])
 def test_selection_and_fuzzy_memberships_come_before_the_classifier_in_this_order(name):
-    fuzzy = FUZZY | {"given": "memberships"}
+    fuzzy = FUZZY | {"classifier_input": "memberships"}
     toy, new = Toy(name, each=30), Toy(name, seed=1)
     model = toy.fitted(select=3, clusters=4, **fuzzy)
     assert list(model.named_steps) == ["scaling", "select", "clusters", "classifier"]
