@@ -3,6 +3,7 @@
 A store that is away may answer later (``Away``); one that refuses will not, however often it is asked (``Refused``).
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -40,6 +41,22 @@ def unknown(value: str, place: str, known: Iterable[str], remedy: str = "choose 
     close = get_close_matches(value.lower(), names)
     advice = f"did you mean {close[0]}? If not, {remedy}" if close else remedy
     return BadInput(repr(value), place, ", ".join([*close, *(n for n in names if n not in close)]) or "none", advice)
+
+
+_OUT_OF_MEMORY = re.compile(
+    r"out ?of ?memory|running low on memory|can't allocate memory|not enough memory|ALLOC_FAILED", re.IGNORECASE
+)
+
+
+def is_out_of_memory(error: BaseException | str) -> bool:
+    """Whether an error, or its text, speaks of lack of memory, and not only of what may have been the cause.
+
+    torch's CPU allocator, cuDNN and cuBLAS have no class for it, only words.
+    """
+    if isinstance(error, str):
+        return bool(_OUT_OF_MEMORY.search(error))
+    text = f"{type(error).__name__}: {error}"
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_OUT_OF_MEMORY.search(text)))
 
 
 class Away(Exception):

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ser import files
+from ser.errors import is_out_of_memory
 from ser.host import machine
 
 STARTS = 4  # without one finished epoch between them
-_OUT_OF_MEMORY = re.compile(r"out ?of ?memory|running low on memory", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,6 @@ def _told(folder: Path) -> dict[str, Any]:
         return files.read(folder / "last_error.json")
     except (OSError, files.Damaged):
         return {}
-
-
-def is_out_of_memory(error: str) -> bool:
-    """Whether an error speaks of lack of memory, and not only of what may have been the cause."""
-    return bool(_OUT_OF_MEMORY.search(error))
 
 
 def memory_kills() -> int:

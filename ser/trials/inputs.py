@@ -19,7 +19,7 @@ from ser.files import Damaged
 from ser.runs.folder import RunFolder
 from ser.runs.tracker import Tracker
 from ser.study import Corpus, Trial, settings_of
-from ser.training import checkpoint
+from ser.training import checkpoint, seeds
 from ser.training.batches import Frames, Items
 from ser.training.train import CorpusData
 from ser.trials.job import Job, Subset
@@ -44,7 +44,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
         return data
     copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
     balanced = registry.find("balance", trial.balance.name).balanced
-    seed = [trial.seed, trial.repeat, 3]
+    seed = seeds.for_balance((trial.seed, trial.repeat))
     train = balanced(data.train, copies, len(trial.classes), settings_of("balance", trial.balance), seed, job.device)
     return replace(data, train=train)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ser.errors import Away, BadInput
+from ser.errors import Away, BadInput, is_out_of_memory
 from ser.files import Damaged
 from ser.runs import attempts
 from ser.runs.delivery import Delivery, NoDelivery
@@ -18,7 +18,7 @@ from ser.runs.replica import Replica
 from ser.runs.tracker import Tracker, without_secrets
 from ser.study import Trial
 from ser.training.fit import fit, is_fitted
-from ser.training.train import CorpusData, Diverged, Outcome, is_out_of_memory, train
+from ser.training.train import CorpusData, Diverged, Outcome, train
 from ser.trials.inputs import initial_state, load, open_store
 from ser.trials.job import Job, head_of
 from ser.trials.outputs import score, write

@@ -110,7 +110,7 @@ MEASURED = {"memory/gpu_peak_mb": 900.0, "memory/gpu_total_mb": 81920.0}
 
 
 def test_what_a_trial_took_of_its_gpu_is_in_its_run_and_its_results(job, trial_of, monkeypatch):
-    monkeypatch.setattr(loop, "_peak", lambda device: MEASURED)
+    monkeypatch.setattr(loop, "_peak_memory", lambda device: MEASURED)
     result = one.run(job, trial_of("R"))
     assert result.results.items() >= MEASURED.items()
     assert all(

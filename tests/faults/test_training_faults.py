@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from experiments.interaffection import study
+from ser.errors import is_out_of_memory
 from ser.registry import find, names
 from ser.study import POOLING_SIGNS, Corpus, Part, part, trial_of
 from ser.study.settings import values_of
@@ -207,7 +208,7 @@ def starved(folder, _):
             train(trial, data, folder / "checkpoint.pt", "cpu", quiet, split)
             found[name] = "trained"
         except Exception as error:
-            found[name] = "out of memory" if loop.is_out_of_memory(error) else repr(error)
+            found[name] = "out of memory" if is_out_of_memory(error) else repr(error)
     return found
 
 

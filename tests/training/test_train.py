@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from ser.errors import BadInput
+from ser.errors import BadInput, is_out_of_memory
 from ser.metrics.accuracy import confusion, ua
 from ser.registry import find, names
 from ser.study import Corpus, Part, Training, part, trial_of
-from ser.training import checkpoint
+from ser.training import checkpoint, seeds
 from ser.training import train as loop
 from ser.training.batches import Items, Stream
 from ser.training.loss import Loss
@@ -270,11 +270,11 @@ def test_tf32_is_refused_where_there_is_none(trial, data, tmp_path):
 def test_a_card_multiplies_float32_as_float32_unless_tf32_is_asked_for(monkeypatch, precision, told):
     monkeypatch.setattr(torch.cuda, "is_tf32_supported", lambda: True)
     for before in ("float32", "tf32"):  # an earlier trial of the process
-        loop._compute_in(before, "cuda")
-        loop._compute_in(precision, "cuda")
+        loop._set_precision(before, "cuda")
+        loop._set_precision(precision, "cuda")
         kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
         assert [kind.fp32_precision for kind in kinds] == [told] * 3
-    loop._compute_in("float32", "cuda")
+    loop._set_precision("float32", "cuda")
 
 
 def test_a_cpu_has_no_memory_of_one_trial_to_tell(trial, data, tmp_path):
@@ -287,12 +287,12 @@ def test_the_peak_is_what_torch_reserved_since_the_trial_began(monkeypatch):
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: card.update(peak=card["reserved"]))
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: card["peak"])
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=80 << 30))
-    loop._forget_peak("cuda")
-    assert loop._peak("cuda") == {"memory/gpu_peak_mb": 4096.0, "memory/gpu_total_mb": 81920.0}
+    loop._reset_peak_memory("cuda")
+    assert loop._peak_memory("cuda") == {"memory/gpu_peak_mb": 4096.0, "memory/gpu_total_mb": 81920.0}
 
 
 def test_a_peak_is_told_by_who_trained_and_not_by_who_only_evaluated(trial, data, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_peak", lambda device: {"memory/gpu_peak_mb": 900.0})
+    monkeypatch.setattr(loop, "_peak_memory", lambda device: {"memory/gpu_peak_mb": 900.0})
     assert trained(trial, data, tmp_path).memory == {"memory/gpu_peak_mb": 900.0}
     assert trained(trial, data, tmp_path).memory == {}
 
@@ -302,10 +302,10 @@ def test_a_peak_is_told_by_who_trained_and_not_by_who_only_evaluated(trial, data
 def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp_path, block, class_weights):
     trial = changed(with_block(trial, paper, block), class_weights=class_weights, max_epochs=1)
     data = unbalanced(data)
-    torch.manual_seed(loop._integer([0, 0, 0]))
+    torch.manual_seed(seeds.integer([0, 0, 0]))
     network = loop._network(trial, data)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=1e-5, fused=True)
-    torch.manual_seed(loop._integer([0, 0, 2, 1]))
+    torch.manual_seed(seeds.integer([0, 0, 2, 1]))
     for step in range(10):
         corpus = "ab"[step % 2]
         items = data[corpus].train
@@ -400,7 +400,7 @@ def test_a_training_that_ran_out_of_memory_goes_on_in_parts(trial, data, tmp_pat
 def test_what_is_too_large_to_allocate_is_out_of_memory(exhaust):
     with pytest.raises((RuntimeError, MemoryError)) as error:
         exhaust()
-    assert loop.is_out_of_memory(error.value)
+    assert is_out_of_memory(error.value)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +416,7 @@ def test_what_is_too_large_to_allocate_is_out_of_memory(exhaust):
     ],
 )
 def test_other_errors_are_not_taken_for_lack_of_memory(error, short):
-    assert loop.is_out_of_memory(error) is short
+    assert is_out_of_memory(error) is short
 
 
 @pytest.mark.parametrize("damage", ["network", "best", "progress", "more progress", "optimiser", "no optimiser"])
@@ -497,7 +497,7 @@ def test_training_on_one_corpus_leaves_the_head_of_another_alone(trial, data, tm
 
 def loop_weights(trial, data):
     """The weights that the trial starts from."""
-    torch.manual_seed(loop._integer([trial.seed, trial.repeat, 0]))
+    torch.manual_seed(seeds.integer([trial.seed, trial.repeat, 0]))
     return loop._network(trial, data).state_dict()
 
 
