@@ -433,7 +433,7 @@ def status(args: argparse.Namespace) -> int:
     where = Location.of(args.work, args.tracking_uri, to_read=True)
     waiting = delivery.local(args.work)
     try:
-        console.status(*collect.survey(Tracker(where, study.name, to_read=True), study))
+        console.status(*collect.overview(Tracker(where, study.name, to_read=True), study))
     except Away as error:
         console.away(str(error))
     except BadInput as error:  # trials that could not be told yet are none that there are not

@@ -1,6 +1,6 @@
 """From MLflow runs to a report: finished runs with their predictions, what the study expects, and the files of both.
 
-MLflow's own objects of ten thousand runs fill a gigabyte, so they are looked at one by one, and little is kept of each.
+MLflow's own objects of ten thousand runs fill a gigabyte, so they are read one by one, and little of each stays.
 """
 
 import json
@@ -9,39 +9,41 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import figures
-from ser.report import write as writer
+from ser.report import content, figures, write
+from ser.report.content import Content
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.report.write import Report
 from ser.runs.tracker import Tracker
 from ser.study import Corpus, Study, part, trial_of
 
+GENERAL = "general"  # the report of studies that name none
 _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What is kept of a run's statement and metrics: params of these names, metrics that begin so; None = all."""
+class Selection:
+    """What is read of a run: params of these names, metrics whose names begin so; None = all."""
 
     params: tuple[str, ...] | None = None
     scores: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, report: Any) -> "Kept":
-        """What a file of ``ser/reports`` says that it reads."""
+    def of(cls, report: ModuleType) -> "Selection":
+        """The parts that a report says it reads."""
         return cls(getattr(report, "PARAMS", None), getattr(report, "SCORES", None))
 
 
-_NOTHING = Kept((), ())
+_NOTHING = Selection((), ())
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is kept of a run."""
+class RunSummary:
+    """A run as far as reports read it."""
 
     run_id: str
     trial_id: str
@@ -55,8 +57,8 @@ class Seen:
     tested: bool  # on any corpus: the trials of a search by folds are not
 
     @classmethod
-    def of(cls, run: Any, kept: Kept) -> "Seen":
-        """Of MLflow's run."""
+    def of(cls, run: Any, selection: Selection) -> "RunSummary":
+        """Reads one of MLflow's runs."""
         tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
         return cls(
             run_id=run.info.run_id,
@@ -66,15 +68,17 @@ class Seen:
             error=tags.get("error", ""),
             same_as=tags.get("same_as", ""),
             folder=run.info.artifact_uri,
-            params=dict(params) if kept.params is None else {k: params[k] for k in kept.params if k in params},
-            scores={k: v for k, v in metrics.items() if kept.scores is None or k.startswith(kept.scores)},
+            params=dict(params)
+            if selection.params is None
+            else {k: params[k] for k in selection.params if k in params},
+            scores={k: v for k, v in metrics.items() if selection.scores is None or k.startswith(selection.scores)},
             tested=not {k.partition("/")[2] for k in metrics}.isdisjoint(params.get("corpora", "").split(",")),
         )
 
 
 @dataclass
-class _Said:
-    """What the runs of a variant say of their grid, data and settings; of what they differ in, the newest has it."""
+class _Statements:
+    """The grid, data and settings of a variant, by its runs; in what they differ the newest counts."""
 
     corpora: list[list[Any]] = field(default_factory=list)
     seeds: int = 1
@@ -89,13 +93,13 @@ class _Said:
     superseded: int = 0
     unknown: list[str] = field(default_factory=list)  # ids of runs that do not say of which trial they are
     grids: dict[str, Any] = field(default_factory=dict)  # text -> content: it is the same in most runs
-    systems: dict[str, None] = field(default_factory=dict)  # asked for by any of the grids
+    systems: dict[str, None] = field(default_factory=dict)  # of all grids that were run
     protocols: dict[str, None] = field(default_factory=dict)
     folds: dict[str, dict[str, int]] = field(default_factory=dict)
     unmet: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def hear(self, run: Any) -> None:
-        """Take in one run; they come oldest first."""
+    def add(self, run: Any) -> None:
+        """Takes in one run; they come oldest first."""
         tags, params = run.data.tags, run.data.params
         if tags["grid"] not in self.grids:
             self.grids[tags["grid"]] = _read_grid(run.info.run_id, tags["grid"])
@@ -106,21 +110,21 @@ class _Said:
         self.protocols |= dict.fromkeys(grid.get("protocols", ()))
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
         self.demo |= tags.get("data") == "demo"
-        if "classes" in params:  # else its worker died before it said more than a name
+        if "classes" in params:  # else its worker died before it logged more than a name
             self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
             self.params, self.notes = params, tags.get("notes", "[]")
             self.fingerprints |= {k.removeprefix("fingerprint/"): v for k, v in tags.items() if k.startswith("finger")}
             self.versions.add(tags.get("code_version", "unknown"))
 
     def lines(self) -> list[str]:
-        """For the report's notes."""
+        """Returns them for the report's notes."""
         if not self.params:
             return []
-        shown = [k for k in _SETTINGS if k in self.params and k not in self.varied]
-        settings = (f"{k} = {self.params[k] or 'none'}" for k in shown)
-        corpora = (f"{name} {print_}" for name, print_ in sorted(self.fingerprints.items()))
-        said = f"settings: {', '.join(settings)}", f"corpora: {', '.join(corpora)}"
-        return [*json.loads(self.notes), *said, f"code: {', '.join(sorted(self.versions))}"]
+        common = [k for k in _SETTINGS if k in self.params and k not in self.varied]
+        settings = (f"{k} = {self.params[k] or 'none'}" for k in common)
+        corpora = (f"{name} {fingerprint}" for name, fingerprint in sorted(self.fingerprints.items()))
+        code = f"code: {', '.join(sorted(self.versions))}"
+        return [*json.loads(self.notes), f"settings: {', '.join(settings)}", f"corpora: {', '.join(corpora)}", code]
 
 
 def _read_grid(run_id: str, text: str) -> dict[str, Any]:
@@ -135,42 +139,79 @@ def _read_grid(run_id: str, text: str) -> dict[str, Any]:
 def report(
     tracker: Tracker, study: Study, folder: Path, options: Options | None = None, variant: str | None = None
 ) -> Report:
-    """Write the report of one variant of ``study`` (see ``survey``) into ``folder``, by its file of ser/reports.
+    """Writes the report of one variant of ``study`` (see ``overview``) into ``folder``, by the report that it names.
 
     That of another mode than the study's first goes beside it, into a folder that bears the mode's name as well. Curves
     and files come from ``tracker``, whatever ``options`` say. Raises BadInput, also where there are no runs at all:
     then a report that is there stays.
     """
     if tracker.newest() is None:
-        given = f"no runs of {study.name} in {tracker.where.shown}"
+        value = f"no runs of {study.name} in {tracker.where.shown}"
         remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
-        raise BadInput(given, "tracking store", "at least one run", remedy)
+        raise BadInput(value, "tracking store", "at least one run", remedy)
+    options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
+    module = report_of(study)
     finished, expected = collect(tracker, study, variant)
-    told = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
-        return writer.write(registry.find("report", study.report).content(finished, expected, told), folder)
+        if unknown := unknown_axes(module, study):
+            content = _with_general(tracker, study, variant, unknown, options)
+        else:
+            content = module.content(finished, expected, options)
+        return write.write(content, folder)
 
 
-def collect(tracker: Tracker, study: Study, variant: str | None = None) -> tuple[Iterator[Finished], Expected]:
-    """The finished runs of one variant of ``study`` (see ``survey``), oldest first, and what it expects.
+def report_of(study: Study) -> ModuleType:
+    """The file of the report that a study names; the general one where it names none. Raises BadInput."""
+    return registry.find("report", study.report or GENERAL)
+
+
+def unknown_axes(module: ModuleType, study: Study) -> tuple[str, ...]:
+    """Returns the axes of a study that its report cannot tell apart: those beyond ``AXES``, if it states these."""
+    if not hasattr(module, "AXES"):
+        return ()
+    points = study.grid(study.corpora)
+    paths = [path for path in dict.fromkeys(path for point in points for path in point) if path not in module.AXES]
+    return tuple(path for path in paths if len({repr(point.get(path)) for point in points}) > 1)
+
+
+def _with_general(
+    tracker: Tracker, study: Study, variant: str | None, unknown: Sequence[str], options: Options
+) -> Content:
+    """A paper's own tables of the first value of every unknown axis, and the general tables of all results."""
+    module = report_of(study)
+    finished, expected = collect(tracker, study, variant)
+    first = {path: next(point[path] for _, point in expected.trials if path in point) for path in unknown}
+    inside = {title: point for title, point in expected.trials if all(point.get(k, v) == v for k, v in first.items())}
+    part_of_it = replace(expected, trials=tuple(inside.items()), count=len(inside))
+    own = module.content((run for run in finished if run.title in inside), part_of_it, options)
+    everything, expected = collect(tracker, study, variant, Selection())
+    general = registry.find("report", GENERAL).content(everything, expected, options)
+    values = ", ".join(f"{path} = {value}" for path, value in first.items())
+    return content.appended(own, general, f"The tables of the study's own report are of {values}.")
+
+
+def collect(
+    tracker: Tracker, study: Study, variant: str | None = None, selection: Selection | None = None
+) -> tuple[Iterator[Finished], Expected]:
+    """Returns the finished runs of one variant of ``study`` (see ``overview``), oldest first, and what it expects.
 
     The runs' predictions are fetched while one goes through them. Of several finished runs of one trial one counts, the
-    same that counts for the runner; the notes say so.
+    same that counts for the runner; the notes say so. ``selection``: what is read of them; None = as the report says.
     """
-    runs, expected = survey(tracker, study, variant, Kept.of(registry.find("report", study.report)))
-    finished: dict[str, list[Seen]] = {}
+    runs, expected = overview(tracker, study, variant, selection or Selection.of(report_of(study)))
+    finished: dict[str, list[RunSummary]] = {}
     for run in (r for r in runs if r.status == "FINISHED"):
         finished.setdefault(run.trial_id, []).append(run)
-    doubled = [f"{found[0].title} ({len(found)} runs)" for found in finished.values() if len(found) > 1]
+    doubled = [f"{repeats[0].title} ({len(repeats)} runs)" for repeats in finished.values() if len(repeats) > 1]
     if doubled:
-        told = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
-        expected = replace(expected, notes=(*expected.notes, told))
-    return _finished(tracker, [found[0] for found in finished.values()]), expected
+        note = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
+        expected = replace(expected, notes=(*expected.notes, note))
+    return _finished(tracker, [repeats[0] for repeats in finished.values()]), expected
 
 
-def _finished(tracker: Tracker, runs: Sequence[Seen]) -> Iterator[Finished]:
+def _finished(tracker: Tracker, runs: Sequence[RunSummary]) -> Iterator[Finished]:
     texts = tracker.texts((r.folder for r in runs if r.tested), "predictions.csv")
     for run in runs:
         try:
@@ -189,84 +230,87 @@ def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
     return tracker.text(path, place)
 
 
-def survey(
-    tracker: Tracker, study: Study, variant: str | None = None, kept: Kept = _NOTHING
-) -> tuple[list[Seen], Expected]:
-    """The runs of one variant (settings and corpora) of ``study``, oldest first, and what it expects, with failures.
+def overview(
+    tracker: Tracker, study: Study, variant: str | None = None, selection: Selection = _NOTHING
+) -> tuple[list[RunSummary], Expected]:
+    """Returns the runs of one variant (settings and corpora) of ``study``, oldest first, and what it expects.
 
     Without ``variant`` the one that was run last is taken; the notes name the others. Raises BadInput.
     """
-    newest, asked = tracker.newest(), variant
+    newest, stated = tracker.newest(), variant
     if variant is None:
         variant = newest.data.tags.get("variant", "") if newest else ""
     variants: Counter[str] = Counter()
-    runs, said = [], _Said()
+    runs, statements = [], _Statements()
     for run in tracker.pages():
         variants[run.data.tags.get("variant", "")] += 1
         if run.data.tags.get("variant") != variant:
             continue
         if not {"trial_id", "grid"} <= run.data.tags.keys():  # tags can be taken off in MLflow's pages
-            said.unknown.append(run.info.run_id)
+            statements.unknown.append(run.info.run_id)
             continue
         if "superseded_by" in run.data.tags:
-            said.superseded += 1
+            statements.superseded += 1
             continue
-        runs.append(Seen.of(run, kept))
-        said.hear(run)
-    if asked is not None and asked not in variants:
+        runs.append(RunSummary.of(run, selection))
+        statements.add(run)
+    if stated is not None and stated not in variants:
         raise BadInput(
             repr(variant), "--variant", ", ".join(v for v in variants if v) or "none yet", "name one of these"
         )
     others = [f"{v} ({n} runs)" for v, n in variants.items() if v and v != variant]
-    return runs, _expected(study, runs, said, others)
+    return runs, _expected(study, runs, statements, others)
 
 
-def _expected(study: Study, runs: Sequence[Seen], said: _Said, others: Sequence[str]) -> Expected:
-    used = [UsedCorpus(*named) for named in said.corpora or [[c.name, c.letter, c.tested] for c in study.corpora]]
+def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements, others: Sequence[str]) -> Expected:
+    used = [
+        UsedCorpus(*fields) for fields in statements.corpora or [[c.name, c.letter, c.tested] for c in study.corpora]
+    ]
     finished = {r.trial_id for r in runs if r.status == "FINISHED"}
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
-    if said.superseded:
-        notes.append(f"not counted: {said.superseded} runs whose trial another run finished (tag superseded_by)")
-    if said.unknown:
-        notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(said.unknown)}")
-    whole = study.in_mode(said.mode) if said.mode else study
-    whole = replace(whole, comparison=replace(whole.comparison, only=(*said.systems, *said.protocols)))
-    known = runs or not study.comparison.protocols  # how many folds there are, only runs say
-    trials = trials_of(whole, used, said.seeds, said.folds, said.unmet) if known else []
+    if statements.superseded:
+        notes.append(f"not counted: {statements.superseded} runs whose trial another run finished (tag superseded_by)")
+    if statements.unknown:
+        notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(statements.unknown)}")
+    planned = study.in_mode(statements.mode) if statements.mode else study
+    only = (*statements.systems, *statements.protocols)
+    planned = replace(planned, comparison=replace(planned.comparison, only=only))
+    countable = runs or not study.comparison.protocols  # how many folds there are, only runs say
+    trials = planned_trials(planned, used, statements.seeds, statements.folds, statements.unmet) if countable else []
     return Expected(
         study=study.name,
         title=study.title,
         report=study.report,
-        classes=tuple(said.params["classes"].split(",")) if said.params else study.classes,
+        classes=tuple(statements.params["classes"].split(",")) if statements.params else study.classes,
         corpora=tuple(used),
-        mode=said.mode,
+        mode=statements.mode,
         trials=tuple(trials),
-        count=max(said.count, len(trials)),
-        seeds=tuple(range(said.seeds)),
-        demo=said.demo,
-        papers_own=bool(runs) and not said.demo and {c.name for c in used} <= {c.name for c in study.corpora},
-        notes=(*notes, *said.lines()),
+        count=max(statements.count, len(trials)),
+        seeds=tuple(range(statements.seeds)),
+        demo=statements.demo,
+        papers_own=bool(runs) and not statements.demo and {c.name for c in used} <= {c.name for c in study.corpora},
+        notes=(*notes, *statements.lines()),
         failures={r.title: r.error for r in runs if r.error and r.trial_id not in finished},
-        systems=tuple(s.name for s in study.comparison.systems if s.name in said.systems),
-        folds=said.folds,
-        unmet=said.unmet,
+        systems=tuple(s.name for s in study.comparison.systems if s.name in statements.systems),
+        folds=statements.folds,
+        unmet=statements.unmet,
     )
 
 
-def trials_of(
+def planned_trials(
     study: Study,
     used: Sequence[UsedCorpus],
     seeds: int,
     folds: Mapping[str, Mapping[str, int]],
     unmet: Mapping[str, Mapping[str, str]],
 ) -> list[tuple[str, Mapping[str, Any]]]:
-    """Title, point and seed of every trial of the grid of ``study`` over these corpora (see ``Study.expand_folds``)."""
-    own = {(c.name, c.tested): c for c in study.corpora}
-    corpora = [own.get((c.name, c.tested)) or _corpus(c) for c in used]
-    by_name = {c.name: replace(c, letter=u.letter) for c, u in zip(corpora, used, strict=True)}
-    points = study.expand_folds(study.grid(corpora), folds, unmet)
-    return [(trial_of(study, p, by_name, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
+    """Returns title, point and seed of every trial of the study's grid over these corpora (see ``Study.expand_folds``).
 
-
-def _corpus(used: UsedCorpus) -> Corpus:
-    return Corpus(used.name, used.letter, part(""), part("", test=0.1 if used.tested else ()))
+    A corpus that the study does not name is split by its rule for others; a title says no more of it than its letter.
+    """
+    stated = {corpus.name: corpus for corpus in study.corpora}
+    others = {c.name: Corpus(c.name, c.letter, part(c.name), study.other_corpora) for c in used}
+    corpora = {c.name: replace(stated.get(c.name, others[c.name]), letter=c.letter) for c in used}
+    points = study.points(tuple(corpora), tuple(c.name for c in used if not c.tested))
+    points = study.expand_folds(points, folds, unmet)
+    return [(trial_of(study, p, corpora, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]

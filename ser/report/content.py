@@ -23,6 +23,8 @@ MADE_CORPORA = (
 RECORDED_CORPORA = "The corpora are recorded ones. No paper's numbers stand beside those of this study."
 OWN_CORPORA = "The corpora are the paper's own: its printed numbers stand below ours."
 
+OVER_OTHERS = "Results over other settings"
+
 Printed = float | str | None  # as a paper prints it: a number in the table's unit, a text, or nothing
 
 
@@ -188,3 +190,18 @@ def with_paper(table: Table, printed: Callable[[str, str, str, str], Printed]) -
         paper = tuple(printed(table.key, row.metric, row.name, column) for column in table.columns)
         rows.append(replace(row, paper=paper if any(value is not None for value in paper) else ()))
     return replace(table, rows=tuple(rows))
+
+
+def appended(content: Content, general: Content, note: str) -> Content:
+    """The content with the tables and figures of a general report behind its own; all trials count as those of this."""
+    tables = [replace(table, key=f"all_{table.key}", title=f"{OVER_OTHERS}: {table.title}") for table in general.tables]
+    pictures = [replace(picture, name=f"all_{picture.name}") for picture in general.pictures]
+    return replace(
+        content,
+        tables=(*content.tables, *tables),
+        pictures=(*content.pictures, *pictures),
+        notes=(note, *content.notes, *(text for text in general.notes if text not in content.notes)),
+        done=general.done,
+        expected=general.expected,
+        holes=general.holes,
+    )

@@ -93,7 +93,7 @@ def main() -> None:
             print(f"{at - tenth:5d}-{at:5d}  {(after - before) / tenth:9.3f}   " + "".join(f"{m:9.0f}" for m in memory))
         study, tracker = plan.study, Tracker(job.where, plan.study.name)
         start = time.perf_counter()
-        collect.survey(tracker, study)
+        collect.overview(tracker, study)
         surveyed = time.perf_counter()
         collect.report(tracker, study, work / "reports", Options(replicates=10))
         print(f"status {surveyed - start:.1f} s, report {time.perf_counter() - surveyed:.1f} s")

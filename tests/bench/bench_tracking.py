@@ -196,7 +196,7 @@ def table(where: Location, work: Path, count: int, replicates: int) -> dict[str,
     told = {
         "plain search of all runs": measure(plain_search, where),
         "Tracker.finished": measure(lambda: Tracker(where, study.name).finished),
-        "survey (ser status)": measure(lambda: partial(collect.survey, Tracker(where, study.name), study)),
+        "survey (ser status)": measure(lambda: partial(collect.overview, Tracker(where, study.name), study)),
         "close_left": measure(lambda: partial(Tracker(where, study.name).close_left, {})),
         "repair_mirrors": measure(lambda: lambda: launch.repair_mirrors(job, chosen)),
         "unfinished": measure(lambda: lambda: launch.unfinished(job, chosen)),

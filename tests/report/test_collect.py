@@ -192,7 +192,7 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
 def test_a_report_that_names_nothing_is_given_all(tracker, job, study, trial_of, monkeypatch):
     trial = trial_of("R")
     one.run(job, trial)
-    monkeypatch.setattr(collecting.Kept, "of", lambda report: collecting.Kept())
+    monkeypatch.setattr(collecting.Selection, "of", lambda report: collecting.Selection())
     run = next(collecting.collect(tracker, study)[0])
     assert run.params.items() >= trial.params().items()
     assert run.scores.keys() >= {"wa/ravdess", "val/loss", "epochs"}
@@ -239,7 +239,7 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
     monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
     monkeypatch.setattr(collecting, "collect", lambda *_: ((), SimpleNamespace(mode="")))
-    monkeypatch.setattr(collecting.writer, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
+    monkeypatch.setattr(collecting.write, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
         collecting.report(
             SimpleNamespace(curve=None, newest=lambda: "a run"), SimpleNamespace(report="", mode=""), tmp_path

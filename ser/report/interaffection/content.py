@@ -22,7 +22,8 @@ from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
 from ser.report.statistics import METRICS
 
-PARAMS = ("corpora", "block", "pooling", "task", "seed")
+AXES = ("corpora", "block", "pooling", "task")
+PARAMS = (*AXES, "seed")
 SCORES = ("wa/", "ua/")
 
 

@@ -13,6 +13,7 @@ from ser.report.survey import published, shares, tables
 from ser.report.survey.notes import notes
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
 
+AXES = ("corpora", "system", "protocol", "fold")
 PARAMS = ("role.system", "role.protocol", "role.fold", "corpora", "classes", "seed", "normalise")
 SCORES = ("wa/", "ua/", "seconds/training", "parameters")
 

@@ -1,0 +1,99 @@
+"""The general report: every result of a study over whatever axes it has, the best ones, and what each axis does.
+
+It is the default, where a study names no report, and stands behind a paper's report where a study varies settings that
+this does not know.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from ser.report import figures
+from ser.report.content import Content, Matrix, Picture, Table
+from ser.report.general.figures import strip_plots
+from ser.report.general.results import Results, results_of
+from ser.report.general.tables import (
+    MOST_READ,
+    axis_table,
+    best_table,
+    comparison,
+    every_result,
+    metric_name,
+    run_table,
+)
+from ser.report.runs import Expected, Finished, Options
+
+MOST_AXES = 8  # that are drawn
+
+
+def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
+    """Arranges all results. Raises BadInput for an unknown rule of ties or predictions that fit no class."""
+    results = results_of(finished, expected, options.replicates)
+    return Content.of(
+        expected,
+        results.titles,
+        tables=_tables(results, options.ties),
+        notes=_notes(results, options),
+        pictures=_pictures(results, options),
+        matrices=_matrices(results),
+        matrices_title="Confusion matrices of the best results",
+        published=False,
+    )
+
+
+def _tables(results: Results, ties: str) -> Iterator[Table]:
+    yield best_table(results)
+    if results.axes.paths:
+        yield axis_table(results, ties)
+    for corpus in results.expected.tested:
+        yield every_result(results, corpus)
+    if results.untested:
+        yield comparison(results)
+    yield run_table(results)
+
+
+def _notes(results: Results, options: Options) -> Iterator[str]:
+    if results.axes.paths:
+        yield f"Settings that vary: {', '.join(results.axes.paths)}."
+    if options.replicates and any(result and result.counts is not None for result in results.cells.values()):
+        yield (
+            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test utterances, paired "
+            "where results are of the same ones; winners are counted anew in each. They do not cover what another seed "
+            "of the training would change, and as utterances of one speaker are alike, they are rather too narrow."
+        )
+    if results.cells and not results.axes.stated:
+        yield "Some of these settings are known from the runs alone: which results are to come is not known in advance."
+    if any(
+        len(results.ranked(corpus)) + len(results.missing(corpus)) > MOST_READ for corpus in results.expected.tested
+    ):
+        yield f"Tables of more than {MOST_READ} results are in report.html and tables.csv alone."
+    sizes = {corpus: {int(r.counts.sum()) // r.seeds for r in results.ranked(corpus) if r.counts is not None}
+             for corpus in results.expected.tested}  # fmt: skip
+    if uneven := [corpus for corpus, counts in sizes.items() if len(counts) > 1]:
+        yield f"Not all results are of the same test utterances on {', '.join(uneven)}."
+
+
+def _pictures(results: Results, options: Options) -> Iterator[Picture]:
+    if not any(results.cells.values()):
+        return
+    for axis in range(min(len(results.axes.paths), MOST_AXES)):
+        yield strip_plots(results, axis)
+    best = {corpus: results.ranked(corpus)[0] for corpus in results.expected.tested if results.ranked(corpus)}
+    curves = {f"{corpus}: {r.runs[0].title}": options.curve(r.runs[0].run_id, "val/loss") for corpus, r in best.items()}
+    if any(curves.values()):
+        groups = {title: title.partition(": ")[0] for title in curves}
+        legend = {corpus: f"best on {corpus}" for corpus in best}
+        caption = f"Validation loss of the trial with the best {metric_name(results.ranking)} on each corpus."
+        yield figures.learning_curves(curves, groups, legend, caption=caption)
+
+
+def _matrices(results: Results) -> Iterator[Matrix]:
+    """Of the best result of each corpus, summed over its seeds."""
+    for place, corpus in enumerate(results.expected.tested, start=1):
+        for result in results.ranked(corpus)[:1]:
+            if result.counts is not None:
+                heading = f"{corpus}, best {metric_name(results.ranking)}"
+                ids = tuple(run.run_id for run in result.runs)
+                safe = re.sub(r"[^\w-]+", "_", corpus)
+                classes = tuple(result.runs[0].params.get("classes", ",".join(results.expected.classes)).split(","))
+                title = result.runs[0].title
+                yield Matrix(heading, title, classes, result.counts, ids, f"confusion_{place}_{safe}")

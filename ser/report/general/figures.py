@@ -1,0 +1,50 @@
+"""The figures of the general report: all results by the values of each axis."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ser.metrics.confusion import INK
+from ser.report import figures
+from ser.report.content import Picture
+from ser.report.general.results import Results
+from ser.report.general.tables import metric_name
+
+_PANELS = 3  # side by side
+_FEW = 8  # values that fit one of several panels
+_LETTERS = 110  # that fit below the dots of one line of panels
+
+
+def strip_plots(results: Results, axis: int) -> Picture:
+    """Draws every result by its value on one axis, a panel for each corpus; a line is the mean."""
+    head, corpora = results.axes.heads[axis], results.expected.tested
+    order = list(dict.fromkeys(values[axis] for _, values in results.cells))
+    values_of = {c: [v for v in order if any(r.values[axis] == v for r in results.ranked(c))] for c in corpora}
+    most = max(map(len, values_of.values()))
+    columns = min(_PANELS, len(corpora)) if most <= _FEW else 1
+    lines = -(-len(corpora) // columns)
+    slanted = max(map(len, order)) * most * columns > _LETTERS
+    figure = Figure(figsize=(9, 0.4 + lines * (2.8 if slanted else 2.3)), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes, corpus in zip(panels, corpora, strict=False):
+        values = values_of[corpus]
+        for place, value in enumerate(values):
+            points = [r.point[results.ranking] for r in results.ranked(corpus) if r.values[axis] == value]
+            percent, shade = 100 * np.array(points), figures.colour(order.index(value))
+            axes.plot(place + _beside(len(points)), percent, "o", color=shade, mfc="none", ms=4.5, alpha=0.85)
+            axes.plot([place - 0.34, place + 0.34], [percent.mean()] * 2, color=INK, lw=1.6)
+        turned = {"rotation": 35, "ha": "right"} if slanted else {}
+        axes.set_xticks(range(len(values)), values, fontsize=8, **turned)
+        axes.set_xlim(-0.6, max(len(values), 1) - 0.4)
+        axes.set_title(corpus, loc="left", fontsize=10)
+        axes.set_ylabel(f"{metric_name(results.ranking)} in %")
+        figures.light(axes, "y")
+    for axes in panels[len(corpora) :]:
+        axes.set_visible(False)
+    caption = f"{head}: {metric_name(results.ranking)} of every result by its value; lines are means."
+    return figures.picture(figure, f"axis_{axis + 1}", caption)
+
+
+def _beside(count: int) -> NDArray[np.float64]:
+    """Places of dots beside each other: as even as the golden ratio makes them, and the same every time."""
+    return np.asarray(0.5 * ((np.arange(count) * 0.6180339887 + 0.5) % 1 - 0.5), np.float64)
