@@ -93,6 +93,17 @@ def test_imports_go_down_only(path):
         assert upwards == set()
 
 
+REPORTS_KNOW = {"report", "runs", "metrics", "study", "registry", "errors", "files"}
+
+
+def test_reports_know_runs_and_never_how_they_were_trained():
+    """A report needs what a run logged, and neither torch nor the training, which may have changed since."""
+    files = [p for p in FILES if p.relative_to(ROOT).parts[0] == "report"]
+    rooms = {name.split(".")[1] for path in files for name in ours(path)}
+    assert rooms <= REPORTS_KNOW
+    assert {name_of(p) for p in files} & users("torch") == set()
+
+
 def test_no_import_leads_back():
     graph = {name_of(p): ours(p) - {name_of(p)} for p in FILES}
     while graph:
@@ -143,6 +154,8 @@ def test_sound_files_are_read_in_one_place(tool):
         ("ser.distributed.child", []),
         ("ser.features.store", []),
         ("ser.study", []),
+        ("ser.report.collect", ["mlflow"]),
+        ("ser.report.segments.content", []),
         ("ser.cli.main", []),
         ("ser.cli.pages", []),
     ],

@@ -14,9 +14,7 @@ from sklearn.metrics import balanced_accuracy_score
 from experiments.mfcc_networks import study
 from ser.errors import BadInput
 from ser.frontends import mfcc
-from ser.report import layers as _networks_layers
 from ser.report import statistics, write
-from ser.report.layers import network, size, summary
 from ser.report.mfcc_networks import content as networks
 from ser.report.mfcc_networks.groups import candidates, shown
 from ser.report.mfcc_networks.published import CLASSES, INCONSISTENCIES
@@ -53,6 +51,10 @@ EXPECTED = Expected(
 # By class: utterances in the test, and how many of them are found; the others are taken for the next class.
 PER_CLASS = {"neutral": (4, 3), "calm": (2, 2), "happy": (5, 0), "sad": (1, 1)}
 CURVES = {"train/wa/ravdess": [0.3, 0.5, 0.9], "test/wa/ravdess": [0.2, 0.4, 0.5]}
+LAYERS = [
+    {"name": "C1", "output": "78 × 20", "parameters": 80, "averaged": 0},
+    {"name": "head", "output": "8", "parameters": 88, "averaged": 0},
+]
 PROOF = {"utterances": {"train": 24, "val": 0, "test": 12}, "shared_speakers": 5}
 
 
@@ -113,7 +115,8 @@ def refit(number=2, seed=0):
 
 
 def file(run_id, path):
-    return json.dumps(PROOF) if path == "split/ravdess.json" else None
+    texts = {"split/ravdess.json": PROOF, "layers.json": LAYERS}
+    return json.dumps(texts[path]) if path in texts else None
 
 
 OPTIONS = Options(replicates=50, curve=lambda run, metric: CURVES.get(metric, []), file=file)
@@ -129,7 +132,7 @@ def table(content, key):
     return next(t for t in content.tables if t.key == key)
 
 
-@pytest.mark.parametrize("module", [statistics, _networks_layers])
+@pytest.mark.parametrize("module", [statistics])
 def test_doctests(module):
     assert doctest.testmod(module).failed == 0
 
@@ -141,27 +144,12 @@ def test_wilson_is_scipys(right, n):
     assert np.isnan(wilson(0, 0).value)
 
 
-def test_summaries_count_the_networks_that_are_trained():
-    cnn = summary(trial("cnn1d").params(), 8)
-    assert [(one.name, one.gives, one.weights) for one in cnn] == [
-        ("C1", "78 × 20", 80),
-        ("S1", "26 × 20", 0),
-        ("D1", "26 × 20", 0),
-        ("C2", "24 × 10", 610),
-        ("S2", "8 × 10", 0),
-        ("S3", "10", 0),
-        ("Output", "8", 88),
-    ]
-    rnn = summary(trial("rnn").params(), 8)
-    assert [(one.gives, one.weights) for one in rnn] == [("80 × 16", 288), ("16", 0), ("8", 136)]
-    for block, layers, total in (("cnn1d", cnn, 778), ("rnn", rnn, 424)):
-        assert sum(one.weights for one in layers) == size(network(trial(block).params(), 8)) == total
-
-
-def test_a_statement_that_lacks_a_setting_has_no_summary():
-    params = {k: v for k, v in trial().params().items() if k != "block.pool"}
-    assert summary(params, 8) == []
-    assert summary({}, 8) == []
+def test_layers_are_those_that_a_run_logged(undrawn):
+    content = networks.content([finished(trial("cnn1d")), finished(trial("rnn"))], EXPECTED, OPTIONS)
+    cnn = [(row.name, row.cells[0], row.cells[1].value) for row in table(content, "table4").rows]
+    assert cnn == [("C1", "78 × 20", 80), ("Output", "8", 88), ("all", "", 168)]
+    without = networks.content([finished(trial("cnn1d"))], EXPECTED, replace(OPTIONS, file=lambda *_: None))
+    assert [row.cells for row in table(without, "table4").rows] == [("–", "–")]
 
 
 def test_accuracies_are_means_over_seeds_and_bootstrapped_together():
@@ -230,7 +218,7 @@ def test_the_search_shows_folds_and_what_was_chosen(undrawn):
     assert (third.n, third.of) == (2, 3)
     assert any("cnn1d: candidate 2 (seed 0)" in note for note in content.notes)
     assert [row.name for row in table(content, "accuracy").rows] == ["cnn1d, refitted"]
-    assert sum(row.metric == "cnn1d, refitted" for row in table(content, "table4").rows) == 8
+    assert sum(row.metric == "cnn1d, refitted" for row in table(content, "table4").rows) == 3
 
 
 def test_searches_of_two_seeds_are_ranked_apart(undrawn):
@@ -250,7 +238,7 @@ def test_paper_numbers_only_beside_its_own_corpora(undrawn):
     rows = {row.name: row for row in table(beside, "table4").rows}
     assert rows["C1"].paper == ("78 × 20", 200.0)
     assert rows["C1"].cells[1].value == 80
-    assert rows["all"].cells[1].value == 778
+    assert rows["all"].cells[1].value == 168
 
 
 def test_what_is_missing_is_a_hole(undrawn):

@@ -19,7 +19,6 @@ from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.report.segments import accuracies
 from ser.report.segments import content as clips
 from ser.report.segments.accuracies import METRICS, mean_and_spread, per_clip
-from ser.report.segments.layers import summary
 from ser.report.segments.published import CLASSES, INCONSISTENCIES
 from ser.study import Corpus, Trial, part
 
@@ -98,6 +97,10 @@ def both(way="nonoverlap", **settings):
 def files(run_id, path):
     told = {
         "segments.json": {"iemocap": {"utterances": 8, "segments": 20, "per_class": {"angry": 15, "sad": 5}}},
+        "layers.json": [
+            {"name": "conv1", "output": "64 × 96 × 64", "parameters": 640, "averaged": 0},
+            {"name": "head", "output": "4", "parameters": 804, "averaged": 0},
+        ],
         "split/iemocap.json": {
             "per_class": {"train": {"angry": 4}, "val": {"angry": 1}, "test": {"sad": 3}},
             "utterances": {"train": 4, "val": 1, "test": 3},
@@ -108,6 +111,7 @@ def files(run_id, path):
 
 
 OPTIONS = Options(replicates=50, file=files)
+NO_FILES = Options(replicates=0)
 
 
 @pytest.fixture
@@ -155,15 +159,11 @@ def test_intervals_are_of_resampled_clips():
         assert np.isnan(spread.value)
 
 
-def test_vggish_layers_are_table_2_and_its_public_part_has_72_million_weights():
-    layers = summary(trial().params(), 4)
-    gives = {layer.name: layer.gives for layer in layers}
-    assert gives["conv1"] == "64 × 96 × 64"
-    assert gives["pool4"] == "512 × 6 × 4"
-    assert gives["flatten"] == "1 × 12288"
-    assert sum(layer.weights for layer in layers) == 72_167_788
-    assert sum(layer.weights for layer in layers if layer.name not in ("fc3", "output")) == 72_141_184
-    assert summary(trial("mlp").params(), 4) == []
+def test_layers_are_those_that_a_run_logged(undrawn):
+    content = clips.content(both(), EXPECTED, OPTIONS)
+    rows = [(row.name, row.cells) for row in table(content, "table2").rows]
+    assert rows == [("conv1", ("64 × 96 × 64", "640")), ("output", ("1 × 4", "804")), ("all", ("", "1,444"))]
+    assert table(clips.content(both(), EXPECTED, NO_FILES), "table2").rows[0].cells == ("", "–")
 
 
 def test_five_accuracies_by_hand(undrawn):

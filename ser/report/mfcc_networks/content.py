@@ -36,7 +36,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             tables.accuracy(found, expected, options),
             tables.recalls(found, expected),
             tables.confusions(found, expected),
-            *tables.models(found, expected),
+            *tables.models(found, expected, options),
             *tables.searches(tried, found),
         ),
         notes=_said(found, runs, expected, options),

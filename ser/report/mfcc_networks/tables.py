@@ -6,7 +6,7 @@ import numpy as np
 
 from ser.report.content import HOLE, Cell, Printed, Row, Table
 from ser.report.groups import short
-from ser.report.layers import Layer, summary
+from ser.report.layers import LoggedLayer, layers_of
 from ser.report.mfcc_networks import published
 from ser.report.mfcc_networks.groups import Candidate, Shown, about, at_kept_epoch
 from ser.report.predictions import mean_accuracies
@@ -27,20 +27,20 @@ def _some(values: Sequence[Printed]) -> tuple[Printed, ...]:
     return tuple(values) if any(value is not None for value in values) else ()
 
 
-def models(found: Sequence[Shown], expected: Expected) -> list[Table]:
+def models(found: Sequence[Shown], expected: Expected, options: Options) -> list[Table]:
     """Tables 3 and 4: the layers of the networks, as they were stated and as the search would have them."""
-    return [_model(key, [s for s in found if s.block == block], expected) for key, block in _BLOCKS.items()]
+    return [_model(key, [s for s in found if s.block == block], expected, options) for key, block in _BLOCKS.items()]
 
 
-def _model(key: str, found: Sequence[Shown], expected: Expected) -> Table:
+def _model(key: str, found: Sequence[Shown], expected: Expected, options: Options) -> Table:
     printed, rows = _beside(expected), []
     for one in found:
-        layers = summary(one.runs[0].params, len(expected.classes))
-        total = sum(layer.weights for layer in layers)
-        for layer in [*layers, Layer("all", "", total)] if layers else [Layer("all", HOLE, 0)]:
+        layers = layers_of(one.runs[0], options, head="Output")
+        total = sum(layer.parameters for layer in layers)
+        for layer in [*layers, LoggedLayer("all", "", total)] if layers else [LoggedLayer("all", HOLE, 0)]:
             paper = _some([printed(key, "architecture", layer.name, c) for c in ("Output shape", "Parameters")])
-            weights = Cell(float(layer.weights)) if layers else HOLE
-            rows.append(Row(one.title, layer.name, (layer.gives, weights), paper=() if one.refitted else paper))
+            weights = Cell(float(layer.parameters)) if layers else HOLE
+            rows.append(Row(one.title, layer.name, (layer.output, weights), paper=() if one.refitted else paper))
     return Table(
         key,
         _TITLES[key],

@@ -58,7 +58,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     return Content.of(
         expected,
         (run.title for run in runs),
-        tables=_tables(groups, tests, chosen, full, proofs, labels, counts, expected),
+        tables=_tables(groups, tests, chosen, full, proofs, labels, counts, expected, options),
         notes=_said(full, runs, expected, options, bool(labels)),
         pictures=_pictures(groups, full, counts, expected, options),
         inconsistencies=published.INCONSISTENCIES,
@@ -94,6 +94,7 @@ def _tables(
     labels: Mapping[str, Labelled],
     counts: Mapping[str, Mapping[str, int]],
     expected: Expected,
+    options: Options,
 ) -> Iterator[Table]:
     yield metrics_table(full, expected)
     yield figure_4(full, expected)
@@ -105,7 +106,7 @@ def _tables(
         columns = [(head, partial(_overall, tests, score)) for head, score in _OF_SEARCH.items()]
         yield search_table(groups, len(expected.seeds), columns)
     yield figure_1(counts, expected)
-    yield layers(full[0].group.runs[0].params if full else {}, len(expected.classes))
+    yield layers(full[0].group.runs[0] if full else None, options)
 
 
 def _sides(proofs: Sequence[Any]) -> dict[str, int] | None:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from ser.report.content import HOLE, Printed, Row, Table
 from ser.report.groups import Group, readable
+from ser.report.layers import layers_of
 from ser.report.multilabel import published
-from ser.report.runs import Expected
+from ser.report.runs import Expected, Finished, Options
 
 # The paper's row → the path of the setting; the rest follows from several settings.
 _TABLE_2 = {
@@ -109,11 +110,15 @@ def _rest(group: Group) -> dict[str, str]:
     }
 
 
-def layers(params: Mapping[str, str], classes: int) -> Table:
-    """Figure 3: the layers of the block cnn2d, as its settings give them; a hole for another block."""
-    found = _cnn2d(params, classes)
-    rows = [Row("", name, (gives, f"{count:,}" if count else "")) for name, gives, count in found]
-    total = f"{sum(count for _, _, count in found):,}" if found else HOLE
+def layers(run: Finished | None, options: Options) -> Table:
+    """Returns Figure 3: the layers of the network, as a run logged them; a hole where it did not."""
+    logged = layers_of(run, options, head="dense, sigmoid") if run else []
+    counts = [layer.parameters + layer.averaged for layer in logged]
+    rows = [
+        Row("", layer.name, (layer.output, f"{count:,}" if count else ""))
+        for layer, count in zip(logged, counts, strict=True)
+    ]
+    total = f"{sum(counts):,}" if logged else HOLE
     return Table(
         "figure3",
         "Figure 3: the network",
@@ -124,24 +129,3 @@ def layers(params: Mapping[str, str], classes: int) -> Table:
         unit="",
         grouped="",
     )
-
-
-def _cnn2d(params: Mapping[str, str], classes: int) -> list[tuple[str, str, int]]:
-    """Name, output and parameters of each layer; [] where the settings do not say."""
-    needed = ("front_end.mels", "block.frames", "block.filters", "block.kernel", "block.dense")
-    if params.get("block") != "cnn2d" or not all(params.get(name) for name in needed):
-        return []
-    high, wide, kernel = (int(params[name]) for name in ("front_end.mels", "block.frames", "block.kernel"))
-    depth, out = 1, [("input", f"{high} × {wide} × 1", 0)]
-    for filters in map(int, params["block.filters"].split(",")):
-        high, wide = high - kernel + 1, wide - kernel + 1
-        count = (kernel * kernel * depth + 1) * filters
-        out.append((f"convolution {kernel} × {kernel}, ReLU", f"{high} × {wide} × {filters}", count))
-        high, wide, depth = high // 2, wide // 2, filters
-        out.append(("max pooling 2 × 2", f"{high} × {wide} × {filters}", 0))
-        out.append(("batch normalisation", f"{high} × {wide} × {filters}", 4 * filters))
-    size = high * wide * depth
-    for units in map(int, params["block.dense"].split(",")):
-        out.append((f"dense, ReLU, dropout {params.get('block.dropout', HOLE)}", str(units), (size + 1) * units))
-        size = units
-    return [*out, ("dense, sigmoid", str(classes), (size + 1) * classes)]

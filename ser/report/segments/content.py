@@ -48,7 +48,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             baselines(found, measured, expected),
             figure_3(drawn, expected),
             table_1(found, expected, options, folds != (0,)),
-            table_2(found, units, expected),
+            table_2(found, units, expected, options),
             _each_run(found, answers, expected),
         ),
         notes=(*wrong, *_said(found, folds, expected, options)),

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from ser.report.content import HOLE, Cell, Printed, Row, Table
 from ser.report.groups import best
-from ser.report.runs import Expected
+from ser.report.layers import layers_of
+from ser.report.runs import Expected, Options
 from ser.report.segments import published
 from ser.report.segments.accuracies import METRICS, mean_and_spread
 from ser.report.segments.groups import Setting
-from ser.report.segments.layers import summary
 
 Scores = Mapping[str, tuple[Cell, Cell]]  # metric → mean, standard deviation
 _HOLE = Cell(np.nan), Cell(np.nan)
@@ -152,21 +152,21 @@ def _text(value: Printed) -> str:
     return f"{value:.1f}" if isinstance(value, float) else value or ""
 
 
-def table_2(found: Sequence[Setting], units: str, expected: Expected) -> Table:
+def table_2(found: Sequence[Setting], units: str, expected: Expected, options: Options) -> Table:
     """Table 2: the layers of VGGish."""
     own = next((s for s in found if s.block == "vggish" and s.units == units), None)
-    layers = summary(own.runs[0].params, len(expected.classes)) if own else []
+    layers = layers_of(own.runs[0], options, head="output") if own else []
     rows = []
     for layer in layers:
         value = published.printed("table2", "architecture", layer.name, "Activation size") if expected.beside else None
-        weights = f"{layer.weights:,}" if layer.weights else ""
-        rows.append(Row("", layer.name, (layer.gives, weights), paper=() if value is None else (value,)))
-    total = sum(layer.weights for layer in layers)
+        weights = f"{layer.parameters:,}" if layer.parameters else ""
+        rows.append(Row("", layer.name, (_activation(layer.output), weights), paper=() if value is None else (value,)))
+    total = sum(layer.parameters for layer in layers)
     rows.append(Row("", "all", ("", f"{total:,}" if layers else HOLE)))
     return Table(
         "table2",
         "Table 2: the network",
-        "Built from the statement of a run: activations are channels × frames × bands, then units. fc3 and the output "
+        "As a run logged it: activations are channels × frames × bands, then units. fc3 and the output "
         "come after the paper's table.",
         ("Activation size", "Parameters"),
         tuple(rows),
@@ -174,6 +174,11 @@ def table_2(found: Sequence[Setting], units: str, expected: Expected) -> Table:
         grouped="",
         brief=True,
     )
+
+
+def _activation(output: str) -> str:
+    """Units of a layer as a shape, as the paper has them: ``1 × 4``."""
+    return f"1 × {output}" if output.isdigit() else output
 
 
 def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
