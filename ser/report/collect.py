@@ -185,11 +185,11 @@ def _with_general(
     first = {path: next(point[path] for _, point in expected.trials if path in point) for path in unknown}
     inside = {title: point for title, point in expected.trials if all(point.get(k, v) == v for k, v in first.items())}
     part_of_it = replace(expected, trials=tuple(inside.items()), count=len(inside))
-    own = module.content((run for run in finished if run.title in inside), part_of_it, options)
+    papers = module.content((run for run in finished if run.title in inside), part_of_it, options)
     everything, expected = collect(tracker, study, variant, Selection())
     general = registry.find("report", GENERAL).content(everything, expected, options)
     values = ", ".join(f"{path} = {value}" for path, value in first.items())
-    return content.appended(own, general, f"The tables of the study's own report are of {values}.")
+    return content.appended(papers, general, f"The tables of the study's own report are of {values}.")
 
 
 def collect(

@@ -1,6 +1,6 @@
 """What a report shows, as plain values: tables with intervals and holes, pictures, matrices, and the words around them.
 
-A file of ``ser/reports`` makes a Content of a study's runs, and ``ser.report.write`` writes it in every format.
+A file of ``ser/report`` makes a Content of a study's runs, and ``ser.report.write`` writes it in every format.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -144,7 +144,7 @@ class Content:
             title=expected.title,
             standing=standing(expected, published),
             demo=expected.demo,
-            corpora=expected.named,
+            corpora=expected.corpora_in_words,
             seeds=len(expected.seeds),
             done=len(titles),
             expected=max(expected.count, len(titles)),

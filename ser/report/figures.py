@@ -96,18 +96,18 @@ def small_matrices(
 
     Shares that are not defined (nan) stay blank.
     """
-    columns = max((len(found) for found in lines.values()), default=1)
+    columns = max((len(matrices) for matrices in lines.values()), default=1)
     figure = Figure(figsize=(9, 0.5 + 1.75 * len(lines)), layout="constrained")
     panels = figure.subplots(len(lines), columns, squeeze=False)
-    for row, (title, found) in zip(panels, lines.items(), strict=True):
-        for axes, (called, shares) in zip(row, found.items(), strict=False):
+    for row, (title, matrices) in zip(panels, lines.items(), strict=True):
+        for axes, (called, shares) in zip(row, matrices.items(), strict=False):
             words = [["" if np.isnan(v) else f"{v:.2f}" for v in line] for line in shares]
             matrix(axes, shares, words, 8)
             axes.set_aspect("equal")
             axes.set_title(called, fontsize=9)
             axes.set_xticks(range(len(ticks)), ticks, fontsize=7)
             axes.set_yticks(range(len(ticks)), ticks if axes is row[0] else [""] * len(ticks), fontsize=7)
-        for axes in row[len(found) :]:
+        for axes in row[len(matrices) :]:
             axes.set_visible(False)
         row[0].set_ylabel(title, fontsize=8)
     return picture(figure, name, caption)

@@ -10,7 +10,7 @@ from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.runs import Finished
 
 _FOLD = re.compile(r"corpus\..*\.split\.fold")
-_LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where that is not told, of the last one
+_LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where that is not logged, of the last one
 _SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.search
 _SAME = ("role", "seed", "repeat", "initial_from")  # of repeats and members of a search, not settings
 
@@ -31,8 +31,8 @@ class Group:
     @property
     def loss(self) -> float:
         """Mean best validation loss; nan if no run has told one."""
-        told = [loss_of(run) for run in self.runs]
-        return float(np.mean([value for value in told if not np.isnan(value)] or [np.nan]))
+        losses = [loss_of(run) for run in self.runs]
+        return float(np.mean([value for value in losses if not np.isnan(value)] or [np.nan]))
 
     def mean(self, score: str) -> float:
         """Mean of a final metric; nan if a run lacks it."""
@@ -47,12 +47,12 @@ def loss_of(run: Finished) -> float:
 def grouped(runs: Sequence[Finished]) -> list[Group]:
     """``runs`` by setting, in the order of the first of each."""
     names = varied(runs)
-    found: dict[tuple[str, ...], list[Finished]] = {}
+    by_values: dict[tuple[str, ...], list[Finished]] = {}
     for run in runs:
-        found.setdefault(tuple(run.params.get(name, "") for name in names), []).append(run)
+        by_values.setdefault(tuple(run.params.get(name, "") for name in names), []).append(run)
     return [
-        Group(_without_repeats(some[0].title), dict(zip(names, values, strict=True)), tuple(some))
-        for values, some in found.items()
+        Group(_without_repeats(members[0].title), dict(zip(names, values, strict=True)), tuple(members))
+        for values, members in by_values.items()
     ]
 
 
@@ -63,18 +63,18 @@ def varied(runs: Iterable[Finished]) -> list[str]:
         for name, value in run.params.items():
             if name.partition(".")[0] not in (*_SAME, "corpus"):
                 values.setdefault(name, set()).add(value)
-    return [name for name, seen in values.items() if len(seen) > 1]
+    return [name for name, distinct in values.items() if len(distinct) > 1]
 
 
 def _without_repeats(title: str) -> str:
-    kept = [part for part in title.split(" · ") if part != "repeat" and not part.startswith(("seed ", "fold "))]
-    return " · ".join(kept)
+    settings = [part for part in title.split(" · ") if part != "repeat" and not part.startswith(("seed ", "fold "))]
+    return " · ".join(settings)
 
 
 def best(groups: Iterable[Group]) -> Group | None:
     """The group of the least validation loss; the first of equal ones, and of those that have told none."""
-    found = list(groups)
-    return min(found, key=lambda g: (np.isnan(g.loss), g.loss if not np.isnan(g.loss) else 0.0), default=None)
+    candidates = list(groups)
+    return min(candidates, key=lambda g: (np.isnan(g.loss), g.loss if not np.isnan(g.loss) else 0.0), default=None)
 
 
 def short(names: Sequence[str]) -> list[str]:
@@ -113,7 +113,7 @@ def search_table(
     rows = []
     for group in ordered:
         cells: list[Cell | str | None] = [readable(group.settings[name]) for name in names]
-        cells += [_epochs(group), _ended(group), Cell(group.loss)]
+        cells += [_epochs(group), _stop_reasons(group), Cell(group.loss)]
         cells += [_percent(share(group)) for _, share in columns]
         rows.append(Row("", group.title, tuple(cells), len(group.runs), seeds))
     return Table(
@@ -142,17 +142,17 @@ def _epochs(group: Group) -> str:
     return ", ".join(f"{run.scores['epochs']:.0f}" if "epochs" in run.scores else HOLE for run in group.runs)
 
 
-def _ended(group: Group) -> str:
-    said = []
+def _stop_reasons(group: Group) -> str:
+    reasons = []
     for run in group.runs:
         most = run.params.get("training.max_epochs", "")
         if "stopped_epoch" in run.scores:
-            said.append(f"by the scheduler at {run.scores['stopped_epoch']:.0f}")
+            reasons.append(f"by the scheduler at {run.scores['stopped_epoch']:.0f}")
         elif "epochs" not in run.scores or not most.isdigit():
-            said.append(HOLE)
+            reasons.append(HOLE)
         else:
-            said.append("all epochs" if run.scores["epochs"] >= int(most) else "early")
-    return ", ".join(dict.fromkeys(said))
+            reasons.append("all epochs" if run.scores["epochs"] >= int(most) else "early")
+    return ", ".join(dict.fromkeys(reasons))
 
 
 def fold_of(run: Finished) -> int:

@@ -208,14 +208,14 @@ class _OnUtterances(Protocol):
 Test = TypeVar("Test", bound=_OnUtterances)
 
 
-def test_utterances(test: _OnUtterances) -> tuple[tuple[str, ...], bytes]:
+def utterances_of(test: _OnUtterances) -> tuple[tuple[str, ...], bytes]:
     """The utterances and labels that predictions are of: equal where two may be compared."""
     return test.uids, test.truth.tobytes()
 
 
 def on_same_utterances(tests: Sequence[Test]) -> list[Test]:
     """Those on the same utterances, with the same labels, as the first."""
-    return [test for test in tests if test_utterances(test) == test_utterances(tests[0])]
+    return [test for test in tests if utterances_of(test) == utterances_of(tests[0])]
 
 
 def pooled_labels(parts: Sequence[LabelPredictions]) -> LabelPredictions:

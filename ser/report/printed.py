@@ -16,5 +16,5 @@ def cell(tables: Tables, table: str, metric: str, row: str, column: str) -> Prin
     columns, rows = tables.get((table, metric), ((), {}))
     if row not in rows or column not in columns:
         return None
-    found = rows[row][columns.index(column)]
-    return (found or None) if isinstance(found, str) else float(found)
+    value = rows[row][columns.index(column)]
+    return (value or None) if isinstance(value, str) else float(value)

@@ -23,7 +23,7 @@ class Hole:
     """A trial that lacks results."""
 
     title: str
-    lacking: tuple[str, ...]  # corpora it was not tested on
+    untested: tuple[str, ...]  # corpora it was not tested on
     error: str = ""
 
 
@@ -42,7 +42,7 @@ class Expected:
 
     study: str
     title: str
-    report: str  # file of ser/reports
+    report: str  # folder of ser/report, "" = general
     classes: tuple[str, ...]
     corpora: tuple[UsedCorpus, ...]
     mode: str  # "paper" | "sound" | ""
@@ -78,17 +78,17 @@ class Expected:
         return tuple(c.name for c in self.corpora if c.tested)
 
     @property
-    def named(self) -> str:
+    def corpora_in_words(self) -> str:
         """For people: ``I = iemocap, T = tess (train only)``."""
         return ", ".join(f"{c.letter} = {c.name}" + ("" if c.tested else " (train only)") for c in self.corpora)
 
     def holes(self, finished: Collection[str]) -> tuple[Hole, ...]:
         """What is missing where trials of these titles are finished; those that cannot be named come last, as one."""
-        there = set(finished)
-        known = dict.fromkeys([*(title for title, _ in self.trials), *self.failures])
-        missing = [title for title in known if title not in there]
+        done = set(finished)
+        titles = dict.fromkeys([*(title for title, _ in self.trials), *self.failures])
+        missing = [title for title in titles if title not in done]
         holes = [Hole(title, self.tested, self.failures.get(title, "")) for title in missing]
-        if rest := self.count - len(there) - len(missing):
+        if rest := self.count - len(done) - len(missing):
             holes += [Hole(f"{rest} trials of the search", self.tested)] if rest > 0 else []
         return tuple(holes)
 

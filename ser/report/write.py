@@ -1,7 +1,7 @@
 """A report's content → files in a folder: Markdown, CSV, LaTeX and one self-contained HTML page, written atomically.
 
 Holes stay visible, and every number says how many cases it rests on. What is computed here is layout; what is shown
-comes from a file of ``ser/reports``.
+comes from a file of ``ser/report``.
 """
 
 import csv
@@ -64,17 +64,17 @@ def _put(path: Path, content: bytes) -> Path:
 
 def number(cell: Cell, table: Table) -> str:
     """In the unit of the table: ``58.8``; a hole is ``–``."""
-    return HOLE if np.isnan(cell.value) else _shown(cell.value, table)
+    return HOLE if np.isnan(cell.value) else _rounded(cell.value, table)
 
 
 def span(cell: Cell, table: Table) -> str:
     """The interval: ``[54.1, 63.2]``, or nothing if it is unknown."""
     if np.isnan(cell.value) or np.isnan(cell.low):
         return ""
-    return f"[{_shown(cell.low, table)}, {_shown(cell.high, table)}]"
+    return f"[{_rounded(cell.low, table)}, {_rounded(cell.high, table)}]"
 
 
-def _shown(value: float, table: Table) -> str:
+def _rounded(value: float, table: Table) -> str:
     return f"{round(_scale(table) * value, table.digits) + 0.0:.{table.digits}f}"  # + 0.0: never "-0.0"
 
 
@@ -111,8 +111,8 @@ def _paper(table: Table, row: Row) -> list[str] | None:
     """The paper's cells for this row, if it prints any."""
     if not row.paper:
         return None
-    shown = [_printed(value, table) for value in row.paper]
-    return shown + [""] * (len(table.columns) - len(shown))
+    cells = [_printed(value, table) for value in row.paper]
+    return cells + [""] * (len(table.columns) - len(cells))
 
 
 def _printed(value: Printed, table: Table) -> str:
@@ -130,7 +130,7 @@ def markdown(content: Content) -> str:
         if table.brief:
             parts += [f"## {table.title}", table.explanation, _pipes(_heads(table), _lines(table))]
     if content.holes:
-        lines = [[hole.title, ", ".join(hole.lacking), hole.error] for hole in content.holes]
+        lines = [[hole.title, ", ".join(hole.untested), hole.error] for hole in content.holes]
         parts += [f"## {content.missing}", _pipes(["Trial", "not tested on", "last error"], lines)]
     parts += ["## Notes", "\n".join(f"- {note}" for note in content.notes) or "None."]
     if content.inconsistencies:
@@ -170,8 +170,8 @@ def long_form(tables: Sequence[Table]) -> str:
             counts = (row.n, row.of) if table.counted else ("", "")
             for column, cell, value in zip(table.columns, row.cells, paper, strict=True):
                 if cell is not None:
-                    shown = "" if value is None else value
-                    writer.writerow([table.key, row.metric, name, column, *_plain(cell, table), *counts, shown])
+                    paper_text = "" if value is None else value
+                    writer.writerow([table.key, row.metric, name, column, *_plain(cell, table), *counts, paper_text])
     return out.getvalue()
 
 
@@ -227,9 +227,9 @@ def _tabular(table: Table) -> str:
     group = "& " if table.grouped else ""
     end = r" & \\" if table.counted else r" \\"
     for row in table.rows:
-        shown = [number(c, table) if isinstance(c, Cell) else c or "" for c in row.cells]
+        numbers = [number(c, table) if isinstance(c, Cell) else c or "" for c in row.cells]
         spans = [span(c, table) if isinstance(c, Cell) else "" for c in row.cells]
-        cells = [*_first(table, row), *shown, *_count(table, f"{row.n} of {row.of}")]
+        cells = [*_first(table, row), *numbers, *_count(table, f"{row.n} of {row.of}")]
         lines.append(" & ".join(map(tex, cells)) + r" \\")
         if any(spans):
             small = " & ".join(rf"{{\tiny {tex(s)}}}" if s else "" for s in spans)

@@ -1,4 +1,4 @@
-"""The report of paper 001: made runs with the params of real statements, values by hand."""
+"""The report of Khan et al.: made runs with the params of real statements, values by hand."""
 
 import csv
 import doctest
@@ -16,7 +16,7 @@ from ser.errors import BadInput
 from ser.frontends import mfcc
 from ser.report import statistics, write
 from ser.report.mfcc_networks import content as networks
-from ser.report.mfcc_networks.groups import candidates, shown
+from ser.report.mfcc_networks.groups import candidates, settings_tested
 from ser.report.mfcc_networks.published import CLASSES, INCONSISTENCIES
 from ser.report.mfcc_networks.tables import ranked
 from ser.report.predictions import LabelPredictions, mean_accuracies
@@ -175,7 +175,7 @@ def test_accuracy_of_training_and_test(undrawn):
     assert [c.value for c in cnn.cells[:3]] == pytest.approx([0.9, 0.5, (3 / 4 + 1 + 0 + 1) / 4])
     assert cnn.cells[3:] == ("12", "3")
     assert (cnn.paper, rnn.paper) == ((94.63, 74.57), (None, 55.47))
-    assert any("train 24, test 12; 5 speakers stand on several sides" in note for note in content.notes)
+    assert any("train 24, test 12; 5 speakers are in several subsets" in note for note in content.notes)
     assert content.notes[0].startswith(
         "Split of ravdess: holdout (by utterance, drop 1, folds 3, seed 42, test 0.33) (m"
     )
@@ -224,7 +224,7 @@ def test_the_search_shows_folds_and_what_was_chosen(undrawn):
 def test_searches_of_two_seeds_are_ranked_apart(undrawn):
     found = candidates([*search(0), *search(1)])
     assert [place for place, _ in ranked(found)] == ["1", "2", "–"] * 2
-    chosen = shown([refit(2, 0), refit(1, 1)], {})
+    chosen = settings_tested([refit(2, 0), refit(1, 1)], {})
     assert [len(one.runs) for one in chosen] == [2]
 
 

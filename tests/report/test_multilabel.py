@@ -1,4 +1,4 @@
-"""The report of paper 000: resampled scores against plain loops, what is shown, and what is never shown."""
+"""The report of Pho et al. 2020: resampled scores against plain loops, what is shown, and what is never shown."""
 
 import csv
 import doctest

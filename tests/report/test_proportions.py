@@ -159,7 +159,7 @@ def test_one_training_counted_twice_is_not_a_tie_but_shares_the_case():
 def test_an_incomplete_case_does_not_count_and_is_shown():
     evidence = gather([r for r in small() if (r.corpora, r.key[2:5]) != (("a", "t"), NETWORKS[1])], make_grid(), 50)
     assert (evidence.done, evidence.expected) == (7, 8)
-    assert [(h.title, h.lacking) for h in evidence.holes] == [("A+T · lstm · μ · multi", ("a",))]
+    assert [(h.title, h.untested) for h in evidence.holes] == [("A+T · lstm · μ · multi", ("a",))]
     rows = configuration_table(evidence).rows
     assert (rows[0].n, rows[0].of) == (1, 2)
     assert values(rows[0]) == [0, 0.5]

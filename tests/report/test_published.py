@@ -49,7 +49,7 @@ def test_notes_are_sentences(paper):
     assert paper.printed("table9", "wa", "tess", "iemocap") is None
 
 
-# --- Interaffection of Multiple Datasets (paper 003) ---
+# --- Interaffection of Multiple Datasets (da Silva et al.) ---
 
 
 @pytest.mark.parametrize(("metric", "sums"), [("wa", [6, 7, 11, 8, 16, 7, 17]), ("ua", [5, 4, 15, 8, 16, 7, 17])])
@@ -90,7 +90,7 @@ def test_nothing_printed_is_none():
     assert printed("table5", "wa", "tess", "iemocap") is None
 
 
-# --- Multi-label recognition (paper 000) ---
+# --- Multi-label recognition (Pho et al. 2020) ---
 
 
 def test_rates_of_figure_4_are_the_printed_accuracy():
@@ -120,11 +120,11 @@ def test_counts_of_figure_1_add_up():
     assert types.tolist() == [19884, 727, 1064]
     for counts, (single, double, triple) in multilabel.FIGURE_1.values():
         assert sum(counts) == single + 2 * double + 3 * triple
-    sides = [
+    subsets = [
         multilabel.printed("table3", "setting", side, "Value")
         for side in ("Training Set", "Validation Set", "Testing Set")
     ]
-    assert sum(sides) == types.sum() == 21675
+    assert sum(subsets) == types.sum() == 21675
     release = {"iemocap": 10039, "crema_d": 7442, "tess": 2800, "ravdess": 1440}
     for corpus, (_, types_here) in multilabel.FIGURE_1.items():
         assert sum(types_here) + multilabel.REMOVED.get(corpus, 0) == release[corpus]
@@ -142,7 +142,7 @@ def test_table_1_is_corpora_by_emotions():
     assert set(multilabel.TABLE_1_COLUMNS) - set(EMOTIONS) == {"amused", "sleepy"}  # of a corpus that is not read
 
 
-# --- Networks on MFCC (paper 001) ---
+# --- Networks on MFCC (Khan et al.) ---
 
 
 def test_table_5_is_not_the_printed_accuracy():
@@ -177,7 +177,7 @@ def test_no_count_of_412_is_the_printed_accuracy():
     assert int(10_000 * 308 / 413) / 100 == 74.57
 
 
-# --- Segments (paper 002) ---
+# --- Segments (Sahoo et al. 2019) ---
 
 
 @pytest.mark.parametrize("segmentation", segments.SEGMENTATIONS)

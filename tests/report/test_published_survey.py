@@ -1,4 +1,4 @@
-"""Table 1 of paper 004 as data, and what its numbers can be."""
+"""Table 1 of Pinto et al. as data, and what its numbers can be."""
 
 import doctest
 import re
@@ -21,9 +21,9 @@ def test_notes_are_sentences():
 def test_table_1_has_its_fourteen_rows_and_every_number_is_a_claim():
     assert len(TABLE_1) == 14
     for row, (_, _, accuracy) in TABLE_1.items():
-        assert accuracy == ", ".join(claim.said for claim in CLAIMS if claim.row == row)
+        assert accuracy == ", ".join(claim.printed for claim in CLAIMS if claim.row == row)
     for claim in CLAIMS:
-        assert float(re.match(r"[\d.]+(?=%)", claim.said)[0]) == claim.percent
+        assert float(re.match(r"[\d.]+(?=%)", claim.printed)[0]) == claim.percent
 
 
 def test_cells_are_found_by_row_and_column():
@@ -40,8 +40,8 @@ def test_systems_are_named_once_and_cover_all_claims():
 
 def test_protocols_are_as_printed_where_they_are():
     for claim in CLAIMS:
-        if "speaker-" in claim.said:
-            assert claim.protocol == {"dependent": "sd", "independent": "si"}[claim.said.rpartition("-")[2][:-1]]
+        if "speaker-" in claim.printed:
+            assert claim.protocol == {"dependent": "sd", "independent": "si"}[claim.printed.rpartition("-")[2][:-1]]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The report of paper 002: made runs with the params of real statements, values by hand."""
+"""The report of Sahoo et al. 2019: made runs with the params of real statements, values by hand."""
 
 import csv
 import doctest
@@ -245,9 +245,9 @@ def test_validation_chooses_the_baseline(undrawn):
     assert table(content, "table5").rows[-1].cells[1].value == 3 / 4
 
 
-def test_the_split_and_who_stands_on_several_sides_is_said(undrawn):
+def test_the_split_and_who_is_in_several_subsets_is_said(undrawn):
     notes = clips.content(both(), EXPECTED, OPTIONS).notes
-    assert any("train 4, val 1, test 3; 2 speakers stand on several sides" in note for note in notes)
+    assert any("train 4, val 1, test 3; 2 speakers are in several subsets" in note for note in notes)
 
 
 def test_matrices_are_of_clips_and_summed_over_seeds(undrawn):

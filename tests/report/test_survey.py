@@ -1,4 +1,4 @@
-"""The report of paper 004: made folds of made systems, values by hand."""
+"""The report of Pinto et al.: made folds of made systems, values by hand."""
 
 import csv
 import doctest
@@ -445,7 +445,7 @@ def test_who_normalises_per_speaker():
     assert note.endswith("So are wang.")
 
 
-def test_sides_of_the_first_fold_are_read_from_its_proof():
+def test_subsets_of_the_first_fold_are_read_from_its_proof():
     proof = {"utterances": {"train": 6, "val": 2, "test": 2}, "shared_speakers": 0}
 
     def file(run_id, path):
@@ -453,7 +453,7 @@ def test_sides_of_the_first_fold_are_read_from_its_proof():
         return json.dumps(proof) if path == "split/emodb.json" else None
 
     content = made(whole("badshah", GOOD, GOOD, protocol="si"), options=Options(replicates=10, file=file))
-    told = "emodb, SI: 2 folds; in fold 1 train 6, val 2, test 2 utterances, and no speakers stand on several sides."
+    told = "emodb, SI: 2 folds; in fold 1 train 6, val 2, test 2 utterances, and no speakers are in several subsets."
     assert told in content.notes
     assert any("10 bootstrap resamples" in note for note in content.notes)
 

@@ -20,7 +20,7 @@ from ser.report.predictions import (
     on_same_utterances,
     pooled_labels,
     single_label,
-    test_utterances,
+    utterances_of,
 )
 from ser.report.runs import Expected, Finished
 from ser.report.statistics import AS_EQUAL, METRICS, Floats, accuracy_draws, interval
@@ -161,7 +161,11 @@ def _complete_seeds(
     for run in runs:
         by_seed.setdefault(repeat_of(run), {}).setdefault(fold_of(run), run)
     needed = folds.get((corpus, _protocol(runs[0])), set()) if runs else set()
-    return {seed: [own[fold] for fold in sorted(own)] for seed, own in by_seed.items() if own.keys() >= needed}
+    return {
+        seed: [by_fold[fold] for fold in sorted(by_fold)]
+        for seed, by_fold in by_seed.items()
+        if by_fold.keys() >= needed
+    }
 
 
 def _from_predictions(
@@ -181,7 +185,7 @@ def _from_predictions(
     results = []
     by_utterances: dict[object, list[tuple[Values, tuple[Finished, ...], list[LabelPredictions]]]] = {}
     for item in measured:
-        by_utterances.setdefault(test_utterances(item[2][0]), []).append(item)
+        by_utterances.setdefault(utterances_of(item[2][0]), []).append(item)
     for members in by_utterances.values():
         each = [test for _, _, same in members for test in same]
         owners = [place for place, (_, _, same) in enumerate(members) for _ in same]
@@ -214,7 +218,7 @@ def _as_logged(
     )
     means = dict(zip(metrics, by_seed.mean(axis=0).tolist(), strict=True))
     spread = dict(zip(metrics, _spread(by_seed), strict=True))
-    runs = tuple(run for own in seeds.values() for run in own)
+    runs = tuple(run for repeats in seeds.values() for run in repeats)
     return Result(values, corpus, runs, len(seeds), means, dict.fromkeys(metrics, _NO_DRAWS), spread, None)
 
 

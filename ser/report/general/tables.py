@@ -127,11 +127,11 @@ class _Measured:
         if not len(point):
             self.means = self.shares = [_HOLE] * exists.shape[1]
             return
-        share, drawn = credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1)
+        share, share_draws = credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1)
         mean, drawn_mean = _mean_of_finite(point, 0), _mean_of_finite(draws, 1)
         places = range(point.shape[1])
         self.means = [interval(mean[i], drawn_mean[:, i]) for i in places]
-        self.shares = [interval(share[i], drawn[:, i]) for i in places]
+        self.shares = [interval(share[i], share_draws[:, i]) for i in places]
 
 
 def _measured(cases: Sequence[Case], values: Sequence[str], metric: str, ties: str) -> _Measured:

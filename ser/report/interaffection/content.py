@@ -1,4 +1,4 @@
-"""The report of paper 003: which network and which mix of corpora wins, in which share of the cases.
+"""The report of da Silva et al.: which network and which mix of corpora wins, in which share of the cases.
 
 da Silva, Filho, de Souza, "Interaffection of Multiple Datasets with Neural Networks in Speech Emotion Recognition".
 Of every prediction only the class is kept: ten thousand results are compared at once.
@@ -51,7 +51,7 @@ def arranged(
         grid.expected,
         (),
         tables=[with_paper(table, published.printed) for table in tables] if grid.expected.beside else tables,
-        notes=(*_said(evidence, replicates), *evidence.notes),
+        notes=(*_notes(evidence, replicates), *evidence.notes),
         pictures=_pictures(evidence, tables, curves),
         matrices=_matrices(evidence),
         matrices_title="Confusion matrices of the best networks",
@@ -90,9 +90,9 @@ def best_curves(
     """Validation loss per epoch of the trial with the best UA on each target, by the trial's title."""
     curves: dict[str, list[float]] = {}
     for target in grid.targets:
-        here = [r for r in results if r.target == target]
-        if here:
-            best = max(here, key=lambda r: r.ua)
+        tested = [r for r in results if r.target == target]
+        if tested:
+            best = max(tested, key=lambda r: r.ua)
             curves[grid.titles.get(best.key[1:], best.run_id)] = curve(best.run_id, "val/loss")
     return curves
 
@@ -100,7 +100,7 @@ def best_curves(
 # --- words and pictures ---
 
 
-def _said(evidence: Evidence, replicates: int) -> list[str]:
+def _notes(evidence: Evidence, replicates: int) -> list[str]:
     grid = evidence.grid
     notes = []
     if replicates:
@@ -111,7 +111,7 @@ def _said(evidence: Evidence, replicates: int) -> list[str]:
             "Resampling adds noise to the noise that is there, so it pulls shares of winners towards equal ones: an "
             "interval of a share need not lie around it."
         )
-    shared = sum(any(r.same_as for r in found) for s in evidence.scores for found in s.results.values())
+    shared = sum(any(r.same_as for r in cell) for s in evidence.scores for cell in s.results.values())
     if shared:
         notes.append(
             f"{shared} results are those of another trial: on one corpus, unified and multi are one training and tie."
@@ -144,15 +144,15 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
     for place, scores in enumerate(evidence.scores, start=1):
         for metric in METRICS:
             if best := scores.best(metric, range(len(scores.combinations))):
-                found = scores.results[best[0]]
-                counts = sum(confusion(r.truth, r.predicted, len(grid.classes)) for r in found)
+                cell = scores.results[best[0]]
+                counts = sum(confusion(r.truth, r.predicted, len(grid.classes)) for r in cell)
                 safe = re.sub(r"[^\w-]+", "_", scores.target)  # two names may become one when made safe: place
                 yield Matrix(
                     heading=f"{scores.target}, best {metric.upper()}",
                     title=_title(grid, scores, best[0]),
                     classes=grid.classes,
                     counts=np.asarray(counts),
-                    runs=tuple(result.run_id for result in found),
+                    runs=tuple(result.run_id for result in cell),
                     name=f"confusion_{place}_{safe}_{metric}",
                 )
 

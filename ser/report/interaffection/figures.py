@@ -1,4 +1,4 @@
-"""The figures of paper 003's study: accuracies by combination, shares of winners."""
+"""The figures of the study of da Silva et al.: accuracies by combination, shares of winners."""
 
 from collections.abc import Sequence
 
@@ -41,11 +41,11 @@ def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[s
     columns = len(scores.configurations)
     for c, (block, pool, setup) in enumerate(scores.configurations):
         values = 100 * scores.point["ua"][:, c]
-        seen = np.isfinite(values)
+        finite = np.isfinite(values)
         colour = figures.colour(blocks.index(block))
-        where = np.arange(len(values))[seen] + 0.7 * ((c + 0.5) / columns - 0.5)
+        where = np.arange(len(values))[finite] + 0.7 * ((c + 0.5) / columns - 0.5)
         fill = colour if pooling.index(pool) else "none"
-        axes.plot(where, values[seen], figures.marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
+        axes.plot(where, values[finite], figures.marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
     if not scores.utterances:
         axes.set_yticks([])
     axes.set_xlim(-0.6, len(scores.combinations) - 0.4)
@@ -83,9 +83,9 @@ def heat_map(evidence: Evidence) -> Picture:
     values = np.full((len(evidence.scores), len(mixes)), np.nan)
     for row, scores in enumerate(evidence.scores):
         for k, combination in enumerate(scores.combinations):
-            seen = scores.point["ua"][k][np.isfinite(scores.point["ua"][k])]
-            if seen.size:
-                values[row, mixes.index(combination)] = seen.mean()
+            finite = scores.point["ua"][k][np.isfinite(scores.point["ua"][k])]
+            if finite.size:
+                values[row, mixes.index(combination)] = finite.mean()
     figure = Figure(figsize=(9, 0.9 + 0.5 * len(values)), layout="constrained")
     axes = figure.subplots()
     words = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
@@ -101,8 +101,8 @@ def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each row from 0.05 (its least) to 0.85 (its greatest); targets differ more than combinations do."""
     out = np.full(values.shape, np.nan)
     for row, line in enumerate(values):
-        seen = np.isfinite(line)
-        if seen.any():
-            low, width = line[seen].min(), np.ptp(line[seen])
-            out[row, seen] = 0.05 + 0.8 * (line[seen] - low) / width if width > 0 else 0.45
+        finite = np.isfinite(line)
+        if finite.any():
+            low, width = line[finite].min(), np.ptp(line[finite])
+            out[row, finite] = 0.05 + 0.8 * (line[finite] - low) / width if width > 0 else 0.45
     return out

@@ -1,4 +1,4 @@
-"""The printed numbers of paper 003 as data, to stand beside ours; and what does not fit in them.
+"""The printed numbers of da Silva et al. as data, to stand beside ours; and what does not fit in them.
 
 da Silva, Filho, de Souza, "Interaffection of Multiple Datasets with Neural Networks in Speech Emotion Recognition",
 Tables 2 to 5. Numbers are percent as printed; rows and columns bear the names that ``ser.tables`` gives them.
@@ -71,7 +71,7 @@ INCONSISTENCIES = (
     "Tables 3 and 4 disagree although Table 4 is said to be a margin of Table 3. Of 24 cases, Table 3 adds "
     "up to LSTM 6, BLSTM 7 (WA) and LSTM 5, BLSTM 4 (UA); Table 4 prints 7 and 6, 4 and 5: the blocks are exchanged.",
     "Pooling disagrees too: Table 3 adds up to μ 8, μσ² 16 in both metrics; Table 4 prints 5 and 19 (WA), 4 and 20 "
-    "(UA). Exchanging the two BLSTM columns of Table 3 would mend it. TDNN and the task set-ups agree.",
+    "(UA). Exchanging the two BLSTM columns of Table 3 would settle it. TDNN and the task set-ups agree.",
     "The text says that IEMOCAP did not gain from other corpora. That holds for WA; in UA Table 2 has 57.7 % alone and "
     "59.4 % together with TESS.",
     "The accuracies of RAVDESS (81.3, 79.2 %) and of CustomerPTBR (60.4, 52.1 %) are multiples of 1/48. With 48 test "

@@ -15,7 +15,7 @@ import numpy as np
 
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
-from ser.report.predictions import test_utterances
+from ser.report.predictions import utterances_of
 from ser.report.runs import Expected, Hole
 from ser.report.statistics import AS_EQUAL, METRICS, Floats, Integers, accuracy_draws
 from ser.study import POOLING_SIGNS
@@ -73,7 +73,7 @@ class Grid:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The emotions that are told apart."""
+        """The emotions that are distinguished."""
         return self.expected.classes
 
     @property
@@ -173,54 +173,54 @@ def gather(results: Sequence[Result], grid: Grid, replicates: int = 1000, seed: 
 
     Raises BadInput for a result whose labels do not fit each other or the grid's classes.
     """
-    chosen, notes = _chosen(results, grid)
+    by_key, notes = _one_per_key(results, grid)
     holes = []
     expected = 0
     for title, keys in grid.trials():
         expected += 1
-        lacking = tuple(key[0] for key in keys if key not in chosen)
-        if lacking:
-            holes.append(Hole(title, lacking, grid.expected.failures.get(title, "")))
+        untested = tuple(key[0] for key in keys if key not in by_key)
+        if untested:
+            holes.append(Hole(title, untested, grid.expected.failures.get(title, "")))
     # One stream per target: its intervals stay the same whatever else has been tested.
     streams = [np.random.default_rng([seed, place]) for place in range(len(grid.targets))]
-    scores = [target_scores(t, chosen, grid, replicates, rng) for t, rng in zip(grid.targets, streams, strict=True)]
+    scores = [target_scores(t, by_key, grid, replicates, rng) for t, rng in zip(grid.targets, streams, strict=True)]
     return Evidence(grid, tuple(scores), tuple(holes), expected, tuple(notes))
 
 
-def _chosen(results: Sequence[Result], grid: Grid) -> tuple[dict[Key, Result], list[str]]:
+def _one_per_key(results: Sequence[Result], grid: Grid) -> tuple[dict[Key, Result], list[str]]:
     """One result per expected key, all of a target on the same utterances, and notes on those left out."""
     expected = {key for _, keys in grid.trials() for key in keys}
     inside = [_checked(r, grid) for r in results if r.key in expected]
-    tests = {t: Counter(test_utterances(r) for r in inside if r.target == t) for t in grid.targets}
+    tests = {t: Counter(utterances_of(r) for r in inside if r.target == t) for t in grid.targets}
     common = {t: count.most_common(1)[0][0] for t, count in tests.items() if count}
-    chosen: dict[Key, Result] = {}
+    by_key: dict[Key, Result] = {}
     again = strange = 0
     for result in inside:
-        if test_utterances(result) != common[result.target] or not result.uids:
+        if utterances_of(result) != common[result.target] or not result.uids:
             strange += 1
-        elif result.key in chosen:
+        elif result.key in by_key:
             again += 1
         else:
-            chosen[result.key] = result
-    drifted = sum(_drifted(r, len(grid.classes)) for r in chosen.values())
-    said = {
+            by_key[result.key] = result
+    drifted = sum(_drifted(r, len(grid.classes)) for r in by_key.values())
+    remarks = {
         "results of trials outside the grid are ignored": len(results) - len(inside),
         "results repeat one that an earlier run gave; the earliest is kept": again,
         "results were tested on none or on other utterances or labels than most of their target; left out": strange,
         "results were logged with a WA or UA that their predictions do not give; the predictions count": drifted,
     }
-    return chosen, [f"{count} {text}." for text, count in said.items() if count]
+    return by_key, [f"{count} {text}." for text, count in remarks.items() if count]
 
 
 def _checked(result: Result, grid: Grid) -> Result:
     count = len(grid.classes)
     labels = np.concatenate([result.truth, result.predicted])
     if not len(result.uids) == len(result.truth) == len(result.predicted):
-        found = f"{len(result.uids)} uids, {len(result.truth)} true labels, {len(result.predicted)} predictions"
-        raise BadInput(found, f"run {result.run_id} on {result.target}", "one of each per utterance", "test it again")
+        value = f"{len(result.uids)} uids, {len(result.truth)} true labels, {len(result.predicted)} predictions"
+        raise BadInput(value, f"run {result.run_id} on {result.target}", "one of each per utterance", "test it again")
     if labels.size and (labels.min() < 0 or labels.max() >= count):
-        found = f"class index {labels.min()} … {labels.max()}"
-        raise BadInput(found, f"run {result.run_id} on {result.target}", f"0 … {count - 1}", "test it again")
+        value = f"class index {labels.min()} … {labels.max()}"
+        raise BadInput(value, f"run {result.run_id} on {result.target}", f"0 … {count - 1}", "test it again")
     return result
 
 
@@ -230,32 +230,32 @@ def _drifted(result: Result, n_classes: int) -> bool:
 
 
 def target_scores(
-    target: str, chosen: Mapping[Key, Result], grid: Grid, replicates: int, rng: np.random.Generator
+    target: str, by_key: Mapping[Key, Result], grid: Grid, replicates: int, rng: np.random.Generator
 ) -> Scores:
     """Arrange and resample the results of one target. A cell needs all its seeds; its value is their mean."""
     combinations, configurations = grid.combinations(target), grid.configurations
-    cells = _cells(target, chosen, grid)
+    cells = _cells(target, by_key, grid)
     blank = np.full((len(combinations), len(configurations)), -np.inf)
     for cell in cells:
         blank[cell] = np.nan
-    full = [cell for cell, found in cells.items() if len(found) == len(grid.seeds)]
+    full = [cell for cell, repeats in cells.items() if len(repeats) == len(grid.seeds)]
     tested = [result for cell in full for result in cells[cell]]
     if not tested:
-        drawn = np.broadcast_to(blank, (replicates, *blank.shape))
-        holes, no_draws = dict.fromkeys(METRICS, blank), dict.fromkeys(METRICS, drawn)
+        replicated = np.broadcast_to(blank, (replicates, *blank.shape))
+        holes, no_draws = dict.fromkeys(METRICS, blank), dict.fromkeys(METRICS, replicated)
         return Scores(target, combinations, configurations, holes, no_draws, cells, 0)
     correct = np.stack([result.predicted == result.truth for result in tested], axis=1)
     owners = np.repeat(np.arange(len(full)), len(grid.seeds))
     values, resampled = accuracy_draws(tested[0].truth, correct, owners.tolist(), replicates, rng)
     point, draws = {}, {}
-    for metric, means, drawn in zip(METRICS, values, resampled, strict=True):
-        point[metric], draws[metric] = blank.copy(), np.broadcast_to(blank, (len(drawn), *blank.shape)).copy()
+    for metric, means, replicated in zip(METRICS, values, resampled, strict=True):
+        point[metric], draws[metric] = blank.copy(), np.broadcast_to(blank, (len(replicated), *blank.shape)).copy()
         rows, columns = [k for k, _ in full], [c for _, c in full]
-        point[metric][rows, columns], draws[metric][:, rows, columns] = means, drawn
+        point[metric][rows, columns], draws[metric][:, rows, columns] = means, replicated
     return Scores(target, combinations, configurations, point, draws, cells, len(tested[0].truth))
 
 
-def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[int, int], tuple[Result, ...]]:
+def _cells(target: str, by_key: Mapping[Key, Result], grid: Grid) -> dict[tuple[int, int], tuple[Result, ...]]:
     """The results of each cell that the grid has, in the order of the seeds."""
     row = {corpora: k for k, corpora in enumerate(grid.combinations(target))}
     column = {configuration: c for c, configuration in enumerate(grid.configurations)}
@@ -265,7 +265,7 @@ def _cells(target: str, chosen: Mapping[Key, Result], grid: Grid) -> dict[tuple[
             block, pooling, task = network
             keys: list[Key] = [(target, corpora, block, pooling, task, seed) for seed in grid.seeds]
             place = row[corpora], column[block, pooling, task]
-            cells[place] = tuple(chosen[key] for key in keys if key in chosen)
+            cells[place] = tuple(by_key[key] for key in keys if key in by_key)
     return cells
 
 

@@ -1,4 +1,4 @@
-"""The tables of paper 003: which network and which mix of corpora is best, and how sure that is. Pure computing.
+"""The tables of da Silva et al.: which network and which mix of corpora is best, and how sure that is. Pure computing.
 
 A case is a row of a target's scores (Tables 3, 4: which configuration is best?) or a column (Table 5: which combination
 is best?). A case hands out one credit. It counts only if all its trials are there, so an unfinished study shows smaller
@@ -50,8 +50,8 @@ def best_results(evidence: Evidence) -> Table:
     grid, rows = evidence.grid, []
     for metric, scores in product(METRICS, evidence.scores):
         top, alone = _tops(scores, metric)
-        cells: list[Cell | str | None] = [*_named(grid, scores, top[:1]), _score(scores, metric, top[:1])]
-        cells += [*_named(grid, scores, alone[:1])[2:], _score(scores, metric, alone[:1])]
+        cells: list[Cell | str | None] = [*_labels(grid, scores, top[:1]), _score(scores, metric, top[:1])]
+        cells += [*_labels(grid, scores, alone[:1])[2:], _score(scores, metric, alone[:1])]
         cells += [_gain(scores, metric, top, alone), str(len(_distinct(scores, top)) - 1) if top else HOLE]
         cells.append(str(scores.utterances) if scores.utterances else HOLE)
         point = scores.point[metric]
@@ -90,7 +90,7 @@ def best_runs(evidence: Evidence) -> Table:
         runs = [
             " ".join(r.run_id for cell in cells[:1] for r in scores.results[cell]) or HOLE for cells in (top, alone)
         ]
-        tied = "; ".join(" · ".join(_named(evidence.grid, scores, [cell])) for cell in _distinct(scores, top)[1:])
+        tied = "; ".join(" · ".join(_labels(evidence.grid, scores, [cell])) for cell in _distinct(scores, top)[1:])
         count = len(scores.results[top[0]]) if top else 0
         rows.append(Row(metric, scores.target, (*runs, tied or "none"), count, len(evidence.grid.seeds)))
     explanation = "Run ids of the tracked runs whose predictions give the numbers above, one per seed."
@@ -134,8 +134,8 @@ def marginal_table(evidence: Evidence, ties: str = "fractional") -> Table:
     grid, rows = evidence.grid, []
     for metric in METRICS:
         share, draws, n, of = configuration_shares(evidence, metric, ties)
-        sums, drawn = marginals(share, grid.configurations), marginals(draws, grid.configurations)
-        rows.append(Row(metric, "share", tuple(interval(sums[name], drawn[name]) for name in sums), n, of))
+        sums, sum_draws = marginals(share, grid.configurations), marginals(draws, grid.configurations)
+        rows.append(Row(metric, "share", tuple(interval(sums[name], sum_draws[name]) for name in sums), n, of))
     names = [t.upper() for t in grid.blocks] + [sign(p) for p in grid.pooling] + list(grid.task)
     explanation = "Sums of Table 3 by temporal block, by pooling and by task set-up; each group adds up to 100 %."
     title = "Table 4: proportion of cases where each part of a network is the best"
@@ -146,14 +146,14 @@ def presence_table(evidence: Evidence, ties: str = "fractional") -> Table:
     """Table 5: how often each other corpus is in the combination that is best for a target."""
     grid, rows = evidence.grid, []
     for metric in METRICS:
-        found = [presence_shares(scores, metric, grid.corpora, ties) for scores in evidence.scores]
-        for scores, (share, draws, n, of) in zip(evidence.scores, found, strict=True):
+        shares = [presence_shares(scores, metric, grid.corpora, ties) for scores in evidence.scores]
+        for scores, (share, draws, n, of) in zip(evidence.scores, shares, strict=True):
             cells = [
                 None if name == scores.target else interval(share[i], draws[:, i])
                 for i, name in enumerate(grid.corpora)
             ]
             rows.append(Row(metric, scores.target, tuple(cells), n, of))
-        rows.append(_all_targets(metric, evidence, found))
+        rows.append(_all_targets(metric, evidence, shares))
     return Table(
         "table5",
         "Table 5: proportion of networks whose best combination holds each corpus",
@@ -171,11 +171,11 @@ def every_result(evidence: Evidence) -> Table:
     """One row per target, combination and network."""
     rows = []
     for scores in evidence.scores:
-        for cell, found in scores.results.items():
-            runs = " ".join(r.run_id for r in found)
-            named = _named(evidence.grid, scores, [cell], single="")
-            cells = (*named, _score(scores, "wa", [cell]), _score(scores, "ua", [cell]), runs or HOLE)
-            rows.append(Row("", scores.target, cells, len(found), len(evidence.grid.seeds)))
+        for cell, results in scores.results.items():
+            runs = " ".join(r.run_id for r in results)
+            names = _labels(evidence.grid, scores, [cell], single="")
+            cells = (*names, _score(scores, "wa", [cell]), _score(scores, "ua", [cell]), runs or HOLE)
+            rows.append(Row("", scores.target, cells, len(results), len(evidence.grid.seeds)))
     explanation = "Mean over the seeds; a cell that lacks a seed is a hole."
     columns = ("Comb.", "Task", "Temp.", "Pooling", "WA", "UA", "Runs")
     return Table("results", "Every result", explanation, columns, tuple(rows), "seeds", ids=("Runs",), keys=4)
@@ -193,10 +193,10 @@ def presence_shares(scores: Scores, metric: str, corpora: Sequence[str], ties: s
     """Share of the configurations whose best combination for this target holds each of ``corpora``."""
     point, draws = scores.point[metric].T, scores.replicates[metric].swapaxes(1, 2)
     columns, of = complete_cases(point)
-    share, drawn, n, of = _shares(point[columns], draws[:, columns], of, ties)
+    share, share_draws, n, of = _shares(point[columns], draws[:, columns], of, ties)
     holds = np.array([[name in combination for name in corpora] for combination in scores.combinations], np.float64)
     holds = holds.reshape(len(scores.combinations), len(corpora))
-    return share @ holds, drawn @ holds, n, of
+    return share @ holds, share_draws @ holds, n, of
 
 
 def _shares(point: Floats, draws: Floats, of: int, ties: str) -> Shares:
@@ -206,15 +206,15 @@ def _shares(point: Floats, draws: Floats, of: int, ties: str) -> Shares:
     return credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1), n, of
 
 
-def _all_targets(metric: str, evidence: Evidence, found: Sequence[Shares]) -> Row:
+def _all_targets(metric: str, evidence: Evidence, shares: Sequence[Shares]) -> Row:
     cells: list[Cell | None] = []
     for i, name in enumerate(evidence.grid.corpora):
-        others = [f for s, f in zip(evidence.scores, found, strict=True) if s.target != name and f[2]]
+        others = [f for s, f in zip(evidence.scores, shares, strict=True) if s.target != name and f[2]]
         exist = any(s.target != name for s in evidence.scores)
         share = np.mean([f[0][i] for f in others]) if others else np.nan
         draws = np.mean([f[1][:, i] for f in others], axis=0) if others else np.empty(0)
         cells.append(interval(share, draws) if exist else None)
-    return Row(metric, "All", tuple(cells), sum(f[2] for f in found), sum(f[3] for f in found))
+    return Row(metric, "All", tuple(cells), sum(f[2] for f in shares), sum(f[3] for f in shares))
 
 
 def _tops(scores: Scores, metric: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -225,13 +225,13 @@ def _tops(scores: Scores, metric: str) -> tuple[list[tuple[int, int]], list[tupl
 
 def _distinct(scores: Scores, cells: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Without cells that share all their trainings with one before them."""
-    kept: dict[tuple[str, ...], tuple[int, int]] = {}
+    distinct: dict[tuple[str, ...], tuple[int, int]] = {}
     for cell in cells:
-        kept.setdefault(tuple(r.same_as or r.trial_id for r in scores.results[cell]), cell)
-    return list(kept.values())
+        distinct.setdefault(tuple(r.same_as or r.trial_id for r in scores.results[cell]), cell)
+    return list(distinct.values())
 
 
-def _named(
+def _labels(
     grid: Grid, scores: Scores, cells: Sequence[tuple[int, int]], single: str = "-"
 ) -> tuple[str, str, str, str]:
     """Combination, task, block and pooling of the first cell; ``single`` stands for the task of one corpus."""

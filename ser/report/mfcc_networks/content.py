@@ -1,4 +1,4 @@
-"""The report of paper 001: two small networks on mean MFCC, as printed and as a search would have them.
+"""The report of Khan et al.: two small networks on mean MFCC, as printed and as a search would have them.
 
 Khan et al., a one-dimensional CNN and a simple RNN on 80 mean MFCC of RAVDESS. Beside predictions it reads curves
 (``train/wa/<corpus>``, ``test/wa/<corpus>``) and of each corpus the proof of its split (``split/<corpus>.json``).
@@ -12,7 +12,7 @@ import numpy as np
 from ser.report.content import HOLE, Content, Matrix, Picture
 from ser.report.mfcc_networks import figures as pictures
 from ser.report.mfcc_networks import published, tables
-from ser.report.mfcc_networks.groups import Candidate, Shown, candidates, is_candidate, shown
+from ser.report.mfcc_networks.groups import Candidate, TestedSetting, candidates, is_candidate, settings_tested
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
 from ser.report.split_note import split_of
@@ -28,89 +28,91 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         if not is_candidate(run):
             answers[run.run_id] = single_label(run, expected.classes)
         runs.append(replace(run, text=""))
-    found, tried = shown(runs, answers), candidates(runs)
+    settings, searched = settings_tested(runs, answers), candidates(runs)
     return Content.of(
         expected,
         (run.title for run in runs),
         tables=(
-            tables.accuracy(found, expected, options),
-            tables.recalls(found, expected),
-            tables.confusions(found, expected),
-            *tables.models(found, expected, options),
-            *tables.searches(tried, found),
+            tables.accuracy(settings, expected, options),
+            tables.recalls(settings, expected),
+            tables.confusions(settings, expected),
+            *tables.models(settings, expected, options),
+            *tables.searches(searched, settings),
         ),
-        notes=_said(found, runs, expected, options),
-        pictures=_pictures(found, tried, expected, options),
-        matrices=_matrices(found, expected),
+        notes=_notes(settings, runs, expected, options),
+        pictures=_pictures(settings, searched, expected, options),
+        matrices=_matrices(settings, expected),
         matrices_title="Confusion matrices of the test",
         inconsistencies=published.INCONSISTENCIES,
     )
 
 
-def _said(found: Sequence[Shown], runs: Sequence[Finished], expected: Expected, options: Options) -> list[str]:
-    notes = [split_of(corpus, found[0].runs[0], options) for corpus in expected.tested if found]
-    if options.replicates and any(one.answers for one in found):
+def _notes(
+    settings: Sequence[TestedSetting], runs: Sequence[Finished], expected: Expected, options: Options
+) -> list[str]:
+    notes = [split_of(corpus, settings[0].runs[0], options) for corpus in expected.tested if settings]
+    if options.replicates and any(one.answers for one in settings):
         notes.append(
             f"Intervals of accuracies: 95 % percentiles of {options.replicates} bootstrap resamples of the test "
             "utterances, the same for all seeds; of a class: Wilson's. They do not cover what another seed of the "
-            "training or another draw of the test side would change, and where speakers stand on both sides they say "
-            "nothing of new speakers."
+            "training or another draw of the test side would change, and where speakers are in training and test they "
+            "say nothing of new speakers."
         )
-    for one in found:
-        tested = {len(told) for told in one.answers.values()}
+    for one in settings:
+        tested = {len(tests) for tests in one.answers.values()}
         if tested and min(tested) < len(one.runs):
             notes.append(f"Left out of {one.title}: runs on other test utterances than the first.")
-    chosen = [f"{run.params.get('block')}: candidate {run.params.get('role.number')} (seed {run.params.get('seed')})"
-              for one in found if one.refitted for run in one.runs]  # fmt: skip
-    if chosen:
-        notes.append(f"Chosen by validation and trained again: {', '.join(chosen)}.")
+    refits = [f"{run.params.get('block')}: candidate {run.params.get('role.number')} (seed {run.params.get('seed')})"
+              for one in settings if one.refitted for run in one.runs]  # fmt: skip
+    if refits:
+        notes.append(f"Chosen by validation and trained again: {', '.join(refits)}.")
     elif any(is_candidate(run) for run in runs):
         notes.append("No candidate of the search has been trained again yet.")
     return notes
 
 
 def _pictures(
-    found: Sequence[Shown], tried: Sequence[Candidate], expected: Expected, options: Options
+    settings: Sequence[TestedSetting], searched: Sequence[Candidate], expected: Expected, options: Options
 ) -> Iterator[Picture]:
     for place, corpus in enumerate(expected.tested, start=1):
-        told = {one.title: best for one in found if (best := one.best(corpus))}
+        best_tests = {one.title: best for one in settings if (best := one.best(corpus))}
         panels = {
             title: {side: options.curve(best.run_id, f"{side}/wa/{corpus}") for side in _SIDES}
-            for title, best in told.items()
+            for title, best in best_tests.items()
         }
-        if seen := {title: curves for title, curves in panels.items() if any(curves.values())}:
+        if panels_with_curves := {title: curves for title, curves in panels.items() if any(curves.values())}:
             caption = "Figure 6: accuracy in training and test over the epochs."
-            yield pictures.accuracy_curves(seen, f"figure6_{place}", caption)
-        if told:
+            yield pictures.accuracy_curves(panels_with_curves, f"figure6_{place}", caption)
+        if best_tests:
             bars = {
                 title: [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(best.counts)]
-                for title, best in told.items()
+                for title, best in best_tests.items()
             }
-            yield pictures.class_chart(bars, _printed(found, expected), expected.classes, f"figure7_{place}")
+            yield pictures.class_chart(bars, _printed(settings, expected), expected.classes, f"figure7_{place}")
     panels_of: dict[str, list[tuple[str, list[float]]]] = {}
-    for block in dict.fromkeys(c.block for c in tried):
-        ranked = tables.ranked([c for c in tried if c.block == block])
+    for block in dict.fromkeys(c.block for c in searched):
+        ranked = tables.ranked([c for c in searched if c.block == block])
         lines = [(c.number, c.each("objective/wa")) for rank, c in ranked if rank != HOLE]
         panels_of |= {block: lines} if lines else {}
     if panels_of:
         yield pictures.search_dots(panels_of, "search")
 
 
-def _printed(found: Sequence[Shown], expected: Expected) -> dict[str, list[float | None]]:
+def _printed(settings: Sequence[TestedSetting], expected: Expected) -> dict[str, list[float | None]]:
     """What the paper prints of each class, beside the first of a network's settings."""
     out: dict[str, list[float | None]] = {}
-    for block in dict.fromkeys(one.block for one in found) if expected.beside else ():
+    for block in dict.fromkeys(one.block for one in settings) if expected.beside else ():
         values = [published.printed("table6", "recall", block, c) for c in expected.classes]
         numbers = [v if isinstance(v, float) else None for v in values]
         if any(numbers):
-            out[next(one.title for one in found if one.block == block)] = numbers
+            out[next(one.title for one in settings if one.block == block)] = numbers
     return out
 
 
-def _matrices(found: Sequence[Shown], expected: Expected) -> Iterator[Matrix]:
-    for place, one in enumerate(found, start=1):
+def _matrices(settings: Sequence[TestedSetting], expected: Expected) -> Iterator[Matrix]:
+    for place, one in enumerate(settings, start=1):
         for number, corpus in enumerate(expected.tested, start=1):
-            if told := one.answers.get(corpus, ()):
-                counts = np.sum([t.counts for t in told], axis=0)
-                runs = tuple(t.run_id for t in told)
+            if tests := one.answers.get(corpus, ()):
+                counts = np.sum([t.counts for t in tests], axis=0)
+                runs = tuple(t.run_id for t in tests)
                 yield Matrix(corpus, one.title, expected.classes, counts, runs, f"confusion_{place}_{number}")

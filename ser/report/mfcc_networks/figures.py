@@ -1,4 +1,4 @@
-"""The figures of paper 001: accuracy over the epochs, accuracy of each class, and the candidates of the search."""
+"""The figures of Khan et al.: accuracy over the epochs, accuracy of each class, and the candidates of the search."""
 
 from collections.abc import Mapping, Sequence
 
@@ -44,9 +44,9 @@ def class_chart(
         values, low, high = (100 * np.array([getattr(c, k) for c in cells]) for k in ("value", "low", "high"))
         axes.bar(where, np.nan_to_num(values), 0.92 * width, color=figures.colour(place), alpha=0.75, label=title)
         axes.vlines(where, low, high, color=INK, lw=1)
-        told = np.array([np.nan if v is None else v for v in printed.get(title, ())], np.float64)
-        if told.size:
-            axes.plot(where, told, "D", color=INK, mfc="none", ms=6, label=f"{title}: {_PRINTED}")
+        published_values = np.array([np.nan if v is None else v for v in printed.get(title, ())], np.float64)
+        if published_values.size:
+            axes.plot(where, published_values, "D", color=INK, mfc="none", ms=6, label=f"{title}: {_PRINTED}")
     axes.set_xticks(range(len(classes)), list(classes), fontsize=9)
     axes.set_ylabel("found in %")
     axes.set_ylim(0, 105)
@@ -59,12 +59,12 @@ def class_chart(
 def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], name: str) -> Picture:
     """Validation accuracies, 0 … 1, of candidates: title of the panel → (candidate, value in each fold), best first."""
     figure = Figure(figsize=(9, 0.4 + 2.5 * len(panels)), layout="constrained")
-    for axes, (title, found) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
-        for place, (_, folds) in enumerate(found):
+    for axes, (title, scores) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
+        for place, (_, folds) in enumerate(scores):
             percent = 100 * np.asarray(folds)
             axes.plot(np.full(len(percent), place), percent, "o", color=figures.colour(0), mfc="none", ms=4)
             axes.plot([place - 0.3, place + 0.3], [percent.mean()] * 2, color=figures.colour(1), lw=1.6)
-        axes.set_xticks(range(len(found)), [number for number, _ in found], fontsize=8)
+        axes.set_xticks(range(len(scores)), [number for number, _ in scores], fontsize=8)
         axes.set_xlabel("candidate, by its mean")
         axes.set_ylabel("validation accuracy in %")
         axes.set_title(title, loc="left", fontsize=10)

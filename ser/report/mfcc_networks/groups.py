@@ -1,6 +1,6 @@
-"""The trials of paper 001 by their part: settings that the study states, candidates of its search, those trained again.
+"""The trials of Khan et al. by their role: settings that the study states, candidates of its search, refits.
 
-A statement's ``about`` says which: "candidate" (one run per fold) and "refit" have the candidate's number in
+A statement's ``role`` says which: "candidate" (one run per fold) and "refit" have the candidate's number in
 ``role.number``; all else is stated.
 """
 
@@ -19,7 +19,7 @@ _FOLDS = re.compile(r"corpus\..*\.split\.folds")
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class TestedSetting:
     """A setting that is tested: its runs, one per seed, and what each said of a corpus's test side."""
 
     title: str
@@ -53,62 +53,70 @@ class Candidate:
         return float(np.mean(self.each(score)))
 
 
-def about(run: Finished) -> str:
+def role_of(run: Finished) -> str:
     """The run's part in the study."""
     return run.params.get("role", "grid")
 
 
 def is_candidate(run: Finished) -> bool:
     """Whether a search proposed the run to compare it with others."""
-    return about(run) in _SEARCHED
+    return role_of(run) in _SEARCHED
 
 
 def candidates(runs: Sequence[Finished]) -> list[Candidate]:
     """Those of the search, in the order of the first run of each."""
-    found: dict[tuple[str, str, str], dict[int, Finished]] = {}
+    by_candidate: dict[tuple[str, str, str], dict[int, Finished]] = {}
     for run in filter(is_candidate, runs):
         key = run.params.get("block", ""), run.params.get("seed", "0"), run.params.get("role.number", "")
-        found.setdefault(key, {}).setdefault(fold_of(run), run)
+        by_candidate.setdefault(key, {}).setdefault(fold_of(run), run)
     stated = [int(v) for run in runs for k, v in run.params.items() if _FOLDS.fullmatch(k) and v.isdigit()]
-    seen = {fold for folds in found.values() for fold in folds}
-    expected = tuple(range(1, max(*seen, *stated) + 1)) if seen - {0} else (0,)
-    return [Candidate(*key, folds, expected) for key, folds in found.items()]
+    observed = {fold for folds in by_candidate.values() for fold in folds}
+    expected = tuple(range(1, max(*observed, *stated) + 1)) if observed - {0} else (0,)
+    return [Candidate(*key, folds, expected) for key, folds in by_candidate.items()]
 
 
-def shown(runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]) -> list[Shown]:
+def settings_tested(
+    runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]
+) -> list[TestedSetting]:
     """What is tested: stated settings first, then what the search had trained again, by block.
 
     ``answers``: run id → corpus → what it said.
     """
     out = []
-    stated = grouped([run for run in runs if not is_candidate(run) and about(run) != "refit"])
+    stated = grouped([run for run in runs if not is_candidate(run) and role_of(run) != "refit"])
     titles = [_title(group.runs[0]) for group in stated]
     for group, title in zip(stated, titles, strict=True):
-        whole = title if titles.count(title) == 1 else f"{title} ({_told(group.settings)})"
-        out.append(_shown(whole, group.runs, answers))
+        whole = title if titles.count(title) == 1 else f"{title} ({_described(group.settings)})"
+        out.append(_tested(whole, group.runs, answers))
     refits: dict[str, list[Finished]] = {}
     for run in runs:
-        if about(run) == "refit":
+        if role_of(run) == "refit":
             refits.setdefault(run.params.get("block", ""), []).append(run)
-    return out + [_shown(f"{block}, refitted", some, answers) for block, some in refits.items()]
+    return out + [_tested(f"{block}, refitted", repeats, answers) for block, repeats in refits.items()]
 
 
 def _title(run: Finished) -> str:
-    return run.params.get("block", "") + (", as printed" if about(run) == "printed" else ", as stated")
+    return run.params.get("block", "") + (", as printed" if role_of(run) == "printed" else ", as stated")
 
 
-def _told(settings: Mapping[str, str]) -> str:
+def _described(settings: Mapping[str, str]) -> str:
     return ", ".join(f"{name.rpartition('.')[2]} {value}" for name, value in settings.items() if value)
 
 
-def _shown(title: str, runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]) -> Shown:
-    told = [answers[run.run_id] for run in runs if run.run_id in answers]
-    corpora = dict.fromkeys(name for found in told for name in found)
-    own = {name: tuple(on_same_utterances([found[name] for found in told if name in found])) for name in corpora}
-    return Shown(title, runs[0].params.get("block", ""), about(runs[0]) == "refit", tuple(runs), own)
+def _tested(
+    title: str, runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]
+) -> TestedSetting:
+    by_corpus = [answers[run.run_id] for run in runs if run.run_id in answers]
+    corpora = dict.fromkeys(name for tests in by_corpus for name in tests)
+    same_utterances = {
+        name: tuple(on_same_utterances([tests[name] for tests in by_corpus if name in tests])) for name in corpora
+    }
+    return TestedSetting(
+        title, runs[0].params.get("block", ""), role_of(runs[0]) == "refit", tuple(runs), same_utterances
+    )
 
 
 def at_kept_epoch(run: Finished, metric: str, curve: Callable[[str, str], list[float]]) -> float:
-    """A metric that is told every epoch, at the epoch whose weights are kept; nan if it was not told."""
-    kept, values = int(run.scores.get("best_epoch", 0)), curve(run.run_id, metric)
-    return values[kept - 1] if 0 < kept <= len(values) else float("nan")
+    """A metric that is logged every epoch, at the epoch whose weights are kept; nan if it was not logged."""
+    epoch, values = int(run.scores.get("best_epoch", 0)), curve(run.run_id, metric)
+    return values[epoch - 1] if 0 < epoch <= len(values) else float("nan")

@@ -1,4 +1,4 @@
-"""The printed numbers of paper 001 as data, and what does not fit in them.
+"""The printed numbers of Khan et al. as data, and what does not fit in them.
 
 Khan et al. on 80 mean MFCC of RAVDESS, speech and song, with a one-dimensional CNN and a simple RNN: Tables 3 to 6 and
 the accuracies of text and abstract. Shares are percent.

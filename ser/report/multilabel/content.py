@@ -1,11 +1,11 @@
-"""The report of paper 000: several emotions at once, how well each is found, and which accuracy says so.
+"""The report of Pho et al. 2020: several emotions at once, how well each is found, and which accuracy says so.
 
 Pho, Truong, Yanushkevich, "Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks", SAC 2020.
 What the study itself states is shown in full, and so is the best of its search, which validation chooses.
 
 Beside predictions it reads files of the first run. ``split/<corpus>.json``: the proof of its split. ``labels.json``:
-corpus → {"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, "3": n}} over all sides. What they would tell
-is a hole where they are not there.
+corpus → {"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, "3": n}} over all subsets. Where a run
+lacks one, its values are holes.
 """
 
 import json
@@ -24,13 +24,13 @@ from ser.report.multilabel.hyperparameters import layers, table_2, table_3
 from ser.report.multilabel.scores import rates
 from ser.report.multilabel.tables import (
     Labelled,
-    Shown,
+    ScoredSetting,
     figure_1,
     figure_4,
     literature,
     metrics_table,
+    scored,
     shares_of,
-    shown,
     table_1,
 )
 from ser.report.predictions import MultiLabelPredictions, multi_label, on_same_utterances
@@ -49,35 +49,39 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             tests[run.run_id] = tested
         runs.append(replace(run, text=""))
     groups = grouped(runs)
-    chosen = best(g for g in groups if g.runs[0].run_id in tests)
-    full = [_shown(group, tests, expected, options) for group in _in_full(groups, chosen, tests)]
-    told = _told(runs, "labels.json", options) or {}
-    proofs = [_told(runs, f"split/{c.name}.json", options) for c in expected.corpora]
-    labels = {c.name: Labelled.of(told[c.name]) for c in expected.corpora if c.name in told}
+    best_group = best(g for g in groups if g.runs[0].run_id in tests)
+    full = [_measured(group, tests, expected, options) for group in _in_full(groups, best_group, tests)]
+    logged_labels = _first_file(runs, "labels.json", options) or {}
+    proofs = [_first_file(runs, f"split/{c.name}.json", options) for c in expected.corpora]
+    labels = {c.name: Labelled.of(logged_labels[c.name]) for c in expected.corpora if c.name in logged_labels}
     counts = shares_of(labels, expected.classes) if labels else {}
     return Content.of(
         expected,
         (run.title for run in runs),
-        tables=_tables(groups, tests, chosen, full, proofs, labels, counts, expected, options),
-        notes=_said(full, runs, expected, options, bool(labels)),
+        tables=_tables(groups, tests, best_group, full, proofs, labels, counts, expected, options),
+        notes=_notes(full, runs, expected, options, bool(labels)),
         pictures=_pictures(groups, full, counts, expected, options),
         inconsistencies=published.INCONSISTENCIES,
     )
 
 
-def _in_full(groups: Sequence[Group], chosen: Group | None, tests: Mapping[str, MultiLabelPredictions]) -> list[Group]:
+def _in_full(
+    groups: Sequence[Group], best_group: Group | None, tests: Mapping[str, MultiLabelPredictions]
+) -> list[Group]:
     """Settings of the study itself, and the best one, of those that were tested."""
-    found = [g for g in groups if not g.searched and g.runs[0].run_id in tests][:MOST_SHOWN]
-    return found if chosen is None or chosen in found else [*found, chosen]
+    stated = [g for g in groups if not g.searched and g.runs[0].run_id in tests][:MOST_SHOWN]
+    return stated if best_group is None or best_group in stated else [*stated, best_group]
 
 
-def _shown(group: Group, tests: Mapping[str, MultiLabelPredictions], expected: Expected, options: Options) -> Shown:
+def _measured(
+    group: Group, tests: Mapping[str, MultiLabelPredictions], expected: Expected, options: Options
+) -> ScoredSetting:
     """The scores of the runs that were tested on the same utterances as the first."""
-    found = [tests[run.run_id] for run in group.runs if run.run_id in tests]
-    return shown(group, on_same_utterances(found), expected, options.replicates)
+    repeats = [tests[run.run_id] for run in group.runs if run.run_id in tests]
+    return scored(group, on_same_utterances(repeats), expected, options.replicates)
 
 
-def _told(runs: Sequence[Finished], path: str, options: Options) -> Any:
+def _first_file(runs: Sequence[Finished], path: str, options: Options) -> Any:
     """The content of a JSON file of the first run that has it, which is the same for all."""
     for run in runs[:1]:
         if text := options.file(run.run_id, path):
@@ -88,8 +92,8 @@ def _told(runs: Sequence[Finished], path: str, options: Options) -> Any:
 def _tables(
     groups: Sequence[Group],
     tests: Mapping[str, MultiLabelPredictions],
-    chosen: Group | None,
-    full: Sequence[Shown],
+    best_group: Group | None,
+    full: Sequence[ScoredSetting],
     proofs: Sequence[Any],
     labels: Mapping[str, Labelled],
     counts: Mapping[str, Mapping[str, int]],
@@ -100,8 +104,8 @@ def _tables(
     yield figure_4(full, expected)
     yield literature(full, expected)
     yield table_1(labels, expected)
-    yield table_2(groups, chosen, expected)
-    yield table_3(groups, chosen, expected, _sides(proofs))
+    yield table_2(groups, best_group, expected)
+    yield table_3(groups, best_group, expected, _subsets(proofs))
     if len(groups) > 1:
         columns = [(head, partial(_overall, tests, score)) for head, score in _OF_SEARCH.items()]
         yield search_table(groups, len(expected.seeds), columns)
@@ -109,7 +113,7 @@ def _tables(
     yield layers(full[0].group.runs[0] if full else None, options)
 
 
-def _sides(proofs: Sequence[Any]) -> dict[str, int] | None:
+def _subsets(proofs: Sequence[Any]) -> dict[str, int] | None:
     """Utterances of all corpora on each side; None where a corpus does not tell."""
     if not proofs or not all(proofs):
         return None
@@ -123,13 +127,13 @@ def _overall(tests: Mapping[str, MultiLabelPredictions], score: str, group: Grou
     """Mean over the runs of a group; nan where one was not tested, or has none."""
     if any(run.run_id not in tests for run in group.runs):
         return math.nan
-    found = [tests[run.run_id] for run in group.runs]
-    values = [multilabel.scores(t.truth, t.probabilities).get(score, math.nan) for t in found]
+    repeats = [tests[run.run_id] for run in group.runs]
+    values = [multilabel.scores(t.truth, t.probabilities).get(score, math.nan) for t in repeats]
     return sum(values) / len(values)
 
 
-def _said(
-    full: Sequence[Shown], runs: Sequence[Finished], expected: Expected, options: Options, labelled: bool
+def _notes(
+    full: Sequence[ScoredSetting], runs: Sequence[Finished], expected: Expected, options: Options, labelled: bool
 ) -> list[str]:
     notes = []
     if options.replicates and full:
@@ -140,8 +144,8 @@ def _said(
         )
     if full:
         tested = full[0].tests[0]
-        own = ", ".join(f"{name} {(tested.corpora == name).sum()}" for name in expected.tested)
-        notes.append(f"Test utterances: {len(tested.uids)} ({own}).")
+        sizes = ", ".join(f"{name} {(tested.corpora == name).sum()}" for name in expected.tested)
+        notes.append(f"Test utterances: {len(tested.uids)} ({sizes}).")
     odd = [one.group.title for one in full if len(one.tests) < len(one.group.runs)]
     if odd:
         notes.append(f"Left out: runs on other test utterances than the first of their setting: {', '.join(odd)}.")
@@ -152,14 +156,14 @@ def _said(
 
 def _pictures(
     groups: Sequence[Group],
-    full: Sequence[Shown],
+    full: Sequence[ScoredSetting],
     counts: Mapping[str, Mapping[str, int]],
     expected: Expected,
     options: Options,
 ) -> Iterator[Picture]:
     if counts:
         titles = {"corpus": "Database", "emotion": "Emotion", "label type": "Label type"}
-        shares = {titles[kind]: _shares(found) for kind, found in counts.items()}
+        shares = {titles[kind]: _shares(counted) for kind, counted in counts.items()}
         yield figures.share_charts(shares, "figure1", "Figure 1: shares of corpora, emotions and label types.")
     for place, one in enumerate(full, start=1):
         lines = {}
@@ -176,19 +180,19 @@ def _shares(counts: Mapping[str, int]) -> dict[str, float]:
     return {name: count / total for name, count in counts.items()}
 
 
-def _curves(groups: Sequence[Group], full: Sequence[Shown], options: Options) -> Iterator[Picture]:
+def _curves(groups: Sequence[Group], full: Sequence[ScoredSetting], options: Options) -> Iterator[Picture]:
     """Training and validation loss of what is shown in full, and the validation loss of the best of the search."""
     for place, one in enumerate(full, start=1):
-        sides = {"train/loss": "training", "val/loss": "validation"}
-        found = {name: options.curve(one.tests[0].run_id, name) for name in sides}
-        if any(found.values()):
+        titles = {"train/loss": "training", "val/loss": "validation"}
+        curves = {name: options.curve(one.tests[0].run_id, name) for name in titles}
+        if any(curves.values()):
             caption = f"Loss per epoch: {one.group.title}."
-            own = {name: name for name in found}
-            yield figures.learning_curves(found, own, sides, "loss", caption, f"curves_{place}")
+            names = {name: name for name in curves}
+            yield figures.learning_curves(curves, names, titles, "loss", caption, f"curves_{place}")
     searched = sorted((g for g in groups if g.loss == g.loss), key=lambda g: g.loss)[:MOST_CURVES]
     if len(searched) > 1:
-        found = {g.title: options.curve(g.runs[0].run_id, "val/loss") for g in searched}
+        curves = {g.title: options.curve(g.runs[0].run_id, "val/loss") for g in searched}
         kinds = {g.title: "searched" if g.searched else "stated" for g in searched}
         legend = {"stated": "stated by the study", "searched": "proposed by the search"}
-        caption = f"Validation loss of the {len(found)} settings that end lowest."
-        yield figures.learning_curves(found, kinds, legend, caption=caption, name="curves_search")
+        caption = f"Validation loss of the {len(curves)} settings that end lowest."
+        yield figures.learning_curves(curves, kinds, legend, caption=caption, name="curves_search")

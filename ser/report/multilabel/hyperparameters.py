@@ -1,4 +1,4 @@
-"""Tables 2 and 3 of paper 000, with what a search tried and chose, and the layers of Figure 3."""
+"""Tables 2 and 3 of Pho et al. 2020, with what a search tried and chose, and the layers of Figure 3."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,39 +22,39 @@ _TABLE_2 = {
     "Output Layer Activation Function": "",
 }
 _TABLE_3 = {"Epochs": "training.max_epochs", "Batch Size": "training.batch_size"}
-_SIDES = {"Training Set": "train", "Validation Set": "val", "Testing Set": "test"}
+_SUBSETS = {"Training Set": "train", "Validation Set": "val", "Testing Set": "test"}
 
 
-def table_2(groups: Sequence[Group], chosen: Group | None, expected: Expected) -> Table:
+def table_2(groups: Sequence[Group], best_group: Group | None, expected: Expected) -> Table:
     """The network's and the optimiser's settings; those that the search varies come last."""
-    named = [path for path in _TABLE_2.values() if path] + [*_TABLE_3.values()]
-    extra = {name: name for name in (groups[0].settings if groups else ()) if name not in named}
-    return _table("table2", "Table 2: settings of the model", {**_TABLE_2, **extra}, {}, groups, chosen, expected)
+    stated = [path for path in _TABLE_2.values() if path] + [*_TABLE_3.values()]
+    extra = {name: name for name in (groups[0].settings if groups else ()) if name not in stated}
+    return _table("table2", "Table 2: settings of the model", {**_TABLE_2, **extra}, {}, groups, best_group, expected)
 
 
 def table_3(
-    groups: Sequence[Group], chosen: Group | None, expected: Expected, sides: Mapping[str, int] | None
+    groups: Sequence[Group], best_group: Group | None, expected: Expected, subsets: Mapping[str, int] | None
 ) -> Table:
-    """The settings of the training, and how many utterances each side has (``sides``, None = unknown)."""
-    known = {row: HOLE if sides is None else str(sides.get(side, 0)) for row, side in _SIDES.items()}
-    paths = _TABLE_3 | dict.fromkeys(_SIDES, "")
-    return _table("table3", "Table 3: settings of the training", paths, known, groups, chosen, expected)
+    """The settings of the training, and how many utterances each subset has (None = unknown)."""
+    fixed = {row: HOLE if subsets is None else str(subsets.get(side, 0)) for row, side in _SUBSETS.items()}
+    paths = _TABLE_3 | dict.fromkeys(_SUBSETS, "")
+    return _table("table3", "Table 3: settings of the training", paths, fixed, groups, best_group, expected)
 
 
 def _table(
     key: str,
     title: str,
     paths: Mapping[str, str],
-    known: dict[str, str],
+    fixed: dict[str, str],
     groups: Sequence[Group],
-    chosen: Group | None,
+    best_group: Group | None,
     expected: Expected,
 ) -> Table:
     rows = []
     for name, path in paths.items():
-        own = next((g for g in groups if not g.searched), groups[0] if groups else None)
-        of_own, of_best = ((_rest(group) | known).get(name) if group else None for group in (own, chosen))
-        cells = (_value(own, path, of_own), _value(chosen, path, of_best), _tried(groups, path))
+        first = next((g for g in groups if not g.searched), groups[0] if groups else None)
+        of_own, of_best = ((_rest(group) | fixed).get(name) if group else None for group in (first, best_group))
+        cells = (_value(first, path, of_own), _value(best_group, path, of_best), _values_tried(groups, path))
         value = published.printed(key, "setting", name, "Value") if expected.beside else None
         paper: tuple[Printed, ...] = () if value is None else (f"{value:g}" if isinstance(value, float) else value,)
         rows.append(Row("", name, cells, paper=paper))
@@ -71,13 +71,13 @@ def _table(
     )
 
 
-def _value(group: Group | None, path: str, known: str | None) -> str:
+def _value(group: Group | None, path: str, fixed: str | None) -> str:
     if group is None:
         return HOLE
-    return known if known is not None else readable(group.runs[0].params.get(path, HOLE))
+    return fixed if fixed is not None else readable(group.runs[0].params.get(path, HOLE))
 
 
-def _tried(groups: Sequence[Group], path: str) -> str:
+def _values_tried(groups: Sequence[Group], path: str) -> str:
     values = list(dict.fromkeys(g.settings[path] for g in groups if g.settings.get(path)))
     if len(values) > 5 and all(_is_number(v) for v in values):
         ordered = sorted(values, key=float)

@@ -1,4 +1,4 @@
-"""The printed numbers of paper 000 as data, the counts behind its Figure 1, and what does not fit in them.
+"""The printed numbers of Pho et al. 2020 as data, the counts behind its Figure 1, and what does not fit in them.
 
 Pho, Truong, Yanushkevich, "Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks", SAC 2020,
 and the program of its authors (github.com/Brian-Pho/RVST598_Speech-Emotion-Recognition), from which stem the rates of
@@ -111,7 +111,7 @@ INCONSISTENCIES = (
     "Multi-label is the exception in these data: 8 % of the clips have more than one emotion.",
     "CREMA-D's label sets count the winners among those who saw the face, without sound or with it, like those who "
     "only listened; the network only listens.",
-    "Every clip was drawn for training, validation or test by chance, so speakers and sentences stand on all sides. "
+    "Every clip was drawn for training, validation or test by chance, so speakers and sentences are in all subsets. "
     "TESS alone has the same 200 words in seven emotions by two speakers.",
     "Optimiser and length differ between paper and program: Adam's epsilon is 1e-8 in Table 2 and Keras's 1e-7 there, "
     "epochs are 20 in Table 3 and 10 there.",

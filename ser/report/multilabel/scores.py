@@ -38,9 +38,9 @@ def cells(runs: Sequence[MultiLabelPredictions], replicates: int, seed: int = 0)
     out = {}
     for name in METRICS:
         value = float(np.mean([scores.get(name, np.nan) for scores in plain]))
-        draws = [np.mean([drawn[name] for drawn in part], axis=0) for part in parts]
-        drawn = np.concatenate(draws) if draws else np.empty(0)
-        out[name] = interval(value, drawn[np.isfinite(drawn)])
+        draws = [np.mean([values[name] for values in part], axis=0) for part in parts]
+        values = np.concatenate(draws) if draws else np.empty(0)
+        out[name] = interval(value, values[np.isfinite(values)])
     return out
 
 
@@ -76,19 +76,19 @@ def _counted(weights: NDArray[np.float32], cells: Bools) -> Floats:
 
 def _balanced(truth: Bools, guess: Bools, weights: NDArray[np.float32]) -> Floats:
     present, absent = _counted(weights, truth), _counted(weights, ~truth)
-    found, rejected = _counted(weights, truth & guess), _counted(weights, ~truth & ~guess)
+    hits, rejected = _counted(weights, truth & guess), _counted(weights, ~truth & ~guess)
     both = (present > 0) & (absent > 0)
-    rates = (found / np.maximum(present, 1) + rejected / np.maximum(absent, 1)) / 2
-    return _over_some((rates * both).sum(axis=1), both.sum(axis=1))
+    rates = (hits / np.maximum(present, 1) + rejected / np.maximum(absent, 1)) / 2
+    return _ratio((rates * both).sum(axis=1), both.sum(axis=1))
 
 
 def _f1(truth: Bools, guess: Bools, weights: NDArray[np.float32]) -> dict[str, Floats]:
     hits, errors = 2 * _counted(weights, truth & guess), _counted(weights, truth != guess)
-    there = hits + errors > 0
+    defined = hits + errors > 0
     each = hits / np.maximum(hits + errors, 1)
     return {
-        "macro_f1": _over_some(each.sum(axis=1), there.sum(axis=1)),
-        "micro_f1": _over_some(hits.sum(axis=1), (hits + errors).sum(axis=1)),
+        "macro_f1": _ratio(each.sum(axis=1), defined.sum(axis=1)),
+        "micro_f1": _ratio(hits.sum(axis=1), (hits + errors).sum(axis=1)),
     }
 
 
@@ -101,12 +101,12 @@ def _ranked(truth: Bools, values: NDArray[np.float32]) -> Floats:
     return out
 
 
-def _weighted(weights: NDArray[np.float32], values: Floats, some: Bools) -> Floats:
+def _weighted(weights: NDArray[np.float32], values: Floats, subset: Bools) -> Floats:
     """Means over the drawn ones of ``some`` utterances."""
-    return _over_some(weights[:, some].astype(np.float64) @ values[some], _counted(weights, some[:, None])[:, 0])
+    return _ratio(weights[:, subset].astype(np.float64) @ values[subset], _counted(weights, subset[:, None])[:, 0])
 
 
-def _over_some(sums: Floats, counts: Floats | NDArray[np.integer[Any]]) -> Floats:
+def _ratio(sums: Floats, counts: Floats | NDArray[np.integer[Any]]) -> Floats:
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
@@ -115,8 +115,8 @@ def rates(runs: Sequence[MultiLabelPredictions], cast: bool) -> tuple[Floats, ND
 
     ``cast``: predictions as the published program made them, else at the threshold.
     """
-    made = (multilabel.int_cast(t.probabilities) if cast else t.probabilities > multilabel.THRESHOLD for t in runs)
-    pairs = [(t.truth, guess) for t, guess in zip(runs, made, strict=True)]
+    guesses = (multilabel.int_cast(t.probabilities) if cast else t.probabilities > multilabel.THRESHOLD for t in runs)
+    pairs = [(t.truth, guess) for t, guess in zip(runs, guesses, strict=True)]
     counts = np.sum([multilabel.matrices(truth, guess) for truth, guess in pairs], axis=0)
     rows = counts.sum(axis=2, keepdims=True)
     return np.where(rows > 0, counts / np.maximum(rows, 1), np.nan), counts

@@ -1,4 +1,4 @@
-"""The tables of paper 000: its metrics and what others would print, its matrices, its data, its settings."""
+"""The tables of Pho et al. 2020: its metrics and what others would print, its matrices, its data, its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ _NAMES = {"iemocap": "IEMOCAP", "tess": "TESS", "ravdess": "RAVDESS", "crema_d":
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class ScoredSetting:
     """A setting whose test results are shown in full: its runs, one per seed, on the same utterances."""
 
     group: Group
@@ -43,32 +43,34 @@ class Labelled:
     types: tuple[int, ...]  # utterances of one, two and three emotions
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Labelled":
+    def of(cls, logged: Mapping[str, Any]) -> "Labelled":
         """From ``{"utterances": n, "labels": {class: n}, "types": {"1": n, "2": n, ...}}``."""
-        types = tuple(int(told["types"].get(str(k), 0)) for k in (1, 2, 3))
-        return cls(int(told["utterances"]), dict(told["labels"]), types)
+        types = tuple(int(logged["types"].get(str(k), 0)) for k in (1, 2, 3))
+        return cls(int(logged["utterances"]), dict(logged["labels"]), types)
 
 
-def shown(group: Group, tests: Sequence[MultiLabelPredictions], expected: Expected, replicates: int) -> Shown:
+def scored(group: Group, tests: Sequence[MultiLabelPredictions], expected: Expected, replicates: int) -> ScoredSetting:
     """The scores of a setting, overall and by corpus."""
-    own = {}
+    by_corpus = {}
     for name in expected.tested:
         parts = [t.of(name) for t in tests]
         if parts[0].uids:
-            own[name] = cells(parts, replicates)
-    return Shown(group, tuple(tests), cells(tests, replicates), own)
+            by_corpus[name] = cells(parts, replicates)
+    return ScoredSetting(group, tuple(tests), cells(tests, replicates), by_corpus)
 
 
-def metrics_table(found: Sequence[Shown], expected: Expected) -> Table:
+def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
     """Every metric, overall and by corpus."""
     rows = []
-    for one in found:
+    for one in settings:
         for metric, name in METRICS.items():
-            own = [one.by_corpus[c][metric] if c in one.by_corpus else None for c in expected.tested]
+            of_corpora = [one.by_corpus[c][metric] if c in one.by_corpus else None for c in expected.tested]
             paper: tuple[Printed, ...] = ()
             if expected.beside and metric == "published" and not one.group.searched:
                 paper = (published.printed("text", "test", "cnn2d", "Accuracy"),)
-            row = Row(one.group.title, name, (one.whole[metric], *own), len(one.tests), len(expected.seeds), paper)
+            row = Row(
+                one.group.title, name, (one.whole[metric], *of_corpora), len(one.tests), len(expected.seeds), paper
+            )
             rows.append(row)
     return Table(
         "metrics",
@@ -88,10 +90,10 @@ def metrics_table(found: Sequence[Shown], expected: Expected) -> Table:
     )
 
 
-def figure_4(found: Sequence[Shown], expected: Expected) -> Table:
+def figure_4(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
     """The rows of Figure 4's matrices, and the same at a threshold."""
     rows = []
-    for one in found:
+    for one in settings:
         (cast, counts), (plain, _) = rates(one.tests, cast=True), rates(one.tests, cast=False)
         for i, emotion in enumerate(expected.classes):
             values = [Cell(float(v)) for matrix in (cast, plain) for v in matrix[i].ravel()]
@@ -115,18 +117,20 @@ def figure_4(found: Sequence[Shown], expected: Expected) -> Table:
     )
 
 
-def literature(ours: Sequence[Shown], expected: Expected) -> Table:
+def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
     """Table 4: accuracies of the literature with ours among them."""
     rows = []
     names = ", ".join(_NAMES.get(c, c) for c in expected.tested)
     for one in ours:
-        said = (one.group.runs[0].params.get("block", HOLE), str(len(expected.classes)), names, "Multi")
-        row = Row("", f"Here: {one.group.title}", (*said, one.whole["published"]), len(one.tests), len(expected.seeds))
+        description = (one.group.runs[0].params.get("block", HOLE), str(len(expected.classes)), names, "Multi")
+        row = Row(
+            "", f"Here: {one.group.title}", (*description, one.whole["published"]), len(one.tests), len(expected.seeds)
+        )
         rows.append(row)
     for work in WORKS if expected.beside else ():
         cells = [published.printed("table4", "accuracy", work, column) for column in published.TABLE_4_COLUMNS]
-        told = [f"{c:.1f}" if i == 4 else f"{c:.0f}" if isinstance(c, float) else c for i, c in enumerate(cells)]
-        rows.append(Row("", work if work != "Our Work" else "Pho et al.", (*told,)))
+        texts = [f"{c:.1f}" if i == 4 else f"{c:.0f}" if isinstance(c, float) else c for i, c in enumerate(cells)]
+        rows.append(Row("", work if work != "Our Work" else "Pho et al.", (*texts,)))
     printed = "The other rows are as the paper prints them, on other corpora, classes and splits. "
     return Table(
         "table4",
@@ -146,16 +150,16 @@ def table_1(labels: Mapping[str, Labelled], expected: Expected) -> Table:
     others = [c for c in CORPORA if c not in names] if expected.beside else []
     rows = []
     for name in (*names, *others):
-        own = labels.get(name)
+        counts = labels.get(name)
         cells: list[Cell | None] = [None] * len(columns)
         if name in names:
-            cells = [_count(own, emotion) if emotion in expected.classes else None for emotion in columns]
+            cells = [_count(counts, emotion) if emotion in expected.classes else None for emotion in columns]
         paper = tuple(published.printed("table1", "emotions", name, column) for column in columns)
         rows.append(Row("", name, tuple(cells), paper=paper if expected.beside and any(paper) else ()))
     return Table(
         "table1",
         "Table 1: corpora and their emotions",
-        "Utterances with each emotion, on all sides of the split; one with several counts for each of them. Calm, "
+        "Utterances with each emotion, in all subsets of the split; one with several counts for each of them. Calm, "
         "excited and frustrated are merged into other emotions.",
         tuple(columns),
         tuple(rows),
@@ -166,24 +170,24 @@ def table_1(labels: Mapping[str, Labelled], expected: Expected) -> Table:
     )
 
 
-def _count(own: Labelled | None, emotion: str) -> Cell | None:
-    if own is None:
+def _count(labelled: Labelled | None, emotion: str) -> Cell | None:
+    if labelled is None:
         return Cell(np.nan)
-    return Cell(float(own.emotions[emotion])) if own.emotions.get(emotion) else None
+    return Cell(float(labelled.emotions[emotion])) if labelled.emotions.get(emotion) else None
 
 
 def shares_of(labels: Mapping[str, Labelled], classes: Sequence[str]) -> dict[str, dict[str, int]]:
     """The counts behind Figure 1: utterances by corpus, labels by emotion, utterances by number of emotions."""
     return {
-        "corpus": {name: own.utterances for name, own in labels.items()},
-        "emotion": {c: sum(own.emotions.get(c, 0) for own in labels.values()) for c in classes},
-        "label type": {t: sum(own.types[i] for own in labels.values()) for i, t in enumerate(TYPES)},
+        "corpus": {name: labelled.utterances for name, labelled in labels.items()},
+        "emotion": {c: sum(labelled.emotions.get(c, 0) for labelled in labels.values()) for c in classes},
+        "label type": {t: sum(labelled.types[i] for labelled in labels.values()) for i, t in enumerate(TYPES)},
     }
 
 
 def figure_1(counts: Mapping[str, Mapping[str, int]], expected: Expected) -> Table:
     """Figure 1 as numbers, beside those that the corpora's own label files give."""
-    known = shares_of(
+    printed_counts = shares_of(
         {
             name: Labelled(sum(types), dict(zip(published.CLASSES, labels, strict=True)), types)
             for name, (labels, types) in published.FIGURE_1.items()
@@ -191,12 +195,15 @@ def figure_1(counts: Mapping[str, Mapping[str, int]], expected: Expected) -> Tab
         published.CLASSES,
     )
     rows = []
-    for kind, found in counts.items():
-        total = sum(found.values())
-        for name, count in found.items():
+    for kind, counted in counts.items():
+        total = sum(counted.values())
+        for name, count in counted.items():
             paper: tuple[Printed, ...] = ()
-            if expected.beside and name in known[kind]:
-                paper = (str(known[kind][name]), 100 * known[kind][name] / sum(known[kind].values()))
+            if expected.beside and name in printed_counts[kind]:
+                paper = (
+                    str(printed_counts[kind][name]),
+                    100 * printed_counts[kind][name] / sum(printed_counts[kind].values()),
+                )
             rows.append(Row(kind, name, (str(count), Cell(count / total if total else np.nan)), paper=paper))
     return Table(
         "figure1",

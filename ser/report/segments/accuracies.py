@@ -33,13 +33,13 @@ def per_clip(test: SegmentPredictions) -> NDArray[np.float32]:
     size, classes = len(test.uids), test.logits.shape[1]
     guess = test.logits.argmax(axis=1)
     votes = np.bincount(test.clip * classes + guess, minlength=size * classes).reshape(size, classes)
-    own = votes[np.arange(size), test.truth]
+    of_truth = votes[np.arange(size), test.truth]
     modes = votes == votes.max(axis=1, keepdims=True)
-    among, alone = own == votes.max(axis=1), modes.sum(axis=1) == 1
+    among, alone = of_truth == votes.max(axis=1), modes.sum(axis=1) == 1
     last = clips.clip_predictions(test.clip, test.logits) == test.truth
     total = votes.sum(axis=1)
     first = modes.argmax(axis=1) == test.truth
-    return np.stack([total, own, own == total, among & alone, first, last, among], axis=1).astype(np.float32)
+    return np.stack([total, of_truth, of_truth == total, among & alone, first, last, among], axis=1).astype(np.float32)
 
 
 def mean_and_spread(runs: Sequence[SegmentPredictions], replicates: int, seed: int = 0) -> dict[str, tuple[Cell, Cell]]:
@@ -62,10 +62,10 @@ def _resampled(test: SegmentPredictions, replicates: int, seed: int) -> NDArray[
     """[replicates, metrics]"""
     each, rng = per_clip(test), np.random.default_rng(seed)
     sums = [(weights @ each).astype(np.float64) for weights in in_chunks(len(test.uids), replicates, rng)]
-    drawn = np.concatenate(sums) if sums else np.empty((0, each.shape[1]))
-    drawn[:, 1] /= np.maximum(drawn[:, 0], 1)
-    drawn[:, 2:] /= len(test.uids)
-    return drawn[:, 1:]
+    totals = np.concatenate(sums) if sums else np.empty((0, each.shape[1]))
+    totals[:, 1] /= np.maximum(totals[:, 0], 1)
+    totals[:, 2:] /= len(test.uids)
+    return totals[:, 1:]
 
 
 def disorder(scores: Mapping[str, float], corpus: str = "") -> str:

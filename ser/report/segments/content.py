@@ -1,4 +1,4 @@
-"""The report of paper 002: emotions of clips from the answers to their segments, cut with and without overlap.
+"""The report of Sahoo et al. 2019: emotions of clips from the answers to their segments, cut with and without overlap.
 
 Sahoo, Kumar, Raman, Roy, "A Segment Level Approach to Speech Emotion Recognition using Transfer Learning", ACPR 2019.
 Where the study tests in folds, the test clips of all folds of a seed are one test side, and a seed that lacks a fold
@@ -18,7 +18,7 @@ from ser.report.runs import Expected, Finished, Options
 from ser.report.segments import published
 from ser.report.segments.accuracies import METRICS, accuracies, disorder
 from ser.report.segments.counts import table_1
-from ser.report.segments.groups import Setting, folds_of, main_units, settings
+from ser.report.segments.groups import Setting, folds_of, main_units, settings_of
 from ser.report.segments.tables import Measured, baselines, figure_3, shares, table_2, table_3, table_4, table_5
 from ser.report.split_note import split_of
 
@@ -33,27 +33,27 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         answers[run.run_id] = segments(run, expected.classes)
         runs.append(replace(run, text=""))
     folds = folds_of(runs, expected)
-    found = settings(runs, answers, folds, expected.tested)
-    units, measured = main_units(found), Measured(options.replicates)
-    drawn = [s for s in found if s.block == "vggish" and s.units == units and any(map(s.of, expected.tested))]
+    settings = settings_of(runs, answers, folds, expected.tested)
+    units, measured = main_units(settings), Measured(options.replicates)
+    pictured = [s for s in settings if s.block == "vggish" and s.units == units and any(map(s.of, expected.tested))]
     wrong = _violations(runs, answers)
-    random = any(s.param("block.weights") == "random" for s in found)
+    random = any(s.param("block.weights") == "random" for s in settings)
     return Content.of(
         expected,
         (run.title for run in runs),
         tables=(
-            table_3(found, units, measured, expected),
-            table_4(found, measured, expected),
-            table_5(found, units, measured, expected),
-            baselines(found, measured, expected),
-            figure_3(drawn, expected),
-            table_1(found, expected, options, folds != (0,)),
-            table_2(found, units, expected, options),
-            _each_run(found, answers, expected),
+            table_3(settings, units, measured, expected),
+            table_4(settings, measured, expected),
+            table_5(settings, units, measured, expected),
+            baselines(settings, measured, expected),
+            figure_3(pictured, expected),
+            table_1(settings, expected, options, folds != (0,)),
+            table_2(settings, units, expected, options),
+            _each_run(settings, answers, expected),
         ),
-        notes=(*wrong, *_said(found, folds, expected, options)),
-        pictures=_pictures(drawn, expected),
-        matrices=_matrices(drawn, expected),
+        notes=(*wrong, *_notes(settings, folds, expected, options)),
+        pictures=_pictures(pictured, expected),
+        matrices=_matrices(pictured, expected),
         matrices_title="Confusion matrices of clips",
         inconsistencies=published.INCONSISTENCIES,
         badges=[
@@ -69,8 +69,8 @@ def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:
     notes = []
     for run in runs:
         for corpus, clips in answers[run.run_id].items():
-            if said := disorder(run.scores, corpus) or disorder(accuracies(clips)):
-                notes.append(f"ACA ≤ SCA ≤ BCA does not hold in {run.title} on {corpus}: {said}.")
+            if values := disorder(run.scores, corpus) or disorder(accuracies(clips)):
+                notes.append(f"ACA ≤ SCA ≤ BCA does not hold in {run.title} on {corpus}: {values}.")
             computed = accuracies(clips)
             apart = [
                 name.upper()
@@ -85,32 +85,34 @@ def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:
     return notes
 
 
-def _said(found: Sequence[Setting], folds: Sequence[int], expected: Expected, options: Options) -> list[str]:
-    notes = [*_weights(found)]
-    if options.replicates and any(s.of(corpus) for s in found for corpus in expected.tested):
+def _notes(settings: Sequence[Setting], folds: Sequence[int], expected: Expected, options: Options) -> list[str]:
+    notes = [*_weights(settings)]
+    if options.replicates and any(s.of(corpus) for s in settings for corpus in expected.tested):
         notes.append(
             f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test clips, the same for "
             "all seeds. They do not cover what another seed or split would change, and as clips of one speaker are "
             "alike, they are rather too narrow."
         )
     for corpus in expected.tested:
-        sizes = {s.way: (len(s.of(corpus)[0].uids), len(s.of(corpus)[0].clip)) for s in found if s.of(corpus)}
+        sizes = {s.way: (len(s.of(corpus)[0].uids), len(s.of(corpus)[0].clip)) for s in settings if s.of(corpus)}
         if sizes:
-            told = ", ".join(f"{way} {segments} segments of {clips} clips" for way, (clips, segments) in sizes.items())
-            notes.append(f"Test side of {corpus}, per seed: {told}.")
-        if found:
+            described = ", ".join(
+                f"{way} {segments} segments of {clips} clips" for way, (clips, segments) in sizes.items()
+            )
+            notes.append(f"Test side of {corpus}, per seed: {described}.")
+        if settings:
             first = f" Here the first of folds {', '.join(map(str, folds))}; the test clips of all are pooled."
-            notes.append(split_of(corpus, found[0].runs[0], options) + (first if folds != (0,) else ""))
-        lacking = [s.title for s in found if len(s.of(corpus)) < len({run.params.get("seed") for run in s.runs})]
-        if lacking:
-            notes.append(f"Not counted on {corpus}: seeds that lack a fold, of {'; '.join(lacking)}.")
+            notes.append(split_of(corpus, settings[0].runs[0], options) + (first if folds != (0,) else ""))
+        incomplete = [s.title for s in settings if len(s.of(corpus)) < len({run.params.get("seed") for run in s.runs})]
+        if incomplete:
+            notes.append(f"Not counted on {corpus}: seeds that lack a fold, of {'; '.join(incomplete)}.")
     return notes
 
 
-def _weights(found: Sequence[Setting]) -> Iterator[str]:
+def _weights(settings: Sequence[Setting]) -> Iterator[str]:
     """What VGGish started from, which decides what it can reach."""
     by_weights: dict[str, list[str]] = {}
-    for s in found:
+    for s in settings:
         if s.block == "vggish":
             by_weights.setdefault(s.param("block.weights") or "unknown", []).append(s.title)
     for weights, titles in by_weights.items():
@@ -123,18 +125,18 @@ def _weights(found: Sequence[Setting]) -> Iterator[str]:
             yield f"VGGish started from public weights, file {weights}: {'; '.join(titles)}."
 
 
-def _each_run(found: Sequence[Setting], answers: Answers, expected: Expected) -> Table:
+def _each_run(settings: Sequence[Setting], answers: Answers, expected: Expected) -> Table:
     """Every run by itself, for looking up."""
     rows = []
-    for s in found:
+    for s in settings:
         for run in s.runs:
             for corpus in expected.tested:
-                told = answers[run.run_id].get(corpus)
-                scores = accuracies(told) if told else dict.fromkeys(METRICS, np.nan)
+                test = answers[run.run_id].get(corpus)
+                scores = accuracies(test) if test else dict.fromkeys(METRICS, np.nan)
                 epochs = f"{run.scores.get('best_epoch', np.nan):.0f} of {run.scores.get('epochs', np.nan):.0f}"
                 cells = [Cell(scores[name]) for name in METRICS]
-                named = (run.params.get("seed", HOLE), str(fold_of(run) or ""), str(len(told.uids) if told else 0))
-                rows.append(Row(corpus, s.title, (*named, *cells, epochs, run.run_id)))
+                place = (run.params.get("seed", HOLE), str(fold_of(run) or ""), str(len(test.uids) if test else 0))
+                rows.append(Row(corpus, s.title, (*place, *cells, epochs, run.run_id)))
     return Table(
         "runs",
         "Every run",
@@ -147,21 +149,21 @@ def _each_run(found: Sequence[Setting], answers: Answers, expected: Expected) ->
     )
 
 
-def _pictures(drawn: Sequence[Setting], expected: Expected) -> Iterator[Picture]:
+def _pictures(pictured: Sequence[Setting], expected: Expected) -> Iterator[Picture]:
     lines = {}
     for corpus in expected.tested:
-        there = [s for s in drawn if s.of(corpus)]
-        if there:
-            lines[corpus] = {s.title: shares(s, corpus) for s in there}
+        tested = [s for s in pictured if s.of(corpus)]
+        if tested:
+            lines[corpus] = {s.title: shares(s, corpus) for s in tested}
     if lines:
         caption = "Figure 3: what clips are taken for; rows are the truth, each divided by its sum, over all seeds."
         yield figures.small_matrices(lines, expected.classes, "figure3", caption)
 
 
-def _matrices(drawn: Sequence[Setting], expected: Expected) -> Iterator[Matrix]:
-    for place, s in enumerate(drawn, start=1):
+def _matrices(pictured: Sequence[Setting], expected: Expected) -> Iterator[Matrix]:
+    for place, s in enumerate(pictured, start=1):
         for number, corpus in enumerate(expected.tested, start=1):
-            if told := s.of(corpus):
-                counts = np.sum([clips.counts for clips in told], axis=0)
+            if tests := s.of(corpus):
+                counts = np.sum([clips.counts for clips in tests], axis=0)
                 ids = tuple(run.run_id for run in s.runs if run.params.get("seed", "0") in s.tests[corpus])
                 yield Matrix(corpus, s.title, expected.classes, counts, ids, f"confusion_{place}_{number}")

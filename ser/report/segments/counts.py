@@ -1,7 +1,7 @@
-"""Table 1 of paper 002: utterances and segments of each class, of whole corpora and of what was tested.
+"""Table 1 of Sahoo et al. 2019: utterances and segments of each class, of whole corpora and of what was tested.
 
 Whole corpora are counted in two files of a run: ``segments.json``, corpus → {"utterances": n, "segments": n,
-"per_class": {class: segments}}, and ``split/<corpus>.json``, whose ``per_class`` has the utterances of every side.
+"per_class": {class: segments}}, and ``split/<corpus>.json``, whose ``per_class`` has the utterances of every subset.
 """
 
 import json
@@ -17,15 +17,15 @@ from ser.report.segments.groups import Setting
 Counts = Mapping[str, Mapping[str, int]]  # way of cutting ("none": utterances) → class → how many
 
 
-def whole(found: Sequence[Setting], corpus: str, options: Options) -> dict[str, dict[str, int]]:
-    """Of all sides of a corpus, as far as a run's files tell: the first run of each way of cutting."""
+def whole(settings: Sequence[Setting], corpus: str, options: Options) -> dict[str, dict[str, int]]:
+    """Of all subsets of a corpus, as far as a run's files tell: the first run of each way of cutting."""
     out: dict[str, dict[str, int]] = {}
-    for setting in found:
+    for setting in settings:
         run_id = setting.runs[0].run_id
         if "none" not in out and (proof := _file(options, run_id, f"split/{corpus}.json")):
             out["none"] = dict(sum((Counter(side) for side in proof["per_class"].values()), Counter()))
-        if setting.way not in out and (told := _file(options, run_id, "segments.json")) and corpus in told:
-            out[setting.way] = dict(told[corpus]["per_class"])
+        if setting.way not in out and (logged := _file(options, run_id, "segments.json")) and corpus in logged:
+            out[setting.way] = dict(logged[corpus]["per_class"])
     return out
 
 
@@ -34,30 +34,30 @@ def _file(options: Options, run_id: str, path: str) -> Any:
     return json.loads(text) if text else None
 
 
-def tested(found: Sequence[Setting], corpus: str, classes: Sequence[str]) -> dict[str, dict[str, int]]:
+def tested(settings: Sequence[Setting], corpus: str, classes: Sequence[str]) -> dict[str, dict[str, int]]:
     """Of the test side (of all folds, where there are such) of the first complete seed of each way of cutting."""
     out: dict[str, dict[str, int]] = {}
-    for setting in found:
-        if (told := setting.of(corpus)) and setting.way not in out:
-            clips = [int((told[0].truth == i).sum()) for i in range(len(classes))]
+    for setting in settings:
+        if (tests := setting.of(corpus)) and setting.way not in out:
+            clips = [int((tests[0].truth == i).sum()) for i in range(len(classes))]
             out.setdefault("none", dict(zip(classes, clips, strict=True)))
-            out[setting.way] = dict(zip(classes, told[0].segments_per_class.tolist(), strict=True))
+            out[setting.way] = dict(zip(classes, tests[0].segments_per_class.tolist(), strict=True))
     return out
 
 
-def table_1(found: Sequence[Setting], expected: Expected, options: Options, in_folds: bool) -> Table:
+def table_1(settings: Sequence[Setting], expected: Expected, options: Options, in_folds: bool) -> Table:
     """Segments by way of cutting and class."""
-    ways = list(dict.fromkeys([*published.SEGMENTATIONS, *(s.way for s in found)]))
+    ways = list(dict.fromkeys([*published.SEGMENTATIONS, *(s.way for s in settings)]))
     rows = []
     for corpus in expected.tested:
         side = "test side of all folds" if in_folds else "test side"
-        everything = whole(found, corpus, options)
+        everything = whole(settings, corpus, options)
         rows += _rows(f"{corpus}, all", everything, ways, expected, beside=expected.beside)
-        rows += _rows(f"{corpus}, {side}", tested(found, corpus, expected.classes), ways, expected, beside=False)
+        rows += _rows(f"{corpus}, {side}", tested(settings, corpus, expected.classes), ways, expected, beside=False)
     return Table(
         "table1",
         "Table 1: utterances (none) and segments of each class",
-        "Counts, and shares of the study's classes. All: every side of the split."
+        "Counts, and shares of the study's classes. All: every subset of the split."
         + (
             " The paper's total is of all ten classes, of which the others are not read here; its own way of "
             "overlapping is not its program's: see its inconsistencies."

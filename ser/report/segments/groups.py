@@ -1,4 +1,4 @@
-"""The trials of paper 002 by setting: way of cutting, units, and the test clips of each seed, of all its folds."""
+"""The trials of Sahoo et al. 2019 by setting: way of cutting, units, and test clips of each seed, of all folds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ser.report.runs import Expected, Finished
 
 PRINTED = {"nonoverlap": "nonoverlap", "overlap_repo": "overlap"}  # the program's way made the paper's numbers
 PAPERS_UNITS = "200"
-_TOLD = ("block", "front_end.segmentation", "block.units", "block.layers", "block.segment")
+_TITLED = ("block", "front_end.segmentation", "block.units", "block.layers", "block.segment")
 
 
 Tests = Mapping[str, Mapping[str, SegmentPredictions]]
@@ -63,11 +63,11 @@ class Setting:
 
 def folds_of(runs: Iterable[Finished], expected: Expected) -> tuple[int, ...]:
     """The folds that every seed should have; (0,) where the test side is fixed."""
-    seen = {fold_of(run) for run in runs} | {int(point.get("fold", 0)) for _, point in expected.trials}
-    return tuple(sorted(seen - {0})) or (0,)
+    observed = {fold_of(run) for run in runs} | {int(point.get("fold", 0)) for _, point in expected.trials}
+    return tuple(sorted(observed - {0})) or (0,)
 
 
-def settings(
+def settings_of(
     runs: Sequence[Finished],
     answers: Tests,
     folds: Sequence[int],
@@ -75,11 +75,11 @@ def settings(
 ) -> list[Setting]:
     """All settings, in the order of their first runs. ``answers``: run id → corpus → clips."""
     groups = grouped(runs)
-    known = [tuple(group.runs[0].params.get(name, "") for name in _TOLD) for group in groups]
+    keys = [tuple(group.runs[0].params.get(name, "") for name in _TITLED) for group in groups]
     out = []
-    for group, told in zip(groups, known, strict=True):
-        more = {k.rpartition(".")[2]: v for k, v in group.settings.items() if k not in _TOLD and v}
-        rest = "".join(f", {name} {value}" for name, value in more.items()) if known.count(told) > 1 else ""
+    for group, key in zip(groups, keys, strict=True):
+        more = {k.rpartition(".")[2]: v for k, v in group.settings.items() if k not in _TITLED and v}
+        rest = "".join(f", {name} {value}" for name, value in more.items()) if keys.count(key) > 1 else ""
         tests = {corpus: _complete(group.runs, answers, folds, corpus) for corpus in tested}
         out.append(Setting(group, rest, tests))
     return out
@@ -89,16 +89,18 @@ def _complete(
     runs: Iterable[Finished], answers: Tests, folds: Sequence[int], corpus: str
 ) -> dict[str, SegmentPredictions]:
     """Seed → test clips of all its folds."""
-    found: dict[str, dict[int, SegmentPredictions]] = {}
+    by_seed: dict[str, dict[int, SegmentPredictions]] = {}
     for run in runs:
         if corpus in answers.get(run.run_id, {}):
-            found.setdefault(run.params.get("seed", "0"), {})[fold_of(run)] = answers[run.run_id][corpus]
+            by_seed.setdefault(run.params.get("seed", "0"), {})[fold_of(run)] = answers[run.run_id][corpus]
     return {
-        seed: pooled_segments([own[f] for f in folds]) for seed, own in found.items() if all(f in own for f in folds)
+        seed: pooled_segments([by_fold[f] for f in folds])
+        for seed, by_fold in by_seed.items()
+        if all(f in by_fold for f in folds)
     }
 
 
-def main_units(found: Sequence[Setting]) -> str:
+def main_units(settings: Sequence[Setting]) -> str:
     """The units of Table 3: the paper's 200, or else those of the most settings."""
-    units = [s.units for s in found if s.block == "vggish"]
+    units = [s.units for s in settings if s.block == "vggish"]
     return PAPERS_UNITS if PAPERS_UNITS in units else max(units, key=units.count, default=PAPERS_UNITS)

@@ -1,4 +1,4 @@
-"""The printed numbers of paper 002 as data, and what does not fit in them.
+"""The printed numbers of Sahoo et al. 2019 as data, and what does not fit in them.
 
 Sahoo, Kumar, Raman, Roy, "A Segment Level Approach to Speech Emotion Recognition using Transfer Learning", ACPR 2019,
 Tables 1 to 5 and the percentages that its text quotes from Figure 3. The paper prints accuracies as fractions; here
@@ -95,7 +95,7 @@ INCONSISTENCIES = (
     "51180 and 91017 are not theirs, which would be 47504 of the four classes. They are what the authors' program "
     "makes: it strings the windows together, computes one log-mel spectrogram of that, and cuts it every 0.96 s, so "
     "that segments drift against the windows and straddle them.",
-    "Utterances were drawn for training and test by chance, so speakers and dialogues stand on both sides. Table 5 "
+    "Utterances were drawn for training and test by chance, so speakers and dialogues are in both. Table 5 "
     "compares that with results of other splits.",
     "The two matrices of Figure 3 are not of one test set. 56.9 and 26.72 % are 66 and 31 of 116 angry clips, 66.39 % "
     "are 79 of 119 or 81 of 122; 60.84 % are 101 of 166 neutral clips, 71.25 % are 114 of 160.",

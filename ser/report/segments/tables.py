@@ -1,4 +1,4 @@
-"""The tables of paper 002: segments, layers, five accuracies by way of cutting and by units, and the literature."""
+"""The tables of Sahoo et al. 2019: segments, layers, accuracies by way of cutting and units, and the literature."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -33,7 +33,7 @@ class Measured:
 
     def __init__(self, replicates: int) -> None:
         self.replicates = replicates
-        self._known: dict[tuple[int, str], Scores] = {}
+        self._scores: dict[tuple[int, str], Scores] = {}
 
     def of(self, setting: Setting | None, corpus: str) -> Scores:
         """Metric → mean with its interval, and standard deviation; holes without a complete seed."""
@@ -41,9 +41,9 @@ class Measured:
         if not runs:
             return dict.fromkeys(METRICS, _HOLE)
         key = id(setting), corpus
-        if key not in self._known:
-            self._known[key] = mean_and_spread(runs, self.replicates)
-        return self._known[key]
+        if key not in self._scores:
+            self._scores[key] = mean_and_spread(runs, self.replicates)
+        return self._scores[key]
 
 
 def _rows(
@@ -68,44 +68,44 @@ def _five(key: str, title: str, explanation: str, rows: tuple[Row, ...]) -> Tabl
     return Table(key, title, explanation + _SPREAD, ("mean", "std"), rows, "seeds", grouped="Accuracy", brief=True)
 
 
-def table_3(found: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
+def table_3(settings: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
     """Table 3: with and without overlap."""
-    own = [s for s in found if s.block == "vggish" and s.units == units]
-    ways = dict.fromkeys([*published.SEGMENTATIONS[1:], *(s.way for s in own)])
+    networks = [s for s in settings if s.block == "vggish" and s.units == units]
+    ways = dict.fromkeys([*published.SEGMENTATIONS[1:], *(s.way for s in networks)])
     lines: list[tuple[str, str, Setting | None]] = []
     for way in ways:
-        here = [s for s in own if s.way == way]
-        lines += [(way + s.rest, way, s) for s in here] or [(way, way, None)]
+        same_way = [s for s in networks if s.way == way]
+        lines += [(way + s.rest, way, s) for s in same_way] or [(way, way, None)]
     title = f"Table 3: segments without and with overlap, {units} units"
     return _five("table3", title, _EXPLAINED, _rows("table3", lines, measured, expected))
 
 
-def table_4(found: Sequence[Setting], measured: Measured, expected: Expected) -> Table:
+def table_4(settings: Sequence[Setting], measured: Measured, expected: Expected) -> Table:
     """Table 4: units of the last hidden layer, on overlapping segments."""
-    own = [s for s in found if s.block == "vggish"]
-    ways = [s.way for s in own]
+    networks = [s for s in settings if s.block == "vggish"]
+    ways = [s.way for s in networks]
     way = "overlap" if "overlap" in ways or not ways else max(ways, key=ways.count)
-    own = [s for s in own if s.way == way]
-    named = [str(point["vggish.units"]) for _, point in expected.trials if "vggish.units" in point]
-    units = dict.fromkeys([*named, *(s.units for s in own)])
+    networks = [s for s in networks if s.way == way]
+    stated = [str(point["vggish.units"]) for _, point in expected.trials if "vggish.units" in point]
+    units = dict.fromkeys([*stated, *(s.units for s in networks)])
     lines: list[tuple[str, str, Setting | None]] = []
     for count in sorted(units, key=lambda text: (len(text), text)):
-        here = [s for s in own if s.units == count]
-        lines += [(count + s.rest, count if way == "overlap" else "", s) for s in here] or [(count, count, None)]
+        same_units = [s for s in networks if s.units == count]
+        lines += [(count + s.rest, count if way == "overlap" else "", s) for s in same_units] or [(count, count, None)]
     title = f"Table 4: units of the last hidden layer, segments {way}"
     return _five("table4", title, "The accuracies are those of Table 3. ", _rows("table4", lines, measured, expected))
 
 
-def baselines(found: Sequence[Setting], measured: Measured, expected: Expected) -> Table:
+def baselines(settings: Sequence[Setting], measured: Measured, expected: Expected) -> Table:
     """Every setting of the baseline, and which of them validation chooses."""
-    own = [s for s in found if s.block == "mlp"]
-    chosen = best(s.group for s in own)
+    networks = [s for s in settings if s.block == "mlp"]
+    best_group = best(s.group for s in networks)
     rows = []
-    for s in own:
+    for s in networks:
         for corpus in expected.tested:
             scores = measured.of(s, corpus)
             loss = HOLE if np.isnan(s.group.loss) else f"{s.group.loss:.4f}"
-            cells = (*(scores[m][0] for m in METRICS), loss, "chosen" if s.group is chosen else "")
+            cells = (*(scores[m][0] for m in METRICS), loss, "chosen" if s.group is best_group else "")
             rows.append(Row(corpus, s.title, cells, len(s.of(corpus)), len(expected.seeds)))
     return Table(
         "baseline",
@@ -122,15 +122,15 @@ def baselines(found: Sequence[Setting], measured: Measured, expected: Expected) 
     )
 
 
-def table_5(found: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
+def table_5(settings: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
     """Table 5: accuracies of the literature, ours below."""
     rows = []
     for work in WORKS if expected.beside else ():
-        told = [published.printed("table5", "accuracy", work, c) for c in ("Modality", "mean", "std")]
-        rows.append(Row("", work, tuple(_text(value) for value in told)))
-    chosen = best(s.group for s in found if s.block == "mlp")
-    ours = [s for s in found if s.group is chosen]
-    ours += [s for s in found if s.block == "vggish" and s.units == units]
+        texts = [published.printed("table5", "accuracy", work, c) for c in ("Modality", "mean", "std")]
+        rows.append(Row("", work, tuple(_text(value) for value in texts)))
+    best_group = best(s.group for s in settings if s.block == "mlp")
+    ours = [s for s in settings if s.group is best_group]
+    ours += [s for s in settings if s.block == "vggish" and s.units == units]
     for s in ours:
         for corpus in expected.tested:
             name = f"Here: {s.title}" + ("" if len(expected.tested) == 1 else f", {corpus}")
@@ -152,10 +152,10 @@ def _text(value: Printed) -> str:
     return f"{value:.1f}" if isinstance(value, float) else value or ""
 
 
-def table_2(found: Sequence[Setting], units: str, expected: Expected, options: Options) -> Table:
+def table_2(settings: Sequence[Setting], units: str, expected: Expected, options: Options) -> Table:
     """Table 2: the layers of VGGish."""
-    own = next((s for s in found if s.block == "vggish" and s.units == units), None)
-    layers = layers_of(own.runs[0], options, head="output") if own else []
+    network = next((s for s in settings if s.block == "vggish" and s.units == units), None)
+    layers = layers_of(network.runs[0], options, head="output") if network else []
     rows = []
     for layer in layers:
         value = published.printed("table2", "architecture", layer.name, "Activation size") if expected.beside else None
@@ -181,15 +181,15 @@ def _activation(output: str) -> str:
     return f"1 × {output}" if output.isdigit() else output
 
 
-def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
+def figure_3(settings: Sequence[Setting], expected: Expected) -> Table:
     """Figure 3: the rows of the clips' confusion matrices, as shares."""
     rows = []
-    for s in found:
+    for s in settings:
         for corpus in expected.tested:
             for i, (true, line) in enumerate(zip(expected.classes, shares(s, corpus), strict=True)):
                 values = [published.printed("figure3", s.way, true, c) for c in expected.classes]
                 paper = tuple(values) if expected.beside and any(v is not None for v in values) else ()
-                n = sum(int(told.counts[i].sum()) for told in s.of(corpus))
+                n = sum(int(test.counts[i].sum()) for test in s.of(corpus))
                 title = s.title if len(expected.tested) == 1 else f"{s.title}, {corpus}"
                 rows.append(Row(title, true, (*(Cell(float(v)) for v in line), str(n)), paper=paper))
     return Table(
@@ -207,7 +207,7 @@ def figure_3(found: Sequence[Setting], expected: Expected) -> Table:
 
 def shares(setting: Setting, corpus: str) -> NDArray[np.float64]:
     """Rows of the confusion matrix summed over the seeds, each divided by its sum; nan where there is none."""
-    counts = np.sum([told.counts for told in setting.of(corpus)], axis=0, dtype=np.float64)
+    counts = np.sum([test.counts for test in setting.of(corpus)], axis=0, dtype=np.float64)
     total = counts.sum(axis=1, keepdims=True)
     out: NDArray[np.float64] = np.where(total > 0, counts / np.maximum(total, 1), np.nan)
     return out

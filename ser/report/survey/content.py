@@ -1,4 +1,4 @@
-"""The report of paper 004: the survey's systems, all on equal terms, on every corpus, with speakers known and new.
+"""The report of Pinto et al.: the survey's systems, all on equal terms, on every corpus, with speakers known and new.
 
 Pinto, Balasubramani, Martis, "Exploring Emotional Signals". A run is one fold of one system on one corpus under one
 protocol, which its ``about`` tells. Beside predictions it reads the proof of a case's split (``split/<corpus>.json``).
@@ -23,21 +23,21 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     folds: list[Fold] = []
     titles: set[str] = set()
     strays: list[str] = []
-    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    names: dict[tuple[str, ...], tuple[str, ...]] = {}
     for run in finished:
         titles.add(run.title)
-        if fold := fold_of(run, known):
+        if fold := fold_of(run, names):
             folds.append(fold)
         else:
             strays.append(run.title)
     bench = bench_of(folds, expected, options.replicates)
-    said = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
+    remarks = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
     hidden = "" if expected.beside else " In the survey's columns it is a number of the survey, which is not shown."
     return Content.of(
         expected,
         titles,
         tables=_tables(bench, options.ties),
-        notes=(*notes(bench, options), *said),
+        notes=(*notes(bench, options), *remarks),
         pictures=_pictures(bench),
         matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best systems",

@@ -1,4 +1,4 @@
-"""The figures of paper 004: the survey's accuracies beside ours, and all systems under both protocols."""
+"""The figures of Pinto et al.: the survey's accuracies beside ours, and all systems under both protocols."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from ser.report.content import Cell, Picture
 from ser.report.survey.published import Claim
 from ser.report.survey.results import PROTOCOLS, Bench
 
-_SAID = {"sd": "speaker dependent", "si": "speaker independent", "?": "protocol unknown"}
+_PROTOCOL_NAMES = {"sd": "speaker dependent", "si": "speaker independent", "?": "protocol unknown"}
 _COLOURS = {"sd": figures.colour(0), "si": figures.colour(1), "?": "#888888"}
 _GAP = 0.7  # between systems, in bars
 
@@ -25,12 +25,12 @@ def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: s
     systems = [s for s in dict.fromkeys(claim.system for claim in claims) if beside or s in bench.systems]
     figure = Figure(figsize=(9, 1), layout="constrained")
     axes = figure.subplots()
-    place, ticks, told = 0.0, [], set()
+    place, ticks, present = 0.0, [], set()
     for system in systems:
         start = place
         for claim in (c for c in claims if c.system == system and beside):
             _bar(axes, place, Cell(claim.percent / 100), claim.protocol, solid=False)
-            told.add(claim.protocol)
+            present.add(claim.protocol)
             place += 1
         for protocol in (p for p in PROTOCOLS if bench.can(corpus, p, system)):
             result = bench.results.get((corpus, protocol, system))
@@ -44,9 +44,11 @@ def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: s
     axes.set_xlim(0, 108)
     axes.set_xlabel("accuracy in %")
     figures.light(axes, "x")
-    handles = [Patch(fc=_COLOURS[p], alpha=0.8, label=f"here, {_SAID[p]}") for p in PROTOCOLS]
+    handles = [Patch(fc=_COLOURS[p], alpha=0.8, label=f"here, {_PROTOCOL_NAMES[p]}") for p in PROTOCOLS]
     handles += [
-        Patch(fc="none", ec=_COLOURS[p], lw=1.4, label=f"survey, {said}") for p, said in _SAID.items() if p in told
+        Patch(fc="none", ec=_COLOURS[p], lw=1.4, label=f"survey, {label}")
+        for p, label in _PROTOCOL_NAMES.items()
+        if p in present
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     figure.set_size_inches(9, 1.2 + 0.21 * place)
@@ -78,24 +80,26 @@ def _bar(axes: Axes, place: float, cell: Cell, protocol: str, solid: bool) -> No
 
 def both_protocols(bench: Bench, corpus: str) -> Picture | None:
     """UA of every system that has one, SI and SD, the best SI on top; None without any."""
-    found = {
+    by_system = {
         system: {p: r for p in PROTOCOLS if (r := bench.results.get((corpus, p, system)))} for system in bench.systems
     }
-    found = {system: own for system, own in found.items() if own}
-    if not found:
+    by_system = {system: by_protocol for system, by_protocol in by_system.items() if by_protocol}
+    if not by_system:
         return None
-    order = sorted(found, key=lambda s: [-found[s][p].value("ua") if p in found[s] else 1 for p in ("si", "sd")])
+    order = sorted(
+        by_system, key=lambda s: [-by_system[s][p].value("ua") if p in by_system[s] else 1 for p in ("si", "sd")]
+    )
     figure = Figure(figsize=(9, 1.3 + 0.22 * len(order)), layout="constrained")
     axes = figure.subplots()
     for place, system in enumerate(order):
         for number, protocol in enumerate(PROTOCOLS):
-            if result := found[system].get(protocol):
+            if result := by_system[system].get(protocol):
                 cell, where = result.cell("ua"), place + (0.16 if number else -0.16)
                 value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
                 shade, fill = _COLOURS[protocol], _COLOURS[protocol] if result.complete else "none"
                 axes.hlines(where, low, high, color=shade, lw=1, alpha=0.6)
                 axes.plot(value, where, figures.marker(number), color=shade, mfc=fill, ms=5)
-    chance = {100 / len(result.classes) for own in found.values() for result in own.values()}
+    chance = {100 / len(result.classes) for by_protocol in by_system.values() for result in by_protocol.values()}
     for share in chance:
         axes.axvline(share, color=INK, lw=0.8, ls=":")
     axes.set_yticks(range(len(order)), order, fontsize=8)
@@ -103,7 +107,7 @@ def both_protocols(bench: Bench, corpus: str) -> Picture | None:
     axes.set_xlabel("UA in %")
     figures.light(axes, "both")
     handles = [
-        Line2D([], [], ls="", marker=figures.marker(i), color=_COLOURS[p], label=_SAID[p])
+        Line2D([], [], ls="", marker=figures.marker(i), color=_COLOURS[p], label=_PROTOCOL_NAMES[p])
         for i, p in enumerate(PROTOCOLS)
     ]
     handles += [Line2D([], [], ls="", marker="o", color=INK, mfc="none", label="folds are missing")]

@@ -1,4 +1,4 @@
-"""What must be said beside the numbers of paper 004's report: protocols, intervals, what was left out and why."""
+"""The notes of the report on Pinto et al.: protocols, intervals, what was left out and why."""
 
 import json
 from collections import Counter
@@ -11,9 +11,9 @@ from ser.report.survey.results import PROTOCOLS, Bench
 _PROTOCOLS = (
     "SD, speaker dependent: the utterances are dealt into folds with every class alike in each, whoever speaks. One "
     "fold is tested, another validates where a network chooses its epoch, the rest trains; no utterance is tested "
-    "twice. The same people are heard in training and test.",
+    "twice. The same people speak in training and test.",
     "SI, speaker independent: in turn one speaker, or one session of two, is tested, others validate, and the rest "
-    "trains. Nobody tested was heard in training.",
+    "trains. Nobody tested speaks in training.",
     "The answers of all folds are pooled before they are counted: WA weighs every utterance alike, not every fold, and "
     "UA is the mean recall over all of them. The mean of the folds, which others print, is in the table of runs.",
 )
@@ -35,8 +35,8 @@ def notes(bench: Bench, options: Options) -> Iterator[str]:
     yield from _uneven(bench)
     if bench.expected.beside:
         for authors in dict.fromkeys(claim.authors for claim in CLAIMS):
-            told = dict.fromkeys(claim.why for claim in CLAIMS if claim.authors == authors)
-            yield f"Beside {authors}: {' '.join(told)}"
+            reasons = dict.fromkeys(claim.why for claim in CLAIMS if claim.authors == authors)
+            yield f"Beside {authors}: {' '.join(reasons)}"
 
 
 def _split(bench: Bench, options: Options) -> Iterator[str]:
@@ -46,17 +46,17 @@ def _split(bench: Bench, options: Options) -> Iterator[str]:
         text = options.file(first.run_id, f"split/{corpus}.json") if first else None
         if first and text:
             proof = json.loads(text)
-            sides = ", ".join(f"{side} {n}" for side, n in proof["utterances"].items() if n)
+            subsets = ", ".join(f"{side} {n}" for side, n in proof["utterances"].items() if n)
             folds = bench.folds[corpus, protocol]
             yield (
-                f"{corpus}, {PROTOCOLS[protocol]}: {folds} folds; in fold {first.number} {sides} utterances, and "
-                f"{proof['shared_speakers'] or 'no'} speakers stand on several sides."
+                f"{corpus}, {PROTOCOLS[protocol]}: {folds} folds; in fold {first.number} {subsets} utterances, and "
+                f"{proof['shared_speakers'] or 'no'} speakers are in several subsets."
             )
 
 
 def _normalised(bench: Bench) -> Iterator[str]:
-    found = [key for key, r in bench.results.items() if any(fold.normalise == "speaker" for fold in r.folds)]
-    if systems := dict.fromkeys(system for _, _, system in found):
+    keys = [key for key, r in bench.results.items() if any(fold.normalise == "speaker" for fold in r.folds)]
+    if systems := dict.fromkeys(system for _, _, system in keys):
         yield (
             "Normalised per speaker, by mean and deviation of all that a speaker recorded, without its labels: in the "
             f"test, too, where few uses would have so much of a new speaker. So are {', '.join(systems)}."

@@ -1,4 +1,4 @@
-"""The printed numbers of paper 004 as data, with what each can be compared with, and what does not fit in them.
+"""The printed numbers of Pinto et al. as data, with what each can be compared with, and what does not fit in them.
 
 Pinto, Balasubramani, Martis, "Exploring Emotional Signals: a Study on Audio-Based Emotion Classification", Table 1,
 and what its text says of the same works. Numbers are percent.
@@ -61,7 +61,7 @@ class Claim:
     row: str  # of TABLE_1
     system: str  # of SYSTEMS
     corpus: str  # this project's name; that of the text where the table has none
-    said: str  # its part of the printed cell
+    printed: str  # its part of the printed cell
     percent: float  # an accuracy, or a gain
     protocol: str  # "sd": speaker dependent | "si": independent | "?": told neither by the survey nor by its source
     classes: int | None  # None: unknown
@@ -91,7 +91,7 @@ _UNSPECIFIED = "The table has no corpus; the text says EMO-DB with 800 entries, 
 # Protocols and classes are those of the survey, or of the works themselves as far as they are known.
 CLAIMS = (
     Claim("Badshah et al. [5]", "badshah", "emodb", "52%", 52.0, "?", 7, None, False, "no protocol",
-          "Neither protocol nor test size is told, and the number is cited to two other papers."),
+          "Neither protocol nor test size is given, and the number is cited to two other papers."),
     Claim("Zhao et al. [10]", "zhao_2d", "emodb", "95.33% (speaker-dependent)", 95.33, "sd", 7, None, False,
           "SI above SD", _IMPLAUSIBLE),
     Claim("Zhao et al. [10]", "zhao_2d", "emodb", "95.89% (speaker-independent)", 95.89, "si", 7, None, False,
@@ -127,11 +127,11 @@ CLAIMS = (
     Claim("Zeng et al. [20]", "zeng", "ravdess", "65.97%", 65.97, "?", 8, None, False, "with song",
           "Speech and song together, and the protocol is not told."),
     Claim("Popova et al. [21]", "popova", "ravdess", "71%", 71.0, "?", 8, None, False, "no protocol",
-          "Neither protocol nor test size is told, and the network was fine-tuned, not trained from random weights."),
+          "Neither protocol nor test size is given, and the network was fine-tuned, not trained from random weights."),
     Claim("Mustageem [28]", "mustaqeem", "iemocap", "81.75% (IEMOCAP)", 81.75, "sd", 4, None, True, "with SD",
-          "Five folds drawn by chance, speakers on both sides, as in ours."),
+          "Five folds drawn by chance, speakers in training and test, as in ours."),
     Claim("Mustageem [28]", "mustaqeem", "ravdess", "79.5% (RAVDESS)", 79.5, "sd", 8, None, True, "with SD",
-          "Five folds drawn by chance, speakers on both sides, as in ours."),
+          "Five folds drawn by chance, speakers in training and test, as in ours."),
 )  # fmt: skip
 
 # The rows whose accuracies Figures 1 and 2 show, by our name for the corpus.
@@ -156,7 +156,7 @@ INCONSISTENCIES = (
     "References 4 and 6 are one paper; so are 9 and 27, and 24 and 33.",
     "Eight emotions of RAVDESS are announced; the sentence breaks off after seven, without disgust.",
     "The abstract promises audio synthesis and auto-encoders, and no surveyed work is about either.",
-    "Section 5 says that models were investigated and compared on two corpora. No experiment of its own is told: its "
+    "Section 5 says that models were investigated and compared on two corpora. It describes none of its own: its "
     "figures can only repeat Table 1.",
     "MFCC are said to turn pitch, power in decibels and phase into 12 features. They know nothing but the power "
     "spectrum, and 12 is one choice of many; that LSBOUND shows them better than LPC is cited to nobody.",

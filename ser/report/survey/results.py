@@ -15,7 +15,7 @@ from ser.report.predictions import (
     on_same_utterances,
     pooled_labels,
     single_label,
-    test_utterances,
+    utterances_of,
 )
 from ser.report.runs import Expected, Finished
 from ser.report.statistics import METRICS, Floats, accuracy_draws, interval
@@ -70,32 +70,34 @@ class Result:
     @property
     def counts(self) -> NDArray[np.int64]:
         """The confusion matrix summed over seeds, rows = truth."""
-        total: NDArray[np.int64] = np.sum([told.counts for told in self.answers], axis=0)
+        total: NDArray[np.int64] = np.sum([test.counts for test in self.answers], axis=0)
         return total
 
     def value(self, metric: str) -> float:
         """WA or UA, 0 … 1."""
         return float(self.point[METRICS.index(metric)])
 
-    def drawn(self, metric: str) -> Floats:
+    def draws_of(self, metric: str) -> Floats:
         """The same of every replicate [replicates]."""
-        found: Floats = self.draws[METRICS.index(metric)]
-        return found
+        values: Floats = self.draws[METRICS.index(metric)]
+        return values
 
     def cell(self, metric: str) -> Cell:
         """WA or UA with its interval."""
-        return interval(self.value(metric), self.drawn(metric))
+        return interval(self.value(metric), self.draws_of(metric))
 
     def ahead_of(self, other: "Result", metric: str) -> Cell:
         """How much more than ``other``."""
-        return interval(self.value(metric) - other.value(metric), self.drawn(metric) - other.drawn(metric))
+        return interval(self.value(metric) - other.value(metric), self.draws_of(metric) - other.draws_of(metric))
 
     def gain(self, other: "Result", metric: str) -> Cell:
         """How much more than ``other``, relative to it; a hole where that has nothing right."""
-        own, base, drawn = self.value(metric), other.value(metric), other.drawn(metric)
+        value, base, base_draws = self.value(metric), other.value(metric), other.draws_of(metric)
         if base <= 0:
             return Cell(float("nan"))
-        return interval(own / base - 1, self.drawn(metric) / drawn - 1 if (drawn > 0).all() else np.empty(0))
+        return interval(
+            value / base - 1, self.draws_of(metric) / base_draws - 1 if (base_draws > 0).all() else np.empty(0)
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,16 +127,16 @@ class Bench:
 
     def complete(self, corpus: str, protocol: str, system: str) -> Result | None:
         """The result of all folds, or None if one is missing."""
-        found = self.results.get((corpus, protocol, system))
-        return found if found and found.complete else None
+        result = self.results.get((corpus, protocol, system))
+        return result if result and result.complete else None
 
     def ranked(self, corpus: str, protocol: str, metric: str = "ua") -> list[Result]:
         """The complete results of a case, the best first; of equal ones in the order of the systems."""
-        found = [self.complete(corpus, protocol, system) for system in self.systems]
-        return sorted((r for r in found if r), key=lambda r: -round(r.value(metric), 9))
+        results = [self.complete(corpus, protocol, system) for system in self.systems]
+        return sorted((r for r in results if r), key=lambda r: -round(r.value(metric), 9))
 
 
-def fold_of(run: Finished, known: dict[tuple[str, ...], tuple[str, ...]]) -> Fold | None:
+def fold_of(run: Finished, names: dict[tuple[str, ...], tuple[str, ...]]) -> Fold | None:
     """The run with its answers to utterances, of segments by their highest mean logit; None if it is no system's.
 
     ``known``: names of utterances, which folds share. Raises BadInput for labels of other classes than the run's own.
@@ -143,83 +145,83 @@ def fold_of(run: Finished, known: dict[tuple[str, ...], tuple[str, ...]]) -> Fol
     corpus, classes = run.params.get("corpora", "").partition(",")[0], run.params.get("classes", "")
     if not system or protocol not in PROTOCOLS or not corpus:
         return None
-    named = tuple(classes.split(","))
-    answers = single_label(run, named, only=corpus).get(corpus)
+    class_names = tuple(classes.split(","))
+    answers = single_label(run, class_names, only=corpus).get(corpus)
     return Fold(
         key=(corpus, protocol, system),
         number=run.params.get("role.fold", ""),
         seed=run.params.get("seed", "0"),
-        classes=named,
+        classes=class_names,
         normalise=run.params.get("normalise", ""),
         run_id=run.run_id,
         title=run.title,
         scores=run.scores,
-        answers=answers and replace(answers, uids=known.setdefault(answers.uids, answers.uids)),
+        answers=answers and replace(answers, uids=names.setdefault(answers.uids, answers.uids)),
     )
 
 
 def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Bench:
     """All results, those of one corpus's systems in the order of ``ser.report.survey.published``."""
-    kept, left = _kept(folds, expected)
-    names = dict.fromkeys([*expected.systems, *(system for _, _, system in kept)])
+    by_key, reasons = _usable_folds(folds, expected)
+    names = dict.fromkeys([*expected.systems, *(system for _, _, system in by_key)])
     systems = sorted(names, key=lambda name: SYSTEMS.index(name) if name in SYSTEMS else len(SYSTEMS))
-    asked = {point["protocol"] for _, point in expected.trials if "protocol" in point} or PROTOCOLS.keys()
-    sizes = {(c, p): n for c, of in expected.folds.items() for p, n in of.items() if n and p in asked}
-    for (corpus, protocol, _), found in kept.items():
+    protocols = {point["protocol"] for _, point in expected.trials if "protocol" in point} or PROTOCOLS.keys()
+    sizes = {(c, p): n for c, of in expected.folds.items() for p, n in of.items() if n and p in protocols}
+    for (corpus, protocol, _), members in by_key.items():
         if not (stated := expected.folds.get(corpus, {}).get(protocol, 0)):
-            stated = max(sizes.get((corpus, protocol), 0), len({fold.number for fold in found}))
+            stated = max(sizes.get((corpus, protocol), 0), len({fold.number for fold in members}))
         sizes[corpus, protocol] = stated
     seeds = max(len(expected.seeds), 1)
-    chosen = {key: _alike(found) for key, found in kept.items()}
-    scored = _scored({key: answers for key, (_, answers) in chosen.items()}, replicates)
+    used_folds = {key: _comparable_seeds(members) for key, members in by_key.items()}
+    scored = _scored({key: answers for key, (_, answers) in used_folds.items()}, replicates)
     results = {}
-    for key, (used, answers) in chosen.items():
+    for key, (used, answers) in used_folds.items():
         point, draws = scored[key]
         results[key] = Result(key, used[0].classes, used, sizes[key[:2]] * seeds, answers, point, draws)
-        if len(used) < len(kept[key]):
-            left.setdefault("seeds that lack folds which others have", []).append(_named(key))
-    return Bench(expected, tuple(systems), results, sizes, tuple(_said(left)))
+        if len(used) < len(by_key[key]):
+            reasons.setdefault("seeds that lack folds which others have", []).append(_described(key))
+    return Bench(expected, tuple(systems), results, sizes, tuple(_left_out_notes(reasons)))
 
 
-def _said(left: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    for reason, named in left.items():
-        more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
-        yield f"Left out: {reason}, of {'; '.join(named[:_LISTED])}{more}."
+def _left_out_notes(reasons: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for reason, names in reasons.items():
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        yield f"Left out: {reason}, of {'; '.join(names[:_LISTED])}{more}."
 
 
-def _named(key: Key) -> str:
+def _described(key: Key) -> str:
     corpus, protocol, system = key
     return f"{system} on {corpus} ({PROTOCOLS[protocol]})"
 
 
-def _kept(folds: Iterable[Fold], expected: Expected) -> tuple[dict[Key, list[Fold]], dict[str, list[str]]]:
+def _usable_folds(folds: Iterable[Fold], expected: Expected) -> tuple[dict[Key, list[Fold]], dict[str, list[str]]]:
     """The folds that count, oldest first, each utterance once per seed; and why which others do not."""
-    kept: dict[Key, list[Fold]] = {}
-    there: dict[tuple[Key, str], set[str]] = {}
-    left: dict[str, list[str]] = {}
+    by_key: dict[Key, list[Fold]] = {}
+    utterances: dict[tuple[Key, str], set[str]] = {}
+    reasons: dict[str, list[str]] = {}
     for fold in folds:
         if fold.answers is None or fold.key[0] not in expected.tested:
             continue
-        before = kept.setdefault(fold.key, [])
-        seen = there.setdefault((fold.key, fold.seed), set())
+        before = by_key.setdefault(fold.key, [])
+        tested = utterances.setdefault((fold.key, fold.seed), set())
         if before and before[0].classes != fold.classes:
-            left.setdefault("folds of other classes than the first", []).append(_named(fold.key))
-        elif not seen.isdisjoint(fold.answers.uids):
-            left.setdefault("folds on utterances that were tested before", []).append(_named(fold.key))
+            reasons.setdefault("folds of other classes than the first", []).append(_described(fold.key))
+        elif not tested.isdisjoint(fold.answers.uids):
+            reasons.setdefault("folds on utterances that were tested before", []).append(_described(fold.key))
         else:
             before.append(fold)
-            seen.update(fold.answers.uids)
-    return kept, left
+            tested.update(fold.answers.uids)
+    return by_key, reasons
 
 
-def _alike(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], tuple[LabelPredictions, ...]]:
+def _comparable_seeds(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], tuple[LabelPredictions, ...]]:
     """The folds of those seeds that were tested on the same utterances as the one with the most, and their answers."""
     seeds = dict.fromkeys(fold.seed for fold in folds)
-    own = [[fold for fold in folds if fold.seed == seed] for seed in seeds]
-    own.sort(key=lambda some: -len(some))
-    whole = [pooled_labels([fold.answers for fold in some if fold.answers]) for some in own]
+    by_seed = [[fold for fold in folds if fold.seed == seed] for seed in seeds]
+    by_seed.sort(key=lambda members: -len(members))
+    whole = [pooled_labels([fold.answers for fold in members if fold.answers]) for members in by_seed]
     same = on_same_utterances(whole)
-    used = [fold for some, answers in zip(own, whole, strict=True) for fold in some if answers in same]
+    used = [fold for members, answers in zip(by_seed, whole, strict=True) for fold in members if answers in same]
     return tuple(used), tuple(same)
 
 
@@ -227,7 +229,7 @@ def _scored(tests: Mapping[Key, Sequence[LabelPredictions]], replicates: int) ->
     """WA and UA [2] and those of every replicate [2, replicates] of each result, means over its seeds."""
     groups: dict[tuple[tuple[str, ...], bytes], list[Key]] = {}
     for key, seeds in tests.items():
-        groups.setdefault(test_utterances(seeds[0]), []).append(key)
+        groups.setdefault(utterances_of(seeds[0]), []).append(key)
     scored: dict[Key, tuple[Floats, Floats]] = {}
     for keys in groups.values():
         each = [test for key in keys for test in tests[key]]

@@ -1,4 +1,4 @@
-"""Paper 004: families of features and classifiers against each other, and in which share of the cases each is best."""
+"""Pinto et al.: families of features and classifiers against each other, and how often each is best."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ from ser.report.content import Cell, Row, Table
 from ser.report.statistics import METRICS, Floats, complete_cases, credit, interval
 from ser.report.survey.published import CLASSIFIERS, FAMILIES
 from ser.report.survey.results import PROTOCOLS, Bench, Key
-from ser.report.survey.tables import TYPESET, shown
+from ser.report.survey.tables import TYPESET, cell_of
 
 Grid = Sequence[Mapping[str, Key]]  # cases: option → its result
 
@@ -26,7 +26,7 @@ def families(bench: Bench) -> Table:
     for corpus, protocol in bench.cases:
         for family in used:
             names = [f"{family}_{classifier}" for classifier in classifiers]
-            cells = tuple(shown(bench, corpus, protocol, name, "ua") for name in names)
+            cells = tuple(cell_of(bench, corpus, protocol, name, "ua") for name in names)
             n = sum(bench.complete(corpus, protocol, name) is not None for name in names)
             of = sum(bench.can(corpus, protocol, name) for name in names)
             rows.append(Row(f"{corpus}, {PROTOCOLS[protocol]}", family, cells, n, of))
@@ -93,17 +93,17 @@ def _rows(bench: Bench, part: str, grid: Grid, ties: str) -> list[Row]:
 def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> tuple[Floats, Floats, int, int]:
     """Share of the cases in which each option is the best, that of replicates, cases that count, and all."""
     point = np.array([[_value(bench, key, metric) for key in case.values()] for case in grid])
-    there, of = complete_cases(point)
-    if not there.any():
+    complete, of = complete_cases(point)
+    if not complete.any():
         return np.empty(0), np.empty((0, 0)), 0, of
     replicates = next(iter(bench.results.values())).draws.shape[1]
-    drawn = np.full((replicates, *point.shape), -np.inf)
+    resampled = np.full((replicates, *point.shape), -np.inf)
     for place, case in enumerate(grid):
         for option, key in enumerate(case.values()):
             if result := bench.complete(*key):
-                drawn[:, place, option] = result.drawn(metric)
-    share, draws = credit(point[there], ties), credit(drawn[:, there], ties)
-    return share.mean(axis=0), draws.mean(axis=1), int(there.sum()), of
+                resampled[:, place, option] = result.draws_of(metric)
+    share, draws = credit(point[complete], ties), credit(resampled[:, complete], ties)
+    return share.mean(axis=0), draws.mean(axis=1), int(complete.sum()), of
 
 
 def _value(bench: Bench, key: Key, metric: str) -> float:

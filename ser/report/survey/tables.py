@@ -1,4 +1,4 @@
-"""The tables of paper 004's report that show systems: all of them, the best ones, and what new speakers cost."""
+"""The tables of the report on Pinto et al. that show systems: all, the best ones, and what new speakers cost."""
 
 import re
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _HOLE = Cell(float("nan"))
 _LONGEST = 24  # letters of a reason that fit a cell
 TYPESET = 30  # rows that fit a page
 _AUGMENTED = "chatziagapi_"
-Shown = Cell | str | None
+CellValue = Cell | str | None
 
 
 def systems(bench: Bench) -> Table:
@@ -22,9 +22,9 @@ def systems(bench: Bench) -> Table:
     rows = []
     for corpus in bench.expected.tested:
         for system in bench.systems:
-            found = [bench.results.get((corpus, protocol, system)) for protocol in PROTOCOLS]
+            results = [bench.results.get((corpus, protocol, system)) for protocol in PROTOCOLS]
             cells = [*_accuracies(bench, corpus, system), *_size(bench, corpus, system)]
-            n = sum(len(result.folds) for result in found if result)
+            n = sum(len(result.folds) for result in results if result)
             of = sum(_expected(bench, corpus, protocol, system) for protocol in PROTOCOLS)
             rows.append(Row(corpus, system, (*cells, *_printed(bench, corpus, system)), n, of))
     heads = tuple(f"{short} {metric.upper()}" for short in PROTOCOLS.values() for metric in METRICS)
@@ -44,27 +44,29 @@ def systems(bench: Bench) -> Table:
     )
 
 
-def _accuracies(bench: Bench, corpus: str, system: str) -> list[Shown]:
+def _accuracies(bench: Bench, corpus: str, system: str) -> list[CellValue]:
     if reason := bench.lacks(corpus, system):
-        return [lacking(corpus, reason), None, None, None]
-    return [shown(bench, corpus, protocol, system, metric) for protocol in PROTOCOLS for metric in METRICS]
+        return [short_reason(corpus, reason), None, None, None]
+    return [cell_of(bench, corpus, protocol, system, metric) for protocol in PROTOCOLS for metric in METRICS]
 
 
-def shown(bench: Bench, corpus: str, protocol: str, system: str, metric: str) -> Shown:
+def cell_of(bench: Bench, corpus: str, protocol: str, system: str, metric: str) -> CellValue:
     """An accuracy of the folds that are there; a hole without, a word or nothing where there can be none."""
     if result := bench.results.get((corpus, protocol, system)):
         return result.cell(metric)
     if reason := bench.lacks(corpus, system):
-        return lacking(corpus, reason)
+        return short_reason(corpus, reason)
     return _HOLE if bench.can(corpus, protocol, system) else None
 
 
-def lacking(corpus: str, reason: str) -> str:
+def short_reason(corpus: str, reason: str) -> str:
     """A reason in a cell: what stands before its colon or comma, without the corpus, if that is short.
 
-    >>> lacking("emodb", "emodb has no songs, emodb has no transcriptions"), lacking("emodb", "of one vector, nothing")
-    ('no songs', 'of one vector')
-    >>> lacking("emodb", "what it would need is nowhere to be found")
+    >>> short_reason("emodb", "emodb has no songs, emodb has no transcriptions")
+    'no songs'
+    >>> short_reason("emodb", "of one vector, nothing")
+    'of one vector'
+    >>> short_reason("emodb", "what it would need is nowhere to be found")
     'cannot be run'
     """
     short = re.split("[:,]", reason, maxsplit=1)[0].removeprefix(f"{corpus} has ").strip()
@@ -76,25 +78,27 @@ def _expected(bench: Bench, corpus: str, protocol: str, system: str) -> int:
     return folds if bench.can(corpus, protocol, system) else 0
 
 
-def _size(bench: Bench, corpus: str, system: str) -> list[Shown]:
+def _size(bench: Bench, corpus: str, system: str) -> list[CellValue]:
     """Weights, and seconds of training, of all runs that told them."""
     if bench.lacks(corpus, system):
         return [None, None]
     folds = [f for p in PROTOCOLS if (r := bench.results.get((corpus, p, system))) for f in r.folds]
     weights = {int(v) for f in folds if not np.isnan(v := f.score("parameters"))}
     seconds = [v for f in folds if not np.isnan(v := f.score("seconds/training"))]
-    told = " … ".join(dict.fromkeys(f"{number:,}" for number in (min(weights), max(weights)))) if weights else HOLE
+    weight_range = (
+        " … ".join(dict.fromkeys(f"{number:,}" for number in (min(weights), max(weights)))) if weights else HOLE
+    )
     mean = float(np.mean(seconds)) if seconds else float("nan")
-    return [told, HOLE if np.isnan(mean) else f"{mean:.{0 if mean >= 10 else 2}f}"]
+    return [weight_range, HOLE if np.isnan(mean) else f"{mean:.{0 if mean >= 10 else 2}f}"]
 
 
-def _printed(bench: Bench, corpus: str, system: str) -> list[Shown]:
-    found = claims(system, corpus)
-    if not found:
+def _printed(bench: Bench, corpus: str, system: str) -> list[CellValue]:
+    matching = claims(system, corpus)
+    if not matching:
         return [None, None]
     if not bench.expected.beside:
         return [HOLE, HOLE]
-    return [", ".join(claim.short for claim in found), "; ".join(dict.fromkeys(claim.words for claim in found))]
+    return [", ".join(claim.short for claim in matching), "; ".join(dict.fromkeys(claim.words for claim in matching))]
 
 
 def best(bench: Bench) -> Table:
@@ -118,7 +122,7 @@ def best(bench: Bench) -> Table:
     )
 
 
-def _first(ranked: Sequence[Result]) -> tuple[Shown, ...]:
+def _first(ranked: Sequence[Result]) -> tuple[CellValue, ...]:
     if not ranked:
         return (HOLE, _HOLE, _HOLE, HOLE, _HOLE, HOLE, HOLE, HOLE)
     top, second = ranked[0], ranked[1] if len(ranked) > 1 else None
@@ -138,11 +142,13 @@ def costs(bench: Bench) -> Table:
     rows = [Row("", "Mean", mean, sum(not np.isnan(c.value) for c in mean) // len(METRICS), len(corpora))]
     for system in bench.systems:
         pairs = {corpus: _both(bench, corpus, system) for corpus in corpora}
-        cells: list[Shown] = []
+        cells: list[CellValue] = []
         for corpus, metric in places:
             pair = pairs[corpus]
             reason = bench.lacks(corpus, system)
-            cells.append(pair[0].ahead_of(pair[1], metric) if pair else lacking(corpus, reason) if reason else _HOLE)
+            cells.append(
+                pair[0].ahead_of(pair[1], metric) if pair else short_reason(corpus, reason) if reason else _HOLE
+            )
         of = sum(not bench.lacks(corpus, system) for corpus in corpora)
         rows.append(Row("", system, tuple(cells), sum(pair is not None for pair in pairs.values()), of))
     return Table(
@@ -169,7 +175,7 @@ def _mean_cost(bench: Bench, corpus: str, metric: str) -> Cell:
     if not pairs:
         return _HOLE
     value = np.mean([sd.value(metric) - si.value(metric) for sd, si in pairs])
-    return interval(float(value), np.mean([sd.drawn(metric) - si.drawn(metric) for sd, si in pairs], axis=0))
+    return interval(float(value), np.mean([sd.draws_of(metric) - si.draws_of(metric) for sd, si in pairs], axis=0))
 
 
 def printed(bench: Bench) -> Table:
@@ -177,9 +183,9 @@ def printed(bench: Bench) -> Table:
     rows = []
     for claim in CLAIMS:
         dataset, model, _ = TABLE_1[claim.row]
-        told = [str(value or "?") for value in (claim.classes, claim.utterances)]
+        described = [str(value or "?") for value in (claim.classes, claim.utterances)]
         ours = [_ours(bench, claim, protocol) for protocol in PROTOCOLS]
-        cells = (claim.said, *ours, PROTOCOLS.get(claim.protocol, "?"), *told, claim.words, dataset, model)
+        cells = (claim.printed, *ours, PROTOCOLS.get(claim.protocol, "?"), *described, claim.words, dataset, model)
         rows.append(Row(claim.authors, claim.system, cells))
     return Table(
         "table1",
@@ -193,10 +199,10 @@ def printed(bench: Bench) -> Table:
     )
 
 
-def _ours(bench: Bench, claim: Claim, protocol: str) -> Shown:
+def _ours(bench: Bench, claim: Claim, protocol: str) -> CellValue:
     if claim.of == "relative":
         return gain(bench, claim.corpus, protocol, claim.system)
-    return shown(bench, claim.corpus, protocol, claim.system, "wa")
+    return cell_of(bench, claim.corpus, protocol, claim.system, "wa")
 
 
 def augmented(bench: Bench) -> bool:
@@ -209,7 +215,7 @@ def augmentations(bench: Bench) -> Table:
     names = [f"{_AUGMENTED}{control}" for control in CONTROLS]
     rows = []
     for corpus, protocol in bench.cases:
-        cells: list[Shown] = [shown(bench, corpus, protocol, name, "ua") for name in names]
+        cells: list[CellValue] = [cell_of(bench, corpus, protocol, name, "ua") for name in names]
         cells += [gain(bench, corpus, protocol, name) for name in names[1:]]
         claim = next((c for c in claims(names[-1], corpus) if c.protocol == protocol), None)
         paper = (*(None for _ in cells[1:]), claim.percent) if claim and bench.expected.beside else ()
@@ -228,11 +234,11 @@ def augmentations(bench: Bench) -> Table:
     )
 
 
-def gain(bench: Bench, corpus: str, protocol: str, system: str) -> Shown:
+def gain(bench: Bench, corpus: str, protocol: str, system: str) -> CellValue:
     """UA of an augmentation relative to none."""
-    base, own = (bench.complete(corpus, protocol, name) for name in (f"{_AUGMENTED}{CONTROLS[0]}", system))
-    if base and own:
-        return own.gain(base, "ua")
+    base, result = (bench.complete(corpus, protocol, name) for name in (f"{_AUGMENTED}{CONTROLS[0]}", system))
+    if base and result:
+        return result.gain(base, "ua")
     return _HOLE if bench.can(corpus, protocol, system) else None
 
 
