@@ -44,9 +44,7 @@ study = Study(
     corpora=(Corpus("iemocap", "I", part("iemocap"), RANDOM),),
     other_corpora=RANDOM,
     classes=("angry", "happy", "sad", "neutral"),
-    labels=Labels(
-        merge=(("excited", "happy"),),
-    ),
+    labels=Labels(merge=(("excited", "happy"),)),
     features=Features(
         front_end=part(
             "vggish_mel",

@@ -41,7 +41,7 @@ _LIBRARIES = (
         "sklearn",
         "pywt",
     ),
-    *("pywt", "h5py", "noisereduce", "pyroomacoustics", "fsspec", "matplotlib", "PIL", "jinja2", "rich", "experiments"),
+    *("pywt", "h5py", "noisereduce", "pyroomacoustics", "fsspec", "matplotlib", "PIL", "jinja2", "rich"),
 )
 _CACHES = ("NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # without a place numba refuses to compile, and Matplotlib warns
 

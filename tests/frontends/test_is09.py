@@ -6,7 +6,7 @@ import librosa
 import numpy as np
 import pytest
 
-from experiments.survey import CHALLENGE
+from experiments._survey_systems import CHALLENGE
 from ser.data.functionals import functionals
 from ser.errors import BadInput
 from ser.frontends import _htk_cepstra, is09, prosody
