@@ -4,9 +4,9 @@
     ser run survey --data corpora --set only=si,wu_lda,wu_svm,wang      # some systems, one protocol
 
 The survey (Table 1) sets side by side 52 to 96 % of other classes, other splits and other sizes. Here all systems have
-the same utterances of the same classes, and all are trained on the same subsets: `sd`, stratified folds in which speakers
-are shared, and `si`, one speaker (IEMOCAP: session) left out. What neither survey nor system says is "ours"; networks
-that are smaller than their papers' say so.
+the same utterances of the same classes, and all are trained on the same subsets: `sd`, stratified folds in which
+speakers are shared, and `si`, one speaker (IEMOCAP: session) left out. What neither survey nor system says is "ours";
+networks that are smaller than their papers' say so.
 """
 
 from ser.study import Comparison, Corpus, Demo, Features, Labels, Point, Study, Training, part

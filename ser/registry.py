@@ -38,6 +38,7 @@ _RULES = {
     "schedulers": ("ser.planning.search", "Scheduler"),
     "draws": ("ser.planning.search", "Draw"),
 }
+RULES = tuple(_RULES)  # kinds of rules, beside KINDS
 _PLAIN = ("dataclasses", "math", "typing", "ser.study")  # what the class Settings of a file may import
 
 
@@ -307,3 +308,24 @@ def _constant(statement: ast.stmt, name: str) -> Any:
         case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:
             return ast.literal_eval(value)
     return None
+
+
+def documented(kind: str, name: str) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """What a component's file says, without importing it: its docstring, those of its functions and its constants.
+
+    Of rules that share a file these are the docstring of the rule's settings, and nothing else.
+    """
+    body = _body(_module(kind, name))
+    if kind in _RULES:
+        rule = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == _rules(kind)[name])
+        return ast.get_docstring(rule) or "", {}, {}
+    functions = [n for n in body if isinstance(n, ast.FunctionDef) and not n.name.startswith("_")]
+    texts = {n.name: ast.get_docstring(n) or "" for n in functions}
+    constants: dict[str, Any] = {}
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=target)], value=ast.Constant(value=value)) if target.isupper():
+                constants[target] = value
+    module = ast.parse("")
+    module.body = body
+    return ast.get_docstring(module) or "", texts, constants

@@ -306,6 +306,15 @@ def _demo_work(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--work", default="demo", metavar="DIR", help="work folder (default: ./demo)")
 
 
+def _studies(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("paths", metavar="FILE", nargs="*", help="files of studies of one's own")
+
+
+def _component(sub: argparse.ArgumentParser) -> None:
+    text = "its name, with the kind where several have it (models/lstm); without one all are listed"
+    sub.add_argument("component", metavar="COMPONENT", nargs="?", help=text)
+
+
 COMMANDS = {
     "corpora": Command(
         "Show the corpora found: utterances, speakers, hours, classes, refused files.",
@@ -340,6 +349,16 @@ COMMANDS = {
         "Count what raters' votes make of the corpora: utterances of one, two and three emotions; reads no audio.",
         "ser labels multilabel --corpora crema_d=~/CREMA-D,iemocap=~/IEMOCAP_full_release",
         (_study, _corpora, _set),
+    ),
+    "studies": Command(
+        "List the studies that there are: names, trials, reports.",
+        "ser studies\nser studies ./my_study.py",
+        (_studies, _plugins),
+    ),
+    "show": Command(
+        "Show a component's settings: kinds, ranges, units, defaults, meaning; its source, version and shapes.",
+        "ser show lstm\nser show frontends/log_mel\nser show splits/speakers\nser show training",
+        (_component, _plugins),
     ),
     "doctor": Command(
         "Look at this machine, or at every node of a cluster: versions, devices, store and tracking server.",

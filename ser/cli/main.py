@@ -526,5 +526,25 @@ def demo(args: argparse.Namespace) -> int:
     return code
 
 
-_COMMANDS = (corpora, prepare, run, train, export, labels, doctor, status, sync, report, ui, new, demo)
+def studies(args: argparse.Namespace) -> int:
+    """``ser studies``."""
+    from ser.cli import catalogue
+
+    print("\n".join(catalogue.studies(args.paths, catalogue.width())))
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """``ser show``."""
+    from ser.cli import catalogue
+
+    width = catalogue.width()
+    print("\n".join(catalogue.component(args.component, width) if args.component else catalogue.components(width)))
+    return 0
+
+
+_COMMANDS = (
+    *(corpora, prepare, run, train, export, labels),
+    *(studies, show, doctor, status, sync, report, ui, new, demo),
+)
 FUNCTIONS = {f.__name__: f for f in _COMMANDS}

@@ -56,11 +56,12 @@ def settable_paths(study: Study) -> list[str]:
     return [path for branch in branches(study) if branch.listed for path in branch.paths()]
 
 
-def value_at(study: Study, path: str) -> Any:
+def value_at(study: Study, path: str) -> Value:
     """Returns the value at ``path``. Raises KeyError where it leads to none."""
     for branch in branches(study):
         if (name := branch.name_in(path)) is not None:
-            return branch.values[name]
+            value: Value = branch.values[name]
+            return value
     raise KeyError(path)
 
 
@@ -231,7 +232,7 @@ def _field(owner: type[Any], name: str, value: Value | Part, place: str) -> Any:
     return checked(value, kinds_of(owner)[name], rule_of(item), place)
 
 
-def _typed(value: Value | Part, kind: Any, place: str, allowed: str = "") -> Any:
+def _typed(value: Value | Part, kind: object, place: str, allowed: str = "") -> Any:
     """Returns ``value`` as ``kind``. Raises BadInput."""
     try:
         return checked(value, kind, Rule(""), place)

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from ser import registry
 from ser.errors import BadInput, unknown
-from ser.study.values import Part, Value, part
+from ser.study.values import Part, Value, frozen, part
 
 
 @dataclass(frozen=True)
@@ -100,9 +100,10 @@ def complete(stated: Part, settings: type[Any], place: str) -> Part:
     return replace(part(stated.name, **out), version=stated.version)
 
 
-def kinds_of(settings: Any) -> Mapping[str, Any]:
+def kinds_of(settings: type[Any]) -> Mapping[str, Any]:
     """Returns the kind of each field of the class ``settings``, by name."""
-    return _kinds_of(settings)
+    key: Any = settings  # a class is hashable, whatever mypy says of type[Any]
+    return _kinds_of(key)
 
 
 @cache
@@ -124,18 +125,18 @@ def settings_of(kind: str, stated: Part) -> Any:
     return settings(**complete(stated, settings, _PLACES.get(kind, kind)).values())
 
 
-def checked(value: Any, kind: Any, rule: Rule, place: str) -> Value:
+def checked(value: object, kind: object, rule: Rule, place: str) -> Value:
     """Returns ``value`` as ``kind``: an int serves as a float, one value as a tuple of one. Raises BadInput."""
     cast = _cast(value, kind)
     if cast is MISSING:
         raise BadInput(repr(value), place, kind_name(kind), "give one of that kind")
-    if allowed := rule.problem(cast):
+    plain = frozen(cast, place)
+    if allowed := rule.problem(plain):
         raise BadInput(str(value), place, f"{allowed}{f' ({rule.unit})' if rule.unit else ''}", "give such a value")
-    out: Value = cast
-    return out
+    return plain
 
 
-def _cast(value: Any, kind: Any) -> Any:
+def _cast(value: object, kind: object) -> object:
     """``value`` as ``kind``, or MISSING where it cannot be one."""
     if get_origin(kind) is UnionType:
         casts = [_cast(value, option) for option in get_args(kind)]
@@ -152,7 +153,7 @@ def _cast(value: Any, kind: Any) -> Any:
     return value if type(value) is kind else MISSING
 
 
-def _cast_tuple(value: Any, kinds: tuple[Any, ...]) -> Any:
+def _cast_tuple(value: object, kinds: tuple[object, ...]) -> object:
     items = tuple(value) if isinstance(value, list | tuple) else (value,)
     if len(kinds) == 2 and kinds[1] is Ellipsis:
         kinds = (kinds[0],) * len(items)
@@ -163,7 +164,7 @@ def _cast_tuple(value: Any, kinds: tuple[Any, ...]) -> Any:
     return MISSING if any(c is MISSING for c in casts) else tuple(casts)
 
 
-def kind_name(kind: Any) -> str:
+def kind_name(kind: object) -> str:
     """A kind in words: ``whole number``, ``several texts``, ``number or nothing``."""
     words = {int: "whole number", float: "number", str: "text", bool: "true or false", NoneType: "nothing"}
     if get_origin(kind) is UnionType:
@@ -173,7 +174,7 @@ def kind_name(kind: Any) -> str:
         if len(inner) == 2 and inner[1] is Ellipsis:
             return f"several of: {kind_name(inner[0])}"
         return f"{len(inner)} values: {', '.join(kind_name(k) for k in inner)}"
-    return words.get(kind, getattr(kind, "__name__", str(kind)))
+    return words[kind] if isinstance(kind, type) and kind in words else str(getattr(kind, "__name__", kind))
 
 
 def values_of(settings: Any) -> Mapping[str, Value]:

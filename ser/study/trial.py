@@ -212,7 +212,7 @@ def statement(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _named(source: Any, names: Mapping[str, str]) -> dict[str, Any]:
+def _named(source: object, names: Mapping[str, str]) -> dict[str, Any]:
     return {name: getattr(source, attribute) for name, attribute in names.items()}
 
 
@@ -248,12 +248,12 @@ def _flat_part(stated: Mapping[str, Any], name: str) -> dict[str, str]:
     return flat(dict(stated["settings"]), f"{name}.") | version
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """Returns the one JSON text of plain values: sorted keys, no spaces, tuples as lists."""
     tree = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def identity(value: Any) -> str:
+def identity(value: object) -> str:
     """Returns 12 hex digits (48 bits): one collision is expected after some ten million statements."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:12]

@@ -48,7 +48,7 @@ def part(name: str, /, **settings: Value) -> Part:
     return Part(name, tuple(sorted((key, frozen(value, f"{name}.{key}")) for key, value in settings.items())))
 
 
-def frozen(value: Any, place: str) -> Value:
+def frozen(value: object, place: str) -> Value:
     """Returns ``value`` with tuples for lists, however deep. Raises BadInput where it holds what is no plain value."""
     if isinstance(value, list | tuple):
         return tuple(frozen(v, place) for v in value)

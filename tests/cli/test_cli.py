@@ -21,7 +21,21 @@ from ser.runs.folder import Head, RunFolder
 from ser.runs.tracker import Location, Tracker
 from ser.trials.job import head_of, job_of
 
-COMMANDS = ("corpora", "prepare", "run", "train", "export", "labels", "status", "sync", "report", "ui", "demo")
+COMMANDS = (
+    "corpora",
+    "prepare",
+    "run",
+    "train",
+    "export",
+    "labels",
+    "studies",
+    "show",
+    "status",
+    "sync",
+    "report",
+    "ui",
+    "demo",
+)
 
 
 @pytest.fixture(autouse=True)

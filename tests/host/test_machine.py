@@ -468,7 +468,8 @@ def looks(log, address, line, folder, *given):
     line.send(("seen", [p for p in path if p in ("", str(log.parents[2]))]))
 
 
-def test_a_file_that_shadows_a_library_is_named(tmp_path, name="numpy"):
+def test_a_file_that_shadows_a_library_is_named(tmp_path):
+    name = "numpy"
     (tmp_path / name).mkdir()
     (tmp_path / name / "__init__.py").touch()
     command = [sys.executable, "-m", "ser", "status", "interaffection", "--work", str(tmp_path)]
