@@ -1,0 +1,75 @@
+"""The pages of docs/ are true: what they print of the code is so, and their commands run in an empty folder."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import ser
+
+ROOT = Path(ser.__file__).parent
+DOCS = ROOT.parent / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+ADD = {  # what the commands of a page print in the end
+    "add_a_study": "R · lstm · μ · unified",
+    "add_a_corpus": "4 trials",
+    "add_a_front_end": "1 store entries ready",
+    "add_a_model": "R · my_model · μ · unified",
+}
+STATEMENTS = ast.parse((Path(__file__).parent / "test_layers.py").read_text()).body
+LAYERS = next(
+    ast.literal_eval(s.value) for s in STATEMENTS if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "LAYERS"
+)
+LISTED = "\n".join(f"{number}. {', '.join(sorted(names))}" for number, names in enumerate(LAYERS, 1))
+
+
+def text(name):
+    return (DOCS / f"{name}.md").read_text()
+
+
+def test_the_layers_are_those_of_the_test():
+    assert LISTED in text("how_a_trial_runs"), f"docs/how_a_trial_runs.md should list:\n\n{LISTED}"
+
+
+def test_every_room_is_described():
+    rooms = {p.name for p in ROOT.iterdir() if p.name not in ("__pycache__", "__init__.py", "__main__.py", "py.typed")}
+    assert [room for room in sorted(rooms) if f"`{room}`" not in text("how_a_trial_runs")] == []
+
+
+def test_every_hop_is_a_function():
+    hops = re.findall(r"^\d\. `([\w.]+)`", text("how_a_trial_runs"), re.M)
+    assert len(hops) == 3 + 7
+    for hop in hops:
+        parts = hop.split(".")
+        module = import_module(".".join(parts[:3]))
+        for name in parts[3:]:
+            module = getattr(module, name)
+        assert callable(module)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_file_that_a_page_names_is_there(page):
+    places = [ROOT.parent, ROOT, ROOT / "frontends", ROOT / "models", ROOT / "distributed", DOCS]
+    words = re.findall(r"`((?:ser|tests|experiments|docs|cluster)?/?[\w/]+(?:\.py|/))`", page.read_text())
+    made = [word for word in words if "my_" not in word]
+    assert [word for word in made if not any((place / word).exists() for place in places)] == []
+    links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
+    assert [link for link in links if not (DOCS / link).exists()] == []
+
+
+@pytest.mark.parametrize("name", ADD)
+def test_the_commands_of_a_page_run_in_an_empty_folder(name, tmp_path):
+    script = "\n".join(re.findall(r"```sh\n(.*?)```", text(name), re.S))
+    assert "ser new" in script
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "SER_WORK": "work"}
+    environment.pop("SER_PLUGINS", None)
+    command = ["bash", "-euo", "pipefail", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ADD[name] in done.stdout

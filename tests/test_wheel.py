@@ -1,0 +1,125 @@
+"""What a stranger has: the wheel in a fresh environment, and files of their own, outside of this repository."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+STUDY = '''"""Whether my model learns my corpus."""
+
+from ser.study import Corpus, Features, Study, Training, grid, part
+
+SPEAKERS = part("speakers", train=0.6, val=0.2, test=0.2, seed=0)
+
+study = Study(
+    name="mine",
+    title="Mine",
+    report="",
+    corpora=(Corpus("my_corpus", "M", part("my_corpus"), SPEAKERS),),
+    other_corpora=SPEAKERS,
+    classes=("angry", "happy", "neutral", "sad"),
+    features=Features(part("my_front_end", bands=8), "train"),
+    blocks=(part("my_model", units=8),),
+    training=Training(
+        learning_rate=1e-2,
+        weight_decay=0.0,
+        clip_norm=0.0,
+        batch_size=8,
+        batches="corpus",
+        bucket_pool=1,
+        steps_per_epoch=0,
+        max_epochs=2,
+        patience_epochs=0,
+        min_improvement=0.0,
+        keep="best",
+        watch=(),
+        loss="cross_entropy",
+        class_weights="none",
+        optimiser="adam",
+        epsilon=1e-8,
+        precision="float32",
+        stacked=False,
+    ),
+    points=lambda corpora, _: grid(corpora=[corpora], block=["my_model"], pooling=["mean"], task=["unified"]),
+    expect=1,
+)
+'''
+PROFILE = """device = "cpu"
+cpus_per_trial = 1
+gpus_per_trial = 0.0
+trials_at_once = 1
+minutes_without_progress = 30
+"""
+
+
+def call(*command, cwd, **more):
+    """Runs a command away from this repository, and returns what it prints."""
+    names = ("PYTHONPATH", "SER_PLUGINS", "SER_WORK", "MLFLOW_TRACKING_URI")
+    environment = {name: value for name, value in os.environ.items() if name not in names} | more
+    done = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory):
+    """The folder of the commands of a fresh environment with the wheel, and with what it depends on from this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    listed = call(
+        "git", "ls-files", "-z", "ser", "experiments", "cluster", "*.toml", "*.py", "*.md", "LICENSE", cwd=ROOT
+    )
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("ser/", "experiments/", "cluster/")) or "/" not in name:
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    call(*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "-w", folder, source, cwd=folder)
+    venv.create(folder / "fresh", symlinks=True)
+    fresh = folder / "fresh" / "bin"
+    site = next((folder / "fresh").glob("lib/python3*/site-packages"))
+    places = [sysconfig.get_path("purelib"), *(p for p in sys.path if p.endswith("site-packages"))]
+    (site / "dependencies.pth").write_text("\n".join(dict.fromkeys(places)))
+    (wheel,) = folder.glob("*.whl")
+    install = ["install", "--quiet", "--no-deps", "--no-index", "--ignore-installed", "--target", site, wheel]
+    call(*pip, *install, cwd=folder)
+    (fresh / "ser").write_text(f"#!{fresh / 'python'}\nimport sys\nfrom ser.cli.main import main\nsys.exit(main())\n")
+    (fresh / "ser").chmod(0o755)
+    return fresh
+
+
+def test_one_package_is_installed(scripts, tmp_path):
+    code = (
+        "import importlib.util as u, ser; print(ser.__file__); "
+        "print([n for n in ('experiments', 'cluster', 'tests') if u.find_spec(n)]); "
+        "from ser import shipped; print(*sorted(p.name for p in shipped('experiments').glob('[a-z]*.py'))); "
+        "print((shipped('cluster') / 'local.toml').is_file())"
+    )
+    place, others, studies, profile = call(scripts / "python", "-P", "-c", code, cwd=tmp_path).splitlines()
+    assert Path(place).is_relative_to(scripts.parent)
+    assert (others, profile) == ("[]", "True")
+    assert {"interaffection.py", "multilabel.py", "mfcc_networks.py", "segments.py", "survey.py"} <= set(
+        studies.split()
+    )
+
+
+def test_a_study_with_a_corpus_a_front_end_and_a_model_of_ones_own_runs_to_a_report(scripts, tmp_path):
+    ser = scripts / "ser"
+    for kind, name in (("corpus", "my_corpus"), ("front-end", "my_front_end"), ("model", "my_model")):
+        call(ser, "new", kind, name, "--to", "plugins", cwd=tmp_path)
+    (tmp_path / "my_study.py").write_text(STUDY)
+    (tmp_path / "one.toml").write_text(PROFILE)
+    make = "import pathlib, ser.registry as r; r.find('corpora', 'my_corpus').miniature(pathlib.Path('data'))"
+    call(scripts / "python", "-P", "-c", make, cwd=tmp_path, SER_PLUGINS=str(tmp_path / "plugins"))
+    run = [ser, "run", "./my_study.py", "--plugins", "plugins", "--data", "data", "--profile", "one.toml"]
+    assert "all 1 trials of mine are finished" in call(*run, cwd=tmp_path)
+    report = call(ser, "report", "./my_study.py", "--plugins", "plugins", "--replicates", "10", cwd=tmp_path)
+    assert "1 of 1 trials" in report
+    assert (tmp_path / "work" / "reports" / "mine" / "report.html").is_file()
+    (tmp_path / "plugins" / "models" / "my_model.py").open("a").write("\n# another version\n")
+    assert "0 finished" in call(*run, "--plan", cwd=tmp_path)  # a changed plugin is another trial
