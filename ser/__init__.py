@@ -1,31 +1,24 @@
-"""The map.
+"""Experiment grids for speech emotion recognition. The map, from the command down; imports go down only:
 
-A command (``cli``, ``options``; ``paths``: every path and address in one spelling; ``interpreter``: how Python was
-started; ``terminal``: streams, signals and exit statuses) names corpora and a study of ``experiments/``. ``gather``
-finds and scans the corpora (``scan``, ``corpora/``, ``manifest``; ``sound_header``: what a file truly is;
-``same_audio``: one recording under two names), and ``plan`` makes of both the trials, each a statement (``study``) with
-an id: those of a grid, or of whole systems by several protocols, and those that a ``search`` adds as results come in.
-It makes their ``splits`` (labels: ``labels``, ``votes``), and recipes for the ``store`` of features (``audio``,
-``frontends/``, ``augment/``, ``recordings``).
-``launch`` decides what is left to run and hires a ``crew``: a process (``talk``) with ``workers``, which know Ray and
-hand ``units`` out in ``passes`` of Tune, and is started as often as needed (``profile``: shares of machines,
-``sharing``: how well a card was filled, ``environment``, ``machine``: what of it may be used, ``scratch``: folders of
-living processes, ``logs``: why something failed). A ``node`` says what it has and whether it is fit.
-On a worker ``trial`` reads features and evens out classes (``balance/``), ``train`` runs the loop (``batches``,
-``network``, ``models/``, ``weights``, ``objective``, ``checkpoint``); tiny networks are trained many at a time
-(``joint``, ``together``), and what is no network is fitted (``fit``, ``functionals``). ``results`` scores what came out
-(``metrics``, ``multilabel``, ``clips``, ``confusion``), and all of it goes into the trial's folder (``spool``,
-``attempt``, ``sealed``; where nodes share no folder, ``replica`` keeps it beside the features, through ``far``), from
-where ``courier`` takes it to MLflow (``track``; ``refusal``: what its errors mean; ``longtext``: texts in parts;
-``moved``: files that came along with a moved folder). ``collect`` reads the runs back (``finished``), a file of
-``reports/`` makes the paper's tables of them (``content``, ``figures``, ``published/``), and ``report`` writes them.
-``export`` gives features to other programs, ``pages`` shows MLflow's. ``demo`` makes corpora that the ordinary loaders
-read.
+- ``cli``: arguments, commands, what they print, templates of ``ser new``
+- ``demo``: corpora made by speech synthesis, in the layouts of real ones
+- ``distributed``: the loop of a grid, the worker pool and its messages, Ray and Tune, nodes, profiles
+- ``trials``: one trial from features to results, alone or stacked with others of its shape; what it costs
+- ``report``: runs read back, contents, tables, figures; a folder for each study's report, and a general one
+- ``runs``: a trial's folder, attempts, replicas, delivery to MLflow, which only this room knows
+- ``balance``: ways to even out classes, one file each
+- ``training``: the loop, losses, batches, early stopping, checkpoints; stacked training, fitted models
+- ``planning``: from corpora and a study to trials, and those that a search adds
+- ``features``: what an entry of the store is made of, the store, remote storage, HDF5
+- ``corpora``, ``models``: loaders of corpora, networks and fitted models, one file each
+- ``frontends``, ``augment``: from waveforms to features, and to changed waveforms, one file each
+- ``data``, ``metrics``: audio, scanning, manifests, labels, votes, splits; accuracies and confusion
+- ``host``: paths, environment, streams and signals of this machine
+- ``study``: studies, trials, settings and their checks: plain values, no torch
+- ``registry``: finds components, ours and those of plugins
+- ``errors``, ``files``: four-part errors; files that are whole or absent
 
-Imports go down only: cli → gather, launch, collect → crew → workers → passes → joint → trial, node, report → results,
-reports, courier → track, train, fit, together, plan → objective, search, balance → checkpoint, batches, network, store,
-splits, replica → spool, far, weights, corpora, frontends, augment, models → sealed, audio, metrics, votes, functionals,
-manifest, study.
+``docs/how_a_trial_runs.md`` has the way from a command to the training loop. A study imports from ``ser.study``.
 """
 
 from pathlib import Path

@@ -109,10 +109,10 @@ def carried(folder: Path) -> tuple[str, list[str]]:
     by entry points are brought whole; what they need must be installed there.
     """
     bring, entries = [], []
-    for own in plugins():
-        for kind in filter(lambda kind: (own / _folder(kind)).is_dir(), KINDS):
+    for source in plugins():
+        for kind in filter(lambda kind: (source / _folder(kind)).is_dir(), KINDS):
             ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(own / _folder(kind), folder / _folder(kind), ignore=ignored, dirs_exist_ok=True)
+            shutil.copytree(source / _folder(kind), folder / _folder(kind), ignore=ignored, dirs_exist_ok=True)
     if folder.is_dir():
         bring, entries = [str(folder)], [folder.name]
     for kind in KINDS:
@@ -187,12 +187,12 @@ def _rules(kind: str) -> dict[str, str]:
 
 
 def _module(kind: str, name: str) -> str:
-    known = names(kind)
-    if name not in known:
+    components = names(kind)
+    if name not in components:
         remedy = (
             f"choose one of these, or add a file of that name, here or as {_folder(kind)}/{name}.py below --plugins"
         )
-        raise unknown(name, f"ser/{kind}", known, remedy)
+        raise unknown(name, f"ser/{kind}", components, remedy)
     return _RULES[kind][0] if kind in _RULES else _modules(kind, os.environ.get(VARIABLE, ""))[name]
 
 
@@ -285,8 +285,8 @@ def _class(name: str, module: str) -> type[Any]:
     space: dict[str, Any] = {"__name__": module} | {base: _class(base, module) for base in bases}
     plain: list[ast.stmt] = [n for n in imports if str(n.module).startswith(_PLAIN)]
     exec(compile(ast.Module([*plain, defined], []), module, "exec"), space)  # our own file's source
-    made: type[Any] = space[name]
-    return made
+    settings_class: type[Any] = space[name]
+    return settings_class
 
 
 def _body(module: str) -> list[ast.stmt]:

@@ -33,7 +33,18 @@ def test_the_readme_has_both_commands_and_ci_calls_the_test_command():
     assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
 
 
-def test_every_corpus_and_subcommand_is_told():
+def test_every_promise_is_held_by_tests_that_are_there():
+    held = re.findall(r"^\|.*\| ((?:`test_\w+`(?:, )?)+) \|$", README, re.M)
+    names = {name for cell in held for name in re.findall(r"test_\w+", cell)}
+    assert len(held) > 15
+    assert names - {p.stem for p in (ROOT / "tests").rglob("test_*.py")} == set()
+
+
+def test_every_page_of_the_docs_is_named():
+    assert [p.name for p in (ROOT / "docs").glob("*.md") if f"docs/{p.name}" not in README] == []
+
+
+def test_every_corpus_and_subcommand_is_named():
     loaders = {p.stem for p in (ROOT / "ser" / "corpora").glob("[a-z]*.py")} - {"manifest_csv"}
     assert [name for name in sorted(loaders) if f"`{name}`" not in README] == []
     commands = set(FUNCTIONS)
