@@ -166,8 +166,8 @@ def _check(members: Sequence[Member]) -> None:
     """Raises BadInput for what ``train`` cannot do."""
     kinds = {stack_key(m.block, m.training) for m in members}
     if len(kinds) > 1 or None in kinds or len({m.key for m in members}) < len(members):
-        given = f"{len(members)} members of {len(kinds)} kinds: {', '.join(map(str, kinds))}"
-        raise BadInput(given, "stacked training", "one kind, with keys of their own", "group them by stacked.stack_key")
+        value = f"{len(members)} members of {len(kinds)} kinds: {', '.join(map(str, kinds))}"
+        raise BadInput(value, "stacked training", "one kind, each with a key", "group them by stacked.stack_key")
     for m in members:
         if not len(m.val) and (m.training.keep == "best" or m.training.patience_epochs):
             place = "training.keep, training.patience_epochs"

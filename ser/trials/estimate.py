@@ -1,4 +1,4 @@
-"""What a grid will take: one update of each network is timed on this machine, the rest is arithmetic."""
+"""How long a grid will take: one update of each network is timed on this machine, the rest is arithmetic."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,38 +11,40 @@ from ser.planning.plan import Plan, total_frames
 from ser.study import Trial
 from ser.training.fit import is_fitted
 from ser.training.network import Network
-from ser.trials.outputs import segment
+from ser.trials.outputs import segment_frames
 
-_OWN_S = 0.5  # of everything else, per trial: start, evaluation, files, MLflow
+_OTHER_S = 0.5  # per trial, for everything else: start, evaluation, files, MLflow
 _FEW, _LONG_S = 2, 0.3
 _FIT_S = 2.0  # of a model that is fitted, for a thousand utterances: most take a second, few take ten
 
 
 def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
-    """Lines for people. ``epochs_seen`` (block or system -> mean epochs of finished runs) narrows the range."""
+    """Returns lines for people. ``epochs_seen`` (block or system -> mean epochs of finished runs) narrows the range."""
     fitted = [t for t in todo if is_fitted(t)]
     networks = [t for t in todo if not is_fitted(t)]
     lines = []
     if fitted:
-        own = sum(_OWN_S + _FIT_S * sum(_items(plan, t, c.source, "train") for c in t.corpora) / 1000 for t in fitted)
-        lines.append(f"{len(fitted)} left to fit: about {_duration(own / at_once)}")
+        seconds = sum(
+            _OTHER_S + _FIT_S * sum(_items(plan, t, c.source, "train") for c in t.corpora) / 1000 for t in fitted
+        )
+        lines.append(f"{len(fitted)} left to fit: about {_duration(seconds / at_once)}")
     if networks:
-        lines += _of_networks(plan, networks, at_once, epochs_seen)
+        lines += _network_lines(plan, networks, at_once, epochs_seen)
     if todo and plan.study.search.rule.name != "grid":
-        lines.append("a search may add trials, a scheduler end some, and tiny networks are trained together, in less")
+        lines.append("a search may add trials, a scheduler end some, and tiny networks are trained stacked, in less")
     return lines or ["nothing left to train"]
 
 
-def _of_networks(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
+def _network_lines(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
     first = {_kind(t): t for t in reversed(todo)}
     per_update = {name: _seconds_per_update(plan, trial) for name, trial in first.items()}
     per_epoch = [per_update[_kind(t)] * _steps(plan, t) for t in todo]
     each = ", ".join(f"{name} {1000 * s:.0f} ms" for name, s in sorted(per_update.items()))
     lines = [f"one update on this machine (one thread): {each}"]
     if all(_kind(t) in epochs_seen for t in todo):
-        expected = sum(_OWN_S + s * epochs_seen[_kind(t)] for s, t in zip(per_epoch, todo, strict=True))
+        expected = sum(_OTHER_S + s * epochs_seen[_kind(t)] for s, t in zip(per_epoch, todo, strict=True))
         return [*lines, f"{len(todo)} left to train: about {_duration(expected / at_once)}, as the finished ones went"]
-    least, most = (sum(_OWN_S + s * e[i] for s, e in zip(per_epoch, map(_epochs, todo), strict=True)) for i in (0, 1))
+    least, most = (sum(_OTHER_S + s * e[i] for s, e in zip(per_epoch, map(_epochs, todo), strict=True)) for i in (0, 1))
     least_epochs, most_epochs = min(_epochs(t)[0] for t in todo), max(_epochs(t)[1] for t in todo)
     lines.append(
         f"{len(todo)} left to train: {_duration(least / at_once)} to at most {_duration(most / at_once)} "
@@ -52,12 +54,12 @@ def _of_networks(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen:
 
 
 def _kind(trial: Trial) -> str:
-    """Its system, or its block: those of a kind take as long."""
+    """The trial's system, or its block: trials of one kind take equally long."""
     return str(trial.role.values().get("system") or trial.block.name)
 
 
 def _epochs(trial: Trial) -> tuple[int, int]:
-    """The least and the most that it may take."""
+    """The least and the most epochs that the trial may take."""
     most, patience = trial.training.max_epochs, trial.training.patience_epochs
     return min(patience + 1, most) if patience else most, most
 
@@ -69,24 +71,24 @@ def _steps(plan: Plan, trial: Trial) -> float:
     return max(1.0, items / trial.training.batch_size)
 
 
-def _items(plan: Plan, trial: Trial, source: str, side: str) -> float:
-    """Items of one side: segments, where an utterance is several."""
-    own, patch = plan.sources[source], segment(trial.front_end)
-    number = float(len(getattr(own.split, side)))
-    clean = own.recipes_for(trial.front_end)[0]
+def _items(plan: Plan, trial: Trial, key: str, subset: str) -> float:
+    """The number of items of a subset of a source: segments, where an utterance is several."""
+    source, patch = plan.sources[key], segment_frames(trial.front_end)
+    number = float(len(getattr(source.split, subset)))
+    clean = source.recipes_for(trial.front_end)[0]
     return number * total_frames([clean]) / patch / len(clean.items) if patch else number
 
 
 def _seconds_per_update(plan: Plan, trial: Trial) -> float:
-    """One mini-batch of items of mean length through the whole network and back; the better of two.
+    """Times one mini-batch of items of mean length through the whole network and back; the better of two.
 
-    Of a network for which a few items take long, those are timed alone.
+    For a network on which a few items take long, only those are timed.
     """
     width = front_end_width(trial.front_end)
     clean = [plan.sources[c.source].recipes_for(trial.front_end)[0] for c in trial.corpora]
-    frames = segment(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
-    drawn = trial.block.changed(weights="random") if trial.block.values().get("weights") else trial.block
-    network = Network(width, drawn, trial.pooling, len(trial.classes), trial.training.precision)
+    frames = segment_frames(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
+    block = trial.block.changed(weights="random") if trial.block.values().get("weights") else trial.block
+    network = Network(width, block, trial.pooling, len(trial.classes), trial.training.precision)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -23,7 +23,7 @@ from ser.training import checkpoint, seeds
 from ser.training.batches import Frames, Items
 from ser.training.train import CorpusData
 from ser.trials.job import Job, Subset
-from ser.trials.outputs import segment
+from ser.trials.outputs import segment_frames
 
 _SHARE_OF_FREE = 0.1  # of a GPU's free memory, for one subset of a corpus in one of several processes on the GPU
 
@@ -37,7 +37,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     keys, subsets = job.keys[corpus.source][str(front_end)], job.subsets[corpus.source]
 
     def items(subset: Subset) -> Items:
-        return _items(job.store, job.work, corpus.name, keys, subset, segment(front_end), job.device)
+        return _items(job.store, job.work, corpus.name, keys, subset, segment_frames(front_end), job.device)
 
     data = CorpusData(*(items(subsets[name]) for name in SPLITS))
     if trial.balance.name == "none":

@@ -1,4 +1,4 @@
-"""What a trained trial leaves: scores for MLflow, and files: confusion matrices, predictions, proofs, weights."""
+"""The outputs of a trained trial: scores for MLflow, and files: confusion matrices, predictions, proofs, weights."""
 
 import json
 import shutil
@@ -13,8 +13,7 @@ import pandas as pd
 import torch
 
 from ser.data.manifest import SPLITS
-from ser.metrics import accuracy, multilabel
-from ser.metrics import segments as clips
+from ser.metrics import accuracy, multilabel, segments
 from ser.metrics.confusion import confusion_png
 from ser.study import Part, Trial, settings_of
 from ser.training import checkpoint
@@ -23,37 +22,37 @@ from ser.training.fit import is_fitted
 from ser.training.train import CorpusData, Outcome, Predictions
 
 
-def segment(front_end: Part) -> int:
-    """Frames of each item, where a front-end makes several of an utterance, as in Sahoo et al.; 0: it is one item."""
+def segment_frames(front_end: Part) -> int:
+    """Returns the frames of each item where a front-end cuts an utterance into several; 0 where it is one item."""
     return int(getattr(settings_of("frontends", front_end), "patch", 0))
 
 
 def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
-    """``wa/``, ``ua/`` and ``recall/<corpus>/<class>``, or what stands in their place; undefined ones are left out.
+    """Returns ``wa/``, ``ua/`` and ``recall/<corpus>/<class>``, or what stands in their place, but no undefined ones.
 
     Where an item may have several labels: the scores of ``ser.metrics.multilabel``. Where an utterance is several
     items: wa and ua of the utterances, by the mean of their items' logits, and the five accuracies of
     ``ser.metrics.segments``.
     """
-    kept = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
+    best_row = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
     out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
     if outcome.parameters:
         out["parameters"] = float(outcome.parameters)
-    if "val/loss" in kept:
-        out["objective/loss"] = kept["val/loss"]
-        if accuracies := [v for k, v in kept.items() if k.startswith("val/wa/")]:
+    if "val/loss" in best_row:
+        out["objective/loss"] = best_row["val/loss"]
+        if accuracies := [v for k, v in best_row.items() if k.startswith("val/wa/")]:
             out["objective/wa"] = sum(accuracies) / len(accuracies)
     for corpus, p in outcome.predictions.items():
         if p.truth.ndim == 2:
-            found = multilabel.scores(p.truth > 0, p.probabilities)
-            out |= {f"{name}/{corpus}": value for name, value in found.items()}
+            scores = multilabel.scores(p.truth > 0, p.probabilities)
+            out |= {f"{name}/{corpus}": value for name, value in scores.items()}
             continue
         truth, predicted = p.truth, p.predicted
         if _in_segments(trial):
             _, clip, first = _clips(p)
-            found = clips.accuracies(clip, p.truth[first], p.logits)
-            out |= {f"{name}/{corpus}": value for name, value in found.items()}
-            truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
+            scores = segments.accuracies(clip, p.truth[first], p.logits)
+            out |= {f"{name}/{corpus}": value for name, value in scores.items()}
+            truth, predicted = p.truth[first], segments.clip_predictions(clip, p.logits)
         matrix = accuracy.confusion(truth, predicted, len(trial.classes))
         out[f"wa/{corpus}"], out[f"ua/{corpus}"] = accuracy.wa(matrix), accuracy.ua(matrix)
         recalls = dict(zip(trial.classes, accuracy.recalls(matrix), strict=True))
@@ -62,11 +61,11 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
 
 
 def _in_segments(trial: Trial) -> bool:
-    return segment(trial.front_end) > 0
+    return segment_frames(trial.front_end) > 0
 
 
 def _clips(p: Predictions) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Utterances, the number of its own of each item, and each utterance's first item; items of one stand together."""
+    """Utterances, each item's utterance by number, and each utterance's first item; items of one are neighbours."""
     owners = [name.rpartition("#")[0] for name in p.names]
     first = [i for i, owner in enumerate(owners) if i == 0 or owner != owners[i - 1]]
     clip = np.zeros(len(owners), np.int64)
@@ -82,7 +81,7 @@ def write(
     folder: Path,
     state: bool,
 ) -> None:
-    """Everything the run keeps as files. ``proofs``: by corpus as split; ``state``: others may start from its end."""
+    """Writes all files of the run. ``proofs``: by corpus as split; ``state``: others may go on from its end."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("confusion", "split"):
         (folder / name).mkdir(parents=True)
@@ -96,8 +95,8 @@ def write(
         pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
     for c in trial.corpora:
         (folder / "split" / f"{c.name}.json").write_text(json.dumps(proofs[c.source]), encoding="utf-8")
-    for name, told in _described(trial, data).items():
-        (folder / name).write_text(json.dumps(told), encoding="utf-8")
+    for name, counts in _counts(trial, data).items():
+        (folder / name).write_text(json.dumps(counts), encoding="utf-8")
     (folder / "statement.json").write_text(json.dumps(asdict(trial), indent=1), encoding="utf-8")
     if outcome.layers:
         table = [asdict(layer) for layer in outcome.layers]
@@ -108,41 +107,41 @@ def write(
         checkpoint.save(folder / "state.pt", outcome.state)
 
 
-def _described(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, Any]:
-    """Of k-hot labels or of segments their counts by corpus."""
-    told: dict[str, Any] = {}
-    sides = {c: {s: getattr(own, s) for s in SPLITS if len(getattr(own, s))} for c, own in data.items()}
+def _counts(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, Any]:
+    """Counts of k-hot labels, or of segments, by corpus: file name -> content."""
+    files: dict[str, Any] = {}
+    subsets = {c: {s: getattr(each, s) for s in SPLITS if len(getattr(each, s))} for c, each in data.items()}
     if trial.labels == "tied":
-        told["labels.json"] = {c: _label_counts(trial, own) for c, own in sides.items()}
+        files["labels.json"] = {c: _label_counts(trial, each) for c, each in subsets.items()}
     if _in_segments(trial):
-        told["segments.json"] = {c: _segment_counts(trial, own) for c, own in sides.items()}
-    return told
+        files["segments.json"] = {c: _segment_counts(trial, each) for c, each in subsets.items()}
+    return files
 
 
-def _label_counts(trial: Trial, sides: Mapping[str, Items]) -> dict[str, Any]:
-    hot = torch.cat([items.labels.cpu() for items in sides.values()])
+def _label_counts(trial: Trial, subsets: Mapping[str, Items]) -> dict[str, Any]:
+    hot = torch.cat([items.labels.cpu() for items in subsets.values()])
     types = torch.bincount(hot.sum(1).long())
     return {
         "utterances": len(hot),
         "labels": dict(zip(trial.classes, hot.sum(0).long().tolist(), strict=True)),
         "types": {str(k): n for k, n in enumerate(types.tolist()) if n},
-        "sides": {name: len(items) for name, items in sides.items()},
+        "subsets": {name: len(items) for name, items in subsets.items()},
     }
 
 
-def _segment_counts(trial: Trial, sides: Mapping[str, Items]) -> dict[str, Any]:
-    labels = torch.cat([items.labels.cpu() for items in sides.values()])
+def _segment_counts(trial: Trial, subsets: Mapping[str, Items]) -> dict[str, Any]:
+    labels = torch.cat([items.labels.cpu() for items in subsets.values()])
     counts = torch.bincount(labels, minlength=len(trial.classes)).tolist()
-    clips = {name.rpartition("#")[0] for items in sides.values() for name in items.names}
+    utterances = {name.rpartition("#")[0] for items in subsets.values() for name in items.names}
     per_class = dict(zip(trial.classes, counts, strict=True))
-    return {"utterances": len(clips), "segments": len(labels), "per_class": per_class}
+    return {"utterances": len(utterances), "segments": len(labels), "per_class": per_class}
 
 
 def _write_confusion(trial: Trial, corpus: str, p: Predictions, folder: Path) -> None:
     truth, predicted = p.truth, p.predicted
     if _in_segments(trial):
         _, clip, first = _clips(p)
-        truth, predicted = p.truth[first], clips.clip_predictions(clip, p.logits)
+        truth, predicted = p.truth[first], segments.clip_predictions(clip, p.logits)
     matrix = accuracy.confusion(truth, predicted, len(trial.classes))
     content = {"classes": trial.classes, "rows": "truth", "counts": matrix.tolist()}
     (folder / f"{corpus}.json").write_text(json.dumps(content), encoding="utf-8")
@@ -151,19 +150,19 @@ def _write_confusion(trial: Trial, corpus: str, p: Predictions, folder: Path) ->
 
 
 def _prediction_table(trial: Trial, corpus: str, p: Predictions) -> pd.DataFrame:
-    """One row per item: what it is, its label or labels, and what the network says of each class."""
+    """A row per item: what it is, its label or labels, and the network's value for each class."""
     names = np.array(trial.classes)
     if p.truth.ndim == 2:
         labels = ["|".join(names[row > 0]) for row in p.truth]
         table = pd.DataFrame({"corpus": corpus, "uid": p.names, "label": labels})
         return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)
-    said = {"label": names[p.truth], "predicted": names[p.predicted]}
+    columns = {"label": names[p.truth], "predicted": names[p.predicted]}
     if _in_segments(trial):
         uids, clip, first = _clips(p)
         number = np.arange(len(clip)) - first[clip]
-        table = pd.DataFrame({"corpus": corpus, "uid": np.array(uids)[clip], "segment": number, **said})
+        table = pd.DataFrame({"corpus": corpus, "uid": np.array(uids)[clip], "segment": number, **columns})
         return pd.concat([table, pd.DataFrame(p.logits, columns=[f"l_{c}" for c in trial.classes])], axis=1)
-    table = pd.DataFrame({"corpus": corpus, "uid": p.names, **said})
+    table = pd.DataFrame({"corpus": corpus, "uid": p.names, **columns})
     if is_fitted(trial):  # decision values, which are no probabilities
         return pd.concat([table, pd.DataFrame(p.logits, columns=[f"d_{c}" for c in trial.classes])], axis=1)
     return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)

@@ -294,7 +294,7 @@ def test_what_may_differ_and_what_may_not():
 def test_what_does_not_go_together_is_refused(data):
     with pytest.raises(BadInput, match=r"2 members of 2 kinds.*stacked\.stack_key"):
         trained([member("a"), member("b", batch_size=4)], data)
-    with pytest.raises(BadInput, match="keys of their own"):
+    with pytest.raises(BadInput, match="each with a key"):
         trained([member("a"), member("a")], data)
     with pytest.raises(BadInput, match="no validation rows of a"):
         trained([replace(member("a"), val=NONE)], data)

@@ -18,7 +18,7 @@ from ser.training.batches import Frames, Items
 from ser.training.fit import fit, is_fitted
 from ser.training.network import Network
 from ser.training.train import CorpusData, train
-from ser.trials.outputs import score, segment
+from ser.trials.outputs import score, segment_frames
 
 PRINTED = load_study("survey")
 SYSTEMS = {system.name: system for system in PRINTED.systems}
@@ -105,7 +105,7 @@ def items(corpus, front_end, chosen, kinds=(), copies=0):
     lengths = np.array([len(x) for x in found], np.int64)
     frames = Frames(found, np.arange(len(found)), np.zeros_like(lengths), lengths)
     labels, voices = np.array([u.emotion for u in chosen]), np.array([(u.speaker, u.sex) for u in chosen], np.int32)
-    if cut := segment(front_end):
+    if cut := segment_frames(front_end):
         several = lengths // cut
         names = [f"{name}#{k}" for name, n in zip(names, several, strict=True) for k in range(n)]
         frames, labels, voices = frames.cut(cut), np.repeat(labels, several), np.repeat(voices, several, axis=0)
@@ -210,7 +210,7 @@ def test_a_printed_front_end_gives_as_many_frames_as_it_says(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_printed_network_takes_what_its_front_end_gives(name):
     front_end = PRINTED.with_system(name).front_end
-    frames, cut = len(heard_by(front_end)[0]), segment(front_end)
+    frames, cut = len(heard_by(front_end)[0]), segment_frames(front_end)
     assert bool(cut) == (module_of(name).GIVES == "segments")
     assert printed_answers(name).shape == (2 * (frames // cut if cut else 1), len(EMOTIONS))
     if "hop" in front_end.values():  # an image whose frames do not reach the end would have lost some of its seconds

@@ -15,13 +15,14 @@ from experiments.mfcc_networks import study as of_vectors
 from experiments.multilabel import study as of_several
 from experiments.segments import study as of_segments
 from ser.metrics import accuracy
+from ser.study import trial_of
 from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.train import CorpusData, Outcome, Predictions
-from ser.trials.outputs import score, segment, write
+from ser.trials.outputs import score, segment_frames, write
 
 
-def trial_of(study, **point):
+def first_trial(study, **point):
     corpora = {c.name: c for c in study.corpora}
     return trial_of(study, {"corpora": tuple(corpora), "block": study.blocks[0].name, **point}, corpora, seed=0)
 
@@ -51,7 +52,7 @@ PROOF = {"speakers": {"train": ["x"]}}
 @pytest.fixture
 def single():
     """Eight classes; of four items the first, third and fourth are right."""
-    trial = trial_of(of_vectors)
+    trial = first_trial(of_vectors)
     logits = np.full((4, 8), -1.0, np.float32)
     logits[range(4), [0, 2, 1, 1]] = 2.0
     return trial, Predictions(tuple("abcd"), np.array([0, 1, 1, 1]), logits)
@@ -63,7 +64,7 @@ def clips():
 
     Segments say 0 0 2 | 1 | 0 3. By the mean of their logits the clips are 2, 1, 3.
     """
-    trial = trial_of(of_segments, **{"front_end.segmentation": "nonoverlap"})
+    trial = first_trial(of_segments, **{"front_end.segmentation": "nonoverlap"})
     names = ("iemocap/a#0", "iemocap/a#1", "iemocap/a#2", "iemocap/b#0", "iemocap/c#0", "iemocap/c#1")
     logits = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 5, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 2]], np.float32)
     return trial, Predictions(names, np.array([0, 0, 0, 1, 3, 3]), logits)
@@ -72,7 +73,7 @@ def clips():
 @pytest.fixture
 def several():
     """Seven classes, three items of which the first has two."""
-    trial = trial_of(of_several)
+    trial = first_trial(of_several)
     truth = np.zeros((3, 7), np.float32)
     truth[0, [1, 3]] = truth[1, 0] = truth[2, 6] = 1
     logits = np.linspace(-2, 2, 21, dtype=np.float32).reshape(3, 7)
@@ -95,7 +96,7 @@ def test_scores_of_single_labels_by_hand(single):
 
 
 def test_objectives_are_of_the_epoch_whose_weights_are_kept():
-    trial = trial_of(of_vectors)
+    trial = first_trial(of_vectors)
     rows = [
         {"epoch": float(n), "val/loss": 3.0 / n, "val/wa/a": n / 4, "val/wa/b": n / 2, "val/ua/a": 0.0} for n in (1, 2)
     ]
@@ -134,12 +135,12 @@ def test_several_labels_have_scores_of_their_own(several):
 
 
 def test_a_trial_that_tests_nothing_still_has_its_epochs():
-    assert score(trial_of(of_vectors), outcome("ravdess"))["epochs"] == 0
+    assert score(first_trial(of_vectors), outcome("ravdess"))["epochs"] == 0
 
 
 def test_frames_of_a_segment_come_from_the_front_end(clips, single):
-    assert segment(clips[0].front_end) == 96
-    assert segment(single[0].front_end) == 0
+    assert segment_frames(clips[0].front_end) == 96
+    assert segment_frames(single[0].front_end) == 0
 
 
 # files
@@ -206,7 +207,7 @@ def test_files_of_several_labels_name_them_all_and_have_no_matrix(several, tmp_p
     assert told["utterances"] == 4
     assert told["types"] == {"1": 2, "2": 2}
     assert told["labels"] == dict(zip(trial.classes, (1, 2, 0, 2, 0, 0, 1), strict=True))
-    assert told["sides"] == {"train": 1, "test": 3}
+    assert told["subsets"] == {"train": 1, "test": 3}
 
 
 def test_the_end_state_is_left_where_others_start_from_it(single, tmp_path):
