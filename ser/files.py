@@ -15,51 +15,65 @@ class Damaged(Exception):
 
 
 def beside(path: Path) -> Path:
-    """A hidden name in the same folder that no other process has: two containers may share host name and number."""
+    """Returns a hidden name in the same folder, no other process's: two containers may share host name and number."""
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file under a temporary name that becomes ``path`` when it is whole and on disk, and is removed otherwise."""
+def replacing(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Gives a file under a temporary name that becomes ``path`` when it is whole, and is removed otherwise.
+
+    Where ``durable``, it is on the disk before that, and outlives a power cut; without, it outlives processes.
+    """
     temporary = beside(path)
     try:
         with temporary.open("wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def checksum(path: Path) -> tuple[int, int]:
+    """Returns size in bytes and CRC-32 of a file."""
+    size, crc = 0, 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            size, crc = size + len(block), crc32(block, crc)
+    return size, crc
+
+
 def dump(content: Mapping[str, Any], path: Path) -> bytes:
-    """``content`` as JSON with its seal, which is of the text and its place: a table that came to stand in another
-    entry's or trial's folder is as wrong as a damaged one.
+    """Returns ``content`` as JSON with a checksum of the text and of its place.
+
+    A table that came to stand in another entry's or trial's folder is as wrong as a damaged one.
     """
     body = json.dumps(content)[:-1].encode()
-    return body + _seal(path, body)
+    return body + _end(path, body)
 
 
 def parse(text: bytes, path: Path) -> dict[str, Any]:
-    """What ``dump`` was given. Raises Damaged where a byte differs; nothing is parsed before that is known."""
-    body = text.rpartition(b', "seal": ')[0]
-    if text != body + _seal(path, body):
+    """Returns what ``dump`` wrote. Raises Damaged where a byte differs; nothing is parsed before that is known."""
+    body = text.rpartition(b', "checksum": ')[0]
+    if text != body + _end(path, body):
         raise Damaged(f"{path}: not as it was written")
     content: dict[str, Any] = json.loads(body + b"}")
     return content
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
-    """Replace ``path`` at once. Raises OSError, leaving nothing behind."""
+    """Replaces ``path`` at once. Raises OSError, leaving nothing behind."""
     with replacing(path) as file:
         file.write(dump(content, path))
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What ``write`` was given. Raises Damaged, and OSError where there is no such file."""
+    """Returns what ``write`` wrote. Raises Damaged, and OSError where there is no such file."""
     return parse(path.read_bytes(), path)
 
 
-def _seal(path: Path, body: bytes) -> bytes:
-    return b', "seal": %d}' % crc32(body, crc32(f"{path.parent.name}/{path.name}".encode()))
+def _end(path: Path, body: bytes) -> bytes:
+    return b', "checksum": %d}' % crc32(body, crc32(f"{path.parent.name}/{path.name}".encode()))

@@ -68,7 +68,7 @@ def _plain_progress(title: str) -> Callable[[int, int], None]:
 def corpus(manifest: Manifest, all_refused: bool) -> None:
     """Counts of a scanned corpus beside those of the full release, and what was refused."""
     module = registry.find("corpora", manifest.loader)
-    expected: Mapping[str, int] = module.expected({**module.SETTINGS, **dict(manifest.settings)})
+    expected: Mapping[str, int] = module.expected(module.Settings(**dict(manifest.settings)))
     speakers = module.EXPECTED_SPEAKERS
     of_all = f" (full release: {speakers})" if speakers not in (0, len(manifest.speakers)) else ""
     origin = " · made, not recorded" if manifest.demo else ""

@@ -3,15 +3,15 @@
 A loader is a module with
 
 - ``TITLE``, ``FILES`` (how its recordings are named), ``FOLDER`` (what the folder to give holds);
-- ``SETTINGS``: its settings with their defaults;
+- ``VERSION``, which goes up when the same folder gives other utterances, and the frozen dataclass ``Settings``;
 - ``expected(settings)``: utterances per label of the full release, and ``EXPECTED_SPEAKERS``; ``{}`` and 0 if unknown;
 - ``find(folder)``: the corpus at or below ``folder``, or None;
-- ``load(root, settings)``: its utterances, no audio opened. Besides its own settings ``load`` takes ``name``: what the
-  corpus is called, where that is not the name of the loader;
+- ``load(root, settings, corpus)``: its utterances, no audio opened; ``corpus`` is what the corpus is called, where that
+  is not the name of the loader;
 - ``miniature(root, seed)``: writes a small copy of the real layout, known defects and all, with made audio;
 - ``NAME`` where recordings are known by their names: the pattern of "/<folder>/<file without extension>";
 - ``ZIPPED`` where the corpus is distributed as zip files: the pattern of the recordings in them.
 
-Looking for files goes by ``_tree``, which walks a folder once for all loaders. What lies below the root and is neither
-used nor refused by ``load`` is listed by the scan (``_unused``).
+Looking for files goes by ``ser.data.folders``, which walks a folder once for all loaders. What lies below the root and
+is neither used nor refused by ``load`` is listed by the scan (``ser.data.unused``).
 """

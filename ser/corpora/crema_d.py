@@ -11,6 +11,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,14 @@ from ser.corpora import _tones
 from ser.data import folders
 from ser.data.manifest import Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.study import Value
 from ser.study.labels import CREMA_D as LABELS
 from ser.study.labels import CREMA_D_VOTES as LETTERS
+from ser.study.settings import setting
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "CREMA-D"
 FILES = "wav named like 1001_DFA_ANG_XX.wav (actor, sentence, emotion, level)"
 FOLDER = "AudioWAV and the tables beside it"
-# "acted": what the actor was asked for. "voice": the most frequent vote of those who only listened.
-# "pooled3": the most frequent among the winners of voice, face and both, as in the multi-label literature.
-# "ties": clips of several winners are kept, under the alphabetically first, and ``votes`` are what counts for the
-# label: the winners of each row that ``label_source`` looks at, none where it is "acted".
-SETTINGS: dict[str, Value] = {"label_source": "acted", "ties": False}
 EXPECTED_SPEAKERS = 91
 NAME = re.compile(
     r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)\Z",
@@ -44,7 +41,19 @@ Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes pe
 Pairs = tuple[tuple[str, str], ...]  # (what was shown, label)
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Settings:
+    """What a clip's label is counted from."""
+
+    # "acted": what the actor was asked for. "voice": the most frequent vote of those who only listened.
+    # "pooled3": the most frequent among the winners of voice, face and both, as in the multi-label literature.
+    label_source: str = setting("what is counted", "acted", choices=("acted", "voice", "pooled3"))
+    # Clips of several winners are kept, under the alphabetically first, and ``votes`` are what counts for the label:
+    # the winners of each row that ``label_source`` looks at, none where it is "acted".
+    ties: bool = setting("keep clips of several winners", False)
+
+
+def expected(settings: Settings) -> dict[str, int]:
     """Utterances per label of the release; fewer for the voted labels, which tied clips lack where ties are refused."""
     counts = {
         ("acted", False): (1271, 1271, 1271, 1271, 1087, 1271),
@@ -54,7 +63,7 @@ def expected(settings: Mapping[str, Any]) -> dict[str, int]:
         ("pooled3", False): (1010, 978, 864, 1207, 2246, 499),
         ("pooled3", True): (1195, 1188, 1023, 1223, 2314, 499),
     }
-    return dict(zip(LABELS.values(), counts[_label_source(settings), _ties(settings)], strict=True))
+    return dict(zip(LABELS.values(), counts[settings.label_source, settings.ties], strict=True))
 
 
 def find(folder: Path) -> Path | None:
@@ -63,10 +72,9 @@ def find(folder: Path) -> Path | None:
     return folders.home(chain((path for path, _ in found), _tables(folder).values())) if found else None
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "crema_d") -> Listing:
     """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
-    corpus = settings.get("name", "crema_d")
-    source, ties = _label_source(settings), _ties(settings)
+    source, ties = settings.label_source, settings.ties
     found, refused = folders.recordings(root, NAME, FILES)
     tables = _tables(root)
     sex, votes = _sexes(tables, refused), _votes(root, tables, source, refused)
@@ -99,29 +107,15 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     return folders.listing(utterances, refused)
 
 
-def counted_votes(root: Path, settings: Mapping[str, Any], refused: list[Refusal] | None = None) -> dict[str, Pairs]:
+def counted_votes(root: Path, settings: Settings, refused: list[Refusal] | None = None) -> dict[str, Pairs]:
     """For each clip of the vote table what ``load`` gives as its ``votes`` with ``ties``; recordings are not needed.
 
     Lines that are no votes are added to ``refused``. Raises BadInput where there is no usable table.
     """
     told = [] if refused is None else refused
-    source = _label_source(settings)
+    source = settings.label_source
     votes = _votes(root, _tables(root), source, told)
     return {clip: _counted(heard, source) for clip, heard in votes.items()}
-
-
-def _label_source(settings: Mapping[str, Any]) -> str:
-    source = settings.get("label_source", SETTINGS["label_source"])
-    if source not in ("acted", "voice", "pooled3"):
-        raise BadInput(repr(source), "crema_d label_source", "acted, voice, pooled3", "name one of these")
-    return str(source)
-
-
-def _ties(settings: Mapping[str, Any]) -> bool:
-    ties = settings.get("ties", SETTINGS["ties"])
-    if not isinstance(ties, bool):
-        raise BadInput(repr(ties), "crema_d ties", "True, False", "write one of these")
-    return ties
 
 
 def _tables(folder: Path) -> dict[str, Path]:

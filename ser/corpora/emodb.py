@@ -4,26 +4,29 @@ Burkhardt et al. (2005), emodb.bilderbar.info. The letter A is Angst, which is f
 """
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ser.corpora import _tones
 from ser.data import folders
 from ser.data.manifest import Listing, Utterance
-from ser.study import Value
 from ser.study.labels import EMODB as LABELS
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "EMO-DB"
 FILES = "wav named like 03a01Fa.wav (speaker, sentence, emotion, version)"
 FOLDER = "wav/"
-SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 10
 NAME = ZIPPED = re.compile(r"/((\d\d)([ab]\d\d)([WLEAFTN])[a-z])\Z", re.ASCII)
 SEX = {"03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F"}
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Settings:
+    """The corpus leaves nothing to choose."""
+
+
+def expected(settings: Settings) -> dict[str, int]:
     """Utterances per label of the release."""
     return {"angry": 127, "boredom": 81, "disgust": 46, "fear": 69, "happy": 71, "sad": 62, "neutral": 79}
 
@@ -33,9 +36,8 @@ def find(folder: Path) -> Path | None:
     return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "emodb") -> Listing:
     """Every recording; ``sentence`` is the corpus's code, a01 to b10."""
-    corpus = settings.get("name", "emodb")
     found, refused = folders.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:

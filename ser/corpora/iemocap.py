@@ -8,23 +8,20 @@ and C-M raters, several of one rater included: those who listened, and the speak
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from ser.corpora import _tones
 from ser.data import folders
 from ser.data.manifest import Listing, Refusal, Utterance
-from ser.study import Value
 from ser.study.labels import IEMOCAP as LABELS
 from ser.study.labels import IEMOCAP_WORDS as WORDS
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "IEMOCAP"
 FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.txt"
 FOLDER = "Session1 … Session5"
-SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 10
 NAME = re.compile(r"/(Ses0(\d)([FM])_([^/]+)_([FM])(\d{3}))\Z", re.ASCII | re.IGNORECASE)
 LABEL_FILE = re.compile(r"Ses0\d[FM]_.+\.txt", re.ASCII | re.IGNORECASE)
@@ -34,6 +31,11 @@ VOTE_LINE = re.compile(r"(C-[EFM]\w*):?\s*([^(\t]*)", re.ASCII)
 TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)", re.ASCII)
 
 
+@dataclass(frozen=True)
+class Settings:
+    """The corpus leaves nothing to choose."""
+
+
 @dataclass
 class _Turn:
     label: str
@@ -41,7 +43,7 @@ class _Turn:
     source: str  # file and line
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+def expected(settings: Settings) -> dict[str, int]:
     """Utterances per label of the release, 10039 together."""
     return {
         "neutral": 1708, "frustrated": 1849, "angry": 1103, "sad": 1084, "excited": 1041, "happy": 595, "surprise": 107,
@@ -56,9 +58,8 @@ def find(folder: Path) -> Path | None:
     return folders.home(chain(wavs, texts)) if wavs and texts else None
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "iemocap") -> Listing:
     """Every turn that has both a recording and a label."""
-    corpus = settings.get("name", "iemocap")
     found, refused = folders.recordings(root, NAME, FILES)
     turns, texts = _read(root, refused)
     utterances = []

@@ -16,23 +16,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from sys import intern
-from typing import Any
 
 from ser.corpora import _tones
 from ser.data import audio, folders, nearby
 from ser.data import table as _table
 from ser.data.manifest import SPLITS, Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.study import Value
 from ser.study.labels import EMOTIONS, MANIFEST, plain
+from ser.study.settings import setting
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "CSV manifest"
 FILES = "CSV with the columns path, label and speaker"
 FOLDER = "manifest.csv"
-# label_map: a JSON file {"label in the table": "unified label"}; it and audio_root are relative to the table's folder;
-# a label_map that does not lie there is looked for from where the command is given.
-# outside: whether paths may lead out of that folder.
-SETTINGS: dict[str, Value] = {"label_map": "", "audio_root": "", "outside": False}
 PLACES = ("label_map", "audio_root", "outside")  # lead to the data and are no part of it, nor of a trial's identity
 EXPECTED_SPEAKERS = 0
 REQUIRED = ("path", "label", "speaker")
@@ -48,6 +44,16 @@ _COPY = re.compile(r"#\d+\Z")
 
 
 @dataclass(frozen=True)
+class Settings:
+    """Where the table's labels and recordings lie."""
+
+    # One that does not lie beside the table is looked for from where the command is given.
+    label_map: str = setting('JSON file {"label in the table": "unified label"}, relative to the table\'s folder', "")
+    audio_root: str = setting("folder that paths are relative to, itself relative to the table's folder", "")
+    outside: bool = setting("whether paths may lead out of that folder", False)
+
+
+@dataclass(frozen=True)
 class _File:
     """What a cell of the column path means, the same for all lines that name it."""
 
@@ -57,7 +63,7 @@ class _File:
     leaves: bool  # leads out of the folder, links followed
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+def expected(settings: Settings) -> dict[str, int]:
     """Nothing is known beforehand."""
     return {}
 
@@ -87,7 +93,7 @@ def find(folder: Path) -> Path | None:
     return chosen[0] if chosen else None
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     """All lines whose file exists; the others are refused.
 
     Raises BadInput naming the lines where the table itself is wrong, or where no file exists at all.
@@ -96,10 +102,10 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
     if table is None:
         raise BadInput(f"no {FILES}", str(root), f"a folder with {FOLDER}", "give the table or its folder")
     table = table.absolute()
-    folder = table.parent / settings.get("audio_root", "")
-    corpus = settings.get("name") or table.parent.name
-    labels = _label_map(table.parent, settings.get("label_map", ""))
-    reading = _Reading(corpus, _Files(folder), labels, bool(settings.get("outside", False)))
+    folder = table.parent / settings.audio_root
+    corpus = corpus or table.parent.name
+    labels = _label_map(table.parent, settings.label_map)
+    reading = _Reading(corpus, _Files(folder), labels, settings.outside)
     made: list[Utterance] = []
     refused: list[Refusal] = []
     first: dict[str, tuple[int, Utterance]] = {}

@@ -6,22 +6,20 @@ sung) are the independent recordings: the others are the same takes with a pictu
 
 import re
 import shutil
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ser.corpora import _tones
 from ser.data import folders
 from ser.data.manifest import Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.study import Value
 from ser.study.labels import RAVDESS as LABELS
+from ser.study.settings import setting
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "RAVDESS"
 FILES = "wav named MM-VV-EE-II-SS-RR-AA.wav"
 FOLDER = "Actor_01 … Actor_24"
-# "actors": two digits each as in the file names, () for all.
-SETTINGS: dict[str, Value] = {"channels": ("speech",), "actors": ()}
 EXPECTED_SPEAKERS = 24
 NO_SONG = "18"  # the actor who did not sing
 NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4]))\Z", re.ASCII)
@@ -30,11 +28,21 @@ ACTORS = tuple(f"{number:02d}" for number in range(1, 25))
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Settings:
+    """Which recordings of the release are used."""
+
+    channels: tuple[str, ...] = setting("spoken, sung, or both", ("speech",), choices=("speech", "song"))
+    actors: tuple[str, ...] = setting(
+        "two digits each as in the file names; none: all", (), choices=(f"{number:02d}" for number in range(1, 25))
+    )
+
+
+def expected(settings: Settings) -> dict[str, int]:
     """Utterances per label of the release: per actor 4 neutral and 8 of each other emotion; songs lack two emotions."""
     counts = dict.fromkeys(LABELS.values(), 0)
-    actors = set(_actors(settings))
-    for channel in _channels(settings):
+    actors = set(settings.actors or ACTORS)
+    for channel in settings.channels:
         voices, absent = (actors, ()) if channel == "speech" else (actors - {NO_SONG}, ("disgust", "surprise"))
         for label in counts:
             counts[label] += 0 if label in absent else len(voices) * (4 if label == "neutral" else 8)
@@ -46,10 +54,11 @@ def find(folder: Path) -> Path | None:
     return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "ravdess") -> Listing:
     """Audio-only recordings of the wanted ``channels`` and ``actors``. Raises BadInput for others than there are."""
-    corpus = settings.get("name", "ravdess")
-    channels, actors = _channels(settings), _actors(settings)
+    channels, actors = settings.channels, settings.actors or ACTORS
+    if not channels:
+        raise BadInput("()", "loader.channels", "speech, song", "name one or both")
     found, refused = folders.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:
@@ -76,27 +85,6 @@ def load(root: Path, settings: Mapping[str, Any]) -> Listing:
                 )
             )
     return folders.listing(utterances, refused)
-
-
-def _channels(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    channels = _several(settings, "channels")
-    if not channels or not set(channels) <= {"speech", "song"}:
-        raise BadInput(repr(channels), "ravdess channels", "speech, song", "name one or both")
-    return channels
-
-
-def _actors(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    # On the command line 10 is a number, unlike 01.
-    actors = tuple(f"{a:02d}" if type(a) is int else a for a in _several(settings, "actors")) or ACTORS
-    if not set(actors) <= set(ACTORS):
-        raise BadInput(repr(actors), "ravdess actors", f"{ACTORS[0]} … {ACTORS[-1]}", "name some of these, or none")
-    return actors
-
-
-def _several(settings: Mapping[str, Any], name: str) -> tuple[Any, ...]:
-    """A setting of several values, of which one may stand alone."""
-    given = settings.get(name, SETTINGS[name])
-    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

@@ -4,26 +4,29 @@ Haq & Jackson (2009), University of Surrey.
 """
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ser.corpora import _tones
 from ser.data import folders
 from ser.data.manifest import Listing, Utterance
-from ser.study import Value
 from ser.study.labels import SAVEE as LABELS
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "SAVEE"
 FILES = "wav named DC/a01.wav or DC_a01.wav (speaker, emotion, number)"
 FOLDER = "DC, JE, JK and KL, or ALL"
-SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 4
 SPEAKERS = ("DC", "JE", "JK", "KL")
 NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII | re.IGNORECASE)
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Settings:
+    """The corpus leaves nothing to choose."""
+
+
+def expected(settings: Settings) -> dict[str, int]:
     """Utterances per label of the release."""
     return {label: 120 if label == "neutral" else 60 for label in LABELS.values()}
 
@@ -33,9 +36,8 @@ def find(folder: Path) -> Path | None:
     return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "savee") -> Listing:
     """Every recording; names repeat from speaker to speaker, so that the speaker is part of the uid."""
-    corpus = settings.get("name", "savee")
     found, refused = folders.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:

@@ -5,26 +5,29 @@ Pichora-Fuller & Dupuis (2020), doi 10.5683/SP2/E8H2MF. OAF is the older, YAF th
 
 import re
 import shutil
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ser.corpora import _tones
 from ser.data import folders as _tree
 from ser.data.manifest import Listing, Utterance
-from ser.study import Value
 from ser.study.labels import TESS as LABELS
 
+VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "TESS"
 FILES = "wav named OAF_<word>_<emotion>.wav or YAF_<word>_<emotion>.wav"
 FOLDER = "OAF_angry … YAF_sad, or the wavs themselves"
-SETTINGS: dict[str, Value] = {}
 EXPECTED_SPEAKERS = 2
 # One original file is called OA_bite_neutral; later copies renamed it to OAF.
 NAME = ZIPPED = re.compile(rf"/(OAF|OA|YAF)_([a-z]+)_({'|'.join(LABELS)})\Z", re.IGNORECASE | re.ASCII)
 
 
-def expected(settings: Mapping[str, Any]) -> dict[str, int]:
+@dataclass(frozen=True)
+class Settings:
+    """The corpus leaves nothing to choose."""
+
+
+def expected(settings: Settings) -> dict[str, int]:
     """Utterances per label of the release."""
     return dict.fromkeys(LABELS.values(), 400)
 
@@ -34,9 +37,8 @@ def find(folder: Path) -> Path | None:
     return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
 
 
-def load(root: Path, settings: Mapping[str, Any]) -> Listing:
+def load(root: Path, settings: Settings, corpus: str = "tess") -> Listing:
     """Every recording; ``sentence`` is the word said after "Say the word"."""
-    corpus = settings.get("name", "tess")
     found, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
     for path, name in found:

@@ -20,7 +20,7 @@ from ser.errors import BadInput
 
 Wave = npt.NDArray[np.float32]
 
-VERSION = 1  # goes up when reading or resampling gives other numbers
+VERSION = 1  # goes up when reading or resampling gives other numbers, or other files are refused
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
 _RATES_HZ = (1000, 768_000)
 _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included

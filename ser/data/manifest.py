@@ -3,11 +3,11 @@
 import csv
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from io import TextIOWrapper
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -128,15 +128,15 @@ def write_csv(manifest: Manifest, path: Path) -> None:
 
 
 def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Utterance | Refusal]) -> None:
-    temporary = files.beside(target)
     names = [f.name for f in fields(kind)]
     cells = attrgetter(*names)
-    with temporary.open("w", encoding="utf-8", newline="") as file:
+    with files.replacing(target, durable=False) as file:
         # With line ends as in RFC 4180 a bare carriage return is quoted, too: it ends a line for every reader.
-        table = csv.writer(file, lineterminator="\r\n")
+        text = TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        table = csv.writer(text, lineterminator="\r\n")
         table.writerow(names)
         table.writerows(map(_inert, cells(row)) for row in rows)
-    os.replace(temporary, target)
+        text.detach()  # which leaves ``file`` open
 
 
 def _inert(cell: Any) -> Any:

@@ -11,18 +11,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ser import files, registry
-from ser.data import audio, same_audio, sound_header, unused
+from ser.data import audio, same_audio, unused
 from ser.data import folders as _tree
 from ser.data import zips as _zips
 from ser.data.manifest import Manifest, Refusal, Utterance
 from ser.errors import BadInput
 from ser.host import machine
+from ser.study import part, settings_of
+from ser.study.settings import values_of
 
 DEMO_MARK = _tree.DEMO_MARK
 Place = tuple[str, str, Path]  # a corpus as it lies there: name, loader, root
@@ -47,14 +48,10 @@ def scan(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise BadInput(repr(name), "corpus name", "letters, digits, _ . -", "choose such a name")
     module = registry.find("corpora", loader)
-    if unknown := sorted(set(settings) - set(module.SETTINGS)):
-        raise BadInput(
-            ", ".join(unknown), f"settings of {loader}", ", ".join(module.SETTINGS) or "none", "leave them out"
-        )
+    chosen = settings_of("corpora", part(loader, **settings))
     with _tree.walked_once():
         sources = _sources(module, loader, path, cache)
-        settings = {**module.SETTINGS, **settings}
-        listed = [module.load(root, {**settings, "name": name}) for root in sources.roots]
+        listed = [module.load(root, chosen, name) for root in sources.roots]
         utterances = [u for listing in listed for u in listing.utterances]
         refused = [*sources.refused, *(r for listing in listed for r in listing.refused)]
         used = frozenset((*(u.path for u in utterances), *(r.what for r in refused)))
@@ -85,7 +82,7 @@ def scan(
         refused=tuple(sorted(refused, key=astuple)),
         demo=demo,
         loader=loader,
-        settings=tuple(sorted(settings.items())),
+        settings=tuple(values_of(chosen).items()),
         remarks=tuple(sorted(set(remarks), key=astuple)),
     )
 
@@ -239,7 +236,7 @@ def _unchosen(module: ModuleType, sources: _Sources, used: Collection[str]) -> l
         return []
     named = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
     left_out = sum(str(path) not in used for path in named)
-    settings = ", ".join(module.SETTINGS)
+    settings = ", ".join(vars(module.Settings()))
     reason = f"left out by the settings ({settings}): {left_out} recording{'s' if left_out > 1 else ''}"
     return [Refusal(str(sources.place), reason)] if left_out else []
 
@@ -377,8 +374,7 @@ class _Known:
 
     def __init__(self, store: Path) -> None:
         self.store = store
-        code = b"".join(Path(str(module.__file__)).read_bytes() for module in (audio, sound_header))
-        self.rules = f"{audio.library_versions()}, {sha256(code).hexdigest()[:16]}"
+        self.rules = f"{audio.library_versions()}, reading {audio.VERSION}"
         try:
             content = json.loads(store.read_text(encoding="utf-8"))
             self.files: dict[str, Any] = content["files"] if content["rules"] == self.rules else {}
@@ -411,6 +407,5 @@ class _Known:
 
     def write(self) -> None:
         self.store.parent.mkdir(parents=True, exist_ok=True)
-        temporary = files.beside(self.store)
-        temporary.write_text(json.dumps({"rules": self.rules, "files": self.files}), encoding="utf-8")
-        os.replace(temporary, self.store)
+        with files.replacing(self.store, durable=False) as file:  # what a power cut takes is read again
+            file.write(json.dumps({"rules": self.rules, "files": self.files}).encode())

@@ -119,17 +119,9 @@ def verified(path: Path) -> dict[str, Any]:
     """What is written of a shard beside it. Raises Damaged where either is not what was written."""
     try:
         meta = files.read(path.with_suffix(".json"))
-        found = _checksum(path)
+        size_and_crc = files.checksum(path)
     except OSError as error:
         raise Damaged(f"{error.filename or path}: {error.strerror}") from None
-    if found != (meta["bytes"], meta["crc32"]):
+    if size_and_crc != (meta["bytes"], meta["crc32"]):
         raise Damaged(f"{path}: not as it was written")
     return meta
-
-
-def _checksum(path: Path) -> tuple[int, int]:
-    size, crc = 0, 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            size, crc = size + len(block), crc32(block, crc)
-    return size, crc

@@ -136,7 +136,7 @@ class Store:
             "refused": [r for p in parts for r in p["refused"]],
             "shards": parts,
         }
-        _write_sealed(target / "entry.json", meta)
+        _write_json(target / "entry.json", meta)
 
     def _compute(
         self, recipe: Recipe, missing: Sequence[range], target: Path, folder: Path | None, progress: Progress | None
@@ -243,13 +243,13 @@ def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     path = target / f"{_stem(shard)}.npy"
     size, crc = 0, 0
-    with _written(path) as file:  # not by np.save, which does not tell a full disk from other errors
+    with _replacing(path) as file:  # not by np.save, which does not tell a full disk from other errors
         pieces: list[Any] = [header.getvalue(), *made]
         for piece in pieces:
             size += file.write(piece)
             crc = crc32(piece, crc)
     meta = {"file": path.name, "bytes": size, "crc32": crc, "frames": frames, "refused": refused}
-    _write_sealed(path.with_suffix(".json"), meta)
+    _write_json(path.with_suffix(".json"), meta)
     return len(shard)
 
 
@@ -272,7 +272,7 @@ def _computed(recipe: Recipe, item: int, folder: Path | None) -> npt.NDArray[np.
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[IO[bytes]]:
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
     try:
         with files.replacing(path) as file:
             yield file
@@ -280,8 +280,8 @@ def _written(path: Path) -> Iterator[IO[bytes]]:
         raise _cannot_write(path, error) from None
 
 
-def _write_sealed(path: Path, meta: Mapping[str, Any]) -> None:
-    with _written(path) as file:
+def _write_json(path: Path, meta: Mapping[str, Any]) -> None:
+    with _replacing(path) as file:
         file.write(files.dump(meta, path))
 
 

@@ -22,7 +22,7 @@ from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, Source, resolve
 from ser.study import Corpus, Part, Study, Value, load_study, override, part, settings_of, with_demo_budget
 from ser.study.components import with_setting
-from ser.study.settings import values_of
+from ser.study.settings import complete, values_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _RESERVED = ("all", "loss")  # the shared head, and the summed curves
@@ -255,9 +255,7 @@ def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
                 allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
                 raise BadInput(repr(name), "--corpora", allowed, "rename it: NAME=PATH")
             letters.append(_letter(name, letters))
-            own[name] = Corpus(
-                name, letters[-1], part(loader, **registry.find("corpora", loader).SETTINGS), study.other_corpora
-            )
+            own[name] = Corpus(name, letters[-1], _documented(loader), study.other_corpora)
         corpora.append(own[name])
     return corpora
 
@@ -293,7 +291,7 @@ def set_up(chosen: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Valu
 
     Raises BadInput for one that no corpus has.
     """
-    loaders = {name: part(loader, **registry.find("corpora", loader).SETTINGS) for name, loader in chosen}
+    loaders = {name: _documented(loader) for name, loader in chosen}
     for path, value in settings:
         name, _, key = path.partition(".")
         if name not in loaders or key not in loaders[name].values():
@@ -301,6 +299,11 @@ def set_up(chosen: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Valu
             raise BadInput(repr(path), "--set", ", ".join(known) or "nothing here", "name one of these")
         loaders[name] = with_setting("corpora", loaders[name], key, value, f"--set {name}")
     return loaders
+
+
+def _documented(loader: str) -> Part:
+    """A loader with the settings that its file documents."""
+    return complete(part(loader), registry.settings("corpora", loader), "loader")
 
 
 def read(name: str, loader: Part, path: Path, work: Path, bar: Bar) -> Manifest:
@@ -355,14 +358,13 @@ def label_statistics(study: Study, name: str, loader: str, path: Path) -> tuple[
     """
     own = next((c.loader for c in study.corpora if c.name == name), part(loader))
     module = registry.find("corpora", loader)
-    settings = {**module.SETTINGS, **own.values(), "name": name}
+    settings = settings_of("corpora", own)
     if hasattr(module, "counted_votes"):  # a table of votes, whose recordings need not be there
         heard = module.counted_votes(path, settings)
         sets = [votes.tied(pairs, "", study.classes, dict(study.labels.merge)) for pairs in heard.values()]
     else:
-        sets = list(
-            votes.label_sets(module.load(path, settings).utterances, study.classes, dict(study.labels.merge)).values()
-        )
+        utterances = module.load(path, settings, name).utterances
+        sets = list(votes.label_sets(utterances, study.classes, dict(study.labels.merge)).values())
     kept = [named for named in sets if 0 < len(named) <= votes.MOST]
     return votes.statistics(sets, study.classes), votes.statistics(kept, study.classes)
 

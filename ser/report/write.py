@@ -6,7 +6,6 @@ comes from a file of ``ser/report``.
 
 import csv
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,9 +52,8 @@ def write(content: Content, folder: Path) -> Report:
 
 
 def _put(path: Path, content: bytes) -> Path:
-    temporary = sealed.beside(path)
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    with sealed.replacing(path, durable=False) as file:
+        file.write(content)
     return path
 
 

@@ -42,12 +42,8 @@ class Attempt:
         processes, and what a power cut leaves of it, if unreadable, is a fresh attempt.
         """
         path = folder / "attempt.json"
-        temporary = files.beside(path)
-        try:
-            temporary.write_bytes(files.dump(asdict(self), path))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with files.replacing(path, durable=False) as file:
+            file.write(files.dump(asdict(self), path))
         return self
 
 

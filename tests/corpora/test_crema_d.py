@@ -10,6 +10,7 @@ from ser.data.manifest import Listing, Refusal
 from ser.data.scan import scan
 from ser.data.votes import label_sets, statistics, tied
 from ser.errors import BadInput
+from ser.study import part, settings_of
 
 CLASSES = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
 VOTES = '"","A","D","F","H","N","S","fileName","numResponses","agreement","emoVote"\n'
@@ -36,7 +37,7 @@ def labels(found: Listing) -> dict[str, str]:
 
 def test_names_alone_are_enough(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_ANG_XX", "1002_IEO_HAP_LO", "1003_IEO_NEU_XX"])
-    found = crema_d.load(root, {})
+    found = crema_d.load(root, crema_d.Settings())
     assert labels(found) == {"1001_DFA_ANG_XX": "angry", "1002_IEO_HAP_LO": "happy", "1003_IEO_NEU_XX": "neutral"}
     u = found.utterances[1]
     assert (u.speaker, u.sex, u.sentence, u.intensity, u.votes) == ("crema_d/1002", "", "IEO", "low", ())
@@ -46,7 +47,7 @@ def test_names_alone_are_enough(tmp_path: Path) -> None:
 def test_a_copy_in_lower_case_is_the_same_corpus(tmp_path: Path) -> None:
     (tmp_path / "audiowav").mkdir()
     (tmp_path / "audiowav/1002_ieo_hap_lo.WAV").touch()
-    (u,) = crema_d.load(tmp_path, {}).utterances
+    (u,) = crema_d.load(tmp_path, crema_d.Settings()).utterances
     assert (u.uid, u.label, u.intensity) == ("crema_d/1002_IEO_HAP_LO", "happy", "low")
 
 
@@ -54,7 +55,7 @@ def test_clip_of_the_old_name_is_the_clip_of_the_tables(tmp_path: Path) -> None:
     root = clone(
         tmp_path, ["1040_ITH_SAD_X"], '"103234",0,0,2,0,5,3,"1040_ITH_SAD_XX",10,0.5,"N"\n', "1040,42,Female,,\n"
     )
-    (u,) = crema_d.load(root, {"label_source": "voice"}).utterances
+    (u,) = crema_d.load(root, crema_d.Settings(label_source="voice")).utterances
     assert (u.uid, u.label, u.label_raw, u.sex) == ("crema_d/1040_ITH_SAD_XX", "neutral", "neutral", "F")
     assert Counter(u.votes) == {("voice", "neutral"): 5, ("voice", "sad"): 3, ("voice", "fear"): 2}
     assert crema_d.find(tmp_path) == tmp_path
@@ -70,28 +71,29 @@ TIED = (
 
 def test_sources_of_the_label(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_DIS_XX", "1002_DFA_HAP_XX"], TIED)
-    assert labels(crema_d.load(root, {"label_source": "acted"})) == {
+    assert labels(crema_d.load(root, crema_d.Settings(label_source="acted"))) == {
         "1001_DFA_DIS_XX": "disgust",
         "1002_DFA_HAP_XX": "happy",
     }
-    pooled = crema_d.load(root, {"label_source": "pooled3"})
+    pooled = crema_d.load(root, crema_d.Settings(label_source="pooled3"))
     assert labels(pooled) == {"1001_DFA_DIS_XX": "disgust"}
     assert [r.reason for r in pooled.refused] == ["no pooled3 votes in the table"]
-    voice = crema_d.load(root, {"label_source": "voice"})
+    voice = crema_d.load(root, crema_d.Settings(label_source="voice"))
     assert labels(voice) == {}
     assert [r.reason for r in voice.refused] == ["voice votes tie: angry, disgust", "no voice votes in the table"]
     with pytest.raises(BadInput, match="acted, voice, pooled3"):
-        crema_d.load(root, {"label_source": "soft"})
+        settings_of("corpora", part("crema_d", label_source="soft"))
 
 
 def test_minus_one_is_no_vote(tmp_path: Path) -> None:
-    (u,) = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX"], TIED), {}).utterances
+    (u,) = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX"], TIED), crema_d.Settings()).utterances
     assert Counter(rater for rater, _ in u.votes) == {"voice": 12, "face": 10, "av": 9}
 
 
 def test_a_clip_that_nobody_judged_has_no_label(tmp_path: Path) -> None:
     row = '"100009",0,0,-1,0,0,0,"1001_DFA_DIS_XX",0,-1,"-1"\n'
-    found = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX", "1001_DFA_HAP_XX"], row), {"label_source": "voice"})
+    root = clone(tmp_path, ["1001_DFA_DIS_XX", "1001_DFA_HAP_XX"], row)
+    found = crema_d.load(root, crema_d.Settings(label_source="voice"))
     assert [r.reason for r in found.refused] == ["no voice votes in the table"] * 2
 
 
@@ -102,18 +104,18 @@ def test_pooling_counts_winners_not_votes(tmp_path: Path) -> None:
         '"200001",0,0,0,1,4,0,"1001_DFA_HAP_XX",5,0.8,"N"\n'
         '"300001",0,0,0,1,4,0,"1001_DFA_HAP_XX",5,0.8,"N"\n'
     )
-    found = crema_d.load(clone(tmp_path, ["1001_DFA_HAP_XX"], rows), {"label_source": "pooled3"})
+    found = crema_d.load(clone(tmp_path, ["1001_DFA_HAP_XX"], rows), crema_d.Settings(label_source="pooled3"))
     assert labels(found) == {"1001_DFA_HAP_XX": "neutral"}
 
 
 def test_ties_are_kept_with_the_winners_as_votes(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_DIS_XX", "1002_DFA_HAP_XX"], TIED)
-    found = crema_d.load(root, {"label_source": "voice", "ties": True})
+    found = crema_d.load(root, crema_d.Settings(label_source="voice", ties=True))
     (u,) = found.utterances
     assert (u.label, u.label_raw) == ("angry", "angry:disgust")
     assert u.votes == (("voice", "angry"), ("voice", "disgust"))
     assert [r.reason for r in found.refused] == ["no voice votes in the table"]  # nobody judged the other clip
-    (u,) = crema_d.load(root, {"label_source": "pooled3", "ties": True}).utterances
+    (u,) = crema_d.load(root, crema_d.Settings(label_source="pooled3", ties=True)).utterances
     assert u.votes == (
         ("voice", "angry"),
         ("voice", "disgust"),
@@ -126,10 +128,10 @@ def test_ties_are_kept_with_the_winners_as_votes(tmp_path: Path) -> None:
 
 def test_ties_leave_acted_labels_alone(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_DIS_XX"], TIED)
-    (u,) = crema_d.load(root, {"ties": True}).utterances
+    (u,) = crema_d.load(root, crema_d.Settings(ties=True)).utterances
     assert (u.label, u.votes) == ("disgust", ())
-    with pytest.raises(BadInput, match="True, False"):
-        crema_d.load(root, {"ties": "yes"})
+    with pytest.raises(BadInput, match="true or false"):
+        settings_of("corpora", part("crema_d", ties="yes"))
 
 
 # Per clip the rows of voice, face and both as A D F H N S, and the label set that Pho et al. make of them.
@@ -148,7 +150,7 @@ def test_label_sets_of_the_multi_label_literature(tmp_path: Path) -> None:
         for shown, counts in enumerate(table, start=1)
     )
     root = clone(tmp_path, list(PAPER), rows)
-    settings = {"label_source": "pooled3", "ties": True}
+    settings = crema_d.Settings(label_source="pooled3", ties=True)
     found = crema_d.load(root, settings)
     expected = {clip: emotions for clip, (_, emotions) in PAPER.items()}
     sets = label_sets(found.utterances, CLASSES, {})
@@ -165,24 +167,24 @@ def test_label_sets_of_the_multi_label_literature(tmp_path: Path) -> None:
 
 def test_voted_labels_need_the_table(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="git lfs pull"):
-        crema_d.counted_votes(clone(tmp_path, ["1001_DFA_ANG_XX"]), {"label_source": "voice"})
+        crema_d.counted_votes(clone(tmp_path, ["1001_DFA_ANG_XX"]), crema_d.Settings(label_source="voice"))
 
 
 def test_tables_that_are_pointers_are_told(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_ANG_XX"], "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
-    found = crema_d.load(root, {})
+    found = crema_d.load(root, crema_d.Settings())
     assert len(found.utterances) == 1
     assert [r.reason for r in found.refused] == [
         "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"
     ]
     with pytest.raises(BadInput, match="git lfs pull"):
-        crema_d.load(root, {"label_source": "voice"})
+        crema_d.load(root, crema_d.Settings(label_source="voice"))
 
 
 def test_table_of_another_kind_is_told(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_ANG_XX"], demographics="1001,51,Male,,\n1002,21\n")
     (root / "tabulatedVotes.csv").write_text("a,b\n1,2\n")
-    found = crema_d.load(root, {})
+    found = crema_d.load(root, crema_d.Settings())
     assert found.utterances[0].sex == "M"
     assert [(r.what, r.reason) for r in found.refused] == [
         (f"{root}/VideoDemographics.csv:3", "too few cells"),
@@ -192,7 +194,7 @@ def test_table_of_another_kind_is_told(tmp_path: Path) -> None:
 
 def test_lines_that_are_no_votes_are_told(tmp_path: Path) -> None:
     rows = TIED + '"400009",5,5,0,0,1,1,"x",1,1,"A"\n"100010",NA,5,0,0,1,1,"x",1,1,"A"\n"7",1,1,1,1,1,1,"x",1,1,"A"\n'
-    found = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX"], rows), {"label_source": "pooled3"})
+    found = crema_d.load(clone(tmp_path, ["1001_DFA_DIS_XX"], rows), crema_d.Settings(label_source="pooled3"))
     assert labels(found) == {"1001_DFA_DIS_XX": "disgust"}
     assert [r.what[-5:] + r.reason for r in found.refused] == [f"csv:{n}not a line of vote counts" for n in (5, 6, 7)]
 
@@ -201,16 +203,16 @@ def test_mp3_copies_are_not_second_clips(tmp_path: Path) -> None:
     root = clone(tmp_path, ["1001_DFA_ANG_XX"])
     (root / "AudioMP3").mkdir()
     (root / "AudioMP3/1001_DFA_ANG_XX.mp3").touch()
-    assert [Path(u.path).suffix for u in crema_d.load(root, {}).utterances] == [".wav"]
+    assert [Path(u.path).suffix for u in crema_d.load(root, crema_d.Settings()).utterances] == [".wav"]
 
 
 def test_full_release() -> None:
-    assert sum(crema_d.expected({}).values()) == 7442
-    assert crema_d.expected({})["neutral"] == 1087
-    assert sum(crema_d.expected({"label_source": "voice"}).values()) == 7442 - 644
+    assert sum(crema_d.expected(crema_d.Settings()).values()) == 7442
+    assert crema_d.expected(crema_d.Settings())["neutral"] == 1087
+    assert sum(crema_d.expected(crema_d.Settings(label_source="voice")).values()) == 7442 - 644
     for source in ("voice", "pooled3"):
-        refused = crema_d.expected({"label_source": source})
-        kept = crema_d.expected({"label_source": source, "ties": True})
+        refused = crema_d.expected(crema_d.Settings(label_source=source))
+        kept = crema_d.expected(crema_d.Settings(label_source=source, ties=True))
         assert sum(kept.values()) == 7442
         assert all(kept[label] >= count for label, count in refused.items())
 

@@ -11,6 +11,7 @@ import pytest
 from ser import registry
 from ser.data.manifest import Manifest, Refusal
 from ser.data.scan import found, scan
+from ser.study import part, settings_of
 from ser.study.labels import EMOTIONS
 
 LOADERS = registry.names("corpora")
@@ -48,8 +49,9 @@ def test_loader_states_what_it_is(loader: str) -> None:
     m = module(loader)
     assert m.__doc__
     assert all(isinstance(text, str) and text for text in (m.TITLE, m.FILES, m.FOLDER))
-    assert isinstance(m.SETTINGS, dict)
-    expected = m.expected(m.SETTINGS)
+    assert registry.version("corpora", loader) == m.VERSION >= 1
+    assert settings_of("corpora", part(loader)) == m.Settings()
+    expected = m.expected(m.Settings())
     assert set(expected) <= set(EMOTIONS)
     assert (m.EXPECTED_SPEAKERS > 0) == bool(expected)
 
@@ -78,7 +80,7 @@ def test_nothing_is_found_where_nothing_is(loader: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("loader", LOADERS)
 def test_listing_is_sorted_prefixed_and_in_unified_words(loader: str, miniature: Folder) -> None:
     m = module(loader)
-    listing = m.load(m.find(miniature(loader)), {**m.SETTINGS, "name": loader})
+    listing = m.load(m.find(miniature(loader)), m.Settings(), loader)
     keys = [(u.uid, u.path) for u in listing.utterances]
     assert keys == sorted(keys)
     for u in listing.utterances:
@@ -97,7 +99,7 @@ def test_listing_is_sorted_prefixed_and_in_unified_words(loader: str, miniature:
 def test_another_name_of_the_corpus_changes_only_prefixes(loader: str, miniature: Folder) -> None:
     m = module(loader)
     root = m.find(miniature(loader))
-    one, two = (m.load(root, {**m.SETTINGS, "name": name}).utterances for name in (loader, "mine"))
+    one, two = (m.load(root, m.Settings(), name).utterances for name in (loader, "mine"))
     assert [u.uid.removeprefix(f"{loader}/") for u in one] == [u.uid.removeprefix("mine/") for u in two]
     assert [u.speaker.removeprefix(f"{loader}/") for u in one] == [u.speaker.removeprefix("mine/") for u in two]
 
@@ -148,7 +150,7 @@ def test_links_in_a_circle_do_not_hang(loader: str, tmp_path: Path) -> None:
     (folder / "up").symlink_to(tmp_path, target_is_directory=True)
     os.mkfifo(folder / "pipe.wav")
     assert module(loader).find(tmp_path) == before
-    assert module(loader).load(before, module(loader).SETTINGS).utterances
+    assert module(loader).load(before, module(loader).Settings()).utterances
 
 
 def test_corpora_side_by_side_keep_to_their_own_roots(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_corpora_side_by_side_keep_to_their_own_roots(tmp_path: Path) -> None:
     assert found([tmp_path]) == sorted((names[loader], loader, root) for loader, root in roots.items())
     assert found([tmp_path, tmp_path / "data"]) == found([tmp_path])
     for loader, root in roots.items():
-        alone = module(loader).load(root, module(loader).SETTINGS)
+        alone = module(loader).load(root, module(loader).Settings())
         assert alone.utterances
         assert not [r for r in alone.refused if not Path(r.what).is_relative_to(root if root.is_dir() else root.parent)]
 

@@ -26,7 +26,7 @@ def release(root: Path, dialogue: str, labels: str, wavs: list[str], text: str =
         path = session / f"sentences/wav/{dialogue}/{wav}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return iemocap.load(root, {})
+    return iemocap.load(root, iemocap.Settings())
 
 
 def turn(name: str, code: str = "neu", rest: str = "") -> str:
@@ -158,7 +158,7 @@ def test_windows_line_ends_and_a_copied_label_file(tmp_path: Path) -> None:
     copy = tmp_path / "Session1/dialog/EmoEvaluation copy/Ses01F_impro01.txt"
     copy.parent.mkdir()
     copy.write_text(HEADER + turn(name, "ang"))
-    found = iemocap.load(tmp_path, {})
+    found = iemocap.load(tmp_path, iemocap.Settings())
     assert (only(found).label, only(found).votes) == ("frustrated", (("C-E2", "frustrated"),))
     assert [(r.what, r.reason.split("/")[0]) for r in found.refused] == [(str(copy), "duplicate of ")]
 
@@ -168,7 +168,7 @@ def test_a_copy_in_lower_case_is_the_same_corpus(tmp_path: Path) -> None:
     for path in sorted(tmp_path.rglob("*"), reverse=True):
         path.rename(path.with_name(path.name.lower()))
     assert iemocap.find(tmp_path) == tmp_path / "session1"
-    u = only(iemocap.load(tmp_path, {}))
+    u = only(iemocap.load(tmp_path, iemocap.Settings()))
     assert (u.uid, u.speaker, u.label) == ("iemocap/Ses01F_impro01_M003", "iemocap/Ses01M", "angry")
 
 
@@ -180,7 +180,7 @@ def test_recordings_without_label_files_are_not_the_corpus(tmp_path: Path) -> No
 
 
 def test_full_release() -> None:
-    counts = iemocap.expected({})
+    counts = iemocap.expected(iemocap.Settings())
     assert sum(counts.values()) == 10_039
     assert sum(counts[c] for c in ("angry", "happy", "neutral", "sad")) == 4490
     assert 4490 + counts["excited"] == 5531

@@ -31,7 +31,7 @@ def table(folder: Path, *lines: str, header: str = "path,label,speaker", name: s
 
 
 def load(path: Path, **settings: object) -> Listing:
-    return manifest_csv.load(path, {"name": "c", **settings})
+    return manifest_csv.load(path, manifest_csv.Settings(**settings), "c")
 
 
 def only(path: Path, **settings: object) -> Utterance:
@@ -74,8 +74,8 @@ def test_uid_is_the_path_and_the_stretch(tmp_path: Path, line: str, uid: str) ->
 
 def test_name_of_the_corpus_is_that_of_the_folder(tmp_path: Path) -> None:
     path = table(tmp_path / "mine", "a.wav,sad,s1")
-    assert manifest_csv.load(tmp_path / "mine", {}).utterances[0].uid == "mine/a"
-    assert manifest_csv.load(path, {}).utterances[0].speaker == "mine/s1"
+    assert manifest_csv.load(tmp_path / "mine", manifest_csv.Settings()).utterances[0].uid == "mine/a"
+    assert manifest_csv.load(path, manifest_csv.Settings()).utterances[0].speaker == "mine/s1"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ser.data import folders
 from ser.data.manifest import Listing, Utterance
 from ser.data.scan import scan
 from ser.errors import BadInput
+from ser.study import part, settings_of
 from ser.study.labels import EMOTIONS
 
 
@@ -23,7 +24,8 @@ def listing(loader: str, root: Path, names: list[str], settings: Mapping[str, An
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return registry.find("corpora", loader).load(root, settings or {})  # type: ignore[no-any-return]
+    chosen = settings_of("corpora", part(loader, **(settings or {})))
+    return registry.find("corpora", loader).load(root, chosen)  # type: ignore[no-any-return]
 
 
 def only(loader: str, root: Path, name: str, settings: Mapping[str, Any] | None = None) -> Utterance:
@@ -61,18 +63,18 @@ def test_ravdess_channels_choose_without_refusing(tmp_path: Path) -> None:
         found = listing("ravdess", tmp_path, names, {"channels": channels})
         assert {u.channel for u in found.utterances} == set(channels)
         assert (len(found.utterances), found.refused) == (count, ())
-    assert len(ravdess.load(tmp_path, {}).utterances) == 1
+    assert len(ravdess.load(tmp_path, ravdess.Settings()).utterances) == 1
     for wrong in ((), ("speech", "video")):
         with pytest.raises(BadInput, match="speech, song"):
-            ravdess.load(tmp_path, {"channels": wrong})
+            listing("ravdess", tmp_path, names, {"channels": wrong})
 
 
 def test_ravdess_full_release() -> None:
-    speech, song = ravdess.expected({"channels": ("speech",)}), ravdess.expected({"channels": ("song",)})
+    speech, song = (ravdess.expected(ravdess.Settings(channels=(channel,))) for channel in ("speech", "song"))
     assert (sum(speech.values()), sum(song.values())) == (1440, 1012)
     assert (speech["neutral"], speech["surprise"], song["neutral"], song["calm"]) == (96, 192, 92, 184)
     assert "disgust" not in song
-    both = ravdess.expected({"channels": ("speech", "song")})
+    both = ravdess.expected(ravdess.Settings(channels=("speech", "song")))
     assert sum(both.values()) == 2452
     assert sum(both[c] for c in ("happy", "angry", "neutral", "sad")) == 1316
 
@@ -182,7 +184,7 @@ def test_tess_miniature(tmp_path: Path) -> None:
     assert told["YAF_germ_angry.wav"].startswith("truncated: ")
     assert told["OAF_food_fearful.wav"].startswith("not a wav named OAF_")
     assert sum(r.reason.startswith("duplicate of ") for r in manifest.refused) == 4
-    assert sum(tess.expected({}).values()) == 2800
+    assert sum(tess.expected(tess.Settings()).values()) == 2800
 
 
 # EMO-DB
@@ -201,7 +203,7 @@ def test_emodb_initials_are_german(tmp_path: Path, initial: str, label: str) -> 
 def test_emodb_speakers() -> None:
     assert "".join(emodb.SEX.values()).count("F") == 5
     assert len(emodb.SEX) == emodb.EXPECTED_SPEAKERS == 10
-    assert sum(emodb.expected({}).values()) == 535
+    assert sum(emodb.expected(emodb.Settings()).values()) == 535
 
 
 def test_emodb_miniature(tmp_path: Path) -> None:
@@ -237,7 +239,7 @@ def test_savee_names_repeat_from_speaker_to_speaker(tmp_path: Path) -> None:
     found = listing("savee", tmp_path, [f"AudioData/{speaker}/a01.wav" for speaker in savee.SPEAKERS])
     assert [u.uid for u in found.utterances] == ["savee/DC_a01", "savee/JE_a01", "savee/JK_a01", "savee/KL_a01"]
     assert savee.find(tmp_path / "AudioData/JK") == tmp_path / "AudioData/JK"
-    assert sum(savee.expected({}).values()) == 480
+    assert sum(savee.expected(savee.Settings()).values()) == 480
 
 
 def test_short_names_without_speaker_are_not_savee(tmp_path: Path) -> None:
@@ -247,4 +249,5 @@ def test_short_names_without_speaker_are_not_savee(tmp_path: Path) -> None:
 
 def test_expected_counts_use_unified_words() -> None:
     for loader in ("ravdess", "tess", "emodb", "savee"):
-        assert set(registry.find("corpora", loader).expected({})) <= set(EMOTIONS)
+        module = registry.find("corpora", loader)
+        assert set(module.expected(module.Settings())) <= set(EMOTIONS)

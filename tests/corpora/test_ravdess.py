@@ -9,13 +9,14 @@ import pytest
 from ser.corpora import ravdess
 from ser.data.scan import scan
 from ser.errors import BadInput
+from ser.study import part, settings_of
 
 BOTH = ("speech", "song")
 TWELVE = tuple(f"{number:02d}" for number in range(1, 13))
 
 
 def speakers(root: Path, settings: Mapping[str, Any]) -> list[str]:
-    return [u.speaker for u in ravdess.load(root, settings).utterances]
+    return [u.speaker for u in ravdess.load(root, settings_of("corpora", part("ravdess", **settings))).utterances]
 
 
 def test_actors_are_chosen_without_refusing_others(tmp_path: Path) -> None:
@@ -24,24 +25,24 @@ def test_actors_are_chosen_without_refusing_others(tmp_path: Path) -> None:
     assert len(speakers(tmp_path, {})) == 4
     assert speakers(tmp_path, {"actors": ()}) == speakers(tmp_path, {})
     assert speakers(tmp_path, {"actors": ("24", "02")}) == ["ravdess/02", "ravdess/24"]
-    assert speakers(tmp_path, {"actors": (2, 10)}) == ["ravdess/02", "ravdess/10"]  # as the command line reads 2,10
+    assert speakers(tmp_path, {"actors": (10, 24)}) == ["ravdess/10", "ravdess/24"]  # as the command line reads 10,24
     assert speakers(tmp_path, {"actors": "10", "channels": "speech"}) == ["ravdess/10"]
-    assert ravdess.load(tmp_path, {"actors": ("01",)}).refused == ()
+    assert ravdess.load(tmp_path, ravdess.Settings(actors=("01",))).refused == ()
 
 
 @pytest.mark.parametrize("actors", [("25",), ("1",), ("01", "Actor_02"), (0,), "all"])
 def test_unknown_actors_are_told(tmp_path: Path, actors: Any) -> None:
-    with pytest.raises(BadInput, match="01 … 24"):
-        ravdess.load(tmp_path, {"actors": actors})
+    with pytest.raises(BadInput, match=r"loader\.actors: .*01, 02, 03"):
+        speakers(tmp_path, {"actors": actors})
 
 
 def test_expected_of_the_chosen_actors() -> None:
-    twelve = ravdess.expected({"channels": BOTH, "actors": TWELVE})
+    twelve = ravdess.expected(ravdess.Settings(channels=BOTH, actors=TWELVE))
     assert sum(twelve.values()) == 1248 == 12 * (60 + 44)
     assert (twelve["neutral"], twelve["calm"], twelve["disgust"]) == (96, 192, 96)
-    assert sum(ravdess.expected({"channels": BOTH, "actors": ("17", "18")}).values()) == 104 + 60
-    assert ravdess.expected({"channels": ("song",), "actors": ("18",)}) == {}
-    assert sum(ravdess.expected({"channels": BOTH, "actors": ()}).values()) == 2452
+    assert sum(ravdess.expected(ravdess.Settings(channels=BOTH, actors=("17", "18"))).values()) == 104 + 60
+    assert ravdess.expected(ravdess.Settings(channels=("song",), actors=("18",))) == {}
+    assert sum(ravdess.expected(ravdess.Settings(channels=BOTH, actors=())).values()) == 2452
 
 
 def test_fingerprint_is_of_what_is_chosen(tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def listing(name: str, paths: dict[str, Path]):
-    return find("corpora", LOADERS[name]).load(paths[name], {"name": name})
+    module = find("corpora", LOADERS[name])
+    return module.load(paths[name], module.Settings(), name)
 
 
 def test_a_half_made_folder_is_completed_with_the_same_bytes_on_any_number_of_workers(made, tmp_path, monkeypatch):
@@ -200,7 +201,8 @@ def whole(tmp_path_factory):
 
 
 def heard(whole, name: str, **settings):
-    found = find("corpora", name).load(whole[1][name], settings)
+    module = find("corpora", name)
+    found = module.load(whole[1][name], module.Settings(**settings))
     assert found.refused == ()
     return found.utterances
 

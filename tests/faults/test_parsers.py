@@ -12,7 +12,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -139,20 +139,23 @@ def test_any_name_of_a_file_is_an_utterance_or_a_refusal(made: Made, loader: str
 @given(data=st.data())
 def test_any_bytes_in_a_label_file_lose_no_recording(made: Made, loader: str, data: st.DataObject) -> None:
     m, root = module(loader), module(loader).find(made(loader))
-    given = {**m.SETTINGS, "name": "mine"}
+    plainly = m.Settings()
     labels = [path for path in _tree.files(made(loader)) if path.suffix in (".txt", ".csv")]
     if not labels:
         pytest.skip("its names say everything")
     recordings = {str(path) for path, _ in _tree.recordings(root, m.NAME, m.FILES)[0]}
-    plain = m.load(root, given)
+    plain = m.load(root, plainly, "mine")
     unwanted = recordings - {u.path for u in plain.utterances} - {r.what for r in plain.refused}
     path = data.draw(st.sampled_from(sorted({path.parent.name: path for path in labels}.values())))
     whole = path.read_bytes()
     try:
         path.write_bytes(data.draw(damaged(whole)))
-        for setting in ({}, {"label_source": "voice"} if "label_source" in m.SETTINGS else {}):
+        for stated in (
+            plainly,
+            replace(plainly, label_source="voice") if hasattr(plainly, "label_source") else plainly,
+        ):
             try:
-                found = m.load(root, {**given, **setting})
+                found = m.load(root, stated, "mine")
             except BadInput:
                 continue
             checked(found.utterances, found.refused, "mine")
@@ -169,7 +172,7 @@ def test_any_bytes_in_a_table_of_ones_own(made: Made, data: st.DataObject) -> No
     try:
         path.write_bytes(data.draw(damaged(whole[:2000])))
         manifest_csv.find_all(path)
-        found = manifest_csv.load(path, {**manifest_csv.SETTINGS, "name": "mine"})
+        found = manifest_csv.load(path, manifest_csv.Settings(), "mine")
     except BadInput:
         return
     finally:
@@ -190,7 +193,7 @@ def test_any_label_map_gives_known_words(made: Made, content: bytes) -> None:
     folder = made("manifest_csv")
     (folder / "map.json").write_bytes(content)
     try:
-        found = manifest_csv.load(folder / "manifest.csv", {"name": "mine", "label_map": "map.json"})
+        found = manifest_csv.load(folder / "manifest.csv", manifest_csv.Settings(label_map="map.json"), "mine")
     except BadInput:
         return
     checked(found.utterances, found.refused, "mine")
@@ -218,7 +221,7 @@ def test_a_table_that_is_written_is_read_as_it_was_meant(
         writer.writerow(("path", "label", "speaker", "session", "text", "uid"))
         writer.writerow(("a.wav", "sad", "s", "", "", "first"))
         writer.writerows(("a.wav", *row, str(number)) for number, row in enumerate(rows))
-    found = manifest_csv.load(folder, {"name": "mine"}).utterances
+    found = manifest_csv.load(folder, manifest_csv.Settings(), "mine").utterances
     read = {u.uid: (u.label_raw, u.speaker, u.session, u.text) for u in found}
     assert read.pop("mine/first") == ("sad", "mine/s", "", "")
     assert read == {f"mine/{n}": (label, f"mine/{who}", *rest) for n, (label, who, *rest) in enumerate(rows)}

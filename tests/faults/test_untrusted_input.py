@@ -289,7 +289,7 @@ def test_cells_that_look_like_formulas_or_code_stay_text(
 def test_a_label_map_is_json_and_nothing_else(inside: Path, content: str) -> None:
     (inside / "map.json").write_text(content)
     with pytest.raises(BadInput, match=r"label_map|map every label"):
-        manifest_csv.load(table(inside, "a.wav,sad,s1"), {"label_map": "map.json"})
+        manifest_csv.load(table(inside, "a.wav,sad,s1"), manifest_csv.Settings(label_map="map.json"))
 
 
 # Much of everything
@@ -327,7 +327,7 @@ def test_votes_without_bound_are_refused(tmp_path: Path, row: str, told: str) ->
     (tmp_path / "1001_DFA_ANG_XX.wav").write_bytes(sound())
     header = '"","A","D","F","H","N","S","fileName"'
     (tmp_path / "tabulatedVotes.csv").write_text(f"{header}\n{row}\n")
-    found = crema_d.load(tmp_path, {})
+    found = crema_d.load(tmp_path, crema_d.Settings())
     assert [u.votes for u in found.utterances] == [()]
     assert told in found.refused[0].reason
     assert len(found.refused) == 1
@@ -337,7 +337,7 @@ def test_label_files_that_are_no_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "1001_DFA_ANG_XX.wav").write_bytes(sound())
     os.mkfifo(tmp_path / "tabulatedVotes.csv")
     (tmp_path / "VideoDemographics.csv").symlink_to("nowhere")
-    told = {Path(r.what).name: r.reason for r in crema_d.load(tmp_path, {}).refused}
+    told = {Path(r.what).name: r.reason for r in crema_d.load(tmp_path, crema_d.Settings()).refused}
     assert told == {
         "tabulatedVotes.csv": "cannot be read: a pipe or device, not a file",
         "VideoDemographics.csv": "cannot be read: No such file or directory",

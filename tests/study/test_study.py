@@ -124,7 +124,8 @@ def test_every_setting_of_a_part_is_part_of_the_identity(paper, path):
         point = {"corpora": ("ravdess",), "block": "tdnn", "pooling": "mean", "task": "multi"}
         return trial_of(study, point, {c.name: c for c in study.corpora}, seed=0)
 
-    assert point_trial(override(paper, path, other(value_at(paper, path)))).id != point_trial(paper).id
+    changed = ("01",) if path == "ravdess.actors" else other(value_at(paper, path))
+    assert point_trial(override(paper, path, changed)).id != point_trial(paper).id
 
 
 def test_the_order_of_writing_settings_is_no_difference():
