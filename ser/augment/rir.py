@@ -24,16 +24,16 @@ class Settings:
 
 
 def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Settings, folder: Path | None) -> Wave:
-    """``wave`` heard in a room: the direct sound stays where it was, the echoes follow, the level (RMS) is kept."""
+    """``wave`` as in a room: the direct sound stays where it was, the echoes follow, the level (RMS) is kept."""
     response = _rooms(rate_hz)[rng.integers(_ROOMS)] if folder is None else recordings.pick(folder, rate_hz, rng)
     direct = int(np.argmax(np.abs(response)))
-    heard: Wave = fftconvolve(wave, response)[direct : direct + len(wave)]
-    power = np.mean(np.square(heard, dtype=np.float64))
+    reverberant: Wave = fftconvolve(wave, response)[direct : direct + len(wave)]
+    power = np.mean(np.square(reverberant, dtype=np.float64))
     if power == 0.0:
         return wave
     # The sign of the direct sound too, so that a response of one impulse changes nothing.
     gain = np.sign(response[direct]) * np.sqrt(np.mean(np.square(wave, dtype=np.float64)) / power)
-    return heard * np.float32(gain)
+    return reverberant * np.float32(gain)
 
 
 @cache

@@ -149,11 +149,11 @@ def _make(work: Path) -> None:
 
 def _request(args: argparse.Namespace) -> Any:
     """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
-    from ser.features.remote import Far, is_far
+    from ser.features.remote import RemoteFolder, is_url
     from ser.planning import request as gather
 
-    if args.store and is_far(args.store):
-        Far(args.store)  # says which package lacks
+    if args.store and is_url(args.store):
+        RemoteFolder(args.store)  # says which package lacks
     request = gather.Request(
         study=args.study,
         work=args.work,

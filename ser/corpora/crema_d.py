@@ -1,4 +1,4 @@
-"""CREMA-D: 91 actors, 12 sentences, 6 acted emotions, and what some 2400 listeners heard and saw in each clip.
+"""CREMA-D: 91 actors, 12 sentences, 6 acted emotions, and what some 2400 people perceived in each clip.
 
 Cao et al. (2014), github.com/CheyneyComputerScience/CREMA-D. The recordings alone give the acted emotion.
 With ``processedResults/tabulatedVotes.csv`` beside them every vote is kept in ``votes``, one entry per vote, its rater
@@ -34,7 +34,7 @@ NAME = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
-SHOWN = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
+MODALITIES = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
 COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"", "filename", *"adfhns"}}
 MOST_VOTES = 1000  # of one label for one clip; some ten people saw each
 Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes per label
@@ -68,22 +68,22 @@ def expected(settings: Settings) -> dict[str, int]:
 
 def find(folder: Path) -> Path | None:
     """The narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
-    found, _ = folders.recordings(folder, NAME, FILES)
-    return folders.home(chain((path for path, _ in found), _tables(folder).values())) if found else None
+    clips, _ = folders.recordings(folder, NAME, FILES)
+    return folders.home(chain((path for path, _ in clips), _tables(folder).values())) if clips else None
 
 
 def load(root: Path, settings: Settings, corpus: str = "crema_d") -> Listing:
     """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
     source, ties = settings.label_source, settings.ties
-    found, refused = folders.recordings(root, NAME, FILES)
+    clips, refused = folders.recordings(root, NAME, FILES)
     tables = _tables(root)
     sex, votes = _sexes(tables, refused), _votes(root, tables, source, refused)
     utterances = []
-    for path, name in found:
+    for path, name in clips:
         clip, actor, sentence, emotion, level = (group.upper() for group in name.groups())
         level = "XX" if level == "X" else level  # 1040_ITH_SAD_X in clones older than October 2022
-        heard = votes.get(f"{clip}_{level}", {})
-        counted = _counted(heard, source)
+        clip_votes = votes.get(f"{clip}_{level}", {})
+        counted = _counted(clip_votes, source)
         winners = [LABELS[emotion]] if source == "acted" else _most(Counter(label for _, label in counted))
         if not winners or (len(winners) > 1 and not ties):
             reason = f"{source} votes tie: {', '.join(winners)}" if winners else f"no {source} votes in the table"
@@ -98,7 +98,7 @@ def load(root: Path, settings: Settings, corpus: str = "crema_d") -> Listing:
                 label_raw=emotion if source == "acted" else ":".join(winners),
                 label=winners[0],
                 sex=sex.get(actor, ""),
-                votes=counted if ties else _every(heard),
+                votes=counted if ties else _every(clip_votes),
                 sentence=sentence,
                 intensity=LEVELS[level],
                 language="en",
@@ -112,16 +112,16 @@ def counted_votes(root: Path, settings: Settings, refused: list[Refusal] | None 
 
     Lines that are no votes are added to ``refused``. Raises BadInput where there is no usable table.
     """
-    told = [] if refused is None else refused
+    refusals = [] if refused is None else refused
     source = settings.label_source
-    votes = _votes(root, _tables(root), source, told)
-    return {clip: _counted(heard, source) for clip, heard in votes.items()}
+    votes = _votes(root, _tables(root), source, refusals)
+    return {clip: _counted(clip_votes, source) for clip, clip_votes in votes.items()}
 
 
 def _tables(folder: Path) -> dict[str, Path]:
     """The known tables below ``folder``, the one nearest to it where a clone holds several copies."""
-    known = [path for path in folders.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
-    return {path.name.lower(): path for path in sorted(known, key=lambda p: (-len(p.parts), p))}
+    paths = [path for path in folders.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
+    return {path.name.lower(): path for path in sorted(paths, key=lambda p: (-len(p.parts), p))}
 
 
 def _rows(path: Path, refused: list[Refusal]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -133,8 +133,8 @@ def _rows(path: Path, refused: list[Refusal]) -> Iterator[tuple[int, dict[str, s
     reader = csv.DictReader(io.StringIO(text, newline=""))
     try:
         reader.fieldnames = [name.lower() for name in reader.fieldnames or ()]
-        if lacking := COLUMNS[path.name.lower()] - set(reader.fieldnames):
-            refused.append(Refusal(str(path), f"a table without the columns {', '.join(map(repr, sorted(lacking)))}"))
+        if missing := COLUMNS[path.name.lower()] - set(reader.fieldnames):
+            refused.append(Refusal(str(path), f"a table without the columns {', '.join(map(repr, sorted(missing)))}"))
             return
         for row in reader:
             if None in row.values():
@@ -155,16 +155,16 @@ def _votes(root: Path, tables: Mapping[str, Path], source: str, refused: list[Re
     votes: Votes = {}
     path = tables.get("tabulatedvotes.csv")
     for line, row in _rows(path, refused) if path else ():
-        shown = SHOWN.get(row[""][:1])
+        modality = MODALITIES.get(row[""][:1])
         try:
             counts = {label: int(row[letter.lower()]) for letter, label in LETTERS.items()}
         except ValueError:
-            shown = None
-        if shown is None or len(row[""]) != 6 or max(counts.values()) > MOST_VOTES:
+            modality = None
+        if modality is None or len(row[""]) != 6 or max(counts.values()) > MOST_VOTES:
             refused.append(Refusal(f"{path}:{line}", "not a line of vote counts"))
             continue
         # The authors write -1 for "no value"; Counter.elements() passes over what is not positive.
-        votes.setdefault(row["filename"], {})[shown] = Counter(counts)
+        votes.setdefault(row["filename"], {})[modality] = Counter(counts)
     if source != "acted" and not votes:
         raise BadInput(
             f"no usable tabulatedVotes.csv below {root}",
@@ -175,14 +175,18 @@ def _votes(root: Path, tables: Mapping[str, Path], source: str, refused: list[Re
     return votes
 
 
-def _every(heard: Mapping[str, Counter[str]]) -> Pairs:
-    return tuple((shown, label) for shown in SHOWN.values() for label in heard.get(shown, Counter()).elements())
+def _every(clip_votes: Mapping[str, Counter[str]]) -> Pairs:
+    return tuple(
+        (modality, label)
+        for modality in MODALITIES.values()
+        for label in clip_votes.get(modality, Counter()).elements()
+    )
 
 
-def _counted(heard: Mapping[str, Counter[str]], source: str) -> Pairs:
+def _counted(clip_votes: Mapping[str, Counter[str]], source: str) -> Pairs:
     """The winners of each row that the label is counted from."""
-    rows = {"acted": (), "voice": ("voice",), "pooled3": tuple(SHOWN.values())}[source]
-    return tuple((shown, label) for shown in rows for label in _most(heard.get(shown, Counter())))
+    rows = {"acted": (), "voice": ("voice",), "pooled3": tuple(MODALITIES.values())}[source]
+    return tuple((modality, label) for modality in rows for label in _most(clip_votes.get(modality, Counter())))
 
 
 def _most(votes: Counter[str]) -> list[str]:
@@ -220,15 +224,17 @@ def miniature(root: Path, seed: int = 0) -> Path:
     _write_table(folder / "VideoDemographics.csv", demographics)
     votes: list[tuple[Any, ...]] = [("", *LETTERS, "fileName", "numResponses", "agreement", "emoVote", "meanEmoResp")]
     for number, (clip, letter) in enumerate(clips, start=1):
-        for shown in SHOWN:
+        for modality in MODALITIES:
             if clip == "1002_IEO_DIS_HI":
                 continue
             counts = {code: 6 if code == letter else int(code == "N") for code in LETTERS}
             if clip == "1001_DFA_ANG_XX":  # voice and face tie, and together they win for disgust
-                counts |= {"D": 6} if shown == "1" else {"A": 1, "D": 6} if shown == "2" else {"A": 1, "D": -1, "S": 8}
+                counts |= (
+                    {"D": 6} if modality == "1" else {"A": 1, "D": 6} if modality == "2" else {"A": 1, "D": -1, "S": 8}
+                )
             winners = ":".join(c for c in LETTERS if counts[c] == max(counts.values()))
             cells = (*counts.values(), clip, sum(counts.values()), 0.6, winners, -1)
-            votes.append((f"{shown}{number:05d}", *cells))
+            votes.append((f"{modality}{number:05d}", *cells))
     _write_table(folder / "processedResults/tabulatedVotes.csv", votes)
     return folder
 

@@ -38,9 +38,9 @@ def find(folder: Path) -> Path | None:
 
 def load(root: Path, settings: Settings, corpus: str = "emodb") -> Listing:
     """Every recording; ``sentence`` is the corpus's code, a01 to b10."""
-    found, refused = folders.recordings(root, NAME, FILES)
+    clips, refused = folders.recordings(root, NAME, FILES)
     utterances = []
-    for path, name in found:
+    for path, name in clips:
         stem, speaker, sentence, emotion = name.groups()
         utterances.append(
             Utterance(

@@ -60,11 +60,11 @@ def find(folder: Path) -> Path | None:
 
 def load(root: Path, settings: Settings, corpus: str = "iemocap") -> Listing:
     """Every turn that has both a recording and a label."""
-    found, refused = folders.recordings(root, NAME, FILES)
+    clips, refused = folders.recordings(root, NAME, FILES)
     turns, texts = _read(root, refused)
     utterances = []
     recorded = set()
-    for path, name in found:
+    for path, name in clips:
         uid, session, dialogue, sex = _turn(name)
         recorded.add(uid)
         turn = turns.get(uid)
@@ -117,8 +117,8 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
             _read_labels(path, turns, refused)
         elif TEXT_LINE.match(head):
             for line in folders.text(path, refused).splitlines():
-                if found := TEXT_LINE.fullmatch(line):
-                    texts.setdefault(found[1], found[2].strip())
+                if match := TEXT_LINE.fullmatch(line):
+                    texts.setdefault(match[1], match[2].strip())
     return turns, texts
 
 
@@ -128,19 +128,19 @@ def _read_labels(path: Path, turns: dict[str, _Turn], refused: list[Refusal]) ->
         place = f"{path}:{number}"
         if line.startswith("["):
             votes = []  # lines after a turn that cannot be used must not fall to the turn before
-            found = LABEL_LINE.fullmatch(line)
-            if not found or found[2] not in LABELS:
+            match = LABEL_LINE.fullmatch(line)
+            if not match or match[2] not in LABELS:
                 refused.append(Refusal(place, f"not a label line: {line.strip()[:80]!r}"))
-            elif found[1] in turns:
-                refused.append(Refusal(place, f"{found[1]} is labelled before, in {turns[found[1]].source}"))
+            elif match[1] in turns:
+                refused.append(Refusal(place, f"{match[1]} is labelled before, in {turns[match[1]].source}"))
             else:
-                turns[found[1]] = _Turn(found[2], votes, place)
-        elif found := VOTE_LINE.match(line):
-            for word in filter(None, map(str.strip, found[2].split(";"))):
+                turns[match[1]] = _Turn(match[2], votes, place)
+        elif match := VOTE_LINE.match(line):
+            for word in filter(None, map(str.strip, match[2].split(";"))):
                 if word.lower() in WORDS:
-                    votes.append((found[1], WORDS[word.lower()]))
+                    votes.append((match[1], WORDS[word.lower()]))
                 else:
-                    refused.append(Refusal(place, f"unknown emotion {word!r} of rater {found[1]}"))
+                    refused.append(Refusal(place, f"unknown emotion {word!r} of rater {match[1]}"))
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

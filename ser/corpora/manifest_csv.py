@@ -86,11 +86,11 @@ def find(folder: Path) -> Path | None:
         return folder.absolute()
     tables = find_all(folder)
     near = [t for t in tables if len(t.parts) == len(tables[0].parts)]
-    chosen = [t for t in near if t.name == FOLDER] or near
-    if len(chosen) > 1:
-        shown = ", ".join(map(str, chosen[:5]))
-        raise BadInput(f"{len(chosen)} tables: {shown}", str(folder), "one table", "give the path of the one meant")
-    return chosen[0] if chosen else None
+    candidates = [t for t in near if t.name == FOLDER] or near
+    if len(candidates) > 1:
+        names = ", ".join(map(str, candidates[:5]))
+        raise BadInput(f"{len(candidates)} tables: {names}", str(folder), "one table", "give the path of the one meant")
+    return candidates[0] if candidates else None
 
 
 def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
@@ -106,7 +106,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     corpus = corpus or table.parent.name
     labels = _label_map(table.parent, settings.label_map)
     reading = _Reading(corpus, _Files(folder), labels, settings.outside)
-    made: list[Utterance] = []
+    listed: list[Utterance] = []
     refused: list[Refusal] = []
     first: dict[str, tuple[int, Utterance]] = {}
     for row in _rows(table, reading):
@@ -121,18 +121,18 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
         elif earlier != u:
             reading.problems.append((row.line, _same_uid(u, earlier, line)))
         else:
-            made.append(u)
+            listed.append(u)
     lines = {uid: line for uid, (line, _) in first.items()}
-    reading.problems += _speakers_in_two_splits(made, lines)
+    reading.problems += _speakers_in_two_splits(listed, lines)
     if reading.problems:
         raise _bad(table, reading)
-    present = {path for path in {u.path for u in made} if os.path.isfile(path)}
-    utterances = [u for u in made if u.path in present]
-    lost = [u for u in made if u.path not in present]
+    present = {path for path in {u.path for u in listed} if os.path.isfile(path)}
+    utterances = [u for u in listed if u.path in present]
+    lost = [u for u in listed if u.path not in present]
     refused += [Refusal(u.path, f"line {lines[u.uid]}: {reading.files.absence(u.path)}") for u in lost]
     if not utterances:
         what = f"none of its {len(lost)} files exist, as {lost[0].path}" if lost else "no lines"
-        remedy = "mend the paths, or set audio_root" if lost else "write a line per recording"
+        remedy = "correct the paths, or set audio_root" if lost else "write a line per recording"
         raise BadInput(what, str(table), f"paths below {folder}", remedy)
     return folders.listing(utterances, refused)
 
@@ -149,10 +149,10 @@ def _bad(table: Path, reading: "_Reading") -> BadInput:
     lines: dict[str, list[int]] = defaultdict(list)
     for line, what in sorted(reading.problems):
         lines[what].append(line)
-    shown = "; ".join(f"{_numbers(at)}: {what[:SHOWN_LETTERS]}" for what, at in list(lines.items())[:SHOWN_PROBLEMS])
+    summary = "; ".join(f"{_numbers(at)}: {what[:SHOWN_LETTERS]}" for what, at in list(lines.items())[:SHOWN_PROBLEMS])
     more = len(lines) - SHOWN_PROBLEMS
     allowed = [f"the columns {', '.join(REQUIRED)} and, as wanted, {', '.join(OPTIONAL)}"]
-    remedies = ["mend these lines"]
+    remedies = ["correct these lines"]
     if reading.unknown:
         allowed.append(f"the labels {', '.join(EMOTIONS)} and usual words for them")
         example = json.dumps({reading.unknown[0][:40]: "angry"}, ensure_ascii=False)
@@ -160,15 +160,15 @@ def _bad(table: Path, reading: "_Reading") -> BadInput:
             f"or translate labels: write {example} with the right words into labels.json beside the table, and give "
             f"--set {reading.corpus}.label_map=labels.json"
         )
-    value = shown + (f"; and {more} more" if more > 0 else "")
+    value = summary + (f"; and {more} more" if more > 0 else "")
     return BadInput(value, str(table), "; ".join(allowed), ", ".join(remedies))
 
 
 def _numbers(lines: list[int]) -> str:
     """``line 3``, or ``lines 3, 4, 7 and 12 more``."""
-    shown = ", ".join(map(str, lines[:SHOWN_LINES]))
+    numbers = ", ".join(map(str, lines[:SHOWN_LINES]))
     more = len(lines) - SHOWN_LINES
-    return f"line{'s' if len(lines) > 1 else ''} {shown}" + (f" and {more} more" if more > 0 else "")
+    return f"line{'s' if len(lines) > 1 else ''} {numbers}" + (f" and {more} more" if more > 0 else "")
 
 
 def _label_map(folder: Path, name: str) -> Mapping[str, str]:
@@ -177,15 +177,19 @@ def _label_map(folder: Path, name: str) -> Mapping[str, str]:
     path = folder / Path(name).expanduser()
     path = path if path.exists() or not Path(name).exists() else Path(name).absolute()
     try:
-        given = json.loads(audio.read(path, folders.TEXT_BYTES).decode("utf-8-sig"))
+        mapping = json.loads(audio.read(path, folders.TEXT_BYTES).decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"unreadable: {error}", str(path), "a JSON object of text to text", "mend label_map") from None
-    if not isinstance(given, dict) or not set(map(str, given.values())) <= set(EMOTIONS):
+        raise BadInput(
+            f"unreadable: {error}", str(path), "a JSON object of text to text", "correct label_map"
+        ) from None
+    if not isinstance(mapping, dict) or not set(map(str, mapping.values())) <= set(EMOTIONS):
         wrong = (
-            sorted(set(map(str, given.values())) - set(EMOTIONS)) if isinstance(given, dict) else [type(given).__name__]
+            sorted(set(map(str, mapping.values())) - set(EMOTIONS))
+            if isinstance(mapping, dict)
+            else [type(mapping).__name__]
         )
         raise BadInput(", ".join(wrong), str(path), ", ".join(EMOTIONS), "map every label to one of these")
-    return {**MANIFEST, **{plain(raw): label for raw, label in given.items()}}
+    return {**MANIFEST, **{plain(raw): label for raw, label in mapping.items()}}
 
 
 def _rows(table: Path, reading: "_Reading") -> Iterator[_table.Row]:
@@ -193,7 +197,7 @@ def _rows(table: Path, reading: "_Reading") -> Iterator[_table.Row]:
     try:
         data = audio.read(table, folders.TEXT_BYTES)
     except OSError as error:
-        raise BadInput(f"{error.strerror}", str(table), "a table that can be read", "mend or divide it") from None
+        raise BadInput(f"{error.strerror}", str(table), "a table that can be read", "repair or divide it") from None
     data = _table.text_of(data, table, columns)
     try:
         head = _table.Header.of(data[:HEADER_BYTES].decode("utf-8-sig", "replace"))
@@ -207,12 +211,12 @@ def _rows(table: Path, reading: "_Reading") -> Iterator[_table.Row]:
 
 def _check_header(head: _table.Header, table: Path, columns: str) -> None:
     names, line = head.names, head.lines_before + 1
-    lacking = [c for c in REQUIRED if c not in names]
+    missing = [c for c in REQUIRED if c not in names]
     double = sorted({c for c in names if c in (*REQUIRED, *OPTIONAL) and names.count(c) > 1})
-    if lacking or double:
-        what = [f"no column {c}" for c in lacking] + [f"column {c} twice" for c in double]
-        there = f", it has {', '.join(filter(None, names))[:SHOWN_LETTERS]}" if lacking and any(names) else ""
-        raise BadInput(f"line {line}: {', '.join(what)}{there}", str(table), columns, "mend the header")
+    if missing or double:
+        what = [f"no column {c}" for c in missing] + [f"column {c} twice" for c in double]
+        columns_seen = f", it has {', '.join(filter(None, names))[:SHOWN_LETTERS]}" if missing and any(names) else ""
+        raise BadInput(f"line {line}: {', '.join(what)}{columns_seen}", str(table), columns, "correct the header")
     if "label_raw" in names:
         raise BadInput("what a scan wrote", str(table), columns, "name the corpus itself")
 
@@ -337,11 +341,11 @@ class _Files(dict[str, _File]):
         path = os.path.abspath(self.folder / name)
         if not leaves and _is_absolute(name):  # named by its place in the folder, as the same corpus elsewhere is
             name = os.path.relpath(self._real(path), self._inside)
-        if not leaves and not os.path.exists(path) and (meant := self._nearby.meant(name)):
-            leaves, path = self._leaves(meant), os.path.abspath(self.folder / meant)
+        if not leaves and not os.path.exists(path) and (spelling := self._nearby.resolve(name)):
+            leaves, path = self._leaves(spelling), os.path.abspath(self.folder / spelling)
         stem = str(PurePosixPath(os.path.splitext(name)[0])).lstrip("/")
-        made = self[cell] = _File(stem, path, is_none, leaves)
-        return made
+        file = self[cell] = _File(stem, path, is_none, leaves)
+        return file
 
     def foreign_beginning(self, path: str) -> str:
         """What an absolute path of another folder has before the path of a file that is in this one, "" if none is."""

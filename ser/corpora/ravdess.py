@@ -59,9 +59,9 @@ def load(root: Path, settings: Settings, corpus: str = "ravdess") -> Listing:
     channels, actors = settings.channels, settings.actors or ACTORS
     if not channels:
         raise BadInput("()", "loader.channels", "speech, song", "name one or both")
-    found, refused = folders.recordings(root, NAME, FILES)
+    clips, refused = folders.recordings(root, NAME, FILES)
     utterances = []
-    for path, name in found:
+    for path, name in clips:
         stem, modality, channel, emotion, intensity, sentence, _, actor = name.groups()
         if modality != "03":
             refused.append(

@@ -38,9 +38,9 @@ def find(folder: Path) -> Path | None:
 
 def load(root: Path, settings: Settings, corpus: str = "savee") -> Listing:
     """Every recording; names repeat from speaker to speaker, so that the speaker is part of the uid."""
-    found, refused = folders.recordings(root, NAME, FILES)
+    clips, refused = folders.recordings(root, NAME, FILES)
     utterances = []
-    for path, name in found:
+    for path, name in clips:
         speaker, code, emotion = name[1].upper(), name[2].lower(), name[3].lower()
         utterances.append(
             Utterance(

@@ -39,9 +39,9 @@ def find(folder: Path) -> Path | None:
 
 def load(root: Path, settings: Settings, corpus: str = "tess") -> Listing:
     """Every recording; ``sentence`` is the word said after "Say the word"."""
-    found, refused = _tree.recordings(root, NAME, FILES)
+    clips, refused = _tree.recordings(root, NAME, FILES)
     utterances = []
-    for path, name in found:
+    for path, name in clips:
         speaker = "YAF" if name[1].upper() == "YAF" else "OAF"
         word, emotion = name[2].lower(), name[3].lower()
         utterances.append(

@@ -46,7 +46,7 @@ class AudioFacts:
     rate_hz: int
     seconds: float
     sound: str = ""  # hash of the samples: the same in whatever file, and after whatever header, they lie
-    remark: str = ""  # what was wrong with a header that could be mended without doubt
+    remark: str = ""  # what was wrong with a header that could be corrected without doubt
 
 
 def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> bytes:
@@ -92,7 +92,7 @@ def decode(data: bytes) -> tuple[Wave, int]:
 
 
 def _decode(data: bytes) -> tuple[Wave, int, str]:
-    """As ``decode``, with a remark where the header had to be mended."""
+    """As ``decode``, with a remark where the header had to be corrected."""
     if not data:
         raise UnusableAudio("empty file")
     if data.startswith(sound_header.LFS_POINTER):
@@ -181,10 +181,10 @@ _WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "D
 
 def inspect(path: Path, start_s: float | None = None, end_s: float | None = None) -> AudioFacts:
     """Read ``path`` once, whole: hash, extent, and whether it holds usable speech. Raises UnusableAudio or OSError."""
-    (told,) = inspect_stretches(path, [(start_s, end_s)])
-    if isinstance(told, UnusableAudio):
-        raise told
-    return told
+    (outcome,) = inspect_stretches(path, [(start_s, end_s)])
+    if isinstance(outcome, UnusableAudio):
+        raise outcome
+    return outcome
 
 
 def inspect_stretches(
@@ -197,21 +197,21 @@ def inspect_stretches(
     data = read(path, _BYTES)
     wave, rate_hz, remark = _decode(data)
     sha = _hash(data)
-    told: list[AudioFacts | UnusableAudio] = []
+    outcomes: list[AudioFacts | UnusableAudio] = []
     for start_s, end_s in stretches:
         try:
             stretch = cut(wave, rate_hz, start_s, end_s)
         except UnusableAudio as error:
-            told.append(error)
+            outcomes.append(error)
             continue
         if len(stretch) < _SHORTEST_S * rate_hz:
-            told.append(UnusableAudio(f"only {len(stretch)} samples"))
-        elif stretch.max() - stretch.min() < 2 * _SILENCE:  # whatever the level of the converter that heard nothing
-            told.append(UnusableAudio("silent"))
+            outcomes.append(UnusableAudio(f"only {len(stretch)} samples"))
+        elif stretch.max() - stretch.min() < 2 * _SILENCE:  # whatever the level of a converter without a signal
+            outcomes.append(UnusableAudio("silent"))
         else:
             seconds = len(stretch) / rate_hz
-            told.append(AudioFacts(sha, len(data), rate_hz, seconds, _sound(stretch, rate_hz), remark))
-    return told
+            outcomes.append(AudioFacts(sha, len(data), rate_hz, seconds, _sound(stretch, rate_hz), remark))
+    return outcomes
 
 
 def _sound(wave: Wave, rate_hz: int) -> str:
@@ -247,9 +247,9 @@ def load(
     ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
     """
     data = read(path, _BYTES)
-    if sha is not None and (found := _hash(data)) != sha:
+    if sha is not None and (digest := _hash(data)) != sha:
         raise BadInput(
-            f"bytes of hash {found}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"
+            f"bytes of hash {digest}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"
         )
     wave, native_hz = decode(data)
     return resample(cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)

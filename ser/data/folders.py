@@ -49,8 +49,8 @@ class Walk:
     def ending(self, suffixes: tuple[str, ...]) -> list[tuple[str, list[str]]]:
         """``folders`` with the names alone that end in ``suffixes``, whatever their case; each loader asks for them."""
         if suffixes not in self._ending:
-            chosen = ((place, [n for n in names if n.lower().endswith(suffixes)]) for place, names in self.folders)
-            self._ending[suffixes] = [(place, names) for place, names in chosen if names]
+            matching = ((place, [n for n in names if n.lower().endswith(suffixes)]) for place, names in self.folders)
+            self._ending[suffixes] = [(place, names) for place, names in matching if names]
         return self._ending[suffixes]
 
 
@@ -104,7 +104,7 @@ def files(folder: Path, refused: list[Refusal] | None = None, suffixes: tuple[st
         yield from (Path(place, name) for name in names)
 
 
-def _walk(folder: str, depth: int, seen: set[tuple[int, int]], result: Walk) -> None:
+def _walk(folder: str, depth: int, visited: set[tuple[int, int]], result: Walk) -> None:
     try:
         status = os.stat(folder)
         with os.scandir(folder) as listed:
@@ -114,13 +114,15 @@ def _walk(folder: str, depth: int, seen: set[tuple[int, int]], result: Walk) -> 
         return
     is_start = depth == MAX_DEPTH
     names = {entry.name for entry in entries}
-    if not is_start and ((status.st_dev, status.st_ino) in seen or not names.isdisjoint(("pyvenv.cfg", "conda-meta"))):
+    if not is_start and (
+        (status.st_dev, status.st_ino) in visited or not names.isdisjoint(("pyvenv.cfg", "conda-meta"))
+    ):
         return  # seen before, or an environment of Python's
-    seen.add((status.st_dev, status.st_ino))
+    visited.add((status.st_dev, status.st_ino))
     is_work = _is_work(folder, names)
     if is_work:
         result.passed.append(Refusal(folder, "a work folder: what runs left in it is not looked into"))
-    here: list[str] = []
+    files: list[str] = []
     below: list[str] = []
     for entry in entries:
         if entry.name.startswith(".") or entry.name in _LITTER:
@@ -132,11 +134,11 @@ def _walk(folder: str, depth: int, seen: set[tuple[int, int]], result: Walk) -> 
         if is_folder and not (is_work and _is_left_by_runs(entry)) and not _UNPACKED.fullmatch(entry.name):
             (below if depth else result.deeper).append(entry.path)
         if not is_folder or entry.name.lower().endswith(SUFFIXES):
-            here.append(entry.name)
-    if here:
-        result.folders.append((folder, here))
+            files.append(entry.name)
+    if files:
+        result.folders.append((folder, files))
     for path in below:
-        _walk(path, depth - 1, seen, result)
+        _walk(path, depth - 1, visited, result)
 
 
 def _is_work(folder: str, names: set[str]) -> bool:
@@ -197,8 +199,8 @@ def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recor
     refused = [*walked.refused]
     for place, names in walked.ending(audio.EXTENSIONS):
         folder = os.path.basename(place)
-        matches = {file: found for file in names if (found := _match(folder, file, name))}
-        right += [(Path(place, file), found) for file, found in matches.items()]
+        matches = {file: hit for file in names if (hit := _match(folder, file, name))}
+        right += [(Path(place, file), hit) for file, hit in matches.items()]
         if matches:
             refused += [Refusal(os.path.join(place, f), f"not a {form}") for f in names if f not in matches]
     return right, refused

@@ -87,7 +87,7 @@ class Manifest:
     demo: bool = False  # made by ``ser demo``, not recorded
     loader: str = ""  # file of ser/corpora that read it, and the settings it was read with
     settings: tuple[tuple[str, Any], ...] = ()
-    remarks: tuple[Refusal, ...] = ()  # on files that are used although their headers had to be mended
+    remarks: tuple[Refusal, ...] = ()  # on files that are used although their headers had to be corrected
 
     @property
     def fingerprint(self) -> str:

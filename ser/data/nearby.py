@@ -15,7 +15,7 @@ class Nearby:
         self._root = root
         self._names: dict[str, dict[str, list[str]]] = {}
 
-    def meant(self, name: str) -> str:
+    def resolve(self, name: str) -> str:
         """The one path below the folder that ``name`` spells otherwise, "" where there is none or more than one.
 
         Spelled otherwise are upper and lower case, composed and decomposed accents, ``%20``, and names without the
@@ -25,7 +25,7 @@ class Nearby:
         return paths[0] if len(paths) == 1 else ""
 
     def hint(self, name: str) -> str:
-        """What could be meant, for people, where ``meant`` finds more than one."""
+        """What could be meant, for people, where ``resolve`` finds more than one."""
         paths = self._candidates(name)
         return f"; {' and '.join(paths[:3])} are there" if len(paths) > 1 else ""
 
@@ -42,7 +42,7 @@ class Nearby:
         names = [first] if first in listed.get(_plain(first), ()) else listed.get(_plain(first), [])
         paths = [os.path.join(folder, n) for n in names]
         if rest:
-            return [found for path in paths for found in self._below(path, rest)]
+            return [inner for path in paths for inner in self._below(path, rest)]
         if not paths and not first.lower().endswith(audio.EXTENSIONS):
             with_extension = [n for e in audio.EXTENSIONS for n in listed.get(_plain(first + e), ())]
             paths = [os.path.join(folder, n) for n in with_extension]

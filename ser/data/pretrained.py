@@ -66,15 +66,19 @@ def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, Tensor]:
     ``shapes`` are those wanted. Raises BadInput for what is none of the four forms or holds code, and where a weight is
     missing, unknown, of another shape or not finite.
     """
-    found = read(path)
-    names = _names(found)
-    extra = [name for name in found if name not in names.values() and name.rpartition(".")[2] not in _AFTER]
-    missing = [name for name in names.values() if name not in found]
+    tensors = read(path)
+    names = _names(tensors)
+    extra = [name for name in tensors if name not in names.values() and name.rpartition(".")[2] not in _AFTER]
+    missing = [name for name in names.values() if name not in tensors]
     if extra or missing:
-        told = [f"{what} {', '.join(sorted(some))}" for what, some in (("no", missing), ("unknown", extra)) if some]
+        problems = [
+            f"{what} {', '.join(sorted(names_of_kind))}"
+            for what, names_of_kind in (("no", missing), ("unknown", extra))
+            if names_of_kind
+        ]
         allowed = f"the {len(names)} weights and biases of VGGish, and no others"
-        raise BadInput("; ".join(told), str(path), allowed, _REMEDY)
-    weights = {ours: _as_in_torch(theirs, found[theirs]) for ours, theirs in names.items()}
+        raise BadInput("; ".join(problems), str(path), allowed, _REMEDY)
+    weights = {ours: _as_in_torch(theirs, tensors[theirs]) for ours, theirs in names.items()}
     for ours, value in weights.items():
         if tuple(value.shape) != tuple(shapes[ours]):
             told_shape = f"{names[ours]} of shape {tuple(value.shape)} (in torch's order)"
@@ -92,25 +96,27 @@ def read(path: Path) -> dict[str, Tensor]:
         return {name: torch.from_numpy(value) for name, value in tensorflow_checkpoint.read(path).items()}
     allowed = "a TensorFlow checkpoint, or a state dictionary of torch (.pth, .pt): tensors by name, and nothing else"
     try:  # torch's restricted reader: it knows tensors and plain values, and calls nothing else that a file names
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
     except MemoryError:
         raise  # says nothing about the file
     except UnpicklingError as error:
-        told = "is no such file, or asks for code to be run"
-        raise BadInput(told, str(path), allowed, f"do not load it with anything else; {_REMEDY}") from error
+        value = "is no such file, or asks for code to be run"
+        raise BadInput(value, str(path), allowed, f"do not load it with anything else; {_REMEDY}") from error
     except Exception as error:  # a file cut short, or made on purpose, and the reader has no error of its own
         raise BadInput(f"cannot be read ({type(error).__name__})", str(path), allowed, _REMEDY) from error
-    if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in found.items()):
-        raise BadInput(f"a {type(found).__name__}, not of tensors by name alone", str(path), allowed, _REMEDY)
-    return dict(found)
+    if not isinstance(tensors, dict) or not all(
+        isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items()
+    ):
+        raise BadInput(f"a {type(tensors).__name__}, not of tensors by name alone", str(path), allowed, _REMEDY)
+    return dict(tensors)
 
 
-def _names(found: Mapping[str, Tensor]) -> dict[str, str]:
+def _names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     """The names that this file should have, by ours."""
-    if any("/" in name for name in found):
+    if any("/" in name for name in tensors):
         ends = {"weight": "weights", "bias": "biases"}
         return {f"{ours}.{a}": f"vggish/{theirs}/{b}" for ours, _, theirs in _LAYERS for a, b in ends.items()}
-    roots = {name.partition(".")[0] for name in found}
+    roots = {name.partition(".")[0] for name in tensors}
     front, back = max(_PORTS, key=lambda port: len(roots.intersection(port)))
     return {
         f"{ours}.{part}": f"{front if ours.startswith('convolutions') else back}.{place}.{part}"

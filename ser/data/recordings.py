@@ -13,21 +13,21 @@ from ser.errors import BadInput
 @cache
 def files(folder: Path) -> tuple[Path, ...]:
     """Audio files below ``folder``, sorted by relative name. Raises BadInput where there is none."""
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and is_audio(p))
-    if not found:
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and is_audio(p))
+    if not paths:
         raise BadInput(
             "no audio file",
             str(folder),
             f"files ending in {', '.join(EXTENSIONS)}",
             "point to a folder of recordings, or name none to have them generated",
         )
-    return tuple(sorted(found, key=lambda p: p.relative_to(folder).as_posix()))
+    return tuple(sorted(paths, key=lambda p: p.relative_to(folder).as_posix()))
 
 
 def pick(folder: Path, rate_hz: int, rng: np.random.Generator) -> Wave:
     """One recording of ``folder``, drawn by ``rng``, whole: read-only float32 [samples] at ``rate_hz``."""
-    known = files(folder)
-    return _recording(known[rng.integers(len(known))], rate_hz)
+    paths = files(folder)
+    return _recording(paths[rng.integers(len(paths))], rate_hz)
 
 
 @lru_cache(maxsize=64)
@@ -35,7 +35,9 @@ def _recording(path: Path, rate_hz: int) -> Wave:
     try:
         wave = load(path, rate_hz)
     except UnusableAudio as error:
-        raise BadInput(str(error), str(path), "readable audio", "mend the file or take it out of the folder") from None
+        raise BadInput(
+            str(error), str(path), "readable audio", "repair the file or take it out of the folder"
+        ) from None
     wave.flags.writeable = False
     return wave
 

@@ -11,21 +11,23 @@ from dataclasses import replace
 from ser.data.manifest import Manifest, Refusal, Utterance
 from ser.errors import BadInput
 
-_NAMED = 3  # pairs of corpora's recordings that a note names
+_LISTED = 3  # pairs of corpora's recordings that a note names
 
 
-def within(utterances: Sequence[Utterance], shown: Callable[[str], str] = str) -> tuple[list[Utterance], list[Refusal]]:
+def within(
+    utterances: Sequence[Utterance], display: Callable[[str], str] = str
+) -> tuple[list[Utterance], list[Refusal]]:
     """One utterance per recording of a corpus, in the order given, and every other with the reason.
 
-    Of copies by one speaker with one label that with the shortest path, as ``shown`` to a person, stays. Where speakers
-    or labels differ all copies are left out.
+    Of copies by one speaker with one label that with the shortest path, as ``display`` writes it, stays. Where
+    speakers or labels differ all copies are left out.
     """
     groups: dict[object, list[Utterance]] = defaultdict(list)
     for u in utterances:
         groups[u.recording].append(u)
     refused: list[Refusal] = []
     for group in (g for g in groups.values() if len(g) > 1):
-        first, *others = sorted(group, key=lambda u: (len(shown(u.path)), shown(u.path), u.uid))
+        first, *others = sorted(group, key=lambda u: (len(display(u.path)), display(u.path), u.uid))
         if len({(u.speaker, u.label, u.votes, u.channel) for u in group}) == 1:
             reason = f"duplicate of {_place(first)}: the same audio, speaker and label"
             refused += [Refusal(_place(u), reason) for u in others]
@@ -33,8 +35,8 @@ def within(utterances: Sequence[Utterance], shown: Callable[[str], str] = str) -
         else:
             refused += [Refusal(_place(u), _contradiction(u, group)) for u in group]
             group.clear()
-    kept = {u.uid for group in groups.values() for u in group}
-    return [u for u in utterances if u.uid in kept], refused
+    uids = {u.uid for group in groups.values() for u in group}
+    return [u for u in utterances if u.uid in uids], refused
 
 
 def _place(u: Utterance) -> str:
@@ -48,10 +50,10 @@ def _contradiction(u: Utterance, group: Sequence[Utterance]) -> str:
         o for o in group if (o.speaker, o.label, o.votes, o.channel) != (u.speaker, u.label, u.votes, u.channel)
     )
     pairs = [(f"speaker {o.speaker.partition('/')[2]}", o.label, str(o.votes), o.channel) for o in (u, other)]
-    here, there = next((a, b) for a, b in zip(*pairs, strict=True) if a != b)
+    mine, theirs = next((a, b) for a, b in zip(*pairs, strict=True) if a != b)
     more = f", with {len(group) - 2} more" if len(group) > 2 else ""
     return (
-        f"the same audio with two speakers or labels, all left out: {_place(other)} has {there}, this one {here}{more}"
+        f"the same audio with two speakers or labels, all left out: {_place(other)} has {theirs}, this one {mine}{more}"
     )
 
 
@@ -68,20 +70,20 @@ def across(manifests: Mapping[str, Manifest]) -> tuple[dict[str, Manifest], list
     gone: dict[str, set[str]] = defaultdict(set)
     pairs: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
     for group in (g for g in owners.values() if len(g) > 1):
-        (first, kept), alike = group[0], len({u.label for _, u in group}) == 1
-        for name, u in group[1:] if alike else group:
+        (first, original), same_label = group[0], len({u.label for _, u in group}) == 1
+        for name, u in group[1:] if same_label else group:
             gone[name].add(u.uid)
         for name, u in group[1:]:
-            pairs[first, name, alike].append(f"{kept.uid} ({kept.label}) = {u.uid} ({u.label})")
-    left = {name: _without(manifest, gone[name]) for name, manifest in manifests.items()}
-    empty = [name for name in left if not left[name].utterances and manifests[name].utterances]
-    notes = [_note(*key, some) for key, some in pairs.items()]
+            pairs[first, name, same_label].append(f"{original.uid} ({original.label}) = {u.uid} ({u.label})")
+    remaining = {name: _without(manifest, gone[name]) for name, manifest in manifests.items()}
+    empty = [name for name in remaining if not remaining[name].utterances and manifests[name].utterances]
+    notes = [_note(*key, uids_of_pair) for key, uids_of_pair in pairs.items()]
     notes += [
         f"{name} is left out: all its {len(manifests[name].utterances)} recordings are in others" for name in empty
     ]
-    if len(empty) == len(left):
+    if len(empty) == len(remaining):
         raise BadInput("; ".join(notes), "--corpora", "corpora of different recordings", "leave all but one out")
-    return {name: manifest for name, manifest in left.items() if name not in empty}, notes
+    return {name: manifest for name, manifest in remaining.items() if name not in empty}, notes
 
 
 def _without(manifest: Manifest, uids: Iterable[str]) -> Manifest:
@@ -91,7 +93,7 @@ def _without(manifest: Manifest, uids: Iterable[str]) -> Manifest:
     return replace(manifest, utterances=tuple(u for u in manifest.utterances if u.uid not in lost))
 
 
-def _note(first: str, name: str, alike: bool, pairs: Sequence[str]) -> str:
-    fate = f"used in {first} alone" if alike else "left out of both, as their labels differ"
-    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
-    return f"the same audio in {first} and {name} ({len(pairs)}), {fate}: {', '.join(pairs[:_NAMED])}{more}"
+def _note(first: str, name: str, same_label: bool, pairs: Sequence[str]) -> str:
+    fate = f"used in {first} alone" if same_label else "left out of both, as their labels differ"
+    more = f" and {len(pairs) - _LISTED} more" if len(pairs) > _LISTED else ""
+    return f"the same audio in {first} and {name} ({len(pairs)}), {fate}: {', '.join(pairs[:_LISTED])}{more}"

@@ -48,10 +48,10 @@ def scan(
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
         raise BadInput(repr(name), "corpus name", "letters, digits, _ . -", "choose such a name")
     module = registry.find("corpora", loader)
-    chosen = settings_of("corpora", part(loader, **settings))
+    loader_settings = settings_of("corpora", part(loader, **settings))
     with _tree.walked_once():
         sources = _sources(module, loader, path, cache)
-        listed = [module.load(root, chosen, name) for root in sources.roots]
+        listed = [module.load(root, loader_settings, name) for root in sources.roots]
         utterances = [u for listing in listed for u in listing.utterances]
         refused = [*sources.refused, *(r for listing in listed for r in listing.refused)]
         used = frozenset((*(u.path for u in utterances), *(r.what for r in refused)))
@@ -61,17 +61,17 @@ def scan(
     usable, doubled = same_audio.within(usable, sources.as_zipped)
     root = sources.place
     refused = [
-        Refusal(_shown(sources.as_zipped(r.what)), _shown(sources.as_zipped(r.reason)))
+        Refusal(_printable(sources.as_zipped(r.what)), _printable(sources.as_zipped(r.reason)))
         for r in (*refused, *nameless, *unusable, *doubled)
     ]
     if not usable:
         reasons = Counter(r.kind for r in refused).most_common(3)
-        said = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
+        summary = "; ".join(f"{reason} ({count} times)" for reason, count in reasons)
         raise BadInput(
-            f"nothing usable: {said}" if said else "empty",
-            f"{name}: {_shown(str(root))}",
+            f"nothing usable: {summary}" if summary else "empty",
+            f"{name}: {_printable(str(root))}",
             module.FILES,
-            "mend the corpus",
+            "repair the corpus",
         )
     near = root if root.is_dir() else root.parent
     demo = _tree.marked(near.absolute(), DEMO_MARK) or _tree.marked(path.absolute(), DEMO_MARK)
@@ -82,19 +82,19 @@ def scan(
         refused=tuple(sorted(refused, key=astuple)),
         demo=demo,
         loader=loader,
-        settings=tuple(values_of(chosen).items()),
+        settings=tuple(values_of(loader_settings).items()),
         remarks=tuple(sorted(set(remarks), key=astuple)),
     )
 
 
-def found(folders: Sequence[Path]) -> list[Place]:
+def corpora_below(folders: Sequence[Path]) -> list[Place]:
     """The corpora at or below ``folders``, by name, which two may share; one still in its zip has that as root."""
     places: set[Place] = set()
     with _tree.walked_once():
         for folder in folders:
             for loader in registry.names("corpora"):
                 module = registry.find("corpora", loader)
-                places |= {(name, loader, root) for name, root in _found(module, loader, folder)}
+                places |= {(name, loader, root) for name, root in _corpora_of(module, loader, folder)}
     # Of folders that lie in each other the outer one gives all that the inner one does.
     outer = [p for p in places if not any(p[:2] == q[:2] and p != q and p[2].is_relative_to(q[2]) for q in places)]
     return sorted(outer)
@@ -103,7 +103,7 @@ def found(folders: Sequence[Path]) -> list[Place]:
 def survey(folders: Sequence[Path]) -> tuple[list[Place], list[Refusal]]:
     """The corpora at or below ``folders``, and what lies there and is in none of them."""
     with _tree.walked_once():
-        places = found(folders)
+        places = corpora_below(folders)
         return places, left_over(folders, places)
 
 
@@ -121,7 +121,7 @@ def left_over(folders: Sequence[Path], places: Sequence[Place]) -> list[Refusal]
             refused |= dict.fromkeys(unused.zips(folder, None, apart))
             refused |= dict.fromkeys(unused.archives(folder, apart))
             refused |= dict.fromkeys(unused.sounds(folder, unused.reason_outside(), apart))
-    return [Refusal(_shown(r.what), _shown(r.reason)) for r in refused]
+    return [Refusal(_printable(r.what), _printable(r.reason)) for r in refused]
 
 
 def _home(loader: str, root: Path) -> Path | None:
@@ -132,7 +132,7 @@ def _home(loader: str, root: Path) -> Path | None:
     return home if home.is_dir() else home.parent
 
 
-def _found(module: ModuleType, loader: str, folder: Path) -> list[tuple[str, Path]]:
+def _corpora_of(module: ModuleType, loader: str, folder: Path) -> list[tuple[str, Path]]:
     if hasattr(module, "find_all"):  # the tables of one's own, of which there may be many
         tables: list[Path] = module.find_all(folder)
         alone = Counter(table.parent for table in tables)
@@ -179,8 +179,8 @@ def _sources(module: ModuleType, loader: str, path: Path, cache: Path) -> _Sourc
     damaged: list[_zips.UnusableZip] = []
     unpacked: dict[str, Path] = {}
     roots = [loose] if loose else []
-    named = _zips.with_recordings(path, module.ZIPPED, refused) if hasattr(module, "ZIPPED") else []
-    zips = [zipped.absolute() for zipped in named]
+    with_audio = _zips.with_recordings(path, module.ZIPPED, refused) if hasattr(module, "ZIPPED") else []
+    zips = [zipped.absolute() for zipped in with_audio]
     outside = _sizes(module, loose) if zips else {}
     for zipped in zips:
         inside = _zips.recordings(zipped, module.ZIPPED)
@@ -234,8 +234,8 @@ def _unchosen(module: ModuleType, sources: _Sources, used: Collection[str]) -> l
     """One line for the recordings that the corpus's settings leave out, where they choose some."""
     if not hasattr(module, "NAME"):
         return []
-    named = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
-    left_out = sum(str(path) not in used for path in named)
+    paths = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
+    left_out = sum(str(path) not in used for path in paths)
     settings = ", ".join(vars(module.Settings()))
     reason = f"left out by the settings ({settings}): {left_out} recording{'s' if left_out > 1 else ''}"
     return [Refusal(str(sources.place), reason)] if left_out else []
@@ -255,16 +255,16 @@ def _others(loader: str, home: Path, table: Path | None) -> list[Path]:
 
 def _with_names_in_utf8(utterances: Sequence[Utterance]) -> tuple[list[Utterance], list[Refusal]]:
     """Linux takes any bytes for a name, but tables, JSON and MLflow hold text only."""
-    wrong = [u for u in utterances if _shown(u.path) != u.path]
+    wrong = [u for u in utterances if _printable(u.path) != u.path]
     refused = [
         Refusal(u.path, "its name or that of a folder above it is not UTF-8, or has control codes") for u in wrong
     ]
-    return [u for u in utterances if _shown(u.path) == u.path], refused
+    return [u for u in utterances if _printable(u.path) == u.path], refused
 
 
-def _shown(text: str) -> str:
+def _printable(text: str) -> str:
     """``text`` with bytes that are not UTF-8 and control codes, which could steer a terminal, as ``\\xff``."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda found: f"\\x{ord(found[0]) & 255:02x}", text)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", lambda match: f"\\x{ord(match[0]) & 255:02x}", text)
 
 
 def _usable(
@@ -284,28 +284,28 @@ def _usable(
         """0 for a loose file, else the number of its zip file: what that is unpacked to has a name without order."""
         return next((number for number, folder in enumerate(folders, 1) if path.startswith(folder)), 0)
 
-    chosen: dict[str, Utterance] = {}
+    current: dict[str, Utterance] = {}
     copies: dict[str, list[Utterance]] = {}  # the others, of which there are few
     for u in sorted(utterances, key=lambda u: (u.uid, source(u.path), len(u.path), u.path)):
-        if chosen.setdefault(u.uid, u) is not u:
+        if current.setdefault(u.uid, u) is not u:
             copies.setdefault(u.uid, []).append(u)
     usable: list[Utterance] = []
     refused, remarks = [], []
-    while chosen:
-        outcomes = _outcomes(chosen.values(), store, progress)
-        left: dict[str, Utterance] = {}
-        for uid, u in chosen.items():
+    while current:
+        outcomes = _outcomes(current.values(), store, progress)
+        others_left: dict[str, Utterance] = {}
+        for uid, u in current.items():
             outcome = outcomes[u.path][u.start_s, u.end_s]
             if isinstance(outcome, str):
                 refused.append(Refusal(u.path, outcome))
                 if others := copies.get(uid):
-                    left[uid] = others.pop(0)
+                    others_left[uid] = others.pop(0)
             else:
                 usable.append(replace(u, **{name: getattr(outcome, name) for name in _FACTS}))
                 if outcome.remark:
                     remarks.append(Refusal(u.path, outcome.remark))
                 refused += [Refusal(other.path, f"duplicate of {u.path}") for other in copies.get(uid, ())]
-        chosen = left
+        current = others_left
     return sorted(usable, key=lambda u: u.uid), refused, remarks
 
 
@@ -313,59 +313,61 @@ def _outcomes(
     utterances: Iterable[Utterance], store: Path, progress: Callable[[int, int], None] | None
 ) -> dict[str, dict[Stretch, Outcome]]:
     """Per file and stretch what its audio tells; from ``store`` where the file is as it was then."""
-    wanted: dict[str, list[Stretch]] = {}
+    stretches_of: dict[str, list[Stretch]] = {}
     for u in utterances:
-        wanted.setdefault(u.path, []).append((u.start_s, u.end_s))
-    known = _Known(store)
+        stretches_of.setdefault(u.path, []).append((u.start_s, u.end_s))
+    facts = _FactsFile(store)
     outcomes: dict[str, dict[Stretch, Outcome]] = {}
     todo: dict[str, str] = {}  # path -> its stamp, taken before reading: a file that changes meanwhile is read again
-    for path, stretches in wanted.items():
+    for path, stretches in stretches_of.items():
         try:
-            stamp = known.stamp(path)
+            stamp = facts.stamp(path)
         except OSError as error:
             outcomes[path] = dict.fromkeys(stretches, _reason(error))
             continue
-        told = known.outcomes(path, stamp)
-        if told.keys() >= set(stretches):
-            outcomes[path] = told
+        stored = facts.outcomes(path, stamp)
+        if stored.keys() >= set(stretches):
+            outcomes[path] = stored
         else:
             todo[path] = stamp
     if progress:
-        progress(len(outcomes), len(wanted))
+        progress(len(outcomes), len(stretches_of))
     if not todo:
         return outcomes
     pool = ThreadPoolExecutor(max_workers=machine.cores() + 2)
     try:
-        jobs = {pool.submit(_inspect, path, wanted[path]): path for path in todo}
+        jobs = {pool.submit(_inspect, path, stretches_of[path]): path for path in todo}
         for job in as_completed(jobs):
             path = jobs[job]
             outcomes[path], settled = job.result()
             if settled:
-                known.learn(path, todo[path], outcomes[path])
+                facts.learn(path, todo[path], outcomes[path])
             if progress:
-                progress(len(outcomes), len(wanted))
+                progress(len(outcomes), len(stretches_of))
     finally:  # an interrupt ends the scan now, not when all files have had their turn, and keeps what it learnt
         pool.shutdown(cancel_futures=True)
-        known.write()
+        facts.write()
     return outcomes
 
 
 def _inspect(path: str, stretches: Sequence[Stretch]) -> tuple[dict[Stretch, Outcome], bool]:
     """What the audio tells, and whether that will stay so while the file stays as it is."""
     try:
-        told = audio.inspect_stretches(Path(path), stretches)
+        results = audio.inspect_stretches(Path(path), stretches)
     except audio.UnusableAudio as error:
         return dict.fromkeys(stretches, str(error)), True
     except OSError as error:
         return dict.fromkeys(stretches, _reason(error)), False
-    return {s: str(o) if isinstance(o, audio.UnusableAudio) else o for s, o in zip(stretches, told, strict=True)}, True
+    return {
+        s: str(o) if isinstance(o, audio.UnusableAudio) else o for s, o in zip(stretches, results, strict=True)
+    }, True
 
 
 def _reason(error: OSError) -> str:
     return f"cannot be read: {error.strerror or error}"
 
 
-class _Known:
+class _FactsFile:
     """Audio facts of earlier scans in one JSON file; one of other rules or libraries, or damaged, is void.
 
     Per file its stamp, what all its stretches have in common (hash, bytes, rate, remark), and for each stretch its
@@ -400,9 +402,9 @@ class _Known:
             return {}
 
     def learn(self, path: str, stamp: str, outcomes: Mapping[Stretch, Outcome]) -> None:
-        told = {**self.outcomes(path, stamp), **outcomes}
-        facts = next((o for o in told.values() if not isinstance(o, str)), audio.AudioFacts("", 0, 0, 0.0))
-        rows = [(*s, o if isinstance(o, str) else (o.seconds, o.sound)) for s, o in told.items()]
+        merged = {**self.outcomes(path, stamp), **outcomes}
+        facts = next((o for o in merged.values() if not isinstance(o, str)), audio.AudioFacts("", 0, 0, 0.0))
+        rows = [(*s, o if isinstance(o, str) else (o.seconds, o.sound)) for s, o in merged.items()]
         self.files[path] = (stamp, (facts.sha, facts.bytes, facts.rate_hz, facts.remark), rows)
 
     def write(self) -> None:

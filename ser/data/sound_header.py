@@ -46,22 +46,22 @@ class _Format:
 
     def completed(self) -> "_Format":
         """With the one field that is zero worked out from the others, which say the same thing twice."""
-        made = self
-        if made.coder not in (PCM, FLOAT):
-            return made
-        if not made.channels and made.bits and made.block * 8 % made.bits == 0:
-            made = replace(made, channels=made.block * 8 // made.bits)
-        if not made.bits and made.channels and made.block % made.channels == 0:
-            made = replace(made, bits=made.block * 8 // made.channels)
-        if not made.rate_hz and made.block and made.bytes_per_s % made.block == 0:
-            made = replace(made, rate_hz=made.bytes_per_s // made.block)
-        return made
+        fixed = self
+        if fixed.coder not in (PCM, FLOAT):
+            return fixed
+        if not fixed.channels and fixed.bits and fixed.block * 8 % fixed.bits == 0:
+            fixed = replace(fixed, channels=fixed.block * 8 // fixed.bits)
+        if not fixed.bits and fixed.channels and fixed.block % fixed.channels == 0:
+            fixed = replace(fixed, bits=fixed.block * 8 // fixed.channels)
+        if not fixed.rate_hz and fixed.block and fixed.bytes_per_s % fixed.block == 0:
+            fixed = replace(fixed, rate_hz=fixed.bytes_per_s // fixed.block)
+        return fixed
 
 
 def readable(data: bytes) -> tuple[bytes, str]:
     """``data`` as a decoder can read it, and a remark on what was wrong with it; itself and "" where nothing was.
 
-    Raises Contradiction where the header cannot be trusted, nor mended without doubt.
+    Raises Contradiction where the header cannot be trusted, nor corrected without doubt.
     """
     data, remark = _without_bytes_before(data)
     if not _is_wav(data, 0):
@@ -164,8 +164,8 @@ def _stray_data(data: bytes) -> int | None:
     """Where the samples' chunk begins if wrong sizes lead past it: the first so called whose own size is right."""
     at = data.find(b"data", 12, _NEAR)
     while at > 0:
-        size, left = _size(data, at), len(data) - at - 8
-        if 0 < size <= left and (left - size <= _SLIP or _end_in_chunks(data, at + 8 + size)):
+        size, remaining = _size(data, at), len(data) - at - 8
+        if 0 < size <= remaining and (remaining - size <= _SLIP or _end_in_chunks(data, at + 8 + size)):
             return at
         at = data.find(b"data", at + 1, _NEAR)
     return None
@@ -173,21 +173,21 @@ def _stray_data(data: bytes) -> int | None:
 
 def _length(data: bytes, at: int, fmt: _Format) -> tuple[int, list[str]]:
     """How many bytes of samples there are, and what is wrong with the size that says so."""
-    size, left = _size(data, at), len(data) - at - 8
+    size, remaining = _size(data, at), len(data) - at - 8
     if fmt.coder not in _SIMPLE or size >= UNKNOWN:
-        return min(size, left), []
-    if size == 0 and left > 0 and not _end_in_chunks(data, at + 8):
-        return left, ["its header announces no samples, as when a recording is not closed: read to the end"]
-    if left < size <= left + _SLIP:
-        return left, ["its header announces a few bytes more than there are"]
-    beyond = left - size
+        return min(size, remaining), []
+    if size == 0 and remaining > 0 and not _end_in_chunks(data, at + 8):
+        return remaining, ["its header announces no samples, as when a recording is not closed: read to the end"]
+    if remaining < size <= remaining + _SLIP:
+        return remaining, ["its header announces a few bytes more than there are"]
+    beyond = remaining - size
     if beyond <= max(_SLIP, size // 10) or _end_in_chunks(data, at + 8 + size):
-        return min(size, left), []
+        return min(size, remaining), []
     if abs(int.from_bytes(data[4:8], "little") + 8 - len(data)) <= 8:
-        return left, ["its header announces fewer samples than there are: read to the end"]
+        return remaining, ["its header announces fewer samples than there are: read to the end"]
     raise Contradiction(
-        f"its header announces {size} bytes of samples, and {left} follow; {_AGAIN}, or have its header written anew: "
-        "sox --ignore-length IN.wav OUT.wav"
+        f"its header announces {size} bytes of samples, and {remaining} follow; {_AGAIN}, or have its header written "
+        "anew: sox --ignore-length IN.wav OUT.wav"
     )
 
 
@@ -241,8 +241,8 @@ def kind(data: bytes) -> str:
 
 def reason(data: bytes, complaint: str) -> str:
     """Why a decoder that complains cannot read ``data``, and what to do."""
-    if known := kind(data):
-        return known
+    if other_kind := kind(data):
+        return other_kind
     if not data.strip(b"\0"):
         return f"nothing but zero bytes; {_AGAIN}"
     is_mp3 = data[:3] == b"ID3" or data[:2] in (b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")

@@ -2,14 +2,14 @@
 
 Rules: "sessions" and "named" (speakers) list who is on which side, "speakers" draws whole speakers by proportions,
 "leave_one_out" tests one session or speaker per fold. "random" and "stratified" draw utterances, and "holdout" does by
-default, so that speakers stand on several sides: some papers did. Then the record says how many.
+default, so that speakers stand in several subsets: some papers did. Then the record says how many.
 
 A rule with the setting ``songs`` sees speech and songs alike, so that both have the same folds, and keeps one of the
 two: songs, which are never tested, or all that is not sung.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ from ser.errors import BadInput
 from ser.study import Part
 from ser.study.settings import setting
 
-VERSION = 1  # of all rules: goes up when one of them puts an utterance on another side
+VERSION = 1  # of all rules: goes up when one of them puts an utterance into another subset
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class SpeakersSplit:
 
 @dataclass(frozen=True)
 class RandomSplit:
-    """Utterances shuffled and cut, as papers did: speakers stand on several sides."""
+    """Utterances shuffled and cut, as papers did: speakers stand in several subsets."""
 
     train: float = setting("share of the utterances that train", low=0, high=1)
     val: float = setting("share of the utterances that validate", low=0, high=1)
@@ -89,7 +89,7 @@ class LeaveOneOutSplit:
 
 @dataclass(frozen=True)
 class StratifiedSplit:
-    """Folds that have every class alike, as scikit-learn does: speakers stand on several sides."""
+    """Folds that have every class alike, as scikit-learn does: speakers stand in several subsets."""
 
     folds: int = setting("how many folds", 5, low=3)
     fold: int = setting("number of the one that is tested; the next validates", 1, low=0)
@@ -97,22 +97,25 @@ class StratifiedSplit:
     songs: bool | None = setting("songs alone, which are never tested, or all else; None: no difference", None)
 
 
+SubsetOf = Callable[[Utterance], str | None]  # the subset of an utterance; None: it is left out
+
+
 class Leak(BadInput):
-    """A speaker or a recording stands on two sides of a split."""
+    """A speaker or a recording stands in two subsets of a split."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Utterances of one corpus on three sides, each sorted by uid; ``test`` may be empty for a train-only corpus."""
+    """Utterances of one corpus in three subsets, each sorted by uid; ``test`` may be empty for a train-only corpus."""
 
     corpus: str
     train: tuple[Utterance, ...]
     val: tuple[Utterance, ...]
     test: tuple[Utterance, ...]
-    leaks: bool = False  # by intention: speakers may stand on several sides
+    leaks: bool = False  # by intention: speakers may stand in several subsets
 
-    def sides(self) -> dict[str, tuple[Utterance, ...]]:
-        """The three sides by name."""
+    def subsets(self) -> dict[str, tuple[Utterance, ...]]:
+        """Returns the three subsets by name."""
         return {side: getattr(self, side) for side in SPLITS}
 
 
@@ -126,29 +129,29 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
         raise BadInput(repr(rule.name), f"split rule of {corpus}", ", ".join(_RULES), "choose one of them")
     ordered = sorted(utterances, key=lambda u: u.uid)
     side_of = _RULES[rule.name](corpus, ordered, rule)
-    chosen: dict[str | None, list[Utterance]] = defaultdict(list)
-    for u in heard(ordered, rule):
-        chosen[side_of(u)].append(u)
-    sides = {s: tuple(chosen[s]) for s in SPLITS}
+    by_subset: dict[str | None, list[Utterance]] = defaultdict(list)
+    for u in eligible(ordered, rule):
+        by_subset[side_of(u)].append(u)
+    subsets = {s: tuple(by_subset[s]) for s in SPLITS}
     if rule.values().get("songs"):
-        sides["test"] = ()
+        subsets["test"] = ()
     leaks = rule.name in ("random", "stratified") or rule.values().get("by") == "utterance"
-    done = Split(corpus, **sides, leaks=leaks)
-    for side in _wanted(rule):
-        if not sides[side]:
+    done = Split(corpus, **subsets, leaks=leaks)
+    for side in _nonempty_subsets(rule):
+        if not subsets[side]:
             raise BadInput(
                 f"no utterance for {side}",
                 f"split of {corpus} by {rule}",
-                f"what was found: speakers {_some({u.speaker for u in utterances})}; sessions "
-                f"{_some({u.session for u in utterances})}",
+                f"what was found: speakers {_listed({u.speaker for u in utterances})}; sessions "
+                f"{_listed({u.session for u in utterances})}",
                 "change the rule, or bring the missing speakers",
             )
     prove(done)
     return done
 
 
-def heard(utterances: Sequence[Utterance], rule: Part) -> list[Utterance]:
-    """Those that the rule puts on a side: all, or, where it says so, the songs or all but the songs."""
+def eligible(utterances: Sequence[Utterance], rule: Part) -> list[Utterance]:
+    """Returns those that the rule puts into a subset: all, or, where it says so, the songs or all but the songs."""
     songs = rule.values().get("songs")
     return [u for u in utterances if songs is None or (u.channel == "song") == songs]
 
@@ -160,8 +163,8 @@ def fold_count(utterances: Sequence[Utterance], rule: Part) -> int:
     return int(rule.values().get("folds", 0))
 
 
-def _wanted(rule: Part) -> list[str]:
-    """The sides that must not be empty."""
+def _nonempty_subsets(rule: Part) -> list[str]:
+    """Returns the subsets that must not be empty."""
     if rule.values().get("songs"):
         return ["train"]
     if rule.name == "holdout":
@@ -169,25 +172,25 @@ def _wanted(rule: Part) -> list[str]:
     return [s for s in SPLITS if s == "train" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
 
 
-def _some(names: set[str]) -> str:
+def _listed(names: set[str]) -> str:
     listed = sorted(names)
     return ", ".join(listed[:12]) + (f" and {len(listed) - 12} more" if len(listed) > 12 else "")
 
 
-def _sessions(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+def _sessions(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
     side = {str(session): s for s in SPLITS for session in rule[s]}
     return lambda u: side.get(u.session)
 
 
-def _named(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+def _by_speaker_name(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
     side = {f"{corpus}/{name}": s for s in SPLITS for name in rule[s]}
     return lambda u: side.get(u.speaker)
 
 
-def _speakers(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
-    """Whole speakers, largest first, each to the side with the largest deficit in utterances of the speaker's sex.
+def _speakers(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
+    """Whole speakers, largest first, each to the subset with the largest deficit in utterances of the speaker's sex.
 
-    A side fixed by the corpus itself (``Utterance.split``) is kept. A speaker who lacks a channel that others have
+    A subset fixed by the corpus itself (``Utterance.split``) is kept. A speaker who lacks a channel that others have
     (RAVDESS's Actor_18 sings nothing) only trains. Ties of size are broken by a draw from the rule's seed.
     """
     share = {s: float(rule[s]) for s in SPLITS}
@@ -196,7 +199,7 @@ def _speakers(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
         raise BadInput(
             f"{len(size)} speaker(s)",
             f"split of {corpus} by {rule}",
-            "at least one speaker for each side",
+            "at least one speaker for each subset",
             "bring more speakers, or list the corpus as train-only",
         )
     sex = {u.speaker: u.sex for u in utterances}
@@ -225,7 +228,7 @@ def _speakers(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
     return lambda u: side[u.speaker]
 
 
-def _random(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+def _random(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
     """Utterances in random order, cut: as many to each side as its share gives, rounded down; ``rest`` gets the rest.
 
     ``seed`` is that of Python's own generator, with which the papers' authors shuffled.
@@ -239,7 +242,7 @@ def _random(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
     return lambda u: side[u.uid]
 
 
-def _holdout(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+def _holdout(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
     """As scikit-learn splits: ``test`` is held out, and in fold k = 1 … ``folds`` a k-th of the rest validates.
 
     In fold 0 all the rest trains; in the others nothing is tested. ``by`` "utterance" draws utterances, and folds have
@@ -250,29 +253,29 @@ def _holdout(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
 
     seed, by_speaker = int(rule["seed"]), rule["by"] == "speaker"
     left_out = np.random.default_rng(seed).choice(len(utterances), int(rule["drop"]), replace=False)
-    kept = [u for i, u in enumerate(utterances) if i not in set(left_out.tolist())]
-    speakers, labels = ([getattr(u, name) for u in kept] for name in ("speaker", "label"))
+    drawn_from = [u for i, u in enumerate(utterances) if i not in set(left_out.tolist())]
+    speakers, labels = ([getattr(u, name) for u in drawn_from] for name in ("speaker", "label"))
     side: dict[str, str] = {}
     try:
         chance = model_selection.GroupShuffleSplit if by_speaker else model_selection.ShuffleSplit
         draw = chance(n_splits=1, test_size=float(rule["test"]), random_state=seed)
-        train, test = next(draw.split(kept, labels, speakers if by_speaker else None))
+        train, test = next(draw.split(drawn_from, labels, speakers if by_speaker else None))
         if not rule["fold"]:
-            side |= {kept[i].uid: "test" for i in test} | {kept[i].uid: "train" for i in train}
+            side |= {drawn_from[i].uid: "test" for i in test} | {drawn_from[i].uid: "train" for i in train}
         else:
             folds = (model_selection.GroupKFold if by_speaker else model_selection.StratifiedKFold)(int(rule["folds"]))
             train = np.sort(train) if by_speaker else train
             owners = [speakers[i] for i in train] if by_speaker else None
             cut = list(folds.split(train, [labels[i] for i in train], owners))
             for name, where in zip(("train", "val"), cut[int(rule["fold"]) - 1], strict=True):
-                side |= {kept[train[i]].uid: name for i in where}
+                side |= {drawn_from[train[i]].uid: name for i in where}
     except (ValueError, IndexError) as error:
-        raise BadInput(str(error), f"split of {corpus} by {rule}", "enough utterances and speakers for each side",
+        raise BadInput(str(error), f"split of {corpus} by {rule}", "enough utterances and speakers for each subset",
                        "change the rule, or bring more") from None  # fmt: skip
     return lambda u: side.get(u.uid)
 
 
-def _leave_one_out(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+def _leave_one_out(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
     """In fold k the k-th ``by`` ("session" or "speaker") is tested, the one after it validates, the others train."""
     groups = sorted({getattr(u, rule["by"]) for u in utterances})
     fold = max(1, int(rule["fold"]))
@@ -283,10 +286,10 @@ def _leave_one_out(corpus: str, utterances: Sequence[Utterance], rule: Part) -> 
     return lambda u: side[getattr(u, rule["by"])]
 
 
-def _stratified(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any:
+def _stratified(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
     """In fold k of ``folds`` a k-th is tested, the next one validates, the others train; each has every class alike.
 
-    Speakers stand on all sides. As scikit-learn's ``StratifiedKFold`` shuffles by ``seed``.
+    Speakers stand in all subsets. As scikit-learn's ``StratifiedKFold`` shuffles by ``seed``.
     """
     from sklearn.model_selection import StratifiedKFold
 
@@ -297,15 +300,15 @@ def _stratified(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Any
         raise BadInput(f"fold {fold} of {number}", place, "one of at least three folds", "change folds or fold")
     if scarce := {label for label, n in Counter(labels).items() if n < number}:
         remedy = "take fewer folds, or leave the class out: --set NAME.classes"
-        raise BadInput(f"fewer than {number} of {_some(scarce)}", place, "one of each class in each fold", remedy)
+        raise BadInput(f"fewer than {number} of {_listed(scarce)}", place, "one of each class in each fold", remedy)
     cut = StratifiedKFold(number, shuffle=True, random_state=int(rule["seed"])).split(labels, labels)
-    own = {utterances[i].uid: k for k, (_, tested) in enumerate(cut, start=1) for i in tested}
-    return lambda u: "test" if own[u.uid] == fold else "val" if own[u.uid] == fold % number + 1 else "train"
+    fold_of = {utterances[i].uid: k for k, (_, tested) in enumerate(cut, start=1) for i in tested}
+    return lambda u: "test" if fold_of[u.uid] == fold else "val" if fold_of[u.uid] == fold % number + 1 else "train"
 
 
 _RULES = {
     "sessions": _sessions,
-    "named": _named,
+    "named": _by_speaker_name,
     "speakers": _speakers,
     "random": _random,
     "holdout": _holdout,
@@ -317,57 +320,57 @@ _RULES = {
 def _fixed(corpus: str, utterances: Sequence[Utterance]) -> dict[str, str]:
     """Speakers whose side is not ours to choose."""
     channels: dict[str, set[str]] = defaultdict(set)
-    given: dict[str, set[str]] = defaultdict(set)
+    stated: dict[str, set[str]] = defaultdict(set)
     for u in utterances:
         channels[u.speaker].add(u.channel)
         if u.split:
-            given[u.speaker].add(u.split)
-    for speaker, sides in given.items():
-        if len(sides) > 1:
-            raise Leak(speaker, f"given split of {corpus}", "one side per speaker", "mend the column `split`")
+            stated[u.speaker].add(u.split)
+    for speaker, subsets in stated.items():
+        if len(subsets) > 1:
+            raise Leak(speaker, f"given split of {corpus}", "one subset per speaker", "correct the column `split`")
     everything = set().union(*channels.values())
     short = {s: "train" for s, c in channels.items() if len(everything) > 1 and c != everything}
-    return {**short, **{speaker: next(iter(sides)) for speaker, sides in given.items()}}
+    return {**short, **{speaker: next(iter(subsets)) for speaker, subsets in stated.items()}}
 
 
 def _fill_empty(side: dict[str, str], size: Counter[str], share: dict[str, float], fixed: dict[str, str]) -> None:
-    """Every side that has a share gets at least one speaker, taken from the side that can spare most."""
+    """Every subset that has a share gets at least one speaker, taken from the subset that can spare most."""
     for s in SPLITS:
         if share[s] > 0 and s not in side.values():
-            kept = Counter(side.values())
-            movable = [x for x in side if x not in fixed and kept[side[x]] > 1]
+            counts = Counter(side.values())
+            movable = [x for x in side if x not in fixed and counts[side[x]] > 1]
             if movable:
-                side[min(movable, key=lambda x: (-kept[side[x]], size[x], x))] = s
+                side[min(movable, key=lambda x: (-counts[side[x]], size[x], x))] = s
 
 
 def prove(done: Split) -> dict[str, Any]:
-    """The leakage gate: raises Leak if a speaker or a recording is on two sides; else the proof, for the record.
+    """The leakage gate: raises Leak if a speaker or a recording is in two subsets; else the proof, for the record.
 
     A recording is its samples, so a file copied under another name, or into another lossless format, is found. A split
     that leaks by intention is only counted.
     """
     shared = {"speaker": 0, "recording": 0}
     for kind, key in (("speaker", _speaker), ("recording", _recording)):
-        seen: dict[Any, tuple[str, str]] = {}
+        owners: dict[Any, tuple[str, str]] = {}
         twice = set()
-        for s, utterances in done.sides().items():
+        for s, utterances in done.subsets().items():
             for u in utterances:
-                before, uid = seen.setdefault(key(u), (s, u.uid))
+                before, uid = owners.setdefault(key(u), (s, u.uid))
                 if before != s and not done.leaks:
                     raise Leak(
                         f"{kind} of {uid} ({before}) and {u.uid} ({s})",
                         f"split of {done.corpus}",
-                        f"each {kind} on one side only",
-                        "change the split rule or mend the corpus",
+                        f"each {kind} in one subset only",
+                        "change the split rule or correct the corpus",
                     )
                 if before != s:
                     twice.add(key(u))
         shared[kind] = len(twice)
     return {
         "corpus": done.corpus,
-        "speakers": {s: sorted({u.speaker for u in us}) for s, us in done.sides().items()},
-        "utterances": {s: len(us) for s, us in done.sides().items()},
-        "per_class": {s: dict(sorted(Counter(u.label for u in us).items())) for s, us in done.sides().items()},
+        "speakers": {s: sorted({u.speaker for u in us}) for s, us in done.subsets().items()},
+        "utterances": {s: len(us) for s, us in done.subsets().items()},
+        "per_class": {s: dict(sorted(Counter(u.label for u in us).items())) for s, us in done.subsets().items()},
         "shared_speakers": shared["speaker"],
         "shared_recordings": shared["recording"],
     }

@@ -94,8 +94,8 @@ def text_of(data: bytes, table: Path, columns: str) -> bytes:
         raise BadInput("empty" if not data else "nothing but blanks", str(table), columns, "write a line per recording")
     if data[:4] in (b"PK\3\4", b"\xd0\xcf\x11\xe0"):
         raise BadInput("a spreadsheet (as .xlsx, .ods, .xls) or zip file", str(table), "a table as text", _AS_TEXT)
-    if known := sound_header.kind(data):
-        what, _, remedy = known.partition("; ")
+    if other_kind := sound_header.kind(data):
+        what, _, remedy = other_kind.partition("; ")
         raise BadInput(what.replace(", not audio", ", not a table"), str(table), "a table as text", remedy)
     encoding = _encoding(data) or "utf-8"
     try:
@@ -109,8 +109,8 @@ def _not_text(data: bytes, error: UnicodeDecodeError, table: Path) -> BadInput:
     line = data.count(b"\n", 0, error.start) + 1
     word = re.search(rb"[^\s,;\t]*\Z", data[: error.start])
     end = re.match(rb"[^\s,;\t]*", data[error.start :])
-    shown = ((word[0] if word else b"") + (end[0] if end else b"")).decode("cp1252", "replace")[:40]
-    remedy = f"{_AS_TEXT}, or, if {shown!r} is right: iconv -f WINDOWS-1252 -t UTF-8 {table.name} > utf8.csv"
+    excerpt = ((word[0] if word else b"") + (end[0] if end else b"")).decode("cp1252", "replace")[:40]
+    remedy = f"{_AS_TEXT}, or, if {excerpt!r} is right: iconv -f WINDOWS-1252 -t UTF-8 {table.name} > utf8.csv"
     return BadInput(f"line {line}: not UTF-8", str(table), "UTF-8 or UTF-16 text", remedy)
 
 

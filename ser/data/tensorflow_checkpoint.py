@@ -57,10 +57,10 @@ def files(path: Path) -> tuple[Path, ...]:
 
 def read(path: Path) -> dict[str, Array]:
     """Every variable by its name, float32. Raises BadInput for a file that is broken, compressed, cut or in parts."""
-    found = files(path)
+    paths = files(path)
     try:
-        table = dict(_table(memoryview(found[0].read_bytes())))
-        return _version_1(table) if len(found) == 1 else _version_2(table, memoryview(found[1].read_bytes()))
+        table = dict(_table(memoryview(paths[0].read_bytes())))
+        return _version_1(table) if len(paths) == 1 else _version_2(table, memoryview(paths[1].read_bytes()))
     except (_Broken, struct.error) as error:
         allowed = "a TensorFlow checkpoint, whole, uncompressed, of float32 variables"
         raise BadInput(str(error), str(path), allowed, "fetch the file again, or save it anew") from error

@@ -62,20 +62,24 @@ def zips(folder: Path, loader: str | None, apart: Sequence[Path] = ()) -> list[R
 
 
 def _in_zip(zipped: Path, names: Sequence[str], loader: str | None) -> list[Refusal]:
-    heard = [name for name in names if _suffix(name) in AUDIO]
-    owners = [m for m in _named() if any(_is_named(m, name) and _suffix(name) in folders.SUFFIXES for name in heard)]
+    audio_names = [name for name in names if _suffix(name) in AUDIO]
+    owners = [
+        m
+        for m in _with_names()
+        if any(_is_named(m, name) and _suffix(name) in folders.SUFFIXES for name in audio_names)
+    ]
     takers = [module for module in owners if hasattr(module, "ZIPPED")]
     for module in takers:
         if module.__name__.rpartition(".")[2] == loader:
             reason = reason_in(module, ())
-            return fold((f"{zipped}/{name}", why) for name in sorted(heard) if (why := reason(name)))
+            return fold((f"{zipped}/{name}", why) for name in sorted(audio_names) if (why := reason(name)))
     if takers:
         return []
     if owners:
         titles = ", ".join(module.TITLE for module in owners)
         return [Refusal(str(zipped), f"recordings of {titles} are not read from a zip: unpack it")]
-    if heard:
-        what = f"{len(heard)} audio files, such as {heard[0]},"
+    if audio_names:
+        what = f"{len(audio_names)} audio files, such as {audio_names[0]},"
         return [Refusal(str(zipped), f"{what} are not read from a zip: unpack it")]
     inner = [name for name in names if _suffix(name) == ".zip" or _archive(name)]
     return [Refusal(str(zipped), f"{inner[0]} is an archive in a zip, which is not read: unpack it")] if inner else []
@@ -83,7 +87,7 @@ def _in_zip(zipped: Path, names: Sequence[str], loader: str | None) -> list[Refu
 
 def reason_outside() -> Callable[[str], str]:
     """Why audio that lies in no corpus is in none."""
-    modules = _named()
+    modules = _with_names()
 
     def reason(path: str) -> str:
         for module in modules:
@@ -99,7 +103,7 @@ def reason_outside() -> Callable[[str], str]:
 
 def reason_in(module: ModuleType, used: Collection[str]) -> Callable[[str], str]:
     """Why audio below the root of a corpus is none of its recordings; "" for ``used``, and for other corpora's."""
-    modules, real = _named(), cache(os.path.realpath)
+    modules, real = _with_names(), cache(os.path.realpath)
 
     @cache
     def followed() -> frozenset[str]:  # a table may name a recording by way of a link
@@ -126,7 +130,7 @@ def _below(folder: Path, apart: Sequence[Path], suffixes: tuple[str, ...] = ("",
             yield from (os.path.join(place, name) for name in names)
 
 
-def _named() -> list[ModuleType]:
+def _with_names() -> list[ModuleType]:
     """The loaders that know their recordings by name."""
     modules = [registry.find("corpora", name) for name in registry.names("corpora")]
     return [module for module in modules if hasattr(module, "NAME")]
@@ -134,8 +138,8 @@ def _named() -> list[ModuleType]:
 
 def _is_named(module: ModuleType, path: str) -> bool:
     folder, name = os.path.split(path)
-    found: re.Match[str] | None = module.NAME.search(f"/{os.path.basename(folder)}/{os.path.splitext(name)[0]}")
-    return found is not None
+    match: re.Match[str] | None = module.NAME.search(f"/{os.path.basename(folder)}/{os.path.splitext(name)[0]}")
+    return match is not None
 
 
 def _suffix(path: str) -> str:
@@ -150,9 +154,9 @@ def fold(refusals: Iterable[tuple[str, str]]) -> list[Refusal]:
     folded: list[Refusal] = []
     for number, ((folder, why), paths) in enumerate(groups.items()):
         if number == FOLDERS:
-            left = sum(map(len, list(groups.values())[FOLDERS:]))
+            remaining = sum(map(len, list(groups.values())[FOLDERS:]))
             folded.append(
-                Refusal(folder, f"{left} more files in {len(groups) - FOLDERS} folders, this one first: {why}")
+                Refusal(folder, f"{remaining} more files in {len(groups) - FOLDERS} folders, this one first: {why}")
             )
             break
         if len(paths) <= EACH:

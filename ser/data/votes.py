@@ -1,4 +1,4 @@
-"""From what several raters heard to the set of emotions that a clip has: those tied for the most votes.
+"""From the votes of several raters to the set of emotions that a clip has: those tied for the most votes.
 
 Pho, Truong, Yanushkevich, "Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks", SAC 2020,
 section 2.1 and Figure 1, and the program that its authors published.
@@ -28,8 +28,8 @@ def tied(
     >>> tied([], "excited", ("happy", "sad", "angry"), merge)
     ('happy',)
     """
-    given = [emotion for _, emotion in votes] or [label]
-    counts = Counter(merge.get(emotion, emotion) for emotion in given)
+    emotions = [emotion for _, emotion in votes] or [label]
+    counts = Counter(merge.get(emotion, emotion) for emotion in emotions)
     most = max((counts[emotion] for emotion in classes), default=0)
     return tuple(emotion for emotion in classes if counts[emotion] == most > 0)
 

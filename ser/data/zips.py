@@ -118,9 +118,9 @@ def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
 def _extract(path: Path, name: re.Pattern[str], folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            wanted = recordings(path, name)
-            _check(path, wanted, shutil.disk_usage(folder.parent).free)
-            for member in wanted:
+            contents = recordings(path, name)
+            _check(path, contents, shutil.disk_usage(folder.parent).free)
+            for member in contents:
                 target = folder / member.filename
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(member) as source, target.open("wb") as sink:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser.errors import Away, BadInput
-from ser.features.remote import Far, is_far
+from ser.features.remote import RemoteFolder, is_url
 from ser.host import machine
 from ser.runs import replica
 from ser.runs.folder import work_id
@@ -119,8 +119,8 @@ def _fit(work: str, identity: str, store: str, keys: tuple[str, ...]) -> None:
     """Raises OSError or BadInput, which are not remembered."""
     if identity:
         _same_work(work, identity)
-    if is_far(store):
-        if not any(Far(store).sizes(key) for key in keys):
+    if is_url(store):
+        if not any(RemoteFolder(store).sizes(key) for key in keys):
             raise FileNotFoundError(f"{store} has no features for this grid")
     elif not any((_folder(store) / key).exists() for key in keys):
         raise FileNotFoundError(f"{store} is not mounted here, or is another folder")
@@ -143,8 +143,8 @@ def places(where: "Location", store: str, work: Path, device: str) -> Places:
     """Leave a mark in the store and the work folder, by which nodes can be asked. Raises BadInput."""
     token, tracker = os.urandom(8).hex(), (where.uri, where.shown, where.artifacts)
     try:
-        if is_far(store):
-            Far(store).write(_MARK, token.encode())
+        if is_url(store):
+            RemoteFolder(store).write(_MARK, token.encode())
             return Places(*tracker, store, token, device)
         folder = _folder(store).absolute()
         token = token if _marked(folder, token) else ""
@@ -246,14 +246,14 @@ def _asked(see: Callable[[Places], None], wanted: Places) -> str:
 
 
 def _see_store(wanted: Places) -> None:
-    if not is_far(wanted.store):
+    if not is_url(wanted.store):
         path = Path(wanted.store) / _MARK
         if not path.parent.is_dir() or (
             wanted.token and not (path.exists() and path.read_text(encoding="utf-8") == wanted.token)
         ):
             raise FileNotFoundError(f"{wanted.store} is not mounted here, or is another folder")
         return
-    far = Far(wanted.store)
+    far = RemoteFolder(wanted.store)
     if far.read(_MARK) != wanted.token.encode():
         raise FileNotFoundError(f"{wanted.store} is another place here")
     mine = f"{replica.FOLDER}/.seen-{os.urandom(8).hex()}"  # checkpoints of running trials will go there

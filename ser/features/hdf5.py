@@ -13,11 +13,11 @@ Row = tuple[str, str, npt.NDArray[np.float32]]  # uid, class, features [frames, 
 _CHUNK_BYTES = 1 << 20
 
 
-def write_hdf5(path: Path, rows: Iterable[Row], about: Mapping[str, str]) -> int:
+def write_hdf5(path: Path, rows: Iterable[Row], attributes: Mapping[str, str]) -> int:
     """Write ``(uid, class, features [frames, width])``, one at a time, and return how many there were.
 
     Datasets: ``X``, float32 [items, width] where every item is one frame; otherwise the frames of all items one after
-    the other, [frames, width], and int64 ``lengths`` [items]. ``y`` (class) and ``uid``, UTF-8 [items]. ``about``
+    the other, [frames, width], and int64 ``lengths`` [items]. ``y`` (class) and ``uid``, UTF-8 [items]. ``attributes``
     becomes attributes of the file: say there which front-end and settings made the numbers. A file that stands under
     ``path`` is whole, and replaced whole. Raises BadInput where there are no rows, and OSError.
     """
@@ -43,5 +43,5 @@ def write_hdf5(path: Path, rows: Iterable[Row], about: Mapping[str, str]) -> int
             h5.create_dataset(name, data=values, dtype=h5py.string_dtype())
         if set(lengths) != {1}:
             h5.create_dataset("lengths", data=np.array(lengths, np.int64))
-        h5.attrs.update(about)
+        h5.attrs.update(attributes)
     return len(lengths)

@@ -12,12 +12,12 @@ from ser.errors import BadInput
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az")
 
 
-def is_far(place: str | Path) -> bool:
+def is_url(place: str | Path) -> bool:
     """Whether a place is a URL, and not a folder or ``file://``."""
     return "://" in str(place) and not str(place).startswith("file://")
 
 
-class Far:
+class RemoteFolder:
     """A folder by URL. Every method raises OSError where the place does not answer, FileNotFoundError among them."""
 
     def __init__(self, url: str, option: str = "--store") -> None:
@@ -42,13 +42,13 @@ class Far:
     def _listed(self, folder: str) -> list[dict[str, Any]]:
         self._system.invalidate_cache()  # another node may have written since it was last asked
         with suppress(FileNotFoundError):
-            found: list[dict[str, Any]] = self._asked(self._system.ls, self._at(folder), detail=True)
-            return [f for f in found if f["name"].rstrip("/") != self._at(folder)]  # some list the folder itself
+            entries: list[dict[str, Any]] = self._call(self._system.ls, self._at(folder), detail=True)
+            return [f for f in entries if f["name"].rstrip("/") != self._at(folder)]  # some list the folder itself
         return []
 
     def get(self, name: str, path: Path) -> None:
         """Copy the file ``name`` to ``path``."""
-        self._asked(self._system.get_file, self._at(name), str(path))
+        self._call(self._system.get_file, self._at(name), str(path))
 
     def put(self, path: Path, name: str) -> None:
         """Copy ``path`` to ``name``, replacing it; at once where the far side can, as object stores do."""
@@ -60,36 +60,36 @@ class Far:
 
     def read(self, name: str) -> bytes:
         """The content of the file ``name``."""
-        return bytes(self._asked(self._system.cat_file, self._at(name)))
+        return bytes(self._call(self._system.cat_file, self._at(name)))
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is no error."""
         with suppress(FileNotFoundError):
-            self._asked(self._system.rm_file, self._at(name))
+            self._call(self._system.rm_file, self._at(name))
 
     def remove_folder(self, folder: str) -> None:
         """Remove a folder and all that is in it; one that is gone already is no error."""
         with suppress(FileNotFoundError):
-            self._asked(self._system.rm, self._at(folder), recursive=True)
+            self._call(self._system.rm, self._at(folder), recursive=True)
 
     def _in_folder(self, name: str, method: Callable[..., Any], *args: Any) -> None:
         """Object stores know no folders; asked for one, some would make a missing bucket, for which a person pays."""
         if self._has_folders:
-            self._asked(self._system.makedirs, self._at(name).rpartition("/")[0], exist_ok=True)
-        self._asked(method, *args)
+            self._call(self._system.makedirs, self._at(name).rpartition("/")[0], exist_ok=True)
+        self._call(method, *args)
 
     def _at(self, name: str) -> str:
         return f"{self._root}/{name}".rstrip("/")
 
-    def _asked(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    def _call(self, method: Callable[..., Any], *args: Any, **options: Any) -> Any:
         try:
             return method(*args, **options)
         except (OSError, MemoryError):
             raise
         except Exception as error:  # every protocol's client has a family of its own
-            said = next(iter(str(error).splitlines()), "")
-            raise ConnectionError(f"{self.url}: {type(error).__name__} {said[:300]}") from error
+            message = next(iter(str(error).splitlines()), "")
+            raise ConnectionError(f"{self.url}: {type(error).__name__} {message[:300]}") from error
 
 
-def _name(found: dict[str, Any]) -> str:
-    return str(found["name"]).rstrip("/").rpartition("/")[2]
+def _name(entry: dict[str, Any]) -> str:
+    return str(entry["name"]).rstrip("/").rpartition("/")[2]

@@ -29,7 +29,7 @@ from ser.data import audio
 from ser.errors import BadInput
 from ser.features.entry import Features, verified
 from ser.features.recipe import Recipe, features_of, plain
-from ser.features.remote import Far, is_far
+from ser.features.remote import RemoteFolder, is_url
 from ser.files import Damaged
 from ser.host import machine
 
@@ -49,12 +49,12 @@ class Store:
     """
 
     def __init__(self, location: str | Path, cache: Path | None = None, jobs: int | None = None) -> None:
-        remote = is_far(location)
+        remote = is_url(location)
         if remote and cache is None:
             raise BadInput(str(location), "--store", "a remote store together with a local cache", "pass a work folder")
         self.local = Path(str(cache if remote else location).removeprefix("file://")).absolute()
         self.jobs = jobs or machine.cores()
-        self._remote = Far(str(location)) if remote else None
+        self._remote = RemoteFolder(str(location)) if remote else None
         try:
             self.local.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -117,11 +117,11 @@ class Store:
             return None
 
     def _make(self, recipe: Recipe, target: Path, folder: Path | None, progress: Progress | None) -> None:
-        kept = {f"{_stem(shard)}.{kind}" for shard in _shards(recipe) for kind in ("npy", "json")}
+        expected = {f"{_stem(shard)}.{kind}" for shard in _shards(recipe) for kind in ("npy", "json")}
         try:
             target.mkdir(parents=True, exist_ok=True)
             for path in list(target.iterdir()):  # the entry's mark, and what killed builds and other versions left
-                if path.name not in kept:
+                if path.name not in expected:
                     path.unlink()
         except OSError as error:
             raise _cannot_write(target, error) from None
@@ -179,7 +179,7 @@ class Store:
         except OSError as error:
             if not self._remote:
                 raise
-            allowed, remedy = "a remote store that answers", "mend it, and the same command goes on"
+            allowed, remedy = "a remote store that answers", "repair it, and the same command goes on"
             raise BadInput(str(error), self._remote.url, allowed, remedy) from None
 
     def _fetched(self, key: str) -> bool:
@@ -231,20 +231,20 @@ def _is_whole(target: Path, shard: range) -> bool:
 
 
 def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None) -> int:
-    made, frames, refused = [], [], []
+    arrays, frames, refused = [], [], []
     for i in shard:
         try:
-            made.append(_computed(recipe, i, folder))
-            frames.append((recipe.names[i], len(made[-1])))
+            arrays.append(_computed(recipe, i, folder))
+            frames.append((recipe.names[i], len(arrays[-1])))
         except audio.UnusableAudio as error:
             refused.append({"what": recipe.names[i], "reason": str(error)})
-    shape = (sum(map(len, made)), recipe.width)
+    shape = (sum(map(len, arrays)), recipe.width)
     header = BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     path = target / f"{_stem(shard)}.npy"
     size, crc = 0, 0
     with _replacing(path) as file:  # not by np.save, which does not tell a full disk from other errors
-        pieces: list[Any] = [header.getvalue(), *made]
+        pieces: list[Any] = [header.getvalue(), *arrays]
         for piece in pieces:
             size += file.write(piece)
             crc = crc32(piece, crc)
@@ -289,7 +289,7 @@ def _cannot_write(path: Path, error: OSError) -> BadInput:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         return BadInput(reason, str(path), "room for the features", "free space, and the same command goes on")
-    return BadInput(reason, str(path), "a folder that can be written", "choose another --store, or mend this one")
+    return BadInput(reason, str(path), "a folder that can be written", "choose another --store, or repair this one")
 
 
 @contextmanager

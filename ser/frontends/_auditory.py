@@ -42,22 +42,24 @@ def envelopes(wave: Matrix, rate_hz: int, envelope_hz: int, bands: int, low_hz: 
     """
     if rate_hz % envelope_hz:
         allowed = f"divisors of {rate_hz}, the rate"
-        raise BadInput(str(envelope_hz), "front_end.envelope_hz", allowed, "mend the study")
+        raise BadInput(str(envelope_hz), "front_end.envelope_hz", allowed, "change the study")
     if not 0 < low_hz < high_hz < rate_hz / 2:
         allowed = f"0 < low_hz < high_hz < {rate_hz / 2:g}, half the rate"
-        raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
+        raise BadInput(
+            f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "change the study"
+        )
     step = rate_hz // envelope_hz
     count = -(-len(wave) // step)
     length = 2 * next_fast_len(-(-(count + round(_RINGING_S * envelope_hz)) // 2))
     size = length * step
     spectrum = rfft(wave, n=size)[: size // 2]
     hz = np.arange(size // 2) * (rate_hz / size)
-    found = np.empty((bands, count), np.float32)
+    rows = np.empty((bands, count), np.float32)
     for band, (middle, width) in enumerate(_filters(bands, low_hz, high_hz)):
         analytic = ifft(spectrum * _gammatone(hz, middle, width))
         whole = rfft(np.abs(analytic))
-        found[band] = irfft(whole[: length // 2 + 1], n=length)[:count] * np.float32(2 * length / size)
-    return found
+        rows[band] = irfft(whole[: length // 2 + 1], n=length)[:count] * np.float32(2 * length / size)
+    return rows
 
 
 def _gammatone(hz: Vector, middle: float, width: float) -> npt.NDArray[np.complex64]:

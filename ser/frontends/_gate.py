@@ -35,8 +35,8 @@ def reduce_noise(wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) 
     # The signal's levels are compared as powers: a logarithm of each would cost as much as the transform.
     floor = power.max() * 10 ** (-_RANGE_DB / 10)
     muted = power.clamp_(min=floor) < 10 ** (threshold_db / 10)
-    kept = torch.from_numpy((_FULL - _smoothed(muted.numpy())) * (1 / _FULL))
-    return _inverse(spectrum.mul_(kept), len(wave))
+    gains = torch.from_numpy((_FULL - _smoothed(muted.numpy())) * (1 / _FULL))
+    return _inverse(spectrum.mul_(gains), len(wave))
 
 
 def _spectra(samples: npt.NDArray[np.float64]) -> torch.Tensor:

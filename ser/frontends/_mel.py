@@ -52,7 +52,9 @@ def htk_filters(rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float
     """
     if not 0 <= low_hz < high_hz <= rate_hz / 2:
         allowed = f"0 <= low_hz < high_hz <= {rate_hz / 2:g}, half the rate"
-        raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
+        raise BadInput(
+            f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "change the study"
+        )
     bins = np.linspace(0, rate_hz / 2, fft // 2 + 1)
     weights = triangles(htk_mel(bins), np.linspace(htk_mel(low_hz), htk_mel(high_hz), mels + 2))
     weights[0] = 0

@@ -80,8 +80,8 @@ def track(wave: Matrix, rate_hz: int, centres: Places, low_hz: float, high_hz: f
 
     A frame tends to be unvoiced where no peak from ``low_hz`` to ``high_hz`` is higher than ``voicing`` (0 to 1, Praat
     has 0.45), or where it is nearly silent beside the loudest; its neighbours are asked too. A voice lower than
-    ``low_hz`` may be heard an octave too high. Raises BadInput for limits that leave no octave between them, and for a
-    height that no peak has.
+    ``low_hz`` may be tracked an octave too high. Raises BadInput for limits that leave no octave between them, and for
+    a height that no peak has.
     """
     _check(rate_hz, low_hz, high_hz, voicing)
     window = round(_PERIODS * rate_hz / low_hz)
@@ -92,9 +92,9 @@ def track(wave: Matrix, rate_hz: int, centres: Places, low_hz: float, high_hz: f
     blocks = [_peaks(windows[at : at + _BLOCK], rate_hz, low_hz, high_hz) for at in range(0, len(centres), _BLOCK)]
     peaks = _Peaks(*(np.concatenate([block[0][i] for block in blocks]) for i in range(3)))
     loudness = np.concatenate([block[1] for block in blocks])
-    chosen = _path(peaks, _unvoiced(loudness, voicing))
-    rows, voiced = np.arange(len(centres)), chosen < _CANDIDATES
-    best = np.where(voiced, chosen, peaks.height.argmax(axis=1))
+    path = _path(peaks, _unvoiced(loudness, voicing))
+    rows, voiced = np.arange(len(centres)), path < _CANDIDATES
+    best = np.where(voiced, path, peaks.height.argmax(axis=1))
     return Track(np.where(voiced, peaks.hz[rows, best], 0), peaks.height[rows, best])
 
 
@@ -102,7 +102,7 @@ def _check(rate_hz: int, low_hz: float, high_hz: float, voicing: float) -> None:
     """Raises BadInput; of the limits without the settings' names, which differ among front-ends."""
     if not 0 < 2 * low_hz <= high_hz <= rate_hz / 4:
         allowed = f"an octave or more, from above 0 to {rate_hz / 4:g} Hz, a quarter of the rate"
-        raise BadInput(f"{low_hz:g} to {high_hz:g} Hz", "limits of F0 of the front-end", allowed, "mend the study")
+        raise BadInput(f"{low_hz:g} to {high_hz:g} Hz", "limits of F0 of the front-end", allowed, "change the study")
     if not 0 <= voicing <= 1:
         raise BadInput(f"{voicing:g}", "front_end.voicing", "0 to 1", "take 0.45, as Praat does")
 
@@ -112,10 +112,12 @@ def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tupl
     window = windows.shape[1]
     centred = _centred(windows)
     longest, shortest = int(np.ceil(_FINER * rate_hz / low_hz)) + 1, int(_FINER * rate_hz / high_hz) - 1
-    taper, own = _taper(window, longest + 1)
+    taper, taper_r = _taper(window, longest + 1)
     r = _autocorrelation(centred * taper, longest + 1)
     energy = r[:, :1].copy()
-    r /= np.where(energy > np.finfo(np.float32).tiny, energy * own, np.float32(np.inf))  # below, products lose digits
+    r /= np.where(
+        energy > np.finfo(np.float32).tiny, energy * taper_r, np.float32(np.inf)
+    )  # below, products lose digits
     inner = r[:, shortest:longest]
     is_peak = (inner > r[:, shortest - 1 : longest - 1]) & (inner >= r[:, shortest + 1 : longest + 1])
     cost = (_OCTAVE_COST * np.log2(np.arange(shortest, longest) * low_hz / (_FINER * rate_hz))).astype(np.float32)
@@ -123,13 +125,13 @@ def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tupl
     places = np.argpartition(ranked, -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
     rows = np.arange(len(r))[:, None]
     before, at, after = (r[rows, places + shortest + i].astype(np.float64) for i in (-1, 0, 1))
-    taken = ranked[rows, places] > 0
-    bend = np.where(taken, before - 2 * at + after, -1)
-    shift = np.where(taken, 0.5 * (before - after) / bend, 0)  # of the summit of a parabola through the three
+    is_taken = ranked[rows, places] > 0
+    bend = np.where(is_taken, before - 2 * at + after, -1)
+    shift = np.where(is_taken, 0.5 * (before - after) / bend, 0)  # of the summit of a parabola through the three
     hz = np.clip(_FINER * rate_hz / (places + shortest + shift), low_hz, high_hz)
-    height = np.where(taken, at - 0.25 * (before - after) * shift, 0)
+    height = np.where(is_taken, at - 0.25 * (before - after) * shift, 0)
     height = np.where(height > 1, 1 / np.maximum(height, 1), height)  # the paper's, for short periods
-    strength = np.where(taken, height + _OCTAVE_COST * np.log2(hz / low_hz), 0)
+    strength = np.where(is_taken, height + _OCTAVE_COST * np.log2(hz / low_hz), 0)
     return _Peaks(hz, height, strength), np.abs(centred).max(axis=1).astype(np.float64)
 
 
@@ -153,8 +155,8 @@ def _autocorrelation(frames: Matrix, lags: int) -> Matrix:
 def _taper(window: int, lags: int) -> tuple[Matrix, Matrix]:
     """Hann window, and its autocorrelation, which is 1 at lag 0."""
     taper = (0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(window) + 0.5) / window)).astype(np.float32)
-    own = _autocorrelation(taper[None], lags)[0]
-    return taper, own / own[0]
+    r = _autocorrelation(taper[None], lags)[0]
+    return taper, r / r[0]
 
 
 def _unvoiced(loudness: Vector, voicing: float) -> Vector:
@@ -175,8 +177,8 @@ def _path(peaks: _Peaks, unvoiced: Vector) -> Places:
         ways = best[:, None] - cost[frame - 1]
         came[frame] = ways.argmax(axis=0)
         best = ways.max(axis=0) + strength[frame]
-    chosen = np.empty(len(strength), np.intp)
-    chosen[-1] = best.argmax()
+    path = np.empty(len(strength), np.intp)
+    path[-1] = best.argmax()
     for frame in range(len(strength) - 1, 0, -1):
-        chosen[frame - 1] = came[frame, chosen[frame]]
-    return chosen
+        path[frame - 1] = came[frame, path[frame]]
+    return path

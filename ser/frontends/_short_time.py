@@ -35,7 +35,7 @@ def cut(wave: npt.NDArray[Float], window: int, hop: int) -> npt.NDArray[Float]:
 def _check(window: int, hop: int) -> None:
     if min(window, hop) < 1:
         value = f"windows of {window} samples, one every {hop}"
-        raise BadInput(value, "frames of the front-end", "1 sample or more of both", "mend the study")
+        raise BadInput(value, "frames of the front-end", "1 sample or more of both", "change the study")
 
 
 def centres(samples: int, window: int, hop: int) -> npt.NDArray[np.intp]:
@@ -97,6 +97,6 @@ def with_deltas(rows: Matrix, reach: int, orders: int) -> Matrix:
 def smoothed(rows: Matrix, span: int) -> Matrix:
     """Moving average over ``span`` frames; the first and the last go on beyond the ends. BadInput unless it is odd."""
     if span < 1 or span % 2 == 0:
-        raise BadInput(str(span), "front_end.smoothing", "an odd number of frames: 1, 3, 5 ...", "mend the study")
+        raise BadInput(str(span), "front_end.smoothing", "an odd number of frames: 1, 3, 5 ...", "change the study")
     around = np.pad(rows, ((span // 2, span // 2), (0, 0)), mode="edge")
     return np.asarray(sum(around[k : k + len(rows)] for k in range(span)) / np.float32(span))

@@ -50,6 +50,6 @@ def parted(rows: Tensor, lengths: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     if rows.shape[1] < 1 + PROSODY_VALUES:
         allowed = f"at least {1 + PROSODY_VALUES}: a mark and {PROSODY_VALUES} values of prosody"
         raise BadInput(str(rows.shape[1]), "width of the rows of speech and text", allowed, "use speech_text")
-    chosen = rows[:, 0].round().clamp(min(Kind), max(Kind)) == kind
-    before, ends = pad(chosen.cumsum(0), (1, 0)), lengths.cumsum(0)
-    return rows[chosen, 1:], before[ends] - before[ends - lengths]
+    matching = rows[:, 0].round().clamp(min(Kind), max(Kind)) == kind
+    before, ends = pad(matching.cumsum(0), (1, 0)), lengths.cumsum(0)
+    return rows[matching, 1:], before[ends] - before[ends - lengths]

@@ -70,7 +70,9 @@ def _of_scales(wave: npt.NDArray[np.float32], settings: Settings) -> torch.Tenso
     low_hz, high_hz, rate_hz = settings.low_hz, settings.high_hz, settings.rate_hz
     if not 0 < low_hz < high_hz <= rate_hz / 2:
         allowed = f"0 < low_hz < high_hz <= {rate_hz / 2:g}, half the rate"
-        raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
+        raise BadInput(
+            f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "change the study"
+        )
     centre = settings.centre
     if centre < _LEAST_CENTRE:
         raise BadInput(f"{centre:g}", "front_end.centre", f"{_LEAST_CENTRE:g} or more", "take 6, as is usual")

@@ -100,5 +100,5 @@ def _of_pitch(rows: Matrix, hz: npt.NDArray[np.float64], rate_hz: int, harmonics
     fft = 4 << (rows.shape[1] - 1).bit_length()  # so fine that a peak between two bins loses little
     spectra = _spectra(rows, fft)
     places = np.rint(hz[:, None] * np.arange(1, harmonics + 1) * (fft / rate_hz)).astype(np.intp)
-    there = (places > 0) & (places < fft // 2)
-    return np.where(there, np.take_along_axis(spectra, np.where(there, places, 0), axis=1), np.float32(0))
+    inside = (places > 0) & (places < fft // 2)
+    return np.where(inside, np.take_along_axis(spectra, np.where(inside, places, 0), axis=1), np.float32(0))

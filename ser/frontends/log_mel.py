@@ -94,7 +94,7 @@ def _of_length(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray
 
 
 def _by_package(rate_hz: int, wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The stationary algorithm of noisereduce 3 with its defaults; where nothing is heard, nothing is reduced."""
+    """The stationary algorithm of noisereduce 3 with its defaults; silence stays as it is."""
     import noisereduce  # half a second of import, for those who ask
 
     if not noise.any():

@@ -84,11 +84,11 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     """
     energies = _active_energies(wave, settings)
     unit = energies / energies.sum(axis=(1, 2), keepdims=True)
-    shown = unit if settings.unit else energies
-    shown = (np.log10(shown) if settings.log else shown).reshape(len(energies), -1)
+    values = unit if settings.unit else energies
+    values = (np.log10(values) if settings.log else values).reshape(len(energies), -1)
     six = measures(unit, settings.divisions, settings.measured)
     parts = [
-        functionals.functionals(shown.astype(np.float32), settings.energy_statistics),
+        functionals.functionals(values.astype(np.float32), settings.energy_statistics),
         functionals.functionals(six.astype(np.float32), settings.measure_statistics),
     ]
     if settings.prosody:
@@ -142,7 +142,7 @@ def measures(energies: Vector, divisions: Sequence[int], measured: Sequence[int]
 def _check(numbers: Sequence[int], most: int, name: str) -> None:
     ascending = all(a < b for a, b in zip((0, *numbers), (*numbers, most + 1), strict=True))
     if not ascending:
-        raise BadInput(str(tuple(numbers)), f"front_end.{name}", f"ascending, from 1 to {most}", "mend the study")
+        raise BadInput(str(tuple(numbers)), f"front_end.{name}", f"ascending, from 1 to {most}", "change the study")
 
 
 def _centroid(energies: Vector) -> Vector:

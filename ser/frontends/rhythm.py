@@ -129,17 +129,17 @@ def _autocorrelation(onsets: Vector, settings: Settings) -> Vector:
 
 def _peaks(lags: Vector, rows_per_s: float, settings: Settings) -> tuple[Vector, Vector]:
     """Tempi and heights of the ``peaks`` highest peaks of each piece, by parabolas through three points."""
-    left, middle, right = lags[:, :-2], lags[:, 1:-1], lags[:, 2:]
-    piece, at = np.nonzero((middle > left) & (middle >= right))
-    a, b, c = left[piece, at], middle[piece, at], right[piece, at]
+    before, middle, after = lags[:, :-2], lags[:, 1:-1], lags[:, 2:]
+    piece, at = np.nonzero((middle > before) & (middle >= after))
+    a, b, c = before[piece, at], middle[piece, at], after[piece, at]
     shift = (a - c) / (2 * (a - 2 * b + c))
     tempi, heights = 60 * rows_per_s / (at + 1 + shift), b - (a - c) * shift / 4
     inside = (tempi >= settings.low_bpm) & (tempi <= settings.high_bpm)
     piece, tempi, heights = piece[inside], tempi[inside], heights[inside]
     order = np.lexsort((-heights, piece))
     rank = np.arange(len(order)) - np.searchsorted(piece[order], piece[order])
-    kept = order[rank < settings.peaks]
-    return tempi[kept], heights[kept]
+    highest = order[rank < settings.peaks]
+    return tempi[highest], heights[highest]
 
 
 def _measures(histogram: Vector, tempi: Vector) -> list[float]:

@@ -109,7 +109,9 @@ def _band(settings: Settings) -> slice:
     first, last = int(np.ceil(low_hz * fft / rate_hz)), int(np.floor(high_hz * fft / rate_hz))
     if not 0 <= first <= last <= fft // 2:
         allowed = f"a bin of {rate_hz / fft:g} Hz between them, from 0 to {rate_hz / 2:g}"
-        raise BadInput(f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "mend the study")
+        raise BadInput(
+            f"{low_hz:g} and {high_hz:g}", "front_end.low_hz, front_end.high_hz", allowed, "change the study"
+        )
     return slice(first, last + 1)
 
 
@@ -149,8 +151,8 @@ def _averaged(levels: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.floa
 
 
 @lru_cache(maxsize=256)
-def _shares(given: int, wanted: int) -> csr_array:
-    """[wanted, given], rows of sum 1: the overlap of ``given`` and of ``wanted`` stretches of one line."""
-    edges = np.unique(np.concatenate([np.arange(given + 1) * wanted, np.arange(wanted + 1) * given]))
-    begin, shares = edges[:-1], np.diff(edges) / given
-    return csr_array((shares.astype(np.float32), (begin // given, begin // wanted)), shape=(wanted, given))
+def _shares(before: int, after: int) -> csr_array:
+    """[wanted, given], rows of sum 1: the overlap of ``before`` and of ``after`` stretches of one line."""
+    edges = np.unique(np.concatenate([np.arange(before + 1) * after, np.arange(after + 1) * before]))
+    begin, shares = edges[:-1], np.diff(edges) / before
+    return csr_array((shares.astype(np.float32), (begin // before, begin // after)), shape=(after, before))

@@ -1,6 +1,6 @@
 """Speech and its transcription for the dual encoder of Yoon, Byun & Jung 2018 (Pinto et al., Table 1), in one array.
 
-39 cepstral values every 10 ms, 35 of prosody, and the words; how they share an array is told in ``_speech_text_rows``.
+39 cepstral values every 10 ms, 35 of prosody, and the words; how they share an array says ``_speech_text_rows``.
 A word is a number: that of its bucket, for a front-end does not know which words the training utterances have. Some
 words share one, about 1 in 9 of 3,747 (IEMOCAP's) over 32,768 buckets.
 """

@@ -50,10 +50,10 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     mean 0 and variance 1. Silence stays zero. Raises BadInput for rows that do not fit.
     """
     rows, row = frames(len(wave), settings), settings.row
-    kept = _scaled(wave[: rows * row].astype(np.float64), settings.scale)
-    missing = rows * row - len(kept)
+    samples = _scaled(wave[: rows * row].astype(np.float64), settings.scale)
+    missing = rows * row - len(samples)
     before = missing if settings.zeros == "before" else 0
-    return np.pad(kept.astype(np.float32), (before, missing - before)).reshape(rows, row)
+    return np.pad(samples.astype(np.float32), (before, missing - before)).reshape(rows, row)
 
 
 def _length(settings: Settings) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from ser import registry
 from ser.data import same_audio, votes
 from ser.data.manifest import Manifest, Utterance
-from ser.data.splits import Split, fold_count, heard, prove, split
+from ser.data.splits import Split, eligible, fold_count, prove, split
 from ser.errors import BadInput, unknown
 from ser.features.recipe import Recipe, front_end_frames
 from ser.planning import search
@@ -243,7 +243,7 @@ class _Clean:
     def __call__(self, corpus: Corpus, front_end: Part) -> Recipe:
         """The entry of a corpus for a front-end, the same object each time."""
         if (corpus.name, front_end) not in self._made:
-            used = sorted(heard(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
+            used = sorted(eligible(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
             self._made[corpus.name, front_end] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
         return self._made[corpus.name, front_end]
 
@@ -304,10 +304,10 @@ def _classes(study: Study, u: Utterance) -> tuple[str, ...]:
 def _check_classes(study: Study, source: Source) -> list[str]:
     """A class that is not trained is an error; one that is not validated or tested, or a leak, is a note."""
     notes, done = [], source.split
-    labels = {u.label for utterances in done.sides().values() for u in utterances}
+    labels = {u.label for utterances in done.subsets().values() for u in utterances}
     if study.labels.votes == "tied":
         return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
-    for side, utterances in done.sides().items():
+    for side, utterances in done.subsets().items():
         classes = study.classes_of(source.corpus)
         absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
         if absent and side == "train" and not source.corpus.split.values().get("songs"):
@@ -362,16 +362,18 @@ def check_axes(plan: Plan) -> None:
 
 def _content(done: Split) -> str:
     """As the fingerprint, without names: the same recordings under two names are the same content."""
-    rows = sorted((side, u.label, u.sha, u.start_s or 0, u.end_s or 0) for side, us in done.sides().items() for u in us)
+    rows = sorted(
+        (side, u.label, u.sha, u.start_s or 0, u.end_s or 0) for side, us in done.subsets().items() for u in us
+    )
     return hashlib.sha256(canonical(rows).encode()).hexdigest()
 
 
 def proportions(done: Split) -> str:
     """For people: ``train 71 % (17 speakers), val 21 % (5), test 8 % (2)``."""
-    total = sum(len(us) for us in done.sides().values())
+    total = sum(len(us) for us in done.subsets().values())
     parts = (
         f"{side} {len(us)} = {100 * len(us) / total:.0f} % ({len({u.speaker for u in us})} speakers)"
-        for side, us in done.sides().items()
+        for side, us in done.subsets().items()
     )
     return ", ".join(parts)
 

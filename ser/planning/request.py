@@ -142,7 +142,7 @@ def locate(data: Sequence[Path], wanted: Sequence[CorpusRequest], study: Study |
     Raises BadInput, also where several that are found have a name that is wanted without a place.
     """
     _check(data)
-    below = scan.found(data)
+    below = scan.corpora_below(data)
     places: dict[str, list[scan.Place]] = {}
     for found in below:
         places.setdefault(found[0], []).append(found)
@@ -275,7 +275,7 @@ def _loader(name: str, path: Path) -> str:
         return name
     if path.suffix.lower() in registry.find("corpora", "manifest_csv").SUFFIXES or (path / "manifest.csv").exists():
         return "manifest_csv"
-    loaders = {loader for _, loader, _ in scan.found([path])} if path.exists() else set()
+    loaders = {loader for _, loader, _ in scan.corpora_below([path])} if path.exists() else set()
     if len(loaders) == 1:
         return loaders.pop()
     raise BadInput(

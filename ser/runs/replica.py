@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ser.features.remote import Far
+from ser.features.remote import RemoteFolder
 from ser.runs import attempts
 from ser.runs.folder import RunFolder
 
@@ -27,7 +27,7 @@ class Replica:
 
     def __init__(self, url: str, run_folder: RunFolder) -> None:
         self.run_folder = run_folder
-        self._far = Far(url) if url else None
+        self._far = RemoteFolder(url) if url else None
         self._sent: dict[str, tuple[int, int]] = {}  # name -> its stamp when it was sent
         self._next = 0.0
         self.reason = ""  # why the last try to send failed
@@ -131,7 +131,7 @@ def collect(work: Path) -> list[Replica]:
     except FileNotFoundError:
         return []
     found = []
-    far = Far(url)
+    far = RemoteFolder(url)
     with suppress(OSError):
         for trial in far.folders(""):
             if "results.json" in far.sizes(trial):
@@ -147,12 +147,12 @@ def reset(url: str, work: Path, trials: Iterable[str]) -> None:
     """A person asks again: all attempts are given back to these trials, wherever they were made."""
     there: Collection[str] = ()
     with suppress(OSError):
-        there = Far(url).folders("") if url else ()
+        there = RemoteFolder(url).folders("") if url else ()
     for trial in trials:
         Replica(url if trial in there else "", RunFolder(work, trial)).reset()
 
 
-def _fetch_files(far: Far, run_folder: RunFolder) -> None:
+def _fetch_files(far: RemoteFolder, run_folder: RunFolder) -> None:
     shutil.rmtree(run_folder.files, ignore_errors=True)
     folders = [""]
     while folders:

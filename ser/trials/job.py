@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ser.data.manifest import Utterance
 from ser.data.splits import prove
 from ser.features.entry import Names
-from ser.features.remote import is_far
+from ser.features.remote import is_url
 from ser.planning.plan import Plan, Source
 from ser.runs.folder import Head, work_id
 from ser.runs.replica import place
@@ -73,7 +73,7 @@ class Job:
 
     def spread(self) -> "Job":
         """Returns the job for other machines; where the store is a URL, they need not share the work folder either."""
-        return replace(self, apart=True, replica=place(self.store, self.tags["work"]) if is_far(self.store) else "")
+        return replace(self, apart=True, replica=place(self.store, self.tags["work"]) if is_url(self.store) else "")
 
 
 def job_of(

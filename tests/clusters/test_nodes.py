@@ -18,7 +18,7 @@ from nodes import Cluster, free_port, network, until_open
 
 import ser
 from ser.cli.main import main
-from ser.features.remote import Far
+from ser.features.remote import RemoteFolder
 from ser.runs.folder import work_id
 from ser.runs.tracker import Location, Tracker
 
@@ -166,7 +166,7 @@ def test_nodes_come_and_go_and_share_nothing_but_addresses(
         chaos.end()
         cluster.empty()
     assert_perfect(judge(Tracker(Location(tracking, ""), "interaffection"), undisturbed(*command(20))))
-    assert Far(f"{bucket}/features/trials/{work_id(work)}").folders("") == []
+    assert RemoteFolder(f"{bucket}/features/trials/{work_id(work)}").folders("") == []
     assert list((work / "trials").glob("*")) == []
 
 

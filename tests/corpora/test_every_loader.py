@@ -10,7 +10,7 @@ import pytest
 
 from ser import registry
 from ser.data.manifest import Manifest, Refusal
-from ser.data.scan import found, scan
+from ser.data.scan import corpora_below, scan
 from ser.study import part, settings_of
 from ser.study.labels import EMOTIONS
 
@@ -158,8 +158,8 @@ def test_corpora_side_by_side_keep_to_their_own_roots(tmp_path: Path) -> None:
     for loader, root in roots.items():
         assert module(loader).find(tmp_path) == root
     names = {loader: "customer" if loader == "manifest_csv" else loader for loader in LOADERS}
-    assert found([tmp_path]) == sorted((names[loader], loader, root) for loader, root in roots.items())
-    assert found([tmp_path, tmp_path / "data"]) == found([tmp_path])
+    assert corpora_below([tmp_path]) == sorted((names[loader], loader, root) for loader, root in roots.items())
+    assert corpora_below([tmp_path, tmp_path / "data"]) == corpora_below([tmp_path])
     for loader, root in roots.items():
         alone = module(loader).load(root, module(loader).Settings())
         assert alone.utterances

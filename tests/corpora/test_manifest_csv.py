@@ -300,7 +300,7 @@ def test_what_is_left_out_of_a_table_is_told(tmp_path: Path) -> None:
             "a git-LFS pointer, not a table",
             "git lfs pull",
         ),
-        (b"file,emotion,who\na.wav,sad,s1\n", "it has file, emotion, who", "mend the header"),
+        (b"file,emotion,who\na.wav,sad,s1\n", "it has file, emotion, who", "correct the header"),
         (b"uid,path,label,speaker,label_raw\nu,a.wav,sad,s1,sad\n", "what a scan wrote", "name the corpus itself"),
     ],
 )

@@ -322,7 +322,7 @@ def test_tables_of_one_folder_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     for path in ("My Calls/manifest.csv", "two/first.csv", "two/second.csv"):
         (tmp_path / path).write_text("path,label,speaker\nx.wav,sad,s\n")
-    names = {name: root for name, loader, root in scan.found([tmp_path]) if loader == "manifest_csv"}
+    names = {name: root for name, loader, root in scan.corpora_below([tmp_path]) if loader == "manifest_csv"}
     assert names == {
         "my_calls": tmp_path / "My Calls/manifest.csv",
         "first": tmp_path / "two/first.csv",
@@ -333,9 +333,9 @@ def test_tables_of_one_folder_are_told_apart(tmp_path: Path) -> None:
 def test_of_corpora_of_one_name_all_are_found(tmp_path: Path) -> None:
     tones(tmp_path, "a/03a01Wa.wav", "b/03a01Wa.wav")
     both = [("emodb", "emodb", tmp_path / "a"), ("emodb", "emodb", tmp_path / "b")]
-    assert scan.found([tmp_path / "a", tmp_path / "b"]) == both
-    assert scan.found([tmp_path / "a", tmp_path]) == [("emodb", "emodb", tmp_path)]  # the outer holds the inner
-    assert scan.found([]) == []
+    assert scan.corpora_below([tmp_path / "a", tmp_path / "b"]) == both
+    assert scan.corpora_below([tmp_path / "a", tmp_path]) == [("emodb", "emodb", tmp_path)]  # the outer holds the inner
+    assert scan.corpora_below([]) == []
 
 
 def told(manifest: Manifest, folder: Path) -> dict[str, str]:
@@ -426,7 +426,7 @@ def test_zip_is_read_as_the_folder_in_it(tmp_path: Path, loader: object) -> None
     folder = loader.miniature(tmp_path / "made")  # type: ignore[attr-defined]
     path = zipped(folder.parent, tmp_path / "given/download.zip")
     plain = scan.scan(name, name, folder, {}, tmp_path / "cache")
-    assert scan.found([path.parent]) == [(name, name, path)]
+    assert scan.corpora_below([path.parent]) == [(name, name, path)]
     for given in (path, path.parent, tmp_path / "given"):
         manifest = scan.scan(name, name, given, {}, tmp_path / "zip cache")
         assert manifest.fingerprint == plain.fingerprint
@@ -456,7 +456,7 @@ def test_loose_recordings_and_those_in_a_zip_are_one_corpus(tmp_path: Path) -> N
     (tmp_path / "data/listen").mkdir()
     shutil.copy(made / "wav/03a01Fa.wav", tmp_path / "data/listen")
     _tones.write(tmp_path / "data/listen/03a01Na.wav", 16_000, "sad", "s", 0, seconds=1)  # of other content
-    assert scan.found([tmp_path / "data"]) == [("emodb", "emodb", tmp_path / "data")]
+    assert scan.corpora_below([tmp_path / "data"]) == [("emodb", "emodb", tmp_path / "data")]
     manifest = emodb_scan(tmp_path / "data", tmp_path / "a cache")
     names = {u.uid: Path(u.path).parent.name for u in manifest.utterances}
     assert names == {"emodb/03a01Fa": "listen", "emodb/03a01Na": "listen", "emodb/03a01Wa": "wav"}
@@ -478,7 +478,7 @@ def test_a_zip_in_place_of_another_is_read_though_the_work_folder_lies_beside_it
             for path in sorted(made.iterdir())[:count]:
                 archive.write(path, path.name)
         for _ in range(2):
-            assert scan.found([Path(".")]) == [("emodb", "emodb", tmp_path / "data/download.zip")]
+            assert scan.corpora_below([Path(".")]) == [("emodb", "emodb", tmp_path / "data/download.zip")]
             assert len(emodb_scan(Path("."), cache).utterances) == count
 
 
@@ -504,7 +504,7 @@ def test_a_damaged_zip_beside_others_is_listed_and_they_are_read(tmp_path: Path)
 def test_zips_far_below_are_found_and_what_they_hold_besides_is_listed(tmp_path: Path) -> None:
     made = tones(tmp_path / "made", "03a01Wa.wav", "other/beep.wav")
     path = zipped(made, tmp_path / "given/a/b/c/X.ZIP")
-    assert scan.found([tmp_path / "given"]) == [("emodb", "emodb", path)]
+    assert scan.corpora_below([tmp_path / "given"]) == [("emodb", "emodb", path)]
     manifest = emodb_scan(tmp_path / "given", tmp_path / "cache")
     assert [u.uid for u in manifest.utterances] == ["emodb/03a01Wa"]
     assert list(told(manifest, path)) == ["other/beep.wav"]
@@ -547,7 +547,7 @@ def test_speech_and_song_zips_are_one_corpus(tmp_path: Path) -> None:
         zipped(made, tmp_path / f"given/Audio_{channel}.zip")
     manifest = scan.scan("r", "ravdess", tmp_path / "given", {"channels": ("speech", "song")}, tmp_path / "cache")
     assert [u.channel for u in manifest.utterances] == ["speech", "song"]
-    assert scan.found([tmp_path / "given"]) == [("ravdess", "ravdess", tmp_path / "given")]
+    assert scan.corpora_below([tmp_path / "given"]) == [("ravdess", "ravdess", tmp_path / "given")]
 
 
 @pytest.mark.parametrize(
@@ -590,7 +590,7 @@ def test_damaged_and_too_large_zips_are_told(tmp_path: Path, monkeypatch: pytest
 
 def test_zip_of_another_corpus_is_left_alone(tmp_path: Path) -> None:
     zipped(tones(tmp_path / "made", "DC/a01.wav"), tmp_path / "given/x.zip")
-    assert scan.found([tmp_path / "given"]) == []
+    assert scan.corpora_below([tmp_path / "given"]) == []
     assert savee.find(tmp_path / "given") is None
     assert not hasattr(manifest_csv, "ZIPPED")
 

@@ -21,7 +21,7 @@ def by_speaker(seed=0, **shares):
 
 
 def speakers(done, side):
-    return {u.speaker for u in done.sides()[side]}
+    return {u.speaker for u in done.subsets()[side]}
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def actors(utterance):
 @pytest.mark.parametrize("seed", range(8))
 def test_24_actors_become_17_5_2_balanced_by_sex_whatever_the_seed(actors, seed):
     done = split("corpus", actors, by_speaker(seed))
-    sexes = {s: sorted(Counter(u.sex for u in done.sides()[s]).values()) for s in SPLITS}
+    sexes = {s: sorted(Counter(u.sex for u in done.subsets()[s]).values()) for s in SPLITS}
     assert [len(speakers(done, s)) for s in SPLITS] == [17, 5, 2]
     assert sexes["test"] == [28, 28]
     assert sexes["val"] == [2 * 28, 3 * 28]
@@ -51,7 +51,7 @@ def test_the_order_of_utterances_is_no_difference(actors):
 def test_sessions_go_where_the_rule_says(utterance):
     everyone = [utterance(f"Ses0{s}{sex}", n, session=str(s)) for s in range(1, 6) for sex in "FM" for n in range(3)]
     done = split("corpus", everyone, part("sessions", train=("1", "2", "3"), val=("4",), test=("5",)))
-    assert [len(side) for side in done.sides().values()] == [18, 6, 6]
+    assert [len(side) for side in done.subsets().values()] == [18, 6, 6]
     assert {u.session for u in done.test} == {"5"}
 
 
@@ -68,7 +68,7 @@ def test_a_named_speaker_who_is_absent_is_an_error_that_lists_those_present(utte
 
 def test_a_rule_without_validation_leaves_it_empty_and_one_without_training_is_refused(utterance):
     done = split("corpus", [utterance("OAF", 1)], part("named", train=("OAF",), val=(), test=()))
-    assert [len(side) for side in done.sides().values()] == [1, 0, 0]
+    assert [len(side) for side in done.subsets().values()] == [1, 0, 0]
     with pytest.raises(BadInput, match="no utterance for train"):
         split("corpus", [utterance("OAF", 1)], part("named", train=(), val=("OAF",), test=()))
 
@@ -76,7 +76,9 @@ def test_a_rule_without_validation_leaves_it_empty_and_one_without_training_is_r
 def test_a_given_column_is_kept(utterance):
     given = {"a": "test", "b": "val", "c": "train", "d": "test"}
     done = split("corpus", [utterance(s, n, split=given[s]) for s in given for n in range(9)], by_speaker())
-    assert {u.speaker: s for s, us in done.sides().items() for u in us} == {f"corpus/{k}": v for k, v in given.items()}
+    assert {u.speaker: s for s, us in done.subsets().items() for u in us} == {
+        f"corpus/{k}": v for k, v in given.items()
+    }
 
 
 def test_speakers_without_a_given_side_fill_the_empty_ones(utterance):
@@ -150,8 +152,8 @@ def test_any_three_or_more_speakers_give_whole_disjoint_full_sides(who, seed):
         for n in range(size)
     ]
     done = split("c", everyone, by_speaker(seed))
-    assert sorted(u.uid for us in done.sides().values() for u in us) == sorted(u.uid for u in everyone)
-    assert all(done.sides().values())
+    assert sorted(u.uid for us in done.subsets().values() for u in us) == sorted(u.uid for u in everyone)
+    assert all(done.subsets().values())
     assert sum(len(speakers(done, s)) for s in SPLITS) == len(who)
     assert split("c", everyone, by_speaker(seed)) == done
 
@@ -194,14 +196,14 @@ def test_random_cuts_pythons_shuffle_and_rounds_down(everyone, order):
     sizes = {"train": 37 + 2, "val": 4, "test": 4}  # 37.6 and 4.7 rounded down; two are left
     at = 0
     for side in order:
-        assert uids(done.sides()[side]) == sorted(shuffled[at : at + sizes[side]])
+        assert uids(done.subsets()[side]) == sorted(shuffled[at : at + sizes[side]])
         at += sizes[side]
 
 
 @pytest.mark.parametrize(("rest", "sizes"), [("train", (39, 4, 4)), ("val", (37, 6, 4)), ("test", (37, 4, 6))])
 def test_what_rounding_leaves_goes_where_the_rule_says(everyone, rest, sizes):
     done = split("corpus", everyone, by_chance(rest=rest))
-    assert tuple(len(side) for side in done.sides().values()) == sizes
+    assert tuple(len(side) for side in done.subsets().values()) == sizes
 
 
 def test_another_seed_is_another_random_split(everyone):
@@ -215,7 +217,7 @@ def test_the_order_of_utterances_is_no_difference_to_any_rule(everyone):
 
 def test_leaks_by_intention_are_counted_in_the_proof(everyone):
     done = split("corpus", everyone, by_chance())
-    sides = {s: {u.speaker for u in us} for s, us in done.sides().items()}
+    sides = {s: {u.speaker for u in us} for s, us in done.subsets().items()}
     shared = {u.speaker for u in everyone if sum(u.speaker in names for names in sides.values()) > 1}
     proof = prove(done)
     assert done.leaks
@@ -226,7 +228,7 @@ def test_leaks_by_intention_are_counted_in_the_proof(everyone):
 def test_a_recording_on_two_sides_is_counted_too(utterance):
     twice = [utterance("a", n, sha=f"sha {n // 2}") for n in range(40)]
     done = split("corpus", twice, by_chance())
-    side = {u.uid: s for s, us in done.sides().items() for u in us}
+    side = {u.uid: s for s, us in done.subsets().items() for u in us}
     apart = sum(side[a.uid] != side[b.uid] for a, b in zip(twice[::2], twice[1::2], strict=True))
     assert prove(done)["shared_recordings"] == apart > 0
     assert prove(done)["shared_speakers"] == 1
@@ -280,10 +282,10 @@ def test_folds_by_speaker_are_group_k_fold_and_meet_no_tested_speaker(everyone):
 
 def test_dropped_utterances_are_nowhere_and_the_same_in_every_fold(everyone):
     kept = [split("corpus", everyone, holdout(drop=5, fold=fold)) for fold in (0, 1, 2, 3)]
-    gone = {u.uid for u in everyone} - {u.uid for us in kept[0].sides().values() for u in us}
+    gone = {u.uid for u in everyone} - {u.uid for us in kept[0].subsets().values() for u in us}
     assert len(gone) == 5
     for done in kept[1:]:
-        assert not gone & {u.uid for us in done.sides().values() for u in us}
+        assert not gone & {u.uid for us in done.subsets().values() for u in us}
     expected = np.random.default_rng(3).choice(len(everyone), 5, replace=False)
     assert gone == {everyone[i].uid for i in expected}
 
@@ -385,8 +387,8 @@ def test_songs_have_the_folds_of_their_singers_and_are_never_tested(utterance):
     for fold in range(1, 7):
         speech = split("corpus", spoken + sung, rule.changed(fold=fold))
         songs = split("corpus", spoken + sung, rule.changed(fold=fold, songs=True))
-        assert {u.channel for side in speech.sides().values() for u in side} == {"speech"}
-        assert {u.channel for side in songs.sides().values() for u in side} == {"song"}
+        assert {u.channel for side in speech.subsets().values() for u in side} == {"speech"}
+        assert {u.channel for side in songs.subsets().values() for u in side} == {"song"}
         assert songs.test == ()
         for side in ("train", "val"):
             assert speakers(songs, side) == speakers(speech, side) - {"corpus/02"}

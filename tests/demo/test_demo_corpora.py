@@ -243,7 +243,7 @@ def test_crema_d_has_acted_and_voted_labels(whole):
     by_clip = {u.uid: u.label for u in acted}
     agreed = [u for u in voted if len({label for _, label in u.votes}) == 1]
     assert all(u.label == by_clip[u.uid] for u in agreed)
-    voice = crema_d.counted_votes(whole[1]["crema_d"], {"label_source": "voice"}).values()
+    voice = crema_d.counted_votes(whole[1]["crema_d"], crema_d.Settings(label_source="voice")).values()
     assert 10 < sum(len(votes) == 1 and votes[0][1] == "neutral" for votes in voice) - 27 < 50
 
 

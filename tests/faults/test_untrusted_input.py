@@ -220,7 +220,7 @@ def test_a_member_without_a_name_is_passed_over(tmp_path: Path) -> None:
 def test_a_pipe_called_zip_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.zip")
     (tmp_path / "y.zip").mkdir()
-    assert scan.found([tmp_path]) == []
+    assert scan.corpora_below([tmp_path]) == []
 
 
 # Manifests
@@ -299,7 +299,7 @@ def test_a_header_without_end_is_read_to_its_bound(tmp_path: Path) -> None:
     with (tmp_path / "manifest.csv").open("wb") as file:
         file.write(b"path,label,speaker")
         file.truncate(1 << 40)  # a hole of zeros: no line ever ends
-    assert scan.found([tmp_path]) == []
+    assert scan.corpora_below([tmp_path]) == []
 
 
 def test_huge_label_files_are_refused_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

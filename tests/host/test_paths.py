@@ -380,7 +380,7 @@ def test_what_is_wrong_whatever_the_corpora_hold_is_refused_before_they_are_made
         raise AssertionError("corpora are made")
 
     monkeypatch.setattr(main, "_made_corpora", made)
-    monkeypatch.setattr("ser.planning.request.scan.found", made)
+    monkeypatch.setattr("ser.planning.request.scan.corpora_below", made)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     assert main.main(["run", "interaffection", "--demo", "--plan", *options]) == 2
     assert told in capsys.readouterr().err

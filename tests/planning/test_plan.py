@@ -61,7 +61,7 @@ def test_copies_are_of_training_speakers_alone(whole):
         train = {u.uid for u in source.split.train}
         assert {u.uid for r in source.recipes[1:] for u, _ in r.items} <= train
         assert {u.uid for u, _ in source.recipes[0].items} == {
-            u.uid for us in source.split.sides().values() for u in us
+            u.uid for us in source.split.subsets().values() for u in us
         }
 
 
@@ -233,7 +233,7 @@ def test_a_job_names_every_item_of_every_side_and_is_the_same_after_a_journey(wh
     arrived = pickle.loads(pickle.dumps(job))
     for name, source in whole.sources.items():
         copies = {n: u for recipe in source.recipes[1:] for n, (u, _) in zip(recipe.names, recipe.items, strict=True)}
-        for side, utterances in source.split.sides().items():
+        for side, utterances in source.split.subsets().items():
             sent = job.subsets[name][side]
             expected = {u.uid: u for u in utterances} | (copies if side == "train" else {})
             assert list(sent.names) == list(expected)

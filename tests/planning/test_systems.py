@@ -46,7 +46,7 @@ def of(plan, system, protocol="si", fold=1):
 
 
 def sides(plan, trial, corpus=0):
-    return plan.sources[trial.corpora[corpus].source].split.sides()
+    return plan.sources[trial.corpora[corpus].source].split.subsets()
 
 
 # what is run

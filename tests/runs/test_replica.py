@@ -8,7 +8,7 @@ import pytest
 from chaos import facts
 
 from ser.errors import BadInput
-from ser.features.remote import Far
+from ser.features.remote import RemoteFolder
 from ser.runs import attempts, replica
 from ser.runs.attempts import Attempt
 from ser.runs.delivery import sync
@@ -27,7 +27,7 @@ HEAD = Head("interaffection", "abc", "A", {}, {"work": "w"})
 def far():
     """The place by URL, empty."""
     fsspec.filesystem("memory").mkdirs("/features/trials/w", exist_ok=True)
-    yield Far(URL)
+    yield RemoteFolder(URL)
     fsspec.filesystem("memory").rm("/features", recursive=True)
 
 
@@ -127,7 +127,7 @@ def test_a_place_that_does_not_answer_costs_nothing_but_is_told(nodes, monkeypat
         assert "no such host" in a.reason
     a.push()
     assert a.reason == ""
-    assert Far(URL).sizes("abc") == {"checkpoint.pt": 5}
+    assert RemoteFolder(URL).sizes("abc") == {"checkpoint.pt": 5}
 
 
 def test_a_trial_that_moves_from_node_to_node_has_the_numbers_of_one_that_stays(
@@ -164,9 +164,9 @@ def test_a_trial_that_moves_from_node_to_node_has_the_numbers_of_one_that_stays(
     assert moved == stayed
     assert len(moved["curves"]["val/loss"]) == 6
     assert driver.replica == replica.place("memory://features", driver.tags["work"])
-    assert Far(driver.replica).folders("") == []
+    assert RemoteFolder(driver.replica).folders("") == []
 
 
 def test_an_address_that_nothing_can_open_is_told():
     with pytest.raises(BadInput, match=r"--store.*a URL whose protocol fsspec can open"):
-        Far("nosuch://bucket/features")
+        RemoteFolder("nosuch://bucket/features")

@@ -54,7 +54,7 @@ def utterances(corpus, per_speaker, labels, **other):
 
 
 def sizes(done):
-    return tuple(len(side) for side in done.sides().values())
+    return tuple(len(side) for side in done.subsets().values())
 
 
 # counts
@@ -183,7 +183,7 @@ def test_sound_002_tests_each_session_once(dialogues):
         done = split("iemocap", dialogues, rule)
         proof = prove(done)
         assert proof["shared_speakers"] == 0
-        assert [len({u.session for u in side}) for side in done.sides().values()] == [3, 1, 1]
+        assert [len({u.session for u in side}) for side in done.subsets().values()] == [3, 1, 1]
         tested += [u.uid for u in done.test]
     assert sorted(tested) == [u.uid for u in dialogues]
 
