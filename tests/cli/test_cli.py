@@ -147,7 +147,7 @@ def test_a_wrong_option_ends_with_status_2_and_says_what_is_right(capsys, table,
 def test_one_speaker_is_not_enough(capsys, table):
     said = refused(capsys, "run", "interaffection", "--corpora", f"customer={table(['a'])}", "--plan")
     assert "1 speaker(s)" in said
-    assert "at least one speaker for each side" in said
+    assert "at least one speaker for each subset" in said
 
 
 def test_an_empty_corpus_is_refused(capsys, table):

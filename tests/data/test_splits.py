@@ -90,7 +90,7 @@ def test_speakers_without_a_given_side_fill_the_empty_ones(utterance):
 def test_a_speaker_on_two_given_sides_is_a_leak(utterance):
     everyone = [utterance(s, n) for s in "abc" for n in range(3)]
     mixed = [replace(u, split="train" if i % 3 else "test") for i, u in enumerate(everyone)]
-    with pytest.raises(Leak, match="one side per speaker"):
+    with pytest.raises(Leak, match="one subset per speaker"):
         split("corpus", mixed, by_speaker())
 
 
@@ -127,7 +127,7 @@ def test_the_actor_who_does_not_sing_only_trains(actors, utterance, seed):
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_fewer_speakers_than_sides_is_an_error(utterance, number):
-    with pytest.raises(BadInput, match=rf"{number} speaker\(s\).*at least one speaker for each side"):
+    with pytest.raises(BadInput, match=rf"{number} speaker\(s\).*at least one speaker for each subset"):
         split("corpus", [utterance(f"{s}", n) for s in range(number) for n in range(9)], by_speaker())
 
 
@@ -292,7 +292,7 @@ def test_dropped_utterances_are_nowhere_and_the_same_in_every_fold(everyone):
 
 @pytest.mark.parametrize("rule", [holdout("speaker"), holdout("speaker", 1), holdout(fold=4), holdout(test=1.5)])
 def test_a_holdout_that_cannot_be_made_is_refused(utterance, rule):
-    with pytest.raises(BadInput, match="enough utterances and speakers for each side"):
+    with pytest.raises(BadInput, match="enough utterances and speakers for each subset"):
         split("corpus", [utterance("a", n) for n in range(9)], rule)
 
 
