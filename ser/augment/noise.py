@@ -35,7 +35,7 @@ def apply(wave: Wave, rate_hz: int, rng: np.random.Generator, settings: Settings
 
 
 def _stretch(samples: int, rate_hz: int, rng: np.random.Generator, folder: Path) -> Wave:
-    """A random stretch of a random recording, which is looped where it is too short."""
+    """Returns a random stretch of a random recording, which is looped where it is too short."""
     recording = recordings.pick(folder, rate_hz, rng)
     first = int(rng.integers(max(len(recording) - samples, 0) + 1))
     return np.resize(recording[first : first + samples], samples)

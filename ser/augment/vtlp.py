@@ -68,7 +68,7 @@ def warp(frequency: npt.NDArray[np.float64], alpha: float, high: float) -> npt.N
 
 
 def _unwarp(frequency: npt.NDArray[np.float64], alpha: float, high: float) -> npt.NDArray[np.float64]:
-    """Where the energy at a frequency comes from: the inverse of ``warp``."""
+    """Returns where the energy at a frequency comes from: the inverse of ``warp``."""
     knee = high * min(alpha, 1.0)
     return np.interp(frequency, (0.0, knee, 1.0), (0.0, knee / alpha, 1.0))
 

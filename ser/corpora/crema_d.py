@@ -67,7 +67,7 @@ def expected(settings: Settings) -> dict[str, int]:
 
 
 def find(folder: Path) -> Path | None:
-    """The narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
+    """Returns the narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
     clips, _ = folders.recordings(folder, NAME, FILES)
     return folders.home(chain((path for path, _ in clips), _tables(folder).values())) if clips else None
 
@@ -119,7 +119,7 @@ def counted_votes(root: Path, settings: Settings, refused: list[Refusal] | None 
 
 
 def _tables(folder: Path) -> dict[str, Path]:
-    """The known tables below ``folder``, the one nearest to it where a clone holds several copies."""
+    """Returns the known tables below ``folder``, the one nearest to it where a clone holds several copies."""
     paths = [path for path in folders.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
     return {path.name.lower(): path for path in sorted(paths, key=lambda p: (-len(p.parts), p))}
 
@@ -184,13 +184,13 @@ def _every(clip_votes: Mapping[str, Counter[str]]) -> Pairs:
 
 
 def _counted(clip_votes: Mapping[str, Counter[str]], source: str) -> Pairs:
-    """The winners of each row that the label is counted from."""
+    """Returns the winners of each row that the label is counted from."""
     rows = {"acted": (), "voice": ("voice",), "pooled3": tuple(MODALITIES.values())}[source]
     return tuple((modality, label) for modality in rows for label in _most(clip_votes.get(modality, Counter())))
 
 
 def _most(votes: Counter[str]) -> list[str]:
-    """All labels with the most votes, sorted."""
+    """Returns all labels with the most votes, sorted."""
     top = max(votes.values(), default=0)
     return sorted(label for label, count in votes.items() if count == top > 0)
 

@@ -27,12 +27,12 @@ class Settings:
 
 
 def expected(settings: Settings) -> dict[str, int]:
-    """Utterances per label of the release."""
+    """Returns utterances per label of the release."""
     return {"angry": 127, "boredom": 81, "disgust": 46, "fear": 69, "happy": 71, "sad": 62, "neutral": 79}
 
 
 def find(folder: Path) -> Path | None:
-    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
     return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 
@@ -59,7 +59,7 @@ def load(root: Path, settings: Settings, corpus: str = "emodb") -> Listing:
 
 
 def miniature(root: Path, seed: int = 0) -> Path:
-    """All ten speakers, every emotion, one sentence. Planted: a wrong name, a resource fork, an empty file."""
+    """Writes all ten speakers, every emotion, one sentence. Planted: a wrong name, a resource fork, an empty file."""
     folder = root / "emodb/wav"
     for speaker in SEX:
         for letter, label in LABELS.items():

@@ -44,7 +44,7 @@ class _Turn:
 
 
 def expected(settings: Settings) -> dict[str, int]:
-    """Utterances per label of the release, 10039 together."""
+    """Returns utterances per label of the release, 10039 together."""
     return {
         "neutral": 1708, "frustrated": 1849, "angry": 1103, "sad": 1084, "excited": 1041, "happy": 595, "surprise": 107,
         "fear": 40, "other": 3, "disgust": 2, "unknown": 2507,
@@ -52,7 +52,7 @@ def expected(settings: Settings) -> dict[str, int]:
 
 
 def find(folder: Path) -> Path | None:
-    """The narrowest folder at or below ``folder`` that holds the recordings and their label files, or None."""
+    """Returns the narrowest folder at or below ``folder`` that holds the recordings and their label files, or None."""
     wavs = [path for path, _ in folders.recordings(folder, NAME, FILES)[0]]
     texts = _texts(folder)
     return folders.home(chain(wavs, texts)) if wavs and texts else None

@@ -78,7 +78,7 @@ def find_all(folder: Path) -> list[Path]:
 
 
 def find(folder: Path) -> Path | None:
-    """The nearest table at or below ``folder``, ``manifest.csv`` first. Raises BadInput where two are as near.
+    """Returns the nearest table at or below ``folder``, ``manifest.csv`` first. Raises BadInput where two are as near.
 
     A file that is named is the one: where it is no such table, reading it says why.
     """
@@ -232,7 +232,7 @@ class _Reading:
         self._decimals: dict[str, int] = {}  # sign -> first line
 
     def utterance(self, row: _table.Row) -> Utterance | None:
-        """What the row says; None, and problems, where it cannot be read."""
+        """Returns what the row says; None, and problems, where it cannot be read."""
         cell = row.cells
         names = [name.strip() for name in cell["label"].split("|")] if cell["label"] else []
         wrong = [f"empty {column}" for column in REQUIRED if not cell[column]] + self._unknown(names)
@@ -357,7 +357,7 @@ class _Files(dict[str, _File]):
         return ""
 
     def absence(self, path: str) -> str:
-        """Why the file of a row cannot be read."""
+        """Returns why the file of a row cannot be read."""
         if os.path.exists(path):
             return "a folder, pipe or device, not a file"
         return "no such file" + self._nearby.hint(os.path.relpath(path, self._inside))
@@ -374,7 +374,7 @@ class _Files(dict[str, _File]):
 
 
 def _speakers_in_two_splits(utterances: list[Utterance], lines: Mapping[str, int]) -> list[tuple[int, str]]:
-    """One problem per speaker, at the first line that departs from the split of the speaker's first line."""
+    """Returns one problem per speaker, at the first line that departs from the split of the speaker's first line."""
     splits: dict[str, dict[str, int]] = defaultdict(dict)
     for u in utterances:
         splits[u.speaker].setdefault(u.split, lines[u.uid])

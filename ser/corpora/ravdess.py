@@ -50,7 +50,7 @@ def expected(settings: Settings) -> dict[str, int]:
 
 
 def find(folder: Path) -> Path | None:
-    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
     return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 

@@ -27,12 +27,12 @@ class Settings:
 
 
 def expected(settings: Settings) -> dict[str, int]:
-    """Utterances per label of the release."""
+    """Returns utterances per label of the release."""
     return {label: 120 if label == "neutral" else 60 for label in LABELS.values()}
 
 
 def find(folder: Path) -> Path | None:
-    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
     return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
 
 

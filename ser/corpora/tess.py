@@ -28,12 +28,12 @@ class Settings:
 
 
 def expected(settings: Settings) -> dict[str, int]:
-    """Utterances per label of the release."""
+    """Returns utterances per label of the release."""
     return dict.fromkeys(LABELS.values(), 400)
 
 
 def find(folder: Path) -> Path | None:
-    """The narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
+    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
     return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
 
 

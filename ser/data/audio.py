@@ -50,7 +50,7 @@ class AudioFacts:
 
 
 def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> bytes:
-    """The bytes of a file, or its ``first`` ones. Raises OSError, also where it is larger than ``most``.
+    """Returns the bytes of a file, or its ``first`` ones. Raises OSError, also where it is larger than ``most``.
 
     And for pipes and devices, which would be waited for, or read, without end.
     """
@@ -133,7 +133,7 @@ def _read(data: bytes, file: soundfile.SoundFile) -> Wave:
 
 
 def _read_to_the_end(data: bytes, file: soundfile.SoundFile) -> Wave:
-    """Samples of a stream whose header says not how many: block by block, no more than its bytes can hold."""
+    """Returns samples of a stream whose header says not how many: block by block, no more than its bytes can hold."""
     _check_rate(file)
     most = min(len(data) * _SAMPLES_PER_BYTE, _SAMPLES) // file.channels
     blocks: list[Wave] = []
@@ -215,7 +215,7 @@ def inspect_stretches(
 
 
 def _sound(wave: Wave, rate_hz: int) -> str:
-    """A name for the samples, which all lossless forms of a recording have in common."""
+    """Returns a name for the samples, which all lossless forms of a recording have in common."""
     digest = hashlib.sha256(rate_hz.to_bytes(4, "little"))
     digest.update(np.ascontiguousarray(wave).data)
     return digest.hexdigest()[:32]

@@ -207,7 +207,7 @@ def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recor
 
 
 def home(paths: Iterable[Path]) -> Path | None:
-    """The narrowest folder that holds all ``paths``, None where there is none."""
+    """Returns the narrowest folder that holds all ``paths``, None where there is none."""
     folders = {str(path.parent) for path in paths}
     return Path(os.path.commonpath(folders)) if folders else None
 

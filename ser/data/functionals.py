@@ -102,7 +102,7 @@ NAMES = tuple(_FUNCTIONALS)
 
 
 def size(width: int, names: Sequence[str]) -> int:
-    """Length of what ``functionals`` gives. Raises BadInput for a name that it does not know."""
+    """Returns the length of what ``functionals`` gives. Raises BadInput for a name that it does not know."""
     for name in names:
         if name not in _FUNCTIONALS:
             raise BadInput(repr(name), "functionals", ", ".join(NAMES), "name some of these")

@@ -112,7 +112,7 @@ class Manifest:
         return sum(u.seconds for u in self.utterances) / 3600
 
     def counts(self) -> dict[str, int]:
-        """Utterances per unified label, most frequent first."""
+        """Returns utterances per unified label, most frequent first."""
         return dict(Counter(u.label for u in self.utterances).most_common())
 
 

@@ -25,7 +25,7 @@ class Nearby:
         return paths[0] if len(paths) == 1 else ""
 
     def hint(self, name: str) -> str:
-        """What could be meant, for people, where ``resolve`` finds more than one."""
+        """Returns what could be meant, for people, where ``resolve`` finds more than one."""
         paths = self._candidates(name)
         return f"; {' and '.join(paths[:3])} are there" if len(paths) > 1 else ""
 

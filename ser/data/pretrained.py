@@ -90,7 +90,7 @@ def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, Tensor]:
 
 
 def read(path: Path) -> dict[str, Tensor]:
-    """What the file holds, by its own names."""
+    """Returns what the file holds, by its own names."""
     parts = tensorflow_checkpoint.files(path)
     if len(parts) == 2 or tensorflow_checkpoint.is_table(path):
         return {name: torch.from_numpy(value) for name, value in tensorflow_checkpoint.read(path).items()}
@@ -112,7 +112,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def _names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """The names that this file should have, by ours."""
+    """Returns the names that this file should have, by ours."""
     if any("/" in name for name in tensors):
         ends = {"weight": "weights", "bias": "biases"}
         return {f"{ours}.{a}": f"vggish/{theirs}/{b}" for ours, _, theirs in _LAYERS for a, b in ends.items()}

@@ -25,7 +25,7 @@ def files(folder: Path) -> tuple[Path, ...]:
 
 
 def pick(folder: Path, rate_hz: int, rng: np.random.Generator) -> Wave:
-    """One recording of ``folder``, drawn by ``rng``, whole: read-only float32 [samples] at ``rate_hz``."""
+    """Returns one recording of ``folder``, drawn by ``rng``, whole: read-only float32 [samples] at ``rate_hz``."""
     paths = files(folder)
     return _recording(paths[rng.integers(len(paths))], rate_hz)
 

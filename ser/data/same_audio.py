@@ -17,7 +17,7 @@ _LISTED = 3  # pairs of corpora's recordings that a note names
 def within(
     utterances: Sequence[Utterance], display: Callable[[str], str] = str
 ) -> tuple[list[Utterance], list[Refusal]]:
-    """One utterance per recording of a corpus, in the order given, and every other with the reason.
+    """Returns one utterance per recording of a corpus, in the order given, and every other with the reason.
 
     Of copies by one speaker with one label that with the shortest path, as ``display`` writes it, stays. Where
     speakers or labels differ all copies are left out.
@@ -45,7 +45,7 @@ def _place(u: Utterance) -> str:
 
 
 def _contradiction(u: Utterance, group: Sequence[Utterance]) -> str:
-    """How the first of the others that differs says something else of the same audio."""
+    """Returns how the first of the others that differs says something else of the same audio."""
     other = next(
         o for o in group if (o.speaker, o.label, o.votes, o.channel) != (u.speaker, u.label, u.votes, u.channel)
     )
@@ -58,7 +58,7 @@ def _contradiction(u: Utterance, group: Sequence[Utterance]) -> str:
 
 
 def across(manifests: Mapping[str, Manifest]) -> tuple[dict[str, Manifest], list[str]]:
-    """The corpora of one run with each recording in one of them only, and notes on what was left out.
+    """Returns the corpora of one run with each recording in one of them only, and notes on what was left out.
 
     A recording with the same label stays in the first corpus that has it; with different labels it is left out of all.
     A corpus of which nothing stays is left out whole. Raises BadInput where that becomes of all.

@@ -40,7 +40,7 @@ def scan(
     cache: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> Manifest:
-    """The usable utterances of the corpus at or near ``path``, under the name ``name``, and everything refused.
+    """Returns the usable utterances of the corpus at or near ``path``, under the name ``name``, and everything refused.
 
     ``cache`` holds what was read before and unpacked zip files; ``progress`` is called with (files done, files in all).
     Raises BadInput where the folder holds no such corpus or nothing usable, and for settings that the loader lacks.
@@ -101,7 +101,7 @@ def corpora_below(folders: Sequence[Path]) -> list[Place]:
 
 
 def survey(folders: Sequence[Path]) -> tuple[list[Place], list[Refusal]]:
-    """The corpora at or below ``folders``, and what lies there and is in none of them."""
+    """Returns the corpora at or below ``folders``, and what lies there and is in none of them."""
     with _tree.walked_once():
         places = corpora_below(folders)
         return places, left_over(folders, places)
@@ -125,7 +125,7 @@ def left_over(folders: Sequence[Path], places: Sequence[Place]) -> list[Refusal]
 
 
 def _home(loader: str, root: Path) -> Path | None:
-    """The folder of a corpus's loose recordings, without that of its zip files; None where all are in one."""
+    """Returns the folder of a corpus's loose recordings, without that of its zip files; None where all are in one."""
     home: Path | None = root if root.is_file() else registry.find("corpora", loader).find(root)
     if home is None or home.suffix.lower() == ".zip":
         return None
@@ -145,7 +145,7 @@ def _corpora_of(module: ModuleType, loader: str, folder: Path) -> list[tuple[str
 
 
 def _holding(loose: Path | None, zips: Sequence[Path]) -> Path:
-    """The narrowest place that holds all: a folder, or the one zip file."""
+    """Returns the narrowest place that holds all: a folder, or the one zip file."""
     if loose is None and len(zips) == 1:
         return zips[0]
     return Path(os.path.commonpath([*([loose] if loose else []), *(zipped.parent for zipped in zips)]))
@@ -220,7 +220,7 @@ def _basename(path: str) -> str:
 
 
 def _left_over(module: ModuleType, loader: str, sources: _Sources, used: Collection[str]) -> list[Refusal]:
-    """What lies below the corpus's root and is none of its recordings, other corpora in there apart."""
+    """Returns what lies below the corpus's root and is none of its recordings, other corpora in there apart."""
     refused = [*unused.zips(sources.place, loader), *_unchosen(module, sources, used)]
     if home := sources.loose:
         home = home if home.is_dir() else home.parent
@@ -231,7 +231,7 @@ def _left_over(module: ModuleType, loader: str, sources: _Sources, used: Collect
 
 
 def _unchosen(module: ModuleType, sources: _Sources, used: Collection[str]) -> list[Refusal]:
-    """One line for the recordings that the corpus's settings leave out, where they choose some."""
+    """Returns one line for the recordings that the corpus's settings leave out, where they choose some."""
     if not hasattr(module, "NAME"):
         return []
     paths = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
@@ -351,7 +351,7 @@ def _outcomes(
 
 
 def _inspect(path: str, stretches: Sequence[Stretch]) -> tuple[dict[Stretch, Outcome], bool]:
-    """What the audio tells, and whether that will stay so while the file stays as it is."""
+    """Returns what the audio tells, and whether that will stay so while the file stays as it is."""
     try:
         results = audio.inspect_stretches(Path(path), stretches)
     except audio.UnusableAudio as error:

@@ -172,7 +172,7 @@ def _stray_data(data: bytes) -> int | None:
 
 
 def _length(data: bytes, at: int, fmt: _Format) -> tuple[int, list[str]]:
-    """How many bytes of samples there are, and what is wrong with the size that says so."""
+    """Returns how many bytes of samples there are, and what is wrong with the size that says so."""
     size, remaining = _size(data, at), len(data) - at - 8
     if fmt.coder not in _SIMPLE or size >= UNKNOWN:
         return min(size, remaining), []
@@ -240,7 +240,7 @@ def kind(data: bytes) -> str:
 
 
 def reason(data: bytes, complaint: str) -> str:
-    """Why a decoder that complains cannot read ``data``, and what to do."""
+    """Returns why a decoder that complains cannot read ``data``, and what to do."""
     if other_kind := kind(data):
         return other_kind
     if not data.strip(b"\0"):

@@ -157,7 +157,7 @@ def eligible(utterances: Sequence[Utterance], rule: Part) -> list[Utterance]:
 
 
 def fold_count(utterances: Sequence[Utterance], rule: Part) -> int:
-    """How many folds the rule makes of them; 0 where it makes none."""
+    """Returns how many folds the rule makes of them; 0 where it makes none."""
     if rule.name == "leave_one_out":
         return len({getattr(u, rule["by"]) for u in utterances})
     return int(rule.values().get("folds", 0))

@@ -66,7 +66,7 @@ def plain(cell: str) -> str:
 
 
 def header(path: Path) -> Header:
-    """The header of the table at ``path``, without names where there is none or it cannot be read."""
+    """Returns the header of the table at ``path``, without names where there is none or it cannot be read."""
     try:
         data = audio.read(path, 0, first=_OPENING)
         return Header.of(data.decode(_encoding(data) or "utf-8", "replace"))
@@ -75,7 +75,7 @@ def header(path: Path) -> Header:
 
 
 def _encoding(data: bytes) -> str:
-    """The encoding that the first bytes tell, "" where they tell none."""
+    """Returns the encoding that the first bytes tell, "" where they tell none."""
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

@@ -29,7 +29,7 @@ class _Broken(Exception):
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file ends as a table does."""
+    """Returns whether the file ends as a table does."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         if size < _FOOTER:
@@ -159,7 +159,7 @@ def _text(fields: _Fields) -> str:
 
 
 def _varint(content: memoryview, at: int) -> tuple[int, int]:
-    """The number at ``at``, seven bits per byte, and where the next thing begins."""
+    """Returns the number at ``at``, seven bits per byte, and where the next thing begins."""
     value = 0
     for i, byte in enumerate(content[at : at + 10]):
         value |= (byte & 127) << (7 * i)
@@ -215,7 +215,7 @@ def masked_crc32c(content: memoryview | bytes) -> int:
 
 
 def crc32c(content: memoryview | bytes) -> int:
-    """The Castagnoli checksum (RFC 3720, B.4), at some 100 MB/s.
+    """Returns the Castagnoli checksum (RFC 3720, B.4), at some 100 MB/s.
 
     It is linear over GF(2), and zeros before a message leave a register of 0 as it is. So many stretches of the message
     are run through their registers side by side, and put together by what zeros after a stretch do to its register.
@@ -231,7 +231,7 @@ def crc32c(content: memoryview | bytes) -> int:
 
 
 def _registers(piece: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """What ``piece`` makes of a register of 0, [1]."""
+    """Returns what ``piece`` makes of a register of 0, [1]."""
     stretches = 1 << max(0, min(14, len(piece).bit_length() - 8))
     words = -(-len(piece) // (4 * stretches))
     padded = np.zeros(4 * words * stretches, np.uint8)

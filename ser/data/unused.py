@@ -44,7 +44,7 @@ def _archive(path: str) -> str:
 
 
 def zips(folder: Path, loader: str | None, apart: Sequence[Path] = ()) -> list[Refusal]:
-    """What zip files below ``folder`` hold that no corpus takes from there, and those that cannot be read.
+    """Returns what zip files below ``folder`` hold that no corpus takes from there, and those that cannot be read.
 
     In those that the corpus of ``loader`` uses, the audio that it does not; those of other corpora are theirs.
     """
@@ -86,7 +86,7 @@ def _in_zip(zipped: Path, names: Sequence[str], loader: str | None) -> list[Refu
 
 
 def reason_outside() -> Callable[[str], str]:
-    """Why audio that lies in no corpus is in none."""
+    """Returns why audio that lies in no corpus is in none."""
     modules = _with_names()
 
     def reason(path: str) -> str:
@@ -131,7 +131,7 @@ def _below(folder: Path, apart: Sequence[Path], suffixes: tuple[str, ...] = ("",
 
 
 def _with_names() -> list[ModuleType]:
-    """The loaders that know their recordings by name."""
+    """Returns the loaders that know their recordings by name."""
     modules = [registry.find("corpora", name) for name in registry.names("corpora")]
     return [module for module in modules if hasattr(module, "NAME")]
 
@@ -147,7 +147,7 @@ def _suffix(path: str) -> str:
 
 
 def fold(refusals: Iterable[tuple[str, str]]) -> list[Refusal]:
-    """One per file; of folders with many of one reason one for the folder, and an end to those."""
+    """Returns one per file; of folders with many of one reason one for the folder, and an end to those."""
     groups: dict[tuple[str, str], list[str]] = {}
     for path, why in refusals:
         groups.setdefault((os.path.dirname(path), why), []).append(path)

@@ -17,7 +17,7 @@ TYPES = {1: "single", 2: "double", 3: "triple"}  # the paper's words for the num
 def tied(
     votes: Iterable[tuple[str, str]], label: str, classes: Sequence[str], merge: Mapping[str, str]
 ) -> tuple[str, ...]:
-    """The emotions of ``classes`` that tie for the most votes, in their order there; () where there are none.
+    """Returns the emotions of ``classes`` that tie for the most votes, in their order there; () where there are none.
 
     ``votes`` are pairs of rater and emotion; each counts once, several of one rater too. ``merge`` renames emotions
     first, and what is not of ``classes`` then is passed over. Without any vote it is ``label``, if one of ``classes``.
@@ -37,7 +37,7 @@ def tied(
 def label_sets(
     utterances: Iterable[Utterance], classes: Sequence[str], merge: Mapping[str, str]
 ) -> dict[str, tuple[str, ...]]:
-    """What ``tied`` gives for each utterance, by uid."""
+    """Returns what ``tied`` gives for each utterance, by uid."""
     return {u.uid: tied(u.votes, u.label, classes, merge) for u in utterances}
 
 

@@ -58,7 +58,7 @@ def with_recordings(path: Path, name: re.Pattern[str], refused: list[Refusal] | 
 
 
 def recordings(zipped: Path, name: re.Pattern[str]) -> list[zipfile.ZipInfo]:
-    """The members of a zip file that are recordings called like ``name``. Raises UnusableZip."""
+    """Returns the members of a zip file that are recordings called like ``name``. Raises UnusableZip."""
     return [member for member in members(zipped) if folders.match(member.filename, name)]
 
 
@@ -91,7 +91,7 @@ def _is_hidden(filename: str) -> bool:
 
 
 def unpack(zips: Sequence[Path], name: re.Pattern[str], cache: Path) -> Path:
-    """The recordings of ``zips`` below a folder in ``cache``; unpacked only where that was not done before.
+    """Returns the recordings of ``zips`` below a folder in ``cache``; unpacked only where that was not done before.
 
     Raises UnusableZip for a zip that is damaged, that unpacks to more than reason allows, or that holds a name twice,
     links, or paths that lead elsewhere; BadInput or OSError where the disk does not take it.

@@ -72,11 +72,11 @@ class Features:
         return len(self._names)
 
     def names(self) -> list[str]:
-        """All item names, in the order of the recipe."""
+        """Returns all item names, in the order of the recipe."""
         return list(self._names)
 
     def rows(self, names: Iterable[str]) -> npt.NDArray[np.int64]:
-        """Numbers of the items with these names, -1 where there is none: int64 [names]."""
+        """Returns numbers of the items with these names, -1 where there is none: int64 [names]."""
         row = dict(zip(self._names, range(len(self)), strict=True))  # not kept: it is larger than all the rest
         return np.array([row.get(name, -1) for name in names], np.int64)
 
@@ -98,7 +98,7 @@ class Features:
 
 
 def _map(folder: Path, shard: Mapping[str, Any], width: int) -> npt.NDArray[np.float32]:
-    """A shard's frames, float32 [frames, width]."""
+    """Returns a shard's frames, float32 [frames, width]."""
     from torch import float32, from_file  # here, for commands that read no features come without it
 
     path = folder / shard["file"]
@@ -116,7 +116,7 @@ def _map(folder: Path, shard: Mapping[str, Any], width: int) -> npt.NDArray[np.f
 
 
 def verified(path: Path) -> dict[str, Any]:
-    """What is written of a shard beside it. Raises Damaged where either is not what was written."""
+    """Returns what is written of a shard beside it. Raises Damaged where either is not what was written."""
     try:
         meta = files.read(path.with_suffix(".json"))
         size_and_crc = files.checksum(path)

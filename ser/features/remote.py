@@ -13,7 +13,7 @@ _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az")
 
 
 def is_url(place: str | Path) -> bool:
-    """Whether a place is a URL, and not a folder or ``file://``."""
+    """Returns whether a place is a URL, and not a folder or ``file://``."""
     return "://" in str(place) and not str(place).startswith("file://")
 
 
@@ -32,11 +32,11 @@ class RemoteFolder:
         self._has_folders = self.url.partition("://")[0] not in _OBJECT_STORES
 
     def sizes(self, folder: str) -> dict[str, int]:
-        """Names and sizes in bytes of the files of ``folder``; none where there is no such folder."""
+        """Returns names and sizes in bytes of the files of ``folder``; none where there is no such folder."""
         return {_name(f): f["size"] for f in self._listed(folder) if f["type"] == "file"}
 
     def folders(self, folder: str) -> list[str]:
-        """Names of the folders in ``folder``, sorted."""
+        """Returns names of the folders in ``folder``, sorted."""
         return sorted(_name(f) for f in self._listed(folder) if f["type"] == "directory")
 
     def _listed(self, folder: str) -> list[dict[str, Any]]:
@@ -59,7 +59,7 @@ class RemoteFolder:
         self._in_folder(name, self._system.pipe_file, self._at(name), content)
 
     def read(self, name: str) -> bytes:
-        """The content of the file ``name``."""
+        """Returns the content of the file ``name``."""
         return bytes(self._call(self._system.cat_file, self._at(name)))
 
     def remove(self, name: str) -> None:

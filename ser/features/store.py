@@ -72,7 +72,7 @@ class Store:
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
-        """Whether no living process but this one works on ``name``; held until the block ends or the process dies.
+        """Yields whether no living process but this works on ``name``; held until the block ends or the process dies.
 
         True as well where nobody can be kept out: on a read-only store, and where files cannot be locked.
         """

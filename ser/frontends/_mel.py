@@ -31,7 +31,7 @@ def slaney_mel(hz: npt.ArrayLike) -> Vector:
 
 
 def slaney_hz(mel: npt.ArrayLike) -> Vector:
-    """The inverse of ``slaney_mel``."""
+    """Returns the inverse of ``slaney_mel``."""
     m = np.asarray(mel, np.float64)
     above = _SLANEY_BREAK_HZ * np.exp(np.maximum(m - _SLANEY_BREAK_MEL, 0) * _SLANEY_STEP)
     return np.where(m < _SLANEY_BREAK_MEL, m * _SLANEY_BREAK_HZ / _SLANEY_BREAK_MEL, above)

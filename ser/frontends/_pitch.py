@@ -108,7 +108,7 @@ def _check(rate_hz: int, low_hz: float, high_hz: float, voicing: float) -> None:
 
 
 def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tuple[_Peaks, Vector]:
-    """The peaks of each frame, and its greatest magnitude."""
+    """Returns the peaks of each frame, and its greatest magnitude."""
     window = windows.shape[1]
     centred = _centred(windows)
     longest, shortest = int(np.ceil(_FINER * rate_hz / low_hz)) + 1, int(_FINER * rate_hz / high_hz) - 1

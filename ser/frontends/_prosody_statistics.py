@@ -54,7 +54,7 @@ class _Contours(NamedTuple):
 
 
 def size(settings: ProsodySettings) -> int:
-    """Length of what ``statistics`` gives. Raises BadInput for a functional that is none."""
+    """Returns the length of what ``statistics`` gives. Raises BadInput for a functional that is none."""
     return functionals.size(_CONTOURS, settings.contour_statistics) + _OTHERS
 
 

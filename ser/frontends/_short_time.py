@@ -16,18 +16,18 @@ Float = TypeVar("Float", np.float32, np.float64)
 
 
 def count(samples: int, window: int, hop: int) -> int:
-    """Frames of a wave of so many samples, at least 1. Raises BadInput for a window or a hop of no samples."""
+    """Returns the number of frames, at least 1. Raises BadInput for a window or a hop of no samples."""
     _check(window, hop)
     return 1 + max(0, samples - window) // hop
 
 
 def padded(wave: npt.NDArray[Float], window: int) -> npt.NDArray[Float]:
-    """A copy that is at least one window long: [max(samples, window)]."""
+    """Returns a copy that is at least one window long: [max(samples, window)]."""
     return np.pad(wave, (0, max(0, window - len(wave))))
 
 
 def cut(wave: npt.NDArray[Float], window: int, hop: int) -> npt.NDArray[Float]:
-    """All frames: a view [count, window] of one copy of the wave. Raises BadInput as ``count`` does."""
+    """Returns all frames: a view [count, window] of one copy of the wave. Raises BadInput as ``count`` does."""
     _check(window, hop)
     return np.lib.stride_tricks.sliding_window_view(padded(wave, window), window)[::hop]
 
@@ -87,7 +87,7 @@ def deltas(rows: Matrix, reach: int) -> Matrix:
 
 
 def with_deltas(rows: Matrix, reach: int, orders: int) -> Matrix:
-    """The rows, their deltas, the deltas of these ..., side by side: [frames, (1 + orders) width]."""
+    """Returns the rows, their deltas, the deltas of these ..., side by side: [frames, (1 + orders) width]."""
     groups = [rows]
     for _ in range(orders):
         groups.append(deltas(groups[-1], reach))

@@ -45,7 +45,7 @@ def width(settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """One row for an utterance."""
+    """Returns one row for an utterance."""
     return 1
 
 
@@ -98,12 +98,12 @@ class _Group:
 
 
 def _step(scale: float) -> int:
-    """The greatest power of 2 at which a wavelet's bins, within ``_REACH``, are no more than coefficients."""
+    """Returns the greatest power of 2 at which a wavelet's bins, within ``_REACH``, are no more than coefficients."""
     return 1 << max(0, int(np.log2(np.pi * scale / _REACH)))
 
 
 def _fast_length(least: int, multiple: int) -> int:
-    """The least of 4, 5, 6, 7 times a power of 2 that is long enough: few lengths, and fast to transform."""
+    """Returns the least of 4, 5, 6, 7 times a power of 2 that is long enough: few lengths, and fast to transform."""
     power = max(multiple, 1 << max(0, (least - 1).bit_length() - 3))
     return next(length for length in (power * i for i in range(4, 9)) if length >= least)
 

@@ -32,7 +32,7 @@ def width(settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Frames of a wave of so many samples."""
+    """Returns the number of frames of a wave of so many samples."""
     return _short_time.count(samples, settings.window, settings.hop)
 
 

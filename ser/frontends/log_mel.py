@@ -47,7 +47,7 @@ def width(settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Frames of any wave."""
+    """Returns the number of frames of any wave."""
     length = round(settings.seconds * settings.rate_hz)
     return 1 + (length - settings.window) // settings.hop
 
@@ -94,7 +94,7 @@ def _of_length(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray
 
 
 def _by_package(rate_hz: int, wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The stationary algorithm of noisereduce 3 with its defaults; silence stays as it is."""
+    """Applies the stationary algorithm of noisereduce 3 with its defaults; silence stays as it is."""
     import noisereduce  # half a second of import, for those who ask
 
     if not noise.any():

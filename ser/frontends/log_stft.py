@@ -23,12 +23,12 @@ class Settings:
 
 
 def width(settings: Settings) -> int:
-    """Bins per frame: window / 2 + 1."""
+    """Returns the bins per frame: window / 2 + 1."""
     return settings.window // 2 + 1
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Frames of a wave of so many samples."""
+    """Returns the number of frames of a wave of so many samples."""
     return 1 + max(0, samples - settings.window) // settings.hop
 
 

@@ -42,7 +42,7 @@ def width(settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Frames of a wave of so many samples."""
+    """Returns the number of frames of a wave of so many samples."""
     return 1 if settings.mean else 1 + samples // settings.hop
 
 

@@ -111,7 +111,7 @@ def _active_energies(wave: npt.NDArray[np.float32], settings: Settings) -> Vecto
 
 
 def measures(energies: Vector, divisions: Sequence[int], measured: Sequence[int]) -> Vector:
-    """The six spectral measures of positive energies [frames, bands, channels] that sum to 1 in each frame.
+    """Returns the six spectral measures of positive energies [frames, bands, channels] that sum to 1 in each frame.
 
     [frames, channels + 2 measured + 3 (divisions + 1)]. Bands and channels are counted from 1.
 

@@ -58,7 +58,7 @@ def width(settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """One row for an utterance."""
+    """Returns one row for an utterance."""
     return 1
 
 
@@ -143,7 +143,7 @@ def _peaks(lags: Vector, rows_per_s: float, settings: Settings) -> tuple[Vector,
 
 
 def _measures(histogram: Vector, tempi: Vector) -> list[float]:
-    """The seven, of a histogram that is not empty and of its bins' tempi."""
+    """Returns the seven, of a histogram that is not empty and of its bins' tempi."""
     first, second = np.argsort(-histogram, kind="stable")[:2]
     total = histogram.sum()
     shares = histogram / total

@@ -46,7 +46,7 @@ class Settings:
 
 
 def width(settings: Settings) -> int:
-    """Bins of the image. Raises BadInput for limits between which there is none."""
+    """Returns the bins of the image. Raises BadInput for limits between which there is none."""
     band = _band(settings)
     return settings.bins or band.stop - band.start
 
@@ -103,7 +103,7 @@ def _check(settings: Settings) -> None:
 
 
 def _band(settings: Settings) -> slice:
-    """The bins from ``low_hz`` to ``high_hz``, both included."""
+    """Returns the bins from ``low_hz`` to ``high_hz``, both included."""
     rate_hz, fft = settings.rate_hz, settings.fft
     low_hz, high_hz = settings.low_hz, settings.high_hz
     first, last = int(np.ceil(low_hz * fft / rate_hz)), int(np.floor(high_hz * fft / rate_hz))
@@ -127,7 +127,7 @@ def _loud(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.f
 
 
 def _length(samples: int, settings: Settings) -> int:
-    """Samples that a wave of so many is cropped or padded to."""
+    """Returns the number of samples that a wave of so many is cropped or padded to."""
     window, hop, patch = settings.window, settings.hop, settings.patch
     if patch:
         beyond, step = _short_time.count(samples, window, hop) - patch, settings.step
@@ -137,7 +137,7 @@ def _length(samples: int, settings: Settings) -> int:
 
 
 def _fitted(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np.float32]:
-    """The wave cropped or padded to ``_length``."""
+    """Returns the wave cropped or padded to ``_length``."""
     missing = _length(len(wave), settings) - len(wave)
     before = 0 if settings.crop == "start" or settings.patch else abs(missing) // 2
     if missing < 0:

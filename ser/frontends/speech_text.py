@@ -44,12 +44,12 @@ class Settings(PitchSettings):
 
 
 def width(settings: Settings) -> int:
-    """A mark, and cepstra with both differences, or prosody where that is more."""
+    """Returns the length of a row: a mark, and cepstra with both differences, or prosody where that is more."""
     return 1 + max(3 * (settings.coefficients + 1), _speech_text_rows.PROSODY_VALUES)
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Rows of a wave of so many samples, without words: cepstral frames and one of prosody."""
+    """Returns the number of rows of a wave of so many samples, without words: cepstral frames and one of prosody."""
     whole = _short_time.count(samples, settings.window, settings.hop)
     return min(whole, settings.most_frames) + 1
 

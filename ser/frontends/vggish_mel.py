@@ -49,7 +49,7 @@ def width(settings: Settings) -> int:
 
 
 def segments(samples: int, settings: Settings) -> int:
-    """How many segments a wave of so many samples gives."""
+    """Returns how many segments a wave of so many samples gives."""
     second = settings.rate_hz
     half = second // 2
     match settings.segmentation:
@@ -64,7 +64,7 @@ def segments(samples: int, settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Frames of a wave of so many samples, of all its segments together."""
+    """Returns the number of frames of a wave of so many samples, of all its segments together."""
     return segments(samples, settings) * settings.patch
 
 

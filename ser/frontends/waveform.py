@@ -30,12 +30,12 @@ class Settings:
 
 
 def width(settings: Settings) -> int:
-    """Samples in a row."""
+    """Returns the samples in a row."""
     return settings.row
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Rows of any wave. Raises BadInput where ``seconds`` are not whole rows."""
+    """Returns the number of rows of any wave. Raises BadInput where ``seconds`` are not whole rows."""
     length, row = _length(settings), settings.row
     if row < 1 or length < row or length % row:
         raise BadInput(str(row), "front_end.row", f"divisors of {length}, the samples", "change it, or seconds")

@@ -37,7 +37,7 @@ def width(settings: Settings) -> int:
 
 
 def frames(samples: int, settings: Settings) -> int:
-    """Frames of a wave of so many samples."""
+    """Returns the number of frames of a wave of so many samples."""
     return _short_time.count(samples, settings.window, settings.hop)
 
 
@@ -66,7 +66,7 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
 def _cut(
     band: npt.NDArray[np.float64], level: int, detail: bool, count: int, settings: Settings
 ) -> npt.NDArray[np.float64]:
-    """The coefficients of a sub-band that lie in a frame: [frames, window / 2^level]."""
+    """Returns the coefficients of a sub-band that lie in a frame: [frames, window / 2^level]."""
     early = _early(settings.wavelet, level, detail)
     every = np.lib.stride_tricks.sliding_window_view(band[early:], settings.window >> level)
     return np.ascontiguousarray(every[:: settings.hop >> level][:count])
@@ -74,7 +74,7 @@ def _cut(
 
 @cache
 def _early(name: str, level: int, detail: bool) -> int:
-    """How many coefficients of a sub-band lie before the wave begins, as each filter reaches back.
+    """Returns how many coefficients of a sub-band lie before the wave begins, as each filter reaches back.
 
     Coefficient k is made of the samples 2k + 1 - m, m from 0; it lies at their mean, weighted by the filter's squares.
     That of Daubechies' filters is far from the middle.
@@ -90,7 +90,7 @@ def _early(name: str, level: int, detail: bool) -> int:
 
 
 def _wavelet(settings: Settings) -> pywt.Wavelet:
-    """The wavelet, where it and the other settings fit each other. Raises BadInput where they do not."""
+    """Returns the wavelet, where it and the other settings fit each other. Raises BadInput where they do not."""
     name, levels = settings.wavelet, settings.levels
     if name not in pywt.wavelist(kind="discrete"):
         raise BadInput(repr(name), "front_end.wavelet", "those of pywt.wavelist(kind='discrete')", "such as db4")
