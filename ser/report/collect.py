@@ -17,7 +17,7 @@ from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
-from ser.report.write import Report
+from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
 from ser.study import Corpus, Study, part, trial_of
 
@@ -27,7 +27,7 @@ _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "train
 
 @dataclass(frozen=True)
 class Selection:
-    """What is read of a run: params of these names, metrics whose names begin so; None = all."""
+    """The parts of a run that are read: params of these names, metrics whose names begin so; None = all."""
 
     params: tuple[str, ...] | None = None
     scores: tuple[str, ...] | None = None
@@ -138,7 +138,7 @@ def _read_grid(run_id: str, text: str) -> dict[str, Any]:
 
 def report(
     tracker: Tracker, study: Study, folder: Path, options: Options | None = None, variant: str | None = None
-) -> Report:
+) -> WrittenReport:
     """Writes the report of one variant of ``study`` (see ``overview``) into ``folder``, by the report that it names.
 
     That of another mode than the study's first goes beside it, into a folder that bears the mode's name as well. Curves

@@ -1,4 +1,4 @@
-"""What a report shows, as plain values: tables with intervals and holes, pictures, matrices, and the words around them.
+"""The content of a report as plain values: tables with intervals and holes, pictures, matrices, and words.
 
 A file of ``ser/report`` makes a Content of a study's runs, and ``ser.report.write`` writes it in every format.
 """

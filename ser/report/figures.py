@@ -28,7 +28,7 @@ BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUE
 
 
 def plain_style() -> AbstractContextManager[None]:
-    """What is drawn meanwhile looks the same for everybody: a ``matplotlibrc`` may ask for LaTeX, or other fonts."""
+    """Makes figures look the same for everybody: a ``matplotlibrc`` may ask for LaTeX, or for other fonts."""
     return style.context("default")
 
 

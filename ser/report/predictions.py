@@ -214,7 +214,7 @@ def utterances_of(test: _OnUtterances) -> tuple[tuple[str, ...], bytes]:
 
 
 def on_same_utterances(tests: Sequence[Test]) -> list[Test]:
-    """Those on the same utterances, with the same labels, as the first."""
+    """Returns those on the same utterances, with the same labels, as the first."""
     return [test for test in tests if utterances_of(test) == utterances_of(tests[0])]
 
 

@@ -8,7 +8,7 @@ Tables = Mapping[tuple[str, str], tuple[tuple[str, ...], Mapping[str, tuple[Prin
 
 
 def cell(tables: Tables, table: str, metric: str, row: str, column: str) -> Printed | None:
-    """What stands there, whole numbers as float; None where nothing does.
+    """Returns a printed cell, whole numbers as float; None where nothing does.
 
     >>> cell({("table1", "wa"): (("a", "b"), {"x": (1, "")})}, "table1", "wa", "x", "a")
     1.0

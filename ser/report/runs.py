@@ -1,4 +1,4 @@
-"""What a report is made of: finished runs with their predictions, and what the study expects, so that holes show."""
+"""The input of a report: finished runs with their predictions, and what the study expects, so that holes show."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class UsedCorpus:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a study expects. ``trials`` are those that can be named in advance, and maybe not all."""
+    """The trials that a study expects. ``trials`` are those that can be named in advance, and maybe not all."""
 
     study: str
     title: str
@@ -83,7 +83,10 @@ class Expected:
         return ", ".join(f"{c.letter} = {c.name}" + ("" if c.tested else " (train only)") for c in self.corpora)
 
     def holes(self, finished: Collection[str]) -> tuple[Hole, ...]:
-        """What is missing where trials of these titles are finished; those that cannot be named come last, as one."""
+        """Returns what is missing where trials of these titles are finished.
+
+        Trials that cannot be named come last, as one.
+        """
         done = set(finished)
         titles = dict.fromkeys([*(title for title, _ in self.trials), *self.failures])
         missing = [title for title in titles if title not in done]
@@ -103,7 +106,7 @@ def _no_file(run_id: str, path: str) -> str | None:
 
 @dataclass(frozen=True)
 class Options:
-    """How a report is counted, and where it finds what is not in the predictions."""
+    """The rules by which a report counts, and where it finds what is not in the predictions."""
 
     ties: str = "fractional"  # "fractional" | "first"
     replicates: int = 1000  # bootstrap resamples behind the 95 % intervals, 0 for none

@@ -1,4 +1,4 @@
-"""How a corpus was split, in a sentence for the notes: by the statement of a run, and by the proof that it left."""
+"""The split of a corpus, in a sentence for the notes: by the statement of a run, and by the proof that it left."""
 
 import json
 

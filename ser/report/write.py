@@ -21,8 +21,8 @@ from ser.report.content import HOLE, Cell, Content, Printed, Row, Table
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was written."""
+class WrittenReport:
+    """The files that were written, and what they say."""
 
     markdown: str
     folder: Path
@@ -32,7 +32,7 @@ class Report:
     notes: tuple[str, ...]
 
 
-def write(content: Content, folder: Path) -> Report:
+def write(content: Content, folder: Path) -> WrittenReport:
     """Write ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent."""
     text = markdown(content)
     files: dict[str, bytes] = {
@@ -48,7 +48,7 @@ def write(content: Content, folder: Path) -> Report:
             files[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
     folder.mkdir(parents=True, exist_ok=True)
     written = tuple(_put(folder / name, data) for name, data in files.items())
-    return Report(text, folder, written, content.done, content.expected, content.notes)
+    return WrittenReport(text, folder, written, content.done, content.expected, content.notes)
 
 
 def _put(path: Path, content: bytes) -> Path:

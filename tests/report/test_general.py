@@ -159,6 +159,33 @@ def test_values_of_a_block_or_a_corpus_are_found_in_what_was_logged():
     assert [logged(run, path) for path in paths] == ["8", "0.2", "5", None, "0.1"]
 
 
+def test_systems_that_no_point_names_are_results_of_their_own(undrawn):
+    runs = [replace(run_of(0.1, "lstm", 4 + i), run_id=name, title=name) for i, name in enumerate(("svm", "knn"))]
+    runs = [replace(run, params=run.params | {"role": "system", "role.system": run.title}) for run in runs]
+    every = table(general(runs, expected([]), NEVER), "results_a")
+    assert every.columns[0] == "System"
+    assert [row.cells[0] for row in every.rows] == ["knn", "svm"]
+
+
+def test_runs_that_no_result_counts_are_said(undrawn):
+    other = replace(run_of(0.1, "lstm", 4, seed=1), text=text_of(4, first=100))
+    content = general([*runs_of(), other], expected(POINTS, seeds=(0, 1)), NEVER)
+    assert any(note.startswith("Left out") and note.endswith(f"{other.title}.") for note in content.notes)
+
+
+def test_folds_of_a_search_are_not_asked_of_what_is_tested(undrawn):
+    """Candidates are validated in folds; the best is trained again, and tested without one."""
+    role = {"role": "candidate", "role.varied": "training.learning_rate"}
+    tried = [
+        replace(run, text="", params=run.params | role, scores={"objective/wa": 0.3, "objective/loss": 0.7})
+        for run in (run_of(0.2, "lstm", 0, fold=fold) for fold in (1, 2))
+    ]
+    again = run_of(0.2, "lstm", 7, role="refit")
+    content = general([*tried, again], expected([], count=3), NEVER)
+    assert [row.cells[-1].value for row in table(content, "results_a").rows] == [0.7]
+    assert [row.n for row in table(content, "validation").rows] == [2]
+
+
 def test_trials_of_a_search_are_compared_by_validation(undrawn):
     untested = [
         replace(run_of(rate, "lstm", 0), text="", scores={"objective/wa": rate, "objective/loss": 1.0 - rate})

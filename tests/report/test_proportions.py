@@ -15,7 +15,7 @@ from ser.metrics.accuracy import confusion, ua, wa
 from ser.report import statistics
 from ser.report.content import Cell
 from ser.report.interaffection import tables
-from ser.report.interaffection.results import Grid, Result, gather, sign
+from ser.report.interaffection.results import Grid, Result, arranged_on_grid, sign
 from ser.report.interaffection.tables import (
     all_tables,
     best_results,
@@ -116,7 +116,7 @@ def test_unknown_tie_rule():
     ],
 )
 def test_tables_3_and_4_by_hand(ties, unified, multi, margins):
-    evidence = gather(small(), make_grid(), 50)
+    evidence = arranged_on_grid(small(), make_grid(), 50)
     rows = configuration_table(evidence, ties).rows
     assert [(r.metric, r.name, r.n, r.of) for r in rows[:2]] == [("wa", "unified", 2, 2), ("wa", "multi", 2, 2)]
     assert [values(rows[0]), values(rows[1])] == [unified, multi]
@@ -126,7 +126,7 @@ def test_tables_3_and_4_by_hand(ties, unified, multi, margins):
 
 
 def test_table_5_by_hand():
-    rows = presence_table(gather(small(), make_grid(), 50)).rows
+    rows = presence_table(arranged_on_grid(small(), make_grid(), 50)).rows
     assert [(r.name, r.n, r.of) for r in rows[:2]] == [("a", 4, 4), ("All", 4, 4)]
     assert rows[0].cells[0] is None
     assert values(rows[0]) == [0.75]  # only TDNN unified is better without t
@@ -135,7 +135,7 @@ def test_table_5_by_hand():
 
 
 def test_table_2_by_hand():
-    row = best_results(gather(small(), make_grid(), 50)).rows[0]
+    row = best_results(arranged_on_grid(small(), make_grid(), 50)).rows[0]
     assert row.cells[:4] == ("A+T", "multi", "LSTM", "μ")
     assert row.cells[5:7] == ("TDNN", "μ")
     assert [row.cells[i].value for i in (4, 7, 8)] == pytest.approx([0.8, 0.7, 0.1])
@@ -148,7 +148,7 @@ def test_one_training_counted_twice_is_not_a_tie_but_shares_the_case():
         result(("a",), n, 9, same_as="" if n[2] == "unified" else f"a/{n[0]}/mean/unified/0") for n in NETWORKS[:2]
     ]
     others = [r for r in small() if r.corpora != ("a",) or r.block == "tdnn"]
-    evidence = gather([*others, *alone], make_grid(), 50)
+    evidence = arranged_on_grid([*others, *alone], make_grid(), 50)
     row = best_results(evidence).rows[0]
     assert row.cells[:3] == ("A", "-", "LSTM")
     assert row.cells[9] == "0"
@@ -157,7 +157,9 @@ def test_one_training_counted_twice_is_not_a_tie_but_shares_the_case():
 
 
 def test_an_incomplete_case_does_not_count_and_is_shown():
-    evidence = gather([r for r in small() if (r.corpora, r.key[2:5]) != (("a", "t"), NETWORKS[1])], make_grid(), 50)
+    evidence = arranged_on_grid(
+        [r for r in small() if (r.corpora, r.key[2:5]) != (("a", "t"), NETWORKS[1])], make_grid(), 50
+    )
     assert (evidence.done, evidence.expected) == (7, 8)
     assert [(h.title, h.untested) for h in evidence.holes] == [("A+T · lstm · μ · multi", ("a",))]
     rows = configuration_table(evidence).rows
@@ -170,13 +172,13 @@ def test_an_incomplete_case_does_not_count_and_is_shown():
 
 def test_the_value_of_a_cell_is_the_mean_over_seeds():
     grid = make_grid(seeds=(0, 1))
-    scores = gather(small() + small(alone=(7, 7, 7, 7), seed=1), grid, 20).scores[0]
+    scores = arranged_on_grid(small() + small(alone=(7, 7, 7, 7), seed=1), grid, 20).scores[0]
     np.testing.assert_allclose(scores.point["wa"][0], [0.6, 0.6, 0.7, 0.7])
     assert [r.seed for r in scores.results[0, 0]] == [0, 1]
 
 
 def test_a_cell_that_lacks_a_seed_is_a_hole():
-    evidence = gather(small() + small(seed=1)[1:], make_grid(seeds=(0, 1)), 20)
+    evidence = arranged_on_grid(small() + small(seed=1)[1:], make_grid(seeds=(0, 1)), 20)
     assert np.isnan(evidence.scores[0].point["wa"][0, 0])
     assert [h.title for h in evidence.holes] == ["A · lstm · μ · unified · seed 1"]
 
@@ -190,14 +192,14 @@ def test_three_targets_and_the_mean_over_the_others():
         for p, t in product(grid.points, "abc")
         if t in p["corpora"]
     ]
-    rows = presence_table(gather(results, grid, 20)).rows[:4]
+    rows = presence_table(arranged_on_grid(results, grid, 20)).rows[:4]
     assert [[None if c is None else c.value for c in row.cells] for row in rows] == [
         [None, 1, 0],
         [0, None, 0],
         [1, 1, None],
         [0.5, 1, 0],
     ]
-    assert configuration_table(gather(results, grid, 20)).rows[0].of == 12
+    assert configuration_table(arranged_on_grid(results, grid, 20)).rows[0].of == 12
 
 
 @pytest.mark.parametrize(
@@ -205,13 +207,13 @@ def test_three_targets_and_the_mean_over_the_others():
 )
 def test_cases_follow_from_the_corpora(corpora, cases):
     grid = make_grid(corpora=corpora, train_only=("tess",))
-    assert configuration_shares(gather([], grid, 0), "wa", "fractional")[2:] == (0, cases)
+    assert configuration_shares(arranged_on_grid([], grid, 0), "wa", "fractional")[2:] == (0, cases)
 
 
 def test_a_pruned_point_is_no_hole():
     pruned = ("a", "t"), NETWORKS[3]
     grid = make_grid(pruned=lambda p: (p["corpora"], (p["block"], p["pooling"], p["task"])) == pruned)
-    evidence = gather(small(), grid, 20)
+    evidence = arranged_on_grid(small(), grid, 20)
     rows = configuration_table(evidence).rows
     assert not evidence.holes
     assert [values(r) for r in rows[:2]] == [[0, 0.25], [0.5, 0.25]]
@@ -227,20 +229,20 @@ def test_what_is_left_out_is_said():
         result(("a",), NETWORKS[0], 9, truth=1 - TRUTH),  # other labels
         replace(results[0], uids=(), truth=TRUTH[:0], predicted=TRUTH[:0]),
     ]
-    evidence = gather([*results, *extra], make_grid(), 20)
+    evidence = arranged_on_grid([*results, *extra], make_grid(), 20)
     assert evidence.scores[0].results[0, 0][0] is results[0]
     assert [note.split()[0] for note in evidence.notes] == ["1", "1", "2"]
-    assert "predictions count" in gather([replace(results[0], wa=0.9)], make_grid(), 5).notes[0]
+    assert "predictions count" in arranged_on_grid([replace(results[0], wa=0.9)], make_grid(), 5).notes[0]
 
 
 @pytest.mark.parametrize("change", [{"predicted": TRUTH[:3]}, {"predicted": TRUTH + 1}])
 def test_labels_that_do_not_fit_are_refused(change):
     with pytest.raises(BadInput, match=r"run a/lstm.* on a"):
-        gather([replace(small()[0], **change)], make_grid())
+        arranged_on_grid([replace(small()[0], **change)], make_grid())
 
 
 def test_no_result_is_a_grid_of_holes():
-    evidence = gather([], make_grid(), 10)
+    evidence = arranged_on_grid([], make_grid(), 10)
     assert (evidence.done, evidence.expected) == (0, 8)
     for table in all_tables(evidence):
         assert all(np.isnan(cell.value) for row in table.rows for cell in row.cells if isinstance(cell, Cell))
@@ -271,7 +273,7 @@ def test_bootstrap_against_plain_loops():
 
 
 def test_shares_of_the_replicates_are_counted_anew():
-    evidence = gather(small(), make_grid(), 200)
+    evidence = arranged_on_grid(small(), make_grid(), 200)
     _, drawn, _, _ = configuration_shares(evidence, "ua", "fractional")
     again = np.mean([credit(evidence.scores[0].replicates["ua"][:, k]) for k in range(2)], axis=0)
     np.testing.assert_allclose(drawn, again)
@@ -279,9 +281,9 @@ def test_shares_of_the_replicates_are_counted_anew():
 
 
 def test_chunks_do_not_change_the_numbers(monkeypatch):
-    whole = gather(small(), make_grid(), 33).scores[0].replicates["ua"]
+    whole = arranged_on_grid(small(), make_grid(), 33).scores[0].replicates["ua"]
     monkeypatch.setattr(statistics, "_CHUNK", 70)
-    np.testing.assert_array_equal(gather(small(), make_grid(), 33).scores[0].replicates["ua"], whole)
+    np.testing.assert_array_equal(arranged_on_grid(small(), make_grid(), 33).scores[0].replicates["ua"], whole)
 
 
 def test_intervals_cover_the_true_accuracy():

@@ -303,3 +303,12 @@ def test_badges_are_facts_at_the_top(tmp_path):
     done = report.write(small(badges=("mode paper",)), tmp_path)
     assert "Study small · 1 of 1 trials · mode paper" in done.markdown
     assert "<span>mode paper</span>" in (tmp_path / "report.html").read_text()
+
+
+def test_a_papers_numbers_belong_to_its_own_study(tmp_path, undrawn):
+    """Another study with the report, on the paper's own corpora."""
+    grid = make_grid(papers_own=True, study="mine")
+    done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
+    assert "The study is not the paper's own" in done.markdown
+    assert published.INCONSISTENCIES[0] not in done.markdown
+    assert "| paper" not in done.markdown

@@ -22,6 +22,7 @@ from ser.report.general.tables import (
 )
 from ser.report.runs import Expected, Finished, Options
 
+_LISTED = 6  # runs that a note names
 MOST_AXES = 8  # that are drawn
 
 
@@ -66,6 +67,12 @@ def _notes(results: Results, options: Options) -> Iterator[str]:
         len(results.ranked(corpus)) + len(results.missing(corpus)) > MOST_READ for corpus in results.expected.tested
     ):
         yield f"Tables of more than {MOST_READ} results are in report.html and tables.csv alone."
+    if results.left_out:
+        more = f" and {len(results.left_out) - _LISTED} more" if len(results.left_out) > _LISTED else ""
+        yield (
+            "Left out: runs that lack folds which others have, or that were tested on other utterances than the first "
+            f"of their setting: {'; '.join(results.left_out[:_LISTED])}{more}."
+        )
     sizes = {corpus: {int(r.counts.sum()) // r.seeds for r in results.ranked(corpus) if r.counts is not None}
              for corpus in results.expected.tested}  # fmt: skip
     if uneven := [corpus for corpus, counts in sizes.items() if len(counts) > 1]:
@@ -87,7 +94,7 @@ def _pictures(results: Results, options: Options) -> Iterator[Picture]:
 
 
 def _matrices(results: Results) -> Iterator[Matrix]:
-    """Of the best result of each corpus, summed over its seeds."""
+    """Yields the matrix of the best result of each corpus, summed over its seeds."""
     for place, corpus in enumerate(results.expected.tested, start=1):
         for result in results.ranked(corpus)[:1]:
             if result.counts is not None:

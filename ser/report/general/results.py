@@ -58,6 +58,7 @@ class Results:
     metrics: tuple[str, ...]  # the last one ranks
     cells: Mapping[tuple[str, Values], Result | None]  # (corpus, values) → result; None: it is not there yet
     untested: Mapping[Values, tuple[Finished, ...]]  # what a search compares by validation alone
+    left_out: tuple[str, ...]  # titles of tested runs that no result counts
     titles: frozenset[str]  # of all finished trials
 
     @property
@@ -95,8 +96,8 @@ def results_of(finished: Iterable[Finished], expected: Expected, replicates: int
     by_values: dict[Values, list[Finished]] = {}
     for run in runs:
         by_values.setdefault(axes.values(run), []).append(run)
-    folds = _folds_of(runs, expected)
     metrics = METRICS if tests or not runs else _logged_metrics(runs, expected)
+    folds = _folds_of(runs, expected, tests, metrics[-1])
     cells: dict[tuple[str, Values], Result | None] = _planned(axes, expected)
     for place, corpus in enumerate(expected.tested):
         rng = np.random.default_rng([0, place])
@@ -110,9 +111,18 @@ def results_of(finished: Iterable[Finished], expected: Expected, replicates: int
         else:
             measured = [_as_logged(corpus, values, seeds, metrics) for values, seeds in complete.items()]
         cells |= {(corpus, result.values): result for result in measured}
-    tabled = {values for _, values in cells}
-    untested = {values: tuple(repeats) for values, repeats in by_values.items() if values not in tabled}
-    return Results(expected, axes, metrics, cells, untested, frozenset(run.title for run in runs))
+    tested_ids = {r.run_id for r in runs if any(_tested_on(r, c, tests, metrics[-1]) for c in expected.tested)}
+    counted = {run.run_id for result in cells.values() if result for run in result.runs}
+    untested = {v: tuple(r for r in repeats if r.run_id not in tested_ids) for v, repeats in by_values.items()}
+    return Results(
+        expected,
+        axes,
+        metrics,
+        cells,
+        {values: repeats for values, repeats in untested.items() if repeats},
+        tuple(run.title for run in runs if run.run_id in tested_ids - counted),
+        frozenset(run.title for run in runs),
+    )
 
 
 def _planned(axes: Axes, expected: Expected) -> dict[tuple[str, Values], Result | None]:
@@ -133,14 +143,16 @@ def _logged_metrics(runs: Sequence[Finished], expected: Expected) -> tuple[str, 
     return tuple(preferred or list(names)[:2]) or METRICS
 
 
-def _folds_of(runs: Iterable[Finished], expected: Expected) -> dict[tuple[str, str], set[int]]:
-    """The folds of every corpus under every protocol ("" without): those that are planned, and those that ran."""
+def _folds_of(
+    runs: Iterable[Finished], expected: Expected, tests: Tests, metric: str
+) -> dict[tuple[str, str], set[int]]:
+    """The folds of every corpus under every protocol ("" without): those that are planned, and those tested."""
     folds: dict[tuple[str, str], set[int]] = {}
     for _, point in expected.trials:
         for corpus in point.get("corpora", ()):
             folds.setdefault((corpus, str(point.get("protocol", ""))), set()).add(int(point.get("fold", 0)))
     for run in runs:
-        for corpus in run.params.get("corpora", "").split(","):
+        for corpus in (c for c in expected.tested if _tested_on(run, c, tests, metric)):
             folds.setdefault((corpus, _protocol(run)), set()).add(fold_of(run))
     return folds
 

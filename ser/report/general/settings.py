@@ -12,6 +12,7 @@ from ser.study import POOLING_SIGNS
 # What points say beside their axes, and what follows from the rest of a statement.
 _NO_AXES = ("fold", "initial_from", "final", "role", "seed")
 _REPEATS = ("seed", "repeat", "initial_from", "role", "study", "mode")
+_ROLES = ("role.system", "role.protocol")  # of a role, these are settings
 _HEADS = {"corpora": "Corpora", "system": "System", "protocol": "Protocol", "block": "Block", "pooling": "Pooling",
           "task": "Task"}  # fmt: skip
 
@@ -26,8 +27,11 @@ class Axes:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """What tables call them."""
-        return tuple(_HEADS.get(path, name) for path, name in zip(self.paths, short(self.paths), strict=True))
+        """The names that tables give them."""
+        return tuple(
+            _HEADS.get(path.removeprefix("role."), name)
+            for path, name in zip(self.paths, short(self.paths), strict=True)
+        )
 
     def values(self, run: Finished) -> tuple[str, ...]:
         """Returns a run's values, as people read them."""
@@ -77,12 +81,12 @@ def _unexplained(runs: Iterable[Finished], axes: Axes) -> list[str]:
 
 
 def _differs(name: str, one: Finished, other: Finished) -> bool:
-    place = name.partition(".")[0]
     same = one.params[name] == other.params.get(name, one.params[name])
-    return not same and place not in _REPEATS and not name.endswith(".split.fold")
+    repeated = name.partition(".")[0] in _REPEATS and name not in _ROLES
+    return not same and not repeated and not name.endswith(".split.fold")
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A point's value as statements are logged."""
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.general.results import Result, Results, Values
+from ser.report.groups import fold_of
 from ser.report.statistics import Floats, check_ties, complete_cases, credit, interval
 
 MOST_READ = 60  # results of a corpus that are listed in Markdown, too
@@ -154,19 +155,28 @@ def _mean_of_finite(values: Floats, axis: int) -> Floats:
 
 def comparison(results: Results) -> Table:
     """Returns what a search compared by validation alone, the least loss first."""
-    rows = []
+    rows, folds = [], {fold_of(run) for runs in results.untested.values() for run in runs}
     for values, runs in results.untested.items():
-        scores = [np.mean([r.scores.get(f"objective/{name}", np.nan) for r in runs]) for name in ("wa", "loss")]
+        complete = {fold_of(run) for run in runs} == folds
+        logged = [[r.scores.get(f"objective/{name}", np.nan) for r in runs] for name in ("wa", "loss")]
+        scores = [float(np.mean(values)) if complete else float("nan") for values in logged]
         accuracy = HOLE if np.isnan(scores[0]) else f"{100 * scores[0]:.1f} %"
         cells: tuple[Cell | str, ...] = (*values, accuracy, Cell(float(scores[1])))
-        rows.append((float(scores[1]), Row("", runs[0].title.partition(" · fold")[0], cells, len(runs))))
+        rows.append(
+            (
+                float(scores[1]),
+                Row("", runs[0].title.partition(" · fold")[0], cells, len(runs), max(len(runs), len(folds))),
+            )
+        )
     ordered = [row for _, row in sorted(rows, key=lambda item: (np.isnan(item[0]), item[0]))]
     return Table(
         "validation",
         "Compared by validation alone",
-        "Trials that were not tested: means over their folds and seeds, the least validation loss first.",
+        "Trials that were not tested: means over their folds and seeds, the least validation loss first. One that "
+        "lacks a fold is a hole.",
         (*results.axes.heads, "Validation WA", "Validation loss"),
         tuple(ordered),
+        "runs",
         digits=4,
         unit="",
         grouped="",

@@ -16,7 +16,7 @@ from ser.report import figures
 from ser.report.content import Content, Matrix, Picture, Table, with_paper
 from ser.report.interaffection import published
 from ser.report.interaffection.figures import heat_map, shares, ua_by_combination
-from ser.report.interaffection.results import Evidence, Grid, Result, Scores, gather, trial_key
+from ser.report.interaffection.results import Evidence, Grid, Result, Scores, arranged_on_grid, trial_key
 from ser.report.interaffection.tables import all_tables
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
@@ -45,7 +45,7 @@ def arranged(
 
     ``curves``: trial title → validation loss per epoch.
     """
-    evidence = gather(results, grid, replicates)
+    evidence = arranged_on_grid(results, grid, replicates)
     tables = all_tables(evidence, ties)
     content = Content.of(
         grid.expected,
@@ -139,7 +139,7 @@ def _pictures(
 
 
 def _matrices(evidence: Evidence) -> Iterator[Matrix]:
-    """Of the best network of each target, summed over its seeds."""
+    """Yields the matrix of the best network of each target, summed over its seeds."""
     grid = evidence.grid
     for place, scores in enumerate(evidence.scores, start=1):
         for metric in METRICS:

@@ -84,7 +84,7 @@ INCONSISTENCIES = (
 
 
 def printed(table: str, metric: str, row: str, column: str) -> Printed | None:
-    """What the paper prints in a cell (percent, or text), or None where it prints nothing.
+    """Returns what the paper prints in a cell (percent, or text), or None where it prints nothing.
 
     >>> printed("table3", "wa", "multi", "TDNN μσ²")
     25.0

@@ -88,7 +88,7 @@ class Grid:
 
     @cached_property
     def points(self) -> tuple[Mapping[str, Any], ...]:
-        """What is trained with every seed: corpora, block, pooling, task."""
+        """The points that are trained with every seed: corpora, block, pooling, task."""
         return tuple(point for _, point in self.expected.trials if point["seed"] == self.seeds[0])
 
     @cached_property
@@ -168,7 +168,7 @@ class Evidence:
         return self.expected - len(self.holes)
 
 
-def gather(results: Sequence[Result], grid: Grid, replicates: int = 1000, seed: int = 0) -> Evidence:
+def arranged_on_grid(results: Sequence[Result], grid: Grid, replicates: int = 1000, seed: int = 0) -> Evidence:
     """Arrange ``results`` (oldest first) on the grid and resample them; what is left out is said in the notes.
 
     Raises BadInput for a result whose labels do not fit each other or the grid's classes.

@@ -99,7 +99,7 @@ def _pictures(
 
 
 def _printed(settings: Sequence[TestedSetting], expected: Expected) -> dict[str, list[float | None]]:
-    """What the paper prints of each class, beside the first of a network's settings."""
+    """Returns what the paper prints of each class, beside the first of a network's settings."""
     out: dict[str, list[float | None]] = {}
     for block in dict.fromkeys(one.block for one in settings) if expected.beside else ():
         values = [published.printed("table6", "recall", block, c) for c in expected.classes]

@@ -29,13 +29,13 @@ class TestedSetting:
     answers: Mapping[str, tuple[LabelPredictions, ...]]  # corpus → of those runs that share the first one's utterances
 
     def best(self, corpus: str) -> LabelPredictions | None:
-        """Of several seeds the one with the most right; the first of equal ones."""
+        """Returns of several seeds the one with the most right; the first of equal ones."""
         return max(self.answers.get(corpus, ()), key=lambda t: int((t.truth == t.predicted).sum()), default=None)
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """What a search tried: a run per fold."""
+    """A candidate of a search: a run per fold."""
 
     block: str
     seed: str
@@ -64,7 +64,7 @@ def is_candidate(run: Finished) -> bool:
 
 
 def candidates(runs: Sequence[Finished]) -> list[Candidate]:
-    """Those of the search, in the order of the first run of each."""
+    """Returns the candidates of the search, in the order of the first run of each."""
     by_candidate: dict[tuple[str, str, str], dict[int, Finished]] = {}
     for run in filter(is_candidate, runs):
         key = run.params.get("block", ""), run.params.get("seed", "0"), run.params.get("role.number", "")
@@ -78,7 +78,7 @@ def candidates(runs: Sequence[Finished]) -> list[Candidate]:
 def settings_tested(
     runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]
 ) -> list[TestedSetting]:
-    """What is tested: stated settings first, then what the search had trained again, by block.
+    """Returns the settings that are tested: stated settings first, then what the search had trained again, by block.
 
     ``answers``: run id → corpus → what it said.
     """

@@ -120,7 +120,7 @@ INCONSISTENCIES = (
 
 
 def printed(table: str, metric: str, row: str, column: str) -> Printed | None:
-    """What the paper prints in a cell (percent, count or text), or None where it prints nothing.
+    """Returns what the paper prints in a cell (percent, count or text), or None where it prints nothing.
 
     >>> printed("figure4", "rate", "surprise", "TPR")
     47.0

@@ -70,7 +70,7 @@ def resampled(tested: MultiLabelPredictions, weights: NDArray[np.float32]) -> di
 
 
 def _counted(weights: NDArray[np.float32], cells: Bools) -> Floats:
-    """How many of the drawn utterances [replicates, ...] have each of ``cells``; exact below 2**24."""
+    """Counts how many of the drawn utterances [replicates, ...] have each of ``cells``; exact below 2**24."""
     return (weights @ cells.astype(np.float32)).astype(np.float64)
 
 

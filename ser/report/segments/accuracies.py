@@ -29,7 +29,7 @@ def accuracies(test: SegmentPredictions) -> dict[str, float]:
 
 
 def per_clip(test: SegmentPredictions) -> NDArray[np.float32]:
-    """What each clip adds to the metrics [clips, 1 + metrics]: its segments, those that are right, then 0 or 1."""
+    """Returns what each clip adds to the metrics [clips, 1 + metrics]: its segments, the right ones, then 0 or 1."""
     size, classes = len(test.uids), test.logits.shape[1]
     guess = test.logits.argmax(axis=1)
     votes = np.bincount(test.clip * classes + guess, minlength=size * classes).reshape(size, classes)
@@ -69,7 +69,7 @@ def _resampled(test: SegmentPredictions, replicates: int, seed: int) -> NDArray[
 
 
 def disorder(scores: Mapping[str, float], corpus: str = "") -> str:
-    """Where ACA ≤ SCA ≤ BCA does not hold, the three values; "" where it does, or one is missing.
+    """Says where ACA ≤ SCA ≤ BCA does not hold, the three values; "" where it does, or one is missing.
 
     >>> disorder({"aca/x": 0.5, "sca/x": 0.4, "bca/x": 0.6}, "x")
     'ACA 0.5000, SCA 0.4000, BCA 0.6000'

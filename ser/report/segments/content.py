@@ -65,7 +65,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
 
 
 def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:
-    """Where logged accuracies contradict each other or the predictions."""
+    """Says where logged accuracies contradict each other or the predictions."""
     notes = []
     for run in runs:
         for corpus, clips in answers[run.run_id].items():
@@ -110,7 +110,7 @@ def _notes(settings: Sequence[Setting], folds: Sequence[int], expected: Expected
 
 
 def _weights(settings: Sequence[Setting]) -> Iterator[str]:
-    """What VGGish started from, which decides what it can reach."""
+    """Says what VGGish started from, which decides what it can reach."""
     by_weights: dict[str, list[str]] = {}
     for s in settings:
         if s.block == "vggish":

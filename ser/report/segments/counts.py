@@ -18,7 +18,7 @@ Counts = Mapping[str, Mapping[str, int]]  # way of cutting ("none": utterances) 
 
 
 def whole(settings: Sequence[Setting], corpus: str, options: Options) -> dict[str, dict[str, int]]:
-    """Of all subsets of a corpus, as far as a run's files tell: the first run of each way of cutting."""
+    """Counts all subsets of a corpus, as far as a run's files tell: the first run of each way of cutting."""
     out: dict[str, dict[str, int]] = {}
     for setting in settings:
         run_id = setting.runs[0].run_id
@@ -29,13 +29,14 @@ def whole(settings: Sequence[Setting], corpus: str, options: Options) -> dict[st
     return out
 
 
-def _file(options: Options, run_id: str, path: str) -> Any:
+def _file(options: Options, run_id: str, path: str) -> dict[str, Any]:
     text = options.file(run_id, path)
-    return json.loads(text) if text else None
+    content: dict[str, Any] = json.loads(text) if text else {}
+    return content
 
 
 def tested(settings: Sequence[Setting], corpus: str, classes: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Of the test side (of all folds, where there are such) of the first complete seed of each way of cutting."""
+    """Counts the test subset (of all folds, where there are such) of the first complete seed of each way of cutting."""
     out: dict[str, dict[str, int]] = {}
     for setting in settings:
         if (tests := setting.of(corpus)) and setting.way not in out:

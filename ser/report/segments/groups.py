@@ -39,13 +39,13 @@ class Setting:
 
     @property
     def way(self) -> str:
-        """How clips are cut, as the paper calls it where it does: nonoverlap, overlap, overlap_textbook."""
+        """The way in which clips are cut, as the paper calls it if it does: nonoverlap, overlap, overlap_textbook."""
         stated = self.param("front_end.segmentation")
         return PRINTED.get(stated, stated)
 
     @property
     def units(self) -> str:
-        """Of the last hidden layer."""
+        """The units of the last hidden layer."""
         return self.param("block.units")
 
     @property

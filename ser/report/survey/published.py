@@ -170,7 +170,7 @@ _CELLS: Tables = {("table1", "survey"): (COLUMNS, TABLE_1)}
 
 
 def printed(table: str, metric: str, row: str, column: str) -> Printed | None:
-    """What the paper prints in a cell (a text, or percent), or None where it prints nothing.
+    """Returns what the paper prints in a cell (a text, or percent), or None where it prints nothing.
 
     >>> printed("table1", "survey", "Wu et al. [14]", "Model")
     'LDA with MSFs and prosodic features'

@@ -47,7 +47,7 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """What a system reached: the folds that are there, each seed's answers to all their utterances, and its scores."""
+    """The result of a system: the folds that are there, each seed's answers to all their utterances, and its scores."""
 
     key: Key
     classes: tuple[str, ...]
@@ -87,11 +87,11 @@ class Result:
         return interval(self.value(metric), self.draws_of(metric))
 
     def ahead_of(self, other: "Result", metric: str) -> Cell:
-        """How much more than ``other``."""
+        """Returns how much more it is than ``other``."""
         return interval(self.value(metric) - other.value(metric), self.draws_of(metric) - other.draws_of(metric))
 
     def gain(self, other: "Result", metric: str) -> Cell:
-        """How much more than ``other``, relative to it; a hole where that has nothing right."""
+        """Returns how much more it is than ``other``, relative to it; a hole where that has nothing right."""
         value, base, base_draws = self.value(metric), other.value(metric), other.draws_of(metric)
         if base <= 0:
             return Cell(float("nan"))

@@ -45,7 +45,7 @@ def families(bench: Bench) -> Table:
 
 
 def proportions(bench: Bench, ties: str) -> Table:
-    """How often each system, family and classifier is the best."""
+    """Returns how often each system, family and classifier is the best."""
     parts: dict[str, Grid] = {"system": [{system: (*case, system) for system in bench.systems} for case in bench.cases]}
     used, classifiers = crossed(bench)
     if used:

@@ -135,7 +135,7 @@ def _first(ranked: Sequence[Result]) -> tuple[CellValue, ...]:
 
 
 def costs(bench: Bench) -> Table:
-    """What speaker independence costs every system."""
+    """Returns what speaker independence costs every system."""
     corpora = [c for c in bench.expected.tested if all((c, p) in bench.folds for p in PROTOCOLS)]
     places = [(corpus, metric) for corpus in corpora for metric in METRICS]
     mean = tuple(_mean_cost(bench, corpus, metric) for corpus, metric in places)
@@ -211,7 +211,7 @@ def augmented(bench: Bench) -> bool:
 
 
 def augmentations(bench: Bench) -> Table:
-    """What each way of making more recordings adds, as Chatziagapi et al. compare them."""
+    """Returns what each way of making more recordings adds, as Chatziagapi et al. compare them."""
     names = [f"{_AUGMENTED}{control}" for control in CONTROLS]
     rows = []
     for corpus, protocol in bench.cases:
