@@ -15,7 +15,7 @@ class UndefinedMetric(ValueError):
 
 
 def confusion(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:
-    """Counts [n_classes, n_classes]; row = true class, column = predicted class.
+    """Returns counts [n_classes, n_classes]; row = true class, column = predicted class.
 
     ``truth`` and ``predicted`` are class indices [utterances]. Raises ValueError for unequal lengths or an index
     outside 0 … n_classes - 1.
@@ -33,7 +33,7 @@ def confusion(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray
 
 
 def wa(counts: ArrayLike) -> float:
-    """Weighted accuracy: trace / sum, the share of utterances that are right, 0 … 1.
+    """Returns the weighted accuracy: trace / sum, the share of utterances that are right, 0 … 1.
 
     ``counts`` is a confusion matrix [classes, classes], rows = truth. Raises UndefinedMetric without any utterance.
     Reference: Han, Yu, Tashev, "Speech emotion recognition using deep neural network and ELM", Interspeech 2014.
@@ -46,7 +46,7 @@ def wa(counts: ArrayLike) -> float:
 
 
 def ua(counts: ArrayLike) -> float:
-    """Unweighted accuracy: the mean recall of the classes that are present in truth, 0 … 1.
+    """Returns the unweighted accuracy: the mean recall of the classes that are present in truth, 0 … 1.
 
     ``counts`` is a confusion matrix [classes, classes], rows = truth. Raises UndefinedMetric without any utterance.
     Reference: Schuller, Steidl, Batliner, "The INTERSPEECH 2009 Emotion Challenge" (there: unweighted average recall).

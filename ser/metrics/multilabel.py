@@ -21,7 +21,7 @@ Counts = NDArray[np.int64]
 
 
 def matrices(truth: ArrayLike, predicted: ArrayLike) -> Counts:
-    """One 2 x 2 confusion matrix per emotion [emotions, 2, 2]: rows truth absent, present; columns predicted so.
+    """Returns a 2 x 2 confusion matrix per emotion [emotions, 2, 2]: rows truth absent, present; columns predicted so.
 
     That is [[TN, FP], [FN, TP]]. Raises ValueError where the two differ in shape or are not two-dimensional.
     Reference: Figure 4 of Pho et al. (2020), which prints each row divided by its sum.
@@ -35,7 +35,7 @@ def matrices(truth: ArrayLike, predicted: ArrayLike) -> Counts:
 
 
 def equation_4(counts: ArrayLike) -> float:
-    """Mean over emotions of (TP + TN) / (TP + TN + FP + FN), 0 … 1; ``counts`` as from ``matrices``.
+    """Returns the mean over emotions of (TP + TN) / (TP + TN + FP + FN), 0 … 1; ``counts`` as from ``matrices``.
 
     Raises UndefinedMetric without any utterance. Reference: equation 4 of Pho et al. (2020).
 
@@ -47,10 +47,10 @@ def equation_4(counts: ArrayLike) -> float:
 
 
 def balanced_accuracy(counts: ArrayLike) -> float:
-    """Mean over emotions of (TN / (TN + FP) + TP / (TP + FN)) / 2, 0 … 1; ``counts`` as from ``matrices``.
+    """Returns the mean over emotions of (TN / (TN + FP) + TP / (TP + FN)) / 2, 0 … 1; ``counts`` as from ``matrices``.
 
-    Emotions that no utterance has, or all have, lack one of the two rates and are left out. Raises UndefinedMetric
-    where none is left. Reference: Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010;
+    Emotions that no utterance has, or all have, lack one of the two rates and do not count. Raises UndefinedMetric
+    where none counts. Reference: Brodersen et al., "The balanced accuracy and its posterior distribution", ICPR 2010;
     the printed 57.64 % of Pho et al. (2020) is this, of their Figure 4.
 
     >>> balanced_accuracy([[[3, 1], [1, 1]], [[4, 0], [2, 0]]])  # ((3/4 + 1/2) / 2 + (1 + 0) / 2) / 2
@@ -66,7 +66,7 @@ def balanced_accuracy(counts: ArrayLike) -> float:
 
 
 def always_absent(truth: ArrayLike) -> float:
-    """Equation 4 of a classifier that never finds any emotion: 1 - labels / (utterances · emotions), 0 … 1.
+    """Returns equation 4 of a classifier that never finds any emotion: 1 - labels / (utterances · emotions), 0 … 1.
 
     Raises UndefinedMetric without any utterance. It is what every result of equation 4 has to be held against.
 
@@ -78,7 +78,7 @@ def always_absent(truth: ArrayLike) -> float:
 
 
 def int_cast(probabilities: ArrayLike) -> Bools:
-    """What ``int()`` makes of probabilities: True only where float32 has rounded one up to 1.
+    """Returns probabilities after ``int()``: True only where float32 has rounded one up to 1.
 
     A sigmoid does so from a logit of some 17 on. Reference: what the published program of Pho et al. (2020) does with
     predictions before it counts them.
@@ -90,7 +90,7 @@ def int_cast(probabilities: ArrayLike) -> Bools:
 
 
 def macro_f1(counts: ArrayLike) -> float:
-    """Mean over emotions of 2 TP / (2 TP + FP + FN), 0 … 1; ``counts`` as from ``matrices``.
+    """Returns the mean over emotions of 2 TP / (2 TP + FP + FN), 0 … 1; ``counts`` as from ``matrices``.
 
     Emotions neither present nor predicted anywhere do not count. Raises UndefinedMetric where none counts. Reference:
     Yang, "An evaluation of statistical approaches to text categorization", Information Retrieval 1, 1999.
@@ -106,7 +106,7 @@ def macro_f1(counts: ArrayLike) -> float:
 
 
 def micro_f1(counts: ArrayLike) -> float:
-    """2 TP / (2 TP + FP + FN) of the sums over all emotions, 0 … 1; ``counts`` as from ``matrices``.
+    """Returns 2 TP / (2 TP + FP + FN) of the sums over all emotions, 0 … 1; ``counts`` as from ``matrices``.
 
     Raises UndefinedMetric where no emotion is present or predicted. Reference: Yang (1999), as of ``macro_f1``.
 
@@ -120,7 +120,7 @@ def micro_f1(counts: ArrayLike) -> float:
 
 
 def subset_accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Share of utterances whose emotions are all right and none too many, 0 … 1.
+    """Returns the share of utterances whose emotions are all right and none too many, 0 … 1.
 
     Raises UndefinedMetric without any utterance. Reference: Tsoumakas, Katakis, "Multi-label classification: an
     overview", International Journal of Data Warehousing and Mining 3(3), 2007.
@@ -134,7 +134,7 @@ def subset_accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def hamming_loss(truth: ArrayLike, predicted: ArrayLike) -> float:
-    """Share of wrong cells, 0 … 1, less is better: 1 - equation 4.
+    """Returns the share of wrong cells, 0 … 1, less is better: 1 - equation 4.
 
     Raises UndefinedMetric without any utterance. Reference: Schapire, Singer, "BoosTexter", Machine Learning 39, 2000.
 
@@ -147,7 +147,7 @@ def hamming_loss(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def lrap(truth: ArrayLike, scores: ArrayLike) -> float:
-    """Label ranking average precision, above 0 … 1.
+    """Returns the label ranking average precision, above 0 … 1.
 
     For each true emotion the share of true ones among those that score as high or higher; the mean of that over the
     emotions of an utterance, then over the utterances that have an emotion. Raises UndefinedMetric where none has.
@@ -167,7 +167,7 @@ def lrap(truth: ArrayLike, scores: ArrayLike) -> float:
 
 
 def argmax_accuracy(truth: ArrayLike, probabilities: ArrayLike) -> float:
-    """Among utterances of one emotion, the share where it is the most probable (the first of equal ones), 0 … 1.
+    """Returns the share of utterances of one emotion where it is the most probable (the first of equal ones), 0 … 1.
 
     Comparable to accuracies of single-label work. Raises UndefinedMetric where no utterance has just one emotion.
 
@@ -182,7 +182,7 @@ def argmax_accuracy(truth: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
-    """All metrics of this file, each 0 … 1; those undefined on these utterances are left out.
+    """Returns all metrics of this file, each 0 … 1; those undefined on these utterances are absent.
 
     ``published`` is the balanced accuracy of the int-cast probabilities, as in Pho et al. (2020); ``eq4`` equation 4,
     and ``eq4_absent`` what finding nothing would give; ``balanced``, ``macro_f1``, ``micro_f1``, ``subset`` and
@@ -219,7 +219,7 @@ def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
 
 
 def _hits_and_errors(counts: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """2 TP and FP + FN of each emotion."""
+    """Returns 2 TP and FP + FN of each emotion."""
     cells = np.asarray(counts, np.float64)
     return 2 * cells[:, 1, 1], cells[:, 0, 1] + cells[:, 1, 0]
 

@@ -19,7 +19,7 @@ VERSION = 1  # goes up when a number of this file changes
 def accuracies(
     clip: ArrayLike, truth: ArrayLike, logits: ArrayLike, ties: Literal["strict", "lowest"] = "strict"
 ) -> dict[str, float]:
-    """The five accuracies, 0 … 1.
+    """Returns the five accuracies, 0 … 1.
 
     - ``sa``: mean over segments of p_ij = y_i;
     - ``aca``: share of clips with every p_ij = y_i;
@@ -63,7 +63,7 @@ def accuracies(
 
 
 def clip_predictions(clip: ArrayLike, logits: ArrayLike) -> NDArray[np.int64]:
-    """Class of each clip [clips]: the highest mean of its segments' logits, the first of equal ones (as ``alca``).
+    """Returns the class of each clip [clips]: the highest mean of its segments' logits, of equal ones the first.
 
     ``clip`` and ``logits`` as in ``accuracies``. Raises ValueError where a clip before the last has no segment, or a
     logit is nan.
@@ -87,7 +87,7 @@ def _segments(clip: ArrayLike, logits: ArrayLike) -> tuple[NDArray[np.int64], ND
 
 
 def _sums(owners: NDArray[np.int64], values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Sums of logits [clips, classes] in float64: highest where the mean is."""
+    """Returns the sums of logits [clips, classes] in float64: highest where the mean is."""
     if missing := np.flatnonzero(np.bincount(owners) == 0).tolist():
         raise ValueError(f"no segment of clip {missing[0]}; allowed: at least one of each; leave the clip out")
     columns = [np.bincount(owners, weights=column) for column in np.asarray(values, np.float64).T]

@@ -66,7 +66,7 @@ class Traits:
 
     @property
     def is_network(self) -> bool:
-        """Whether the model is a network that ``ser.training.train`` trains, and not fitted."""
+        """Returns whether the model is a network that ``ser.training.train`` trains, and not fitted."""
         return self.gives != "classes"
 
 

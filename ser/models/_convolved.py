@@ -38,7 +38,7 @@ class Convolutions:
 class Convolved(nn.Module):
     """Images [n, height, width] -> [n, filters, *size]; ``size`` is what the poolings leave of height and width.
 
-    Raises BadInput where nothing is left of the image; ``model`` is named there.
+    Raises BadInput, with the name ``model``, where the poolings leave nothing of the image.
     """
 
     def __init__(self, height: int, width: int, settings: Convolutions, model: str) -> None:

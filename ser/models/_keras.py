@@ -1,4 +1,4 @@
-"""What Keras does unasked, for papers whose networks were written in it (000, 001): its start and normalisation."""
+"""Keras's start of weights and normalisation, for networks that were written in it (Pho et al. 2020, Khan et al.)."""
 
 from torch import nn
 
@@ -8,10 +8,10 @@ _WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 def glorot(module: nn.Module) -> None:
-    """Set every linear and convolutional layer below ``module`` as Keras would: Glorot-uniform weights, zero biases.
+    """Sets every linear and convolutional layer below ``module`` as Keras would: Glorot-uniform weights, zero biases.
 
     Glorot & Bengio 2010, eq. 16: U(-a, a), a² = 6 / (fan in + fan out). torch's own start is about half as wide.
-    Recurrent layers are left alone: Keras starts their two kinds of weights differently.
+    Recurrent layers stay as they are: Keras starts their two kinds of weights differently.
     """
     for layer in module.modules():
         if isinstance(layer, _WEIGHTED):

@@ -28,7 +28,7 @@ def odd(kernel: int, place: str) -> int:
 
 
 def after(size: Size, kernel: int, stride: int, padding: int, model: str) -> Size:
-    """Returns height and width after a convolution or pooling of ``size``. Raises BadInput where nothing is left."""
+    """Returns height and width after a convolution or pooling of ``size``. Raises BadInput where one is 0."""
     height, width = ((n + 2 * padding - kernel) // stride + 1 for n in size)
     if min(height, width) < 1:
         image = f"{size[0]} × {size[1]} pixels before a layer of kernel {kernel}, stride {stride}"

@@ -65,7 +65,7 @@ def learn(
 
 
 def scatter(h: Tensor, hot: Tensor) -> Tensor:
-    """Scatter of h [utterances, units] within the classes of ``hot`` [utterances, classes], over its total: 0 to 1."""
+    """Returns the share of the scatter of h [utterances, units] within the classes of ``hot`` [utterances, classes]."""
     means = hot.T @ h / hot.sum(0)[:, None]
     within, total = (h - hot @ means).square().sum(), (h - h.mean(0)).square().sum()
     share: Tensor = within / total.clamp(min=torch.finfo(h.dtype).tiny)

@@ -22,13 +22,13 @@ _REMEDY = "look at its audio and the front-end"
 
 
 class Scaling(Estimator):
-    """Of vectors [utterances, width]."""
+    """Scaling of vectors [utterances, width], feature by feature."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
     def fit(self, x: Vectors, y: object = None) -> "Scaling":
-        """Learn from x [utterances, width]. Raises BadInput where a number is not finite, or where nothing varies."""
+        """Learns from x [utterances, width]. Raises BadInput where a number is not finite, or where nothing varies."""
         _check_vectors(x)
         varies = np.ptp(x, axis=0) > _ROUNDING * np.abs(x).max(0)
         if not varies.any():
@@ -44,13 +44,13 @@ class Scaling(Estimator):
 
 
 class Bands(Estimator):
-    """Of frames: every band over all frames of all utterances."""
+    """Scaling of frames: every band over all frames of all utterances."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
     def fit(self, x: Utterances) -> "Bands":
-        """Learn from utterances [frames, width]. Raises BadInput as ``scaled`` does."""
+        """Learns from utterances [frames, width]. Raises BadInput as ``scaled`` does."""
         self.width_ = x[0].shape[1]
         self._check(x)
         count = sum(len(u) for u in x)
@@ -61,7 +61,7 @@ class Bands(Estimator):
         return self
 
     def scaled(self, x: Utterances, device: str) -> list[Tensor]:
-        """The same utterances, float32 [frames, width] on ``device``.
+        """Returns the same utterances, float32 [frames, width] on ``device``.
 
         Raises BadInput for one without frames, of another width, or with a number that is not finite.
         """
@@ -80,7 +80,7 @@ class Bands(Estimator):
 
 
 def _factors(spread: Vectors, varies: npt.NDArray[np.bool_]) -> Vectors:
-    """1 / ``spread``, and 0 for what does not vary."""
+    """Returns 1 / ``spread``, and 0 for what does not vary."""
     return np.divide(1, spread, out=np.zeros_like(spread), where=varies)
 
 

@@ -110,7 +110,7 @@ def _shares(out: Tensor) -> list[slice]:
 
 
 def _tiles(x: Tensor, padding: int) -> tuple[Tensor, tuple[int, int, int]]:
-    """Transformed tiles of 6 × 6, one every 4 pixels [36, images · rows · columns, channels], and how many of each."""
+    """Returns transformed tiles of 6 × 6, every 4 pixels [36, images · rows · columns, channels], and their grid."""
     images, height, width, channels = x.shape
     rows, columns = (-(-(n + 2 * padding - 2) // 4) for n in (height, width))
     below, beside = 4 * rows + 2 - height - padding, 4 * columns + 2 - width - padding
@@ -123,7 +123,7 @@ def _tiles(x: Tensor, padding: int) -> tuple[Tensor, tuple[int, int, int]]:
 
 
 def _products(gradient: Tensor, grid: tuple[int, int, int]) -> Tensor:
-    """The gradient of the output [images, height, width, out] -> of the products [36, images · rows · columns, out]."""
+    """Gradient of the output [images, height, width, out] -> of the products [36, images · rows · columns, out]."""
     _, rows, columns = grid
     around = pad(gradient, (0, 0, 0, 4 * columns - gradient.shape[2], 0, 4 * rows - gradient.shape[1]))
     values = torch.stack([around[:, i::4, j::4] for i, j in product(range(4), repeat=2)])
@@ -131,7 +131,7 @@ def _products(gradient: Tensor, grid: tuple[int, int, int]) -> Tensor:
 
 
 def _overlaid(tiles: Tensor, x: Tensor, padding: int) -> Tensor:
-    """The gradient of the tiles [6, 6, images, rows, columns, channels] -> of ``x``: where they overlap, the sum."""
+    """Gradient of the tiles [6, 6, images, rows, columns, channels] -> of ``x``: where they overlap, the sum."""
     images, height, width, channels = x.shape
     rows, columns = tiles.shape[3:5]
     strips = x.new_zeros(6, images, rows, 4 * columns + 2, channels)

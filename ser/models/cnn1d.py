@@ -32,7 +32,7 @@ class Settings:
 
 
 class CNN1D(nn.Module):
-    """Convolution, ReLU, max-pooling, dropout; convolution, ReLU, max-pooling; the mean over what is left."""
+    """Convolution, ReLU, max-pooling, dropout; convolution, ReLU, max-pooling; the mean over the rest."""
 
     def __init__(self, width: int, settings: Settings) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Stacked:
             return views
 
         def shifted(row: Tensor, values: int) -> list[Tensor]:
-            """What each tap of the second convolution sees of a row, or of a padded gradient."""
+            """Returns the part of a row, or of a padded gradient, that each tap of the second convolution sees."""
             return [row[:, :, tap * batch :][:, :, : values * batch] for tap in range(kernel)]
 
         windows = buffer(kernel, pool, pooled, batch)

@@ -71,7 +71,7 @@ class CNN2D(nn.Module):
 
 
 def _sizes(width: int, frames: int, filters: Sequence[int], kernel: int) -> list[tuple[int, int]]:
-    """Returns height and width before the first layer and after each. Raises BadInput where nothing is left."""
+    """Returns height and width before the first layer and after each. Raises BadInput where one is 0."""
     sizes = [(width, frames)]
     for layer in range(1, len(filters) + 1):
         height, length = ((n - kernel + 1) // 2 for n in sizes[-1])

@@ -93,7 +93,7 @@ class GMTFS(Estimator):
 
 
 def gradient(pairs: list[Task], weights: Vectors) -> Vectors:
-    """Gradient of the sum over tasks of the mean loss, by weights over offsets [width + 1, tasks, classes]."""
+    """Returns the gradient of the tasks' mean losses, summed, by weights over offsets [width + 1, tasks, classes]."""
     parts = [x.T @ (softmax(x @ weights[:, t], axis=1) - hot) / len(x) for t, (x, hot) in enumerate(pairs)]
     return np.stack(parts, axis=1)
 

@@ -99,7 +99,7 @@ class MDRE(nn.Module):
 
 
 def _normal(norm: nn.BatchNorm1d, x: Tensor) -> Tensor:
-    """``norm(x)``; a single row has no variance, and is normalised as after training."""
+    """Returns ``norm(x)``; a single row has no variance, and is normalised as after training."""
     if len(x) > 1:
         out: Tensor = norm(x)
         return out

@@ -65,7 +65,7 @@ class Autoencoder(nn.Module):
         return hidden
 
     def forward(self, utterances: list[Tensor]) -> Tensor:
-        """Root of the mean square by which the frames written differ from those read: a loss."""
+        """Returns the root of the mean square by which the frames written differ from those read: a loss."""
         right = pad_sequence([u.flip(0) for u in utterances])
         x = torch.cat([torch.zeros_like(right[:1]), right[:-1]])
         states = self.dropout(self.encode(utterances)).chunk(len(self.decoder), 1)

@@ -82,7 +82,7 @@ class SemiCNN(Estimator):
         return scores
 
     def _pooled(self, images: list[Tensor]) -> Vectors:
-        """Candidates for features [utterances, filters · grid]: rectified answers, pooled one utterance at a time."""
+        """Returns candidates for features [utterances, filters · grid]: rectified answers, pooled by utterance."""
         pool, (rows, columns) = _POOLING[self.settings.pooling], self.settings.grid
         with torch.no_grad():
             answers = ((self.filters_.answers(image) - self.settings.threshold).relu() for image in images)

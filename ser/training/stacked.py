@@ -82,7 +82,7 @@ class Stacked(Protocol):
 
     draws: int
 
-    def __init__(self, width: int, settings: Any, members: int, batch: int, device: torch.device) -> None:
+    def __init__(self, width: int, settings: object, members: int, batch: int, device: torch.device) -> None:
         """Make all buffers."""
 
     def forward(self, weights: Mapping[str, Tensor], values: Tensor, mask: Tensor | None) -> Tensor:

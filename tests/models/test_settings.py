@@ -75,9 +75,9 @@ def test_a_value_that_the_rule_forbids_is_refused(kind, name, setting):
 @pytest.mark.parametrize("study", STUDIES)
 def test_models_and_balances_of_the_studies_have_settings_of_theirs(study):
     whole = load_study(study)
-    for block in (*whole.blocks, *(system.block for system in whole.systems)):
+    for block in (*whole.blocks, *(system.block for system in whole.comparison.systems)):
         assert values_of(settings_of("models", block)).items() >= block.values().items()
-    for balance in {system.balance for system in whole.systems if system.balance.name != "none"}:
+    for balance in {system.balance for system in whole.comparison.systems if system.balance.name != "none"}:
         assert values_of(settings_of("balance", balance)).items() >= balance.values().items()
 
 

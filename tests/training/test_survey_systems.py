@@ -21,7 +21,7 @@ from ser.training.train import CorpusData, train
 from ser.trials.outputs import score, segment_frames
 
 PRINTED = load_study("survey")
-SYSTEMS = {system.name: system for system in PRINTED.systems}
+SYSTEMS = {system.name: system for system in PRINTED.comparison.systems}
 POSSIBLE = [name for name, system in SYSTEMS.items() if not system.impossible]
 each = pytest.mark.parametrize("name", POSSIBLE)
 
@@ -244,7 +244,7 @@ def test_a_printed_model_takes_what_its_front_end_gives(name):
 
 def test_the_published_systems_are_those_of_the_study_in_one_order():
     assert tuple(SYSTEMS) == published.SYSTEMS
-    assert len(SYSTEMS) == len(PRINTED.systems)
+    assert len(SYSTEMS) == len(PRINTED.comparison.systems)
     crossed = {f"{f}_{c}": (f, c) for f in published.FAMILIES for c in published.CLASSIFIERS}
     assert set(crossed) < set(SYSTEMS)
     for name, (family, classifier) in crossed.items():
