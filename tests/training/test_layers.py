@@ -10,14 +10,14 @@ from experiments.multilabel import study as images
 from experiments.segments import study as segments
 from ser import registry
 from ser.models import traits
-from ser.study import part
+from ser.study import part, trial_of
 from ser.study.settings import values_of
 from ser.training.network import Network, layers, layers_of
 
 NETWORKS = [name for name in registry.names("models") if traits(name).is_network]
 
 
-def trial_of(study, block, **point):
+def printed_trial(study, block, **point):
     corpora = {c.name: c for c in study.corpora}
     return trial_of(study, {"corpora": tuple(corpora), "block": block, **point}, corpora, seed=0)
 
@@ -39,7 +39,7 @@ def test_every_weight_of_a_network_is_in_one_line(name):
 
 
 def test_the_small_networks_have_tables_3_and_4():
-    table = shapes(layers_of(trial_of(small_networks, "cnn1d"), 80))
+    table = shapes(layers_of(printed_trial(small_networks, "cnn1d"), 80))
     assert table == [
         ("C1", "78 × 20", 80),
         ("S1", "26 × 20", 0),
@@ -49,12 +49,12 @@ def test_the_small_networks_have_tables_3_and_4():
         ("S3", "10", 0),
         ("head", "8", 88),
     ]
-    table = shapes(layers_of(trial_of(small_networks, "rnn"), 80))
+    table = shapes(layers_of(printed_trial(small_networks, "rnn"), 80))
     assert table == [("SimpleRNN", "80 × 16", 288), ("GlobalAveragePooling1D", "16", 0), ("head", "8", 136)]
 
 
 def test_the_network_of_images_has_figure_3():
-    table = shapes(layers_of(trial_of(images, "cnn2d"), 200))
+    table = shapes(layers_of(printed_trial(images, "cnn2d"), 200))
     assert sum(count for _, _, count in table) == 8_717_065
     assert table[:4] == [
         ("input", "200 × 278 × 1", 0),
@@ -71,7 +71,7 @@ def test_the_network_of_images_has_figure_3():
 
 
 def test_vggish_has_table_2():
-    table = shapes(layers_of(trial_of(segments, "vggish"), 64))
+    table = shapes(layers_of(printed_trial(segments, "vggish"), 64))
     assert sum(count for _, _, count in table) == 72_167_788
     outputs = {name: output for name, output, _ in table}
     assert list(outputs)[:5] == ["input", "conv1", "pool1", "conv2", "pool2"]
@@ -79,6 +79,6 @@ def test_vggish_has_table_2():
 
 
 def test_no_random_number_is_taken():
-    before, trial = torch.get_rng_state(), trial_of(segments, "mlp")
+    before, trial = torch.get_rng_state(), printed_trial(segments, "mlp")
     assert layers_of(replace(trial, task="multi"), 64)[-1].name == "head iemocap"
     assert torch.equal(torch.get_rng_state(), before)
