@@ -192,7 +192,7 @@ class Live:
             self._progress.start()
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         if console.is_terminal:
             self._progress.stop()
         self._log.close()

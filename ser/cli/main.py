@@ -122,18 +122,18 @@ def corpora(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.planning.request import Survey, locate, read, set_up, survey
 
-    wanted = _wanted(args.corpora)
-    there = survey(args.data) if args.data and not wanted else Survey((), (), ())
+    requested = _wanted(args.corpora)
+    below = survey(args.data) if args.data and not requested else Survey((), (), ())
     code = 0
-    chosen = there.corpora or locate(args.data, wanted, study=None)
-    loaders = set_up([(name, loader) for name, loader, _ in chosen], [_setting(s) for s in args.set])
-    for name, _, path in chosen:
+    places = below.corpora or locate(args.data, requested, study=None)
+    loaders = set_up([(name, loader) for name, loader, _ in places], [_setting(s) for s in args.set])
+    for name, _, path in places:
         try:
             console.corpus(read(name, loaders[name], path, args.work, console.bar), all_refused=args.refused)
         except BadInput as error:  # one corpus that cannot be read hides no other
             console.console.print(f"\n{name}  {path}\nerror: {error}")
             code = 2
-    console.surveyed(there.notes, there.refused, args.refused)
+    console.surveyed(below.notes, below.refused, args.refused)
     return code
 
 
@@ -144,7 +144,7 @@ def _make(work: Path) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         allowed = "a folder that is there or can be made"
-        raise BadInput(f"{work}: {reason}", "--work", allowed, "give another, or mend this one") from None
+        raise BadInput(f"{work}: {reason}", "--work", allowed, "give another, or repair this one") from None
 
 
 def _request(args: argparse.Namespace) -> Any:
@@ -177,12 +177,12 @@ def _request(args: argparse.Namespace) -> Any:
 
 def _made_corpora(args: argparse.Namespace, emotions: str) -> Path:
     """The folder of demo corpora that suit the study, made where they are not there yet."""
-    from ser import demo as made
+    from ser import demo as synthesis
     from ser.cli import console
 
     folder: Path = args.work / ("corpora" if emotions == "four" else f"corpora_{emotions}")
     with console.bar("make demo corpora") as progress:
-        made.make(folder, progress=progress, emotions=emotions)
+        synthesis.make(folder, progress=progress, emotions=emotions)
     return folder
 
 
@@ -212,9 +212,9 @@ def export(args: argparse.Namespace) -> int:
     plan, store = gather.plan_of(request, console.bar), _store(args)
     console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
     args.to.mkdir(parents=True, exist_ok=True)
-    for name, rows, about in gather.exported(plan, store):
+    for name, rows, facts in gather.exported(plan, store):
         path = args.to / f"{name}.h5"
-        count = writer.write_hdf5(path, rows, about)
+        count = writer.write_hdf5(path, rows, facts)
         console.console.print(f"{count} utterances of {name} in {path}")
     return 0
 
@@ -228,12 +228,12 @@ def labels(args: argparse.Namespace) -> int:
 
     study = load_study(args.study)
     releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
-    chosen = gather.locate(args.data, _wanted(args.corpora), study)
+    places = gather.locate(args.data, _wanted(args.corpora), study)
     if args.set:
-        study = study.with_corpora(gather.bring(study, [(name, loader) for name, loader, _ in chosen]))
+        study = study.with_corpora(gather.bring(study, [(name, loader) for name, loader, _ in places]))
     for text in args.set:
         study = override(study, *_setting(text))
-    for name, loader, path in chosen:
+    for name, loader, path in places:
         console.labels(name, *gather.label_statistics(study, name, loader, path), releases.get(name))
     return 0
 
@@ -436,7 +436,7 @@ def status(args: argparse.Namespace) -> int:
         console.status(*collect.overview(Tracker(where, study.name, to_read=True), study))
     except Away as error:
         console.away(str(error))
-    except BadInput as error:  # trials that could not be told yet are none that there are not
+    except BadInput as error:  # trials that are not delivered yet exist all the same
         if not waiting:
             raise
         console.console.print(str(error))

@@ -12,16 +12,21 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from fnmatch import fnmatch
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import uvicorn
 
 from ser.errors import BadInput
+
+Scope = dict[str, Any]  # of ASGI: what is asked
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LAST_PORT = 65535
 _GOODBYE_S = 3  # for answers under way when the server is asked to end
@@ -107,11 +112,11 @@ class SameSite:
     a page of this very server asks is not cross-origin, under whichever name it was opened.
     """
 
-    def __init__(self, application: Any, names: set[str], others: Sequence[str] = ()) -> None:
+    def __init__(self, application: Application, names: set[str], others: Sequence[str] = ()) -> None:
         """``others`` are names, or patterns of names, of proxies and tunnels through which pages are seen."""
         self.application, self.names, self.others = application, names, tuple(name.lower() for name in others)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, as ASGI has it."""
         if scope["type"] == "http":
             headers = dict(scope["headers"])
@@ -143,7 +148,7 @@ def _name_in(address: str) -> str:
         return ""
 
 
-async def _forbid(send: Callable[[Any], Any], name: str) -> None:
+async def _forbid(send: Send, name: str) -> None:
     text = f"{name!r} is not known as a name of this machine; start the pages with: ser ui --allowed-hosts {name}\n"
     kind = (b"content-type", b"text/plain; charset=utf-8")
     await send({"type": "http.response.start", "status": 403, "headers": [kind]})
@@ -214,17 +219,21 @@ class _Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _end(self, *_: Any) -> None:
+    def _end(self, *_: object) -> None:
         self.force_exit = self.should_exit
         self.should_exit = True
 
 
-def run(application: Any, sockets: Sequence[socket.socket], ready: Callable[[], None]) -> None:
+def run(application: Application, sockets: Sequence[socket.socket], ready: Callable[[], None]) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; ``ready`` is called once requests are answered."""
     warnings.simplefilter(
         "ignore", DeprecationWarning
     )  # of libraries to each other; the pages' reader cannot change them
     config = uvicorn.Config(
-        application, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=_GOODBYE_S
+        cast(Any, application),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=_GOODBYE_S,
     )
     asyncio.run(_Server(config, ready).serve(list(sockets)))

@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from ser.errors import Away, BadInput
 from ser.host import environment
@@ -60,7 +59,7 @@ def _open_missing_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
-def interrupt(number: int, *_: Any) -> None:
+def interrupt(number: int, *_: object) -> None:
     """What SIGTERM and SIGHUP do: the same as Ctrl-C, and once; who is asked twice tidies up only once."""
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, signal.SIG_IGN)
