@@ -194,12 +194,14 @@ def answers_of(front_end, block, pooling, huge):
 
 
 def printed_answers(name):
-    return answers_of(PRINTED.with_system(name).front_end, SYSTEMS[name].block, SYSTEMS[name].pooling, name in HUGE)
+    return answers_of(
+        PRINTED.with_system(name).features.front_end, SYSTEMS[name].block, SYSTEMS[name].pooling, name in HUGE
+    )
 
 
 @each
 def test_a_printed_front_end_gives_as_many_frames_as_it_says(name):
-    front_end = PRINTED.with_system(name).front_end
+    front_end = PRINTED.with_system(name).features.front_end
     module, settings = registry.find("frontends", front_end.name), settings_of("frontends", front_end)
     said = module.frames(3 * settings.rate_hz, settings)
     for x, made in zip(heard_by(front_end), of_three_s(), strict=True):
@@ -209,7 +211,7 @@ def test_a_printed_front_end_gives_as_many_frames_as_it_says(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_printed_network_takes_what_its_front_end_gives(name):
-    front_end = PRINTED.with_system(name).front_end
+    front_end = PRINTED.with_system(name).features.front_end
     frames, cut = len(heard_by(front_end)[0]), segment_frames(front_end)
     assert bool(cut) == (module_of(name).GIVES == "segments")
     assert printed_answers(name).shape == (2 * (frames // cut if cut else 1), len(EMOTIONS))
@@ -225,7 +227,11 @@ def test_a_printed_network_answers_otherwise_to_another_emotion(name):
 
 @pytest.mark.parametrize("name", [n for n in POSSIBLE if n not in NETWORKS])
 def test_a_printed_model_takes_what_its_front_end_gives(name):
-    module, block, (x, other) = module_of(name), SYSTEMS[name].block, heard_by(PRINTED.with_system(name).front_end)
+    module, block, (x, other) = (
+        module_of(name),
+        SYSTEMS[name].block,
+        heard_by(PRINTED.with_system(name).features.front_end),
+    )
     if module.TAKES == "frames":
         assert SYSTEMS[name].normalise != "speaker"
         settings = settings_of("models", block.changed(**{k: v for k, v in EFFORT.items() if k in block.values()}))
@@ -263,13 +269,13 @@ def test_what_a_corpus_may_lack_is_what_the_runner_looks_for():
 
 def test_only_what_cannot_be_built_is_impossible():
     (name,) = set(SYSTEMS) - set(POSSIBLE)
-    settings = settings_of("frontends", PRINTED.with_system(name).front_end)
+    settings = settings_of("frontends", PRINTED.with_system(name).features.front_end)
     assert module_of(name).GIVES == "frames"
     assert end_of(name).frames(3 * RATE_HZ, settings) == 1
 
 
 def end_of(name):
-    return registry.find("frontends", PRINTED.with_system(name).front_end.name)
+    return registry.find("frontends", PRINTED.with_system(name).features.front_end.name)
 
 
 @each
