@@ -20,8 +20,9 @@ from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning import request
 from ser.planning.plan import Plan, resolve
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.study import Study, Trial, override
 from ser.trials import run as one
 from ser.trials.job import Job, job_of

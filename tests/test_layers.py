@@ -120,7 +120,7 @@ def users(tool):
     ("tool", "files"),
     [
         ("ray", {"distributed.driver", "distributed.tune"}),
-        ("mlflow", {"runs.tracker"}),
+        ("mlflow", {"runs.mlflow_client"}),
         ("rich", {"cli.console"}),
         ("uvicorn", {"cli.pages"}),
         ("fsspec", {"features.remote"}),
@@ -151,7 +151,7 @@ def test_sound_files_are_read_in_one_place(tool):
     [
         ("ser.training.train", ["torch"]),
         ("ser.distributed.driver", ["ray"]),
-        ("ser.distributed.child", []),
+        ("ser.distributed.pool", []),
         ("ser.features.store", []),
         ("ser.study", []),
         ("ser.report.collect", ["mlflow"]),

@@ -23,7 +23,10 @@ from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.study import Trial
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # they load MLflow or torch
+    from ser.distributed.ledger import Summary
+    from ser.distributed.node import Finding
+    from ser.runs.delivery import Synced
     from ser.trials.job import Job
 
 
@@ -236,7 +239,7 @@ class Live:
         self.failures.add(trial.id)
         self._tell(f"FAILED {trial.id} {trial.title}: {error}", visible=True)
 
-    def told(self, line: str) -> None:
+    def note(self, line: str) -> None:
         """Something that a person should know."""
         self._tell(line, visible=True)
 
@@ -297,7 +300,7 @@ def trained(job: "Job", trial: Trial, outcome: TrialOutcome) -> None:
             _print_scores(results or run.data.metrics)
             console.print("finished" if results else "finished already, and not trained again", end="")
             place = tracker.place(str(run.info.artifact_uri))
-            console.print(f": run {run.info.run_id} in {job.where.shown}; files in {place}", soft_wrap=True)
+            console.print(f": run {run.info.run_id} in {job.where.printable}; files in {place}", soft_wrap=True)
         case Undelivered(results, reason, refused):
             _print_scores(results)
             console.print(f"trained; files in {files}", soft_wrap=True)
@@ -328,7 +331,7 @@ def debug(error: Exception) -> None:
     pdb.post_mortem(error.__traceback__)
 
 
-def outcome(summary: Any, plan: Plan) -> None:
+def outcome(summary: "Summary", plan: Plan) -> None:
     """How a call of ``ser run`` ended."""
     if summary.trained:
         own = max(summary.wall_seconds * summary.slots - summary.training_seconds, 0) / summary.trained
@@ -337,24 +340,25 @@ def outcome(summary: Any, plan: Plan) -> None:
             f"{summary.slots:g} at once; "
             f"{own:.2f} s per trial went into everything but training and evaluation"
         )
-    if memory := advice(summary.used, summary.share, summary.slots):
+    if memory := advice(summary.used, summary.gpus_per_trial, summary.slots):
         console.print(memory)
     for trial_id, error in summary.failures.items():
         console.print(f"failed: {plan.by_id[trial_id].title}: {error}")
     if summary.interrupted:
-        console.print(f"interrupted; {summary.left} left: the same command continues")
-    elif summary.left:
-        console.print(f"{summary.left} left unfinished: the same command tries them again")
-    if summary.kept:
-        console.print(f"{len(summary.kept)} trained, but {_why_kept(summary)}: `ser sync` delivers them")
+        console.print(f"interrupted; {summary.unfinished} left: the same command continues")
+    elif summary.unfinished:
+        console.print(f"{summary.unfinished} left unfinished: the same command tries them again")
+    if summary.undelivered:
+        console.print(f"{len(summary.undelivered)} trained, but {_why_undelivered(summary)}: `ser sync` delivers them")
     elif summary.reason:
-        console.print(f"not all could be told: {_why_kept(summary)}; the same command does it")
-    if not (summary.interrupted or summary.left or summary.kept):
+        console.print(f"not all could be told: {_why_undelivered(summary)}; the same command does it")
+    if not (summary.interrupted or summary.unfinished or summary.undelivered):
         console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
 
 
-def _why_kept(found: Any) -> str:
-    return f"MLflow refuses them ({found.reason})" if found.refused else f"MLflow is away ({found.reason})"
+def _why_undelivered(summary: "Summary") -> str:
+    reason = summary.reason
+    return f"MLflow refuses them ({reason})" if summary.refused else f"MLflow is away ({reason})"
 
 
 def away(reason: str, refused: bool = False) -> None:
@@ -367,17 +371,17 @@ def away(reason: str, refused: bool = False) -> None:
     )
 
 
-def synced(found: Any) -> None:
+def synced(result: "Synced") -> None:
     """What ``ser sync`` did."""
-    console.print(f"{len(found.delivered)} trained trials delivered to MLflow")
-    if found.kept:
-        console.print(f"{len(found.kept)} trained trials wait: {found.reason}")
-    elif found.reason:
-        console.print(f"MLflow {'refuses' if found.refused else 'is away'}: {found.reason}")
-    if found.open:
-        console.print(f"{len(found.open)} unfinished trials: `ser run` goes on with them")
-    if found.held:
-        console.print(f"{len(found.held)} trials are being trained")
+    console.print(f"{len(result.delivered)} trained trials delivered to MLflow")
+    if result.undelivered:
+        console.print(f"{len(result.undelivered)} trained trials wait: {result.reason}")
+    elif result.reason:
+        console.print(f"MLflow {'refuses' if result.refused else 'is away'}: {result.reason}")
+    if result.unfinished:
+        console.print(f"{len(result.unfinished)} unfinished trials: `ser run` goes on with them")
+    if result.busy:
+        console.print(f"{len(result.busy)} trials are being trained")
 
 
 def status(runs: Sequence[Any], grid: Expected) -> None:
@@ -403,7 +407,7 @@ def local(trials: Sequence[tuple[str, str, str]]) -> None:
             console.print(f"unfinished, and will be tried again: {title}: {error}")
 
 
-def doctor(found: Sequence[Any]) -> None:
+def doctor(findings: "Sequence[Finding]") -> None:
     """One row per machine, then what keeps trials from running there."""
     rows = Table(box=None, pad_edge=False)
     for title in (
@@ -415,21 +419,23 @@ def doctor(found: Sequence[Any]) -> None:
         "cores",
         "memory",
         "free disk",
-        "cards",
+        "GPUs",
         "store",
         "tracker",
     ):
         rows.add_column(title)
-    for f in found:
+    for f in findings:
         versions = [f.versions.get(name, "") for name in ("python", "ray", "torch")]
         sizes = [f"{f.cpus}", f"{f.memory_gb:.0f} GiB", f"{f.disk_gb:.0f} GiB"] if f.cpus else ["", "", ""]
         reached = [said if said.startswith("ok") else "no" for said in (f.store, f.tracker)]
-        rows.add_row(f.node, *versions, f.offers, *sizes, ", ".join(f.cards) or "none", *reached)
+        rows.add_row(f.node, *versions, f.offers, *sizes, ", ".join(f.gpus) or "none", *reached)
     console.print(rows)
-    for f in found:
+    for f in findings:
         for problem in f.problems:
             console.print(f"{f.node}: {problem}", soft_wrap=True)
         if f.torchaudio and f.torchaudio[0] not in "0123456789":
             console.print(f"{f.node}: torchaudio {f.torchaudio}; it is optional, and needs the CUDA build of torch")
-    bad = sum(bool(f.problems) for f in found)
-    console.print(f"{bad} of {len(found)} nodes cannot train" if bad else f"all {len(found)} nodes can train trials")
+    bad = sum(bool(f.problems) for f in findings)
+    console.print(
+        f"{bad} of {len(findings)} nodes cannot train" if bad else f"all {len(findings)} nodes can train trials"
+    )

@@ -9,11 +9,19 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ser.cli.arguments import parser, resolve
 from ser.errors import Away, BadInput
 from ser.host import environment, interpreter, paths, terminal
+
+if TYPE_CHECKING:  # `ser --help` is to be there at once
+    from ser.distributed.preparation import Preparation
+    from ser.distributed.profile import Profile
+    from ser.features.store import Store
+    from ser.planning.plan import Plan
+    from ser.planning.request import CorpusRequest, Request
+    from ser.runs.location import Location
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +78,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 _ENTRY = re.compile(r"\s*[a-z][a-z0-9_-]*\s*(=|$)")  # how the next corpus begins, where a path has commas
 
 
-def _wanted(text: str | None) -> tuple[Any, ...]:
+def _wanted(text: str | None) -> "tuple[CorpusRequest, ...]":
     from ser.planning.request import CorpusRequest
 
     out, pieces = [], [] if text is None else text.split(",")
@@ -147,7 +155,7 @@ def _make(work: Path) -> None:
         raise BadInput(f"{work}: {reason}", "--work", allowed, "give another, or repair this one") from None
 
 
-def _request(args: argparse.Namespace) -> Any:
+def _request(args: argparse.Namespace) -> "Request":
     """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
     from ser.features.remote import RemoteFolder, is_url
     from ser.planning import request as gather
@@ -238,7 +246,7 @@ def labels(args: argparse.Namespace) -> int:
     return 0
 
 
-def _store(args: argparse.Namespace) -> Any:
+def _store(args: argparse.Namespace) -> "Store":
     from ser.features.store import Store
 
     return Store(args.store or args.work / "store", args.work / "cache", args.jobs)
@@ -248,47 +256,84 @@ def run(args: argparse.Namespace) -> int:
     """``ser run``."""
     from ser.cli import console
     from ser.distributed.profile import Profile
-    from ser.planning import request as gather
-    from ser.runs.tracker import Location
+    from ser.planning import request as requests
+    from ser.runs.location import Location
 
+    # Whatever can be refused is refused first.
     profile = Profile.read(args.profile)
     where = Location.of(args.work, args.tracking_uri)
     request = _request(args)
-    plan = gather.plan_of(request, console.bar)
+    plan = requests.plan_of(request, console.bar)
     _check_precision(plan, profile)
     if args.plan:
         return _show_plan(plan, where, profile)
     _check_tracking(args, plan, where)
-    return _train(args, plan, request, where, profile)
+    from ser.distributed import launch  # and with it torch
+    from ser.distributed.ledger import Search, unfinished
+
+    # Features.
+    manifests = {s.corpus.name: s.manifest for s in plan.sources.values()}
+    console.refusals([r for m in manifests.values() for r in m.refused], everything=False)
+    prepared = _preparation(args, plan, request, where, profile, is_cluster=args.address is not None)
+    job = prepared.job()
+    # Trials.
+    done = len(plan.to_train) - len(unfinished(job, plan.to_train))
+    if done:
+        console.console.print(f"{done} of {len(plan.to_train)} trials are finished already")
+    with console.Live(plan.to_train, done, args.work / "logs" / f"{plan.study.name}.log") as live:
+        search = Search.of(plan.study, prepared.grow)
+        summary = launch.run(job, plan.to_train, profile, args.address, live, prepared.job, search)
+    console.outcome(summary, prepared.plan)
+    return 130 if summary.interrupted else 1 if summary.unfinished or summary.undelivered else 0
 
 
-def _check_precision(plan: Any, profile: Any) -> None:
+def _preparation(
+    args: argparse.Namespace,
+    plan: "Plan",
+    request: "Request",
+    where: "Location",
+    profile: "Profile",
+    is_cluster: bool = False,
+) -> "Preparation":
+    """Returns what makes the jobs of ``plan``, features first."""
+    from ser.cli import console
+    from ser.distributed.preparation import Preparation
+
+    store = _store(args)
+    place = args.store or str(store.local)
+    return Preparation(plan, request, store, place, where, profile, is_cluster, console.bar, console.refusals)
+
+
+def _check_precision(plan: "Plan", profile: "Profile") -> None:
     """Raises BadInput for numbers that the profile's device has not."""
     if profile.device == "cpu" and plan.study.training.precision == "tf32":
         remedy = "choose another, or a profile with GPUs"
         raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
 
 
-def _check_tracking(args: argparse.Namespace, plan: Any, where: Any) -> None:
+def _check_tracking(args: argparse.Namespace, plan: "Plan", where: "Location") -> None:
     """Raises BadInput where MLflow could take no run, or a corpus changed; says so where it is away for now."""
     from ser.cli import console
+    from ser.runs.history import check_unchanged
+    from ser.runs.store_check import check_writable
     from ser.runs.tracker import Tracker
 
     try:
         tracker = Tracker.of(where, plan.study.name)
-        tracker.check_writable()
+        check_writable(tracker)
     except Away as error:
         console.away(str(error))
         return
     if not args.accept_changed_corpus:
-        tracker.check_unchanged(plan.sources.values())
+        check_unchanged(tracker, plan.sources.values())
 
 
-def _show_plan(plan: Any, where: Any, profile: Any) -> int:
+def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
     """Trials, those of them that are finished, and what the rest costs. A ledger that is there is only read."""
     from ser.cli import console
     from ser.errors import Refused
     from ser.host import machine
+    from ser.runs.history import mean_epochs
     from ser.runs.tracker import Tracker
     from ser.trials.estimate import estimate
 
@@ -296,7 +341,7 @@ def _show_plan(plan: Any, where: Any, profile: Any) -> int:
     fresh = where.database is not None and not where.database.exists()  # a new work folder gets its ledger
     try:
         tracker = Tracker(where, plan.study.name, to_read=not fresh)
-        done, epochs = tracker.finished_of([t.id for t in plan.trials]), tracker.mean_epochs(plan.variant)
+        done, epochs = tracker.finished_of([t.id for t in plan.trials]), mean_epochs(tracker, plan.variant)
     except Refused:
         raise
     except BadInput:
@@ -307,59 +352,14 @@ def _show_plan(plan: Any, where: Any, profile: Any) -> int:
     return 0
 
 
-def _train(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> int:
-    """Features, then trials, with progress shown; returns the exit status."""
-    from ser.cli import console
-    from ser.distributed import launch
-    from ser.trials.job import Job
-
-    def prepared() -> Job:
-        job: Job = _job(args, plan, request, where, profile)
-        return job if args.address is None else job.spread()
-
-    def more(losses: Any) -> Any:
-        nonlocal plan
-        grown = plan.grown(losses)
-        if len(grown.trials) == len(plan.trials):
-            return None
-        plan = grown
-        return prepared(), plan.to_train
-
-    manifests = {s.corpus.name: s.manifest for s in plan.sources.values()}
-    console.refusals([r for m in manifests.values() for r in m.refused], everything=False)
-    job = prepared()
-    already = len(plan.to_train) - len(launch.unfinished(job, plan.to_train))
-    if already:
-        console.console.print(f"{already} of {len(plan.to_train)} trials are finished already")
-    with console.Live(plan.to_train, already, args.work / "logs" / f"{plan.study.name}.log") as live:
-        search = launch.Search.of(plan.study, more)
-        summary = launch.run(job, plan.to_train, profile, args.address, live, prepared, search)
-    console.outcome(summary, plan)
-    return 130 if summary.interrupted else 1 if summary.left or summary.kept else 0
-
-
-def _job(args: argparse.Namespace, plan: Any, request: Any, where: Any, profile: Any) -> Any:
-    """Returns what the trials of ``plan`` need, once their features are in the store."""
-    from ser.cli import console
-    from ser.host.version import code_version
-    from ser.planning import request as gather
-    from ser.trials.job import job_of
-
-    store = _store(args)
-    console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
-    place, notes = args.store or str(store.local), gather.describe(plan)
-    job = job_of(plan, where, args.work, place, profile.device, profile.cpus_per_trial, code_version(), notes)
-    return replace(job, weights=str(request.weights) if request.weights else "")
-
-
 def train(args: argparse.Namespace) -> int:
     """``ser train``: one trial in this process, without Ray, with the numbers that it has in the grid."""
     from ser.cli import console
     from ser.distributed.profile import Profile
     from ser.planning import request as gather
     from ser.planning.selection import select
+    from ser.runs.location import Location
     from ser.runs.outcomes import Finished, StoreDamaged, Undelivered
-    from ser.runs.tracker import Location
     from ser.trials import group
     from ser.trials.run import interrupted, reset
     from ser.trials.run import run as run_trial
@@ -376,7 +376,8 @@ def train(args: argparse.Namespace) -> int:
     trial = plan.by_id[plan.twins.get(trial.id, trial.id)]  # of two equal trials one is trained and counts as both
     if not args.no_tracking:
         _check_tracking(args, plan, where)
-    job = _job(args, plan, request, where, profile)
+    prepared = _preparation(args, plan, request, where, profile)
+    job = prepared.job()
     if args.no_tracking:
         job = job.untracked()
     reset(job, trial)
@@ -392,7 +393,7 @@ def train(args: argparse.Namespace) -> int:
             if not isinstance(outcome, StoreDamaged):
                 break
             console.console.print(f"{outcome.error}; it is built again")
-            gather.prepare(plan, _store(args), request.recordings, console.bar)
+            prepared.job()
     except BaseException as error:
         if args.pdb and isinstance(error, Exception):
             console.debug(error)
@@ -408,7 +409,7 @@ def doctor(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.distributed import node, pool
     from ser.distributed.profile import Profile
-    from ser.runs.tracker import Location
+    from ser.runs.location import Location
 
     profile = Profile.read(args.profile)
     where = Location.of(args.work, args.tracking_uri)
@@ -426,7 +427,8 @@ def status(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.report import collect
     from ser.runs import delivery
-    from ser.runs.tracker import Location, Tracker
+    from ser.runs.location import Location
+    from ser.runs.tracker import Tracker
     from ser.study import load_study
 
     study = load_study(args.study)
@@ -448,7 +450,7 @@ def sync(args: argparse.Namespace) -> int:
     """``ser sync``."""
     from ser.cli import console
     from ser.runs import delivery
-    from ser.runs.tracker import Location
+    from ser.runs.location import Location
 
     where = Location.of(args.work, args.tracking_uri)
     if not args.work.is_dir():  # a misspelt one has nothing to deliver either
@@ -463,7 +465,8 @@ def report(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.report import collect
     from ser.report.runs import Options
-    from ser.runs.tracker import Location, Tracker
+    from ser.runs.location import Location
+    from ser.runs.tracker import Tracker
     from ser.study import load_study
 
     study = load_study(args.study)
@@ -482,15 +485,17 @@ def ui(args: argparse.Namespace) -> int:
     others = pages.patterns(args.allowed_hosts)
     sockets = pages.listen(args.host, args.port)  # first: what is tried in vain should not take seconds
     try:
-        from ser.runs import tracker as track
+        from ser.runs import mlflow_client
+        from ser.runs.location import Location
+        from ser.runs.store_check import ready_for_pages
 
-        where = track.Location.of(args.work, args.tracking_uri, to_read=True)
+        where = Location.of(args.work, args.tracking_uri, to_read=True)
         if where.uri.startswith("http"):
-            console.console.print(f"the tracking server has its own pages: {where.shown}")
+            console.console.print(f"the tracking server has its own pages: {where.printable}")
             return 0
-        if note := track.ready_for_pages(where):
+        if note := ready_for_pages(where):
             console.console.print(note)
-        site = pages.SameSite(track.pages(where), pages.own_names(args.host), others)
+        site = pages.SameSite(mlflow_client.pages(where), pages.own_names(args.host), others)
         pages.run(site, sockets, lambda: console.console.print(pages.announcement(args.host, sockets), soft_wrap=True))
     except KeyboardInterrupt:  # while it starts, too, Ctrl-C is how a person ends it
         pass

@@ -1,4 +1,4 @@
-"""What a machine must have to train trials of a grid, and what it has. Knows nothing of Ray."""
+"""Checks whether a machine has all that trials of a grid need. Knows nothing of Ray."""
 
 import errno
 import json
@@ -25,12 +25,12 @@ from ser.runs import replica
 from ser.runs.folder import work_id
 
 if TYPE_CHECKING:  # what only looks does without torch and MLflow
-    from ser.runs.tracker import Location
+    from ser.runs.location import Location
     from ser.trials.job import Job
 
 _MARK = ".seen"
 _COMPARED = ("ray", "torch", "mlflow", "numpy")
-# In a process of its own: what Ray lets a process see of the cards is not what the machine has.
+# In a process of its own: Ray may hide GPUs of the machine from a process.
 _LOOK = """
 import json, torch
 try:
@@ -40,20 +40,20 @@ except ModuleNotFoundError:
     audio = ""
 except Exception as error:
     audio = f"not usable ({type(error).__name__})"
-cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-print(json.dumps({"torchaudio": audio, "cards": [[c.name, c.total_memory] for c in cards]}))
+gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
+print(json.dumps({"torchaudio": audio, "gpus": [[g.name, g.total_memory] for g in gpus]}))
 """
 
 
 @dataclass(frozen=True)
 class Places:
-    """What the nodes of a grid have to reach. ``work`` and its id are "" where nodes need not share that folder."""
+    """Places that the nodes of a grid have to reach; ``work`` and its id are "" where nodes share no such folder."""
 
     uri: str  # of the tracking store
-    shown: str  # the same without a password
+    printable: str  # the same without a password
     artifacts: str
     store: str
-    token: str  # what stands in the store's mark
+    token: str  # the text of the store's mark
     device: str
     work: str = ""
     work_id: str = ""
@@ -61,7 +61,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Finding:
-    """One machine. Values that could not be found out are ""; ``problems`` keep trials from running there."""
+    """The state of one machine. Values that could not be read are ""; ``problems`` keep trials from running there."""
 
     node: str
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Finding:
     cpus: int = 0
     memory_gb: float = 0.0
     disk_gb: float = 0.0  # free, where this node keeps its copy of the features
-    cards: tuple[str, ...] = ()
+    gpus: tuple[str, ...] = ()
     torchaudio: str = ""
     store: str = ""
     tracker: str = ""
@@ -77,37 +77,37 @@ class Finding:
 
 
 def cache() -> Path:
-    """The folder in which a node keeps copies of features and the trials it works on; ``SER_CACHE`` names it.
+    """Returns the folder in which a node keeps copies of features and the trials it works on; ``SER_CACHE`` names it.
 
     Raises BadInput where another user has made one of the default name.
     """
-    named = os.environ.get("SER_CACHE")
-    if named:
-        if not Path(named).is_absolute():  # each process of a node runs in a folder of its own
-            raise BadInput(repr(named), "SER_CACHE of this node", "an absolute path", "write it from / on")
-        return Path(named)
+    setting = os.environ.get("SER_CACHE")
+    if setting:
+        if not Path(setting).is_absolute():  # each process of a node runs in a folder of its own
+            raise BadInput(repr(setting), "SER_CACHE of this node", "an absolute path", "write it from / on")
+        return Path(setting)
     place = Path(tempfile.gettempdir()) / f"ser-cache-{os.getuid()}"
     with suppress(FileExistsError):
         place.mkdir(mode=0o700, exist_ok=True)
-    if place.stat().st_uid != os.geteuid() or not place.is_dir():  # what lies there would be taken for ours
+    if place.stat().st_uid != os.geteuid() or not place.is_dir():  # its files would be taken for ours
         value = f"{place}, which is another user's or no folder"
         raise BadInput(value, "cache of this node", "a folder of one's own", "set SER_CACHE")
     return place
 
 
 def local(job: "Job") -> "Job":
-    """The job as this node sees it: where nodes share no folder, its work folder is one of the node."""
+    """Returns the job as this node sees it: where nodes share no folder, its work folder is one of the node."""
     return replace(job, work=str(cache() / job.tags["work"])) if job.replica else job
 
 
 def unfit(job: "Job") -> str:
-    """Why no trial of ``job`` can be trained on this node, or ""; asked again until it can.
+    """Returns why no trial of ``job`` can be trained on this node, or ""; a node is checked until one can.
 
-    That an entry is gone from a store that is there is another matter, which building it again mends.
+    An entry that is gone from a store that is there is another matter: it is built again.
     """
     try:
         if job.apart:
-            keys = tuple(key for by_end in job.keys.values() for own in by_end.values() for key in own)
+            keys = tuple(key for by_end in job.keys.values() for entries in by_end.values() for key in entries)
             _fit(job.work, "" if job.replica else job.tags["work"], job.store, keys)
     except (OSError, BadInput) as error:
         return f"{socket.gethostname()}: {error}"
@@ -140,8 +140,8 @@ def _same_work(work: str, identity: str) -> None:
 
 
 def places(where: "Location", store: str, work: Path, device: str) -> Places:
-    """Leave a mark in the store and the work folder, by which nodes can be asked. Raises BadInput."""
-    token, tracker = os.urandom(8).hex(), (where.uri, where.shown, where.artifacts)
+    """Leaves a mark in the store and the work folder, by which nodes can be asked. Raises BadInput."""
+    token, tracker = os.urandom(8).hex(), (where.uri, where.printable, where.artifacts)
     try:
         if is_url(store):
             RemoteFolder(store).write(_MARK, token.encode())
@@ -150,11 +150,11 @@ def places(where: "Location", store: str, work: Path, device: str) -> Places:
         token = token if _marked(folder, token) else ""
         return Places(*tracker, str(folder), token, device, str(work.absolute()), work_id(work))
     except OSError as error:
-        raise BadInput(str(error), store, "a store that can be written from here", "mend it, or name another") from None
+        raise BadInput(str(error), store, "a store that can be written from here", "fix it, or name another") from None
 
 
 def _marked(folder: Path, token: str) -> bool:
-    """False where a finished store may only be read; then that it is there has to do."""
+    """Writes the mark; False where a finished store may only be read: then it is enough that the folder is there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _MARK).write_text(token, encoding="utf-8")
@@ -165,109 +165,112 @@ def _marked(folder: Path, token: str) -> bool:
     return True
 
 
-def examine(wanted: Places, here: Mapping[str, str], thorough: bool = True) -> Finding:
-    """Look at this machine; ``here`` are the versions of the machine that asks. ``thorough``: the cards, too, and a
-    run is written to the tracking store and removed again.
+def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = True) -> Finding:
+    """Returns the state of this machine; ``driver_versions`` are those where the command runs. ``thorough``: its GPUs,
+    too, and a run is written to the tracking store and removed again.
     """
     problems: list[str] = []
-    own = versions()
-    problems += [f"{name} {own[name]}, but {there} where the command is given"
-                 for name, there in here.items() if _plain(own[name]) != _plain(there)]  # fmt: skip
-    looked = _look() if thorough or wanted.device != "cpu" else {}
-    cards = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in looked.get("cards", ()))
-    if wanted.device == "cuda" and not cards:
+    node_versions = versions()
+    for name, needed in driver_versions.items():
+        if _plain(node_versions[name]) != _plain(needed):
+            problems.append(f"{name} {node_versions[name]}, but {needed} where the command is given")
+    libraries = _look() if thorough or needs.device != "cpu" else {}
+    gpus = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in libraries.get("gpus", ()))
+    if needs.device == "cuda" and not gpus:
         problems.append("torch sees no CUDA device: its CPU build, or no driver")
-    store, tracker = _asked(_see_store, wanted), _asked(_try_tracker if thorough else _see_tracker, wanted)
+    store, tracker = _timed(_check_store, needs), _timed(_try_tracker if thorough else _check_tracker, needs)
     problems += [
-        f"{what}: {said}" for what, said in (("store", store), ("tracker", tracker)) if not said.startswith("ok")
+        f"{place}: {state}" for place, state in (("store", store), ("tracker", tracker)) if not state.startswith("ok")
     ]
-    if wanted.work:
+    if needs.work:
         try:
-            _same_work(wanted.work, wanted.work_id)
+            _same_work(needs.work, needs.work_id)
         except OSError as error:
             problems.append(str(error))
     place = cache()
     place.mkdir(parents=True, exist_ok=True)
     return Finding(
         node=socket.gethostname(),
-        versions=own,
+        versions=node_versions,
         cpus=machine.cores(),
         memory_gb=machine.memory_bytes() / 2**30,
         disk_gb=shutil.disk_usage(place).free / 2**30,
-        cards=cards,
-        torchaudio=str(looked.get("torchaudio", "")),
+        gpus=gpus,
+        torchaudio=str(libraries.get("torchaudio", "")),
         store=store,
         tracker=tracker,
         problems=tuple(problems),
     )
 
 
-def alone(found: Finding, wanted: Places) -> Finding:
-    """With what machines that are not one cannot share: a database file, and artifacts in a folder of one of them."""
-    if wanted.uri.startswith("sqlite") or not (wanted.work or wanted.uri.startswith("http")):
-        said = f"{wanted.shown} cannot be shared by machines; give --tracking-uri http://HOST:PORT of a server"
-        return replace(found, problems=(*found.problems, f"tracker: {said}"))
-    return found
+def one_of_several(finding: Finding, needs: Places) -> Finding:
+    """Adds what several machines cannot share: a database file, and artifacts in a folder of one of them."""
+    if needs.uri.startswith("sqlite") or not (needs.work or needs.uri.startswith("http")):
+        problem = f"{needs.printable} cannot be shared by machines; give --tracking-uri http://HOST:PORT of a server"
+        return replace(finding, problems=(*finding.problems, f"tracker: {problem}"))
+    return finding
 
 
 def versions() -> dict[str, str]:
-    """Of Python and the libraries that have to agree."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and the libraries that have to agree."""
+    out = {"python": platform.python_version()}
     for name in _COMPARED:
         try:
-            found[name] = version(name)
+            out[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "missing"
-    return found
+            out[name] = "missing"
+    return out
 
 
 def _plain(version_text: str) -> str:
-    """Without the build: CPU and CUDA builds of torch are one version."""
+    """Returns a version without its build: CPU and CUDA builds of torch are one version."""
     return version_text.partition("+")[0]
 
 
 def _look() -> dict[str, Any]:
-    seen = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
+    variables = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", _LOOK], capture_output=True, encoding="utf-8", env=seen, timeout=120
+        [sys.executable, "-P", "-c", _LOOK], capture_output=True, encoding="utf-8", env=variables, timeout=120
     )
-    found: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
-    return found
+    libraries: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
+    return libraries
 
 
-def _asked(see: Callable[[Places], None], wanted: Places) -> str:
-    """``ok`` and how long it took, or why not."""
+def _timed(check: Callable[[Places], None], needs: Places) -> str:
+    """Returns ``ok`` and how long it took, or why not."""
     started = time.perf_counter()
     try:
-        see(wanted)
+        check(needs)
     except (OSError, BadInput, Away) as error:
         return str(error)
     return f"ok, {1000 * (time.perf_counter() - started):.0f} ms"
 
 
-def _see_store(wanted: Places) -> None:
-    if not is_url(wanted.store):
-        path = Path(wanted.store) / _MARK
+def _check_store(needs: Places) -> None:
+    if not is_url(needs.store):
+        path = Path(needs.store) / _MARK
         if not path.parent.is_dir() or (
-            wanted.token and not (path.exists() and path.read_text(encoding="utf-8") == wanted.token)
+            needs.token and not (path.exists() and path.read_text(encoding="utf-8") == needs.token)
         ):
-            raise FileNotFoundError(f"{wanted.store} is not mounted here, or is another folder")
+            raise FileNotFoundError(f"{needs.store} is not mounted here, or is another folder")
         return
-    far = RemoteFolder(wanted.store)
-    if far.read(_MARK) != wanted.token.encode():
-        raise FileNotFoundError(f"{wanted.store} is another place here")
+    store = RemoteFolder(needs.store)
+    if store.read(_MARK) != needs.token.encode():
+        raise FileNotFoundError(f"{needs.store} is another place here")
     mine = f"{replica.FOLDER}/.seen-{os.urandom(8).hex()}"  # checkpoints of running trials will go there
-    far.write(mine, b"seen")
-    far.remove(mine)
+    store.write(mine, b"seen")
+    store.remove(mine)
 
 
-def _see_tracker(wanted: Places) -> None:
-    from ser.runs.tracker import Location, answers
+def _check_tracker(needs: Places) -> None:
+    from ser.runs.location import Location
+    from ser.runs.store_check import check_answers
 
-    answers(Location(wanted.uri, wanted.artifacts))
+    check_answers(Location(needs.uri, needs.artifacts))
 
 
-def _try_tracker(wanted: Places) -> None:
-    from ser.runs.tracker import Location, try_out
+def _try_tracker(needs: Places) -> None:
+    from ser.runs.location import Location
+    from ser.runs.store_check import try_out
 
-    try_out(Location(wanted.uri, wanted.artifacts))
+    try_out(Location(needs.uri, needs.artifacts))

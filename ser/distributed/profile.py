@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from ser import PACKAGE
+from ser import shipped
 from ser.errors import BadInput, unknown
 
 
@@ -21,21 +21,21 @@ class Profile:
 
     @classmethod
     def read(cls, name: str) -> "Profile":
-        """``cluster/<name>.toml``, or a path to such a file. Raises BadInput."""
-        named = PACKAGE.parent / "cluster" / f"{name}.toml"  # not of a package that is called so elsewhere
-        path = Path(name) if name.endswith(".toml") or "/" in name else named
-        known = sorted(p.stem for p in path.parent.glob("*.toml"))
+        """Reads ``cluster/<name>.toml``, or the file at a path. Raises BadInput."""
+        is_path = name.endswith(".toml") or "/" in name
+        path = Path(name) if is_path else shipped("cluster") / f"{name}.toml"
+        names = sorted(p.stem for p in path.parent.glob("*.toml"))
         try:
-            found = cls(**tomllib.loads(path.read_text(encoding="utf-8")))
+            profile = cls(**tomllib.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            raise unknown(name, "--profile", known or ("a .toml file",), "name one, or give a path") from None
+            raise unknown(name, "--profile", names or ("a .toml file",), "name one, or give a path") from None
         except (TypeError, ValueError) as error:  # no TOML, no text, or other settings
-            raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "mend the profile") from None
-        found._check(str(path))
-        return found
+            raise BadInput(str(error), str(path), ", ".join(cls.__annotations__), "fix the profile") from None
+        profile._check(str(path))
+        return profile
 
     def at_once(self, cores: int) -> int:
-        """How many trials run at once on a machine with so many processors, as far as those decide; 1 or more."""
+        """Returns how many trials run at once on a machine, 1 or more, as far as its processors decide."""
         fit = max(1, cores // self.cpus_per_trial)
         return min(fit, self.trials_at_once or fit) if self.device == "cpu" else self.trials_at_once or fit
 
@@ -51,12 +51,12 @@ class Profile:
             "trials_at_once": ("a whole number, 0 for as many as fit", _whole(self.trials_at_once)),
             "minutes_without_progress": ("0 or more", _number(self.minutes_without_progress)),
         }
-        for name, (allowed, kept) in rules.items():
-            if not kept:
-                raise BadInput(repr(getattr(self, name)), f"{name} in {place}", allowed, "mend the profile")
+        for name, (allowed, is_allowed) in rules.items():
+            if not is_allowed:
+                raise BadInput(repr(getattr(self, name)), f"{name} in {place}", allowed, "fix the profile")
         if bool(gpus) != on_gpu:
             allowed = "more than 0 for trials on cuda" if on_gpu else "0 for trials on the cpu"
-            raise BadInput(f"{gpus:g}", f"gpus_per_trial in {place}", allowed, "mend it, or the device")
+            raise BadInput(f"{gpus:g}", f"gpus_per_trial in {place}", allowed, "fix it, or the device")
 
 
 def _number(value: object) -> bool:

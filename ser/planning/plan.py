@@ -4,6 +4,7 @@ A search may know its later trials only by the losses of earlier ones; ``resolve
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -384,3 +385,20 @@ def total_frames(recipes: Iterable[Recipe]) -> int:
     for recipe in recipes:
         total += sum(front_end_frames(recipe.front_end, u.seconds) for u, _ in recipe.items)
     return total
+
+
+def grid_tags(
+    corpora: Iterable[Corpus],
+    seeds: int,
+    variant: str,
+    mode: str = "paper",
+    count: int | None = None,
+    compared: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """Return what a report must know of the grid that a run belongs to, as tags of the run.
+
+    ``count``: all its trials known so far; ``compared``: systems, folds, what corpora lack, as ``Expected`` has them.
+    """
+    rows = [[c.name, c.letter, c.tested] for c in corpora]
+    grid = {"corpora": rows, "seeds": seeds, "mode": mode, "count": count, **(compared or {})}
+    return {"variant": variant, "grid": json.dumps(grid)}

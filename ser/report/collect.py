@@ -146,7 +146,7 @@ def report(
     then a report that is there stays.
     """
     if tracker.newest() is None:
-        value = f"no runs of {study.name} in {tracker.where.shown}"
+        value = f"no runs of {study.name} in {tracker.where.printable}"
         remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
         raise BadInput(value, "tracking store", "at least one run", remedy)
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))

@@ -38,7 +38,7 @@ class Attempt:
             return cls()
 
     def write(self, folder: Path) -> "Attempt":
-        """Replace it at once; returns itself. Written at every epoch, and not forced onto the disk: it has to outlive
+        """Replaces it at once; returns itself. Written at every epoch, and not forced onto the disk: it has to outlive
         processes, and what a power cut leaves of it, if unreadable, is a fresh attempt.
         """
         path = folder / "attempt.json"
@@ -48,12 +48,12 @@ class Attempt:
 
 
 def begin(folder: Path) -> Attempt:
-    """Count a new attempt by this process, with smaller parts of a mini-batch if the last died of lack of memory."""
+    """Counts a new attempt by this process, with smaller parts of a mini-batch if the last died of lack of memory."""
     last, host, kills = Attempt.read(folder), machine.kernel(), memory_kills()
     if last.host == host and kills > last.memory_kills:
         note(folder, "the kernel killed the worker: out of memory")
     steps = last.accumulation_steps
-    if is_out_of_memory(last_error(folder)) and not _told(folder).get("handled"):
+    if is_out_of_memory(last_error(folder)) and not _last_note(folder).get("handled"):
         steps *= 2
         note(folder, last_error(folder), handled=True)
     return Attempt(last.starts + 1, steps, last.epoch, host, os.getpid(), kills).write(folder)
@@ -70,23 +70,23 @@ def smaller(folder: Path, attempt: Attempt) -> Attempt:
 
 
 def reset(folder: Path) -> None:
-    """Give all attempts back, as a person asks again; the number of parts, which was needed, stays."""
+    """Gives all attempts back, as a person asks again; the number of parts, which was needed, stays."""
     if (folder / "attempt.json").exists():
         replace(Attempt.read(folder), starts=0, host="").write(folder)
 
 
 def note(folder: Path, error: str, handled: bool = False) -> None:
-    """Write down what ended an attempt, where the attempt itself could not. ``handled``: it has had its consequence."""
+    """Writes down what ended an attempt, where that itself could not. ``handled``: it has had its consequence."""
     if folder.is_dir():
         files.write(folder / "last_error.json", {"error": error[:4900], "handled": handled})
 
 
 def last_error(folder: Path) -> str:
     """What was noted last."""
-    return str(_told(folder).get("error", ""))
+    return str(_last_note(folder).get("error", ""))
 
 
-def _told(folder: Path) -> dict[str, Any]:
+def _last_note(folder: Path) -> dict[str, Any]:
     try:
         return files.read(folder / "last_error.json")
     except (OSError, files.Damaged):
@@ -96,7 +96,7 @@ def _told(folder: Path) -> dict[str, Any]:
 def memory_kills() -> int:
     """Processes that this machine's kernel has killed for lack of memory since it started; 0 where it does not tell."""
     try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
+        count = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
         return 0
-    return int(found[1]) if found else 0
+    return int(count[1]) if count else 0

@@ -1,8 +1,7 @@
-"""What MLflow shall hear of a trial, on disk until it has heard it: a trial's folder is its outbox.
+"""A trial's folder: everything that MLflow is to have of it, on disk until MLflow has it.
 
-Training only ever writes here. A delivery (``ser.runs.delivery``) carries it on, now or after an outage, from this
-process or a later one. ``results.json`` is written last and makes a trial trained, with checksums of the files it tells
-of.
+Training only ever writes here. ``ser.runs.delivery`` sends it, now or after an outage, from this process or a later
+one. ``results.json`` is written last and makes a trial trained, with checksums of its files.
 """
 
 import fcntl
@@ -24,7 +23,7 @@ from ser.errors import BadInput
 
 @dataclass(frozen=True)
 class Head:
-    """What a run says of itself before its first epoch. ``twins`` are equal trials that share the training."""
+    """Title, parameters and tags of a run before its first epoch. ``twins`` share its training."""
 
     study: str
     trial: str
@@ -41,6 +40,7 @@ class RunFolder:
         self.trial = trial
         self.path = Path(work) / "trials" / trial
         self.mark = Path(work) / "finished" / trial
+        self._stopped = Path(work) / "stopped" / trial
         self.files = self.path / "files"
 
     @classmethod
@@ -69,50 +69,61 @@ class RunFolder:
             yield is_owner
 
     def begin(self, head: Head) -> None:
-        """Start, or start over after an interruption: epochs will be told again from the checkpoint's history."""
+        """Starts, or starts over after an interruption: epochs will be added again from the checkpoint's history."""
         for name in ("epochs.jsonl", "error.json"):
             (self.path / name).unlink(missing_ok=True)
         files.write(self.path / "run.json", asdict(head))
 
     def add_epoch(self, number: int, row: Mapping[str, float]) -> None:
-        """Note the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
+        """Notes the values of one epoch; ``row["timestamp_ms"]`` says when they were measured."""
         path = self.path / "epochs.jsonl"
         with path.open("ab") as file:
             file.write(files.dump({**row, "epoch": number}, path) + b"\n")
 
     def complete(self, results: Mapping[str, float]) -> None:
-        """Note the results. From here on the trial is trained, and only has to be delivered."""
-        told = {"timestamp_ms": int(time.time() * 1000), "results": dict(results), "files": self._checksums()}
-        files.write(self.path / "results.json", told)
+        """Notes the results. From here on the trial is trained, and only has to be delivered."""
+        values = {"timestamp_ms": int(time.time() * 1000), "results": dict(results), "files": self._checksums()}
+        files.write(self.path / "results.json", values)
 
     def _checksums(self) -> dict[str, int]:
         paths = sorted(p for p in self.files.rglob("*") if p.is_file())
         return {str(p.relative_to(self.files)): crc32(p.read_bytes()) for p in paths}
 
     def fail(self, error: str) -> None:
-        """Note why the trial ended without results."""
+        """Notes why the trial ended without results."""
         files.write(self.path / "error.json", {"error": error})
 
     def mark_delivered(self, uri: str) -> None:
-        """Remember that the tracking store at ``uri`` has it, and drop all else."""
+        """Remembers that the tracking store at ``uri`` has it, and drops all else."""
         self.mark.parent.mkdir(parents=True, exist_ok=True)
         files.write(self.mark, {"uri": uri})
         shutil.rmtree(self.path, ignore_errors=True)
 
     def is_delivered_to(self, uri: str) -> bool:
         """Whether the tracking store at ``uri`` has the finished run, as far as this work folder remembers."""
-        told = _read(self.mark)
-        return told is not None and told.get("uri") == uri
+        values = _read(self.mark)
+        return values is not None and values.get("uri") == uri
 
     def unmark_delivered(self) -> None:
-        """Drop the mark of a delivered trial: its run is not in the tracking store any more."""
+        """Drops the mark of a delivered trial: its run is not in the tracking store any more."""
         self.mark.unlink(missing_ok=True)
+
+    def mark_stopped(self, epoch: int) -> None:
+        """Remembers that a scheduler ended the trial after ``epoch``: it has still to be evaluated."""
+        self._stopped.parent.mkdir(parents=True, exist_ok=True)
+        files.write(self._stopped, {"epoch": epoch})
+
+    @property
+    def stopped_epoch(self) -> int:
+        """The epoch after which a scheduler ended the trial; 0 if none did."""
+        values = _read(self._stopped)
+        return 0 if values is None else int(values["epoch"])
 
     @property
     def head(self) -> Head | None:
         """What ``begin`` noted; None where nothing was."""
-        told = _read(self.path / "run.json")
-        return None if told is None else _head(told)
+        values = _read(self.path / "run.json")
+        return None if values is None else _head(values)
 
     @property
     def epochs(self) -> list[dict[str, float]]:
@@ -130,14 +141,14 @@ class RunFolder:
     @property
     def results(self) -> tuple[int, dict[str, float]] | None:
         """(when in ms, results) of a trained trial; None too where a file is not as it was when they were noted."""
-        told = _read(self.path / "results.json")
-        return (told["timestamp_ms"], told["results"]) if told and told["files"] == self._checksums() else None
+        values = _read(self.path / "results.json")
+        return (values["timestamp_ms"], values["results"]) if values and values["files"] == self._checksums() else None
 
     @property
     def error(self) -> str:
         """Why the trial failed; "" where it did not."""
-        told = _read(self.path / "error.json")
-        return "" if told is None else str(told["error"])
+        values = _read(self.path / "error.json")
+        return "" if values is None else str(values["error"])
 
 
 def work_id(work: Path) -> str:
@@ -172,7 +183,7 @@ def _check_locks(work: Path) -> None:
 
 
 def _write_first(path: Path, text: str) -> None:
-    """Write a file, unless another process was faster; meanwhile it is there without its text."""
+    """Writes a file, unless another process was faster; meanwhile it is there without its text."""
     with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
         file.write(text)
 
@@ -186,12 +197,12 @@ def _written(path: Path) -> str:
     raise BadInput("empty", str(path), "the name of this work folder", "remove the file; the next call makes another")
 
 
-def _head(told: Mapping[str, Any]) -> Head:
-    return Head(**{**told, "twins": tuple(_head(twin) for twin in told["twins"])})
+def _head(values: Mapping[str, Any]) -> Head:
+    return Head(**{**values, "twins": tuple(_head(twin) for twin in values["twins"])})
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """None where the file is absent or damaged: then what it told has to be found out anew."""
+    """Returns the values of a file; None where it is absent or damaged."""
     try:
         return files.read(path)
     except (OSError, files.Damaged):

@@ -13,7 +13,7 @@ _PART = re.compile(r"(.+)/part(\d+)")
 
 
 def cut(values: Mapping[str, str]) -> dict[str, str]:
-    """The same with every long text in parts: ``grid``, ``grid/part2``, ``grid/part3``."""
+    """Returns ``values`` with every long text in parts: ``grid``, ``grid/part2``, ``grid/part3``."""
     out: dict[str, str] = {}
     for key, text in values.items():
         for at in range(0, max(len(text), 1), MOST):
@@ -22,16 +22,16 @@ def cut(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def join(values: Mapping[str, str]) -> dict[str, str]:
-    """What ``cut`` was given; texts of one part stay as they are."""
+    """Returns the values of which ``cut`` made these; texts of one part stay as they are."""
     out, parts = dict(values), []
     for key in values:
-        if (found := _PART.fullmatch(key)) and found[1] in values:
-            parts.append((found[1], int(found[2]), key))
+        if (match := _PART.fullmatch(key)) and match[1] in values:
+            parts.append((match[1], int(match[2]), key))
     for first, _, key in sorted(parts):
         out[first] += out.pop(key)
     return out
 
 
 def name(title: str) -> str:
-    """The title as the name of a run."""
+    """Returns the title as the name of a run."""
     return title if len(title) <= MOST_IN_A_NAME else f"{title[: MOST_IN_A_NAME - 2]} …"

@@ -21,27 +21,27 @@ def is_local(uri: str) -> bool:
 
 
 def folder(uri: str) -> Path:
-    """The folder that a local URI names."""
+    """Returns the folder that a local URI names."""
     return Path(unquote(urlsplit(uri).path)) if uri.startswith("file:") else Path(uri)
 
 
-def here(uri: str, artifacts: str) -> str:
-    """The URI of a run's or an experiment's files below the folder ``artifacts``; others as they are."""
-    found = _OF_RUN.fullmatch(uri) or _OF_EXPERIMENT.fullmatch(uri)
-    return f"{Path(artifacts).as_uri()}/{found[1]}" if found else uri
+def current(uri: str, artifacts: str) -> str:
+    """Returns the URI of a run's or an experiment's files below the folder ``artifacts``; others as they are."""
+    match = _OF_RUN.fullmatch(uri) or _OF_EXPERIMENT.fullmatch(uri)
+    return f"{Path(artifacts).as_uri()}/{match[1]}" if match else uri
 
 
-def is_moved(location: str, artifacts: str, own: bool) -> bool:
+def is_moved(location: str, artifacts: str, is_own: bool) -> bool:
     """Whether an experiment's files have come along from ``location`` to the folder ``artifacts``.
 
-    ``own``: it was made for this folder, wherever that was. Else the old place has to be gone and the new one be there.
+    ``is_own``: it was made for this folder, wherever that was. Else the old place has to be gone, the new one there.
     """
-    to = here(location, artifacts)
-    return is_local(location) and to != location and (own or (not folder(location).exists() and folder(to).exists()))
+    to = current(location, artifacts)
+    return is_local(location) and to != location and (is_own or (not folder(location).exists() and folder(to).exists()))
 
 
 def rewrite(database: Path, artifacts: str, mark: str) -> int:
-    """Make the database of a moved work folder name the new places, for MLflow's own pages; returns of how many.
+    """Makes the database of a moved work folder name the new places, for MLflow's own pages; returns of how many.
 
     All in one transaction, for the experiments that bear the tag ``mark`` or whose old place is gone. Raises
     sqlite3.Error where it cannot be written.
@@ -60,8 +60,8 @@ def rewrite(database: Path, artifacts: str, mark: str) -> int:
 
 
 def _rewrite_one(connection: sqlite3.Connection, identity: int, location: str, artifacts: str) -> None:
-    where: Mapping[str, object] = {"id": identity, "to": here(location, artifacts)}
+    where: Mapping[str, object] = {"id": identity, "to": current(location, artifacts)}
     connection.execute("UPDATE experiments SET artifact_location = :to WHERE experiment_id = :id", where)
     runs = connection.execute("SELECT run_uuid, artifact_uri FROM runs WHERE experiment_id = :id", where).fetchall()
-    changed = [(here(uri, artifacts), run) for run, uri in runs if uri]
+    changed = [(current(uri, artifacts), run) for run, uri in runs if uri]
     connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", changed)

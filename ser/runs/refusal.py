@@ -45,7 +45,7 @@ _REMEDIES: tuple[tuple[str, int, str, str], ...] = (
     (r"Invalid Host|DNS rebinding", 0, "an address by which the server lets itself be called",
      "start it with --allowed-hosts HOST:PORT, or use the address that it allows"),
     (_TOO_LONG, 0, "values that fit the columns of its tables", "shorten what it names"),
-    (rf"(?i:{_READ_ONLY})|[Pp]ermission denied", 0, "a store that can be written", "mend its rights, or name another"),
+    (rf"(?i:{_READ_ONLY})|[Pp]ermission denied", 0, "a store that can be written", "fix its rights, or name another"),
     (r"[Cc]redentials", 0, "credentials of the artifact store on every machine that trains",
      "set them there, or let the server pass files on: mlflow server --artifacts-destination"),
     ("", 401, "an account that the server knows",
@@ -57,7 +57,7 @@ _REMEDIES: tuple[tuple[str, int, str, str], ...] = (
 
 
 def status_of(error: BaseException | None) -> int:
-    """The status of the web request that failed, as far as the error knows it; else 0."""
+    """Returns the status of the web request that failed, as far as the error knows it; else 0."""
     answer: Any = getattr(error, "response", None)
     if isinstance(answer, dict):  # as botocore has it
         answer = answer.get("ResponseMetadata", {})
@@ -89,20 +89,20 @@ def is_passing(uri: str, error: BaseException | None) -> bool:
     return not re.search(_OF_ADDRESS, words)
 
 
-def refusal(shown: str, error: BaseException, words: str) -> Refused:
-    """The refusal of the store that is ``shown``, with its remedy; ``words`` are the error's own, fit to be printed."""
-    if found := re.search(r"[Ee]xperiment (\d+) must be in the 'active' state", words):
-        return deleted_experiment(shown, words, found[1])
+def refusal(store: str, error: BaseException, words: str) -> Refused:
+    """Returns the refusal of ``store``, with its remedy; ``words`` are the error's own. Both may be printed."""
+    if match := re.search(r"[Ee]xperiment (\d+) must be in the 'active' state", words):
+        return deleted_experiment(store, words, match[1])
     status = status_of(error)
     for pattern, of_status, allowed, remedy in _REMEDIES:
         if (pattern and re.search(pattern, words)) or (of_status and status == of_status):
-            return Refused(f"{shown}: {words}", "MLflow", allowed, remedy.replace("ADDRESS", shown))
-    remedy = "start the server, or mend the address or what it says"
-    return Refused(f"{shown}: {words}", "MLflow", "a tracking store that answers", remedy)
+            return Refused(f"{store}: {words}", "MLflow", allowed, remedy.replace("ADDRESS", store))
+    remedy = "start the server, or fix the address or whatever it names"
+    return Refused(f"{store}: {words}", "MLflow", "a tracking store that answers", remedy)
 
 
-def deleted_experiment(shown: str, words: str, identity: str) -> Refused:
-    """The refusal of an experiment that was deleted: MLflow keeps its name from being used again."""
-    database = "DATABASE" if shown.startswith("http") else shown
-    remedy = _RESTORE.format(uri=shown, database=database, id=identity)
-    return Refused(f"{shown}: {words}", "MLflow", "an experiment that is not deleted", remedy)
+def deleted_experiment(store: str, words: str, identity: str) -> Refused:
+    """Returns the refusal of an experiment that was deleted: MLflow keeps its name from being used again."""
+    database = "DATABASE" if store.startswith("http") else store
+    remedy = _RESTORE.format(uri=store, database=database, id=identity)
+    return Refused(f"{store}: {words}", "MLflow", "an experiment that is not deleted", remedy)

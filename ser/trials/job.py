@@ -13,10 +13,11 @@ from ser.data.manifest import Utterance
 from ser.data.splits import prove
 from ser.features.entry import Names
 from ser.features.remote import is_url
-from ser.planning.plan import Plan, Source
+from ser.planning.plan import Plan, Source, grid_tags
 from ser.runs.folder import Head, work_id
+from ser.runs.location import Location
 from ser.runs.replica import place
-from ser.runs.tracker import Location, Tracker, grid_tags
+from ser.runs.tracker import Tracker
 from ser.study import Trial
 
 _SEXES = {"F": 1, "M": 2}
@@ -112,7 +113,7 @@ def job_of(
         device=device,
         threads=threads,
         saves_states=plan.study.search.rule.name == "pbt",
-        experiment=Tracker.known.get((where, plan.study.name), ""),
+        experiment=Tracker.experiment_ids.get((where, plan.study.name), ""),
     )
 
 

@@ -10,12 +10,13 @@ import torch
 
 from ser.errors import Away, BadInput, is_out_of_memory
 from ser.files import Damaged
+from ser.host.paths import without_secrets
 from ser.runs import attempts
 from ser.runs.delivery import Delivery, NoDelivery
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.replica import Replica
-from ser.runs.tracker import Tracker, without_secrets
+from ser.runs.tracker import Tracker
 from ser.study import Trial
 from ser.training.fit import fit, is_fitted
 from ser.training.train import CorpusData, Diverged, Outcome, train
@@ -49,7 +50,7 @@ def run(
             owned.note_epoch(epoch, row)
             if on_epoch:
                 on_epoch(epoch, row)
-            owned.delivery.carry()
+            owned.delivery.send_epochs()
 
         while True:
             try:
@@ -87,7 +88,7 @@ def begin(job: Job) -> None:
     """Sets this process up for training."""
     torch.set_num_threads(job.threads)
     if job.experiment:
-        Tracker.known.setdefault((job.where, job.study), job.experiment)
+        Tracker.experiment_ids.setdefault((job.where, job.study), job.experiment)
     if job.device != "cpu":
         torch.use_deterministic_algorithms(True)
     torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
@@ -179,7 +180,7 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
         delivery = (Delivery if job.is_tracked else NoDelivery)(job.where, run_folder)
         if not run_folder.results:
             if not delivery.open(head_of(job, trial)):
-                run_folder.mark_delivered(job.where.shown)
+                run_folder.mark_delivered(job.where.printable)
                 replica.drop()
                 yield Finished()
                 return
@@ -202,7 +203,7 @@ def interrupted(job: Job, trial: Trial, error: BaseException) -> None:
     if job.is_tracked:
         message = "" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
         with suppress(Away, BadInput):
-            Tracker.of(job.where, job.study).close_left({trial.id: without_secrets(message)})
+            Tracker.of(job.where, job.study).close_runs({trial.id: without_secrets(message)})
 
 
 def is_free(job: Job, trial: Trial) -> bool:

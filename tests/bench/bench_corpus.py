@@ -27,7 +27,7 @@ import soundfile
 from ser.features.store import Store
 from ser.planning import request
 from ser.planning.plan import resolve
-from ser.runs.tracker import Location
+from ser.runs.location import Location
 from ser.study import Study, load_study, override
 from ser.training.batches import Stream
 from ser.trials import inputs

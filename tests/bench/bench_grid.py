@@ -9,10 +9,8 @@ is the baseline.
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -24,7 +22,9 @@ from ser.features.store import Store
 from ser.planning import request as gather
 from ser.report import collect
 from ser.report.runs import Options
-from ser.runs.tracker import Location, Tracker
+from ser.runs.location import Location
+from ser.runs.outcomes import TrialOutcome
+from ser.runs.tracker import Tracker
 from ser.study import Trial
 from ser.trials.job import job_of
 
@@ -47,21 +47,21 @@ class Heard:
     def started(self, at_once: int) -> None:
         self.rows.append(_now())
 
-    def finished(self, trial: Trial, result: Mapping[str, Any]) -> None:
+    def finished(self, trial: Trial, outcome: TrialOutcome) -> None:
         self.rows.append(_now())
 
     def failed(self, trial: Trial, error: str) -> None:
         raise SystemExit(f"{trial.title}: {error}")
 
-    def told(self, line: str) -> None:
+    def note(self, line: str) -> None:
         print(line)
 
 
 def _now() -> tuple[float, float, float, float]:
     here = psutil.Process()
-    crew = next((c for c in here.children() if "spawn_main" in " ".join(c.cmdline())), here)
-    worker = next((c for c in crew.children(recursive=True) if c.name().startswith("ray::Implicit")), here)
-    return time.perf_counter(), *(p.memory_info().rss / 2**20 for p in (here, crew, worker))  # type: ignore[return-value]
+    pool = next((c for c in here.children() if "spawn_main" in " ".join(c.cmdline())), here)
+    worker = next((c for c in pool.children(recursive=True) if c.name().startswith("ray::Implicit")), here)
+    return time.perf_counter(), *(p.memory_info().rss / 2**20 for p in (here, pool, worker))  # type: ignore[return-value]
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
         heard = Heard()
         summary = launch.run(job, chosen, Profile.read("local"), None, heard)
-        print(f"{summary.trained} trials trained, {summary.left} left, {summary.slots:g} at once")
+        print(f"{summary.trained} trials trained, {summary.unfinished} left, {summary.slots:g} at once")
         print("trials      s per trial   decides    talks   worker (MiB)")
         tenth = max(len(chosen) // 10, 1)
         for at in range(tenth, len(heard.rows), tenth):

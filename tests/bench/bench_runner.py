@@ -15,7 +15,7 @@ from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.features.store import Store
 from ser.planning import request as gather
-from ser.runs.tracker import Location
+from ser.runs.location import Location
 from ser.training.train import train
 from ser.trials.inputs import load
 from ser.trials.job import job_of

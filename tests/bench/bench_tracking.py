@@ -24,12 +24,16 @@ from sqlalchemy import create_engine, insert
 
 from experiments.interaffection import study
 from ser.distributed import launch
+from ser.distributed.ledger import unfinished
+from ser.planning.plan import grid_tags
 from ser.report import collect
 from ser.report.runs import Options
 from ser.runs import tracker
 from ser.runs.delivery import Delivery
 from ser.runs.folder import RunFolder
-from ser.runs.tracker import Location, Tracker, grid_tags
+from ser.runs.location import Location
+from ser.runs.mlflow_client import Client
+from ser.runs.tracker import Tracker
 from ser.study import Trial, trial_of
 from ser.trials.job import Job, head_of
 
@@ -160,14 +164,14 @@ def _growth() -> Iterator[float]:
 
 
 def _measure(pipe: Any, make: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> None:
-    asked, requests = tracker._Client.asked, 0
+    genuine, requests = Client.call, 0
 
     def counted(*args: Any, **options: Any) -> Any:
         nonlocal requests
         requests += 1
-        return asked(*args, **options)
+        return genuine(*args, **options)
 
-    tracker._Client.asked = counted  # type: ignore[method-assign]
+    Client.call = counted  # type: ignore[method-assign]
     do = make(*arguments)
     growth = _growth()
     next(growth)
@@ -197,9 +201,9 @@ def table(where: Location, work: Path, count: int, replicates: int) -> dict[str,
         "plain search of all runs": measure(plain_search, where),
         "Tracker.finished": measure(lambda: Tracker(where, study.name).finished),
         "survey (ser status)": measure(lambda: partial(collect.overview, Tracker(where, study.name), study)),
-        "close_left": measure(lambda: partial(Tracker(where, study.name).close_left, {})),
-        "repair_mirrors": measure(lambda: lambda: launch.repair_mirrors(job, chosen)),
-        "unfinished": measure(lambda: lambda: launch.unfinished(job, chosen)),
+        "close_runs": measure(lambda: partial(Tracker(where, study.name).close_runs, {})),
+        "record_duplicates": measure(lambda: lambda: launch._record_duplicates(job, chosen)),
+        "unfinished": measure(lambda: lambda: unfinished(job, chosen)),
         "report": measure(write_report, where, work / "report", replicates),
     }
     cpu, wall, requests, grown = measure(own_trials, job, news)

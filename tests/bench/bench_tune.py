@@ -6,6 +6,7 @@ baseline. ``ser.distributed.driver`` hands out larger grids in passes of a thous
 """
 
 import argparse
+import json
 import os
 import time
 from typing import Any
@@ -18,13 +19,14 @@ import psutil
 import ray
 from ray import tune
 
-from ser.distributed import tune as passes
-from ser.distributed.messages import Unit
+from ser.distributed import tune as runner
+from ser.distributed.messages import Ended, TrialEvent, WorkItem
 from ser.distributed.profile import Profile
+from ser.runs.outcomes import Finished
 
 
-def _nothing(config: dict[str, str], given: list[Any]) -> None:
-    tune.report({"outcomes": {}})
+def _nothing(config: dict[str, str], jobs: list[Any]) -> None:
+    tune.report({"outcomes": {name: Finished() for name in json.loads(config["item"])["trials"]}})
 
 
 def main() -> None:
@@ -32,20 +34,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--largest", type=int, default=1000, help="trials of the largest pass (default: 1000)")
     largest = parser.parse_args().largest
-    passes._work = _nothing
+    runner.work = _nothing
     ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    given, ended = [ray.put(b"")], 0
+    job, ended, local = ray.put(b""), 0, Profile.read("local")
 
-    def tell(kind: str, *said: Any) -> None:
+    def count(event: TrialEvent) -> None:
         nonlocal ended
-        ended += kind == "ended"
+        ended += isinstance(event, Ended)
 
-    passes.run([Unit(("warm",))], given, Profile.read("local"), tell)
+    runner.run([WorkItem(("warm",))], job, local, None, count)
     sizes = [size for size in (125, 250, 500, 1000, 2000, 4000, 8000) if size <= largest]
     print("trials   s per trial   CPU s per trial   memory (MiB)")
     for size in sizes:
         ended, start, cpu = 0, time.perf_counter(), time.process_time()
-        passes.run([Unit((f"{size}-{i}",)) for i in range(size)], given, Profile.read("local"), tell)
+        runner.run([WorkItem((f"{size}-{i}",)) for i in range(size)], job, local, None, count)
         assert ended == size
         wall, cpu = time.perf_counter() - start, time.process_time() - cpu
         memory = psutil.Process().memory_info().rss / 2**20

@@ -16,9 +16,13 @@ from ser import registry
 from ser.cli import main as cli
 from ser.cli.arguments import parser
 from ser.cli.main import _setting, _wanted, arguments, main
+from ser.distributed import launch
+from ser.distributed.ledger import Summary
+from ser.distributed.preparation import Preparation
 from ser.errors import BadInput
 from ser.runs.folder import Head, RunFolder
-from ser.runs.tracker import Location, Tracker
+from ser.runs.location import Location
+from ser.runs.tracker import Tracker
 from ser.trials.job import head_of, job_of
 
 COMMANDS = (
@@ -193,7 +197,8 @@ def test_a_changed_corpus_is_refused_until_it_is_accepted(capsys, table, tmp_pat
     job = job_of(plan, where, tmp_path / "work", "store", "cpu", 1, "test", [])
     Tracker(where, "interaffection").start(head_of(job, plan.trials[0])).close("", "FINISHED")
     path.write_text(path.read_text().replace("a_happy.wav,happy", "a_happy.wav,sad"))
-    monkeypatch.setattr(cli, "_train", lambda *_: 0)
+    monkeypatch.setattr(Preparation, "job", lambda self: job)
+    monkeypatch.setattr(launch, "run", lambda *_: Summary())
     assert "--accept-changed-corpus" in refused(capsys, *command)
     assert main([*command, "--accept-changed-corpus"]) == 0
 
@@ -245,7 +250,7 @@ def test_a_study_without_runs_has_a_status_and_no_report_that_would_replace_one(
 def test_a_study_that_cannot_be_recorded_is_not_trained(capsys, data, tmp_path, monkeypatch):
     where = Location.of(tmp_path / "work", None)
     tracker, command = Tracker(where, "interaffection"), ["run", "interaffection", "--data", str(data)]
-    monkeypatch.setattr(cli, "_train", lambda *_: pytest.fail("it is trained"))
+    monkeypatch.setattr(Preparation, "job", lambda self: pytest.fail("it is trained"))
     (tmp_path / "work" / "artifacts").write_text("a file where a folder should be")
     refused(capsys, *command, "--set", "augmentation=none")
     tracker.client.delete_experiment(tracker.experiment)

@@ -13,8 +13,9 @@ from ser.errors import BadInput
 from ser.planning import request
 from ser.planning.selection import select
 from ser.runs.folder import RunFolder
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.training import train as loop
 from ser.trials import group
 

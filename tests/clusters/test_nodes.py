@@ -20,7 +20,8 @@ import ser
 from ser.cli.main import main
 from ser.features.remote import RemoteFolder
 from ser.runs.folder import work_id
-from ser.runs.tracker import Location, Tracker
+from ser.runs.location import Location
+from ser.runs.tracker import Tracker
 
 BUCKET = "ser-test"
 CODE = Path(ser.__file__).parent

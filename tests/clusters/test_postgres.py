@@ -11,7 +11,9 @@ from ser.errors import Away, BadInput, Refused
 from ser.runs import delivery
 from ser.runs.delivery import Delivery, sync
 from ser.runs.folder import Head, RunFolder
-from ser.runs.tracker import Location, Tracker, try_out
+from ser.runs.location import Location
+from ser.runs.store_check import check_writable, try_out
+from ser.runs.tracker import Tracker
 
 PROCESSES, THREADS, EPOCHS = 4, 8, 3
 WRITERS = PROCESSES * THREADS
@@ -35,7 +37,7 @@ def epoch(run_folder, carried, number):
     row = {"timestamp_ms": 1_000_000 + number, "val/loss": 1 / number}
     run_folder.add_epoch(number, row | {f"m{i}": number + i / 10 for i in range(8)})
     carried._next = 0.0
-    carried.carry()
+    carried.send_epochs()
 
 
 def _write(where, work, number, study, start):
@@ -73,7 +75,7 @@ def crowd(where, work, study):
 def check_each_once(where, work, study):
     """One finished run of every writer, whole, and no word of the password."""
     for _ in range(5):
-        if not sync(where, work).kept:  # a busy machine may have been too slow for someone's patience
+        if not sync(where, work).undelivered:  # a busy machine may have been too slow for someone's patience
             break
     tracker = Tracker(where, study)
     runs = tracker.runs()
@@ -128,7 +130,7 @@ def test_a_statement_of_many_corpora_fits_the_columns(mlflow_server, direct, tmp
     head = Head(study, "trial0", "t" * 900, {"corpora": "c" * 20_000, "seed": "0"}, tags)
     (tmp_path / "predictions.csv").write_text("of 0")
     tracker = Tracker(where, study)
-    tracker.check_writable()
+    check_writable(tracker)
     tracker.start(head).finish(1, {"ua/ravdess": 0.5}, tmp_path, only=["predictions.csv"])
     run = tracker.finished("trial0")["trial0"]
     assert run.data.params == head.params
@@ -139,7 +141,7 @@ def test_a_statement_of_many_corpora_fits_the_columns(mlflow_server, direct, tmp
 def test_an_experiment_of_a_server_is_not_one_of_its_database(mlflow_server, direct, tmp_path):
     Tracker(Location.of(tmp_path, mlflow_server[0]), "of the server")
     with pytest.raises(Refused, match="address of the server that made the experiment"):
-        Tracker(direct, "of the server").check_writable()
+        check_writable(Tracker(direct, "of the server"))
 
 
 def test_a_place_too_long_for_the_columns_is_refused_before_anything_is_trained(direct, tmp_path):

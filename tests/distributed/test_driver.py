@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ser.distributed import driver, tune
+from ser.distributed.messages import Alive, EpochDone
 from ser.distributed.profile import Profile
 from ser.runs import attempts
 from ser.runs.folder import RunFolder
@@ -41,7 +42,7 @@ def failed(folder, text):
 
 
 def watch(job):
-    return driver._Watch(SimpleNamespace(tell=lambda *message: None), job.work, "", Profile.read("local"))
+    return driver._Watch(SimpleNamespace(send=lambda message: None), job.work, "", Profile.read("local"))
 
 
 def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
@@ -58,14 +59,14 @@ def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):
     ended = threading.Event()
     monkeypatch.setattr(driver.os, "_exit", lambda code: ended.set())
     ours.close()
-    driver._Line(theirs).tell("alive")
+    driver._Line(theirs).send(Alive())
     assert ended.is_set()
 
 
 def test_a_trial_of_a_job_that_was_suspended_does_not_hang(job, monkeypatch):
     watching = watch(job)
-    watching.heard("epoch", "trial", 1, "node", 7)
-    since = watching.running["trial"][-1]
+    watching.on_event(EpochDone("trial", 1, "node", 7))
+    since = watching.running["trial"].awake_s
     now = driver.time.monotonic()
     monkeypatch.setattr(driver.time, "monotonic", lambda: now)
     for _ in range(3):

@@ -7,7 +7,8 @@ import pytest
 
 from ser.cli import console
 from ser.distributed.gpu_memory import Used, advice, used
-from ser.distributed.launch import Search, Summary, _Grid
+from ser.distributed.ledger import Ledger, Summary
+from ser.distributed.messages import Ended
 from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.runs.outcomes import Finished
@@ -26,7 +27,7 @@ def trials(number, peak_gb, card_gb=80, cut=False):
 def test_trials_that_leave_most_of_a_card_empty_are_told_a_smaller_fraction():
     # 8 x 1.5 of 80 GB are 15 %; 90 % of it hold 48 of 1.5 GB.
     assert advice(trials(8, 1.5), 0.125, 8) == (
-        "memory: 8 trials of up to 1.5 GB (0.5 of it CUDA's own) on a card of 80 GB: 15 %; "
+        "memory: 8 trials of up to 1.5 GB (0.5 of it CUDA's own) on a GPU of 80 GB: 15 %; "
         "gpus_per_trial = 0.0208 would fit 48"
     )
 
@@ -35,12 +36,12 @@ def test_trials_that_fill_more_than_nine_tenths_are_told_a_larger_one():
     # 8 x 9.5 = 76 of 80 GB are 95 %; 72 / 9.5 = 7.6.
     line = advice(trials(8, 9.5), 0.125, 8)
     assert "8 trials of up to 9.5 GB" in line
-    assert line.endswith("on a card of 80 GB: 95 %; gpus_per_trial = 0.1428 would fit 7")
+    assert line.endswith("on a GPU of 80 GB: 95 %; gpus_per_trial = 0.1428 would fit 7")
 
 
 @pytest.mark.parametrize(("peak_gb", "percent"), [(5.0, 50), (7.0, 70), (9.0, 90)])
 def test_a_card_that_is_half_full_and_not_full_is_let_be(peak_gb, percent):
-    assert advice(trials(8, peak_gb), 0.125, 8).endswith(f"on a card of 80 GB: {percent} %")
+    assert advice(trials(8, peak_gb), 0.125, 8).endswith(f"on a GPU of 80 GB: {percent} %")
 
 
 def test_batches_in_parts_halve_the_number_as_what_was_needed_whole_is_unknown():
@@ -54,14 +55,14 @@ def test_what_does_not_fit_alone_is_told_so():
     assert "too little for one" in advice(trials(1, 79), 1, 1)
     assert "too little for one" in advice(trials(1, 10, cut=True), 1, 1)
     assert advice(trials(1, 60), 1, 1).endswith(
-        "memory: 1 trial of up to 60.0 GB (0.5 of it CUDA's own) on a card of 80 GB: 75 %"
+        "memory: 1 trial of up to 60.0 GB (0.5 of it CUDA's own) on a GPU of 80 GB: 75 %"
     )
 
 
 def test_the_largest_that_may_meet_on_the_smallest_card_decide():
     seen = [*trials(6, 1), *trials(2, 10, card_gb=24)]
     # four at once: 10 + 10 + 1 + 1 of 24 GB; 21.6 / 10.
-    assert advice(seen, 0.25, 4).endswith("on a card of 24 GB: 92 %; gpus_per_trial = 0.5 would fit 2")
+    assert advice(seen, 0.25, 4).endswith("on a GPU of 24 GB: 92 %; gpus_per_trial = 0.5 would fit 2")
 
 
 def test_fewer_trials_than_places_are_counted_as_if_the_smallest_were_many():
@@ -101,7 +102,7 @@ def test_results_tell_peak_card_and_whether_batches_were_cut():
 
 @pytest.mark.parametrize("measured", [True, False])
 def test_a_grid_ends_with_the_line_where_there_is_one(capsys, measured):
-    summary = Summary(trained=8, slots=8, share=0.125, used=trials(8, 1.5) if measured else [])
+    summary = Summary(trained=8, slots=8, gpus_per_trial=0.125, used=trials(8, 1.5) if measured else [])
     console.outcome(summary, SimpleNamespace(trials=[1] * 8, study=SimpleNamespace(name="made")))
     assert ("gpus_per_trial = 0.0208 would fit 48" in capsys.readouterr().out) is measured
 
@@ -123,10 +124,11 @@ def test_without_a_gpu_nothing_is_told_of_memory(job, trial_of):
 
 
 def test_a_grid_keeps_what_its_trials_tell(job, trial_of, tmp_path):
-    trial, summary = trial_of("R"), Summary()
-    grid = _Grid(job, [trial], [trial], read(tmp_path), None, Mock(), summary, lambda: None, Search())
-    grid._heard("ended", trial.id, Finished({"seconds/training": 1.0, **MEASURED}))
-    assert (summary.used, summary.share) == ([Used(900.0, 81920.0, False)], 0.125)
+    trial = trial_of("R")
+    ledger = Ledger(job, [trial], read(tmp_path), Mock())
+    ledger.record(Ended(trial.id, Finished({"seconds/training": 1.0, **MEASURED})))
+    summary = ledger.summary
+    assert (summary.used, summary.gpus_per_trial) == ([Used(900.0, 81920.0, False)], 0.125)
 
 
 PROFILE = {
@@ -169,7 +171,7 @@ def test_a_number_that_nothing_could_be_placed_by_is_refused(tmp_path, name, val
     with pytest.raises(BadInput, match=allowed) as error:
         read(tmp_path, **{name: value})
     assert error.value.place == f"{name} in {tmp_path / 'mine.toml'}"
-    assert error.value.remedy == "mend the profile"
+    assert error.value.remedy == "fix the profile"
 
 
 @pytest.mark.parametrize(("device", "gpus", "allowed"), [("cuda", "0", "more than 0"), ("cpu", "0.5", "0 for trials")])

@@ -14,11 +14,13 @@ import pytest
 
 from ser.cli import console
 from ser.cli.main import main
-from ser.distributed import launch
+from ser.distributed import launch, ledger
+from ser.distributed.messages import Broke, Ended, EpochDone
 from ser.distributed.profile import Profile
 from ser.errors import Away, BadInput
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished, UnfitNode
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.trials import run as one
 from ser.trials.job import Job, job_of
 
@@ -43,7 +45,7 @@ class Heard:
     def failed(self, trial, error):
         self.errors[trial.id] = error
 
-    def told(self, line):
+    def note(self, line):
         self.lines.append(line)
 
 
@@ -70,7 +72,7 @@ def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     trials = [trial_of("R"), trial_of("T+R", block="tdnn", task="multi"), trial_of("T+R", block="blstm")]
     heard = Heard()
     summary = launch.run(job, trials, LOCAL, None, heard)
-    assert (summary.trained, summary.left, summary.failures, summary.interrupted) == (3, 0, {}, False)
+    assert (summary.trained, summary.unfinished, summary.failures, summary.interrupted) == (3, 0, {}, False)
     assert heard.results.keys() == {t.id for t in trials}
     assert heard.at_once >= 1
     assert len(heard.listening) > 2
@@ -80,7 +82,7 @@ def test_a_grid_finishes_with_the_numbers_of_a_single_process(
     runs = Tracker(job.where, job.study).runs()
     assert sorted(r.data.tags["trial_id"] for r in runs) == sorted([*(t.id for t in trials), *mirrored(job, trials)])
 
-    monkeypatch.delattr(launch, "Crew")  # a second call needs no workers
+    monkeypatch.delattr(launch, "WorkerPool")  # a second call needs no workers
     assert launch.run(job, trials, LOCAL, None, heard).trained == 0
     assert ended(job) == {r.info.run_id: r.info.end_time for r in runs}
 
@@ -154,7 +156,7 @@ def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, one_at_
 def test_a_duplicate_that_nobody_recorded_is_recorded_by_the_next_call(job, trial_of, monkeypatch):
     trial = trial_of("R")
     one.run(job_without_mirrors(job), trial)
-    monkeypatch.delattr(launch, "Crew")
+    monkeypatch.delattr(launch, "WorkerPool")
     launch.run(job, [trial], LOCAL, None, Heard())
     assert Tracker(job.where, job.study).finished().keys() == {trial.id, *mirrored(job, [trial])}
 
@@ -170,74 +172,73 @@ def test_an_unknown_profile_is_refused_with_those_that_exist(tmp_path):
     with pytest.raises(BadInput, match="cpus_per_trial"):
         Profile.read(str(tmp_path / "mine.toml"))
     (tmp_path / "mine.toml").write_text("device = ")
-    with pytest.raises(BadInput, match="mend the profile"):
+    with pytest.raises(BadInput, match="fix the profile"):
         Profile.read(str(tmp_path / "mine.toml"))
 
 
 def test_only_deaths_without_progress_count(job, trial_of):
     trial, heard = trial_of("R"), Heard()
-    grid = launch._Grid(job, [trial], [trial], LOCAL, None, heard, launch.Summary(), lambda: None, launch.Search())
+    grid = ledger.Ledger(job, [trial], LOCAL, heard)
     for epoch in range(1, 9):
-        grid._heard("epoch", trial.id, epoch)
-        grid._heard("broke", trial.id, "the worker died")
+        grid.record(EpochDone(trial.id, epoch, "node", 7))
+        grid.record(Broke(trial.id, "the worker died"))
     assert heard.errors == {}
     for _ in range(2):
-        grid._heard("broke", trial.id, "the worker died")
+        grid.record(Broke(trial.id, "the worker died"))
     assert heard.errors == grid.summary.failures == {trial.id: "the worker died"}
 
 
-class Crew:
-    """Workers that say what they are told to of every trial, and do nothing."""
+class Pool:
+    """Workers that do nothing, and end the first trial of every round so."""
 
     slots = 1.0
 
-    def __init__(self, *results):
-        self.results, self.passes = results, 0
+    def __init__(self, *outcomes):
+        self.outcomes, self.rounds = outcomes, 0
 
-    def __call__(self, *given):
+    def of_job(self, *given):
         return self
 
-    def work(self, units, heard, halving=None):
-        self.passes += 1
-        for kind, told in self.results:
-            heard(kind, units[0].trials[0], told)
+    def run(self, items, on_event, halving=None):
+        self.rounds += 1
+        for outcome in self.outcomes:
+            on_event(Ended(items[0].trials[0], outcome))
 
-    def dismiss(self): ...
+    def close(self): ...
 
 
 @pytest.mark.parametrize(
-    ("said", "passes"),
+    ("outcomes", "rounds"),
     [
-        ([("ended", Finished())], launch._FRUITLESS + 1),  # as where MLflow forgets at once: once it counts
-        ([], launch._FRUITLESS),
-        ([("ended", UnfitNode("no store"))], launch._WAITING),
+        ([Finished()], ledger._FRUITLESS + 1),  # as where MLflow forgets at once: once it counts
+        ([], ledger._FRUITLESS),
+        ([UnfitNode("no store")], ledger._WAITING),
     ],
 )
-def test_passes_that_reach_nothing_end_with_the_reason(job, trial_of, monkeypatch, said, passes):
-    trial, heard, crew = trial_of("R"), Heard(), Crew(*said)
-    monkeypatch.setattr(launch, "Crew", crew)
-    grid = launch._Grid(job, [trial], [trial], LOCAL, None, heard, launch.Summary(), lambda: None, launch.Search())
+def test_passes_that_reach_nothing_end_with_the_reason(job, trial_of, monkeypatch, outcomes, rounds):
+    trial, heard, pool = trial_of("R"), Heard(), Pool(*outcomes)
+    monkeypatch.setattr(launch, "WorkerPool", pool)
     monkeypatch.setattr(heard, "started", lambda at_once: None)
-    with pytest.raises(BadInput, match=f"1 trials were handed out {passes - (passes == 4)} times, and none went on"):
-        grid.run()
-    assert crew.passes == passes
-    assert grid.summary.trained <= 1
+    with pytest.raises(BadInput, match=f"1 trials were handed out {rounds - (rounds == 4)} times, and none went on"):
+        launch.run(job, [trial], LOCAL, None, heard)
+    assert pool.rounds == rounds
+    assert len(heard.results) <= 1
 
 
 def test_a_trial_whose_run_was_deleted_is_trained_again_also_while_mlflow_is_away(job, trial_of, monkeypatch):
     trial = trial_of("R")
     one.run(job, trial)
-    assert launch.unfinished(job, [trial]) == []
+    assert ledger.unfinished(job, [trial]) == []
     tracker = Tracker(job.where, job.study)
     tracker.client.delete_run(tracker.finished()[trial.id].info.run_id)
-    Tracker.kept.clear()  # as for the next command
-    assert launch.unfinished(job, [trial]) == [trial]
+    Tracker.cache.clear()  # as for the next command
+    assert ledger.unfinished(job, [trial]) == [trial]
 
     def away(*_):
         raise Away("it does not answer")
 
     monkeypatch.setattr(Tracker, "of", away)
-    assert launch.unfinished(job, [trial]) == [trial]
+    assert ledger.unfinished(job, [trial]) == [trial]
 
 
 def test_trials_that_end_several_times_are_counted_once(trial_of, tmp_path):

@@ -35,13 +35,13 @@ def test_a_machine_that_has_everything_is_fit(reached):
     [
         ({"token": "another"}, "store: .* is not mounted here, or is another folder"),
         ({"work_id": "another"}, "the work folder .* is not mounted here, or is another folder"),
-        ({"uri": "http://127.0.0.1:9", "shown": "http://127.0.0.1:9"}, "tracker: http://127.0.0.1:9"),
+        ({"uri": "http://127.0.0.1:9", "printable": "http://127.0.0.1:9"}, "tracker: http://127.0.0.1:9"),
         ({"device": "cuda"}, "torch sees no CUDA device"),
     ],
 )
 def test_what_is_missing_is_named(reached, changed, said):
     found = node.examine(replace(reached, **changed), node.versions(), thorough=False)
-    if changed != {"device": "cuda"} or not found.cards:
+    if changed != {"device": "cuda"} or not found.gpus:
         (problem,) = found.problems
         assert re.search(said, problem)
 
@@ -66,7 +66,7 @@ def test_a_store_by_url_has_to_be_written_and_the_work_folder_need_not_be_shared
 
 
 @pytest.mark.parametrize(
-    ("uri", "shared", "alone"),
+    ("uri", "shared", "unfit"),
     [
         ("sqlite:////w/mlflow.db", True, True),
         ("sqlite:////w/mlflow.db", False, True),
@@ -75,9 +75,9 @@ def test_a_store_by_url_has_to_be_written_and_the_work_folder_need_not_be_shared
         ("http://mlflow:5000", False, False),
     ],
 )
-def test_what_several_machines_cannot_share(reached, uri, shared, alone):
-    wanted = replace(reached, uri=uri, shown=uri, work=reached.work if shared else "")
-    assert bool(node.alone(node.Finding("a"), wanted).problems) == alone
+def test_what_several_machines_cannot_share(reached, uri, shared, unfit):
+    wanted = replace(reached, uri=uri, printable=uri, work=reached.work if shared else "")
+    assert bool(node.one_of_several(node.Finding("a"), wanted).problems) == unfit
 
 
 def test_a_worker_asks_for_itself_until_it_is_fit(job, tmp_path):

@@ -16,10 +16,13 @@ from tiny_search import RANDOM
 
 from ser.cli.main import _request, arguments, main
 from ser.distributed import launch
+from ser.distributed.ledger import Search
+from ser.distributed.messages import Ended
 from ser.distributed.profile import Profile
 from ser.planning.request import plan_of
+from ser.runs.location import Location
 from ser.runs.outcomes import Failed
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.study import part
 from ser.trials import group
 from ser.trials import run as one
@@ -32,31 +35,34 @@ RATES = (("training.learning_rate", part("log_uniform", low=1e-3, high=1e-1)),)
 
 
 class Here:
-    """A crew without Ray: trains in this process, and is interrupted after ``most`` units."""
+    """A pool without Ray: trains in this process, and is interrupted after ``most`` work items."""
 
     slots = 1.0
     most = 10**9
 
-    def __init__(self, job, trials, profile, address, told):
-        self.learn(job, trials)
+    @classmethod
+    def of_job(cls, job, trials, profile, address, on_note):
+        pool = cls()
+        pool.set_job(job, trials)
+        return pool
 
-    def learn(self, job, trials):
+    def set_job(self, job, trials):
         self.job, self.trials = job, {t.id: t for t in trials}
 
-    def work(self, units, heard, halving=None):
-        for unit in units:
+    def run(self, items, on_event, halving=None):
+        for item in items:
             if Here.most <= 0:
                 raise KeyboardInterrupt
             Here.most -= 1
-            chosen = [self.trials[name] for name in unit.trials]
+            chosen = [self.trials[name] for name in item.trials]
             if group.group_key(chosen[0]) is None:
-                results = {chosen[0].id: one.run(self.job, chosen[0], None, unit.last)}
+                results = {chosen[0].id: one.run(self.job, chosen[0], None, item.stop_epoch)}
             else:
                 results = group.run(self.job, chosen)
-            for name, told in results.items():
-                heard("ended", name, told)
+            for name, outcome in results.items():
+                on_event(Ended(name, outcome))
 
-    def dismiss(self):
+    def close(self):
         pass
 
 
@@ -75,7 +81,7 @@ class Listener:
     def failed(self, trial, error):
         self.errors[trial.id] = error
 
-    def told(self, line):
+    def note(self, line):
         pass
 
     def grown(self, trials):
@@ -105,7 +111,7 @@ class Run:
             return job(), plan.to_train
 
         Here.most = most
-        search = launch.Search.of(self.study, more)
+        search = Search.of(self.study, more)
         summary = launch.run(job(), plan.to_train, Profile.read("local"), None, heard, search=search)
         return plan, summary, heard
 
@@ -121,7 +127,7 @@ def cache(tmp_path_factory):
 @pytest.fixture
 def begin(monkeypatch, data, cache, tmp_path, empty_ledger):
     """Starts a study in an empty work folder, without Ray."""
-    monkeypatch.setattr(launch, "Crew", Here)
+    monkeypatch.setattr(launch, "WorkerPool", Here)
 
     def make(study, name="work"):
         (tmp_path / name).mkdir()
@@ -150,7 +156,7 @@ def test_a_search_in_folds_ends_with_its_best_trained_once_more_and_folds_beneat
     run = begin(tiny_search.study("cnn1d", max_epochs=8))
     plan, summary, heard = run()
     done = run.finished()
-    assert (summary.left, summary.failures, summary.interrupted) == (0, {}, False)
+    assert (summary.unfinished, summary.failures, summary.interrupted) == (0, {}, False)
     assert Counter(t.role.name for t in plan.trials) == {"printed": 1, "candidate": 8, "refit": 1}
     assert done.keys() == {t.id for t in plan.trials} == set(heard.trained)
     assert [len(ids) for ids in heard.grown_by] == [1]
@@ -212,7 +218,7 @@ CHECKED = replace(tiny_search.CORPUS, split=part("speakers", train=0.5, val=0.25
 def test_optuna_goes_on_where_it_was_and_asks_the_same(begin, tree):
     calm, shaken = begin(tree), begin(tree, "shaken")
     plan, summary, heard = calm()
-    assert summary.left == 0
+    assert summary.unfinished == 0
     assert [len(ids) for ids in heard.grown_by] == [2]
     assert [t.role["number"] for t in candidates(plan)] == [1, 2, 3, 4]
     _, summary, _ = shaken(most=3)  # what is printed, and round one
@@ -234,7 +240,7 @@ def test_a_candidate_that_cannot_be_trained_is_no_end_of_the_search(begin, tree)
     plan, summary, _ = begin(wild)()
     assert [t.role["number"] for t in candidates(plan)] == [1, 2, 3, 4]
     assert summary.failures.keys() == {t.id for t in candidates(plan)}
-    assert summary.left == 4
+    assert summary.unfinished == 4
 
 
 # population based training
@@ -250,14 +256,14 @@ def test_a_second_generation_goes_on_from_the_ends_of_the_first(begin, populatio
     run = begin(population)
     plan, summary, _ = run()
     members, done = candidates(plan, "member"), run.finished()
-    assert summary.left == 0
+    assert summary.unfinished == 0
     assert [t.role["number"] for t in members] == ["1.1", "2.1", "3.1", "1.2", "2.2", "3.2"]
     first, second = members[:3], members[3:]
     losses = [done[t.id].data.metrics["objective/loss"] for t in first]
     order = sorted(range(3), key=losses.__getitem__)
     for place, member in enumerate(second):
         source = first[order[0]] if place == order[-1] else first[place]
-        assert member.start == source.id
+        assert member.initial_from == source.id
         if place != order[-1]:
             assert member.training.learning_rate == source.training.learning_rate
     loser = second[order[-1]]
@@ -291,12 +297,12 @@ def test_an_end_that_is_not_whole_is_no_start(begin, population):
     run = begin(population)
     plan, _, _ = run()
     member = candidates(plan, "member")[3]
-    found = Path(run.finished()[member.start].info.artifact_uri.removeprefix("file://"), "state.pt")
+    found = Path(run.finished()[member.initial_from].info.artifact_uri.removeprefix("file://"), "state.pt")
     found.write_bytes(found.read_bytes()[:-100])
     other = replace(member, seed=7)
     told = one.run(tiny_search.job(plan, run.cache, run.work), other)
     assert isinstance(told, Failed)
-    assert f"state.pt of trial {member.start}" in told.error
+    assert f"state.pt of trial {member.initial_from}" in told.error
 
 
 # on Ray

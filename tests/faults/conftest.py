@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ser.runs.tracker import Location
+from ser.runs.location import Location
 
 
 class Server:

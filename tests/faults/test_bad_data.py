@@ -22,8 +22,9 @@ from ser.features.entry import Features
 from ser.features.store import Store
 from ser.frontends import log_stft
 from ser.planning.plan import Plan, resolve
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.study import Study
 from ser.trials import run
 

@@ -17,7 +17,8 @@ import pytest
 from chaos import KINDS, Chaos, judge
 
 from ser.cli.main import main
-from ser.runs.tracker import Location, Tracker
+from ser.runs.location import Location
+from ser.runs.tracker import Tracker
 
 
 @pytest.fixture

@@ -12,13 +12,16 @@ from mlflow import MlflowClient
 
 from ser.cli.main import main
 from ser.distributed import launch
+from ser.distributed.ledger import unfinished
 from ser.distributed.profile import Profile
 from ser.errors import Refused
 from ser.runs import delivery
 from ser.runs.delivery import Delivery, sync
 from ser.runs.folder import Head, RunFolder
+from ser.runs.location import Location
 from ser.runs.outcomes import Failed, Finished, Undelivered
-from ser.runs.tracker import Location, Tracker, try_out
+from ser.runs.store_check import check_writable, try_out
+from ser.runs.tracker import Tracker
 from ser.trials import run as one
 
 EPOCHS = 4
@@ -64,8 +67,8 @@ def test_a_server_away_from_the_start_costs_nothing(study_of_one, way, server, m
     result = one.run(job, trial)
     assert isinstance(result, Undelivered)
     assert "127.0.0.1" in result.reason
-    assert launch.unfinished(job, [trial]) == []  # trained, and never to be run again
-    assert sync(job.where, Path(job.work)).kept == [trial.id]
+    assert unfinished(job, [trial]) == []  # trained, and never to be run again
+    assert sync(job.where, Path(job.work)).undelivered == [trial.id]
     way.open()
     monkeypatch.delattr(one, "train")
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
@@ -156,18 +159,18 @@ def test_a_whole_grid_without_its_server(study_of_one, way, server, one_at_once,
 
         def failed(self, trial, error): ...
 
-        def told(self, line): ...
+        def note(self, line): ...
 
     job = replace(job, where=Location(way.where.uri.replace("//", "//anna:s3cret@"), ""))
     way.close()
     other, profile = replace(trial, seed=1), Profile.read(one_at_once[1])
     summary = launch.run(job, [trial, other], profile, None, Listener())
     assert heard_of == [Undelivered, Undelivered]
-    assert (summary.left, sorted(summary.kept), summary.failures) == (0, sorted([trial.id, other.id]), {})
-    monkeypatch.delattr(launch, "Crew")  # nothing is trained a second time
-    assert sorted(launch.run(job, [trial, other], profile, None, Listener()).kept) == sorted(summary.kept)
+    assert (summary.unfinished, sorted(summary.undelivered), summary.failures) == (0, sorted([trial.id, other.id]), {})
+    monkeypatch.delattr(launch, "WorkerPool")  # nothing is trained a second time
+    assert sorted(launch.run(job, [trial, other], profile, None, Listener()).undelivered) == sorted(summary.undelivered)
     way.open()
-    assert launch.run(job, [trial, other], profile, None, Listener()).kept == []
+    assert launch.run(job, [trial, other], profile, None, Listener()).undelivered == []
     assert heard(server, trial.study).finished().keys() >= {trial.id, other.id}
     written = [p for p in Path(job.work).rglob("*") if p.is_file()]
     assert any(p.name == "ray.log" for p in written)
@@ -269,7 +272,7 @@ def test_an_experiment_that_is_deleted_during_a_trial_keeps_it_until_it_is_resto
     assert isinstance(result, Undelivered)
     assert result.refused
     assert f"experiments restore --experiment-id {tracker.experiment}" in result.reason
-    assert launch.unfinished(job, [trial]) == []  # trained, and never to be run again
+    assert unfinished(job, [trial]) == []  # trained, and never to be run again
     tracker.client.restore_experiment(tracker.experiment)
     assert sync(job.where, Path(job.work)).delivered == [trial.id]
     check_exactly_once(tracker, trial)
@@ -279,9 +282,9 @@ def test_an_experiment_that_is_deleted_during_a_trial_keeps_it_until_it_is_resto
 def test_a_server_that_refuses_files_is_found_before_anything_is_trained(study_of_one, way, server, status):
     job, trial = study_of_one
     tracker = Tracker(way.where, trial.study)
-    tracker.check_writable()
+    check_writable(tracker)
     way.fault = lambda line: status if line.startswith("PUT ") and "mlflow-artifacts" in line else ""
-    for ask in (tracker.check_writable, lambda: try_out(way.where)):
+    for ask in (lambda: check_writable(tracker), lambda: try_out(way.where)):
         with pytest.raises(Refused, match=status):
             ask()
     result = one.run(job, trial)
@@ -297,9 +300,9 @@ def test_a_server_that_keeps_files_in_its_own_folder_is_found(way, request, tmp_
     name, client = request.node.name, MlflowClient(way.where.uri)
     client.create_experiment(name, artifact_location="file:///proc/of/another/machine")
     with pytest.raises(Refused, match=r"keeps artifacts in its own folder .*--artifacts-destination"):
-        Tracker(way.where, name).check_writable()
+        check_writable(Tracker(way.where, name))
     client.create_experiment(f"{name}_shared", artifact_location=(tmp_path / "shared").as_uri())
-    Tracker(way.where, f"{name}_shared").check_writable()
+    check_writable(Tracker(way.where, f"{name}_shared"))
     assert [p for p in (tmp_path / "shared").rglob("*") if p.is_file()] == []
 
 
@@ -330,7 +333,7 @@ def _send_one(work, uri, artifacts, number):
                 | {"val/loss": 1 / epoch},
             )
             carried._next = 0.0
-            carried.carry()
+            carried.send_epochs()
         run_folder.complete({"ua/ravdess": number / 100})
         carried.deliver()
 

@@ -11,14 +11,17 @@ import pytest
 
 from ser.cli.main import main
 from ser.distributed import launch
+from ser.distributed.ledger import unfinished
+from ser.distributed.messages import Ended
 from ser.distributed.profile import Profile
 from ser.features.store import Store
 from ser.planning import request
 from ser.runs import attempts, delivery
 from ser.runs.attempts import STARTS, Attempt
 from ser.runs.folder import RunFolder
+from ser.runs.location import Location
 from ser.runs.outcomes import Failed, Finished, Undelivered
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.trials import run as one
 from ser.trials.job import job_of
 
@@ -144,8 +147,8 @@ def test_results_that_were_harmed_in_their_folder_are_made_again(job, trial, tra
         harmed = folder_of(job, trial) / name
         text = harmed.read_text()
         harmed.write_text(text.replace("0.", "1.", 1))
-        assert launch.unfinished(away, [trial]) == [trial]
-        assert delivery.sync(job.where, Path(job.work)).open == [trial.id]
+        assert unfinished(away, [trial]) == [trial]
+        assert delivery.sync(job.where, Path(job.work)).unfinished == [trial.id]
     assert isinstance(one.run(job, trial), Finished)
     fresh = trial.__class__(**{**vars(trial), "training": replace(trial.training, patience_epochs=21)})
     one.run(job, fresh)
@@ -193,25 +196,28 @@ def test_a_work_folder_on_a_disk_that_is_full_again_and_again(
     assert told["result"] == {k: v for k, v in undisturbed.results.items() if "/ravdess" in k}
 
 
-class CrewOfOne:
+class PoolOfOne:
     """Trials one after another in this process, without Ray."""
 
     slots = 1.0
 
-    def __init__(self, job, trials, profile, address, told):
-        self.job, self.by_id = job, {t.id: t for t in trials}
+    @classmethod
+    def of_job(cls, job, trials, profile, address, on_note):
+        pool = cls()
+        pool.job, pool.by_id = job, {t.id: t for t in trials}
+        return pool
 
-    def work(self, units, heard, halving):
-        for trial_id in (name for unit in units for name in unit.trials):
-            heard("ended", trial_id, one.run(self.job, self.by_id[trial_id]))
+    def run(self, items, on_event, halving):
+        for trial_id in (name for item in items for name in item.trials):
+            on_event(Ended(trial_id, one.run(self.job, self.by_id[trial_id])))
 
-    def dismiss(self): ...
+    def close(self): ...
 
 
 def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
     plan, where, trial, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(launch, "Crew", CrewOfOne)
+    monkeypatch.setattr(launch, "WorkerPool", PoolOfOne)
     store = Store(tmp_path / "store")
     request.prepare(plan, store, {}, _quiet)
     job = job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
@@ -230,14 +236,14 @@ def test_a_store_damaged_after_it_was_built_is_built_again_and_the_grid_goes_on(
         def failed(self, trial, error):
             lines.append(error)
 
-        def told(self, line):
+        def note(self, line):
             lines.append(line)
 
     def repair():
         request.prepare(plan, store, {}, _quiet)
 
     summary = launch.run(job, [trial], Profile.read("local"), None, Listener(), repair)
-    assert (summary.left, summary.failures) == (0, {})
+    assert (summary.unfinished, summary.failures) == (0, {})
     assert lines[0].endswith("it is built again")
     assert lines[1:] == [Finished]
 

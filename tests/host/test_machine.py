@@ -16,7 +16,9 @@ import pytest
 import ser
 from ser import files as sealed
 from ser.cli.main import main
-from ser.distributed import child as talk
+from ser.distributed import pool
+from ser.distributed.messages import DriverOptions, Examined
+from ser.distributed.node import Finding
 from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.host import environment, logs, machine, scratch
@@ -429,14 +431,14 @@ def test_else_it_is_what_ray_says_the_machine_lacks(tmp_path):
 
 
 def test_a_process_that_ends_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(talk, "_serve", fails)
-    line = talk.Talk(tmp_path, None)
+    monkeypatch.setattr(pool, "_drive", fails)
+    workers = pool.WorkerPool(DriverOptions(Profile.read("local"), str(tmp_path)))
     try:
-        with pytest.raises(talk.Lost, match=r"ended with code 1: RuntimeError: no room for µ"):
-            line.until("ready", lambda *message: None)
+        with pytest.raises(pool.RayLost, match=r"ended with code 1: RuntimeError: no room for µ"):
+            workers.examine()
     finally:
-        line.end()
-    assert not Path(line.folder).exists()
+        workers.close()
+    assert not Path(workers.folder).exists()
 
 
 def fails(log, *given):
@@ -448,24 +450,25 @@ def test_no_module_of_the_current_folder_is_taken_for_a_librarys(tmp_path, monke
     for name in ("random", "socket", "numpy", "ray", "torch", "mlflow", "experiments"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(talk, "_serve", looks)
-    line = talk.Talk(tmp_path / "work", None)
+    monkeypatch.setattr(pool, "_drive", looks)
+    workers = pool.WorkerPool(DriverOptions(Profile.read("local"), str(tmp_path / "work")))
     try:
-        assert line.until("seen", lambda *message: None) == ([],)
+        assert workers.examine() == [Finding("path", problems=())]
     finally:
-        line.end()
+        workers.close()
     run = subprocess.run([sys.executable, "-m", "ser", "--help"], capture_output=True, encoding="utf-8", check=False)
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def looks(log, address, line, folder, *given):
+def looks(log, connection, folder, options):
     import random  # noqa: F401
     import socket  # noqa: F401
 
-    talk._leave(folder)
+    pool._change_folder(folder)
     command = [sys.executable, "-c", "import sys, json; print(json.dumps(sys.path))"]
     path = json.loads(subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout)
-    line.send(("seen", [p for p in path if p in ("", str(log.parents[2]))]))
+    unsafe = tuple(p for p in path if p in ("", str(log.parents[2])))
+    connection.send(Examined((Finding("path", problems=unsafe),)))
 
 
 def test_a_file_that_shadows_a_library_is_named(tmp_path):

@@ -12,7 +12,9 @@ from ser.cli import main
 from ser.distributed import node
 from ser.errors import BadInput
 from ser.host import paths
-from ser.runs.tracker import Location, RunLog, Tracker
+from ser.runs.location import Location
+from ser.runs.run_log import RunLog
+from ser.runs.tracker import Tracker
 
 NAMES = (
     "IEMOCAP%20full",
@@ -271,8 +273,8 @@ def test_a_version_of_sqlalchemy_that_reads_no_quotes_is_found_out(tmp_path, mon
 
 
 def test_the_name_of_a_database_file_holds_no_secret(tmp_path):
-    assert Location.of(tmp_path / "anna@host", None).shown.endswith(f"{tmp_path}/anna@host/mlflow.db")
-    assert Location("postgresql://anna:s3cret@host/runs", "").shown == "postgresql://host/runs"
+    assert Location.of(tmp_path / "anna@host", None).printable.endswith(f"{tmp_path}/anna@host/mlflow.db")
+    assert Location("postgresql://anna:s3cret@host/runs", "").printable == "postgresql://host/runs"
 
 
 def test_reading_makes_no_database(here):

@@ -13,8 +13,9 @@ from tiny_survey import SYSTEMS
 from ser.errors import BadInput
 from ser.planning import request
 from ser.report.collect import collect
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.study import Labels, load_study, override, settable_paths
 from ser.trials import inputs
 from ser.trials import run as one

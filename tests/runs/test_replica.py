@@ -13,9 +13,10 @@ from ser.runs import attempts, replica
 from ser.runs.attempts import Attempt
 from ser.runs.delivery import sync
 from ser.runs.folder import Head, RunFolder
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished
 from ser.runs.replica import Replica
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.trials import run as one
 from ser.trials.job import job_of
 

@@ -15,10 +15,14 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, ViewType
 
 from ser.errors import Away, BadInput, Refused
-from ser.runs import tracker as track
+from ser.runs import mlflow_client
 from ser.runs.delivery import Delivery, sync
 from ser.runs.folder import Head, RunFolder
-from ser.runs.tracker import _TRIAL, Location, Tracker, _Client, ready_for_pages, try_out
+from ser.runs.history import check_unchanged, mean_epochs
+from ser.runs.location import Location
+from ser.runs.mlflow_client import Client
+from ser.runs.store_check import check_writable, ready_for_pages, try_out
+from ser.runs.tracker import _TRIAL, Tracker
 from ser.study import Corpus, part
 
 
@@ -98,7 +102,7 @@ def test_what_dead_workers_left_open_is_closed_and_a_finished_run_is_not(tracker
     tracker.start(head(trial))
     tracker.start(head(stopped))
     finish(tracker, trial_of("R"), files)
-    tracker.close_left({trial.id: "worker died", stopped.id: "", trial_of("R").id: "worker died"})
+    tracker.close_runs({trial.id: "worker died", stopped.id: "", trial_of("R").id: "worker died"})
     assert {r.info.run_name: (r.info.status, r.data.tags.get("error")) for r in tracker.runs()} == {
         trial.title: ("FAILED", "worker died"),
         stopped.title: ("KILLED", None),
@@ -154,13 +158,13 @@ def test_a_mirror_made_from_the_run_folder_equals_one_read_back(tracker, trial, 
 @pytest.fixture
 def requests(monkeypatch):
     """Names of the calls of MLflow's client, as they are made."""
-    made, genuine = [], _Client.asked
+    made, genuine = [], Client.call
 
     def noted(self, method, *args, **options):
         made.append(method.__name__)
         return genuine(self, method, *args, **options)
 
-    monkeypatch.setattr(_Client, "asked", noted)
+    monkeypatch.setattr(Client, "call", noted)
     return made
 
 
@@ -247,7 +251,7 @@ def test_a_metric_history_longer_than_one_request_is_sent_whole(tracker, trial):
 def test_mean_epochs_are_of_one_grids_finished_runs(tracker, trial_of, files):
     finish(tracker, trial_of("R"), files, variant="this")
     finish(tracker, trial_of("R", block="tdnn"), files, variant="other")
-    assert tracker.mean_epochs("this") == {"lstm": 3.0}
+    assert mean_epochs(tracker, "this") == {"lstm": 3.0}
 
 
 def finished_with(tracker, trial, files, plan):
@@ -260,31 +264,31 @@ def changed(source, **fields):
 
 def test_the_same_corpora_go_on(tracker, trial, files, plan):
     finished_with(tracker, trial, files, plan)
-    tracker.check_unchanged(plan.sources.values())
+    check_unchanged(tracker, plan.sources.values())
 
 
 def test_a_corpus_that_changed_since_a_trial_finished_is_refused(tracker, trial, files, plan):
     finished_with(tracker, trial, files, plan)
     with pytest.raises(BadInput, match=r"corpus ravdess: fingerprint new, but .*--accept-changed-corpus"):
-        tracker.check_unchanged([changed(plan.sources["ravdess"], fingerprint="new")])
+        check_unchanged(tracker, [changed(plan.sources["ravdess"], fingerprint="new")])
 
 
 def test_a_changed_corpus_that_was_accepted_once_is_not_asked_about_again(tracker, trial, trial_of, files, plan):
     finished_with(tracker, trial, files, plan)
     finish(tracker, trial_of("T+R", block="tdnn"), files, **{"fingerprint/ravdess": "new"})
-    tracker.check_unchanged([changed(plan.sources["ravdess"], fingerprint="new")])
+    check_unchanged(tracker, [changed(plan.sources["ravdess"], fingerprint="new")])
 
 
 def test_a_corpus_read_with_other_settings_is_no_changed_corpus(tracker, trial, files, plan):
     finished_with(tracker, trial, files, plan)
     source = plan.sources["ravdess"]
     songs = source.corpus.loader.changed(channels=("speech", "song"))
-    tracker.check_unchanged([changed(source, fingerprint="new", loader=songs)])
+    check_unchanged(tracker, [changed(source, fingerprint="new", loader=songs)])
 
 
 def test_a_corpus_that_no_finished_trial_used_may_change(tracker, trial_of, files, plan):
     finish(tracker, trial_of("R"), files)
-    tracker.check_unchanged([changed(plan.sources["tess"], fingerprint="new")])
+    check_unchanged(tracker, [changed(plan.sources["tess"], fingerprint="new")])
 
 
 def test_two_trackers_find_one_experiment(where):
@@ -339,7 +343,7 @@ def test_two_that_open_a_new_database_at_once_both_can(tmp_path):
 
     def open_it():
         try:
-            track._opened(uri).search_experiments()
+            mlflow_client.open_client(uri).search_experiments()
         except Exception as error:
             errors.append(error)
 
@@ -359,9 +363,9 @@ def test_a_database_that_was_being_made_when_all_ended_is_not_there(tmp_path, mo
         raise KeyboardInterrupt
 
     (tmp_path / f".new.db.new{os.getpid() + 1}").write_text("of a process that was killed")
-    monkeypatch.setattr(track, "_initialize_tables", killed)
+    monkeypatch.setattr(mlflow_client, "_initialize_tables", killed)
     with pytest.raises(KeyboardInterrupt):
-        track._opened(f"sqlite:///{tmp_path / 'new.db'}")
+        mlflow_client.open_client(f"sqlite:///{tmp_path / 'new.db'}")
     assert [p.name for p in tmp_path.iterdir()] == [".new.db.lock"]
 
 
@@ -467,9 +471,9 @@ def test_a_deleted_experiment_is_told_with_what_brings_it_back(tracker, where, t
 
 def test_an_experiment_that_is_renamed_during_a_grid_stays_its_experiment(tracker, where, trial):
     tracker.client.rename_experiment(tracker.experiment, "mine")
-    Tracker.kept.clear()
+    Tracker.cache.clear()
     assert Tracker.of(where, "study").experiment == tracker.experiment
-    Tracker.known.clear()  # as for the next command
+    Tracker.experiment_ids.clear()  # as for the next command
     assert Tracker(where, "study").experiment != tracker.experiment
 
 
@@ -511,8 +515,8 @@ def test_a_refusal_is_told_from_absence_and_keeps_the_trial(trial, where, run_fo
     assert not delivery.deliver()
     assert delivery.refused
     assert "experiments restore" in delivery.reason
-    found = sync(where, tmp_path)
-    assert (found.kept, found.refused) == ([trial.id], True)
+    synced = sync(where, tmp_path)
+    assert (synced.undelivered, synced.refused) == ([trial.id], True)
     tracker.client.restore_experiment(tracker.experiment)
     assert sync(where, tmp_path).delivered == [trial.id]
 
@@ -546,7 +550,7 @@ def test_nothing_that_is_sent_is_longer_than_any_databases_columns(tracker, tria
 def test_files_longer_than_a_databases_column_are_refused_before_a_run_is_made(where):
     tracker = Tracker(where, "study")
     tracker.where = Location("postgresql://host/runs", where.artifacts)
-    tracker._location = "file:///" + "w" * 200
+    tracker.location = "file:///" + "w" * 200
     with pytest.raises(BadInput, match="a work folder with a shorter path"):
         tracker._settle_location()
 
@@ -554,7 +558,7 @@ def test_files_longer_than_a_databases_column_are_refused_before_a_run_is_made(w
 def test_what_can_be_written_is_tried_and_leaves_nothing(tracker, where, tmp_path):
     client = MlflowClient(where.uri)
     before = [e.name for e in client.search_experiments(view_type=ViewType.ALL)]
-    tracker.check_writable()
+    check_writable(tracker)
     try_out(where)
     assert tracker.runs() == []
     assert [e.name for e in client.search_experiments(view_type=ViewType.ALL)] == before
@@ -564,7 +568,7 @@ def test_what_can_be_written_is_tried_and_leaves_nothing(tracker, where, tmp_pat
 def test_files_that_cannot_be_written_are_found_before_anything_is_trained(tracker, tmp_path):
     (tmp_path / "artifacts").write_text("a file where the folder should be")
     with pytest.raises(BadInput, match="artifacts"):
-        tracker.check_writable()
+        check_writable(tracker)
 
 
 def test_the_doctor_makes_no_database(tmp_path):

@@ -16,7 +16,7 @@ import psutil
 
 from ser.runs.tracker import Tracker
 
-KINDS = ("worker", "crew", "driver", "raylet", "gcs_server")
+KINDS = ("worker", "ray_driver", "driver", "raylet", "gcs_server")
 _CALL = "import sys; from ser.cli.main import main; sys.exit(main())"
 
 
@@ -56,7 +56,7 @@ class Chaos:
             children = driver.children(recursive=True)
             if kind == "driver":
                 return [driver]
-            if kind == "crew":
+            if kind == "ray_driver":
                 return [c for c in driver.children() if "spawn_main" in " ".join(c.cmdline())]
             if kind == "worker":
                 return [c for c in children if self._trains(c)]

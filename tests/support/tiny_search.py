@@ -8,7 +8,7 @@ from experiments.mfcc_networks import study as paper
 from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
-from ser.runs.tracker import Location
+from ser.runs.location import Location
 from ser.study import Corpus, Part, Search, Study, Trial, part, trial_of
 from ser.trials.job import Job, job_of
 

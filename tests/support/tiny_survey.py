@@ -8,7 +8,7 @@ from experiments.survey import study as paper
 from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
-from ser.runs.tracker import Location
+from ser.runs.location import Location
 from ser.study import Comparison, Corpus, Study, System, part
 from ser.trials.job import Job, job_of
 

@@ -13,8 +13,9 @@ from ser.features.store import Store
 from ser.models import vggish
 from ser.planning import request as gather
 from ser.planning.request import CorpusRequest, Request
+from ser.runs.location import Location
 from ser.runs.outcomes import Finished
-from ser.runs.tracker import Location, Tracker
+from ser.runs.tracker import Tracker
 from ser.trials import run as one
 from ser.trials.job import job_of
 

@@ -10,7 +10,9 @@ import pytest
 import tiny_search
 import torch
 
-from ser.distributed import launch, messages
+from ser.distributed import ledger
+from ser.distributed.ledger import Search
+from ser.distributed.messages import Halving, WorkItem
 from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.files import Damaged
@@ -227,48 +229,45 @@ def test_several_corpora_and_copies_are_trained_alone(four):
 @pytest.mark.parametrize("more", [{"scheduler": part("asha", grace=1, reduction=2)}, {"search": PBT}])
 def test_what_ends_or_goes_on_with_single_trials_is_not_for_groups(more):
     with pytest.raises(BadInput, match=r"training.stacked.*False with asha and pbt"):
-        launch.Search.of(tiny_search.study(**more), lambda losses: None)
-    launch.Search.of(tiny_search.study(**more, stacked=False), lambda losses: None)
+        Search.of(tiny_search.study(**more), lambda losses: None)
+    Search.of(tiny_search.study(**more, stacked=False), lambda losses: None)
 
 
 # what workers are handed
 
 
-def grid(job, trials, halving=None):
-    search = launch.Search(halving=halving)
-    local = Profile.read("local")
-    return launch._Grid(job, trials, trials, local, None, None, launch.Summary(), lambda: None, search)
+def items(job, trials, chosen, halving=None):
+    return ledger.Ledger(job, trials, Profile.read("local"), None).items(chosen, halving)
 
 
-def test_a_unit_is_a_group_and_large_groups_are_shared_among_workers(job, four, rnn, monkeypatch):
+def test_a_work_item_is_a_group_and_large_groups_are_shared_among_workers(job, four, rnn, monkeypatch):
     printed = [t for t in rnn.trials if t.role.name == "printed"]
-    handed = grid(job, [*printed, *four])._units([*printed, *four])
-    assert handed == [messages.Unit((printed[0].id,)), messages.Unit(tuple(t.id for t in four))]
-    monkeypatch.setattr(launch, "_TOGETHER", 3)
-    handed = grid(job, four)._units(four)
-    assert [len(u.trials) for u in handed] == [3, 1]
-    assert [t for u in handed for t in u.trials] == [t.id for t in four]
+    several = [*printed, *four]
+    assert items(job, several, several) == [WorkItem((printed[0].id,)), WorkItem(tuple(t.id for t in four))]
+    monkeypatch.setattr(ledger, "_STACKED", 3)
+    shared = items(job, four, four)
+    assert [len(item.trials) for item in shared] == [3, 1]
+    assert [t for item in shared for t in item.trials] == [t.id for t in four]
 
 
 def test_what_a_scheduler_judges_is_handed_out_alone_and_finished_losses_first(job, four):
     one.run(job, four[0])
-    launch._mark_stopped(job, four[2].id, 2)
-    made = grid(job, four, messages.Halving(1, 2, 3))
-    handed = made._units(four[1:])
+    RunFolder(job.work, four[2].id).mark_stopped(2)
+    alone = items(job, four, four[1:], Halving(1, 2, 3))
     (run,) = tracker(job).finished().values()
     losses = tuple(tracker(job).curve(run.info.run_id, "val/loss"))
     assert len(losses) == 3
-    assert handed == [
-        messages.Unit((four[0].id,), replay=losses),
-        messages.Unit((four[1].id,), judged=True),
-        messages.Unit((four[2].id,), last=2),
-        messages.Unit((four[3].id,), judged=True),
+    assert alone == [
+        WorkItem((four[0].id,), past_losses=losses),
+        WorkItem((four[1].id,), may_stop=True),
+        WorkItem((four[2].id,), stop_epoch=2),
+        WorkItem((four[3].id,), may_stop=True),
     ]
 
 
 def test_a_mark_of_the_scheduler_that_is_damaged_is_none(job, four):
-    launch._mark_stopped(job, four[0].id, 2)
-    assert launch.stopped(job, four[0].id) == 2
+    RunFolder(job.work, four[0].id).mark_stopped(2)
+    assert RunFolder(job.work, four[0].id).stopped_epoch == 2
     Path(job.work, "stopped", four[0].id).write_text("{")
-    assert launch.stopped(job, four[0].id) == 0
-    assert launch.stopped(job, four[1].id) == 0
+    assert RunFolder(job.work, four[0].id).stopped_epoch == 0
+    assert RunFolder(job.work, four[1].id).stopped_epoch == 0

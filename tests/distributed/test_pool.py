@@ -8,13 +8,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from ser.distributed import child
-from ser.distributed.child import Lost, Talk
+from ser.distributed import pool
+from ser.distributed.messages import Alive, DriverOptions, EpochDone, ItemsDone, Ready
+from ser.distributed.pool import RayLost, WorkerPool
+from ser.distributed.profile import Profile
 
 SCRIPT = """
 from multiprocessing import get_context
 from pathlib import Path
-from ser.distributed.child import _plain_main
+from ser.distributed.pool import _plain_main
 
 with Path({count!r}).open("a") as file:
     file.write("x")
@@ -53,8 +55,8 @@ def test_the_process_that_talks_to_ray_starts_so(tmp_path, monkeypatch):
             pass
 
     context = SimpleNamespace(Pipe=get_context("spawn").Pipe, Process=Process)
-    monkeypatch.setattr(child, "get_context", lambda kind: context)
-    Talk(tmp_path, None).end()
+    monkeypatch.setattr(pool, "get_context", lambda kind: context)
+    WorkerPool(DriverOptions(Profile.read("local"), str(tmp_path))).close()
     assert [hasattr(main, "__file__") for main in mains] == [False]
     assert sys.modules["__main__"] not in mains
 
@@ -76,9 +78,9 @@ class Line:
         return self.messages.pop(0)
 
 
-def talking(*messages):
-    made = object.__new__(Talk)
-    made.line, made.log, made._begun, made.folder = Line(*messages), Path("/no/log"), 0, "/no/folder"
+def pool_with(*messages):
+    made = object.__new__(WorkerPool)
+    made._connection, made.log, made._log_begin, made.folder = Line(*messages), Path("/no/log"), 0, "/no/folder"
     return made
 
 
@@ -90,11 +92,13 @@ def test_what_a_process_was_stopped_for_or_spent_on_a_message_is_no_silence(monk
         now += 3600.0
 
     monkeypatch.setattr("time.monotonic", lambda: now)
-    assert talking(("alive",), None, ("epoch", "t", 1), ("passed", 3)).until("passed", hour) == (3,)
+    messages = (Alive(), None, EpochDone("t", 1, "node", 7), ItemsDone())
+    assert pool_with(*messages)._receive_until(ItemsDone, hour) == ItemsDone()
+    assert now == 2 * 3600.0
 
 
 def test_silence_means_lost_and_a_start_may_take_longer():
     quiet = [None] * 100
-    with pytest.raises(Lost, match="no living node for 90 s"):
-        talking(*quiet, ("passed",)).until("passed", print)
-    assert talking(*quiet, ("ready", 2)).until("ready", print) == (2,)
+    with pytest.raises(RayLost, match="no living node for 90 s"):
+        pool_with(*quiet, ItemsDone())._receive_until(ItemsDone, print)
+    assert pool_with(*quiet, Ready(2))._receive_until(Ready, print) == Ready(2)

@@ -1,0 +1,204 @@
+"""MLflow's client: the only file that imports MLflow. Its many errors become two: Away, and Refused.
+
+A database file is made whole, or not at all; a database of another version of MLflow is never altered.
+"""
+
+import fcntl
+import glob
+import logging
+import os
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # with the password that an address may hold
+# The default waits four minutes for a dead server and two for a slow answer; training should know within seconds.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+# Sent in the background, what a server refuses is only logged, and the run is marked as finished without it.
+os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, FileInfo, Metric, Param, Run
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.db.base_sql_model import Base
+from mlflow.store.db.utils import _initialize_tables
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+from sqlalchemy import URL, Connection, create_engine, inspect
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from ser.errors import Away, BadInput, Refused
+from ser.host import paths
+from ser.host.paths import without_secrets
+from ser.runs.location import Location
+from ser.runs.refusal import is_passing, refusal
+
+__all__ = [
+    "ArtifactRepository",
+    "Client",
+    "Experiment",
+    "FileInfo",
+    "Metric",
+    "Param",
+    "Run",
+    "artifact_files",
+    "is_listed_by_server",
+    "pages",
+]
+
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+
+
+_Value = TypeVar("_Value")
+
+
+class Client:
+    """MLflow's client, whose many errors become two: Away, and Refused where no waiting helps."""
+
+    def __init__(self, where: Location, to_read: bool = False, on_error: Callable[[], object] = lambda: None) -> None:
+        """``on_error`` is called at every error of the store, before it is raised."""
+        self._where, self._on_error = where, on_error
+        self.call(_check_database, where, to_read)
+        self._client = self.call(open_client, where.uri)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return partial(self.call, getattr(self._client, name))
+
+    def call(self, method: Callable[..., _Value], *args: object, **options: object) -> _Value:
+        """Returns the value of ``method``. Raises Away, and Refused."""
+        try:
+            return method(*args, **options)
+        except BadInput:
+            raise
+        except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+            raise self._translated(error) from error
+
+    def call_storage(self, method: Callable[..., _Value], *args: object) -> _Value:
+        """As ``call``, for files, which may lie in a store whose library has errors of its own."""
+        try:
+            return self.call(method, *args)
+        except (Away, BadInput):
+            raise
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> Away | Refused:
+        self._on_error()
+        words = without_secrets(next(iter(str(error).splitlines()), ""))[:300] or type(error).__name__
+        if is_passing(self._where.uri, error):
+            return Away(f"{self._where.printable}: {words}")
+        return refusal(self._where.printable, error, words)
+
+
+def artifact_files(uri: str, tracking_uri: str) -> ArtifactRepository:
+    """Returns MLflow's access to the files below ``uri``, without asking the tracking store for it."""
+    return get_artifact_repository(uri, tracking_uri=tracking_uri)
+
+
+def is_listed_by_server(uri: str, run_id: str, name: str) -> bool:
+    """Whether the server itself has the file ``name`` of a run: MLflow's client would look on this machine."""
+    endpoint = "/api/2.0/mlflow/artifacts/list"
+    answer = http_request(get_default_host_creds(uri), endpoint, "GET", params={"run_id": run_id})
+    answer.raise_for_status()
+    return name in {file["path"] for file in answer.json().get("files", ())}
+
+
+def pages(where: Location) -> Callable[..., Awaitable[None]]:
+    """Returns MLflow's pages on ``where`` as an ASGI application of this process, without its runner of jobs.
+
+    Names of the machine are for the caller to check: MLflow itself knows localhost, and no other origin than that.
+    """
+    # MLflow reads these when it is imported and when it is first used; its own command sets the same ones.
+    os.environ["_MLFLOW_SERVER_FILE_STORE"] = os.environ["_MLFLOW_SERVER_REGISTRY_STORE"] = where.uri
+    os.environ["_MLFLOW_SERVER_ARTIFACT_ROOT"] = Path(where.artifacts).as_uri()
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = "*"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's libraries to MLflow
+        from mlflow.server.fastapi_app import app
+    application: Callable[..., Awaitable[None]] = app
+    return application
+
+
+def open_client(uri: str) -> MlflowClient:
+    """Returns MLflow's client of a tracking store; one process at a time makes a database file, under another name.
+
+    MLflow's migrations begin it. Cut off in the middle, or run by two at once, they leave tables behind with which no
+    process can ever open it again.
+    """
+    file = paths.sqlite_file(uri)
+    if file is not None and not _is_there(file):
+        with _locked(file):
+            if not _is_there(file):
+                _make_whole(file)
+    return MlflowClient(tracking_uri=uri)
+
+
+def _is_there(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Makes others wait who would open this database; not where there are no locks, or the folder can only be read."""
+    with ExitStack() as stack:
+        with suppress(OSError):
+            lock = stack.enter_context(file.with_name(f".{file.name}.lock").open("a", encoding="utf-8"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_whole(file: Path) -> None:
+    """Makes a new database that is complete or not there."""
+    for remnant in file.parent.glob(f".{glob.escape(file.name)}.new*"):  # of processes that were killed
+        remnant.unlink(missing_ok=True)
+    temporary = file.with_name(f".{file.name}.new{os.getpid()}")
+    engine = create_engine(URL.create("sqlite", database=str(temporary)), poolclass=NullPool)
+    try:
+        _initialize_tables(engine)
+        engine.dispose()
+        os.replace(temporary, file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_database(where: Location, to_read: bool) -> None:
+    """Raises where MLflow would make a database that is only read, or alter one of another version without a word.
+
+    Raises too, at once, where a database server cannot be reached: MLflow would try again for more than a minute.
+    """
+    if "://" not in where.uri or where.uri.startswith("http"):
+        return
+    file = where.database
+    if file is not None and not _is_there(file):
+        if to_read:
+            raise BadInput(f"no runs in {where.printable}", "tracking store", "a database that `ser run` wrote",
+                           "name it, or run first")  # fmt: skip
+        return
+    with create_engine(where.uri, poolclass=NullPool).connect() as connection:
+        _check_tables(where, connection, to_read)
+
+
+def _check_tables(where: Location, connection: Connection, to_read: bool) -> None:
+    tables = set(inspect(connection).get_table_names())
+    if to_read and "experiments" not in tables:
+        raise BadInput(f"no runs in {where.printable}", "tracking store", "a database that `ser run` wrote",
+                       "name it, or run first")  # fmt: skip
+    if "alembic_version" in tables and not tables >= set(Base.metadata.tables):
+        raise Refused(
+            f"{where.printable} was made by an older version of MLflow",
+            "MLflow",
+            "a database of this version: others may still use it with theirs",
+            f"back it up, then `mlflow db upgrade {where.printable}`",
+        )

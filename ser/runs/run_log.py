@@ -1,0 +1,77 @@
+"""One open run in MLflow, to which epochs, results and files are sent. FINISHED goes last."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser.host.paths import without_secrets
+from ser.runs.mlflow_client import Metric, Run, artifact_files
+
+if TYPE_CHECKING:
+    from ser.runs.tracker import Tracker
+
+_BATCH = 1000  # metrics that MLflow takes at once
+
+
+class RunLog:
+    """One open run; ``sent`` are the epochs that it holds already."""
+
+    def __init__(self, tracker: "Tracker", trial: str, run: Run, sent: set[int]) -> None:
+        self.tracker, self.trial, self._sent = tracker, trial, sent
+        self.run_id, self.folder = str(run.info.run_id), tracker.place(str(run.info.artifact_uri))
+
+    def epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
+        """Sends the epochs that the run does not hold yet. ``row["timestamp_ms"]`` says when they were measured."""
+        self._send_whole(self._new(rows))
+
+    def _new(self, rows: Iterable[Mapping[str, float]]) -> Iterator[list[Metric]]:
+        for row in (r for r in rows if int(r["epoch"]) not in self._sent):
+            number, when = int(row["epoch"]), int(row["timestamp_ms"])
+            yield [Metric(k, v, when, number) for k, v in row.items() if k not in ("epoch", "timestamp_ms")]
+            self._sent.add(number)
+
+    def _send_whole(self, groups: Iterable[list[Metric]]) -> None:
+        """Sends metrics; an epoch goes whole, or a second try could not tell it is there."""
+        queue: list[Metric] = []
+        for group in groups:
+            if len(queue) + len(group) > _BATCH:
+                self.send(queue)
+                queue = []
+            queue += group
+        self.send(queue)
+
+    def send(self, metrics: Iterable[Metric]) -> None:
+        """Sends metrics, in batches of the size that MLflow takes."""
+        queue = list(metrics)
+        for at in range(0, len(queue), _BATCH):
+            self.tracker.client.log_batch(self.run_id, metrics=queue[at : at + _BATCH])
+
+    def finish(
+        self,
+        when_ms: int,
+        results: Mapping[str, float],
+        folder: Path,
+        rows: Iterable[Mapping[str, float]] = (),
+        only: Iterable[str] = (),
+    ) -> None:
+        """Sends the files of ``folder``, or some ``only``, epochs not sent yet and results; FINISHED goes last."""
+        self.tracker.client.call_storage(self._files, folder, only)
+        self._send_whole([*self._new(rows), [Metric(k, v, when_ms, 0) for k, v in results.items()]])
+        self.close("", "FINISHED")
+
+    def _files(self, folder: Path, only: Iterable[str]) -> None:
+        # Past the client, which would load the whole run to learn of its folder.
+        to = artifact_files(self.folder, self.tracker.where.uri)
+        for name in only or [""]:
+            if (folder / name).is_dir():
+                to.log_artifacts(str(folder / name), name or None)
+            else:
+                to.log_artifact(str(folder / name))
+
+    def close(self, error: str, status: str = "KILLED") -> None:
+        """Marks the run as failed with ``error``, else with ``status``."""
+        if error:
+            self.tracker.client.set_tag(self.run_id, "error", without_secrets(error)[:4900])
+        self.tracker.client.set_terminated(self.run_id, "FAILED" if error else status)
+        if status == "FINISHED":
+            self.tracker.settle(self.trial, self.run_id)
