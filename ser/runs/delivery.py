@@ -75,7 +75,7 @@ class Delivery:
         """Sends all to the open run; to another one where somebody has deleted that."""
         if self._log is not None:
             try:
-                return self._log.tracker.deliver(self.run_folder, self._log)
+                return Tracker.of(self.where, head.study).deliver(self.run_folder, self._log)
             except Refused:
                 self._log = None
         Tracker.of(self.where, head.study).deliver(self.run_folder)

@@ -2,21 +2,32 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ser.host.paths import without_secrets
-from ser.runs.mlflow_client import Metric, Run, artifact_files
-
-if TYPE_CHECKING:
-    from ser.runs.tracker import Tracker
+from ser.runs.location import Location
+from ser.runs.mlflow_client import Client, Metric, Run, artifact_files
 
 _BATCH = 1000  # metrics that MLflow takes at once
+
+
+class Experiment(Protocol):
+    """The part of a tracker that a run needs."""
+
+    where: Location
+    client: Client
+
+    def place(self, uri: str) -> str:
+        """Returns the URI of a run's files, wherever the work folder lay when the run was made."""
+
+    def settle(self, trial: str, finished_run: str = "") -> None:
+        """Marks all runs of a trial but one as superseded, once one is finished."""
 
 
 class RunLog:
     """One open run; ``sent`` are the epochs that it holds already."""
 
-    def __init__(self, tracker: "Tracker", trial: str, run: Run, sent: set[int]) -> None:
+    def __init__(self, tracker: Experiment, trial: str, run: Run, sent: set[int]) -> None:
         self.tracker, self.trial, self._sent = tracker, trial, sent
         self.run_id, self.folder = str(run.info.run_id), tracker.place(str(run.info.artifact_uri))
 
