@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ser import files as sealed
+from ser import files
 from ser.metrics.confusion import confusion_png
 from ser.report.content import HOLE, Cell, Content, Printed, Row, Table
 
@@ -33,9 +33,9 @@ class WrittenReport:
 
 
 def write(content: Content, folder: Path) -> WrittenReport:
-    """Write ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent."""
+    """Writes ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent."""
     text = markdown(content)
-    files: dict[str, bytes] = {
+    contents: dict[str, bytes] = {
         "tables.md": text.encode(),
         "tables.csv": long_form(content.tables).encode(),
         "tables.tex": latex(content).encode(),
@@ -45,14 +45,14 @@ def write(content: Content, folder: Path) -> WrittenReport:
     for m in content.matrices:
         if m.name:
             title = f"{m.title}\n{m.heading}, n = {m.counts.sum()}"
-            files[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
+            contents[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
     folder.mkdir(parents=True, exist_ok=True)
-    written = tuple(_put(folder / name, data) for name, data in files.items())
+    written = tuple(_put(folder / name, data) for name, data in contents.items())
     return WrittenReport(text, folder, written, content.done, content.expected, content.notes)
 
 
 def _put(path: Path, content: bytes) -> Path:
-    with sealed.replacing(path, durable=False) as file:
+    with files.replacing(path, durable=False) as file:
         file.write(content)
     return path
 

@@ -18,7 +18,7 @@ from ser.report.runs import Expected, Finished, Options
 from ser.report.split_note import split_of
 from ser.report.statistics import wilson
 
-_SIDES = ("train", "test")
+_SUBSETS = ("train", "test")
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
@@ -77,7 +77,7 @@ def _pictures(
     for place, corpus in enumerate(expected.tested, start=1):
         best_tests = {one.title: best for one in settings if (best := one.best(corpus))}
         panels = {
-            title: {side: options.curve(best.run_id, f"{side}/wa/{corpus}") for side in _SIDES}
+            title: {side: options.curve(best.run_id, f"{side}/wa/{corpus}") for side in _SUBSETS}
             for title, best in best_tests.items()
         }
         if panels_with_curves := {title: curves for title, curves in panels.items() if any(curves.values())}:
