@@ -3,7 +3,7 @@
 Because batch number b is computed from the seed and b alone, a resumed training needs no sampler state.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import overload
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+
+from ser.features.entry import Features
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +59,23 @@ class Frames(Sequence[Tensor]):
         """Returns the items of these indices in their order, some perhaps several times; nothing is copied."""
         at = np.asarray(indices, np.int64)
         return Frames(self.blocks, self.block[at], self.start[at], self.length[at])
+
+    @classmethod
+    def of_entries(cls, entries: Iterable[Features], names: Sequence[str]) -> tuple["Frames", npt.NDArray[np.bool_]]:
+        """Returns the items of these names out of store entries, mapped and not copied; and which of them there are.
+
+        The second is bool [names]: what was refused when the features were computed is in no entry.
+        """
+        blocks: list[Tensor] = []
+        places = np.full((3, len(names)), -1)  # block, start and length of each item
+        for entry in entries:
+            rows = entry.rows(names)
+            is_here = rows >= 0
+            rows = rows[is_here]
+            places[:, is_here] = entry.block[rows] + len(blocks), entry.start[rows], entry.length[rows]
+            blocks += map(torch.from_numpy, entry.blocks)
+        is_usable = places[0] >= 0
+        return cls(blocks, *places[:, is_usable]), is_usable
 
     @classmethod
     def concatenated(cls, several: Sequence["Frames"]) -> "Frames":
@@ -141,6 +160,15 @@ class Items:
         names = tuple(self.names[i] for i in indices)
         voices = self.voices[list(indices)] if len(self.voices) else self.voices
         return Items(self.corpus, names, features, self.labels[list(indices)], voices)
+
+    def segments(self, frames: int) -> "Items":
+        """Returns every item as items of ``frames`` frames, named ``<name>#<number>``; no features are copied."""
+        assert isinstance(self.features, Frames)
+        counts = self.features.length // frames
+        names = tuple(f"{name}#{k}" for name, n in zip(self.names, counts.tolist(), strict=True) for k in range(n))
+        labels = self.labels.repeat_interleave(torch.from_numpy(counts).to(self.labels.device), dim=0)
+        voices = np.repeat(self.voices, counts, axis=0) if len(self.voices) else self.voices
+        return Items(self.corpus, names, self.features.cut(frames), labels, voices)
 
     def followed_by(self, extra: "Items") -> "Items":
         """Returns these items and then ``extra``, as of this corpus; features are copied only from another device."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import torch
 
 from ser import registry
@@ -58,30 +58,20 @@ def _items(
     ``frames`` is the length of a segment where an utterance is several items, else 0.
     """
     names = tuple(subset.names)
-    blocks: list[torch.Tensor] = []
-    places = np.full((3, len(names)), -1)  # block, start and length of each item
-    for entry in (_entry(store, work, key) for key in keys):
-        rows = entry.rows(names)
-        present = rows >= 0
-        rows = rows[present]
-        places[:, present] = entry.block[rows] + len(blocks), entry.start[rows], entry.length[rows]
-        blocks += map(torch.from_numpy, entry.blocks)
-    # Items in no entry were refused when the features were computed, and listed there.
-    usable = places[0] >= 0
-    if names and not usable.any():
+    features, is_usable = Frames.of_entries((_entry(store, work, key) for key in keys), names)
+    if names and not is_usable.any():
         raise BadInput(f"all {len(names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
-    features, labels = Frames(blocks, *places[:, usable]), subset.labels[usable]
-    voices = subset.voices[usable] if len(subset.voices) else subset.voices
-    if not usable.all():
-        names = tuple(name for name, is_usable in zip(names, usable.tolist(), strict=True) if is_usable)
+    # Without what was refused when the features were computed, and listed there.
+    names = tuple(compress(names, is_usable.tolist()))
+    voices = subset.voices[is_usable] if len(subset.voices) else subset.voices
+    items = Items(corpus, names, features, torch.from_numpy(subset.labels[is_usable]), voices)
     if frames:
-        counts = features.length // frames
-        names = tuple(f"{name}#{k}" for name, n in zip(names, counts.tolist(), strict=True) for k in range(n))
-        features, labels = features.cut(frames), np.repeat(labels, counts, axis=0)
-        voices = np.repeat(voices, counts, axis=0) if len(voices) else voices
-    if device != "cpu" and 0 < features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]:
-        features = features.on(device)
-    return Items(corpus, names, features, torch.from_numpy(labels).to(device), voices)
+        items = items.segments(frames)
+    items = replace(items, labels=items.labels.to(device))
+    limit = _SHARE_OF_FREE * torch.cuda.mem_get_info()[0] if device != "cpu" else 0.0
+    if isinstance(items.features, Frames) and 0 < items.features.nbytes < limit:
+        return replace(items, features=items.features.on(device))
+    return items
 
 
 @lru_cache(maxsize=256)

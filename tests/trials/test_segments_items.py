@@ -1,6 +1,7 @@
 """Items cut from others, items of several corpora, and passes over them."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,20 @@ def test_joint_items_of_several_keep_their_blocks_and_can_be_cut():
     assert [len(b) for b in both.blocks] == [len(b) for b in (*one.blocks, *other.blocks)]
     expected = [*one.cut(2), *other.cut(2)]
     assert all(torch.equal(a, b) for a, b in zip(both.cut(2), expected, strict=True))
+
+
+# Items.segments
+
+
+@pytest.mark.parametrize("voices", [np.zeros((0, 2), np.int32), np.array([[0, 1], [1, 2], [2, 0]], np.int32)])
+def test_segments_have_names_labels_and_voices_of_their_utterance(voices):
+    whole = replace(items("a", frames(4, 2, 6, blocks=2), torch.tensor([3, 1, 2])), voices=voices)
+    segments = whole.segments(2)
+    assert segments.names == ("a/0#0", "a/0#1", "a/1#0", "a/2#0", "a/2#1", "a/2#2")
+    assert segments.labels.tolist() == [3, 3, 1, 2, 2, 2]
+    assert segments.labels.dtype == whole.labels.dtype
+    assert segments.voices.tolist() == [voices[i].tolist() for i in (0, 0, 1, 2, 2, 2) if len(voices)]
+    assert torch.equal(torch.cat(list(segments.features)), torch.cat(list(whole.features)))
 
 
 # Items.pooled
