@@ -27,6 +27,7 @@ from ser.runs.outcomes import Finished
 from ser.runs.tracker import Tracker
 from ser.study import Study
 from ser.trials import run
+from ser.trials.job import job_of
 
 RATE_HZ = 8000
 CLASSES = ("01", "03", "04", "05")  # neutral, happy, sad, angry
@@ -248,7 +249,7 @@ def test_unusual_files_give_the_features_that_their_sound_should_have(
 def test_a_trial_is_trained_and_tested_on_everything_that_is_left(
     plan: Plan, features: Features, where: Location, tmp_path: Path
 ) -> None:
-    job = run.job_of(plan, where, tmp_path, str(features.folder.parent), "cpu", 1, "test", [])
+    job = job_of(plan, where, tmp_path, str(features.folder.parent), "cpu", 1, "test", [])
     one = next(t for t in plan.to_train if t.block.name == "tdnn")
     assert isinstance(run.run(job, one, lambda *_: None), Finished)
     tracker = Tracker(where, plan.study.name)
