@@ -102,8 +102,13 @@ def steps(statistics: tuple[str, ...], select: int = 0, clusters: int = 0) -> di
         "cluster_iterations": 300,
         "cluster_tolerance": 1e-4,
     }
-    named: dict[str, Value] = {"statistics": statistics, "scaling": "standard", "select": select, "clusters": clusters}
-    return named | (fuzzy if clusters else {})
+    settings: dict[str, Value] = {
+        "statistics": statistics,
+        "scaling": "standard",
+        "select": select,
+        "clusters": clusters,
+    }
+    return settings | (fuzzy if clusters else {})
 
 
 MFCC = part("mfcc", rate_hz=16000, window=512, hop=160, mels=40, coefficients=13, top_db=80.0, peak=True, mean=False)
@@ -486,8 +491,13 @@ def crossed(family: str, front_end: Part) -> tuple[System, ...]:
     """A family of features with each classifier."""
     statistics = () if family == "rhythm" else MOMENTS
     cnn = part("tdnn", units=64, layers=3, context=(-2, -1, 0, 1, 2), dropout=0.3)  # over time
-    found = {"svm": svm(statistics), "knn": knn(statistics), "lda": lda(statistics), "mlp": perceptron(statistics)}
-    fitted = (System(f"{family}_{name}", block, front_end, normalise="none") for name, block in found.items())
+    classifiers = {
+        "svm": svm(statistics),
+        "knn": knn(statistics),
+        "lda": lda(statistics),
+        "mlp": perceptron(statistics),
+    }
+    fitted = (System(f"{family}_{name}", block, front_end, normalise="none") for name, block in classifiers.items())
     why = "" if statistics else "one vector of an utterance leaves nothing to convolve"
     return (*fitted, System(f"{family}_cnn", cnn, front_end, pooling="mean", impossible=why))
 

@@ -10,7 +10,7 @@ paper leaves the value open and this study states it.
 from ser.study import Corpus, Demo, Features, Point, Search, Study, Training, part
 
 # "approximately 1247 files": actors 01-12 have 1248 of speech and song, and 33 % of 1247 are the 412 of Table 6. Which
-# ones, and which is missing, is ours. Speakers stand on both sides.
+# ones, and which is missing, is ours. Speakers stand in both subsets.
 ACTORS = tuple(f"{n:02d}" for n in range(1, 13))
 RAVDESS = part("ravdess", channels=("speech", "song"), actors=ACTORS)
 BY_FILE = part("holdout", by="utterance", test=0.33, seed=42, drop=1, folds=3, fold=0)

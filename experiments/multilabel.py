@@ -10,7 +10,7 @@ only in the authors' code; "ours": neither says.
 from ser.study import Corpus, Demo, Features, Labels, Point, Search, Study, Training, part
 
 EMOTIONS = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
-# 80/10/10 over utterances; speakers stand on several sides. Seed and rounding: code; the generator: ours.
+# 80/10/10 over utterances; speakers stand in several subsets. Seed and rounding: code; the generator: ours.
 RANDOM = part("random", train=0.8, val=0.1, test=0.1, seed=0, rest="train", order=("test", "val", "train"))
 SPEAKERS = part("speakers", train=0.8, val=0.1, test=0.1, seed=0)
 NOISY = (("denoise", "spectral_gating"),)
@@ -33,7 +33,7 @@ study = Study(
     name="multilabel",
     title="Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks",
     report="multilabel",
-    corpora=tuple(Corpus(name, letter, loader, RANDOM, heard) for name, letter, loader, heard in LOADERS),
+    corpora=tuple(Corpus(name, letter, loader, RANDOM, front_end) for name, letter, loader, front_end in LOADERS),
     other_corpora=RANDOM,
     classes=EMOTIONS,
     labels=Labels(
@@ -115,9 +115,9 @@ study = Study(
                     letter,
                     loader,
                     SPEAKERS if name != "tess" else part("named", train=("OAF", "YAF"), val=(), test=()),
-                    heard,
+                    front_end,
                 )
-                for name, letter, loader, heard in LOADERS
+                for name, letter, loader, front_end in LOADERS
             ),
             "other_corpora": SPEAKERS,
         },

@@ -9,7 +9,7 @@ in the authors' code; "ours": neither says.
 
 from ser.study import Corpus, Demo, Features, Labels, Point, Study, Training, part
 
-# 4424/553/554 utterances, speakers and dialogues on several sides; seed: code.
+# 4424/553/554 utterances, speakers and dialogues in several subsets; seed: code.
 RANDOM = part("random", train=0.8, val=0.1, test=0.1, seed=221262, rest="test", order=("train", "val", "test"))
 SESSIONS = part("leave_one_out", by="session", fold=1)
 SPEAKERS = part("speakers", train=0.8, val=0.1, test=0.1, seed=0)

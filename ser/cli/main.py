@@ -61,10 +61,12 @@ def _check_study(args: argparse.Namespace) -> None:
         study = study.in_mode(args.mode)
     if getattr(args, "demo", False):
         study = with_demo_budget(study)
-    own = {c.name for c in study.corpora}
+    corpora_of_study = {c.name for c in study.corpora}
     for path, value in map(_setting, getattr(args, "set", ())):
         head = path.partition(".")[0]
-        if head in own or head not in (args.corpora or ""):  # a corpus that is brought is checked when it is known
+        if head in corpora_of_study or head not in (
+            args.corpora or ""
+        ):  # a corpus that is brought is checked when it is known
             study = override(study, path, value)
 
 
@@ -94,12 +96,12 @@ def _wanted(text: str | None) -> "tuple[CorpusRequest, ...]":
 
 def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
     """The first corpus of a list that was cut at its commas, and the pieces left: a path may have commas of its own."""
-    there = []
+    ends = []
     for end in range(1, len(pieces) + 1) if "=" in pieces[0] else ():
         path = ",".join(pieces[:end]).partition("=")[2].strip()
         if path and os.path.exists(os.path.expanduser(path)):
-            there.append(end)
-    end = next((n for n in there if n == len(pieces) or _ENTRY.match(pieces[n])), (there or [1])[0])
+            ends.append(end)
+    end = next((n for n in ends if n == len(pieces) or _ENTRY.match(pieces[n])), (ends or [1])[0])
     return ",".join(pieces[:end]), list(pieces[end:])
 
 

@@ -92,8 +92,8 @@ def _study(request: Request) -> Study:
 def plan_of(request: Request, bar: Bar) -> Plan:
     """The plan that ``request`` describes. Raises BadInput."""
     whole = _study(request)
-    chosen = locate(request.data, request.corpora, whole)
-    study = whole.with_corpora(bring(whole, [(name, loader) for name, loader, _ in chosen]))
+    places = locate(request.data, request.corpora, whole)
+    study = whole.with_corpora(bring(whole, [(name, loader) for name, loader, _ in places]))
     for path, value in request.settings:
         study = override(study, path, value)
     study.check_labels(dict(request.settings))
@@ -105,8 +105,8 @@ def plan_of(request: Request, bar: Bar) -> Plan:
                 kind["source"], f"--set {kind.name}.source", "generated", f"name the folder: --{kind.name} DIR"
             )
     study = _with_weights(study, request.weights)
-    places = {name: path for name, _, path in chosen}
-    manifests = {c.name: read(c.name, c.loader, places[c.name], request.work, bar) for c in study.corpora}
+    paths = {name: path for name, _, path in places}
+    manifests = {c.name: read(c.name, c.loader, paths[c.name], request.work, bar) for c in study.corpora}
     plan = resolve(study, manifests, study.seeds if request.seeds is None else request.seeds, request.duplicates)
     absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
@@ -125,8 +125,8 @@ def _with_weights(study: Study, path: Path | None) -> Study:
         elif kind != "random":
             raise BadInput(kind, f"--set {name}.weights", "random", "name the file: --weights")
     if path is not None and not takers:
-        named = ", ".join(blocks)
-        raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {named}")
+        names = ", ".join(blocks)
+        raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {names}")
     return study
 
 
@@ -135,8 +135,8 @@ def _takes_weights(block: Part) -> bool:
     return is_network and block.values().get("weights", "none") != "none"
 
 
-def locate(data: Sequence[Path], wanted: Sequence[CorpusRequest], study: Study | None) -> list[scan.Place]:
-    """Which corpora, as (name, loader, place). Without ``wanted``: those of the study that are found, or all found.
+def locate(data: Sequence[Path], requested: Sequence[CorpusRequest], study: Study | None) -> list[scan.Place]:
+    """Which corpora, as (name, loader, place). Without ``requested``: those of the study that are found, or all found.
 
     The order is the study's own, then by name, however they were written: the order is part of a trial's identity.
     Raises BadInput, also where several that are found have a name that is wanted without a place.
@@ -144,24 +144,24 @@ def locate(data: Sequence[Path], wanted: Sequence[CorpusRequest], study: Study |
     _check(data)
     below = scan.corpora_below(data)
     places: dict[str, list[scan.Place]] = {}
-    for found in below:
-        places.setdefault(found[0], []).append(found)
-    own = {c.name: c.loader.name for c in study.corpora} if study else {}
-    names = [w.name for w in wanted] or [name for name in places if study is None or name in own]
+    for place in below:
+        places.setdefault(place[0], []).append(place)
+    loaders = {c.name: c.loader.name for c in study.corpora} if study else {}
+    names = [w.name for w in requested] or [name for name in places if study is None or name in loaders]
     if not names:
-        raise _none(data, below, tuple(own) or registry.names("corpora"))
-    paths = {w.name: w.path for w in wanted if w.path}
-    chosen = []
+        raise _none(data, below, tuple(loaders) or registry.names("corpora"))
+    paths = {w.name: w.path for w in requested if w.path}
+    located = []
     for name in names:
         if path := paths.get(name):
-            loader = own.get(name) or _loader(name, path)
+            loader = loaders.get(name) or _loader(name, path)
         elif name in places:
             _, loader, path = _only(places[name])
         else:
             raise unknown(name, "--corpora", places, f"say where: {name}=PATH; these are found below --data")
-        chosen.append((name, own.get(name, loader), path))
-    order = {name: i for i, name in enumerate(own)}
-    return sorted(chosen, key=lambda c: (order.get(c[0], len(order)), c[0]))
+        located.append((name, loaders.get(name, loader), path))
+    order = {name: i for i, name in enumerate(loaders)}
+    return sorted(located, key=lambda c: (order.get(c[0], len(order)), c[0]))
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ def survey(data: Sequence[Path]) -> Survey:
     notes = [_shared(name, {new: p for p, new in names.items() if p[0] == name}) for name in sorted(shared)]
     for place in below:
         if place[0] not in shared and not _is_name(place[0]):
-            named = shlex.quote(f"{_proposal(place, ())}={place[2]}")
-            notes.append(f"{place[0]} is no name for a run: give it one, as --corpora {named}")
+            option = shlex.quote(f"{_proposal(place, ())}={place[2]}")
+            notes.append(f"{place[0]} is no name for a run: give it one, as --corpora {option}")
     return Survey(tuple((names[place], *place[1:]) for place in below), tuple(notes), tuple(refused))
 
 
@@ -210,12 +210,12 @@ def _none(data: Sequence[Path], below: Sequence[scan.Place], allowed: Sequence[s
 def _only(places: Sequence[scan.Place]) -> scan.Place:
     if len(places) > 1:
         name = places[0][0]
-        meant = _namesake(places, name) or places[0]
+        proper = _namesake(places, name) or places[0]
         raise BadInput(
             " and ".join(str(path) for _, _, path in places),
             f"corpus {name}",
             "one place per name",
-            f"say which is meant: --corpora {shlex.quote(f'{name}={meant[2]}')}",
+            f"say which is meant: --corpora {shlex.quote(f'{name}={proper[2]}')}",
         )
     return places[0]
 
@@ -227,36 +227,36 @@ def _namesake(places: Sequence[scan.Place], name: str) -> scan.Place | None:
 
 
 def _shared(name: str, proposals: Mapping[str, scan.Place]) -> str:
-    given = ",".join(f"{new}={path}" for new, (_, _, path) in proposals.items())
+    option = ",".join(f"{new}={path}" for new, (_, _, path) in proposals.items())
     return (
         f"{len(proposals)} corpora are called {name}: a run that wants one has to say which, as {name}=PATH, "
-        f"and of several each under another name: --corpora {shlex.quote(given)}"
+        f"and of several each under another name: --corpora {shlex.quote(option)}"
     )
 
 
-def _proposal(place: scan.Place, taken: Collection[str]) -> str:
+def _proposal(place: scan.Place, others: Collection[str]) -> str:
     """A name that a run takes: of the folder around it and its own."""
     name, _, path = place
     around = (path if path.is_dir() else path.parent).parent.name
     plain = (
         re.sub(r"[^a-z0-9_-]+", "_", f"{around}_{name}".lower()).strip("_-")[-38:].lstrip("0123456789_-") or "corpus"
     )
-    return next(new for n in count(1) if (new := plain if n == 1 else f"{plain}{n}") not in taken)
+    return next(new for n in count(1) if (new := plain if n == 1 else f"{plain}{n}") not in others)
 
 
-def bring(study: Study, chosen: Sequence[tuple[str, str]]) -> list[Corpus]:
+def bring(study: Study, located: Sequence[tuple[str, str]]) -> list[Corpus]:
     """The corpora (name, loader) as a study uses them: its own as stated, others with its rule for others."""
-    own = {c.name: c for c in study.corpora}
-    letters = [own[name].letter for name, _ in chosen if name in own]
+    corpora_by_name = {c.name: c for c in study.corpora}
+    letters = [corpora_by_name[name].letter for name, _ in located if name in corpora_by_name]
     corpora = []
-    for name, loader in chosen:
-        if name not in own:
+    for name, loader in located:
+        if name not in corpora_by_name:
             if not _is_name(name):
                 allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
                 raise BadInput(repr(name), "--corpora", allowed, "rename it: NAME=PATH")
             letters.append(_letter(name, letters))
-            own[name] = Corpus(name, letters[-1], _documented(loader), study.other_corpora)
-        corpora.append(own[name])
+            corpora_by_name[name] = Corpus(name, letters[-1], _documented(loader), study.other_corpora)
+        corpora.append(corpora_by_name[name])
     return corpora
 
 
@@ -264,9 +264,9 @@ def _is_name(name: str) -> bool:
     return bool(_NAME.fullmatch(name)) and name not in _RESERVED
 
 
-def _letter(name: str, taken: Sequence[str]) -> str:
+def _letter(name: str, others: Sequence[str]) -> str:
     """The shortest capitalised beginning that is still free."""
-    return next((name[:n].capitalize() for n in range(1, len(name)) if name[:n].capitalize() not in taken), name)
+    return next((name[:n].capitalize() for n in range(1, len(name)) if name[:n].capitalize() not in others), name)
 
 
 def _loader(name: str, path: Path) -> str:
@@ -286,17 +286,17 @@ def _loader(name: str, path: Path) -> str:
     )
 
 
-def set_up(chosen: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Value]]) -> dict[str, Part]:
+def set_up(located: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Value]]) -> dict[str, Part]:
     """The loaders of corpora (name, loader) by name, with ``settings`` such as ``calls.label_map`` changed.
 
     Raises BadInput for one that no corpus has.
     """
-    loaders = {name: _documented(loader) for name, loader in chosen}
+    loaders = {name: _documented(loader) for name, loader in located}
     for path, value in settings:
         name, _, key = path.partition(".")
         if name not in loaders or key not in loaders[name].values():
-            known = [f"{n}.{k}" for n, loader in loaders.items() for k in loader.values()]
-            raise BadInput(repr(path), "--set", ", ".join(known) or "nothing here", "name one of these")
+            paths = [f"{n}.{k}" for n, loader in loaders.items() for k in loader.values()]
+            raise BadInput(repr(path), "--set", ", ".join(paths) or "nothing here", "name one of these")
         loaders[name] = with_setting("corpora", loaders[name], key, value, f"--set {name}")
     return loaders
 
@@ -332,12 +332,12 @@ def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dic
     Front-ends that differ in settings alone are told apart by the end of their entry's key.
     """
     clean = {r.key: (source, r) for source in plan.sources.values() for r in source.recipes if r.augmentation is None}
-    alike = Counter(_export_name(recipe) for _, recipe in clean.values())
+    counts = Counter(_export_name(recipe) for _, recipe in clean.values())
     for key, (source, recipe) in clean.items():
-        name = _export_name(recipe) + (f"-{key.rpartition('-')[2]}" if alike[_export_name(recipe)] > 1 else "")
+        name = _export_name(recipe) + (f"-{key.rpartition('-')[2]}" if counts[_export_name(recipe)] > 1 else "")
         settings = {k: str(v) for k, v in values_of(settings_of("frontends", recipe.front_end)).items()}
-        about = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": key}
-        yield name, _rows(source, recipe, store), about | settings
+        facts = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": key}
+        yield name, _rows(source, recipe, store), facts | settings
 
 
 def _export_name(recipe: Recipe) -> str:
@@ -356,17 +356,17 @@ def label_statistics(study: Study, name: str, loader: str, path: Path) -> tuple[
 
     Of all utterances, and of those with few enough emotions to be used.
     """
-    own = next((c.loader for c in study.corpora if c.name == name), part(loader))
+    loader_part = next((c.loader for c in study.corpora if c.name == name), part(loader))
     module = registry.find("corpora", loader)
-    settings = settings_of("corpora", own)
+    settings = settings_of("corpora", loader_part)
     if hasattr(module, "counted_votes"):  # a table of votes, whose recordings need not be there
-        heard = module.counted_votes(path, settings)
-        sets = [votes.tied(pairs, "", study.classes, dict(study.labels.merge)) for pairs in heard.values()]
+        pairs_by_utterance = module.counted_votes(path, settings)
+        sets = [votes.tied(pairs, "", study.classes, dict(study.labels.merge)) for pairs in pairs_by_utterance.values()]
     else:
         utterances = module.load(path, settings, name).utterances
         sets = list(votes.label_sets(utterances, study.classes, dict(study.labels.merge)).values())
-    kept = [named for named in sets if 0 < len(named) <= votes.MOST]
-    return votes.statistics(sets, study.classes), votes.statistics(kept, study.classes)
+    usable = [labels for labels in sets if 0 < len(labels) <= votes.MOST]
+    return votes.statistics(sets, study.classes), votes.statistics(usable, study.classes)
 
 
 def describe(plan: Plan) -> list[str]:

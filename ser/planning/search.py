@@ -118,8 +118,8 @@ class WholeDraw:
 
 def unfold(study: Study, points: Sequence[Point], statement: Statement, seed: int, losses: Losses) -> list[Trial]:
     """The trials of ``points`` and those that the study's search adds, as far as ``losses`` tell. Raises BadInput."""
-    own = [statement(point) for point in points]
-    return own + _SEARCHES[study.search.rule.name](study, points, statement, seed, losses)
+    trials = [statement(point) for point in points]
+    return trials + _SEARCHES[study.search.rule.name](study, points, statement, seed, losses)
 
 
 def draw(kind: Part, rng: np.random.Generator) -> Any:
@@ -152,21 +152,21 @@ def _random(study: Study, points: Sequence[Point], statement: Statement, seed: i
     folds = range(1, search["folds"] + 1) if search["folds"] else [0]
     for place, point in enumerate(_one_per_block(points)):
         space = _space_of(study, point)
-        drawn, scores, shape = [], [], {}
+        candidates, scores, shape = [], [], {}
         for number in range(search["candidates"]):
             rng = np.random.default_rng([search["seed"], seed, place, number])
             if number % search["per_shape"] == 0:
                 shape = _fitting(study, point, {k: v for k, v in space.items() if k in search["shape"]}, statement, rng)
             rest = {k: v for k, v in space.items() if k not in search["shape"]}
-            drawn.append({**point, **shape, **_fitting(study, {**point, **shape}, rest, statement, rng)})
+            candidates.append({**point, **shape, **_fitting(study, {**point, **shape}, rest, statement, rng)})
             role = part("candidate", number=number + 1, varied=tuple(space))
-            several = [statement({**drawn[-1], "fold": fold, "role": role}) for fold in folds]
+            several = [statement({**candidates[-1], "fold": fold, "role": role}) for fold in folds]
             trials += several
             scores.append(float(np.mean([losses.get(t.id, nan) for t in several])))
         if search["folds"] and scores and not np.isnan(scores).any() and min(scores) < inf:
             best = int(np.argmin(scores))
             role = part("refit", number=best + 1, varied=tuple(space))
-            trials.append(statement({**drawn[best], "final": True, "role": role}))
+            trials.append(statement({**candidates[best], "final": True, "role": role}))
     return trials
 
 
@@ -181,21 +181,21 @@ def _optuna(study: Study, points: Sequence[Point], statement: Statement, seed: i
     for place, point in enumerate(_one_per_block(points)):
         space = _space_of(study, point)
         sampler = optuna.samplers.TPESampler(seed=search["seed"] + 1000 * seed + place)
-        asked = optuna.create_study(sampler=sampler)
+        sampled = optuna.create_study(sampler=sampler)
         for first in range(0, search["candidates"], search["at_once"]):
             round_ = []
             for number in range(first, min(first + search["at_once"], search["candidates"])):
-                ask = asked.ask()
+                ask = sampled.ask()
                 values = {path: _suggest(ask, path, kind) for path, kind in space.items()}
                 role = part("candidate", number=number + 1, varied=tuple(space))
                 round_.append((ask, statement({**point, **values, "role": role})))
             trials += [trial for _, trial in round_]
-            found = [losses.get(trial.id, nan) for _, trial in round_]
-            if np.isnan(found).any():
+            results = [losses.get(trial.id, nan) for _, trial in round_]
+            if np.isnan(results).any():
                 break
-            for (ask, _), loss in zip(round_, found, strict=True):
+            for (ask, _), loss in zip(round_, results, strict=True):
                 failed = optuna.trial.TrialState.FAIL
-                asked.tell(ask, *((None, failed) if loss == inf else (loss,)))
+                sampled.tell(ask, *((None, failed) if loss == inf else (loss,)))
     return trials
 
 
@@ -224,9 +224,9 @@ def _pbt(study: Study, points: Sequence[Point], statement: Statement, seed: int,
         starts = [""] * search["members"]
         for generation in range(1, search["generations"] + 1):
             now = []
-            for member, (chosen, start) in enumerate(zip(values, starts, strict=True), start=1):
+            for member, (changes, start) in enumerate(zip(values, starts, strict=True), start=1):
                 role = part("member", number=f"{member}.{generation}", varied=tuple(space))
-                now.append(statement({**point, **chosen, "initial_from": start, "role": role}))
+                now.append(statement({**point, **changes, "initial_from": start, "role": role}))
             trials += now
             scores = np.array([losses.get(t.id, nan) for t in now])
             if np.isnan(scores).any():
@@ -259,8 +259,8 @@ def _exploit(
 
 def _perturbed(value: Any, kind: Part, rng: np.random.Generator) -> Any:
     if kind.name == "choice":
-        known = list(kind["values"])
-        return known[int(np.clip(known.index(value) + rng.choice([-1, 1]), 0, len(known) - 1))]
+        choices = list(kind["values"])
+        return choices[int(np.clip(choices.index(value) + rng.choice([-1, 1]), 0, len(choices) - 1))]
     new = float(np.clip(value * rng.choice([0.8, 1.2]), kind["low"], kind["high"]))
     return round(new) if kind.name == "whole" else new
 
@@ -269,8 +269,8 @@ def _one_per_block(points: Sequence[Point]) -> list[Point]:
     """The first point of each block, without settings of its own: a search varies these."""
     first: dict[str, Point] = {}
     for point in points:
-        kept = {k: v for k, v in point.items() if k in ("corpora", "block", "pooling", "task")}
-        first.setdefault(point["block"], kept)
+        unsearched = {k: v for k, v in point.items() if k in ("corpora", "block", "pooling", "task")}
+        first.setdefault(point["block"], unsearched)
     return list(first.values())
 
 
