@@ -30,7 +30,7 @@ def studies(paths: Sequence[str], columns: int) -> list[str]:
         more = "" if study.search.rule.name == "grid" else f" and a {study.search.rule.name} search"
         count = f"{study.expect} trial{'s' * (study.expect != 1)}{more}"
         modes = f" · modes {', '.join(study.modes)}" if len(study.modes) > 1 else ""
-        lines += [f"{study.name}", *_indented(title, columns), f"  {count} · report {study.report}{modes}"]
+        lines += [f"{study.name}", *_indented(title, columns), f"  {count} · report {study.report or 'general'}{modes}"]
     return lines
 
 

@@ -19,7 +19,7 @@ from ser.report.content import Content
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
-from ser.study import Corpus, Study, part, trial_of
+from ser.study import SCHEMA, Corpus, Study, part, trial_of
 
 GENERAL = "general"  # the report of studies that name none
 _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
@@ -91,6 +91,7 @@ class _Statements:
     fingerprints: dict[str, str] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
     superseded: int = 0
+    older: int = 0  # runs whose trials are statements of another schema
     unknown: list[str] = field(default_factory=list)  # ids of runs that do not say of which trial they are
     grids: dict[str, Any] = field(default_factory=dict)  # text -> content: it is the same in most runs
     systems: dict[str, None] = field(default_factory=dict)  # of all grids that were run
@@ -145,7 +146,7 @@ def report(
     and files come from ``tracker``, whatever ``options`` say. Raises BadInput, also where there are no runs at all:
     then a report that is there stays.
     """
-    if tracker.newest() is None:
+    if _newest_tags(tracker) is None:
         value = f"no runs of {study.name} in {tracker.where.printable}"
         remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
         raise BadInput(value, "tracking store", "at least one run", remedy)
@@ -237,12 +238,15 @@ def overview(
 
     Without ``variant`` the one that was run last is taken; the notes name the others. Raises BadInput.
     """
-    newest, stated = tracker.newest(), variant
+    stated = variant
     if variant is None:
-        variant = newest.data.tags.get("variant", "") if newest else ""
+        variant = (_newest_tags(tracker) or {}).get("variant", "")
     variants: Counter[str] = Counter()
     runs, statements = [], _Statements()
     for run in tracker.pages():
+        if "trial_id" in run.data.tags and not _is_current(run.data.tags):
+            statements.older += 1
+            continue
         variants[run.data.tags.get("variant", "")] += 1
         if run.data.tags.get("variant") != variant:
             continue
@@ -262,6 +266,21 @@ def overview(
     return runs, _expected(study, runs, statements, others)
 
 
+def _is_current(tags: Mapping[str, str]) -> bool:
+    """Whether a run's trial is a statement of today's schema; those of another one have ids of their own."""
+    return tags.get("schema") == str(SCHEMA)
+
+
+def _newest_tags(tracker: Tracker) -> Mapping[str, str] | None:
+    """The tags of the trial's run of today's schema that was begun last; None where there is no such run."""
+    newest = tracker.newest()
+    if newest is None:
+        return None
+    if _is_current(newest.data.tags):
+        return dict(newest.data.tags)
+    return next((dict(r.data.tags) for r in reversed(list(tracker.pages())) if _is_current(r.data.tags)), None)
+
+
 def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements, others: Sequence[str]) -> Expected:
     used = [
         UsedCorpus(*fields) for fields in statements.corpora or [[c.name, c.letter, c.tested] for c in study.corpora]
@@ -270,6 +289,8 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if statements.superseded:
         notes.append(f"not counted: {statements.superseded} runs whose trial another run finished (tag superseded_by)")
+    if statements.older:
+        notes.append(f"left alone: {statements.older} runs of another schema of statements, whose trials are run anew")
     if statements.unknown:
         notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(statements.unknown)}")
     planned = study.in_mode(statements.mode) if statements.mode else study

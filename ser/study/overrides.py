@@ -92,7 +92,7 @@ def _of_itself(study: Study) -> Iterator[Branch]:
     yield Branch("", {"classes": study.classes}, lambda n, v, p: replace(study, classes=_typed(v, tuple[str, ...], p)))
 
     def merged(name: str, value: Value | Part, place: str) -> Study:
-        pairs = _typed(value, tuple[tuple[str, str], ...], place, "pairs of a label and its class, as excited:happy")
+        pairs = _typed(value, tuple[tuple[str, str], ...], place, "pairs of a label and its class: merge=excited:happy")
         return replace(study, labels=replace(study.labels, merge=pairs))
 
     yield Branch("", {"merge": study.labels.merge}, merged)

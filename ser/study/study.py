@@ -158,7 +158,6 @@ class Study:
 
     name: str
     title: str
-    report: str  # folder of ser/report that makes its tables
     corpora: tuple[Corpus, ...]
     other_corpora: Part  # split rule of corpora that a user brings
     classes: tuple[str, ...]  # () = each corpus's own: those it states, or all that it has
@@ -167,6 +166,7 @@ class Study:
     training: Training
     points: Callable[[tuple[str, ...], tuple[str, ...]], list[Point]]
     expect: int  # points with the study's own corpora
+    report: str = ""  # the component of kind "report" that makes its tables; "" = the general one, of any axes
     labels: Labels = Labels()
     search: Search = field(default_factory=Search)
     comparison: Comparison = field(default_factory=Comparison)

@@ -18,7 +18,7 @@ from ser.runs.folder import Head, work_id
 from ser.runs.location import Location
 from ser.runs.replica import place
 from ser.runs.tracker import Tracker
-from ser.study import Trial
+from ser.study import SCHEMA, Trial
 
 _SEXES = {"F": 1, "M": 2}
 
@@ -94,6 +94,7 @@ def job_of(
     tags = grid_tags(
         plan.corpora.values(), plan.seeds, plan.variant, plan.study.mode, len(plan.trials), _comparison(plan)
     ) | {
+        "schema": str(SCHEMA),
         "code_version": code,
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),

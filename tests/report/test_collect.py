@@ -17,7 +17,7 @@ from ser.report.interaffection.results import Grid
 from ser.report.predictions import columns
 from ser.report.runs import Options
 from ser.runs.tracker import Tracker
-from ser.study import override
+from ser.study import SCHEMA, override
 from ser.trials import run as one
 from ser.trials.job import head_of, job_of
 
@@ -40,6 +40,22 @@ def test_without_runs_there_is_the_studys_own_grid_and_no_result(tracker, paper)
     assert (len(grid.points), grid.corpora) == (168, tuple(c.name for c in paper.corpora))
     assert grid.targets == ("iemocap", "ravdess", "customer")
     assert not grid.expected.papers_own
+
+
+def test_runs_of_another_schema_are_counted_and_left_alone(tracker, job, study, trial_of):
+    for trial in (trial_of("R"), trial_of("T+R", task="multi")):
+        one.run(job, trial)
+    old, new = (tracker.finished()[trial_of(*names, **more).id].info.run_id
+                for names, more in ((("T+R",), {"task": "multi"}), (("R",), {})))  # fmt: skip
+    tracker.client.set_tag(old, "schema", "1")
+    results, grid = collect(tracker, study)
+    assert {r.run_id for r in results if not r.same_as} == {new}
+    assert "left alone: 1 runs of another schema of statements, whose trials are run anew" in grid.expected.notes
+    for run in tracker.pages():
+        tracker.client.delete_tag(run.info.run_id, "schema")
+    assert collect(tracker, study)[0] == []
+    with pytest.raises(BadInput, match="no runs of"):
+        collecting.report(tracker, study, Path("nowhere"))
 
 
 def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, study, trial_of):
@@ -241,8 +257,8 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     monkeypatch.setattr(collecting, "collect", lambda *_: ((), SimpleNamespace(mode="")))
     monkeypatch.setattr(collecting.write, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
-        collecting.report(
-            SimpleNamespace(curve=None, newest=lambda: "a run"), SimpleNamespace(report="", mode=""), tmp_path
-        )
+        run = SimpleNamespace(data=SimpleNamespace(tags={"schema": str(SCHEMA)}))
+        tracker = SimpleNamespace(curve=None, newest=lambda: run)
+        collecting.report(tracker, SimpleNamespace(report="", mode=""), tmp_path)
         assert rcParams["text.usetex"]
     assert drawn == [False, False]
