@@ -29,13 +29,8 @@ def _completed(kind: str, stated: Part, place: str, plugins: str) -> Part:
     names = registry.names(kind)
     if stated.name not in names:
         raise unknown(stated.name, place, names, "choose one of these: ser show lists them")
-    try:
-        settings = registry.settings(kind, stated.name)
-    except BadInput as error:
-        if error.value == "no class Settings":
-            return stated
-        raise
-    return replace(complete(stated, settings, place), version=registry.version(kind, stated.name))
+    stated = complete(stated, registry.settings(kind, stated.name), place)
+    return replace(stated, version=registry.version(kind, stated.name))
 
 
 def with_setting(kind: str, stated: Part, key: str, value: Value | Part, place: str) -> Part:
