@@ -46,5 +46,4 @@ class UnfitNode:
     error: str
 
 
-Trained = Finished | Undelivered
 TrialOutcome = Finished | Undelivered | Failed | Busy | StoreDamaged | UnfitNode
