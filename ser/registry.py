@@ -302,7 +302,7 @@ def _parsed(module: str, origin: str) -> list[ast.stmt]:
         raise _broken(module, error) from None
 
 
-def _constant(statement: ast.stmt, name: str) -> Any:
+def _constant(statement: ast.stmt, name: str) -> object:
     """The literal that ``name = literal`` assigns, None for other statements."""
     match statement:
         case ast.Assign(targets=[ast.Name(id=target)], value=value) if target == name:

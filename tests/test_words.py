@@ -32,11 +32,11 @@ METAPHORS = frozenset(re.findall(r"\w+", "crew talk spool courier far sealed joi
 PROSE = re.compile(
     r"\b(paper 00|crew|spool\w*|courier|sealed|heard|mend(s|ed|ing)?|cards?|sides|(is|are|was|be) told)\b", re.I
 )
-# What is left of each; they may only fall.
-MOST_DIALECT = 0.0189  # of all bindings; to become 0.005
-MOST_METAPHORS = 32  # to become 0
-MOST_PROSE = 190  # lines and words; to become 0
-MOST_ANY = 70  # lines; to become 15
+# They may only fall.
+MOST_DIALECT = 0.005  # of all bindings
+MOST_METAPHORS = 0
+MOST_PROSE = 0
+MOST_ANY = 14  # lines
 
 
 def bindings(path: Path) -> Iterator[str]:

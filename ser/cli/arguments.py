@@ -8,10 +8,13 @@ from ast import literal_eval
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ser.errors import BadInput, unknown
 from ser.host import paths
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 EPILOG = """
 examples:
@@ -61,7 +64,7 @@ class _Parser(argparse.ArgumentParser):
         """The command with what it cannot be without."""
         return " ".join([self.prog, *(str(a.metavar) for a in self._actions if not a.option_strings), "[options]"])
 
-    def print_help(self, file: Any = None) -> None:
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
         """As argparse, which drops what cannot be written without a word."""
         print(self.format_help(), end="", file=file or sys.stdout)
 
@@ -73,7 +76,9 @@ def _title(action: argparse.Action) -> str:
 class _Whole(_Parser):
     """The parser of the command line, which asks that of the command about options that there are not."""
 
-    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
         """Raises BadInput."""
         read, others = self.parse_known_args(args, namespace)
         if others:

@@ -351,7 +351,7 @@ def outcome(summary: "Summary", plan: Plan) -> None:
     if summary.undelivered:
         console.print(f"{len(summary.undelivered)} trained, but {_why_undelivered(summary)}: `ser sync` delivers them")
     elif summary.reason:
-        console.print(f"not all could be told: {_why_undelivered(summary)}; the same command does it")
+        console.print(f"not all are delivered: {_why_undelivered(summary)}; the same command does it")
     if not (summary.interrupted or summary.unfinished or summary.undelivered):
         console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
 

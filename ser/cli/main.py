@@ -120,7 +120,7 @@ def _setting(text: str) -> tuple[str, Any]:
     return path, value if literal is None else literal
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> object:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -139,7 +139,7 @@ def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Ut
         text.detach()  # which leaves ``file`` open
 
 
-def _inert(cell: Any) -> Any:
+def _inert(cell: object) -> object:
     if isinstance(cell, str):
         return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
     return json.dumps(cell) if isinstance(cell, tuple) else cell

@@ -2,7 +2,7 @@
 
 Recorders, streams and interrupted programs leave WAV files whose sizes are wrong although every sample is there. Such a
 header is written anew, in memory, where the rest of the file leaves no doubt of what it should say, and what was wrong
-is told. Where doubt remains the file is refused.
+is reported. Where doubt remains the file is refused.
 """
 
 import struct

@@ -1,7 +1,7 @@
 """Tables as spreadsheets, editors and other systems write them, as rows of cells with their line numbers.
 
 Read are commas, semicolons, tabs and bars; every line end; UTF-8 and UTF-16; a line ``sep=;``, comments and empty lines
-before the header; empty rows and columns. What is no text table is told with what to do.
+before the header; empty rows and columns. What is no text table is refused, with what to do.
 """
 
 import codecs

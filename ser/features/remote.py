@@ -72,7 +72,7 @@ class RemoteFolder:
         with suppress(FileNotFoundError):
             self._call(self._system.rm, self._at(folder), recursive=True)
 
-    def _in_folder(self, name: str, method: Callable[..., Any], *args: Any) -> None:
+    def _in_folder(self, name: str, method: Callable[..., Any], *args: object) -> None:
         """Object stores know no folders; asked for one, some would make a missing bucket, for which a person pays."""
         if self._has_folders:
             self._call(self._system.makedirs, self._at(name).rpartition("/")[0], exist_ok=True)

@@ -327,7 +327,7 @@ def _check_classes(study: Study, source: Source) -> list[str]:
 
 def _leaks(done: Split) -> list[str]:
     shared = prove(done)["shared_speakers"]
-    return [f"{done.corpus}: {shared} speakers stand on several sides of the split, by intention"] if shared else []
+    return [f"{done.corpus}: {shared} speakers stand in several subsets, by intention"] if shared else []
 
 
 def _recipes(study: Study, corpus: Corpus, clean: Recipe, done: Split) -> tuple[Recipe, ...]:

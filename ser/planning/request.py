@@ -329,7 +329,7 @@ def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) 
 def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dict[str, str]]]:
     """For each corpus and front-end of ``plan``: a name, rows for ``write_hdf5``, and what made them.
 
-    Front-ends that differ in settings alone are told apart by the end of their entry's key.
+    Names of front-ends that differ in settings alone differ by the end of their entry's key.
     """
     clean = {r.key: (source, r) for source in plan.sources.values() for r in source.recipes if r.augmentation is None}
     counts = Counter(_export_name(recipe) for _, recipe in clean.values())

@@ -19,7 +19,7 @@ import numpy as np
 from ser.errors import BadInput
 from ser.features.recipe import front_end_width
 from ser.models import traits
-from ser.study import Part, Point, Study, Trial, part, settings_of
+from ser.study import Part, Point, Study, Trial, Value, part, settings_of
 from ser.study.settings import setting
 
 Losses = Mapping[str, float]  # by trial id
@@ -122,14 +122,15 @@ def unfold(study: Study, points: Sequence[Point], statement: Statement, seed: in
     return trials + _SEARCHES[study.search.rule.name](study, points, statement, seed, losses)
 
 
-def draw(kind: Part, rng: np.random.Generator) -> Any:
+def draw(kind: Part, rng: np.random.Generator) -> Value:
     """One value of an axis of a search space: choice(values), uniform, log_uniform or whole(low, high).
 
     Raises BadInput for another kind.
     """
     match kind.name:
         case "choice":
-            return kind["values"][int(rng.integers(len(kind["values"])))]
+            choice: Value = kind["values"][int(rng.integers(len(kind["values"])))]
+            return choice
         case "uniform":
             return float(rng.uniform(kind["low"], kind["high"]))
         case "log_uniform":
@@ -257,10 +258,11 @@ def _exploit(
     return out, starts
 
 
-def _perturbed(value: Any, kind: Part, rng: np.random.Generator) -> Any:
+def _perturbed(value: float, kind: Part, rng: np.random.Generator) -> Value:
     if kind.name == "choice":
         choices = list(kind["values"])
-        return choices[int(np.clip(choices.index(value) + rng.choice([-1, 1]), 0, len(choices) - 1))]
+        neighbour: Value = choices[int(np.clip(choices.index(value) + rng.choice([-1, 1]), 0, len(choices) - 1))]
+        return neighbour
     new = float(np.clip(value * rng.choice([0.8, 1.2]), kind["low"], kind["high"]))
     return round(new) if kind.name == "whole" else new
 

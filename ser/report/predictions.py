@@ -182,7 +182,7 @@ def _columns_of_classes(run: Finished, prefix: str, classes: Sequence[str]) -> l
     return names
 
 
-def _numbers(run: Finished, labels: Iterable[str], classes: Sequence[str], kind: type) -> Any:
+def _numbers(run: Finished, labels: Iterable[str], classes: Sequence[str], kind: type) -> NDArray[Any]:
     """Class indices of ``labels``. Raises BadInput for another class."""
     number = {name: i for i, name in enumerate(classes)}
     names = list(labels)
