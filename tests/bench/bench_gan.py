@@ -55,7 +55,7 @@ def least(train: Items, settings: Mapping[str, Any], device: str) -> None:
 
 def epochs(train: Items, settings: Mapping[str, Any], autoencoder: int, adversaries: int, device: str) -> float:
     """Seconds of so many epochs, and of making the images."""
-    own = {**settings, "autoencoder_epochs": autoencoder, "epochs": adversaries}
+    own = replace(settings, autoencoder_epochs=autoencoder, epochs=adversaries)
     return seconds(lambda: gan.balanced(train, None, 4, own, (1,), device), device)
 
 
