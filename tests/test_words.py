@@ -28,7 +28,9 @@ DIALECT = frozenset(
     )
 )
 # Private words, and what the field says: worker pool, child process, messages, stacked, folder, delivery, remote, …
-METAPHORS = frozenset(re.findall(r"\w+", "crew talk spool courier far sealed joint together mend card cards sides"))
+METAPHORS = frozenset(
+    re.findall(r"\w+", "crew talk gather spool courier far sealed joint together mend card cards sides")
+)
 PROSE = re.compile(
     r"\b(paper 00|crew|spool\w*|courier|sealed|heard|mend(s|ed|ing)?|cards?|sides|(is|are|was|be) told)\b", re.I
 )

@@ -22,7 +22,7 @@ class Settings:
     """da Silva et al. name the kind, values are ours."""
 
     quality: tuple[float, float] = setting(
-        "range of compression: 0 has most bits, 1 fewest", (0.5, 0.99), low=0, high=1
+        "range of compression: 0 has most bits, 1 fewest", (0.5, 0.99), low=0, high=1, ordered=True
     )
     seed: int = setting("seed of the draws, beside the utterance and the copy", 4, low=0)
 

@@ -18,7 +18,7 @@ VERSION = 1
 class Settings:
     """da Silva et al. name the kind, values are ours."""
 
-    snr_db: tuple[float, float] = setting("range of signal-to-noise ratios", (5.0, 20.0), unit="dB")
+    snr_db: tuple[float, float] = setting("range of signal-to-noise ratios", (5.0, 20.0), unit="dB", ordered=True)
     source: str = setting('"generated", or the fingerprint of a user\'s folder of recordings', "generated")
     seed: int = setting("seed of the draws, beside the utterance and the copy", 1, low=0)
 

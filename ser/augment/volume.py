@@ -15,7 +15,7 @@ VERSION = 1
 class Settings:
     """da Silva et al. name the kind, values are ours."""
 
-    gain_db: tuple[float, float] = setting("range of gains", (-6.0, 6.0), unit="dB")
+    gain_db: tuple[float, float] = setting("range of gains", (-6.0, 6.0), unit="dB", ordered=True)
     seed: int = setting("seed of the draws, beside the utterance and the copy", 6, low=0)
 
 

@@ -28,7 +28,9 @@ _TO_MIDDLE = np.where(np.arange(_WINDOW // 2 + 1) % 2, np.float32(-1), np.float3
 class Settings:
     """da Silva et al. name the kind, values are ours but for the boundary."""
 
-    alpha: tuple[float, float] = setting("range of the factor that frequencies are scaled by", (0.9, 1.1), above=0)
+    alpha: tuple[float, float] = setting(
+        "range of the factor that frequencies are scaled by", (0.9, 1.1), above=0, ordered=True
+    )
     high: float = setting("boundary frequency, as a share of half the rate", 0.6, above=0, below=1)
     seed: int = setting("seed of the draws, beside the utterance and the copy", 2, low=0)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EPILOG = """
 examples:
-  ser demo                                             the whole grid of paper 003 on speech made on the spot
+  ser demo                                             the whole grid of da Silva et al. on made speech
   ser corpora --data ~/corpora                         what is there, and what was refused
   ser run interaffection --data ~/corpora --plan       what would be run, and how long
   ser run interaffection --data ~/corpora \\

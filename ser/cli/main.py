@@ -80,7 +80,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 _ENTRY = re.compile(r"\s*[a-z][a-z0-9_-]*\s*(=|$)")  # how the next corpus begins, where a path has commas
 
 
-def _wanted(text: str | None) -> "tuple[CorpusRequest, ...]":
+def _requested(text: str | None) -> "tuple[CorpusRequest, ...]":
     from ser.planning.request import CorpusRequest
 
     out, pieces = [], [] if text is None else text.split(",")
@@ -132,7 +132,7 @@ def corpora(args: argparse.Namespace) -> int:
     from ser.cli import console
     from ser.planning.request import Survey, locate, read, set_up, survey
 
-    requested = _wanted(args.corpora)
+    requested = _requested(args.corpora)
     below = survey(args.data) if args.data and not requested else Survey((), (), ())
     code = 0
     places = below.corpora or locate(args.data, requested, study=None)
@@ -160,15 +160,15 @@ def _make(work: Path) -> None:
 def _request(args: argparse.Namespace) -> "Request":
     """What the arguments ask for, checked; demo corpora are made where they are to be used. Raises BadInput."""
     from ser.features.remote import RemoteFolder, is_url
-    from ser.planning import request as gather
+    from ser.planning import request as requests
 
     if args.store and is_url(args.store):
         RemoteFolder(args.store)  # says which package lacks
-    request = gather.Request(
+    request = requests.Request(
         study=args.study,
         work=args.work,
         data=tuple(args.data),
-        corpora=_wanted(args.corpora),
+        corpora=_requested(args.corpora),
         settings=tuple(_setting(s) for s in args.set),
         seeds=args.seeds,
         duplicates=args.duplicates,
@@ -178,7 +178,7 @@ def _request(args: argparse.Namespace) -> "Request":
         rir=args.rir,
         weights=args.weights,
     )
-    study = gather.check(request)
+    study = requests.check(request)
     _make(args.work)  # what is refused above leaves no folder
     if args.demo and not args.data and not args.corpora:
         request = replace(request, data=(_made_corpora(args, study.demo.emotions),))
@@ -199,13 +199,13 @@ def _made_corpora(args: argparse.Namespace, emotions: str) -> Path:
 def prepare(args: argparse.Namespace) -> int:
     """``ser prepare``."""
     from ser.cli import console
-    from ser.planning import request as gather
+    from ser.planning import request as requests
 
     request = _request(args)
-    plan = gather.plan_of(request, console.bar)
+    plan = requests.plan_of(request, console.bar)
     for source in plan.sources.values():
         console.refusals(source.manifest.refused, everything=False)
-    refused = gather.prepare(plan, _store(args), request.recordings, console.bar)
+    refused = requests.prepare(plan, _store(args), request.recordings, console.bar)
     console.refusals(refused)
     entries = len({recipe.key for s in plan.sources.values() for recipe in s.entries})
     console.console.print(f"{entries} store entries ready in {_store(args).local}")
@@ -215,16 +215,16 @@ def prepare(args: argparse.Namespace) -> int:
 def export(args: argparse.Namespace) -> int:
     """``ser export``."""
     from ser.cli import console
-    from ser.features import hdf5 as writer
-    from ser.planning import request as gather
+    from ser.features import hdf5
+    from ser.planning import request as requests
 
     request = _request(args)
-    plan, store = gather.plan_of(request, console.bar), _store(args)
-    console.refusals(gather.prepare(plan, store, request.recordings, console.bar))
+    plan, store = requests.plan_of(request, console.bar), _store(args)
+    console.refusals(requests.prepare(plan, store, request.recordings, console.bar))
     args.to.mkdir(parents=True, exist_ok=True)
-    for name, rows, facts in gather.exported(plan, store):
+    for name, rows, facts in requests.exported(plan, store):
         path = args.to / f"{name}.h5"
-        count = writer.write_hdf5(path, rows, facts)
+        count = hdf5.write_hdf5(path, rows, facts)
         console.console.print(f"{count} utterances of {name} in {path}")
     return 0
 
@@ -232,19 +232,19 @@ def export(args: argparse.Namespace) -> int:
 def labels(args: argparse.Namespace) -> int:
     """``ser labels``."""
     from ser.cli import console
-    from ser.planning import request as gather
+    from ser.planning import request as requests
     from ser.report.multilabel.published import FIGURE_1
     from ser.study import load_study, override
 
     study = load_study(args.study)
     releases = FIGURE_1 if study.name == "multilabel" else {}  # counted in that study's classes
-    places = gather.locate(args.data, _wanted(args.corpora), study)
+    places = requests.locate(args.data, _requested(args.corpora), study)
     if args.set:
-        study = study.with_corpora(gather.bring(study, [(name, loader) for name, loader, _ in places]))
+        study = study.with_corpora(requests.bring(study, [(name, loader) for name, loader, _ in places]))
     for text in args.set:
         study = override(study, *_setting(text))
     for name, loader, path in places:
-        console.labels(name, *gather.label_statistics(study, name, loader, path), releases.get(name))
+        console.labels(name, *requests.label_statistics(study, name, loader, path), releases.get(name))
     return 0
 
 
@@ -358,7 +358,7 @@ def train(args: argparse.Namespace) -> int:
     """``ser train``: one trial in this process, without Ray, with the numbers that it has in the grid."""
     from ser.cli import console
     from ser.distributed.profile import Profile
-    from ser.planning import request as gather
+    from ser.planning import request as requests
     from ser.planning.selection import select
     from ser.runs.location import Location
     from ser.runs.outcomes import Finished, StoreDamaged, Undelivered
@@ -372,7 +372,7 @@ def train(args: argparse.Namespace) -> int:
     profile = Profile.read(args.profile)
     where = Location.of(args.work, args.tracking_uri)
     request = _request(args)
-    plan = gather.plan_of(request, console.bar)
+    plan = requests.plan_of(request, console.bar)
     _check_precision(plan, profile)
     trial = select(plan.trials, args.trial)
     trial = plan.by_id[plan.twins.get(trial.id, trial.id)]  # of two equal trials one is trained and counts as both

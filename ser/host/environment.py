@@ -73,7 +73,9 @@ def shadow() -> str:
     installed = [Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
     ours = PACKAGE.parent
     for entry in map(Path, sys.path):
-        if entry == ours or any(entry.is_relative_to(place) for place in installed) or not entry.is_dir():
+        # One environment may take the packages of another along, by a .pth file.
+        is_installed = entry.name in ("site-packages", "dist-packages")
+        if entry == ours or is_installed or any(entry.is_relative_to(p) for p in installed) or not entry.is_dir():
             continue
         for path in sorted(entry.iterdir()):
             name = path.stem if path.suffix == ".py" else path.name if (path / "__init__.py").is_file() else ""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
-from ser.data import pretrained as weights
+from ser.data import pretrained
 from ser.errors import BadInput
 from ser.models import _torchvision
 from ser.models._images import whole, with_channel
@@ -69,7 +69,7 @@ class VGG(nn.Module):
         self.dense = dense_layers(inputs, settings.dense, settings.dropout)
         self.outputs: int = (inputs, *settings.dense)[-1]
         self.fingerprint: str = settings.weights
-        self.waiting = self.fingerprint not in weights.STARTS
+        self.waiting = self.fingerprint not in pretrained.STARTS
         self.file_for: str = settings.weights_for
         initialise(self, settings.init)
 
@@ -78,7 +78,7 @@ class VGG(nn.Module):
 
         Raises BadInput for another file, and for one that does not hold those of this network.
         """
-        fingerprint = weights.fingerprint(path)
+        fingerprint = pretrained.fingerprint(path)
         if fingerprint != self.fingerprint:
             raise BadInput(fingerprint, str(path), f"the file of vgg.weights, {self.fingerprint}", "name that file")
         places, head = _torchvision.places(self.counts, isinstance(self.norms[0], nn.BatchNorm2d)), "classifier"

@@ -279,7 +279,7 @@ def _corpus(study: Study, name: str) -> Corpus:
 def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utterance]:
     """The utterances of the corpus's or the study's classes, others dropped, merged labels renamed.
 
-    Where an utterance may have several labels, those with more than three of them are dropped too (paper 000).
+    Where an utterance may have several labels, those with more than three of them are dropped too (Pho et al.).
     """
     merge = dict(study.labels.merge)
     renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)

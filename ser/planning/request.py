@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ser import registry
-from ser.data import pretrained as weights
-from ser.data import recordings, scan, votes
+from ser.data import pretrained, recordings, scan, votes
 from ser.data.manifest import Manifest, Refusal, write_csv
 from ser.errors import BadInput, unknown
 from ser.features.hdf5 import Row
@@ -121,7 +120,7 @@ def _with_weights(study: Study, path: Path | None) -> Study:
     takers = {name: block["weights"] for name, block in blocks.items() if _takes_weights(block)}
     for name, kind in takers.items():
         if path is not None:
-            study = override(study, f"{name}.weights", weights.fingerprint(path))
+            study = override(study, f"{name}.weights", pretrained.fingerprint(path))
         elif kind != "random":
             raise BadInput(kind, f"--set {name}.weights", "random", "name the file: --weights")
     if path is not None and not takers:

@@ -27,6 +27,7 @@ class Rule:
     high: float | None = None  # the greatest value
     below: float | None = None  # values are smaller
     choices: tuple[Value, ...] = ()
+    ordered: bool = False  # two or more numbers, none smaller than the one before
 
     def problem(self, value: Value) -> str:
         """What is allowed instead of ``value``; "" where it is allowed. Each item of a tuple is held to the rule."""
@@ -35,6 +36,8 @@ class Rule:
                 return ", ".join(map(str, self.choices))
             if isinstance(item, int | float) and not isinstance(item, bool) and not self._in_range(item):
                 return self.range
+        if self.ordered and isinstance(value, tuple) and list(value) != sorted(value, key=lambda v: v or 0):
+            return "the smaller number first"
         return ""
 
     def _in_range(self, number: float) -> bool:
@@ -67,9 +70,10 @@ def setting(
     high: float | None = None,
     below: float | None = None,
     choices: Iterable[Value] = (),
+    ordered: bool = False,
 ) -> Any:
     """A field of a component's ``Settings``; without a default every study states it."""
-    rule = Rule(meaning, unit, low, above, high, below, tuple(choices))
+    rule = Rule(meaning, unit, low, above, high, below, tuple(choices), ordered)
     return field(default=default, kw_only=True, metadata={"rule": rule})
 
 

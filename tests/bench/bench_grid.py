@@ -19,7 +19,7 @@ from ser.cli import console
 from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.features.store import Store
-from ser.planning import request as gather
+from ser.planning import request as requests
 from ser.report import collect
 from ser.report.runs import Options
 from ser.runs.location import Location
@@ -73,15 +73,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = args.work or Path(folder)
         demo.make(work / "corpora", scale=0.2)
-        wanted = (gather.CorpusRequest("ravdess"),)
+        wanted = (requests.CorpusRequest("ravdess"),)
         settings = (("augmentation", "none"), *TINY.items())
-        request = gather.Request(
+        request = requests.Request(
             "interaffection", work, (work / "corpora",), wanted, settings, seeds=-(-args.trials // 2)
         )
-        plan = gather.plan_of(request, console.bar)
+        plan = requests.plan_of(request, console.bar)
         chosen = [t for t in plan.to_train if t.block.name == "lstm"]
         store = Store(work / "store")
-        gather.prepare(plan, store, {}, console.bar)
+        requests.prepare(plan, store, {}, console.bar)
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
         heard = Heard()
         summary = launch.run(job, chosen, Profile.read("local"), None, heard)

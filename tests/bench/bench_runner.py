@@ -14,7 +14,7 @@ from ser.cli import console
 from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.features.store import Store
-from ser.planning import request as gather
+from ser.planning import request as requests
 from ser.runs.location import Location
 from ser.training.train import train
 from ser.trials.inputs import load
@@ -32,11 +32,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         demo.make(work / "corpora", scale=args.scale)
-        corpora = tuple(map(gather.CorpusRequest, args.corpora.split(",")))
-        request = gather.Request("interaffection", work, (work / "corpora",), corpora, SETTINGS, demo=True)
-        plan = gather.plan_of(request, console.bar)
+        corpora = tuple(map(requests.CorpusRequest, args.corpora.split(",")))
+        request = requests.Request("interaffection", work, (work / "corpora",), corpora, SETTINGS, demo=True)
+        plan = requests.plan_of(request, console.bar)
         store = Store(work / "store")
-        gather.prepare(plan, store, {}, console.bar)
+        requests.prepare(plan, store, {}, console.bar)
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
 
         start = time.perf_counter()

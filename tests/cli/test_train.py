@@ -16,7 +16,7 @@ from ser.runs.folder import RunFolder
 from ser.runs.location import Location
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Tracker
-from ser.training import train as loop
+from ser.training import train
 from ser.trials import group
 
 TITLE = "R lstm mean unified"
@@ -77,7 +77,7 @@ def test_a_finished_trial_is_not_trained_again(command, work, trial, capsys, mon
     assert main(["train", *command, "--trial", TITLE]) == 0
     first = tracker(work).finished()
     assert first.keys() == {trial.id, replace(trial, task="multi").id}  # the equal trial counts, too
-    monkeypatch.setattr(loop, "_train_epoch", None)
+    monkeypatch.setattr(train, "_train_epoch", None)
     assert main(["train", *command, "--trial", trial.id]) == 0
     assert "finished already" in capsys.readouterr().out
     assert {k: r.info.run_id for k, r in tracker(work).finished().items()} == {
@@ -145,10 +145,10 @@ def test_a_debugger_is_entered_where_an_error_was_raised(command, work, trial, m
         places.append(traceback.tb_frame.f_code.co_name)
 
     def broken_epoch(run, epoch):
-        raise loop.Diverged("loss nan at step 3")
+        raise train.Diverged("loss nan at step 3")
 
     monkeypatch.setattr(pdb, "post_mortem", look)
-    monkeypatch.setattr(loop, "_train_epoch", broken_epoch)
+    monkeypatch.setattr(train, "_train_epoch", broken_epoch)
     assert main(["train", *command, "--trial", TITLE, "--pdb"]) != 0
     assert places == ["broken_epoch"]
     assert "Diverged: loss nan at step 3\npdb" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Tracker
-from ser.training import train as loop
+from ser.training import train
 from ser.trials import run as one
 
 GB = 1024.0
@@ -111,7 +111,7 @@ MEASURED = {"memory/gpu_peak_mb": 900.0, "memory/gpu_total_mb": 81920.0}
 
 
 def test_what_a_trial_took_of_its_gpu_is_in_its_run_and_its_results(job, trial_of, monkeypatch):
-    monkeypatch.setattr(loop, "_peak_memory", lambda device: MEASURED)
+    monkeypatch.setattr(train, "_peak_memory", lambda device: MEASURED)
     result = one.run(job, trial_of("R"))
     assert result.results.items() >= MEASURED.items()
     assert all(

@@ -12,7 +12,7 @@ from ser.corpora import emodb, manifest_csv
 from ser.data import audio
 from ser.errors import BadInput
 from ser.features.store import Store
-from ser.planning import request as gather
+from ser.planning import request as requests
 from ser.planning.request import CorpusRequest, Request, bring, locate, plan_of
 
 QUICK = (("augmentation", "none"),)
@@ -132,8 +132,8 @@ def test_recordings_of_noise_are_part_of_the_identity_and_named_to_the_reader(da
     without = plan_of(request(data, tmp_path, "tess", "ravdess", settings=()), no_bar)
     recorded = plan_of(request(data, tmp_path, "tess", "ravdess", settings=(), noise=noises), no_bar)
     assert not {t.id for t in without.trials} & {t.id for t in recorded.trials}
-    assert any(line.startswith("augmentation noise: recordings files:") for line in gather.describe(recorded))
-    assert "augmentation noise: generated" in gather.describe(without)
+    assert any(line.startswith("augmentation noise: recordings files:") for line in requests.describe(recorded))
+    assert "augmentation noise: generated" in requests.describe(without)
 
 
 def test_features_are_built_for_every_copy_and_refusals_reported(data, tmp_path, noises, monkeypatch):
@@ -148,7 +148,7 @@ def test_features_are_built_for_every_copy_and_refusals_reported(data, tmp_path,
         return load(path, *where)
 
     monkeypatch.setattr(audio, "load", refuse)
-    refused = gather.prepare(plan, Store(tmp_path / "store"), {"noise": noises}, no_bar)
+    refused = requests.prepare(plan, Store(tmp_path / "store"), {"noise": noises}, no_bar)
     assert [Path(r.what).name for r in refused] == [lost.stem]
     for source in plan.sources.values():
         stored = sum(len(Store(tmp_path / "store").open(r.key)) for r in source.recipes)
@@ -177,7 +177,7 @@ def test_only_names_that_are_wanted_have_to_be_clear(calls, paper):
 
 
 def test_a_survey_shows_all_of_one_name_and_says_how_to_name_them(calls):
-    survey = gather.survey([calls])
+    survey = requests.survey([calls])
     assert {name: path.relative_to(calls) for name, _, path in survey.corpora} == {
         "sitea_calls": Path("siteA/calls/manifest.csv"),
         "siteb_calls": Path("siteB/calls/manifest.csv"),
@@ -197,7 +197,7 @@ def test_a_survey_shows_all_of_one_name_and_says_how_to_name_them(calls):
 
 def test_names_that_no_run_takes_are_told(tmp_path):
     manifest_csv.miniature(tmp_path).rename(tmp_path / "2024 calls")
-    (note,) = gather.survey([tmp_path]).notes
+    (note,) = requests.survey([tmp_path]).notes
     assert note.startswith("2024_calls is no name for a run: give it one, as --corpora '")
 
 

@@ -12,7 +12,7 @@ import pytest
 from experiments.segments import study
 from ser.errors import BadInput
 from ser.frontends import vggish_mel
-from ser.metrics import segments as formulae
+from ser.metrics import segments
 from ser.report import write
 from ser.report.predictions import SegmentPredictions
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
@@ -151,7 +151,7 @@ def test_intervals_are_of_resampled_clips():
     for drawn in draws:
         owners = [np.flatnonzero(found.clip == i) for i in drawn]
         clip = np.repeat(np.arange(30), [len(o) for o in owners])
-        slow.append(formulae.accuracies(clip, found.truth[drawn], found.logits[np.concatenate(owners)]))
+        slow.append(segments.accuracies(clip, found.truth[drawn], found.logits[np.concatenate(owners)]))
     cells = mean_and_spread([found], 25)
     for name in ("sa", "aca", "sca", "alca", "bca"):
         mean, spread = cells[name]

@@ -247,6 +247,19 @@ def test_a_value_out_of_its_range_is_refused_with_what_is_allowed(paper, path, v
 
 
 @pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        ((20.0, 5.0), "the smaller number first (dB)"),
+        ((5.0,), "2 values: number, number"),
+        ((1.0, 2.0, 3.0), "2 values: number, number"),
+    ],
+)
+def test_a_range_is_two_numbers_the_smaller_first(paper, value, allowed):
+    assert refused(paper, "noise.snr_db", value) == allowed
+    assert value_at(override(paper, "noise.snr_db", (5.0, 5.0)), "noise.snr_db") == (5.0, 5.0)
+
+
+@pytest.mark.parametrize(
     ("path", "value"),
     [("training.clip_norm", 0), ("training.patience_epochs", 0), ("lstm.dropout", 0), ("lstm.prep_layers", 0)],
 )

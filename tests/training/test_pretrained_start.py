@@ -11,7 +11,7 @@ from component_settings import stated
 from ser.errors import BadInput
 from ser.features.store import Store
 from ser.models import vggish
-from ser.planning import request as gather
+from ser.planning import request as requests
 from ser.planning.request import CorpusRequest, Request
 from ser.runs.location import Location
 from ser.runs.outcomes import Finished
@@ -55,9 +55,9 @@ def request_of(data, tmp_path):
 
 def test_training_starts_from_the_file_that_is_named(request_of, public, empty_ledger, tmp_path):
     path, ours = public
-    plan = gather.plan_of(request_of(path), bar)
+    plan = requests.plan_of(request_of(path), bar)
     store = Store(tmp_path / "store")
-    gather.prepare(plan, store, {}, bar)
+    requests.prepare(plan, store, {}, bar)
     shutil.copy(empty_ledger, tmp_path / "mlflow.db")
     where = Location.of(tmp_path, None)
     job = job_of(plan, where, tmp_path, str(store.local), "cpu", 1, "test", [])
@@ -75,7 +75,7 @@ def test_other_weights_are_another_trial_and_their_place_is_none(request_of, pub
     path, _ = public
     elsewhere = tmp_path / "copy.pth"
     shutil.copy(path, elsewhere)
-    random, here, there = (gather.plan_of(request_of(p), bar).trials for p in (None, path, elsewhere))
+    random, here, there = (requests.plan_of(request_of(p), bar).trials for p in (None, path, elsewhere))
     assert [t.id for t in here] == [t.id for t in there]
     changed = [t.block.name for t, other in zip(here, random, strict=True) if t.id != other.id]
     assert set(changed) == {"vggish"}
@@ -84,4 +84,4 @@ def test_other_weights_are_another_trial_and_their_place_is_none(request_of, pub
 def test_weights_for_a_study_without_such_a_network_are_refused(data, public, tmp_path):
     request = Request("interaffection", tmp_path, data=(data,), weights=public[0])
     with pytest.raises(BadInput, match="--weights"):
-        gather.plan_of(request, bar)
+        requests.plan_of(request, bar)

@@ -10,8 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ser.report.content import HOLE, Content, Matrix, Picture
-from ser.report.mfcc_networks import figures as pictures
-from ser.report.mfcc_networks import published, tables
+from ser.report.mfcc_networks import figures, published, tables
 from ser.report.mfcc_networks.groups import Candidate, TestedSetting, candidates, is_candidate, settings_tested
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
@@ -82,20 +81,20 @@ def _pictures(
         }
         if panels_with_curves := {title: curves for title, curves in panels.items() if any(curves.values())}:
             caption = "Figure 6: accuracy in training and test over the epochs."
-            yield pictures.accuracy_curves(panels_with_curves, f"figure6_{place}", caption)
+            yield figures.accuracy_curves(panels_with_curves, f"figure6_{place}", caption)
         if best_tests:
             bars = {
                 title: [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(best.counts)]
                 for title, best in best_tests.items()
             }
-            yield pictures.class_chart(bars, _printed(settings, expected), expected.classes, f"figure7_{place}")
+            yield figures.class_chart(bars, _printed(settings, expected), expected.classes, f"figure7_{place}")
     panels_of: dict[str, list[tuple[str, list[float]]]] = {}
     for block in dict.fromkeys(c.block for c in searched):
         ranked = tables.ranked([c for c in searched if c.block == block])
         lines = [(c.number, c.each("objective/wa")) for rank, c in ranked if rank != HOLE]
         panels_of |= {block: lines} if lines else {}
     if panels_of:
-        yield pictures.search_dots(panels_of, "search")
+        yield figures.search_dots(panels_of, "search")
 
 
 def _printed(settings: Sequence[TestedSetting], expected: Expected) -> dict[str, list[float | None]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.metrics import segments as clips
+from ser.metrics import segments
 from ser.report.content import Cell
 from ser.report.predictions import SegmentPredictions
 from ser.report.statistics import in_chunks, interval
@@ -24,8 +24,8 @@ _TINY = 1e-9
 
 def accuracies(test: SegmentPredictions) -> dict[str, float]:
     """Every metric of the clips, 0 … 1."""
-    values = clips.accuracies(test.clip, test.truth, test.logits)
-    return values | {"sca_lowest": clips.accuracies(test.clip, test.truth, test.logits, "lowest")["sca"]}
+    values = segments.accuracies(test.clip, test.truth, test.logits)
+    return values | {"sca_lowest": segments.accuracies(test.clip, test.truth, test.logits, "lowest")["sca"]}
 
 
 def per_clip(test: SegmentPredictions) -> NDArray[np.float32]:
@@ -36,7 +36,7 @@ def per_clip(test: SegmentPredictions) -> NDArray[np.float32]:
     of_truth = votes[np.arange(size), test.truth]
     modes = votes == votes.max(axis=1, keepdims=True)
     among, alone = of_truth == votes.max(axis=1), modes.sum(axis=1) == 1
-    last = clips.clip_predictions(test.clip, test.logits) == test.truth
+    last = segments.clip_predictions(test.clip, test.logits) == test.truth
     total = votes.sum(axis=1)
     first = modes.argmax(axis=1) == test.truth
     return np.stack([total, of_truth, of_truth == total, among & alone, first, last, among], axis=1).astype(np.float32)

@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from ser.report.content import LEGEND, Content, Matrix, Picture, Table
 from ser.report.runs import Expected, Finished, Options
-from ser.report.survey import figures as pictures
-from ser.report.survey import published, shares, tables
+from ser.report.survey import figures, published, shares, tables
 from ser.report.survey.notes import notes
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
 
@@ -63,9 +62,9 @@ def _tables(bench: Bench, ties: str) -> Iterator[Table]:
 def _pictures(bench: Bench) -> Iterator[Picture]:
     for place, (corpus, claims) in enumerate(published.FIGURES.items(), start=1):
         if corpus in bench.expected.tested and any(claim.system in bench.systems for claim in claims):
-            yield pictures.printed_and_ours(bench, corpus, claims, f"figure{place}", f"Figure {place}, {corpus}")
+            yield figures.printed_and_ours(bench, corpus, claims, f"figure{place}", f"Figure {place}, {corpus}")
     for corpus in bench.expected.tested:
-        if picture := pictures.both_protocols(bench, corpus):
+        if picture := figures.both_protocols(bench, corpus):
             yield picture
 
 
