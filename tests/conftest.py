@@ -63,7 +63,7 @@ def _denormals() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def paper() -> Study:
-    """The study of paper 003 as its file states it."""
+    """The study of da Silva et al. as its file states it."""
     return paper_study
 
 

@@ -326,6 +326,8 @@ def _check_tracking(args: argparse.Namespace, plan: "Plan", where: "Location") -
     except Away as error:
         console.away(str(error))
         return
+    if tracker.has_older_schema():
+        console.console.print("runs of an older version, whose trials have other ids, are left alone: trials run anew")
     if not args.accept_changed_corpus:
         check_unchanged(tracker, plan.sources.values())
 

@@ -131,9 +131,10 @@ def resolve(
         statement = partial(trial_of, study, corpora=corpora, seed=seed)
         for trial in search.unfold(study, points, statement, seed, losses or {}):
             other = trials.setdefault(trial.id, trial)
-            if trial.role.name == "system" and other.role != trial.role:
+            is_same_point = trial.role.name == "system" and other.role == trial.role
+            if other is not trial and trial.role.name in ("grid", "system") and not is_same_point:
                 remedy = "take one of the two out, or change a setting"
-                raise BadInput(f"{other.title} = {trial.title}", f"systems of {study.name}", "different ones", remedy)
+                raise BadInput(f"{other.title} = {trial.title}", f"trials of {study.name}", "different ones", remedy)
     everything = tuple(trials.values())
     if duplicates == "repeat":
         everything = tuple(replace(t, repeat=1) if _is_twin(t) else t for t in everything)
@@ -239,14 +240,15 @@ class _Clean:
 
     def __init__(self, labelled: Mapping[str, list[Utterance]]) -> None:
         self._labelled = labelled
-        self._made: dict[tuple[str, Part], Recipe] = {}
+        self._made: dict[tuple[str, Part, bool | None], Recipe] = {}
 
     def __call__(self, corpus: Corpus, front_end: Part) -> Recipe:
         """The entry of a corpus for a front-end, the same object each time."""
-        if (corpus.name, front_end) not in self._made:
+        key = corpus.name, front_end, corpus.split.values().get("songs")
+        if key not in self._made:
             used = sorted(eligible(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
-            self._made[corpus.name, front_end] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
-        return self._made[corpus.name, front_end]
+            self._made[key] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
+        return self._made[key]
 
 
 def _spare(

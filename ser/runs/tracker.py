@@ -24,6 +24,7 @@ from ser.runs.location import Location
 from ser.runs.mlflow_client import ArtifactRepository, Client, Experiment, FileInfo, Metric, Param, Run, artifact_files
 from ser.runs.refusal import deleted_experiment, status_of
 from ser.runs.run_log import RunLog
+from ser.study import SCHEMA
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
 # MLflow's tables find a tag by its key at once, and by its value only among those of all runs; under this prefix its
@@ -158,8 +159,16 @@ class Tracker:
 
     def newest(self) -> Run | None:
         """Returns the run of a trial that started last."""
-        newest, of_trials = ["attributes.start_time DESC"], "tags.trial_id LIKE '%'"
-        return next(iter(self.client.search_runs([self.experiment], of_trials, max_results=1, order_by=newest)), None)
+        return self._first("DESC")
+
+    def has_older_schema(self) -> bool:
+        """Returns whether the study has runs from before ``SCHEMA``: its first run says so."""
+        first = self._first("ASC")
+        return first is not None and first.data.tags.get("schema") != str(SCHEMA)
+
+    def _first(self, order: str) -> Run | None:
+        by_start, of_trials = [f"attributes.start_time {order}"], "tags.trial_id LIKE '%'"
+        return next(iter(self.client.search_runs([self.experiment], of_trials, max_results=1, order_by=by_start)), None)
 
     def nest(self, key: str, title: str, trials: Iterable[Run], values: Mapping[str, str]) -> None:
         """Puts the finished runs of a candidate's folds beneath one run of its own, with means and deviations.

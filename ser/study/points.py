@@ -1,11 +1,15 @@
 """From a point of a grid or a search to the trial that it names."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
+from ser.errors import BadInput, unknown
+from ser.study.components import with_setting
 from ser.study.overrides import override
 from ser.study.study import Point, Study
 from ser.study.trial import Corpus, Trial
-from ser.study.values import part
+from ser.study.values import Value, part
 
 # Axes of a grid that are no paths of settings:
 PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "initial_from", "final", "role")
@@ -28,7 +32,11 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
         role = part("system", varied=tuple(paths), **axes)
     # A search's last trials have settings of their own; then come the values that are this point's own.
     for path, value in (*(study.search.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
-        whole = override(whole, path, value)
+        name, _, setting = path.partition(".")
+        if name in corpora:
+            corpora = {**corpora, name: _with_axis(whole, corpora[name], setting, value)}
+        else:
+            whole = override(whole, path, value)
     rule = dict(study.comparison.protocols).get(point.get("protocol", ""))
     split = [corpora[name].split_by(rule).in_fold(point.get("fold", 0)) for name in point["corpora"]]
     split += [corpus.songs() for corpus in split if with_songs]
@@ -52,3 +60,26 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
         initial_from=point.get("initial_from", ""),
         role=point.get("role", role),
     )
+
+
+def _with_axis(study: Study, corpus: Corpus, setting: str, value: Value) -> Corpus:
+    """Returns a corpus with a point's value of its split or front-end. Raises BadInput for what needs another plan."""
+    place, allowed = f"axes of {study.name}: {corpus.name}", [*corpus.split.values(), *dict(corpus.front_end)]
+    remedy = f"run the study once for each value, with --set {corpus.name}.{setting}=…"
+    if setting in corpus.split.values():
+        if study.features.augmentation:  # the copies make the corpora of one split equal in size
+            raise BadInput(setting, place, "one split for all trials, where copies are augmented", remedy)
+        return _marked(corpus, setting, split=with_setting("splits", corpus.split, setting, value, place))
+    if setting in dict(corpus.front_end):
+        front_end = with_setting("frontends", corpus.front_end_for(study.features.front_end), setting, value, place)
+        return _marked(corpus, setting, front_end=tuple((k, front_end[k]) for k, _ in corpus.front_end))
+    if setting in corpus.loader.values():
+        raise BadInput(setting, place, ", ".join(allowed), remedy)
+    raise unknown(setting, place, allowed)
+
+
+def _marked(corpus: Corpus, setting: str, **changes: Any) -> Corpus:
+    """Returns the changed corpus, which knows the values that are a point's own."""
+    changed = replace(corpus, **changes)
+    held = {**changed.split.values(), **dict(changed.front_end)}
+    return replace(changed, axes=(*corpus.axes, (setting, held[setting])))

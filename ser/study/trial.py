@@ -71,6 +71,7 @@ class Corpus:
     classes: tuple[str, ...] = ()  # its own, where each corpus of a study has its own; () = the study's
     copies: int = 0  # augmented copies added to the training subset
     fingerprint: str = ""
+    axes: tuple[tuple[str, Value], ...] = ()  # values of a point in its split and front-end, which these hold, too
 
     @property
     def tested(self) -> bool:
@@ -81,9 +82,13 @@ class Corpus:
 
     @property
     def source(self) -> str:
-        """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``."""
+        """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``.
+
+        Where the split is an axis its value follows: ``emodb/test=0.2``.
+        """
         fold = self.split.values().get("fold", 0)
-        return f"{self.name}/{self.split.name}/{fold}" if fold else self.name
+        place = [self.name, *((self.split.name, str(fold)) if fold else ())]
+        return "/".join([*place, *(f"{name}={value}" for name, value in self.axes if name in self.split.values())])
 
     def split_by(self, rule: Part | None) -> "Corpus":
         """Returns the corpus with another split rule, which takes the songs where its own does."""
@@ -163,16 +168,22 @@ class Trial:
 
     def varied_values(self) -> dict[str, str]:
         """Returns the values that are this trial's own in its search or grid, as text, by path."""
-        params, prefix = self.params(), f"{self.block.name}."
-        keys = {path: path.replace(prefix, "block.", 1) for path in self.role.values().get("varied", ())}
-        return {path: params[key] for path, key in keys.items() if key in params}
+        params = self.params()
+        keys = {path: self._keys(path) for path in self.role.values().get("varied", ())}
+        return {path: params[key] for path, names in keys.items() for key in names if key in params}
+
+    def _keys(self, path: str) -> list[str]:
+        """Returns the names that a study's path may have among ``params``; only one of them is there."""
+        head, _, rest = path.partition(".")
+        of_corpus = [f"corpus.{head}.{place}.{rest}" for place in ("split", "front_end")]
+        return [path.replace(f"{self.block.name}.", "block.", 1), f"augmentation.{path}", *of_corpus]
 
     def params(self) -> dict[str, str]:
         """Returns the statement as flat text, one entry per field, for tracking and for axis checks."""
         return flat(asdict(self) | {"corpora": ",".join(c.name for c in self.corpora)}) | {
             f"corpus.{c.name}.{key}": value
             for c in self.corpora
-            for key, value in flat({k: v for k, v in asdict(c).items() if k != "name"}).items()
+            for key, value in flat({k: v for k, v in asdict(c).items() if k not in ("name", "axes")}).items()
         }
 
 

@@ -11,7 +11,7 @@ from ser.features.store import Store
 from ser.planning import plan as planning
 from ser.planning.plan import resolve, total_frames
 from ser.planning.request import bring
-from ser.study import override
+from ser.study import grid, override
 from ser.trials.job import Subset, job_of
 
 
@@ -243,3 +243,38 @@ def test_a_job_names_every_item_of_every_side_and_is_the_same_after_a_journey(wh
     train = job.subsets["ravdess"]["train"]
     assert train != job.subsets["ravdess"]["val"]
     assert train != Subset(train.names, [*train.labels[:-1], (train.labels[-1] + 1) % 4])
+
+
+def with_axis(study, **axes):
+    """The study with one network on RAVDESS alone, and an axis over settings of that corpus."""
+    whole = grid(corpora=[("ravdess",)], block=["lstm"], pooling=["mean"], task=["unified"], **axes)
+    return replace(study, points=lambda corpora, train_only: whole, expect=len(whole))
+
+
+def test_a_split_may_be_an_axis_and_each_of_its_values_has_subsets_of_its_own(study, manifests):
+    plan = resolve(with_axis(study, **{"ravdess.test": [0.2, 0.4]}), {"ravdess": manifests["ravdess"]})
+    tested = {name: len({u.speaker for u in source.split.test}) for name, source in plan.sources.items()}
+    assert list(tested) == ["ravdess/test=0.2", "ravdess/test=0.4"]
+    assert tested["ravdess/test=0.2"] < tested["ravdess/test=0.4"]
+    assert [t.title for t in plan.trials] == ["R · lstm · μ · unified · test 0.2", "R · lstm · μ · unified · test 0.4"]
+    assert len({t.id for t in plan.trials}) == 2
+    assert len({source.recipes[0].key for source in plan.sources.values()}) == 1  # the same features
+
+
+@pytest.mark.parametrize(
+    ("axis", "remedy"),
+    [("channels", "--set ravdess.channels="), ("tets", "did you mean test")],
+)
+def test_an_axis_that_needs_another_scan_or_is_misspelt_is_refused(study, manifests, axis, remedy):
+    with pytest.raises(BadInput, match=rf"axes of interaffection: ravdess: .*{remedy}"):
+        resolve(with_axis(study, **{f"ravdess.{axis}": [("speech",)]}), {"ravdess": manifests["ravdess"]})
+
+
+def test_a_split_is_no_axis_where_augmented_copies_follow_from_it(paper, manifests):
+    with pytest.raises(BadInput, match="one split for all trials, where copies are augmented"):
+        resolve(with_axis(paper, **{"ravdess.test": [0.2, 0.4]}), {"ravdess": manifests["ravdess"]})
+
+
+def test_two_points_that_are_one_trial_are_refused(study, manifests):
+    with pytest.raises(BadInput, match="take one of the two out"):
+        resolve(with_axis(study, **{"training.batch_size": [4, 4]}), {"ravdess": manifests["ravdess"]})

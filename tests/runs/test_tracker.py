@@ -23,7 +23,7 @@ from ser.runs.location import Location
 from ser.runs.mlflow_client import Client
 from ser.runs.store_check import check_writable, ready_for_pages, try_out
 from ser.runs.tracker import _TRIAL, Tracker
-from ser.study import Corpus, part
+from ser.study import SCHEMA, Corpus, part
 
 
 @pytest.fixture
@@ -265,6 +265,16 @@ def changed(source, **fields):
 def test_the_same_corpora_go_on(tracker, trial, files, plan):
     finished_with(tracker, trial, files, plan)
     check_unchanged(tracker, plan.sources.values())
+
+
+@pytest.mark.parametrize(
+    ("schema", "is_older"), [({}, True), ({"schema": "1"}, True), ({"schema": str(SCHEMA)}, False)]
+)
+def test_runs_of_an_older_schema_are_known_by_the_first_run(tracker, trial, trial_of, files, schema, is_older):
+    assert not tracker.has_older_schema()
+    finish(tracker, trial, files, **schema)
+    finish(tracker, trial_of("T+R", block="tdnn"), files, schema=str(SCHEMA))
+    assert tracker.has_older_schema() == is_older
 
 
 def test_a_corpus_that_changed_since_a_trial_finished_is_refused(tracker, trial, files, plan):

@@ -111,7 +111,8 @@ def test_every_training_setting_is_part_of_the_identity(trials, name):
     assert replace(trial, training=changed).id != trial.id
 
 
-@pytest.mark.parametrize("name", [f.name for f in fields(Corpus)])
+# ``axes`` repeats values of the split and the front-end, for people.
+@pytest.mark.parametrize("name", [f.name for f in fields(Corpus) if f.name != "axes"])
 def test_every_field_of_a_corpus_is_part_of_the_identity(trials, name):
     trial = trials[0]
     changed = replace(trial.corpora[0], **{name: other(getattr(trial.corpora[0], name))})
