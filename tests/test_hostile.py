@@ -150,7 +150,8 @@ def test_arguments_that_cannot_be_used_are_answered(capsys, arguments):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_option_that_there_is_not_is_answered_with_the_nearest(capsys, command):
-    study = ["interaffection"] if command in OF_A_STUDY else []
+    needed = {"train": ["interaffection", "--trial", "R"], "new": ["study", "mine"]}
+    study = needed.get(command, ["interaffection"] if command in OF_A_STUDY else [])
     options = ["--taht", "1"] if command == "demo" else ["--hlep"]
     line = answered(capsys, [command, *study, *options])
     assert line.startswith(f"ser: error: ser {command}: '{options[0]}'")
@@ -206,7 +207,7 @@ def test_an_input_error_inside_a_command_is_no_defect(capsys, monkeypatch):
         raise BadInput("'x'", "--y", "z", "w")
 
     monkeypatch.setitem(cli.FUNCTIONS, "status", refusing)
-    assert answered(capsys, ["status", "x"]) == "ser: error: --y: 'x'; allowed: z; w"
+    assert answered(capsys, ["status", "interaffection"]) == "ser: error: --y: 'x'; allowed: z; w"
 
 
 STATUS = f"{sys.executable} -m ser status interaffection"
@@ -239,10 +240,8 @@ def left_by_its_reader(code):
 
 def test_tables_whose_reader_leaves_end_the_command_as_the_system_would():
     """They are printed through Rich, which has a status of its own for it."""
-    command = "cli.FUNCTIONS['status'] = lambda args: show.console.print('x' * 99) or 0"
-    code = (
-        f"import sys; from ser.cli import main as cli, console as show; {command}; sys.exit(cli.main(['status', 'x']))"
-    )
+    command = "cli.FUNCTIONS['studies'] = lambda args: show.console.print('x' * 99) or 0"
+    code = f"import sys; from ser.cli import main as cli, console as show; {command}; sys.exit(cli.main(['studies']))"
     assert left_by_its_reader(code) == (terminal.READER_LEFT, "")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from ser.errors import BadInput, unknown
 from ser.study.components import with_setting
@@ -69,17 +68,12 @@ def _with_axis(study: Study, corpus: Corpus, setting: str, value: Value) -> Corp
     if setting in corpus.split.values():
         if study.features.augmentation:  # the copies make the corpora of one split equal in size
             raise BadInput(setting, place, "one split for all trials, where copies are augmented", remedy)
-        return _marked(corpus, setting, split=with_setting("splits", corpus.split, setting, value, place))
+        split = with_setting("splits", corpus.split, setting, value, place)
+        return replace(corpus, split=split, axes=(*corpus.axes, (setting, split[setting])))
     if setting in dict(corpus.front_end):
         front_end = with_setting("frontends", corpus.front_end_for(study.features.front_end), setting, value, place)
-        return _marked(corpus, setting, front_end=tuple((k, front_end[k]) for k, _ in corpus.front_end))
+        settings = tuple((k, front_end[k]) for k, _ in corpus.front_end)
+        return replace(corpus, front_end=settings, axes=(*corpus.axes, (setting, front_end[setting])))
     if setting in corpus.loader.values():
         raise BadInput(setting, place, ", ".join(allowed), remedy)
     raise unknown(setting, place, allowed)
-
-
-def _marked(corpus: Corpus, setting: str, **changes: Any) -> Corpus:
-    """Returns the changed corpus, which knows the values that are a point's own."""
-    changed = replace(corpus, **changes)
-    held = {**changed.split.values(), **dict(changed.front_end)}
-    return replace(changed, axes=(*corpus.axes, (setting, held[setting])))

@@ -15,7 +15,7 @@ import soundfile
 from ser import registry
 from ser.cli import main as cli
 from ser.cli.arguments import parser
-from ser.cli.main import _setting, _wanted, arguments, main
+from ser.cli.main import _requested, _setting, arguments, main
 from ser.distributed import launch
 from ser.distributed.ledger import Summary
 from ser.distributed.preparation import Preparation
@@ -129,7 +129,7 @@ def test_what_cannot_be_done_ends_with_status_2_and_says_what_can(capsys, argume
         (["--set", "training.colour=1"], "training.batch_size"),
         (["--set", "training.batch_size=many"], "whole number"),
         (["--set", "training.batch_size"], "PATH=VALUE"),
-        (["--set", "merge=excited"], "as excited:happy"),
+        (["--set", "merge=excited"], "merge=excited:happy"),
         (["--set", "normalise=some"], "train, speaker, none"),
         (["--seeds", "0"], "1 or more"),
         (["--duplicates", "twice"], "once, repeat"),
@@ -328,12 +328,12 @@ def test_corpora_and_labels_take_the_settings_that_run_takes(capsys, table, tmp_
 def test_corpora_are_names_with_places_of_ones_own(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "manifest.csv").touch()
-    iemocap, mine = _wanted("iemocap, mine=~/manifest.csv")
+    iemocap, mine = _requested("iemocap, mine=~/manifest.csv")
     assert (iemocap.name, iemocap.path) == ("iemocap", None)
     assert (mine.name, mine.path) == ("mine", tmp_path / "manifest.csv")
-    assert _wanted(None) == ()
+    assert _requested(None) == ()
     with pytest.raises(BadInput):
-        _wanted("iemocap,,tess")
+        _requested("iemocap,,tess")
 
 
 def test_the_work_folder_may_come_from_the_environment(monkeypatch):

@@ -200,7 +200,7 @@ def test_an_unfinished_trial_tells_what_it_has_and_goes_on(study_of_one, way, se
     with pytest.raises(KeyboardInterrupt):
         one.run(job, trial, die)
     way.open()
-    assert sync(job.where, Path(job.work)).open == [trial.id]
+    assert sync(job.where, Path(job.work)).unfinished == [trial.id]
     tracker = heard(server, trial.study)
     (run,) = tracker.runs()
     assert run.info.status == "KILLED"

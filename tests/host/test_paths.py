@@ -265,7 +265,7 @@ def test_a_version_of_sqlalchemy_that_reads_no_quotes_is_found_out(tmp_path, mon
     def as_it_is(uri):
         return make_url(uri).set(database=uri.partition(":///")[2])
 
-    monkeypatch.setattr("ser.runs.tracker.make_url", as_it_is)
+    monkeypatch.setattr("ser.runs.location.make_url", as_it_is)
     assert Location.of(tmp_path, None).artifacts == str(tmp_path / "artifacts")
     said = refusal(Location.of, tmp_path / "a%20b", None)
     assert "--work" in said
@@ -347,12 +347,12 @@ def test_nothing_is_no_value(option):
 def test_a_corpus_may_have_commas_and_equals_signs_in_its_path(here):
     for name in ("a,b", "a,b=c,d", "e=f"):
         Path(name).mkdir()
-        first, second = main._wanted(f"calls={name},tess")
+        first, second = main._requested(f"calls={name},tess")
         assert (first.name, first.path, second.name, second.path) == ("calls", here / name, "tess", None)
     Path("a").mkdir()
-    assert [w.name for w in main._wanted("calls=a,b")] == ["calls", "b"]  # both can be meant: what is there first
-    assert "does not exist" in refusal(main._wanted, "calls=a,z/m.csv,tess=nowhere")
-    assert "''" in refusal(main._wanted, "calls=")
+    assert [w.name for w in main._requested("calls=a,b")] == ["calls", "b"]  # both can be meant: what is there first
+    assert "does not exist" in refusal(main._requested, "calls=a,z/m.csv,tess=nowhere")
+    assert "''" in refusal(main._requested, "calls=")
 
 
 @pytest.mark.parametrize(
@@ -366,8 +366,8 @@ def test_a_corpus_may_have_commas_and_equals_signs_in_its_path(here):
         (["--set", "classes=happy"], "two or more"),
         (["--set", "classes=happy,sda"], "did you mean sad?"),
         (["--set", "classes=happy,happy"], "each label once"),
-        (["--set", "training.max_epochs=0"], "more than 0"),
-        (["--set", "training.learning_rate=nan"], "a value like"),
+        (["--set", "training.max_epochs=0"], "1 or more"),
+        (["--set", "training.learning_rate=nan"], "number"),
         (["--set", "savee.test=0.2", "--corpora", "iemocap"], "--set"),
         (["--store", "nosuch://place/x"], "a URL whose protocol fsspec can open"),
         (["--mode", "papr"], "did you mean paper?"),
