@@ -221,16 +221,15 @@ def test_a_work_folder_without_runs_is_no_empty_study(capsys, tmp_path, command)
     assert not (tmp_path / "wrok").exists()
 
 
-@pytest.mark.parametrize("study", ["interaffection", "survey"])
+@pytest.mark.parametrize("study", ["interaffection", "mfcc_networks"])
 def test_looking_at_a_study_that_was_never_run_leaves_no_trace(capsys, data, tmp_path, study):
     where = Location.of(tmp_path / "work", None)
     Tracker(where, "another")
     before = where.database.read_bytes()
     for command in ("status", "report"):
         assert re.search(rf"no runs of {study} in .*it has: another", refused(capsys, command, study))
-    assert (
-        main(["run", study, "--data", str(data), "--plan", "--corpora", "ravdess", "--set", "augmentation=none"]) == 0
-    )
+    settings = ["--set", "augmentation=none"]
+    assert main(["run", study, "--data", str(data), "--plan", "--corpora", "ravdess", *settings]) == 0
     assert where.database.read_bytes() == before
     assert not (tmp_path / "work" / "reports").exists()
 

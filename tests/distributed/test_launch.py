@@ -124,7 +124,7 @@ def test_an_interrupted_command_goes_on_and_ends_in_a_report(data, tiny, one_at_
     shutil.copy(empty_ledger, tmp_path / "mlflow.db")
     work = ["interaffection", "--work", str(tmp_path)]
     command = ["run", *work, "--data", str(data), "--corpora", "ravdess", *tiny, *one_at_once]
-    command += ["--set=training.max_epochs=40", "--set=training.patience_epochs=40"]
+    command += ["--set=training.max_epochs=15", "--set=training.patience_epochs=15"]
     # A suite that was itself started in the background inherits that SIGINT is ignored.
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     call = f"{heed}; import sys; from ser.cli.main import main; sys.exit(main())"

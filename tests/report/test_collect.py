@@ -194,7 +194,8 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
     finished, expected = collecting.collect(tracker, study)
     (run,) = finished
     assert (expected.count, len(expected.trials)) == (24, 24)
-    assert expected.mode == json.loads(job.tags["grid"]).get("mode", "")
+    assert json.loads(job.tags["grid"])["mode"] == "paper"
+    assert expected.mode == ""  # there is no other
     assert run.title == trial.title
     assert run.title in dict(expected.trials)
     assert dict(expected.trials)[run.title] == {

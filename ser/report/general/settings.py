@@ -27,9 +27,9 @@ class Axes:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """The names that tables give them."""
+        """The names that tables give them; a corpus's own setting keeps the corpus's name."""
         return tuple(
-            _HEADS.get(path.removeprefix("role."), name)
+            path if path.partition(".")[0] in self.letters else _HEADS.get(path.removeprefix("role."), name)
             for path, name in zip(self.paths, short(self.paths), strict=True)
         )
 
@@ -58,7 +58,8 @@ def axes_of(runs: Sequence[Finished], expected: Expected) -> Axes:
     points = [point for _, point in expected.trials]
     stated = [path for path in dict.fromkeys(path for point in points for path in point) if path not in _NO_AXES]
     stated = [path for path in stated if len({_text(point.get(path)) for point in points}) > 1]
-    searched = [path for run in runs for path in _varied(run) if path]
+    listed = dict.fromkeys(path for run in runs for path in _varied(run))
+    searched = [path for path in listed if len({logged(run, path) for run in runs}) > 1]
     names = list(dict.fromkeys([*stated, *searched]))
     axes = Axes(tuple(names), expected.letters, not set(names) - set(stated))
     while more := _unexplained(runs, axes):
