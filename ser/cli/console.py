@@ -396,6 +396,8 @@ def status(runs: Sequence[Any], grid: Expected) -> None:
         console.print(f"{counts[state]} {state}")
     for title, error in grid.failures.items():
         console.print(f"failed: {title}: {error}")
+    for note in grid.uncounted:
+        console.print(note)
 
 
 def local(trials: Sequence[tuple[str, str, str]]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # `ser --help` is to be there at once
     from ser.planning.plan import Plan
     from ser.planning.request import CorpusRequest, Request
     from ser.runs.location import Location
+    from ser.runs.tracker import Tracker
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -326,10 +327,17 @@ def _check_tracking(args: argparse.Namespace, plan: "Plan", where: "Location") -
     except Away as error:
         console.away(str(error))
         return
-    if tracker.has_older_schema():
-        console.console.print("runs of an older version, whose trials have other ids, are left alone: trials run anew")
+    _note_older_runs(tracker)
     if not args.accept_changed_corpus:
         check_unchanged(tracker, plan.sources.values())
+
+
+def _note_older_runs(tracker: "Tracker") -> None:
+    """Says so where runs of an older schema will not be found again."""
+    from ser.cli import console
+
+    if tracker.has_older_schema():
+        console.console.print("runs of an older version, whose trials have other ids, are left alone: trials run anew")
 
 
 def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
@@ -346,6 +354,7 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
     try:
         tracker = Tracker(where, plan.study.name, to_read=not fresh)
         done, epochs = tracker.finished_of([t.id for t in plan.trials]), mean_epochs(tracker, plan.variant)
+        _note_older_runs(tracker)
     except Refused:
         raise
     except BadInput:

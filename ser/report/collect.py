@@ -147,7 +147,8 @@ def report(
     then a report that is there stays.
     """
     if _newest_tags(tracker) is None:
-        value = f"no runs of {study.name} in {tracker.where.printable}"
+        older = ", but of an older version, whose trials have other ids" if tracker.has_older_schema() else ""
+        value = f"no runs of {study.name} in {tracker.where.printable}{older}"
         remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
         raise BadInput(value, "tracking store", "at least one run", remedy)
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
@@ -311,6 +312,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         demo=statements.demo,
         papers_own=bool(runs) and not statements.demo and {c.name for c in used} <= {c.name for c in study.corpora},
         notes=(*notes, *statements.lines()),
+        uncounted=tuple(notes),
         failures={r.title: r.error for r in runs if r.error and r.trial_id not in finished},
         systems=tuple(s.name for s in study.comparison.systems if s.name in statements.systems),
         folds=statements.folds,

@@ -52,6 +52,7 @@ class Expected:
     demo: bool  # made corpora
     papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
     notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
+    uncounted: tuple[str, ...] = ()  # those of the notes that tell of runs which are not counted
     failures: Mapping[str, str] = field(default_factory=dict)  # trial title → last error
     systems: tuple[str, ...] = ()  # where a study compares whole systems: those that were asked for
     folds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # corpus → protocol → folds, where it has them
