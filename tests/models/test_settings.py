@@ -29,7 +29,8 @@ def described(settings):
 def test_settings_are_read_without_importing_the_file_as_they_are_in_it(kind, name):
     module = registry.find(kind, name)
     assert described(registry.settings(kind, name)) == described(module.Settings)
-    assert registry.version(kind, name) == module.VERSION
+    # A plugin's holds a fingerprint besides.
+    assert str(registry.version(kind, name)).partition("+")[0] == str(module.VERSION)
 
 
 @each
