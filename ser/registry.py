@@ -229,11 +229,17 @@ def _neighbours(module: str) -> Iterator[str]:
     """Modules that a plugin imports from its own folder or package, however deep in the file."""
     package = module.rpartition(".")[0]
     for node in (n for statement in _body(module) for n in ast.walk(statement) if isinstance(n, ast.ImportFrom)):
-        parent = package.rsplit(".", node.level - 1)[0] if node.level else ""
-        source = ".".join(filter(None, (parent, node.module)))
+        source = _source(node, module)
         for name in (source, *(f"{source}.{alias.name}" for alias in node.names)):
             if name.partition(".")[0] == package.partition(".")[0] and _exists(name) and not _is_ours(name):
                 yield name
+
+
+def _source(node: ast.ImportFrom, module: str) -> str:
+    """The full name of the module that an import of ``module`` names, perhaps relative to it."""
+    package = module.rpartition(".")[0]
+    parent = package.rsplit(".", node.level - 1)[0] if node.level else ""
+    return ".".join(filter(None, (parent, node.module)))
 
 
 def _exists(module: str) -> bool:
@@ -277,10 +283,10 @@ def _class(name: str, module: str) -> type[Any]:
     imports = [n for n in body if isinstance(n, ast.ImportFrom) and n.module]
     defined = next((n for n in body if isinstance(n, ast.ClassDef) and n.name == name), None)
     if defined is None:  # one component has the settings of another
-        sources = [(n.module, a.name) for n in imports for a in n.names if (a.asname or a.name) == name]
+        sources = [(_source(n, module), a.name) for n in imports for a in n.names if (a.asname or a.name) == name]
         if not sources:
             raise BadInput(f"no class {name}", _origin(module), "a frozen dataclass of that name", "write one")
-        return _class(sources[0][1], str(sources[0][0]))
+        return _class(sources[0][1], sources[0][0])
     bases = {base.id for base in defined.bases if isinstance(base, ast.Name)}
     space: dict[str, Any] = {"__name__": module} | {base: _class(base, module) for base in bases}
     plain: list[ast.stmt] = [n for n in imports if str(n.module).startswith(_PLAIN)]

@@ -154,6 +154,14 @@ def test_an_installed_packages_entry_points_are_part_of_the_registry(installed):
     assert registry.version("models", "lab_model") != first
 
 
+def test_settings_that_a_package_shares_by_a_relative_import_are_read(installed):
+    networks = installed / "my_lab" / "networks"
+    (networks / "common.py").write_text((networks / "first.py").read_text())
+    (networks / "first.py").write_text("from .common import Settings\n\nVERSION = 1\n")
+    anew()
+    assert registry.settings("models", "lab_model")().units == 8
+
+
 def test_an_entry_point_of_nothing_is_refused(installed):
     (installed / "my_lab" / "networks" / "first.py").unlink()
     with pytest.raises(BadInput, match=r"my_lab.networks.first; allowed: a module that is installed"):
