@@ -214,8 +214,9 @@ class Live:
         match outcome:
             case Finished(results) | Undelivered(results):
                 self._score(trial, results)
-                listed = ("wa/", "ua/", "balanced/", "objective/")
-                scores = " ".join(f"{k}={results[k]:.3f}" for k in sorted(results) if k.startswith(listed))
+                listed = ("wa/", "ua/", "balanced/", "objective/loss", "objective/wa")
+                names = [k for k in sorted(results) if k.startswith(listed) and k.count("/") == 1]
+                scores = " ".join(f"{k}={results[k]:.3f}" for k in names)
                 self._tell(f"{type(outcome).__name__.lower()} {trial.id} {trial.title}: {scores}")
                 if isinstance(outcome, Undelivered) and not self._away:
                     away(outcome.reason, outcome.refused)

@@ -135,11 +135,20 @@ def _write_rows(target: Path, kind: type[Utterance | Refusal], rows: Iterable[Ut
         text = TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         table = csv.writer(text, lineterminator="\r\n")
         table.writerow(names)
-        table.writerows(map(_inert, cells(row)) for row in rows)
+        table.writerows(map(_cell, cells(row)) for row in rows)
         text.detach()  # which leaves ``file`` open
 
 
-def _inert(cell: object) -> object:
-    if isinstance(cell, str):
-        return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-    return json.dumps(cell) if isinstance(cell, tuple) else cell
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return inert(value)
+    return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def inert(text: str) -> str:
+    """Returns a cell that a spreadsheet takes for text: an apostrophe before what it would take for a formula.
+
+    >>> inert("=1+1"), inert("a=1")
+    ("'=1+1", 'a=1')
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -1,14 +1,18 @@
 """The one reader of a run's table of predictions, in its three forms: one label, several labels, labelled segments.
 
-All tables have the columns ``corpus``, ``uid`` and ``label``. With one label an utterance they have ``predicted``; with
-several, joined by ``|``, a probability ``p_<class>`` of each class; where an utterance is many segments, a line for
-each with ``segment`` and a logit ``l_<class>`` of each class. Classes are numbered as the study has them.
+All tables have the columns ``corpus``, ``uid`` and ``label``, and, but for runs made before they were saved,
+``speaker``, ``sex``, ``session`` and ``sentence``. With one label an utterance they have ``predicted``, and of a
+network a probability ``p_<class>`` of each class; with several, joined by ``|``, a probability of each class; where an
+utterance is many segments, a line for each with ``segment`` and a logit ``l_<class>`` of each class. Classes are
+numbered as the study has them.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, compress
 from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
@@ -23,17 +27,30 @@ from ser.report.runs import Finished
 from ser.report.statistics import Bools, Integers, accuracy_draws, interval
 
 _SMALL = np.int16  # class indices of ten thousand results are held at once
+_FACTS = ("speaker", "sex", "session", "sentence")  # columns of who says what
+Column = tuple[str, ...]
+Facts = tuple[Column, Column, Column, Column]  # these, of each utterance; four times () of runs without them
 
 
 @dataclass(frozen=True, eq=False)
 class LabelPredictions:
-    """A run's predictions of one corpus's test utterances, one label each, sorted by name."""
+    """A run's predictions of one corpus's test utterances, one label each, sorted by name.
+
+    ``speakers``, ``sexes`` ("F", "M" or ""), ``sessions`` and ``sentences`` are of each utterance, or () where the run
+    was made before they were saved. ``probabilities`` are None where they were not asked for, and of fitted models,
+    whose decision values are none.
+    """
 
     run_id: str
     uids: tuple[str, ...]
     truth: Integers  # [utterances]
     predicted: Integers  # [utterances]
     classes: int
+    speakers: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
+    probabilities: NDArray[np.float32] | None = None  # [utterances, classes]
 
     @property
     def correct(self) -> Bools:
@@ -48,12 +65,19 @@ class LabelPredictions:
 
 @dataclass(frozen=True, eq=False)
 class SegmentPredictions:
-    """A run's predictions of one corpus's test clips, of which every segment is classified."""
+    """A run's predictions of one corpus's test clips, of which every segment is classified.
+
+    ``speakers``, ``sexes``, ``sessions`` and ``sentences`` are of each clip, as in ``LabelPredictions``.
+    """
 
     uids: tuple[str, ...]  # of the clips
     truth: NDArray[np.int64]  # class index [clips]
     clip: NDArray[np.int64]  # index of each segment's clip [segments]
     logits: NDArray[np.float32]  # [segments, classes]
+    speakers: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -66,6 +90,20 @@ class SegmentPredictions:
         return confusion(self.truth, self.predicted, self.logits.shape[1])
 
     @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """The softmax of each clip's mean logits [clips, classes]; highest for the class that is predicted."""
+        sums = np.stack([np.bincount(self.clip, weights=column) for column in self.logits.T], axis=1)
+        means = sums / np.bincount(self.clip)[:, None]
+        powers = np.exp(means - means.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+    def as_labels(self, run_id: str, probabilities: bool = False) -> LabelPredictions:
+        """Returns the clips' predictions alone."""
+        chances = self.probabilities if probabilities else None
+        truth, guess, size = self.truth, self.predicted, self.logits.shape[1]
+        return LabelPredictions(run_id, self.uids, truth, guess, size, *facts_of(self), probabilities=chances)
+
+    @property
     def segments_per_class(self) -> NDArray[np.int64]:
         """Segments of each class [classes]."""
         return np.bincount(self.truth[self.clip], minlength=self.logits.shape[1]).astype(np.int64)
@@ -73,21 +111,33 @@ class SegmentPredictions:
 
 @dataclass(frozen=True, eq=False)
 class MultiLabelPredictions:
-    """A run's predictions of its test utterances, of any number of labels each, sorted by corpus and name."""
+    """A run's predictions of its test utterances, of any number of labels each, sorted by corpus and name.
+
+    ``speakers``, ``sexes``, ``sessions`` and ``sentences`` as in ``LabelPredictions``.
+    """
 
     run_id: str
     corpora: NDArray[Any]  # name of each utterance's corpus [utterances]
     uids: tuple[str, ...]
     truth: Bools  # [utterances, classes]
     probabilities: NDArray[np.float32]  # [utterances, classes]
+    speakers: tuple[str, ...] = ()
+    sexes: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()
 
     def of(self, corpus: str) -> "MultiLabelPredictions":
         """Returns only the utterances of one corpus."""
         inside = self.corpora == corpus
-        uids = tuple(uid for uid, keep in zip(self.uids, inside.tolist(), strict=True) if keep)
-        return MultiLabelPredictions(
-            self.run_id, self.corpora[inside], uids, self.truth[inside], self.probabilities[inside]
-        )
+        kept = inside.tolist()
+        uids, *facts = (tuple(compress(column, kept)) for column in (self.uids, *facts_of(self)))
+        truth, values = self.truth[inside], self.probabilities[inside]
+        return MultiLabelPredictions(self.run_id, self.corpora[inside], uids, truth, values, *facts)
+
+
+def facts_of(test: LabelPredictions | SegmentPredictions | MultiLabelPredictions) -> Facts:
+    """Returns speakers, sexes, sessions and sentences."""
+    return test.speakers, test.sexes, test.sessions, test.sentences
 
 
 # --- reading ---
@@ -98,26 +148,45 @@ def columns(run: Finished) -> tuple[str, ...]:
     return tuple(next(csv.reader(io.StringIO(run.text, newline="")), ()))
 
 
-def single_label(run: Finished, classes: Sequence[str], only: str = "") -> dict[str, LabelPredictions]:
+def single_label(
+    run: Finished, classes: Sequence[str], only: str = "", probabilities: bool = False
+) -> dict[str, LabelPredictions]:
     """Reads predictions of one label an utterance, by corpus; {} if the run was not tested.
 
     Where an utterance is many segments, its prediction is the class of their highest mean logit. Raises BadInput for
-    labels of other classes. ``only``: the one corpus that is looked at; "" for all.
+    labels of other classes. ``only``: the one corpus that is looked at; "" for all. ``probabilities``: whether they are
+    kept, 4 bytes for each utterance and class; of thousands of runs ask for those of a few.
     """
-    size = len(classes)
-    if "segment" in columns(run):
-        return {
-            corpus: LabelPredictions(run.run_id, clips.uids, clips.truth, clips.predicted, size)
-            for corpus, clips in segments(run, classes).items()
-        }
+    size, present = len(classes), columns(run)
+    if "segment" in present:
+        return {c: clips.as_labels(run.run_id, probabilities) for c, clips in segments(run, classes).items()}
+    facts = _FACTS if set(_FACTS) <= set(present) else ()
+    chances = tuple(f"p_{name}" for name in classes) if probabilities else ()
+    chances = chances if set(chances) <= set(present) else ()
     tests = {}
-    for corpus, rows in _rows(run, ("uid", "label", "predicted")).items():
+    for corpus, rows in _rows(run, ("uid", "label", "predicted", *facts, *chances)).items():
         if only not in ("", corpus):
             continue
-        uids, *labels = zip(*sorted(rows), strict=True)
-        truth, predicted = (_numbers(run, values, classes, _SMALL) for values in labels)
-        tests[corpus] = LabelPredictions(run.run_id, uids, truth, predicted, size)
+        rows.sort(key=itemgetter(0))
+        uids, *cells = zip(*rows, strict=True)
+        truth, predicted = (_numbers(run, values, classes, _SMALL) for values in cells[:2])
+        who = _facts(cells[2 : 2 + len(facts)])
+        values = np.array(cells[2 + len(facts) :], np.float64).T.astype(np.float32) if chances else None
+        tests[corpus] = LabelPredictions(run.run_id, uids, truth, predicted, size, *who, probabilities=values)
     return tests
+
+
+def _facts(columns: Sequence[Column]) -> Facts:
+    if not columns:
+        return (), (), (), ()
+    speakers, sexes, sessions, sentences = map(_shared, columns)
+    return speakers, sexes, sessions, sentences
+
+
+@lru_cache(maxsize=256)
+def _shared(column: Column) -> Column:
+    """The same object for equal columns: thousands of runs are of the same utterances."""
+    return column
 
 
 def segments(run: Finished, classes: Sequence[str]) -> dict[str, SegmentPredictions]:
@@ -128,15 +197,18 @@ def segments(run: Finished, classes: Sequence[str]) -> dict[str, SegmentPredicti
     if not run.text:
         return {}
     logit_columns = _columns_of_classes(run, "l_", classes)
+    facts = _FACTS if set(_FACTS) <= set(columns(run)) else ()
     tests = {}
-    for corpus, rows in _rows(run, ("uid", "segment", "label", *logit_columns)).items():
+    for corpus, rows in _rows(run, ("uid", "segment", "label", *facts, *logit_columns)).items():
         rows.sort(key=lambda row: (row[0], int(row[1])))
         uids, first, clip = np.unique([row[0] for row in rows], return_index=True, return_inverse=True)
         labels = _numbers(run, [row[2] for row in rows], classes, np.int64)
         if (labels != labels[first][clip]).any():
             raise BadInput("a clip with two labels", _place(run), "one for all its segments", "test it again")
-        logits = np.array([row[3:] for row in rows], np.float64).astype(np.float32)
-        tests[corpus] = SegmentPredictions(tuple(uids.tolist()), labels[first], clip.astype(np.int64), logits)
+        logits = np.array([row[3 + len(facts) :] for row in rows], np.float64).astype(np.float32)
+        who = _facts([tuple(rows[i][3 + k] for i in first.tolist()) for k in range(len(facts))])
+        names = tuple(uids.tolist())
+        tests[corpus] = SegmentPredictions(names, labels[first], clip.astype(np.int64), logits, *who)
     return tests
 
 
@@ -148,18 +220,21 @@ def multi_label(run: Finished, classes: Sequence[str]) -> MultiLabelPredictions 
     if not run.text:
         return None
     probability_columns = _columns_of_classes(run, "p_", classes)
-    by_corpus = _rows(run, ("uid", "label", *probability_columns))
+    facts = _FACTS if set(_FACTS) <= set(columns(run)) else ()
+    by_corpus = _rows(run, ("uid", "label", *facts, *probability_columns))
     rows = [(corpus, *row) for corpus in by_corpus for row in sorted(by_corpus[corpus], key=itemgetter(0))]
     truth = np.zeros((len(rows), len(classes)), bool)
     for place, row in enumerate(rows):
         labels = row[2].split("|") if row[2] else []
         truth[place, _numbers(run, labels, classes, np.int64)] = True
-    values = np.array([[float(text or "nan") for text in row[3:]] for row in rows], np.float64).astype(np.float32)
+    start = 3 + len(facts)
+    values = np.array([[float(text or "nan") for text in row[start:]] for row in rows], np.float64).astype(np.float32)
     if not np.isfinite(values).all():
         remedy = "train it again with a lower learning rate"
         raise BadInput("a probability that is no number", _place(run), "0 … 1", remedy)
     corpora = np.array([row[0] for row in rows], str)
-    return MultiLabelPredictions(run.run_id, corpora, tuple(row[1] for row in rows), truth, values)
+    who = _facts([tuple(row[3 + k] for row in rows) for k in range(len(facts))])
+    return MultiLabelPredictions(run.run_id, corpora, tuple(row[1] for row in rows), truth, values, *who)
 
 
 def _rows(run: Finished, names: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
@@ -223,7 +298,13 @@ def pooled_labels(parts: Sequence[LabelPredictions]) -> LabelPredictions:
     uids = np.array([uid for part in parts for uid in part.uids], dtype=object)
     order = np.argsort(uids, kind="stable")
     truth, predicted = (np.concatenate([getattr(part, side) for part in parts]) for side in ("truth", "predicted"))
-    return LabelPredictions(parts[0].run_id, tuple(uids[order]), truth[order], predicted[order], parts[0].classes)
+    who = _facts([tuple(column[i] for i in order.tolist()) for column in _pooled_facts(parts) if column])
+    each = [part.probabilities for part in parts if part.probabilities is not None]
+    chances = np.concatenate(each)[order] if len(each) == len(parts) else None
+    size = parts[0].classes
+    return LabelPredictions(
+        parts[0].run_id, tuple(uids[order]), truth[order], predicted[order], size, *who, probabilities=chances
+    )
 
 
 def pooled_segments(parts: Sequence[SegmentPredictions]) -> SegmentPredictions:
@@ -234,7 +315,15 @@ def pooled_segments(parts: Sequence[SegmentPredictions]) -> SegmentPredictions:
         np.concatenate([part.truth for part in parts]),
         np.concatenate([part.clip + start for part, start in zip(parts, starts, strict=False)]),
         np.concatenate([part.logits for part in parts]),
+        *_pooled_facts(parts),
     )
+
+
+def _pooled_facts(parts: Sequence[LabelPredictions] | Sequence[SegmentPredictions]) -> Facts:
+    """Speakers, sexes, sessions and sentences of all folds; () where one does not know them."""
+    if not all(part.speakers for part in parts):
+        return _facts(())
+    return _facts([tuple(chain.from_iterable(columns)) for columns in zip(*map(facts_of, parts), strict=True)])
 
 
 def mean_accuracies(tests: Sequence[LabelPredictions], replicates: int, seed: int = 0) -> tuple[Cell, Cell]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ser.runs.location import Location
 from ser.runs.replica import place
 from ser.runs.tracker import Tracker
 from ser.study import SCHEMA, Trial
+from ser.trials.facts import Facts
 
 _SEXES = {"F": 1, "M": 2}
 
@@ -67,6 +68,7 @@ class Job:
     replica: str = ""  # URL of the trials' folders, where those share none
     experiment: str = ""  # in which the runs are: it may be renamed while they are trained
     is_tracked: bool = True  # trials are logged to MLflow; else they stay in their folders
+    facts: Mapping[str, Facts] = field(default_factory=dict)  # corpus as split -> who says what in its test side
 
     def untracked(self) -> "Job":
         """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
@@ -115,6 +117,7 @@ def job_of(
         threads=threads,
         saves_states=plan.study.search.rule.name == "pbt",
         experiment=Tracker.experiment_ids.get((where, plan.study.name), ""),
+        facts={key: Facts(s.split.test) for key, s in plan.sources.items()},
     )
 
 

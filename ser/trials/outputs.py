@@ -20,6 +20,7 @@ from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.fit import is_fitted
 from ser.training.train import CorpusData, Outcome, Predictions
+from ser.trials.facts import Facts
 
 
 def segment_frames(front_end: Part) -> int:
@@ -42,6 +43,7 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
         out["objective/loss"] = best_row["val/loss"]
         if accuracies := [v for k, v in best_row.items() if k.startswith("val/wa/")]:
             out["objective/wa"] = sum(accuracies) / len(accuracies)
+    out |= _validation(trial, best_row)
     for corpus, p in outcome.predictions.items():
         if p.truth.ndim == 2:
             scores = multilabel.scores(p.truth > 0, p.probabilities)
@@ -58,6 +60,18 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
         recalls = dict(zip(trial.classes, accuracy.recalls(matrix), strict=True))
         out |= {f"recall/{corpus}/{c}": float(r) for c, r in recalls.items() if r == r}
     return out
+
+
+def _validation(trial: Trial, best_row: Mapping[str, float]) -> dict[str, float]:
+    """Every accuracy of the kept epoch on a corpus's own validation subset: ``objective/ua/<corpus>`` and so on.
+
+    There are none of corpora that are validated pooled, or of a fitted model, which learns from that subset. Where an
+    utterance is several items they are of items.
+    """
+    names = {c.name for c in trial.corpora}
+    parts = {key: key.split("/", 2) for key in best_row if key.startswith("val/")}
+    scores = {key: part for key, part in parts.items() if len(part) == 3 and part[1] != "loss" and part[2] in names}
+    return {f"objective/{score}/{corpus}": best_row[key] for key, (_, score, corpus) in scores.items()}
 
 
 def _in_segments(trial: Trial) -> bool:
@@ -78,10 +92,14 @@ def write(
     outcome: Outcome,
     data: Mapping[str, CorpusData],
     proofs: Mapping[str, Any],
+    facts: Mapping[str, Facts],
     folder: Path,
     state: bool,
 ) -> None:
-    """Writes all files of the run. ``proofs``: by corpus as split; ``state``: others may go on from its end."""
+    """Writes all files of the run.
+
+    ``proofs`` and ``facts``: by corpus as split; ``state``: others may go on from its end.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     for name in ("confusion", "split"):
         (folder / name).mkdir(parents=True)
@@ -89,7 +107,8 @@ def write(
     for corpus, p in outcome.predictions.items():
         if p.truth.ndim == 1:
             _write_confusion(trial, corpus, p, folder / "confusion")
-        rows.append(_prediction_table(trial, corpus, p))
+        source = next(c.source for c in trial.corpora if c.name == corpus)
+        rows.append(_prediction_table(trial, corpus, p, facts.get(source, Facts())))
     if rows:
         # As many digits as tell a float32 from its neighbours: a probability of 1 is not one of nearly 1.
         pd.concat(rows).to_csv(folder / "predictions.csv", index=False, float_format="%.9g")
@@ -149,20 +168,23 @@ def _write_confusion(trial: Trial, corpus: str, p: Predictions, folder: Path) ->
     (folder / f"{corpus}.png").write_bytes(picture)
 
 
-def _prediction_table(trial: Trial, corpus: str, p: Predictions) -> pd.DataFrame:
-    """A row per item: what it is, its label or labels, and the network's value for each class."""
+def _prediction_table(trial: Trial, corpus: str, p: Predictions, facts: Facts) -> pd.DataFrame:
+    """A row per item: what it is, who says it, its label or labels, and the network's value for each class."""
     names = np.array(trial.classes)
-    if p.truth.ndim == 2:
-        labels = ["|".join(names[row > 0]) for row in p.truth]
-        table = pd.DataFrame({"corpus": corpus, "uid": p.names, "label": labels})
-        return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)
-    columns = {"label": names[p.truth], "predicted": names[p.predicted]}
+    uids, number = list(p.names), {}
     if _in_segments(trial):
-        uids, clip, first = _clips(p)
-        number = np.arange(len(clip)) - first[clip]
-        table = pd.DataFrame({"corpus": corpus, "uid": np.array(uids)[clip], "segment": number, **columns})
-        return pd.concat([table, pd.DataFrame(p.logits, columns=[f"l_{c}" for c in trial.classes])], axis=1)
-    table = pd.DataFrame({"corpus": corpus, "uid": p.names, **columns})
-    if is_fitted(trial):  # decision values, which are no probabilities
-        return pd.concat([table, pd.DataFrame(p.logits, columns=[f"d_{c}" for c in trial.classes])], axis=1)
-    return pd.concat([table, pd.DataFrame(p.probabilities, columns=[f"p_{c}" for c in trial.classes])], axis=1)
+        owners, clip, first = _clips(p)
+        uids = [owners[i] for i in clip.tolist()]
+        number = {"segment": np.arange(len(clip)) - first[clip]}
+    if p.truth.ndim == 2:
+        answers: dict[str, Any] = {"label": ["|".join(names[row > 0]) for row in p.truth]}
+    else:
+        answers = {"label": names[p.truth], "predicted": names[p.predicted]}
+    table = pd.DataFrame({"corpus": corpus, "uid": uids, **facts.of(uids), **number, **answers})
+    if _in_segments(trial):
+        prefix, values = "l", p.logits
+    elif is_fitted(trial):  # decision values, which are no probabilities
+        prefix, values = "d", p.logits
+    else:
+        prefix, values = "p", p.probabilities
+    return pd.concat([table, pd.DataFrame(values, columns=[f"{prefix}_{c}" for c in trial.classes])], axis=1)

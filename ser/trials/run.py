@@ -138,7 +138,7 @@ class Claim:
     ) -> None:
         """Leaves scores and files of a trained trial in its folder. ``extra``: further metrics."""
         results = score(trial, outcome)
-        write(trial, outcome, data, job.proofs, self.run_folder.files, state=job.saves_states)
+        write(trial, outcome, data, job.proofs, job.facts, self.run_folder.files, state=job.saves_states)
         results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
         self.run_folder.complete({**results, **extra})
 

@@ -131,8 +131,8 @@ def test_a_prediction_of_an_unknown_class_is_refused_by_its_run(tracker, job, st
     run = next(iter(tracker.finished().values()))
     table = Path(run.info.artifact_uri.removeprefix("file://"), "predictions.csv")
     lines = table.read_text().splitlines()
-    cells = lines[1].split(",")
-    table.write_text("\n".join([lines[0], ",".join([*cells[:3], "furious", *cells[4:]]), *lines[2:]]))
+    cells = dict(zip(lines[0].split(","), lines[1].split(","), strict=True)) | {"predicted": "furious"}
+    table.write_text("\n".join([lines[0], ",".join(cells.values()), *lines[2:]]))
     with pytest.raises(BadInput, match=f"predictions of run {run.info.run_id}: 'furious'"):
         collect(tracker, study)
 
@@ -201,7 +201,7 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
     assert dict(expected.trials)[run.title] == {
         "corpora": ("tess", "ravdess"), "block": "lstm", "pooling": "mean", "task": "multi", "seed": 0
     }  # fmt: skip
-    assert columns(run)[:4] == ("corpus", "uid", "label", "predicted")
+    assert columns(run)[:8] == ("corpus", "uid", "speaker", "sex", "session", "sentence", "label", "predicted")
     assert set(run.params) == {"corpora", "block", "pooling", "task", "seed"}
     assert all(name.startswith(("wa/", "ua/")) for name in run.scores)
 

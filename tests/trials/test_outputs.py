@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import pickle
 from dataclasses import replace
 
 import matplotlib.image
@@ -14,11 +15,13 @@ from sklearn.metrics import accuracy_score, f1_score, label_ranking_average_prec
 from experiments.mfcc_networks import study as of_vectors
 from experiments.multilabel import study as of_several
 from experiments.segments import study as of_segments
+from ser.data.manifest import Utterance
 from ser.metrics import accuracy
 from ser.study import trial_of
 from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.train import CorpusData, Outcome, Predictions
+from ser.trials.facts import Facts
 from ser.trials.outputs import score, segment_frames, write
 
 
@@ -106,6 +109,22 @@ def test_objectives_are_of_the_epoch_whose_weights_are_kept():
     assert score(trial, outcome("ravdess", None, rows, best=2))["objective/wa"] == 0.75
 
 
+def test_accuracies_on_the_validation_subset_are_of_each_corpus_in_the_kept_epoch():
+    trial = first_trial(of_vectors)
+    rows = [{"epoch": n, "val/loss": 3.0 / n, "val/loss/ravdess": 1.0, "val/wa/ravdess": n / 4, "val/ua/ravdess": n / 5}
+            for n in (1.0, 2.0)]  # fmt: skip
+    found = score(trial, outcome("ravdess", None, rows, best=1))
+    objectives = {name for name in found if name.startswith("objective/")}
+    assert objectives == {"objective/loss", "objective/wa", "objective/wa/ravdess", "objective/ua/ravdess"}
+    assert (found["objective/wa/ravdess"], found["objective/ua/ravdess"]) == (0.25, 0.2)
+
+
+def test_corpora_that_are_validated_pooled_have_no_accuracy_of_their_own():
+    rows = [{"epoch": 1.0, "val/loss": 1.0, "val/wa/pooled": 0.5, "val/ua/pooled": 0.5}]
+    found = score(first_trial(of_vectors), outcome("ravdess", None, rows))
+    assert {name for name in found if name.startswith("objective/")} == {"objective/loss", "objective/wa"}
+
+
 def test_without_validation_there_is_no_objective(single):
     trial, predictions = single
     found = score(trial, outcome("ravdess", predictions, [{"epoch": 1.0, "test/loss": 1.0, "train/loss": 2.0}]))
@@ -146,9 +165,10 @@ def test_frames_of_a_segment_come_from_the_front_end(clips, single):
 # files
 
 
-def written(folder, trial, predictions, corpus, state=False):
+def written(folder, trial, predictions, corpus, state=False, facts=()):
     given = data(corpus, predictions.names, predictions.truth)
-    write(trial, outcome(corpus, predictions), given, {c.source: PROOF for c in trial.corpora}, folder, state)
+    proofs = {c.source: PROOF for c in trial.corpora}
+    write(trial, outcome(corpus, predictions), given, proofs, dict(facts), folder, state)
     return list(csv.DictReader((folder / "predictions.csv").read_text().splitlines()))
 
 
@@ -220,3 +240,56 @@ def test_what_an_attempt_before_left_is_gone(single, tmp_path):
     (tmp_path / "files/old").write_text("x")
     written(tmp_path / "files", *single, "ravdess")
     assert not (tmp_path / "files/old").exists()
+
+
+# who says what
+
+
+def said(uid, **facts):
+    return Utterance(uid, "ravdess", "", facts.pop("speaker", "ravdess/1"), "", "", **facts)
+
+
+UNSAID = {"speaker": "", "sex": "", "session": "", "sentence": ""}
+
+
+def test_predictions_say_who_speaks_and_what(single, tmp_path):
+    trial, predictions = single
+    utterances = [
+        said("refused", speaker="ravdess/3"),
+        said("b", sex="F", session="2", sentence="01"),
+        said("a", sex="F", session="1", sentence="02"),
+        said("d", speaker="ravdess/2", sex="M"),
+    ]
+    facts = {c.source: Facts(utterances) for c in trial.corpora}
+    rows = written(tmp_path / "files", trial, predictions, "ravdess", facts=facts)
+    assert [{name: row[name] for name in UNSAID} for row in rows] == [
+        {"speaker": "ravdess/1", "sex": "F", "session": "1", "sentence": "02"},
+        {"speaker": "ravdess/1", "sex": "F", "session": "2", "sentence": "01"},
+        UNSAID,  # of c nothing is known
+        UNSAID | {"speaker": "ravdess/2", "sex": "M"},
+    ]
+    assert list(rows[0])[:8] == ["corpus", "uid", "speaker", "sex", "session", "sentence", "label", "predicted"]
+
+
+def test_every_segment_says_whose_it_is(clips, tmp_path):
+    trial, predictions = clips
+    utterances = [said(f"iemocap/{x}", speaker=f"iemocap/{x}", session=x) for x in "cab"]
+    facts = {c.source: Facts(utterances) for c in trial.corpora}
+    rows = written(tmp_path / "files", trial, predictions, "iemocap", facts=facts)
+    assert [row["session"] for row in rows] == list("aaabcc")
+
+
+def test_facts_are_cells_that_no_reader_takes_for_more():
+    facts = Facts([said("a", session="=1+1", sentence="two\r\nlines")])
+    assert facts.of(["a"]) == {"speaker": ["ravdess/1"], "sex": [""], "session": ["'=1+1"], "sentence": ["two lines"]}
+
+
+def test_facts_travel_to_workers_whole():
+    facts = Facts([said(f"u{i}", speaker=f"s{i % 3}", sex="FM"[i % 2]) for i in range(7)])
+    there = pickle.loads(pickle.dumps(facts))
+    assert there.of(["u5", "u1"]) == {
+        "speaker": ["s2", "s1"],
+        "sex": ["M", "M"],
+        "session": [""] * 2,
+        "sentence": [""] * 2,
+    }

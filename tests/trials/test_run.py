@@ -67,6 +67,10 @@ def test_a_finished_run_has_curves_of_every_corpus_and_scores_of_the_tested_one(
         assert [m.step for m in tracker.client.get_metric_history(run.info.run_id, key)] == [1, 2]
     assert run.data.metrics.keys() >= {"wa/ravdess", "ua/ravdess", "epochs", "best_epoch", "seconds/training"}
     assert "wa/tess" not in run.data.metrics
+    kept = int(run.data.metrics["best_epoch"])
+    for corpus in ("tess", "ravdess"):
+        curve = tracker.client.get_metric_history(run.info.run_id, f"val/ua/{corpus}")
+        assert run.data.metrics[f"objective/ua/{corpus}"] == next(m.value for m in curve if m.step == kept)
 
 
 def test_scores_matrix_and_predictions_agree(finished, tracker, trial, plan):
@@ -74,6 +78,9 @@ def test_scores_matrix_and_predictions_agree(finished, tracker, trial, plan):
     table = pd.read_csv(tracker.artifact(run, "predictions.csv"))
     truth = {u.uid: u.label for u in plan.sources["ravdess"].split.test}
     assert dict(zip(table["uid"], table["label"], strict=True)) == truth
+    speakers = {u.uid: (u.speaker, u.sex, int(u.sentence)) for u in plan.sources["ravdess"].split.test}
+    rows = zip(table["uid"], table["speaker"], table["sex"], table["sentence"], strict=True)
+    assert {uid: tuple(who) for uid, *who in rows} == speakers
     right = table["label"] == table["predicted"]
     assert run.data.metrics["wa/ravdess"] == pytest.approx(right.mean())
     assert run.data.metrics["ua/ravdess"] == pytest.approx(right.groupby(table["label"]).mean().mean())
