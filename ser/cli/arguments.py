@@ -294,6 +294,8 @@ def _counting(sub: argparse.ArgumentParser) -> None:
     rules = ("fractional", "first")
     sub.add_argument("--ties", choices=rules, default=rules[0], help="credit of tied best results")
     sub.add_argument("--replicates", type=int, default=1000, metavar="N", help="bootstrap replicates (default: 1000)")
+    resampled = ("speaker", "utterance")
+    sub.add_argument("--resample", choices=resampled, default=resampled[0], help="what replicates draw, whole")
     sub.add_argument("--variant", metavar="ID", help="report on other settings or corpora than the newest")
 
 
@@ -382,7 +384,7 @@ COMMANDS = {
     ),
     "report": Command(
         "Write a study's tables and figures from its runs.",
-        "ser report interaffection\nser report interaffection --ties first --work demo",
+        "ser report interaffection\nser report interaffection --ties first --resample utterance --work demo",
         (_study, _work, _tracking, _counting),
     ),
     "ui": Command(

@@ -485,7 +485,8 @@ def report(args: argparse.Namespace) -> int:
     study = load_study(args.study)
     tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name, to_read=True)
     folder = args.work / "reports" / study.name
-    written = collect.report(tracker, study, folder, Options(args.ties, args.replicates), args.variant)
+    options = Options(args.ties, args.replicates, args.resample)
+    written = collect.report(tracker, study, folder, options, args.variant)
     print(written.markdown)
     console.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")
     return 0

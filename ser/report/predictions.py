@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion
 from ser.metrics.segments import clip_predictions
-from ser.report.content import Cell
 from ser.report.runs import Finished
-from ser.report.statistics import Bools, Integers, accuracy_draws, interval
+from ser.report.statistics import Bools, Integers
 
 _SMALL = np.int16  # class indices of ten thousand results are held at once
 _FACTS = ("speaker", "sex", "session", "sentence")  # columns of who says what
@@ -324,16 +323,3 @@ def _pooled_facts(parts: Sequence[LabelPredictions] | Sequence[SegmentPrediction
     if not all(part.speakers for part in parts):
         return _facts(())
     return _facts([tuple(chain.from_iterable(columns)) for columns in zip(*map(facts_of, parts), strict=True)])
-
-
-def mean_accuracies(tests: Sequence[LabelPredictions], replicates: int, seed: int = 0) -> tuple[Cell, Cell]:
-    """Returns WA and UA: means over ``tests`` (one per seed, on the same utterances), with bootstrap intervals.
-
-    One resample of the utterances serves all of them; without tests both are holes.
-    """
-    if not tests:
-        return Cell(float("nan")), Cell(float("nan"))
-    correct = np.stack([test.correct for test in tests], axis=1)
-    owners = [0] * len(tests)
-    point, draws = accuracy_draws(tests[0].truth, correct, owners, replicates, np.random.default_rng(seed))
-    return interval(point[0, 0], draws[0, :, 0]), interval(point[1, 0], draws[1, :, 0])

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+RESAMPLED = ("speaker", "utterance")
+
 
 @dataclass(frozen=True, eq=False)
 class Finished:
@@ -111,5 +113,6 @@ class Options:
 
     ties: str = "fractional"  # "fractional" | "first"
     replicates: int = 1000  # bootstrap resamples behind the 95 % intervals, 0 for none
+    resample: str = "speaker"  # what a replicate draws: one of RESAMPLED
     curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, stdtrit
 
 from ser.errors import BadInput
 from ser.report.content import Cell
@@ -18,6 +19,7 @@ METRICS = ("wa", "ua")
 AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
 TIES = ("fractional", "first")
 _CHUNK = 4_000_000  # resampled utterances held at once
+FEW_CLUSTERS = 5  # speakers: with fewer an interval means little
 _Z = 1.959963984540054  # of the normal distribution, 95 % two-sided
 
 Floats = NDArray[np.float64]
@@ -80,18 +82,37 @@ def accuracy_draws(
     return plain[:, 0], np.concatenate([np.empty((2, 0, share.shape[1])), *parts], axis=1)
 
 
-def interval(value: float | Floats, draws: Floats) -> Cell:
+def interval(value: float | Floats, draws: Floats, clusters: int = 0) -> Cell:
     """Returns the value with the 2.5 and 97.5 percentiles of its replicates.
 
-    Without replicates, or where the value is undefined, it has no interval.
+    Without replicates, or where the value is undefined, it has no interval; undefined replicates do not count.
+
+    ``clusters``: how many speakers (or utterances) the replicates were drawn from; 0 = not said. The percentiles are
+    those at which a normal distribution is as wide as Student's t with ``clusters`` - 1 degrees of freedom, because
+    the spread between few speakers is itself known from few (the expanded percentile interval of Hesterberg, "What
+    Teachers Should Know About the Bootstrap", Am. Stat. 69, 2015, section 4.1): 2.5 and 97.5 for many. A single one
+    has no interval.
 
     >>> interval(0.5, np.array([0.4, 0.5, 0.6]))
     Cell(value=0.5, low=0.405, high=0.595)
     """
-    if not draws.size or np.isnan(value):
+    defined = draws[np.isfinite(draws)]
+    if not defined.size or np.isnan(value) or clusters == 1:
         return Cell(float(value))
-    low, high = np.percentile(draws, (2.5, 97.5))
+    outside = 100 * tail(clusters)
+    low, high = np.percentile(defined, (outside, 100 - outside))
     return Cell(float(value), float(low), float(high))
+
+
+def tail(clusters: int, level: float = 0.95) -> float:
+    """Returns the share of replicates below an interval, as wide as Student's t for so many clusters; 0 = very many.
+
+    >>> [round(tail(clusters), 4) for clusters in (0, 100, 10, 4)]
+    [0.025, 0.0236, 0.0118, 0.0007]
+    """
+    if not clusters:
+        return (1 - level) / 2
+    return float(ndtr(-stdtrit(clusters - 1, (1 + level) / 2)))
 
 
 def wilson(right: int, n: int) -> Cell:

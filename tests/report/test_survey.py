@@ -11,8 +11,8 @@ import pytest
 
 from ser.errors import BadInput
 from ser.report import write
-from ser.report.predictions import LabelPredictions, mean_accuracies
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.statistics import accuracy_draws, interval
 from ser.report.survey import content as survey
 from ser.report.survey import tables
 from ser.report.survey.published import INCONSISTENCIES, SYSTEMS
@@ -106,8 +106,8 @@ def test_intervals_are_those_of_the_pooled_answers():
     uids = [f"{n}/{i}" for n in (1, 2) for i in range(30)]
     order = sorted(range(60), key=lambda i: uids[i])
     truth, answers = (np.array(["as".index(pair[k]) for t in told for pair in t.split()]) for k in (0, 1))
-    there = LabelPredictions("", tuple(sorted(uids)), truth[order], answers[order], 2)
-    for cell, right in zip(row.cells[:2], mean_accuracies([there], 200), strict=True):
+    point, draws = accuracy_draws(truth[order], (truth == answers)[order, None], [0], 200, np.random.default_rng(0))
+    for cell, right in zip(row.cells[:2], map(interval, point[:, 0], draws[:, :, 0]), strict=True):
         assert (cell.value, cell.low, cell.high) == pytest.approx((right.value, right.low, right.high))
 
 

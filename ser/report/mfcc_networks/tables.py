@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ser.report.bootstrap import mean_accuracies
 from ser.report.content import HOLE, Cell, Printed, Row, Table
 from ser.report.groups import short
 from ser.report.layers import LoggedLayer, layers_of
 from ser.report.mfcc_networks import published
 from ser.report.mfcc_networks.groups import Candidate, TestedSetting, at_kept_epoch, role_of
-from ser.report.predictions import mean_accuracies
 from ser.report.runs import Expected, Options
 from ser.report.statistics import wilson
 
@@ -63,7 +63,7 @@ def accuracy(settings: Sequence[TestedSetting], expected: Expected, options: Opt
         for corpus in expected.tested:
             train = [at_kept_epoch(run, f"train/wa/{corpus}", options.curve) for run in one.runs]
             tests = one.answers.get(corpus, ())
-            test, balanced = mean_accuracies(tests, options.replicates)
+            test, balanced = mean_accuracies(tests, options.replicates, options.resample)
             paper = _unless_empty([printed("text", "accuracy", one.block, side) for side in ("Train", "Test")])
             epochs = ", ".join(f"{run.scores.get('epochs', np.nan):.0f}" for run in one.runs)
             cells = (Cell(float(np.mean(train))), test, balanced, str(len(tests[0].uids)) if tests else HOLE, epochs)

@@ -1,0 +1,323 @@
+"""The bootstrap of all reports: over speakers, whole, and over seeds; paired between the results of a corpus.
+
+Utterances of one speaker are alike, so that a resample of utterances makes intervals too narrow for other speakers. A
+replicate draws whole speakers with replacement: the cluster bootstrap (Davison and Hinkley, "Bootstrap Methods and
+their Application", 1997, section 3.8; Field and Welsh, "Bootstrapping clustered data", J. R. Stat. Soc. B 69, 2007).
+Where a setting was trained with several seeds, seeds are drawn as well.
+
+Of n speakers a replicate draws n - 1, and of k seeds k - 1: draws of all n would have (n - 1) / n of the variance that
+they are to show, two thirds of it with three seeds (Rao and Wu, "Resampling inference with complex survey data", J. Am.
+Stat. Assoc. 83, 1988). ``ser.report.statistics.interval`` widens the percentiles where speakers are few.
+
+What is assumed: speakers are independent of each other (the two of a dialogue are not quite), and stand for those that
+one wants to know about; so do seeds. Whether a corpus stands for others is not in any interval.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.errors import BadInput
+from ser.report.content import Cell
+from ser.report.predictions import LabelPredictions
+from ser.report.runs import RESAMPLED, Options
+from ser.report.statistics import FEW_CLUSTERS, Bools, Floats, Integers, interval
+
+_CHUNK = 1_000_000  # values per replicate that are held at once
+Counts = NDArray[np.float32]  # how often each replicate draws each speaker or utterance [replicates, …]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was resampled, for the notes."""
+
+    utterances: int
+    speakers: int  # 0 = unknown
+    by_speaker: bool  # whether whole speakers were drawn; else utterances
+    seeds: int = 1
+
+    @property
+    def clusters(self) -> int:
+        """The number of what was drawn: speakers, or utterances."""
+        return self.speakers if self.by_speaker else self.utterances
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Predictions of many results on one corpus, side by side. A result is one setting with one seed, its folds pooled.
+
+    Results need not be of the same utterances: another seed may split the corpus in another way.
+    """
+
+    truth: Integers  # class index [utterances] (union over all results)
+    correct: Bools  # [utterances, results]
+    present: Bools  # [utterances, results]: whether the result was tested on the utterance
+    speakers: Integers  # number of each utterance's speaker [utterances]; all different: unknown, or by utterance
+    setting: Integers  # setting of each result [results]
+    seed: Integers  # number of each result's seed [results]
+    speaker_count: int = 0  # speakers of the utterances, also where utterances are drawn; 0 = unknown
+    by_speaker: bool = True  # whether ``speakers`` are speakers
+
+    @property
+    def sample(self) -> Sample:
+        """What is resampled."""
+        count = self.speaker_count or (len(np.unique(self.speakers)) if self.by_speaker else 0)
+        return Sample(len(self.truth), count, self.by_speaker, len(np.unique(self.seed)))
+
+
+def tested_of(results: Sequence[tuple[int, int, LabelPredictions]], resample: str) -> Tested:
+    """Returns results on one corpus side by side: (setting, seed, predictions of all its folds).
+
+    ``resample``: "speaker" or "utterance". Where any result does not know its speakers (an older run), utterances are
+    drawn. An utterance that results label differently is one for each label. Raises BadInput for another ``resample``.
+    """
+    places: dict[tuple[str, int, int], int] = {}  # (name, label, how often it came before in the result) → row
+    names: list[str] = []  # speaker of each row
+    shared: dict[tuple[tuple[str, ...], bytes], Integers] = {}  # thousands of results are on the same utterances
+    rows = []
+    for _, _, test in results:
+        key = test.uids, test.truth.tobytes()
+        if key not in shared:
+            shared[key] = _rows_of(test, places, names)
+        rows.append(shared[key])
+    truth = np.array([label for _, label, _ in places], np.int64)
+    correct = np.zeros((len(truth), len(results)), bool)
+    present = np.zeros((len(truth), len(results)), bool)
+    for column, ((_, _, test), where) in enumerate(zip(results, rows, strict=True)):
+        correct[where, column] = test.correct
+        present[where, column] = True
+    clusters, count = clusters_of(names, resample)
+    setting, seed = (np.array([result[side] for result in results], np.int64) for side in (0, 1))
+    return Tested(truth, correct, present, clusters, setting, seed, count, resample == "speaker" and count > 0)
+
+
+def _rows_of(test: LabelPredictions, places: dict[tuple[str, int, int], int], names: list[str]) -> Integers:
+    """The row of each of a result's utterances; new ones are added to ``places``, their speakers to ``names``."""
+    repeats: dict[tuple[str, int], int] = {}
+    rows = np.empty(len(test.uids), np.int64)
+    speakers = test.speakers or ("",) * len(test.uids)
+    for i, (uid, label, speaker) in enumerate(zip(test.uids, test.truth.tolist(), speakers, strict=True)):
+        repeats[uid, label] = repeats.get((uid, label), -1) + 1
+        rows[i] = places.setdefault((uid, label, repeats[uid, label]), len(places))
+        if rows[i] == len(names):
+            names.append(speaker)
+    return rows
+
+
+def clusters_of(speakers: Sequence[str], resample: str) -> tuple[Integers, int]:
+    """Returns what is drawn, as a number of each utterance, and how many speakers there are, 0 = unknown.
+
+    ``speakers``: the name of each utterance's speaker, "" = unknown; where one is, each utterance is drawn for itself.
+    Raises BadInput for another ``resample``.
+    """
+    if resample not in RESAMPLED:
+        raise BadInput(repr(resample), "resample", ", ".join(RESAMPLED), "choose one of them")
+    named = bool(speakers) and all(speakers)
+    number = {name: place for place, name in enumerate(sorted(set(speakers)))}
+    if named and resample == "speaker":
+        return np.array([number[name] for name in speakers], np.int64), len(number)
+    return np.arange(len(speakers)), len(number) if named else 0
+
+
+# --- draws ---
+
+
+def draws_of(count: int, replicates: int, rng: np.random.Generator) -> Counts:
+    """Returns how often each replicate draws each of ``count`` clusters or seeds: [replicates, count].
+
+    It draws ``count`` - 1 in all. Of a single one nothing can be learnt of others: no number, nan.
+    """
+    if count < 2:
+        return np.full((replicates, count), np.nan, np.float32)
+    places = rng.integers(count, size=(replicates, count - 1)) + count * np.arange(replicates)[:, None]
+    return np.bincount(places.ravel(), minlength=replicates * count).reshape(replicates, count).astype(np.float32)
+
+
+def speaker_weights(speakers: Integers, replicates: int, rng: np.random.Generator) -> Counts:
+    """Returns how often each replicate of a cluster bootstrap has each utterance: [replicates, utterances].
+
+    ``speakers``: the number of each utterance's speaker, 0 … n - 1, as of ``clusters_of``.
+    """
+    return draws_of(int(speakers.max()) + 1 if speakers.size else 0, replicates, rng)[:, speakers]
+
+
+def speaker_weights_in_chunks(
+    speakers: Integers, replicates: int, rng: np.random.Generator, width: int = 0
+) -> Iterator[Counts]:
+    """Yields the same in parts that fit the memory; the numbers do not depend on the size of the parts.
+
+    ``width``: values that the caller computes per replicate, where they are more than the utterances.
+    """
+    for size in _parts(replicates, max(len(speakers), width)):
+        yield speaker_weights(speakers, size, rng)
+
+
+def seed_weights(seeds: int, replicates: int, rng: np.random.Generator) -> Counts:
+    """Returns how often each replicate draws each seed: [replicates, seeds]. A single seed is always there."""
+    return draws_of(seeds, replicates, rng) if seeds > 1 else np.ones((replicates, seeds), np.float32)
+
+
+def _parts(replicates: int, width: int) -> Iterator[int]:
+    step = max(1, _CHUNK // max(width, 1))
+    for start in range(0, replicates, step):
+        yield min(step, replicates - start)
+
+
+# --- accuracies ---
+
+
+@dataclass(frozen=True, eq=False)
+class _ClassCounts:
+    """The utterances of one class."""
+
+    clusters: Integers  # the clusters that have any
+    right: Counts  # [clusters, results]
+    total: Counts  # [clusters, patterns]
+
+
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """Counts per class and speaker: all that WA and UA of a replicate need, however many utterances there are."""
+
+    classes: tuple[_ClassCounts, ...]
+    pattern: Integers  # [results]: results on the same utterances have one pattern
+    clusters: int
+
+    @classmethod
+    def of(cls, tested: Tested) -> "_Counted":
+        """Counts by class, over the utterances of each speaker sorted together."""
+        first, pattern = _patterns(tested.present)
+        numbers, cluster = np.unique(tested.speakers, return_inverse=True)
+        classes = []
+        for label in np.unique(tested.truth):
+            rows = np.flatnonzero(tested.truth == label)
+            rows = rows[np.argsort(cluster[rows], kind="stable")]
+            inside, starts = np.unique(cluster[rows], return_index=True)
+            right = tested.correct[rows] & tested.present[rows]
+            total = tested.present[np.ix_(rows, first)]
+            sums = [np.add.reduceat(part, starts, axis=0, dtype=np.float32) for part in (right, total)]
+            classes.append(_ClassCounts(inside, *sums))
+        return cls(tuple(classes), pattern, len(numbers))
+
+    def accuracies(self, weights: Counts) -> Floats:
+        """WA and UA [2, replicates, results]; UA is the mean over the classes drawn, nan = no utterance drawn."""
+        size, results = len(weights), len(self.pattern)
+        patterns = int(self.pattern.max(initial=-1)) + 1
+        column = self.pattern if patterns > 1 else slice(0, 1)  # one serves all
+        hits, recall = np.zeros((2, size, results))
+        utterances, labels = np.zeros((2, size, patterns))
+        for each in self.classes:
+            of_class = weights[:, each.clusters]
+            right = (of_class @ each.right).astype(np.float64)  # counts: exact below 2**24
+            total = (of_class @ each.total).astype(np.float64)
+            hits += right
+            recall += right / np.maximum(total, 1)[:, column]
+            utterances += total
+            labels += total > 0
+        utterances, labels = (np.where(count > 0, count, np.nan)[:, column] for count in (utterances, labels))
+        return np.stack([hits / utterances, recall / labels])
+
+
+def _patterns(present: Bools) -> tuple[Integers, Integers]:
+    """The first result of each pattern of presence, and the number of every result's pattern."""
+    packed = np.packbits(present, axis=0).T
+    number: dict[bytes, int] = {}
+    pattern = np.array([number.setdefault(column.tobytes(), len(number)) for column in packed], np.int64)
+    return np.unique(pattern, return_index=True)[1], pattern
+
+
+def accuracy_draws(tested: Tested, replicates: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Returns WA and UA of settings [2, settings], and those of every replicate [2, replicates, settings].
+
+    A setting's value is the mean over its seeds. A replicate draws speakers and seeds, the same for all settings, so
+    that differences are paired; a result that has no utterance of the drawn speakers is left out of its setting's mean.
+    nan: a setting without results, and every replicate where there is a single speaker. A class of which no utterance
+    was drawn does not count for the UA of a replicate.
+    """
+    counted = _Counted.of(tested)
+    over_seeds = _Mean(tested.setting)
+    seeds, seed = np.unique(tested.seed, return_inverse=True)
+    plain = over_seeds(counted.accuracies(np.ones((1, counted.clusters), np.float32)), np.ones((1, len(seed))))[:, 0]
+    draws = np.full((2, replicates, over_seeds.settings), np.nan)
+    if counted.clusters < 2:
+        return plain, draws
+    drawn_seeds = seed_weights(len(seeds), replicates, rng).astype(np.float64)
+    start = 0
+    for size in _parts(replicates, max(counted.clusters, len(seed))):
+        values = counted.accuracies(draws_of(counted.clusters, size, rng))
+        draws[:, start : start + size] = over_seeds(values, drawn_seeds[start : start + size, seed])
+        start += size
+    return plain, draws
+
+
+class _Mean:
+    """The weighted mean over the results of each setting."""
+
+    def __init__(self, setting: Integers) -> None:
+        self._order = np.argsort(setting, kind="stable")
+        self._numbers, self._starts = np.unique(setting[self._order], return_index=True)
+        self.settings = int(setting.max(initial=-1)) + 1
+
+    def __call__(self, values: Floats, weights: Floats) -> Floats:
+        """[2, replicates, results] and [replicates, results] → [2, replicates, settings]; nan has no weight."""
+        means = np.full((*values.shape[:2], self.settings), np.nan)
+        if not self._order.size:
+            return means
+        for metric, scores in enumerate(values[:, :, self._order]):
+            weight = np.where(np.isnan(scores), 0.0, weights[:, self._order])
+            total = np.add.reduceat(weight, self._starts, axis=1)
+            weighted = np.add.reduceat(np.nan_to_num(scores) * weight, self._starts, axis=1)
+            means[metric, :, self._numbers] = np.divide(
+                weighted, total, out=np.full(total.shape, np.nan), where=total > 0
+            ).T
+        return means
+
+
+def mean_accuracies(
+    tests: Sequence[LabelPredictions], replicates: int, resample: str = "speaker", seed: int = 0
+) -> tuple[Cell, Cell]:
+    """Returns WA and UA: means over ``tests`` (one per seed), with intervals; without tests both are holes."""
+    if not tests:
+        return Cell(float("nan")), Cell(float("nan"))
+    tested = tested_of([(0, number, test) for number, test in enumerate(tests)], resample)
+    point, draws = accuracy_draws(tested, replicates, np.random.default_rng(seed))
+    wa, ua = (interval(point[i, 0], draws[i, :, 0], tested.sample.clusters) for i in (0, 1))
+    return wa, ua
+
+
+# --- words ---
+
+
+def words(options: Options, samples: Mapping[str, Sample]) -> str:
+    """Says in the notes what the intervals are: corpus → what was resampled of it. "" where there are no intervals."""
+    if not options.replicates or not samples:
+        return ""
+    kinds = {sample.by_speaker for sample in samples.values()}
+    text = f"Intervals: 95 % percentiles of {options.replicates} bootstrap replicates, paired within a corpus. "
+    if True in kinds:
+        text += (
+            "A replicate draws whole speakers with replacement (cluster bootstrap), because utterances of one speaker "
+            "are alike; few speakers widen the interval as Student's t does. "
+        )
+    if False in kinds:
+        text += "A replicate draws utterances"
+        text += " of corpora whose speakers the runs do not tell" if options.resample == "speaker" else ", as asked for"
+        text += ": as utterances of one speaker are alike, such intervals are too narrow for other speakers. "
+    if any(sample.seeds > 1 for sample in samples.values()):
+        text += "Seeds are drawn too, so that the intervals cover what another seed would change. "
+    else:
+        text += "There is one seed: what another one would change is not in the intervals. "
+    text += f"Drawn from: {'; '.join(f'{name}: {_size(sample)}' for name, sample in samples.items())}."
+    if few := [name for name, sample in samples.items() if 1 < sample.clusters < FEW_CLUSTERS]:
+        text += f" With fewer than {FEW_CLUSTERS} an interval means little: {', '.join(few)}."
+    if single := [name for name, sample in samples.items() if sample.clusters == 1]:
+        text += f" With a single one there is none: {', '.join(single)}."
+    return text
+
+
+def _size(sample: Sample) -> str:
+    counts = [(sample.speakers, "speaker"), (sample.utterances, "utterance")]
+    texts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in counts if n]
+    return ", ".join([*texts, f"{sample.seeds} seeds"] if sample.seeds > 1 else texts)

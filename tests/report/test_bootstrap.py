@@ -1,0 +1,186 @@
+"""Speakers and seeds are drawn whole; replicates agree with a plain loop; intervals keep their level."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from ser.errors import BadInput
+from ser.report import bootstrap
+from ser.report.bootstrap import (
+    Sample,
+    accuracy_draws,
+    clusters_of,
+    draws_of,
+    mean_accuracies,
+    speaker_weights,
+    speaker_weights_in_chunks,
+    words,
+)
+from ser.report.predictions import LabelPredictions
+from ser.report.runs import Options
+from ser.report.statistics import interval
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def predictions(truth, predicted, speakers=(), uids=None):
+    names = tuple(uids or (f"u{i}" for i in range(len(truth))))
+    return LabelPredictions("r", names, np.array(truth), np.array(predicted), 3, tuple(speakers))
+
+
+def moving(speakers=12, seeds=3, settings=2, size=6):
+    """Results of seeds that test other speakers each, and what made them."""
+    made, random = [], rng(5)
+    names = [f"s{i:02d}" for i in range(speakers)]
+    for seed in range(seeds):
+        tested = random.permutation(names)[: speakers // 2]
+        uids = [f"{name}/{i}" for name in tested for i in range(size)]
+        truth = np.array([int(i) % 3 for _ in tested for i in range(size)])
+        for setting in range(settings):
+            guess = np.where(random.random(len(truth)) < 0.5, truth, random.integers(3, size=len(truth)))
+            made.append((setting, seed, predictions(truth, guess, [u.split("/")[0] for u in uids], uids)))
+    return made
+
+
+# --- agreement with a plain loop ---
+
+
+def looped(results, speakers, seeds):
+    """WA and UA of settings where these speakers and seeds are drawn, from the utterances themselves."""
+    values = {}
+    for setting, seed, test in results:
+        rows = [i for name in speakers for i, own in enumerate(test.speakers) if own == name]
+        if rows:
+            truth, guess = test.truth[rows], test.predicted[rows]
+            known = np.isin(guess, truth)  # scikit-learn warns of guesses outside the classes that are there
+            guess = np.where(known, guess, -1)
+            recall = [np.mean(guess[truth == label] == label) for label in np.unique(truth)]
+            values.setdefault(setting, {})[seed] = np.mean(truth == guess), np.mean(recall)
+    return [np.mean([by_seed[s] for s in seeds if s in by_seed], axis=0) for _, by_seed in sorted(values.items())]
+
+
+def test_draws_are_those_of_a_loop_over_speakers_and_seeds():
+    results = moving()
+    tested = bootstrap.tested_of(results, "speaker")
+    assert (tested.sample.utterances, tested.sample.seeds) == (len(tested.truth), 3)
+    point, draws = accuracy_draws(tested, 40, rng(3))
+    names = sorted({name for _, _, test in results for name in test.speakers})
+    assert tested.sample.speakers == len(names)
+    assert pytest.approx(np.array(looped(results, names, (0, 1, 2)))) == point.T
+    random = rng(3)
+    seeds = random.integers(3, size=(40, 2))  # of three seeds two are drawn
+    speakers = random.integers(len(names), size=(40, len(names) - 1))
+    for replicate in range(40):
+        right = looped(results, [names[i] for i in speakers[replicate]], seeds[replicate])
+        assert pytest.approx(np.array(right)) == draws[:, replicate].T
+
+
+def test_point_is_balanced_accuracy_over_the_classes_that_are_there():
+    truth, guess = [0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 0, 1]
+    wa, ua = mean_accuracies([predictions(truth, guess)], 50)
+    assert (wa.value, ua.value) == pytest.approx((4 / 6, balanced_accuracy_score(truth, guess)))
+
+
+def test_utterances_of_unknown_speakers_are_drawn_one_by_one():
+    tested = bootstrap.tested_of([(0, 0, predictions([0, 1, 1, 0], [0, 1, 0, 0]))], "speaker")
+    assert len(set(tested.speakers)) == 4
+    assert tested.sample == Sample(4, 0, False)
+
+
+def test_utterances_are_drawn_where_that_is_asked_for_and_speakers_are_counted_still():
+    tested = bootstrap.tested_of([(0, 0, predictions([0, 1, 1, 0], [0, 1, 0, 0], "aabb"))], "utterance")
+    assert tested.sample == Sample(4, 2, False)
+    with pytest.raises(BadInput, match="speaker, utterance"):
+        bootstrap.tested_of([(0, 0, predictions([0], [0], "a"))], "speakers")
+
+
+def test_one_result_that_does_not_know_its_speakers_makes_all_be_drawn_by_utterance():
+    results = [
+        (0, 0, predictions([0, 1], [0, 1], "ab", ["x", "y"])),
+        (1, 0, predictions([0, 1], [0, 1], (), ["z", "y"])),
+    ]
+    assert bootstrap.tested_of(results, "speaker").sample == Sample(3, 0, False)
+
+
+def test_an_utterance_that_is_tested_twice_counts_twice():
+    tested = bootstrap.tested_of([(0, 0, predictions([0, 0, 1], [0, 1, 1], "aab", ["x", "x", "y"]))], "speaker")
+    assert accuracy_draws(tested, 0, rng())[0][:, 0] == pytest.approx([2 / 3, 0.75])
+
+
+# --- repetition, memory ---
+
+
+def test_draws_repeat_to_the_bit_and_do_not_depend_on_the_size_of_parts(monkeypatch):
+    tested = bootstrap.tested_of(moving(), "speaker")
+    whole = accuracy_draws(tested, 100, rng(1))
+    again = accuracy_draws(tested, 100, rng(1))
+    monkeypatch.setattr(bootstrap, "_CHUNK", 50)
+    parts = accuracy_draws(tested, 100, rng(1))
+    for one, two, three in zip(whole, again, parts, strict=True):
+        assert one.tobytes() == two.tobytes() == three.tobytes()
+
+
+def test_weights_of_utterances_are_those_of_their_speakers(monkeypatch):
+    clusters, count = clusters_of(list("babca"), "speaker")
+    weights = speaker_weights(clusters, 300, rng(2))
+    assert count == 3
+    assert (weights[:, [0, 1]] == weights[:, [2, 4]]).all()
+    assert (weights[:, [1, 0, 3]].sum(axis=1) == 2).all()  # two of three speakers are drawn
+    assert weights.mean() == pytest.approx(2 / 3, abs=0.1)
+    monkeypatch.setattr(bootstrap, "_CHUNK", 35)
+    parts = list(speaker_weights_in_chunks(clusters, 300, rng(2)))
+    assert len(parts) > 10
+    assert np.array_equal(np.concatenate(parts), weights)
+
+
+def test_draws_have_the_variance_of_a_mean():
+    """All n of n would give (n - 1) / n of it."""
+    values = np.array([1.0, 3.0, 8.0])
+    means = draws_of(3, 200_000, rng(4)) @ values / 2
+    assert means.var() == pytest.approx(values.var(ddof=1) / 3, rel=0.01)
+
+
+# --- undefined stays undefined ---
+
+
+def test_one_speaker_has_values_and_no_intervals():
+    wa, ua = mean_accuracies([predictions([0, 1, 1], [0, 1, 0], "aaa")], 100)
+    assert (wa.value, ua.value) == pytest.approx((2 / 3, 0.75))
+    assert np.isnan([wa.low, wa.high, ua.low, ua.high]).all()
+
+
+def test_nothing_tested_and_a_setting_without_results_are_holes():
+    assert all(np.isnan(cell.value) for cell in mean_accuracies([], 10))
+    empty = bootstrap.tested_of([(0, 0, predictions([], []))], "speaker")
+    point, draws = accuracy_draws(empty, 5, rng())
+    assert np.isnan(point).all()
+    assert np.isnan(draws).all()
+    point, draws = accuracy_draws(bootstrap.tested_of([(1, 0, predictions([0, 1], [0, 1], "ab"))], "speaker"), 5, rng())
+    assert np.isnan(point[:, 0]).all()
+    assert np.isnan(draws[:, :, 0]).all()
+    assert (point[:, 1] == 1).all()
+
+
+def test_interval_leaves_out_undefined_replicates():
+    cell = interval(0.5, np.array([0.4, np.nan, 0.5, 0.6]))
+    assert (cell.low, cell.high) == pytest.approx((0.405, 0.595))
+    assert np.isnan(interval(0.5, np.full(9, np.nan)).low)
+    assert np.isnan(interval(0.5, np.arange(9.0), clusters=1).low)
+
+
+# --- words ---
+
+
+def test_notes_say_what_was_drawn_and_where_it_is_little():
+    samples = {"emodb": Sample(535, 10, True, 3), "tess": Sample(2800, 2, True), "own": Sample(9, 1, True)}
+    text = words(Options(), samples)
+    assert "emodb: 10 speakers, 535 utterances, 3 seeds; tess: 2 speakers, 2800 utterances" in text
+    assert "With fewer than 5 an interval means little: tess." in text
+    assert "With a single one there is none: own." in text
+    assert words(Options(replicates=0), samples) == words(Options(), {}) == ""
+    older = words(Options(), {"emodb": Sample(535, 0, False)})
+    assert "whose speakers the runs do not tell" in older
+    assert "There is one seed" in older
+    assert "as asked for" in words(Options(resample="utterance"), {"emodb": Sample(535, 10, False)})
