@@ -22,6 +22,7 @@ from ser.runs.tracker import Tracker
 from ser.study import SCHEMA, Corpus, Study, part, trial_of
 
 GENERAL = "general"  # the report of studies that name none
+_LISTED = 6  # titles that a note names
 _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
 
 
@@ -157,7 +158,8 @@ def report(
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
-        if unknown := unknown_axes(module, study):
+        unknown = unknown_axes(module, study)
+        if unknown or (hasattr(module, "AXES") and expected.unlike):
             content = _with_general(tracker, study, variant, unknown, options)
         else:
             content = module.content(finished, expected, options)
@@ -170,28 +172,52 @@ def report_of(study: Study) -> ModuleType:
 
 
 def unknown_axes(module: ModuleType, study: Study) -> tuple[str, ...]:
-    """Returns the axes of a study that its report cannot tell apart: those beyond ``AXES``, if it states these."""
+    """Returns the axes of a study that its report cannot tell apart: those beyond ``AXES``, if it states these.
+
+    What a search varies is an axis as well.
+    """
     if not hasattr(module, "AXES"):
         return ()
     points = study.grid(study.corpora)
-    paths = [path for path in dict.fromkeys(path for point in points for path in point) if path not in module.AXES]
-    return tuple(path for path in paths if len({repr(point.get(path)) for point in points}) > 1)
+    stated = [path for path in dict.fromkeys(path for point in points for path in point) if path not in module.AXES]
+    varied = [path for path in stated if len({repr(point.get(path)) for point in points}) > 1]
+    searched = [] if study.search.rule.name == "grid" else [path for path, _ in study.search.space]
+    return tuple(dict.fromkeys([*varied, *(path for path in searched if path not in module.AXES)]))
 
 
 def _with_general(
     tracker: Tracker, study: Study, variant: str | None, unknown: Sequence[str], options: Options
 ) -> Content:
-    """A paper's own tables of the first value of every unknown axis, and the general tables of all results."""
+    """A paper's own tables of the first value of every unknown axis, and the general tables of all results.
+
+    Of runs that bear one title and are not of one trial, the paper's own tables have the trial that was begun first.
+    """
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
-    first = {path: next(point[path] for _, point in expected.trials if path in point) for path in unknown}
+    points = [point for _, point in expected.trials]
+    first = {path: next((point[path] for point in points if path in point), None) for path in unknown}
+    first = {path: value for path, value in first.items() if value is not None}
     inside = {title: point for title, point in expected.trials if all(point.get(k, v) == v for k, v in first.items())}
     part_of_it = replace(expected, trials=tuple(inside.items()), count=len(inside))
-    papers = module.content((run for run in finished if run.title in inside), part_of_it, options)
+    counted = (
+        run
+        for run in finished
+        if run.title in inside and expected.unlike.get(run.title, (run.trial_id,))[0] == run.trial_id
+    )
+    papers = module.content(counted, part_of_it, options)
     everything, expected = collect(tracker, study, variant, Selection())
     general = registry.find("report", GENERAL).content(everything, expected, options)
-    values = ", ".join(f"{path} = {value}" for path, value in first.items())
-    return content.appended(papers, general, f"The tables of the study's own report are of {values}.")
+    return content.appended(papers, general, _partial(first, expected))
+
+
+def _partial(first: Mapping[str, Any], expected: Expected) -> str:
+    """Says of which trials the tables of a study's own report are."""
+    values = [f"{path} = {value}" for path, value in first.items()] or ["the points that the study states"]
+    sentence = f"The tables of the study's own report are of {', '.join(values)}"
+    if titles := list(expected.unlike):
+        more = f" and {len(titles) - _LISTED} more" if len(titles) > _LISTED else ""
+        sentence += f"; where trials of one title differ, of the one begun first ({'; '.join(titles[:_LISTED])}{more})"
+    return f"{sentence}. Those of all results come behind them."
 
 
 def collect(
@@ -317,7 +343,17 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         systems=tuple(s.name for s in study.comparison.systems if s.name in statements.systems),
         folds=statements.folds,
         unmet=statements.unmet,
+        unlike=_unlike(runs),
     )
+
+
+def _unlike(runs: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
+    """Titles under which several trials were finished, with the ids of these: they differ in what no title tells."""
+    trials: dict[str, dict[str, None]] = {}
+    for run in runs:
+        if run.status == "FINISHED":
+            trials.setdefault(run.title, {})[run.trial_id] = None
+    return {title: tuple(ids) for title, ids in trials.items() if len(ids) > 1}
 
 
 def planned_trials(

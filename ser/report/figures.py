@@ -50,23 +50,26 @@ def learning_curves(
     curves: Mapping[str, Sequence[float]],
     group_of: Mapping[str, str],
     groups: Mapping[str, str],
-    quantity: str = "validation loss",
-    caption: str = "Validation loss of every trial.",
+    quantity: str,
+    caption: str,
     name: str = "curves",
 ) -> Picture:
-    """A quantity per epoch of each trial, coloured by group.
+    """A quantity per epoch of some trials, coloured by group; ``caption`` says of which.
 
-    ``group_of`` maps names of curves to groups, ``groups`` these to what the legend calls them, in order.
+    ``group_of`` maps names of curves to groups, ``groups`` these to what the legend calls them, in order. Left out are
+    curves without values, and groups without curves.
     """
+    with_values = {title: values for title, values in curves.items() if len(values)}
+    present = {group_of[title] for title in with_values if title in group_of}
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     axes = figure.subplots()
     order = list(groups)
-    for title, values in curves.items():
+    for title, values in with_values.items():
         shade = colour(order.index(group_of[title])) if title in group_of else "#888888"
-        axes.plot(np.arange(1, len(values) + 1), values, color=shade, alpha=0.45 if len(curves) > 2 else 1, lw=0.9)
+        axes.plot(np.arange(1, len(values) + 1), values, color=shade, alpha=0.45 if len(with_values) > 2 else 1, lw=0.9)
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
-    handles = [Line2D([], [], color=colour(i), label=label) for i, label in enumerate(groups.values())]
+    handles = [Line2D([], [], color=colour(order.index(g)), label=groups[g]) for g in order if g in present]
     axes.legend(handles=handles, frameon=False, fontsize=9)
     light(axes, "y")
     return picture(figure, name, caption)

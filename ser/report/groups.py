@@ -1,8 +1,10 @@
 """The trials of a study by their settings: repeats with other seeds or folds together, and which of them is best."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,8 +13,10 @@ from ser.report.runs import Finished
 
 _FOLD = re.compile(r"corpus\..*\.split\.fold")
 _LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where that is not logged, of the last one
-_SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.search
+_SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.planning.search
 _SAME = ("role", "seed", "repeat", "initial_from")  # of repeats and members of a search, not settings
+_NO_SETTINGS = (*_SAME, "study", "mode")
+_ROLES = ("role.system", "role.protocol")  # of a role, these are settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +33,14 @@ class Group:
         return self.runs[0].params.get("role") in _SEARCHED
 
     @property
+    def losses(self) -> list[float]:
+        """Best validation loss of every run that has told one."""
+        return [loss for run in self.runs if not np.isnan(loss := loss_of(run))]
+
+    @property
     def loss(self) -> float:
         """Mean best validation loss; nan if no run has told one."""
-        losses = [loss_of(run) for run in self.runs]
-        return float(np.mean([value for value in losses if not np.isnan(value)] or [np.nan]))
+        return float(np.mean(self.losses or [np.nan]))
 
     def mean(self, score: str) -> float:
         """Mean of a final metric; nan if a run lacks it."""
@@ -45,25 +53,99 @@ def loss_of(run: Finished) -> float:
 
 
 def grouped(runs: Sequence[Finished]) -> list[Group]:
-    """``runs`` by setting, in the order of the first of each."""
+    """``runs`` by setting, in the order of the first of each; equal titles get what differs."""
     names = varied(runs)
     by_values: dict[tuple[str, ...], list[Finished]] = {}
     for run in runs:
-        by_values.setdefault(tuple(run.params.get(name, "") for name in names), []).append(run)
-    return [
+        by_values.setdefault(tuple(_settings(run, names)), []).append(run)
+    groups = [
         Group(_without_repeats(members[0].title), dict(zip(names, values, strict=True)), tuple(members))
         for values, members in by_values.items()
     ]
+    return [replace(group, title=group.title + _difference(group, groups)) for group in groups]
 
 
-def varied(runs: Iterable[Finished]) -> list[str]:
-    """Names of the settings in which ``runs`` differ: not seeds, folds, or what follows from the corpora's files."""
+def _difference(group: Group, groups: Iterable[Group]) -> str:
+    """The settings by which a group differs from others of its title: `` (noise.snr 5)``; "" where there are none."""
+    same_title = [other.settings for other in groups if other.title == group.title]
+    names = [name for name in group.settings if len({settings[name] for settings in same_title}) > 1]
+    values = [f"{end} {readable(group.settings[name])}" for end, name in zip(short(names), names, strict=True)]
+    return f" ({', '.join(values)})" if values else ""
+
+
+def varied(runs: Sequence[Finished]) -> list[str]:
+    """Names of the settings in which ``runs`` differ: not seeds, folds, or what follows from the corpora's files.
+
+    Of a corpus those count in which runs differ that would else pass for one result: of one seed and fold.
+    """
     values: dict[str, set[str]] = {}
     for run in runs:
         for name, value in run.params.items():
             if name.partition(".")[0] not in (*_SAME, "corpus"):
                 values.setdefault(name, set()).add(value)
-    return [name for name, distinct in values.items() if len(distinct) > 1]
+    names = [name for name, distinct in values.items() if len(distinct) > 1 and not _follows_seed(name, runs)]
+    while more := unexplained(runs, partial(_settings, names=tuple(names)), names):
+        names += more
+    return names
+
+
+def _settings(run: Finished, names: Sequence[str]) -> list[str]:
+    return [_setting(run, name) for name in names]
+
+
+def _setting(run: Finished, name: str) -> str:
+    return run.params.get(name, "")
+
+
+def _follows_seed(name: str, runs: Iterable[Finished]) -> bool:
+    """Whether a component's seed is a stated one plus the trial's, as ``Study.seed_moves`` has it."""
+    seeds = {(run.params[name], run.params.get("seed", "0")) for run in runs if name in run.params}
+    if not name.endswith(".seed") or not all(of_component.isdigit() for of_component, _ in seeds):
+        return False
+    return len({int(of_component) - int(of_trial) for of_component, of_trial in seeds}) == 1
+
+
+def unexplained(
+    runs: Iterable[Finished], values: Callable[[Finished], Sequence[str]], explained: Collection[str]
+) -> list[str]:
+    """Names of params beyond ``explained`` in which runs differ that have the same ``values``, seed and fold.
+
+    Such runs are no repeats of each other. Names are those of the first two that differ; [] where none do.
+    """
+    first: dict[tuple[Any, ...], Finished] = {}
+    for run in runs:
+        other = first.setdefault((*values(run), repeat_of(run), fold_of(run)), run)
+        if names := [name for name in other.params if _differs(name, other, run) and name not in explained]:
+            return names
+    return []
+
+
+def _differs(name: str, one: Finished, other: Finished) -> bool:
+    same = one.params[name] == other.params.get(name, one.params[name])
+    repeated = name.partition(".")[0] in _NO_SETTINGS and name not in _ROLES
+    return not same and not repeated and not name.endswith(".split.fold")
+
+
+def repeat_of(run: Finished) -> tuple[str, str]:
+    """Returns what tells the repeats of a setting apart: the seed, and which of equal models it is."""
+    return run.params.get("seed", "0"), run.params.get("repeat", "0")
+
+
+def logged(run: Finished, path: str) -> str | None:
+    """Returns what a run logged for a path of its study; None if it has no such setting.
+
+    ``lstm.units`` is logged as ``block.units`` of a run with that block, ``iemocap.test`` as a setting of the corpus.
+    """
+    head, _, key = path.partition(".")
+    names = [path, f"role.{path}", f"augmentation.{path}"]
+    names += [f"block.{key}"] if head == run.params.get("block") else []
+    names += [f"corpus.{head}.{part}.{key}" for part in ("loader", "split", "front_end")] if key else []
+    return next((run.params[name] for name in names if name in run.params), None)
+
+
+def as_logged(value: object) -> str:
+    """Returns a point's value as statements are logged."""
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _without_repeats(title: str) -> str:
@@ -102,27 +184,30 @@ def readable(text: str) -> str:
 
 
 def search_table(
-    groups: Sequence[Group], seeds: int, columns: Sequence[tuple[str, Callable[[Group], float]]] = ()
+    groups: Sequence[Group], seeds: int, columns: Sequence[tuple[str, Callable[[Group], Sequence[float]]]] = ()
 ) -> Table:
     """Every setting by its validation loss, the least first: what it differs in, how long it trained, what it gave.
 
-    ``columns``: (head, share of a group, 0 … 1) of further columns, shown as percent.
+    ``columns``: (head, a share, 0 … 1, for every run of a group) of further columns, shown as percent.
     """
     ordered = sorted(groups, key=lambda g: (np.isnan(g.loss), g.loss))
     names = list(groups[0].settings) if groups else []
     rows = []
+    repeated = any(len(group.runs) > 1 for group in groups)
     for group in ordered:
         cells: list[Cell | str | None] = [readable(group.settings[name]) for name in names]
         cells += [_epochs(group), _stop_reasons(group), Cell(group.loss)]
-        cells += [_percent(share(group)) for _, share in columns]
+        cells += [Cell(spread(group.losses))] if repeated else []
+        cells += [_percent(shares(group)) for _, shares in columns]
         rows.append(Row("", group.title, tuple(cells), len(group.runs), seeds))
     return Table(
         "search",
         "The search",
-        "Every setting by the validation loss of the epoch that was kept, the least first; of several seeds the mean. "
-        "Chosen by validation alone: the test side is looked at afterwards. Ended: by early stopping, by the scheduler "
-        "that ends what falls behind, or after all epochs.",
-        (*short(names), "Epochs", "Ended", "Validation loss", *(head for head, _ in columns)),
+        "Every setting by the validation loss of the epoch that was kept, the least first. "
+        + ("Of several runs the mean and the sample standard deviation (±). " if repeated else "")
+        + "Chosen by validation alone: the test side is looked at afterwards. Ended: by early stopping, by the "
+        "scheduler that ends what falls behind, or after all epochs.",
+        (*short(names), "Epochs", "Ended", "Validation loss", *["±"] * repeated, *(head for head, _ in columns)),
         tuple(rows),
         "runs",
         digits=4,
@@ -133,8 +218,17 @@ def search_table(
     )
 
 
-def _percent(value: float) -> str:
-    return HOLE if np.isnan(value) else f"{100 * value:.1f} %"
+def spread(values: Sequence[float]) -> float:
+    """Returns the sample standard deviation; nan for fewer than two values, which have none."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def _percent(values: Sequence[float]) -> str:
+    """``58.1 %``, of several runs ``58.1 ± 2.0 %``."""
+    mean, deviation = float(np.mean(values or [np.nan])), spread(values)
+    if np.isnan(mean):
+        return HOLE
+    return f"{100 * mean:.1f} %" if np.isnan(deviation) else f"{100 * mean:.1f} ± {100 * deviation:.1f} %"
 
 
 def _epochs(group: Group) -> str:

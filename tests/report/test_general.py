@@ -9,12 +9,13 @@ import pytest
 
 from ser.errors import BadInput
 from ser.planning.plan import resolve
-from ser.report import collect, write
+from ser.report import collect, figures, write
 from ser.report.content import Content, Picture, appended
 from ser.report.general.content import content as general
 from ser.report.general.results import results_of
-from ser.report.general.settings import axes_of, logged
+from ser.report.general.settings import axes_of
 from ser.report.general.tables import cases_of
+from ser.report.groups import logged
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.runs.tracker import Tracker
 from ser.study import grid
@@ -298,3 +299,12 @@ def test_a_study_that_names_no_report_has_the_general_one(job, study, trial_of, 
     done = collect.report(Tracker(job.where, study.name), plain, tmp_path / "report", Options(replicates=2))
     assert "What each setting does" in done.markdown
     assert done.expected == 24
+
+
+def test_curves_are_of_what_the_caption_names():
+    """A curve for one corpus of two: legend and caption tell of that one alone."""
+    curves = {"a: one": [1.0, 0.5], "b: two": []}
+    drawn = figures.learning_curves(curves, {"a: one": "a", "b: two": "b"}, {"a": "on a", "b": "on b"}, "loss", "Of a.")
+    assert "on a" in drawn.svg
+    assert "on b" not in drawn.svg
+    assert drawn.caption == "Of a."

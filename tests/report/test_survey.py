@@ -504,3 +504,20 @@ def test_everything_is_written(tmp_path, monkeypatch, demo):
     (figure,) = [picture for picture in content.pictures if picture.name == "figure1"]
     assert ("Wang et al." in figure.svg) is not demo  # not run here: only the survey's bar
     assert ("outlined" in figure.caption) is not demo
+
+
+# --- cases ---
+
+
+def test_a_family_alone_with_its_classifier_wins_nothing():
+    """Of wavelet there is lda alone, which no other family has: no case, and no row. Each family has one classifier."""
+    answers = {"mfcc_svm": (GOOD, GOOD), "time_svm": (GOOD, BAD), "wavelet_lda": (GOOD, GOOD)}
+    runs = [run for name, told in answers.items() for run in whole(name, *told)]
+    content = made(runs, replace(ALONE, systems=tuple(answers), folds={"emodb": {"sd": 2}}))
+    found = rows(content, "proportions")
+    family = {name: row.cells[1].value for (part, name), row in found.items() if part == "family"}
+    assert family == {"time": 0, "mfcc": 1}
+    assert (found["family", "mfcc"].n, found["family", "mfcc"].of) == (1, 1)
+    assert not [part for part, _ in found if part == "classifier"]
+    said = table(content, "proportions").explanation
+    assert said.endswith("No cases, and not counted: 1 with a single family, 3 with a single classifier.")

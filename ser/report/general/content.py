@@ -55,6 +55,8 @@ def _tables(results: Results, ties: str) -> Iterator[Table]:
 def _notes(results: Results, options: Options) -> Iterator[str]:
     if results.axes.paths:
         yield f"Settings that vary: {', '.join(results.axes.paths)}."
+    if len(results.axes.paths) > MOST_AXES:
+        yield f"Figures are of the first {MOST_AXES} of these settings; the tables are of all."
     if options.replicates and any(result and result.counts is not None for result in results.cells.values()):
         yield (
             f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test utterances, paired "
@@ -89,8 +91,10 @@ def _pictures(results: Results, options: Options) -> Iterator[Picture]:
     if any(curves.values()):
         groups = {title: title.partition(": ")[0] for title in curves}
         legend = {corpus: f"best on {corpus}" for corpus in best}
-        caption = f"Validation loss of the trial with the best {metric_name(results.ranking)} on each corpus."
-        yield figures.learning_curves(curves, groups, legend, caption=caption)
+        first = ", the first of its runs" if any(len(result.runs) > 1 for result in best.values()) else ""
+        caption = f"Validation loss of the setting with the best {metric_name(results.ranking)} in the test{first}: "
+        caption += f"{'; '.join(title for title, values in curves.items() if values)}."
+        yield figures.learning_curves(curves, groups, legend, "validation loss", caption)
 
 
 def _matrices(results: Results) -> Iterator[Matrix]:

@@ -41,7 +41,11 @@ def strip_plots(results: Results, axis: int) -> Picture:
         figures.light(axes, "y")
     for axes in panels[len(corpora) :]:
         axes.set_visible(False)
-    caption = f"{head}: {metric_name(results.ranking)} of every result by its value; lines are means."
+    missing = sum(len(results.missing(corpus)) for corpus in corpora)
+    holes = f" ({missing} results are missing)" if missing else ""
+    caption = (
+        f"{head}: {metric_name(results.ranking)} of every result by its value{holes}; lines are means of the dots."
+    )
     return figures.picture(figure, f"axis_{axis + 1}", caption)
 
 

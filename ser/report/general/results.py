@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ser.metrics.accuracy import ua, wa
 from ser.report.content import Cell
-from ser.report.general.settings import Axes, axes_of, repeat_of
-from ser.report.groups import fold_of
+from ser.report.general.settings import Axes, axes_of
+from ser.report.groups import fold_of, repeat_of
 from ser.report.predictions import (
     LabelPredictions,
     columns,

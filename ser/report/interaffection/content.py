@@ -135,7 +135,9 @@ def _pictures(
     if curves:
         grid = evidence.grid
         blocks = {title: key[1] for key, title in grid.titles.items()}
-        yield figures.learning_curves(curves, blocks, {block: block.upper() for block in grid.blocks})
+        names = {block: block.upper() for block in grid.blocks}
+        caption = "Validation loss of the trial with the best UA on each corpus (the first of its seeds)."
+        yield figures.learning_curves(curves, blocks, names, "validation loss", caption)
 
 
 def _matrices(evidence: Evidence) -> Iterator[Matrix]:

@@ -123,13 +123,12 @@ def _subsets(proofs: Sequence[Any]) -> dict[str, int] | None:
 _OF_SEARCH = {"As published": "published", "Equation 4": "eq4", "Balanced": "balanced"}
 
 
-def _overall(tests: Mapping[str, MultiLabelPredictions], score: str, group: Group) -> float:
-    """Mean over the runs of a group; nan where one was not tested, or has none."""
+def _overall(tests: Mapping[str, MultiLabelPredictions], score: str, group: Group) -> list[float]:
+    """A score of every run of a group; nan where one was not tested, or has none."""
     if any(run.run_id not in tests for run in group.runs):
-        return math.nan
+        return [math.nan]
     repeats = [tests[run.run_id] for run in group.runs]
-    values = [multilabel.scores(t.truth, t.probabilities).get(score, math.nan) for t in repeats]
-    return sum(values) / len(values)
+    return [multilabel.scores(t.truth, t.probabilities).get(score, math.nan) for t in repeats]
 
 
 def _notes(
@@ -186,13 +185,15 @@ def _curves(groups: Sequence[Group], full: Sequence[ScoredSetting], options: Opt
         titles = {"train/loss": "training", "val/loss": "validation"}
         curves = {name: options.curve(one.tests[0].run_id, name) for name in titles}
         if any(curves.values()):
-            caption = f"Loss per epoch: {one.group.title}."
+            of_first = " (the first of its runs)" if len(one.group.runs) > 1 else ""
+            caption = f"Loss per epoch: {one.group.title}{of_first}."
             names = {name: name for name in curves}
             yield figures.learning_curves(curves, names, titles, "loss", caption, f"curves_{place}")
     searched = sorted((g for g in groups if g.loss == g.loss), key=lambda g: g.loss)[:MOST_CURVES]
-    if len(searched) > 1:
-        curves = {g.title: options.curve(g.runs[0].run_id, "val/loss") for g in searched}
+    curves = {g.title: values for g in searched if (values := options.curve(g.runs[0].run_id, "val/loss"))}
+    if len(curves) > 1:
         kinds = {g.title: "searched" if g.searched else "stated" for g in searched}
         legend = {"stated": "stated by the study", "searched": "proposed by the search"}
-        caption = f"Validation loss of the {len(curves)} settings that end lowest."
-        yield figures.learning_curves(curves, kinds, legend, caption=caption, name="curves_search")
+        of_first = " (of each the first of its runs)" if any(len(g.runs) > 1 for g in searched) else ""
+        caption = f"Validation loss of the {len(curves)} settings with the least{of_first}, of {len(groups)}."
+        yield figures.learning_curves(curves, kinds, legend, "validation loss", caption, "curves_search")

@@ -59,14 +59,16 @@ def proportions(bench: Bench, ties: str) -> Table:
             for case in bench.cases
             for family in used
         ]
-    rows = [row for part, grid in parts.items() for row in _rows(bench, part, grid, ties)]
+    compared = {part: [case for case in grid if _possible(bench, case) > 1] for part, grid in parts.items()}
+    alone = {part: sum(_possible(bench, case) == 1 for case in grid) for part, grid in parts.items()}
+    rows = [row for part, grid in compared.items() for row in _rows(bench, part, grid, ties)]
     rule = "Of tied best the first has the case." if ties == "first" else "Tied best share the case equally."
     return Table(
         "proportions",
         "Proportion of cases in which each is the best",
         "A case is a corpus under a protocol; for families with each classifier, for classifiers with each family. It "
         "counts once all its systems have all folds. The cells of one kind add up to 100 %; systems that are not named "
-        f"were never the best. {rule} Intervals: winners anew in every resample.",
+        f"were never the best. {rule} Intervals: winners anew in every resample.{_left_out(alone)}",
         tuple(metric.upper() for metric in METRICS),
         tuple(rows),
         "cases",
@@ -74,6 +76,17 @@ def proportions(bench: Bench, ties: str) -> Table:
         brief=True,
         bars=True,
     )
+
+
+def _possible(bench: Bench, case: Mapping[str, Key]) -> int:
+    """How many options of a case can be run: one alone has nothing to win against."""
+    return sum(bench.can(*key) for key in case.values())
+
+
+def _left_out(alone: Mapping[str, int]) -> str:
+    """`` No cases, and not counted: 3 with a single family.``; "" where every case has two options or more."""
+    counted = [f"{count} with a single {part}" for part, count in alone.items() if count]
+    return f" No cases, and not counted: {', '.join(counted)}." if counted else ""
 
 
 def _rows(bench: Bench, part: str, grid: Grid, ties: str) -> list[Row]:
@@ -86,7 +99,8 @@ def _rows(bench: Bench, part: str, grid: Grid, ties: str) -> list[Row]:
     return [
         Row(part, option, tuple(interval(share[i], draws[:, i]) for share, draws, _, _ in shares), n, of)
         for i, option in enumerate(options)
-        if part != "system" or any(share[i] > 0 for share, *_ in shares)
+        if any(bench.can(*case[option]) for case in grid)
+        and (part != "system" or any(share[i] > 0 for share, *_ in shares))
     ]
 
 
