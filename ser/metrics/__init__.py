@@ -1,1 +1,1 @@
-"""Accuracies and confusion matrices, each with its formula and reference."""
+"""Accuracies, F1, calibration and confusion matrices, each with its formula and reference."""

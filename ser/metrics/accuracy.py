@@ -74,6 +74,21 @@ def recalls(counts: ArrayLike) -> NDArray[np.float64]:
     return shares
 
 
+def row_shares(counts: ArrayLike) -> NDArray[np.float64]:
+    """Returns a confusion matrix normalised by row [classes, classes]: the share of each true class that is predicted.
+
+    The diagonal has the recalls; the row of a class absent from truth is nan.
+
+    >>> row_shares([[3, 1], [0, 0]]).tolist()
+    [[0.75, 0.25], [nan, nan]]
+    """
+    matrix = np.asarray(counts, np.float64)
+    rows = matrix.sum(axis=1, keepdims=True)
+    shares = np.full(matrix.shape, np.nan)
+    np.divide(matrix, rows, out=shares, where=rows > 0)
+    return shares
+
+
 def _total(matrix: NDArray[np.generic]) -> float:
     total = float(np.asarray(matrix, np.float64).sum())
     if total <= 0:

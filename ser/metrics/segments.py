@@ -75,6 +75,21 @@ def clip_predictions(clip: ArrayLike, logits: ArrayLike) -> NDArray[np.int64]:
     return highest
 
 
+def clip_probabilities(clip: ArrayLike, logits: ArrayLike) -> NDArray[np.float32]:
+    """Returns the softmax of the mean of each clip's logits [clips, classes].
+
+    It is the geometric mean of the segments' probabilities, scaled to a sum of 1, and highest for the class that
+    ``clip_predictions`` has. ``clip`` and ``logits`` as in ``accuracies``. Raises ValueError as ``clip_predictions``.
+
+    >>> clip_probabilities([0, 0, 1], [[2.0, 0.0], [-2.0, 0.0], [0.0, 0.0]]).tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    owners, values = _segments(clip, logits)
+    means = _sums(owners, values) / np.bincount(owners)[:, None]
+    powers = np.exp(means - means.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
 def _segments(clip: ArrayLike, logits: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.generic]]:
     owners, values = np.asarray(clip, np.int64).ravel(), np.asarray(logits)
     if values.ndim != 2 or len(values) != owners.size:

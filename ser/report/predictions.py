@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion
-from ser.metrics.segments import clip_predictions
+from ser.metrics.segments import clip_predictions, clip_probabilities
 from ser.report.runs import Finished
 from ser.report.statistics import Bools, Integers
 
@@ -36,8 +36,8 @@ class LabelPredictions:
     """A run's predictions of one corpus's test utterances, one label each, sorted by name.
 
     ``speakers``, ``sexes`` ("F", "M" or ""), ``sessions`` and ``sentences`` are of each utterance, or () where the run
-    was made before they were saved. ``probabilities`` are None where they were not asked for, and of fitted models,
-    whose decision values are none.
+    was made before they were saved. ``probabilities`` are None where they were not asked for, where one is no number,
+    and of fitted models, whose decision values are none.
     """
 
     run_id: str
@@ -91,16 +91,13 @@ class SegmentPredictions:
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """The softmax of each clip's mean logits [clips, classes]; highest for the class that is predicted."""
-        sums = np.stack([np.bincount(self.clip, weights=column) for column in self.logits.T], axis=1)
-        means = sums / np.bincount(self.clip)[:, None]
-        powers = np.exp(means - means.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return clip_probabilities(self.clip, self.logits)
 
     def as_labels(self, run_id: str, probabilities: bool = False) -> LabelPredictions:
         """Returns the clips' predictions alone."""
         chances = self.probabilities if probabilities else None
         truth, guess, size = self.truth, self.predicted, self.logits.shape[1]
-        return LabelPredictions(run_id, self.uids, truth, guess, size, *facts_of(self), probabilities=chances)
+        return LabelPredictions(run_id, self.uids, truth, guess, size, *facts_of(self), chances)
 
     @property
     def segments_per_class(self) -> NDArray[np.int64]:
@@ -170,9 +167,14 @@ def single_label(
         uids, *cells = zip(*rows, strict=True)
         truth, predicted = (_numbers(run, values, classes, _SMALL) for values in cells[:2])
         who = _facts(cells[2 : 2 + len(facts)])
-        values = np.array(cells[2 + len(facts) :], np.float64).T.astype(np.float32) if chances else None
-        tests[corpus] = LabelPredictions(run.run_id, uids, truth, predicted, size, *who, probabilities=values)
+        values = _probabilities(cells[2 + len(facts) :]) if chances else None
+        tests[corpus] = LabelPredictions(run.run_id, uids, truth, predicted, size, *who, values)
     return tests
+
+
+def _probabilities(cells: Sequence[Column]) -> NDArray[np.float32] | None:
+    values = np.array([[text or "nan" for text in column] for column in cells], np.float64).T.astype(np.float32)
+    return values if np.isfinite(values).all() else None
 
 
 def _facts(columns: Sequence[Column]) -> Facts:
@@ -301,9 +303,7 @@ def pooled_labels(parts: Sequence[LabelPredictions]) -> LabelPredictions:
     each = [part.probabilities for part in parts if part.probabilities is not None]
     chances = np.concatenate(each)[order] if len(each) == len(parts) else None
     size = parts[0].classes
-    return LabelPredictions(
-        parts[0].run_id, tuple(uids[order]), truth[order], predicted[order], size, *who, probabilities=chances
-    )
+    return LabelPredictions(parts[0].run_id, tuple(uids[order]), truth[order], predicted[order], size, *who, chances)
 
 
 def pooled_segments(parts: Sequence[SegmentPredictions]) -> SegmentPredictions:

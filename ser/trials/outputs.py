@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from ser.data.manifest import SPLITS
-from ser.metrics import accuracy, multilabel, segments
+from ser.metrics import accuracy, calibration, f1, multilabel, segments
 from ser.metrics.confusion import confusion_png
 from ser.study import Part, Trial, settings_of
 from ser.training import checkpoint
@@ -29,11 +29,11 @@ def segment_frames(front_end: Part) -> int:
 
 
 def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
-    """Returns ``wa/``, ``ua/`` and ``recall/<corpus>/<class>``, or what stands in their place, but no undefined ones.
+    """Returns ``wa/``, ``ua/``, F1, calibration and ``recall/<corpus>/<class>``, but no undefined or infinite ones.
 
-    Where an item may have several labels: the scores of ``ser.metrics.multilabel``. Where an utterance is several
-    items: wa and ua of the utterances, by the mean of their items' logits, and the five accuracies of
-    ``ser.metrics.segments``.
+    Where an item may have several labels: the scores of ``ser.metrics.multilabel`` instead. Where an utterance is
+    several items: of the utterances, by the mean of their items' logits, and the five accuracies of
+    ``ser.metrics.segments``. Calibration is of networks: a fitted model gives no probabilities.
     """
     best_row = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
     out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
@@ -49,14 +49,19 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
             scores = multilabel.scores(p.truth > 0, p.probabilities)
             out |= {f"{name}/{corpus}": value for name, value in scores.items()}
             continue
-        truth, predicted = p.truth, p.predicted
+        truth, predicted, chances = p.truth, p.predicted, None if is_fitted(trial) else p.probabilities
         if _in_segments(trial):
             _, clip, first = _clips(p)
             scores = segments.accuracies(clip, p.truth[first], p.logits)
             out |= {f"{name}/{corpus}": value for name, value in scores.items()}
             truth, predicted = p.truth[first], segments.clip_predictions(clip, p.logits)
+            chances = segments.clip_probabilities(clip, p.logits)
         matrix = accuracy.confusion(truth, predicted, len(trial.classes))
-        out[f"wa/{corpus}"], out[f"ua/{corpus}"] = accuracy.wa(matrix), accuracy.ua(matrix)
+        scores = {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix)}
+        scores |= {"macro_f1": f1.macro_f1(matrix), "weighted_f1": f1.weighted_f1(matrix)}
+        if chances is not None and np.isfinite(chances).all():
+            scores |= {name: getattr(calibration, name)(truth, chances) for name in ("ece", "nll", "brier")}
+        out |= {f"{name}/{corpus}": value for name, value in scores.items() if np.isfinite(value)}
         recalls = dict(zip(trial.classes, accuracy.recalls(matrix), strict=True))
         out |= {f"recall/{corpus}/{c}": float(r) for c, r in recalls.items() if r == r}
     return out

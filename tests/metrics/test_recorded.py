@@ -3,7 +3,7 @@
 import numpy as np
 import recorded
 
-from ser.metrics import accuracy, multilabel, segments
+from ser.metrics import accuracy, calibration, f1, multilabel, segments
 
 RNG = np.random.default_rng(0)
 TRUTH, LOGITS = RNG.integers(4, size=60), RNG.normal(size=(60, 4)).astype(np.float32)
@@ -13,8 +13,22 @@ CLIPS = np.sort(np.concatenate([np.arange(15), RNG.integers(15, size=45)]))
 def test_accuracies_are_the_recorded_ones():
     matrix = accuracy.confusion(TRUTH, LOGITS.argmax(1), 4)
     cases = {"confusion": matrix, "recalls": accuracy.recalls(matrix)}
-    cases |= {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix)}
+    cases |= {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix), "row_shares": accuracy.row_shares(matrix)}
     recorded.check("metrics", "accuracy", accuracy.VERSION, cases)
+
+
+def test_f1s_are_the_recorded_ones():
+    matrix = accuracy.confusion(TRUTH, LOGITS.argmax(1), 4)
+    cases = {"f1": f1.f1(matrix), "macro": f1.macro_f1(matrix), "weighted": f1.weighted_f1(matrix)}
+    recorded.check("metrics", "f1", f1.VERSION, cases)
+
+
+def test_calibration_is_the_recorded_one():
+    chances = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+    found = calibration.reliability(TRUTH, chances)
+    cases = {name: getattr(calibration, name)(TRUTH, chances) for name in ("ece", "nll", "brier")}
+    cases |= {"counts": found.counts, "accuracy": np.nan_to_num(found.accuracy, nan=-1)}
+    recorded.check("metrics", "calibration", calibration.VERSION, cases)
 
 
 def test_scores_of_several_labels_are_the_recorded_ones():
@@ -31,4 +45,4 @@ def test_accuracies_of_segments_are_the_recorded_ones():
 
 
 def test_every_metric_is_recorded_and_nothing_else():
-    assert recorded.names("metrics") == {"accuracy", "multilabel", "segments"}
+    assert recorded.names("metrics") == {"accuracy", "calibration", "f1", "multilabel", "segments"}

@@ -17,7 +17,7 @@ from experiments.multilabel import study as of_several
 from experiments.segments import study as of_segments
 from ser.data.manifest import Utterance
 from ser.metrics import accuracy
-from ser.study import trial_of
+from ser.study import part, trial_of
 from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.train import CorpusData, Outcome, Predictions
@@ -96,6 +96,30 @@ def test_scores_of_single_labels_by_hand(single):
         f"recall/ravdess/{trial.classes[1]}": pytest.approx(2 / 3),
     }
     assert found["memory/gpu_peak_mb"] == 3
+    # The third class is predicted once, and nowhere present.
+    assert found["macro_f1/ravdess"] == pytest.approx((1 + 2 * 2 / (2 * 2 + 1) + 0) / 3)
+    assert found["weighted_f1/ravdess"] == pytest.approx((1 + 3 * 0.8) / 4)
+    chance, rest = (np.exp([2.0, -1.0]) / (np.exp(2.0) + 7 * np.exp(-1.0))).tolist()
+    assert found["ece/ravdess"] == pytest.approx(abs(3 / 4 - chance), abs=1e-6)
+    assert found["nll/ravdess"] == pytest.approx(-(3 * math.log(chance) + math.log(rest)) / 4)
+    wrong, right = chance**2 + (1 - rest) ** 2 + 6 * rest**2, (1 - chance) ** 2 + 7 * rest**2
+    assert found["brier/ravdess"] == pytest.approx((wrong + 3 * right) / 4)
+
+
+def test_what_has_no_number_is_not_logged(single):
+    trial, predictions = single
+    certain = replace(predictions, logits=200 * predictions.logits)  # of the second item, and wrong
+    assert not {"nll/ravdess"} & score(trial, outcome("ravdess", certain)).keys()
+    spoilt = replace(predictions, logits=np.where(np.eye(4, 8) > 0, np.nan, predictions.logits))
+    assert not {"ece/ravdess", "nll/ravdess", "brier/ravdess"} & score(trial, outcome("ravdess", spoilt)).keys()
+
+
+def test_fitted_models_have_no_calibration(single):
+    trial, predictions = single
+    fitted = replace(trial, block=part("svm"))
+    names = {name.partition("/")[0] for name in score(fitted, outcome("ravdess", predictions))}
+    assert names >= {"macro_f1", "weighted_f1"}
+    assert names.isdisjoint({"ece", "nll", "brier"})
 
 
 def test_objectives_are_of_the_epoch_whose_weights_are_kept():
@@ -139,6 +163,10 @@ def test_clips_are_scored_beside_their_segments(clips):
     assert {n: found[f"{n}/iemocap"] for n in names} == pytest.approx(dict(zip(names, expected, strict=True)))
     assert found[f"recall/iemocap/{trial.classes[0]}"] == 0
     assert f"recall/iemocap/{trial.classes[2]}" not in found
+    # Mean logits of the clips, whose probabilities are of the class said.
+    means = np.array([[2, 0, 5, 0], [0, 3, 0, 0], [1.5, 0, 0, 3]]) / 3
+    chances = np.exp(means) / np.exp(means).sum(axis=1, keepdims=True)
+    assert found["nll/iemocap"] == pytest.approx(-np.log(chances[[0, 1, 2], [0, 1, 3]]).mean(), rel=1e-6)
 
 
 def test_several_labels_have_scores_of_their_own(several):
