@@ -10,7 +10,7 @@ import pytest
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect, figures, write
-from ser.report.content import Content, Picture, appended
+from ser.report.content import Cell, Content, Picture, appended
 from ser.report.general.content import content as general
 from ser.report.general.results import results_of
 from ser.report.general.settings import axes_of
@@ -169,9 +169,73 @@ def test_systems_that_no_point_names_are_results_of_their_own(undrawn):
 
 
 def test_runs_that_no_result_counts_are_said(undrawn):
-    other = replace(run_of(0.1, "lstm", 4, seed=1), text=text_of(4, first=100))
-    content = general([*runs_of(), other], expected(POINTS, seeds=(0, 1)), NEVER)
-    assert any(note.startswith("Left out") and note.endswith(f"{other.title}.") for note in content.notes)
+    points = grid(**{"corpora": [("a",)], "training.learning_rate": RATES, "block": ["lstm"], "fold": [1, 2]})
+    runs = [run_of(0.1, "lstm", 4, fold=1), run_of(0.1, "lstm", 8, fold=2), run_of(0.01, "lstm", 9, fold=1)]
+    notes = general(runs, expected(points), NEVER).notes
+    assert f"Left out: runs that lack folds which others have: {runs[2].title}." in notes
+
+
+def test_seeds_that_move_the_split_are_all_counted(undrawn):
+    """Seed 1 is tested on other utterances than seed 0: the value is the mean of both, and the note says so."""
+    moved = replace(run_of(0.1, "lstm", 8, seed=1), text=text_of(8, first=100))
+    content = general([*runs_of(), moved], expected(POINTS, seeds=(0, 1)), Options(replicates=20))
+    row = next(row for row in table(content, "results_a").rows if row.cells[:2] == ("0.1", "lstm"))
+    assert (row.cells[2].value, row.n) == (pytest.approx(0.6), 2)
+    assert "Not all results are of the same test utterances on a." in content.notes
+
+
+# --- chosen by validation ---
+
+
+def validated(runs, accuracies):
+    """Runs with an accuracy in validation each."""
+    return [
+        replace(run, scores=run.scores | {"objective/ua/a": value, "objective/wa/a": value})
+        for run, value in zip(runs, accuracies, strict=True)
+    ]
+
+
+def test_the_best_is_chosen_by_validation_and_compared_with_the_best_of_the_test(undrawn):
+    """Validation prefers 0.1 tdnn (0.6 in the test) to 0.01 lstm (0.8), which the test prefers."""
+    content = general(validated(runs_of(), (0.3, 0.9, 0.7, 0.5)), expected(POINTS), Options(replicates=50))
+    row = table(content, "chosen").rows[1]
+    assert (row.metric, row.name, row.cells[:2], row.n, row.of) == ("UA", "a", ("0.1", "tdnn"), 4, 4)
+    validation, test, best, optimism = row.cells[2:]
+    assert (validation.value, test.value, best.value) == (0.9, pytest.approx(0.6), pytest.approx(0.8))
+    assert optimism.value == pytest.approx(0.2)
+    assert optimism.low <= 0.2 <= optimism.high
+    every = table(content, "results_a")
+    assert every.columns[-1] == "Validation"
+    assert [row.cells[-1].value for row in every.rows] == [0.7, 0.9, 0.5, 0.3]
+
+
+def test_in_every_fold_the_setting_of_its_own_validation_is_tested(undrawn):
+    """Fold 1 chooses the rate 0.1 (4 of 10 right), fold 2 the rate 0.01 (9 of 10): 13 of 20, as neither rate alone."""
+    points = grid(**{"corpora": [("a",)], "training.learning_rate": RATES, "block": ["lstm"], "fold": [1, 2]})
+    right = [(0.1, 4, 1), (0.1, 8, 2), (0.01, 2, 1), (0.01, 9, 2)]
+    runs = validated([run_of(rate, "lstm", n, fold=fold) for rate, n, fold in right], (0.9, 0.1, 0.5, 0.5))
+    row = table(general(runs, expected(points), NEVER), "chosen").rows[0]
+    assert row.cells[:2] == ("0.1", "1 of 2")
+    assert row.cells[2].value == pytest.approx((0.9 + 0.5) / 2)
+    assert row.cells[3].value == pytest.approx(13 / 20)
+    assert row.cells[4].value == pytest.approx(np.std([0.4, 0.9], ddof=1))
+
+
+def test_validation_of_older_runs_is_read_from_their_curves(undrawn):
+    """Kept was the second of three epochs, so the last value, which scores have, is another."""
+    runs = [replace(run, scores=run.scores | {"val/ua/a": 0.0, "best_epoch": 2.0, "epochs": 3.0}) for run in runs_of()]
+    curves = {run.run_id: [0.0, value, 0.0] for run, value in zip(runs, (0.3, 0.9, 0.7, 0.5), strict=True)}
+    options = Options(replicates=0, curve=lambda run_id, name: curves[run_id] if name == "val/ua/a" else [])
+    (row,) = table(general(runs, expected(POINTS), options), "chosen").rows
+    assert (row.metric, row.cells[1:3]) == ("UA", ("tdnn", Cell(0.9)))
+
+
+def test_without_validation_nothing_is_chosen_by_it(undrawn):
+    """Fitted models learn from that subset."""
+    assert "chosen" not in {t.key for t in general(runs_of(), expected(POINTS), NEVER).tables}
+
+
+# --- searches ---
 
 
 def test_folds_of_a_search_are_not_asked_of_what_is_tested(undrawn):
@@ -211,17 +275,17 @@ def test_metrics_of_several_labels_are_as_logged(undrawn):
 
 
 def test_resamples_are_paired_and_the_same_every_time(undrawn):
-    results = results_of(runs_of(), expected(POINTS), 30)
+    results = results_of(runs_of(), expected(POINTS), Options(replicates=30))
     draws = {values: result.draws["ua"] for (_, values), result in results.cells.items()}
     np.testing.assert_array_equal(draws["0.1", "tdnn"], draws["0.01", "tdnn"])  # the same six are right
-    again = results_of(runs_of(), expected(POINTS), 30)
+    again = results_of(runs_of(), expected(POINTS), Options(replicates=30))
     np.testing.assert_array_equal(again.cells["a", ("0.1", "tdnn")].draws["ua"], draws["0.1", "tdnn"])
 
 
 def test_axes_are_those_that_vary():
     axes = axes_of(runs_of(), expected(POINTS))
     assert (axes.paths, axes.stated) == (("training.learning_rate", "block"), True)
-    values, cases = cases_of(results_of(runs_of(), expected(POINTS), 0), 0)
+    values, cases = cases_of(results_of(runs_of(), expected(POINTS), NEVER), 0)
     assert (values, len(cases)) == (["0.1", "0.01"], 2)
 
 

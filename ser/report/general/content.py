@@ -7,10 +7,11 @@ this does not know.
 import re
 from collections.abc import Iterable, Iterator
 
-from ser.report import figures
+from ser.report import bootstrap, figures
 from ser.report.content import Content, Matrix, Picture, Table
 from ser.report.general.figures import strip_plots
 from ser.report.general.results import Results, results_of
+from ser.report.general.selection import chosen_table
 from ser.report.general.tables import (
     MOST_READ,
     axis_table,
@@ -28,7 +29,7 @@ MOST_AXES = 8  # that are drawn
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """Arranges all results. Raises BadInput for an unknown rule of ties or predictions that fit no class."""
-    results = results_of(finished, expected, options.replicates)
+    results = results_of(finished, expected, options)
     return Content.of(
         expected,
         results.titles,
@@ -43,6 +44,8 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
 
 def _tables(results: Results, ties: str) -> Iterator[Table]:
     yield best_table(results)
+    if results.choices:
+        yield chosen_table(results)
     if results.axes.paths:
         yield axis_table(results, ties)
     for corpus in results.expected.tested:
@@ -57,12 +60,8 @@ def _notes(results: Results, options: Options) -> Iterator[str]:
         yield f"Settings that vary: {', '.join(results.axes.paths)}."
     if len(results.axes.paths) > MOST_AXES:
         yield f"Figures are of the first {MOST_AXES} of these settings; the tables are of all."
-    if options.replicates and any(result and result.counts is not None for result in results.cells.values()):
-        yield (
-            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test utterances, paired "
-            "where results are of the same ones; winners are counted anew in each. They do not cover what another seed "
-            "of the training would change, and as utterances of one speaker are alike, they are rather too narrow."
-        )
+    if intervals := bootstrap.words(options, results.samples):
+        yield f"{intervals} Winners are counted anew in each replicate."
     if results.cells and not results.axes.stated:
         yield "Some of these settings are known from the runs alone: which results are to come is not known in advance."
     if any(
@@ -71,14 +70,9 @@ def _notes(results: Results, options: Options) -> Iterator[str]:
         yield f"Tables of more than {MOST_READ} results are in report.html and tables.csv alone."
     if results.left_out:
         more = f" and {len(results.left_out) - _LISTED} more" if len(results.left_out) > _LISTED else ""
-        yield (
-            "Left out: runs that lack folds which others have, or that were tested on other utterances than the first "
-            f"of their setting: {'; '.join(results.left_out[:_LISTED])}{more}."
-        )
-    sizes = {corpus: {int(r.counts.sum()) // r.seeds for r in results.ranked(corpus) if r.counts is not None}
-             for corpus in results.expected.tested}  # fmt: skip
-    if uneven := [corpus for corpus, counts in sizes.items() if len(counts) > 1]:
-        yield f"Not all results are of the same test utterances on {', '.join(uneven)}."
+        yield f"Left out: runs that lack folds which others have: {'; '.join(results.left_out[:_LISTED])}{more}."
+    if results.uneven:
+        yield f"Not all results are of the same test utterances on {', '.join(results.uneven)}."
 
 
 def _pictures(results: Results, options: Options) -> Iterator[Picture]:

@@ -1,52 +1,20 @@
-"""Every setting of a study on every corpus that it was tested on: accuracies over seeds, with paired resamples.
-
-Results on the same utterances share the resamples of these, so that their differences are paired. The folds of a seed
-are pooled into one test side; a seed that lacks one is not counted.
-"""
+"""Every setting of a study on every corpus that it was tested on, and those that are to come."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ser.metrics.accuracy import ua, wa
-from ser.report.content import Cell
+from ser.report.bootstrap import Sample
+from ser.report.general.measured import Choice, Measured, Repeat, Result, Tests, Values, as_logged, from_predictions
 from ser.report.general.settings import Axes, axes_of
 from ser.report.groups import fold_of, repeat_of
-from ser.report.predictions import (
-    LabelPredictions,
-    columns,
-    on_same_utterances,
-    pooled_labels,
-    single_label,
-    utterances_of,
-)
-from ser.report.runs import Expected, Finished
-from ser.report.statistics import AS_EQUAL, METRICS, Floats, accuracy_draws, interval
+from ser.report.predictions import LabelPredictions, columns, single_label
+from ser.report.runs import Expected, Finished, Options
+from ser.report.statistics import AS_EQUAL, METRICS
 
 _PREFERRED = ("balanced", "macro_f1")  # where utterances have several labels: the first is what ranks
-_NO_DRAWS = np.empty(0)
-Values = tuple[str, ...]  # one per axis
-Tests = Mapping[str, Mapping[str, LabelPredictions]]  # run id → corpus → predictions
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """A setting tested on a corpus."""
-
-    values: Values
-    corpus: str
-    runs: tuple[Finished, ...]  # of the seeds that count
-    seeds: int
-    point: Mapping[str, float]  # metric → mean over seeds
-    draws: Mapping[str, Floats]  # metric → [replicates]; none where metrics are as logged
-    spread: Mapping[str, float]  # metric → sample standard deviation over seeds, nan for one
-    counts: NDArray[np.int64] | None  # the confusion matrix summed over seeds, rows = truth
-
-    def cell(self, metric: str) -> Cell:
-        """Returns a metric with its interval."""
-        return interval(self.point[metric], self.draws[metric])
+MOST_CURVES = 1000  # runs whose curves are read, where these alone have the accuracies of validation
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +28,19 @@ class Results:
     untested: Mapping[Values, tuple[Finished, ...]]  # what a search compares by validation alone
     left_out: tuple[str, ...]  # titles of tested runs that no result counts
     titles: frozenset[str]  # of all finished trials
+    samples: Mapping[str, Sample]  # corpus → what is resampled; none where metrics are as logged
+    choices: Mapping[tuple[str, str], Choice]  # (corpus, metric), where validation can choose
+    uneven: tuple[str, ...]  # corpora of which results have other utterances than each other
 
     @property
     def ranking(self) -> str:
         """The metric by which results are ranked."""
         return self.metrics[-1]
+
+    @property
+    def clusters(self) -> int:
+        """How many speakers (or utterances) are resampled of the corpus that has the fewest; 0 = none are."""
+        return min((sample.clusters for sample in self.samples.values()), default=0)
 
     def ranked(self, corpus: str, metric: str = "") -> list[Result]:
         """Returns the results on a corpus, the best first; of equal ones in the order of the study."""
@@ -82,8 +58,51 @@ class Results:
         return [r for r in ranked if r.point[metric] >= ranked[0].point[metric] - AS_EQUAL]
 
 
-def results_of(finished: Iterable[Finished], expected: Expected, replicates: int) -> Results:
+def results_of(finished: Iterable[Finished], expected: Expected, options: Options) -> Results:
     """Reads every run and arranges it. Raises BadInput for predictions that fit no class."""
+    runs, tests = _read(finished, expected)
+    axes = axes_of(runs, expected)
+    by_values: dict[Values, list[Finished]] = {}
+    for run in runs:
+        by_values.setdefault(axes.values(run), []).append(run)
+    metrics = METRICS if tests or not runs else _logged_metrics(runs, expected)
+    folds = _folds_of(runs, expected, tests, metrics[-1])
+    cells: dict[tuple[str, Values], Result | None] = _planned(axes, expected)
+    measured: dict[str, Measured] = {}
+    options = options if len(runs) <= MOST_CURVES else replace(options, curve=lambda run, metric: [])
+    for place, corpus in enumerate(expected.tested):
+        complete = {}
+        for values, repeats in by_values.items():
+            tested = [run for run in repeats if _tested_on(run, corpus, tests, metrics[-1])]
+            if seeds := _complete_seeds(tested, corpus, folds):
+                complete[values] = seeds
+        if tests and complete:
+            measured[corpus] = from_predictions(corpus, complete, tests, options, np.random.default_rng([0, place]))
+            results: Iterable[Result] = measured[corpus].results
+        else:
+            results = [as_logged(corpus, values, seeds, metrics) for values, seeds in complete.items()]
+        cells |= {(corpus, result.values): result for result in results}
+    tested_ids = {r.run_id for r in runs if any(_tested_on(r, c, tests, metrics[-1]) for c in expected.tested)}
+    counted = {run.run_id for result in cells.values() if result for run in result.runs}
+    untested = {v: tuple(r for r in repeats if r.run_id not in tested_ids) for v, repeats in by_values.items()}
+    return Results(
+        expected=expected,
+        axes=axes,
+        metrics=metrics,
+        cells=cells,
+        untested={values: repeats for values, repeats in untested.items() if repeats},
+        left_out=tuple(run.title for run in runs if run.run_id in tested_ids - counted),
+        titles=frozenset(run.title for run in runs),
+        samples={corpus: one.sample for corpus, one in measured.items()},
+        choices={(corpus, choice.metric): choice for corpus, one in measured.items() for choice in one.choices},
+        uneven=tuple(corpus for corpus, one in measured.items() if one.uneven),
+    )
+
+
+def _read(
+    finished: Iterable[Finished], expected: Expected
+) -> tuple[list[Finished], dict[str, dict[str, LabelPredictions]]]:
+    """All runs without their text, and the predictions of those of one label: run id → corpus → predictions."""
     runs: list[Finished] = []
     tests: dict[str, dict[str, LabelPredictions]] = {}
     names: dict[tuple[str, ...], tuple[str, ...]] = {}  # of utterances, which thousands of runs share
@@ -92,37 +111,7 @@ def results_of(finished: Iterable[Finished], expected: Expected, replicates: int
             by_corpus = single_label(run, run.params.get("classes", ",".join(expected.classes)).split(","))
             tests[run.run_id] = {c: replace(t, uids=names.setdefault(t.uids, t.uids)) for c, t in by_corpus.items()}
         runs.append(replace(run, text=""))
-    axes = axes_of(runs, expected)
-    by_values: dict[Values, list[Finished]] = {}
-    for run in runs:
-        by_values.setdefault(axes.values(run), []).append(run)
-    metrics = METRICS if tests or not runs else _logged_metrics(runs, expected)
-    folds = _folds_of(runs, expected, tests, metrics[-1])
-    cells: dict[tuple[str, Values], Result | None] = _planned(axes, expected)
-    for place, corpus in enumerate(expected.tested):
-        rng = np.random.default_rng([0, place])
-        complete = {}
-        for values, repeats in by_values.items():
-            tested = [run for run in repeats if _tested_on(run, corpus, tests, metrics[-1])]
-            if seeds := _complete_seeds(tested, corpus, folds):
-                complete[values] = seeds
-        if tests:
-            measured = _from_predictions(corpus, complete, tests, replicates, rng)
-        else:
-            measured = [_as_logged(corpus, values, seeds, metrics) for values, seeds in complete.items()]
-        cells |= {(corpus, result.values): result for result in measured}
-    tested_ids = {r.run_id for r in runs if any(_tested_on(r, c, tests, metrics[-1]) for c in expected.tested)}
-    counted = {run.run_id for result in cells.values() if result for run in result.runs}
-    untested = {v: tuple(r for r in repeats if r.run_id not in tested_ids) for v, repeats in by_values.items()}
-    return Results(
-        expected,
-        axes,
-        metrics,
-        cells,
-        {values: repeats for values, repeats in untested.items() if repeats},
-        tuple(run.title for run in runs if run.run_id in tested_ids - counted),
-        frozenset(run.title for run in runs),
-    )
+    return runs, tests
 
 
 def _planned(axes: Axes, expected: Expected) -> dict[tuple[str, Values], Result | None]:
@@ -167,9 +156,9 @@ def _tested_on(run: Finished, corpus: str, tests: Tests, metric: str) -> bool:
 
 def _complete_seeds(
     runs: Sequence[Finished], corpus: str, folds: Mapping[tuple[str, str], set[int]]
-) -> dict[tuple[str, str], list[Finished]]:
+) -> dict[Repeat, list[Finished]]:
     """The runs of a setting by seed, those of all folds; a seed that lacks one is left out."""
-    by_seed: dict[tuple[str, str], dict[int, Finished]] = {}
+    by_seed: dict[Repeat, dict[int, Finished]] = {}
     for run in runs:
         by_seed.setdefault(repeat_of(run), {}).setdefault(fold_of(run), run)
     needed = folds.get((corpus, _protocol(runs[0])), set()) if runs else set()
@@ -178,62 +167,3 @@ def _complete_seeds(
         for seed, by_fold in by_seed.items()
         if by_fold.keys() >= needed
     }
-
-
-def _from_predictions(
-    corpus: str,
-    settings: Mapping[Values, Mapping[tuple[str, str], Sequence[Finished]]],
-    tests: Tests,
-    replicates: int,
-    rng: np.random.Generator,
-) -> list[Result]:
-    """Results whose accuracies are counted in the predictions, resampled together where utterances are the same."""
-    measured = []
-    for values, seeds in settings.items():
-        pooled = {seed: pooled_labels([tests[run.run_id][corpus] for run in runs]) for seed, runs in seeds.items()}
-        same = on_same_utterances(list(pooled.values()))
-        runs = tuple(run for seed, test in pooled.items() if any(test is t for t in same) for run in seeds[seed])
-        measured.append((values, runs, same))
-    results = []
-    by_utterances: dict[object, list[tuple[Values, tuple[Finished, ...], list[LabelPredictions]]]] = {}
-    for item in measured:
-        by_utterances.setdefault(utterances_of(item[2][0]), []).append(item)
-    for members in by_utterances.values():
-        each = [test for _, _, same in members for test in same]
-        owners = [place for place, (_, _, same) in enumerate(members) for _ in same]
-        correct = np.stack([test.correct for test in each], axis=1)
-        point, draws = accuracy_draws(each[0].truth, correct, owners, replicates, rng)
-        for place, (values, runs, same) in enumerate(members):
-            by_seed = np.array([(wa(test.counts), ua(test.counts)) for test in same])
-            results.append(
-                Result(
-                    values,
-                    corpus,
-                    runs,
-                    len(same),
-                    dict(zip(METRICS, point[:, place].tolist(), strict=True)),
-                    dict(zip(METRICS, draws[:, :, place], strict=True)),
-                    dict(zip(METRICS, _spread(by_seed), strict=True)),
-                    np.asarray(np.sum([test.counts for test in same], axis=0)),
-                )
-            )
-    return results
-
-
-def _as_logged(
-    corpus: str, values: Values, seeds: Mapping[tuple[str, str], Sequence[Finished]], metrics: Sequence[str]
-) -> Result:
-    """A result whose metrics are as its runs logged them: means over folds, then over seeds."""
-    names = [f"{metric}/{corpus}" for metric in metrics]
-    by_seed = np.array(
-        [[np.mean([run.scores.get(name, np.nan) for run in runs]) for name in names] for runs in seeds.values()]
-    )
-    means = dict(zip(metrics, by_seed.mean(axis=0).tolist(), strict=True))
-    spread = dict(zip(metrics, _spread(by_seed), strict=True))
-    runs = tuple(run for repeats in seeds.values() for run in repeats)
-    return Result(values, corpus, runs, len(seeds), means, dict.fromkeys(metrics, _NO_DRAWS), spread, None)
-
-
-def _spread(by_seed: Floats) -> list[float]:
-    """Sample standard deviation over the first axis; nan for one seed."""
-    return (by_seed.std(axis=0, ddof=1) if len(by_seed) > 1 else np.full(by_seed.shape[1], np.nan)).tolist()

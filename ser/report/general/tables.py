@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ser.report.content import HOLE, Cell, Row, Table
-from ser.report.general.results import Result, Results, Values
+from ser.report.general.measured import Result, Values
+from ser.report.general.results import Results
 from ser.report.groups import fold_of
 from ser.report.statistics import Floats, check_ties, complete_cases, credit, interval
 
@@ -26,41 +27,64 @@ def best_table(results: Results) -> Table:
         for corpus in results.expected.tested:
             ranked = results.ranked(corpus, metric)
             of = len(ranked) + len(results.missing(corpus))
-            cells: tuple[Cell | str, ...] = (*[HOLE] * len(results.axes.paths), *[_HOLE] * len(results.metrics), HOLE)
+            cells: list[Cell | str] = [HOLE] * len(results.axes.paths)
+            cells += [*[_HOLE] * len(results.metrics), HOLE, HOLE]
             if ranked:
                 ties = str(len(results.ties(corpus, metric)) - 1)
-                cells = (*ranked[0].values, *map(ranked[0].cell, results.metrics), ties)
-            rows.append(Row(metric_name(metric), corpus, cells, len(ranked), of))
+                cells = [*ranked[0].values, *map(ranked[0].cell, results.metrics), ties, tested_in_words(ranked[0])]
+            rows.append(Row(metric_name(metric), corpus, tuple(cells), len(ranked), of))
     return Table(
         "best",
         "The best result on every corpus",
         "By each metric, the first in the order of the study of tied ones. Ties: others that are as good. Being the "
-        "best of many, a result is rather too good: the test utterances have chosen it.",
-        (*results.axes.heads, *map(metric_name, results.metrics), "Ties"),
+        "best of many, a result is rather too good: the test utterances have chosen it."
+        + (" What validation chooses is in the next table." if results.choices else ""),
+        (*results.axes.heads, *map(metric_name, results.metrics), "Ties", "Tested on"),
         tuple(rows),
         "results",
         brief=True,
     )
 
 
+def tested_in_words(result: Result) -> str:
+    """``40 utterances, 4 speakers``; a hole where it is not known."""
+    if result.sample is None:
+        return HOLE
+    speakers = f", {result.sample.speakers} speakers" if result.sample.speakers else ""
+    return f"{result.sample.utterances} utterances{speakers}"
+
+
 def every_result(results: Results, corpus: str) -> Table:
     """Returns every setting on a corpus, the best first; those that are to come are holes."""
     ranked, missing = results.ranked(corpus), results.missing(corpus)
     seeds = max([len(results.expected.seeds), *(result.seeds for result in ranked)])
-    spread = results.metrics if seeds > 1 else ()
+    spread = results.metrics if any(len(result.runs) > 1 for result in ranked) else ()
+    validated = not all(np.isnan(result.validation[results.ranking]) for result in ranked)
     rows = []
     for place, result in enumerate(ranked, start=1):
-        deviations = [Cell(result.spread[metric]) for metric in spread]
-        cells: tuple[Cell | str, ...] = (*result.values, *map(result.cell, results.metrics), *deviations)
+        more = [Cell(result.spread[metric]) for metric in spread]
+        more += [Cell(result.validation[results.ranking])] * validated
+        cells: tuple[Cell | str, ...] = (*result.values, *map(result.cell, results.metrics), *more)
         rows.append(Row("", str(place), cells, result.seeds, seeds))
     for values in missing:
-        rows.append(Row("", HOLE, (*values, *[_HOLE] * (len(results.metrics) + len(spread))), 0, seeds))
+        rows.append(Row("", HOLE, (*values, *[_HOLE] * (len(results.metrics) + len(spread) + validated)), 0, seeds))
+    name = metric_name(results.ranking)
     return Table(
         f"results_{corpus}",
         f"Every result on {corpus}",
-        f"One line for each setting, the best {metric_name(results.ranking)} first."
-        + (" Means over the seeds, and their sample standard deviation (±)." if spread else ""),
-        (*results.axes.heads, *map(metric_name, results.metrics), *(f"± {metric_name(m)}" for m in spread)),
+        f"One line for each setting, the best {name} in the test first."
+        + (
+            " Means over the seeds; ±: sample standard deviation over seeds and folds, each by itself."
+            if spread
+            else ""
+        )
+        + (f" Validation: {name} of the epoch that was kept." if validated else ""),
+        (
+            *results.axes.heads,
+            *map(metric_name, results.metrics),
+            *(f"± {metric_name(m)}" for m in spread),
+            *["Validation"] * validated,
+        ),
         tuple(rows),
         "seeds",
         grouped="",
@@ -79,7 +103,7 @@ def axis_table(results: Results, ties: str = "fractional") -> Table:
     rows = []
     for axis, head in enumerate(results.axes.heads):
         values, cases = cases_of(results, axis)
-        measured = [_measured(cases, values, metric, ties) for metric in results.metrics]
+        measured = [_measured(cases, values, metric, ties, results.clusters) for metric in results.metrics]
         for i, value in enumerate(values):
             means, won = [m.means[i] for m in measured], [m.shares[i] for m in measured]
             rows.append(Row(head, value, (*means, *won), measured[-1].counted[i], measured[-1].existing[i]))
@@ -119,7 +143,7 @@ def cases_of(results: Results, axis: int) -> tuple[list[str], list[Case]]:
 class _Measured:
     """Means and shares of the values of one axis, by one metric."""
 
-    def __init__(self, point: Floats, draws: Floats, ties: str) -> None:
+    def __init__(self, point: Floats, draws: Floats, ties: str, clusters: int) -> None:
         complete, _ = complete_cases(point) if point.size else (np.zeros(len(point), bool), 0)
         exists = ~np.isneginf(point)
         self.counted: list[int] = (exists & complete[:, None]).sum(axis=0).tolist()
@@ -131,11 +155,11 @@ class _Measured:
         share, share_draws = credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1)
         mean, drawn_mean = _mean_of_finite(point, 0), _mean_of_finite(draws, 1)
         places = range(point.shape[1])
-        self.means = [interval(mean[i], drawn_mean[:, i]) for i in places]
-        self.shares = [interval(share[i], share_draws[:, i]) for i in places]
+        self.means = [interval(mean[i], drawn_mean[:, i], clusters) for i in places]
+        self.shares = [interval(share[i], share_draws[:, i], clusters) for i in places]
 
 
-def _measured(cases: Sequence[Case], values: Sequence[str], metric: str, ties: str) -> _Measured:
+def _measured(cases: Sequence[Case], values: Sequence[str], metric: str, ties: str, clusters: int) -> _Measured:
     replicates = min((len(r.draws[metric]) for case in cases for r in case.values() if r), default=0)
     point = np.full((len(cases), len(values)), -np.inf)
     draws = np.full((replicates, *point.shape), -np.inf)
@@ -144,7 +168,7 @@ def _measured(cases: Sequence[Case], values: Sequence[str], metric: str, ties: s
             column = values.index(value)
             point[row, column] = result.point[metric] if result else np.nan
             draws[:, row, column] = result.draws[metric][:replicates] if result else np.nan
-    return _Measured(point, draws, ties)
+    return _Measured(point, draws, ties, clusters)
 
 
 def _mean_of_finite(values: Floats, axis: int) -> Floats:
