@@ -4,10 +4,11 @@ MLflow's own objects of ten thousand runs fill a gigabyte, so they are read one 
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,8 +31,16 @@ _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "train
 class Selection:
     """The parts of a run that are read: params of these names, metrics whose names begin so; None = all."""
 
-    params: tuple[str, ...] | None = None
+    params: tuple[str, ...] | None = None  # a name's * stands for any corpus: ``corpus.*.split.fold``
     scores: tuple[str, ...] | None = None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(re.escape(name).replace(r"\*", r"[^.]+") for name in self.params or ()))
+
+    def has(self, name: str) -> bool:
+        """Whether a param of this name is read."""
+        return self._pattern.fullmatch(name) is not None
 
     @classmethod
     def of(cls, report: ModuleType) -> "Selection":
@@ -69,9 +78,7 @@ class RunSummary:
             error=tags.get("error", ""),
             same_as=tags.get("same_as", ""),
             folder=run.info.artifact_uri,
-            params=dict(params)
-            if selection.params is None
-            else {k: params[k] for k in selection.params if k in params},
+            params=dict(params) if selection.params is None else {k: v for k, v in params.items() if selection.has(k)},
             scores={k: v for k, v in metrics.items() if selection.scores is None or k.startswith(selection.scores)},
             tested=not {k.partition("/")[2] for k in metrics}.isdisjoint(params.get("corpora", "").split(",")),
         )

@@ -12,7 +12,7 @@ from matplotlib import rc_context, rcParams
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect as collecting
-from ser.report.interaffection.content import best_curves, results_of
+from ser.report.interaffection.content import SCORES, best_curves, results_of
 from ser.report.interaffection.results import Grid
 from ser.report.predictions import columns
 from ser.report.runs import Options
@@ -203,7 +203,7 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
     }  # fmt: skip
     assert columns(run)[:8] == ("corpus", "uid", "speaker", "sex", "session", "sentence", "label", "predicted")
     assert set(run.params) == {"corpora", "block", "pooling", "task", "seed"}
-    assert all(name.startswith(("wa/", "ua/")) for name in run.scores)
+    assert all(name.startswith(SCORES) for name in run.scores)
 
 
 def test_a_report_that_names_nothing_is_given_all(tracker, job, study, trial_of, monkeypatch):

@@ -13,63 +13,97 @@ import numpy as np
 
 from ser.metrics.accuracy import confusion
 from ser.report import figures
+from ser.report.bootstrap import words
 from ser.report.content import Content, Matrix, Picture, Table, with_paper
+from ser.report.groups import fold_of
 from ser.report.interaffection import published
 from ser.report.interaffection.figures import heat_map, shares, ua_by_combination
-from ser.report.interaffection.results import Evidence, Grid, Result, Scores, arranged_on_grid, trial_key
-from ser.report.interaffection.tables import all_tables
+from ser.report.interaffection.results import Grid, Result, trial_key
+from ser.report.interaffection.scores import Evidence, Place, Scores, arranged_on_grid
+from ser.report.interaffection.shares import VALIDATION
+from ser.report.interaffection.tables import (
+    best_results,
+    best_runs,
+    configuration_table,
+    every_result,
+    marginal_table,
+    presence_table,
+)
+from ser.report.interaffection.validation import agreement, best_by_validation
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
 from ser.report.statistics import METRICS
 
-AXES = ("corpora", "block", "pooling", "task")
-PARAMS = (*AXES, "seed")
-SCORES = ("wa/", "ua/")
+AXES = ("corpora", "block", "pooling", "task", "fold")
+PARAMS = ("corpora", "block", "pooling", "task", "seed", "corpus.*.split.fold")
+SCORES = ("wa/", "ua/", "objective/wa/", "objective/ua/", "val/wa/", "val/ua/", "best_epoch", "epochs")
+
+Curve = Callable[[str, str], list[float]]  # (run id, metric) → its value per epoch
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """The paper's Tables 2 to 5 and figures. Raises BadInput for an unknown tie rule or results that fit no class."""
     grid = Grid(expected)
-    results = list(results_of(finished, grid))
-    return arranged(results, grid, options.ties, options.replicates, best_curves(results, grid, options.curve))
+    results = list(results_of(finished, grid, options.curve))
+    return arranged(results, grid, options, best_curves(results, grid, options.curve))
 
 
 def arranged(
     results: Sequence[Result],
     grid: Grid,
-    ties: str = "fractional",
-    replicates: int = 1000,
+    options: Options | None = None,
     curves: Mapping[str, Sequence[float]] | None = None,
 ) -> Content:
     """The same from ``results``, oldest first: of two for one cell the first is kept.
 
     ``curves``: trial title → validation loss per epoch.
     """
-    evidence = arranged_on_grid(results, grid, replicates)
-    tables = all_tables(evidence, ties)
+    options = options or Options()
+    evidence = arranged_on_grid(results, grid, options)
+    tables = all_tables(evidence, options)
     content = Content.of(
         grid.expected,
         (),
         tables=[with_paper(table, published.printed) for table in tables] if grid.expected.beside else tables,
-        notes=(*_notes(evidence, replicates), *evidence.notes),
+        notes=(*_notes(evidence, options), *evidence.notes),
         pictures=_pictures(evidence, tables, curves),
         matrices=_matrices(evidence),
-        matrices_title="Confusion matrices of the best networks",
+        matrices_title="Confusion matrices of the networks that are best on test",
         inconsistencies=published.INCONSISTENCIES,
     )
     # A trial is done when it has been tested on every corpus that it should be.
     return replace(content, done=evidence.done, expected=evidence.expected, holes=evidence.holes)
 
 
+def all_tables(evidence: Evidence, options: Options) -> tuple[Table, ...]:
+    """Returns the paper's tables, each with winners by test and by validation, and what lies behind them."""
+    shares = (configuration_table, marginal_table, presence_table)
+    return (
+        best_results(evidence),
+        best_by_validation(evidence),
+        *(table(evidence, options.ties) for table in shares),
+        agreement(evidence, options.ties),
+        *(table(evidence, options.ties, VALIDATION) for table in shares),
+        best_runs(evidence),
+        every_result(evidence),
+    )
+
+
 # --- from runs ---
 
 
-def results_of(finished: Iterable[Finished], grid: Grid) -> Iterator[Result]:
-    """One result per run and corpus that it was tested on."""
+def results_of(finished: Iterable[Finished], grid: Grid, curve: Curve | None = None) -> Iterator[Result]:
+    """One result per run and corpus that it was tested on. ``curve``: of runs that do not log their kept epoch."""
     shared: dict[object, Any] = {}  # the utterances and labels of a target, which its results share
     for run in finished:
-        key = trial_key(run.params)
+        key = trial_key(run.params, fold_of(run))
         for target, test in single_label(run, grid.classes).items():
+            test = replace(
+                test,
+                uids=shared.setdefault(test.uids, test.uids),
+                truth=shared.setdefault(test.truth.tobytes(), test.truth),
+                speakers=shared.setdefault(test.speakers, test.speakers),
+            )
             yield Result(
                 run.trial_id,
                 run.run_id,
@@ -77,45 +111,63 @@ def results_of(finished: Iterable[Finished], grid: Grid) -> Iterator[Result]:
                 target=target,
                 wa=run.scores[f"wa/{target}"],
                 ua=run.scores[f"ua/{target}"],
-                uids=shared.setdefault(test.uids, test.uids),
-                truth=shared.setdefault(test.truth.tobytes(), test.truth),
-                predicted=test.predicted,
+                test=test,
                 same_as=run.same_as,
+                validation=validation_of(run, target, curve),
             )
 
 
-def best_curves(
-    results: Sequence[Result], grid: Grid, curve: Callable[[str, str], list[float]]
-) -> dict[str, list[float]]:
-    """Validation loss per epoch of the trial with the best UA on each target, by the trial's title."""
+def validation_of(run: Finished, target: str, curve: Curve | None = None) -> dict[str, float]:
+    """Returns WA and UA on the validation utterances of ``target``, of the epoch whose weights were tested.
+
+    Older runs have them by epoch only: of the last one at hand, of others by ``curve``. What is unknown is left out.
+    """
+    values, epoch = {}, int(run.scores.get("best_epoch", 0))
+    for metric in METRICS:
+        by_epoch = f"val/{metric}/{target}"
+        if (final := f"objective/{metric}/{target}") in run.scores:
+            values[metric] = run.scores[final]
+        elif epoch and epoch == run.scores.get("epochs") and by_epoch in run.scores:
+            values[metric] = run.scores[by_epoch]
+        elif epoch and curve and len(line := curve(run.run_id, by_epoch)) >= epoch:
+            values[metric] = line[epoch - 1]
+    return values
+
+
+def best_curves(results: Sequence[Result], grid: Grid, curve: Curve) -> dict[str, list[float]]:
+    """Validation loss per epoch of the trial with the best UA on test on each target, by the trial's title."""
     curves: dict[str, list[float]] = {}
     for target in grid.targets:
         tested = [r for r in results if r.target == target]
         if tested:
             best = max(tested, key=lambda r: r.ua)
-            curves[grid.titles.get(best.key[1:], best.run_id)] = curve(best.run_id, "val/loss")
-    return curves
+            curves[grid.titles.get(best.trial_key, best.run_id)] = curve(best.run_id, "val/loss")
+    return {title: values for title, values in curves.items() if values}
 
 
 # --- words and pictures ---
 
 
-def _notes(evidence: Evidence, replicates: int) -> list[str]:
+def _notes(evidence: Evidence, options: Options) -> list[str]:
     grid = evidence.grid
     notes = []
-    if replicates:
+    samples = {scores.target: scores.sample for scores in evidence.scores if scores.sample.utterances}
+    if intervals := words(options, samples):
         notes.append(
-            f"Intervals: 95 % percentiles of {replicates} bootstrap resamples of the test utterances, paired within a "
-            "target; winners and shares, tied ones too, are counted anew in each. They do not cover what another seed "
-            "of the training would change, and as utterances of one speaker are alike, they are rather too narrow. "
-            "Resampling adds noise to the noise that is there, so it pulls shares of winners towards equal ones: an "
-            "interval of a share need not lie around it."
+            f"{intervals} Winners and shares, tied ones too, are counted anew in each replicate. Resampling adds noise "
+            "to the noise that is there, so it pulls shares of winners towards equal ones: an interval of a share need "
+            "not lie around it."
         )
+    if len(grid.splits) > 1:
+        notes.append(_repeats(grid))
     shared = sum(any(r.same_as for r in cell) for s in evidence.scores for cell in s.results.values())
     if shared:
         notes.append(
             f"{shared} results are those of another trial: on one corpus, unified and multi are one training and tie."
         )
+    without = sum(not all(r.validation for r in cell) for s in evidence.scores for cell in s.results.values())
+    if without:
+        notes.append(f"{without} results have no validation accuracy, and are no candidates where validation chooses.")
     cases = sum(len(s.combinations) for s in evidence.scores)
     if grid.expected.beside and cases != published.CASES:
         notes.append(
@@ -124,10 +176,24 @@ def _notes(evidence: Evidence, replicates: int) -> list[str]:
     return notes
 
 
+def _repeats(grid: Grid) -> str:
+    """What seeds and folds there are, and what becomes of them."""
+    text = f"Every network is trained {len(grid.splits)} times ({len(grid.seeds)} seeds"
+    if grid.folds != (0,):
+        text += f" × {len(grid.folds)} folds): the test utterances of a seed's folds are pooled into one test side, and"
+    else:
+        text += "):"
+    return (
+        f"{text} a value is the mean over the seeds. What lacks a seed or a fold on a target is a hole there. "
+        "Where seeds split the corpora in another way, their test utterances differ; a seed's results are compared on "
+        "its own."
+    )
+
+
 def _pictures(
     evidence: Evidence, tables: Sequence[Table], curves: Mapping[str, Sequence[float]] | None
 ) -> Iterator[Picture]:
-    if not any(scores.utterances for scores in evidence.scores):
+    if not any(scores.sample.utterances for scores in evidence.scores):
         return
     yield ua_by_combination(evidence)
     yield heat_map(evidence)
@@ -136,12 +202,16 @@ def _pictures(
         grid = evidence.grid
         blocks = {title: key[1] for key, title in grid.titles.items()}
         names = {block: block.upper() for block in grid.blocks}
-        caption = "Validation loss of the trial with the best UA on each corpus (the first of its seeds)."
+        one = len(curves) == 1
+        caption = (
+            f"Validation loss of {len(curves)} of {evidence.done} trials: "
+            f"{'the one' if one else 'those'} with the best UA on a target."
+        )
         yield figures.learning_curves(curves, blocks, names, "validation loss", caption)
 
 
 def _matrices(evidence: Evidence) -> Iterator[Matrix]:
-    """Yields the matrix of the best network of each target, summed over its seeds."""
+    """Yields the matrix of the network of each target that is best on test, summed over its seeds and folds."""
     grid = evidence.grid
     for place, scores in enumerate(evidence.scores, start=1):
         for metric in METRICS:
@@ -159,5 +229,7 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
                 )
 
 
-def _title(grid: Grid, scores: Scores, cell: tuple[int, int]) -> str:
-    return grid.titles[scores.combinations[cell[0]], *scores.configurations[cell[1]], grid.seeds[0]]
+def _title(grid: Grid, scores: Scores, cell: Place) -> str:
+    """The title of a cell's trials, without fold and seed."""
+    title = grid.titles[scores.results[cell][0].trial_key]
+    return title.partition(" · fold ")[0].partition(" · seed ")[0]

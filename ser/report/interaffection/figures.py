@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.content import Cell, Picture, Table
-from ser.report.interaffection.results import Evidence, Scores, sign
+from ser.report.interaffection.results import sign
+from ser.report.interaffection.scores import Evidence, Scores
 from ser.report.statistics import METRICS
 
 
@@ -23,7 +24,7 @@ def ua_by_combination(evidence: Evidence) -> Picture:
     for axes, target in zip(panels, scores, strict=True):
         _dots(axes, target, grid.blocks, grid.pooling, grid.task)
         axes.set_xticks(range(len(target.combinations)), [grid.mix(c) for c in target.combinations])
-        axes.set_title(f"tested on {target.target} (n = {target.utterances})", loc="left", fontsize=10)
+        axes.set_title(f"tested on {target.target} ({target.words})", loc="left", fontsize=10)
         axes.set_ylabel("UA in %")
     handles = [
         Line2D([], [], marker="o", ls="", color=figures.colour(i), label=b.upper()) for i, b in enumerate(grid.blocks)
@@ -46,7 +47,7 @@ def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[s
         where = np.arange(len(values))[finite] + 0.7 * ((c + 0.5) / columns - 0.5)
         fill = colour if pooling.index(pool) else "none"
         axes.plot(where, values[finite], figures.marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
-    if not scores.utterances:
+    if not scores.sample.utterances:
         axes.set_yticks([])
     axes.set_xlim(-0.6, len(scores.combinations) - 0.4)
     for k in range(1, len(scores.combinations)):

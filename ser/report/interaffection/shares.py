@@ -1,0 +1,100 @@
+"""In which share of the cases each network, each part of it and each corpus wins: counting for Tables 3 to 5.
+
+A case is a row of a target's scores (which configuration is best?) or a column (which combination is best?). A case
+hands out one credit. It counts only if all its trials are there, so an unfinished study shows smaller n and never a
+guess. The best of a case is the best on test, as in the paper, or the best by validation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ser.report.content import Cell
+from ser.report.interaffection.results import Configuration
+from ser.report.interaffection.scores import Evidence, Scores
+from ser.report.statistics import Floats, complete_cases, credit, interval
+
+TEST, VALIDATION = "test", "validation"  # on which utterances a winner is the best
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """Shares of cases that options win."""
+
+    share: Floats  # [options]
+    replicates: Floats  # [replicates, options]; none by validation, whose predictions are not saved
+    n: int  # cases counted
+    of: int  # cases
+    clusters: int = 0  # speakers or utterances that the replicates draw, of the target that has fewest
+
+    def cell(self, option: int) -> Cell:
+        """Returns an option's share with its interval."""
+        return interval(self.share[option], self.replicates[:, option], self.clusters)
+
+    def times(self, weights: Floats) -> "Shares":
+        """Returns the shares of sums of options; ``weights`` [options, sums]."""
+        return Shares(self.share @ weights, self.replicates @ weights, self.n, self.of, self.clusters)
+
+
+def configuration_shares(evidence: Evidence, metric: str, ties: str, by: str = TEST) -> Shares:
+    """Share of the cases of all targets in which each configuration is the best."""
+    points, draws, clusters, of = [], [], [], 0
+    for scores in evidence.scores:
+        point, replicates = measured(scores, metric, by)
+        rows, exist = complete_cases(point)
+        points.append(point[rows])
+        draws.append(replicates[:, rows])
+        clusters += [scores.sample.clusters] * bool(rows.any())
+        of += exist
+    return _shares(np.concatenate(points), np.concatenate(draws, axis=1), of, ties, min(clusters, default=0))
+
+
+def presence_shares(scores: Scores, metric: str, corpora: Sequence[str], ties: str, by: str = TEST) -> Shares:
+    """Share of the configurations whose best combination for this target holds each of ``corpora``."""
+    point, replicates = (values.swapaxes(-1, -2) for values in measured(scores, metric, by))
+    columns, of = complete_cases(point)
+    best = _shares(point[columns], replicates[:, columns], of, ties, scores.sample.clusters)
+    holds = np.array([[name in combination for name in corpora] for combination in scores.combinations], np.float64)
+    return best.times(holds.reshape(len(scores.combinations), len(corpora)))
+
+
+def measured(scores: Scores, metric: str, by: str) -> tuple[Floats, Floats]:
+    """Returns accuracies [combinations, configurations] and their replicates; by validation there are none of these."""
+    if by == VALIDATION:
+        values = scores.validation[metric]
+        return values, np.empty((0, *values.shape))
+    return scores.point[metric], scores.replicates[metric]
+
+
+def _shares(point: Floats, draws: Floats, of: int, ties: str, clusters: int) -> Shares:
+    n = len(point)
+    if n == 0:
+        nothing = np.full((len(draws), point.shape[1]), np.nan)
+        return Shares(np.full(point.shape[1], np.nan), nothing, 0, of)
+    return Shares(credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1), n, of, clusters)
+
+
+def over_targets(shares: Sequence[Shares], option: int) -> Cell:
+    """Returns the mean share of an option over targets that have a case; a hole without any."""
+    counted = [each for each in shares if each.n]
+    if not counted:
+        return Cell(np.nan)
+    draws = np.mean([each.replicates[:, option] for each in counted], axis=0)
+    return interval(np.mean([each.share[option] for each in counted]), draws, min(each.clusters for each in counted))
+
+
+def marginals(shares: ArrayLike, configurations: Sequence[Configuration]) -> dict[str, Floats]:
+    """Sums of ``shares`` [..., configurations] over all configurations with one block, one pooling or one task.
+
+    >>> sums = marginals([1, 2, 4], [("lstm", "mean", "multi"), ("tdnn", "mean", "multi"), ("tdnn", "mean", "unified")])
+    >>> {name: float(value) for name, value in sums.items()}
+    {'lstm': 1.0, 'tdnn': 6.0, 'mean': 7.0, 'multi': 3.0, 'unified': 4.0}
+    """
+    values = np.asarray(shares, np.float64)
+    return {
+        name: values[..., [c[axis] == name for c in configurations]].sum(axis=-1)
+        for axis in range(3)
+        for name in dict.fromkeys(c[axis] for c in configurations)
+    }
