@@ -77,6 +77,7 @@ study = Study(
     ),
     points=points,
     expect=168,
+    reference=part("svm", statistics=("mean", "std")),  # of the 257 bins; ours
     demo=Demo(
         changes=(  # the whole grid in minutes on two cores: narrow networks, few epochs
             *((f"{block}.prep_units", 64) for block in ("lstm", "blstm")),

@@ -61,6 +61,7 @@ study = Study(
     ),
     points=points,
     expect=2,
+    reference=part("svm", statistics=("mean",)),  # of the only frame of an utterance; ours
     search=Search(
         # Five candidates of each shape, as such are trained together; the best of each network is trained again.
         rule=part(

@@ -93,6 +93,7 @@ study = Study(
     ),
     points=points,
     expect=1,
+    reference=part("logistic", statistics=("mean", "std")),  # ours
     search=Search(
         rule=part("random", candidates=20, seed=0, by="loss", folds=0, shape=(), per_shape=1),
         # What was varied is in the paper, the values are ours.

@@ -95,6 +95,7 @@ study = Study(
     ),
     points=points,
     expect=11,
+    reference=part("logistic", statistics=("mean", "std")),  # of a segment's frames; ours
     seeds=6,
     modes={
         "paper": {},

@@ -45,6 +45,7 @@ TINY = {
     "training.max_epochs": 2,
     "training.batch_size": 4,
     "training.bucket_pool": 2,
+    "reference": "none",
 }
 
 
@@ -69,7 +70,7 @@ def paper() -> Study:
 
 @pytest.fixture(scope="session")
 def study(paper: Study) -> Study:
-    """The same with networks and a budget for seconds, without augmentation."""
+    """The same with networks and a budget for seconds, without augmentation and references."""
     tiny = override(paper, "augmentation", "none")
     for path, value in TINY.items():
         tiny = override(tiny, path, value)
@@ -186,7 +187,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_ledger: Path) ->
         request.prepare(plan, store, {}, quiet_bar)
         where = Location.of(work, None)
         job = job_of(plan, where, work, str(store.local), "cpu", 1, "test", [])
-        for trial in plan.to_train:
+        for trial in plan.to_run:
             assert isinstance(one.run(job, trial), Finished)
         tracker = Tracker(where, plan.study.name)
         return {trial_id: facts(tracker, run) for trial_id, run in tracker.finished().items()}

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -140,8 +140,8 @@ def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
         console.print(f"… and {len(refused) - _SHOWN} more: --refused lists all")
 
 
-def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
-    """What ``--plan`` prints."""
+def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
+    """What ``--plan`` prints. ``finished``: ids of trials."""
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
     table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
     for s in plan.sources.values():
@@ -159,12 +159,25 @@ def plan(plan: Plan, finished: int, cost: Sequence[str]) -> None:
     console.print(
         f"{len(plan.trials)} trials, {plan.results} results, {len(plan.to_train)} to train"
         + (twins if plan.twins else "")
-        + f"; {finished} finished"
+        + f"; {sum(t.id in finished for t in plan.trials)} finished"
     )
+    if plan.references:
+        done = sum(t.id in finished for t in plan.references)
+        console.print(f"{_references(plan)} beside them, to hold results against; {done} finished")
     for line in cost:
         console.print(line)
     if plan.twins:
         console.print("the same model, trained once: " + ", ".join(_pairs(plan)))
+
+
+def to_run(plan: Plan) -> str:
+    """``168 trials and 3 references``."""
+    return f"{len(plan.to_train)} trials" + (f" and {_references(plan)}" if plan.references else "")
+
+
+def _references(plan: Plan) -> str:
+    number = len(plan.references)
+    return f"{number} {plan.references[0].block.name} reference{'s' * (number > 1)}"
 
 
 def _pairs(plan: Plan) -> list[str]:
@@ -229,7 +242,7 @@ class Live:
     def _score(self, trial: Trial, results: Mapping[str, float]) -> None:
         self._done.add(trial.id)
         self.failures.discard(trial.id)
-        for target in trial.targets:
+        for target in () if trial.is_reference else trial.targets:
             self.measure = "balanced accuracy" if f"balanced/{target}" in results else "UA"
             metric = f"balanced/{target}" if self.measure != "UA" else f"ua/{target}"
             if results.get(metric, -1.0) > self.best.get(target, (-1.0, ""))[0]:
@@ -354,7 +367,8 @@ def outcome(summary: "Summary", plan: Plan) -> None:
     elif summary.reason:
         console.print(f"not all are delivered: {_why_undelivered(summary)}; the same command does it")
     if not (summary.interrupted or summary.unfinished or summary.undelivered):
-        console.print(f"all {len(plan.trials)} trials of {plan.study.name} are finished")
+        beside = f" and {_references(plan)}" if plan.references else ""
+        console.print(f"all {len(plan.trials)} trials{beside} of {plan.study.name} are finished")
 
 
 def _why_undelivered(summary: "Summary") -> str:
@@ -393,9 +407,12 @@ def status(runs: Sequence[Any], grid: Expected) -> None:
         states[run.trial_id] = state if states.get(run.trial_id) != "finished" else "finished"
     counts = Counter(states.values())
     console.print(f"{grid.study}: {counts['finished']} of {grid.count} trials finished")
+    if grid.references:
+        done = sum(bool(r.run_id) for r in grid.references)
+        console.print(f"{done} of {len(grid.references)} references finished")
     for state in sorted(set(counts) - {"finished"}):
         console.print(f"{counts[state]} {state}")
-    for title, error in grid.failures.items():
+    for title, error in {**grid.failures, **{r.title: r.error for r in grid.references if r.error}}.items():
         console.print(f"failed: {title}: {error}")
     for note in grid.uncounted:
         console.print(note)

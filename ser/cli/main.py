@@ -280,12 +280,12 @@ def run(args: argparse.Namespace) -> int:
     prepared = _preparation(args, plan, request, where, profile, is_cluster=args.address is not None)
     job = prepared.job()
     # Trials.
-    done = len(plan.to_train) - len(unfinished(job, plan.to_train))
+    done = len(plan.to_run) - len(unfinished(job, plan.to_run))
     if done:
-        console.console.print(f"{done} of {len(plan.to_train)} trials are finished already")
-    with console.Live(plan.to_train, done, args.work / "logs" / f"{plan.study.name}.log") as live:
+        console.console.print(f"{done} of {console.to_run(plan)} are finished already")
+    with console.Live(plan.to_run, done, args.work / "logs" / f"{plan.study.name}.log") as live:
         search = Search.of(plan.study, prepared.grow)
-        summary = launch.run(job, plan.to_train, profile, args.address, live, prepared.job, search)
+        summary = launch.run(job, plan.to_run, profile, args.address, live, prepared.job, search)
     console.outcome(summary, prepared.plan)
     return 130 if summary.interrupted else 1 if summary.unfinished or summary.undelivered else 0
 
@@ -353,15 +353,15 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
     fresh = where.database is not None and not where.database.exists()  # a new work folder gets its ledger
     try:
         tracker = Tracker(where, plan.study.name, to_read=not fresh)
-        done, epochs = tracker.finished_of([t.id for t in plan.trials]), mean_epochs(tracker, plan.variant)
+        done, epochs = tracker.finished_of(list(plan.by_id)), mean_epochs(tracker, plan.variant)
         _note_older_runs(tracker)
     except Refused:
         raise
     except BadInput:
         pass  # no trial of this study was ever run there
-    todo = [t for t in plan.to_train if t.id not in done]
+    todo = [t for t in plan.to_run if t.id not in done]
     lines = estimate(plan, todo, profile.at_once(machine.cores()), epochs)
-    console.plan(plan, sum(t.id in done for t in plan.trials), lines)
+    console.plan(plan, done, lines)
     return 0
 
 
@@ -385,7 +385,7 @@ def train(args: argparse.Namespace) -> int:
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
     _check_precision(plan, profile)
-    trial = select(plan.trials, args.trial)
+    trial = select([*plan.trials, *plan.references], args.trial)
     trial = plan.by_id[plan.twins.get(trial.id, trial.id)]  # of two equal trials one is trained and counts as both
     if not args.no_tracking:
         _check_tracking(args, plan, where)

@@ -18,7 +18,7 @@ from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.runs.replica import Replica
 from ser.runs.tracker import Tracker
-from ser.study import Study, Trial
+from ser.study import REFERENCE, Study, Trial
 from ser.trials.group import group_key
 from ser.trials.job import Job
 
@@ -276,5 +276,8 @@ class Ledger:
 
 
 def _may_stop(trial: Trial) -> bool:
-    """Whether a scheduler may end it: what its paper states, and a search's best candidate, is trained to its end."""
-    return trial.role.name not in ("printed", "refit")
+    """Whether a scheduler may end it.
+
+    What its paper states, and a search's best candidate, is trained to its end; a reference has no epochs.
+    """
+    return trial.role.name not in ("printed", "refit", REFERENCE)

@@ -45,4 +45,4 @@ class Preparation:
         if len(grown.trials) == len(self.plan.trials):
             return None
         self.plan = grown
-        return self.job(), grown.to_train
+        return self.job(), grown.to_run

@@ -16,7 +16,8 @@ bfloat16.
   an estimator with ``fit(x, y)``, ``classes_``, and ``decision_function(x)`` or ``predict_proba(x)`` [utterances,
   classes]. ``TAKES`` "vectors": x is [utterances, width], functionals (the setting ``statistics``) of the frames;
   "frames": a list of [frames, width]. With ``TASKS`` the methods also take ``tasks``, a number of each utterance for
-  its corpus and sex.
+  its corpus and sex. With ``SEVERAL_LABELS`` y may be k-hot, float32 [utterances, all classes], too: the decision
+  values are then of each class by itself, and their sigmoids are probabilities.
 
 ``example() -> (width, settings, frames)`` is the smallest model that tests can hold to all this, with the frames of its
 utterances.
@@ -59,6 +60,7 @@ class Traits:
     gives: str
     takes: str = ""
     tasks: bool = False
+    several_labels: bool = False
     fits: Callable[[int, Any], bool] = _always
     layers: Callable[[Any, int], list[Layer]] | None = None
     stacked: type[Any] | None = None
@@ -74,6 +76,7 @@ _CONSTANTS = {
     "GIVES": "gives",
     "TAKES": "takes",
     "TASKS": "tasks",
+    "SEVERAL_LABELS": "several_labels",
     "fits": "fits",
     "layers": "layers",
     "Stacked": "stacked",

@@ -18,8 +18,9 @@ from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import Split, eligible, fold_count, prove, split
 from ser.errors import BadInput, unknown
 from ser.features.recipe import Recipe, front_end_frames
+from ser.models import traits
 from ser.planning import search
-from ser.study import Corpus, Part, Study, Trial, canonical, identity, statement, trial_of
+from ser.study import Corpus, Part, Study, Trial, canonical, identity, references_of, statement, trial_of
 from ser.study.labels import EMOTIONS
 
 DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
@@ -61,6 +62,7 @@ class Plan:
     duplicates: str
     folds: Mapping[str, Mapping[str, int]]  # corpus -> protocol -> folds
     unmet: Mapping[str, Mapping[str, str]]  # corpus -> system -> why it cannot be run there
+    references: tuple[Trial, ...]  # plain models beside the trials, which they are not among
 
     def grown(self, losses: Mapping[str, float]) -> "Plan":
         """The same plan with all trials that the study's search knows of by these losses."""
@@ -72,6 +74,11 @@ class Plan:
     def to_train(self) -> tuple[Trial, ...]:
         """The trials that are models of their own."""
         return tuple(t for t in self.trials if t.id not in self.twins)
+
+    @property
+    def to_run(self) -> tuple[Trial, ...]:
+        """All that workers train: the references first, as they take seconds, then the models of the grid."""
+        return self.references + self.to_train
 
     @cached_property
     def variant(self) -> str:
@@ -93,8 +100,8 @@ class Plan:
 
     @cached_property
     def by_id(self) -> dict[str, Trial]:
-        """Trials by id."""
-        return {t.id: t for t in self.trials}
+        """Trials by id, references among them."""
+        return {t.id: t for t in self.references + self.trials}
 
 
 def resolve(
@@ -127,28 +134,49 @@ def resolve(
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
     points = study.expand_folds(points, folds, unmet)
     trials: dict[str, Trial] = {}
+    stated: list[Trial] = []
     for seed in range(seeds):
         statement = partial(trial_of, study, corpora=corpora, seed=seed)
-        for trial in search.unfold(study, points, statement, seed, losses or {}):
+        unfolded = search.unfold(study, points, statement, seed, losses or {})
+        stated += unfolded[: len(points)]
+        for trial in unfolded:
             other = trials.setdefault(trial.id, trial)
             is_same_point = trial.role.name == "system" and other.role == trial.role
             if other is not trial and trial.role.name in ("grid", "system") and not is_same_point:
                 remedy = "take one of the two out, or change a setting"
                 raise BadInput(f"{other.title} = {trial.title}", f"trials of {study.name}", "different ones", remedy)
+    references = _references(study, stated)
     everything = tuple(trials.values())
     if duplicates == "repeat":
         everything = tuple(replace(t, repeat=1) if _is_twin(t) else t for t in everything)
     for name, songs in {name: c.songs().name for name, c in corpora.items()}.items():
         if any(c.name == songs for t in everything for c in t.corpora):
             manifests, labelled = {**manifests, songs: manifests[name]}, {**labelled, songs: labelled[name]}
-    sources = _sources(study, everything, manifests, labelled, splits)
-    notes = shared + [note for s in sources.values() for note in _check_classes(study, s)]
+    sources = _sources(study, everything + references, manifests, labelled, splits)
+    notes = dict.fromkeys(shared + [note for s in sources.values() for note in _check_classes(study, s)])
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
-    plan = Plan(
-        study, corpora, sources, everything, twins, seeds, tuple(dict.fromkeys(notes)), duplicates, folds, unmet
-    )
+    plan = Plan(study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references)
     check_axes(plan)
     return plan
+
+
+def _references(study: Study, stated: Iterable[Trial]) -> tuple[Trial, ...]:
+    """The references beside the grid's own trials. Raises BadInput for a model that the study's labels do not suit."""
+    if study.reference is None:
+        return ()
+    place, model = f"reference of {study.name}", traits(study.reference.name)
+    several = study.labels.votes == "tied"
+    if model.is_network or (several and not model.several_labels):
+        kind = "that takes several labels of an utterance" if several else "of scikit-learn"
+        names = [name for name in registry.names("models") if _suits(name, several)]
+        remedy = f"name one of these in the study file: {', '.join(names)}"
+        raise BadInput(repr(study.reference.name), place, f"a model {kind}", remedy)
+    return tuple(references_of(study, stated))
+
+
+def _suits(name: str, several: bool) -> bool:
+    model = traits(name)
+    return not model.is_network and (model.several_labels or not several)
 
 
 def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:

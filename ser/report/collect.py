@@ -17,10 +17,10 @@ from ser import registry
 from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
-from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
-from ser.study import SCHEMA, Corpus, Study, part, trial_of
+from ser.study import REFERENCE, SCHEMA, Corpus, Study, part, trial_of
 
 GENERAL = "general"  # the report of studies that name none
 _LISTED = 6  # titles that a note names
@@ -65,6 +65,7 @@ class RunSummary:
     params: dict[str, str]
     scores: dict[str, float]
     tested: bool  # on any corpus: the trials of a search by folds are not
+    is_reference: bool
 
     @classmethod
     def of(cls, run: Any, selection: Selection) -> "RunSummary":
@@ -80,6 +81,7 @@ class RunSummary:
             folder=run.info.artifact_uri,
             params=dict(params) if selection.params is None else {k: v for k, v in params.items() if selection.has(k)},
             scores={k: v for k, v in metrics.items() if selection.scores is None or k.startswith(selection.scores)},
+            is_reference=params.get("role") == REFERENCE,
             tested=not {k.partition("/")[2] for k in metrics}.isdisjoint(params.get("corpora", "").split(",")),
         )
 
@@ -106,6 +108,7 @@ class _Statements:
     protocols: dict[str, None] = field(default_factory=dict)
     folds: dict[str, dict[str, int]] = field(default_factory=dict)
     unmet: dict[str, dict[str, str]] = field(default_factory=dict)
+    references: dict[str, str] = field(default_factory=dict)  # beside the newest grid's trials: trial id -> title
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -115,10 +118,13 @@ class _Statements:
         grid = self.grids[tags["grid"]]
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
         self.mode, self.count = grid.get("mode", ""), max(self.count, grid.get("count") or 0)
+        self.references = grid.get("references", {})
         self.systems |= dict.fromkeys(grid.get("systems", ()))
         self.protocols |= dict.fromkeys(grid.get("protocols", ()))
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
         self.demo |= tags.get("data") == "demo"
+        if params.get("role") == REFERENCE:  # its settings are not those of the grid
+            return
         if "classes" in params:  # else its worker died before it logged more than a name
             self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
             self.params, self.notes = params, tags.get("notes", "[]")
@@ -162,6 +168,7 @@ def report(
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
+    options = replace(options, references=partial(_references, tracker, study, variant))
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
@@ -236,6 +243,7 @@ def collect(
     same that counts for the runner; the notes say so. ``selection``: what is read of them; None = as the report says.
     """
     runs, expected = overview(tracker, study, variant, selection or Selection.of(report_of(study)))
+    runs = [run for run in runs if not run.is_reference]
     finished: dict[str, list[RunSummary]] = {}
     for run in (r for r in runs if r.status == "FINISHED"):
         finished.setdefault(run.trial_id, []).append(run)
@@ -244,6 +252,13 @@ def collect(
         note = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
         expected = replace(expected, notes=(*expected.notes, note))
     return _finished(tracker, [repeats[0] for repeats in finished.values()]), expected
+
+
+def _references(tracker: Tracker, study: Study, variant: str | None) -> Iterator[Finished]:
+    """The finished references of a variant, whole, that ``Expected`` names."""
+    runs, expected = overview(tracker, study, variant, Selection())
+    counted = {reference.run_id for reference in expected.references}
+    return _finished(tracker, [run for run in runs if run.run_id in counted])
 
 
 def _finished(tracker: Tracker, runs: Sequence[RunSummary]) -> Iterator[Finished]:
@@ -319,7 +334,6 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
     used = [
         UsedCorpus(*fields) for fields in statements.corpora or [[c.name, c.letter, c.tested] for c in study.corpora]
     ]
-    finished = {r.trial_id for r in runs if r.status == "FINISHED"}
     notes = [f"left out: runs of other settings or corpora, --variant {', '.join(others)}"] if others else []
     if statements.superseded:
         notes.append(f"not counted: {statements.superseded} runs whose trial another run finished (tag superseded_by)")
@@ -327,6 +341,8 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         notes.append(f"left alone: {statements.older} runs of another schema of statements, whose trials are run anew")
     if statements.unknown:
         notes.append(f"not counted: runs without the tag trial_id or grid: {', '.join(statements.unknown)}")
+    references, runs = [r for r in runs if r.is_reference], [r for r in runs if not r.is_reference]
+    finished = {r.trial_id for r in runs if r.status == "FINISHED"}
     planned = study.in_mode(statements.mode) if statements.mode else study
     only = (*statements.systems, *statements.protocols)
     planned = replace(planned, comparison=replace(planned.comparison, only=only))
@@ -351,7 +367,17 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         folds=statements.folds,
         unmet=statements.unmet,
         unlike=_unlike(runs),
+        references=tuple(
+            _reference(title, [r for r in references if r.trial_id == trial])
+            for trial, title in statements.references.items()
+        ),
     )
+
+
+def _reference(title: str, runs: Sequence[RunSummary]) -> Reference:
+    """A reference by its runs, of which the first finished one counts, as for all trials."""
+    finished = next((r.run_id for r in runs if r.status == "FINISHED"), "")
+    return Reference(title, finished, "" if finished else next((r.error for r in reversed(runs) if r.error), ""))
 
 
 def _unlike(runs: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:

@@ -149,7 +149,7 @@ class Content:
             done=len(titles),
             expected=max(expected.count, len(titles)),
             tables=tuple(tables),
-            notes=(*notes, *expected.notes),
+            notes=(*notes, *references_in_words(expected), *expected.notes),
             pictures=tuple(pictures),
             matrices=tuple(matrices),
             matrices_title=matrices_title,
@@ -170,6 +170,15 @@ class Content:
         """``2 trials are missing``."""
         count = len(self.holes)
         return f"{count} trial{'s are' if count != 1 else ' is'} missing"
+
+
+def references_in_words(expected: Expected) -> list[str]:
+    """A note on the references beside the grid's trials: how many there are, and those without results."""
+    if not expected.references:
+        return []
+    holes = [reference.hole for reference in expected.references if not reference.run_id]
+    note = f"references beside the trials: {len(expected.references) - len(holes)} of {len(expected.references)}"
+    return [f"{note} are finished" + (f"; without results: {', '.join(holes)}" if holes else "")]
 
 
 def standing(expected: Expected, published: bool = True) -> str:

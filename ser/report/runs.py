@@ -1,6 +1,6 @@
 """The input of a report: finished runs with their predictions, and what the study expects, so that holes show."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,20 @@ class Hole:
     title: str
     untested: tuple[str, ...]  # corpora it was not tested on
     error: str = ""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A plain reference beside a study's trials (see ``ser.study.references``), which no grid counts."""
+
+    title: str
+    run_id: str = ""  # of its finished run, "" without one
+    error: str = ""  # its last, where it is not finished
+
+    @property
+    def hole(self) -> str:
+        """What is to be said of a reference without results: ``R · reference svm (killed)``."""
+        return f"{self.title} ({self.error or 'not run yet'})"
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class Expected:
     folds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # corpus → protocol → folds, where it has them
     unmet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # corpus → system → what it lacks for that
     unlike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # title → ids of its several trials, as begun
+    references: tuple[Reference, ...] = ()  # beside the trials; () also where the runs were begun without any
 
     @property
     def beside(self) -> bool:
@@ -104,6 +119,10 @@ def _no_curve(run_id: str, metric: str) -> list[float]:
     return []
 
 
+def _no_references() -> Iterator[Finished]:
+    return iter(())
+
+
 def _no_file(run_id: str, path: str) -> str | None:
     return None
 
@@ -117,3 +136,4 @@ class Options:
     resample: str = "speaker"  # what a replicate draws: one of RESAMPLED
     curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none
+    references: Callable[[], Iterator[Finished]] = _no_references  # the finished references; see ser.report.reference

@@ -4,6 +4,7 @@ from ser.study.components import completed
 from ser.study.load import load_study, study_file, study_names, with_demo_budget
 from ser.study.overrides import override, settable_paths, value_at
 from ser.study.points import trial_of
+from ser.study.references import references_of
 from ser.study.settings import complete, setting, settings_of
 from ser.study.study import (
     Comparison,
@@ -19,6 +20,7 @@ from ser.study.study import (
 )
 from ser.study.trial import (
     POOLING_SIGNS,
+    REFERENCE,
     SCHEMA,
     Corpus,
     Training,
@@ -32,6 +34,7 @@ from ser.study.values import Part, Value, part
 
 __all__ = [
     "POOLING_SIGNS",
+    "REFERENCE",
     "SCHEMA",
     "Comparison",
     "Corpus",
@@ -55,6 +58,7 @@ __all__ = [
     "load_study",
     "override",
     "part",
+    "references_of",
     "settable_paths",
     "setting",
     "settings_of",

@@ -9,11 +9,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ser.errors import BadInput, unknown
-from ser.study.components import with_setting
+from ser.study.components import completed, with_setting
 from ser.study.settings import Rule, checked, kinds_of, rule_of
 from ser.study.study import Comparison, Features, Study, System
 from ser.study.trial import Corpus, Training
-from ser.study.values import Part, Value
+from ser.study.values import Part, Value, part
 
 Change = Callable[[str, Value | Part, str], Study]  # (name, value, place of an error) -> the study with it
 
@@ -79,6 +79,7 @@ def branches(study: Study) -> Iterator[Branch]:
     """Yields all that can be set in ``study``."""
     yield from _of_itself(study)
     yield from _of_components(study)
+    yield from _of_reference(study)
     yield from _of_search(study)
     for corpus in study.corpora:
         yield from _of_corpus(study, corpus)
@@ -136,6 +137,27 @@ def _of_components(study: Study) -> Iterator[Branch]:
             return replace(study, features=replace(features, augmentation=kinds))
 
         yield Branch(kind.name, kind.values(), copies)
+
+
+def _of_reference(study: Study) -> Iterator[Branch]:
+    stated = study.reference
+
+    def model(name: str, value: Value | Part, place: str) -> Study:
+        if value in ("none", (), None):
+            return replace(study, reference=None)
+        if stated is not None and value == stated.name:
+            return study
+        statistics = ("mean", "std") if stated is None else stated["statistics"]  # of the frames, whatever the model
+        new = completed("models", part(_typed(value, str, place), statistics=statistics), place)
+        return replace(study, reference=new)
+
+    def changed(name: str, value: Value | Part, place: str) -> Study:
+        assert stated is not None
+        return replace(study, reference=with_setting("models", stated, name, value, _head(place)))
+
+    yield Branch("", {"reference": "none" if stated is None else stated.name}, model)
+    if stated is not None:
+        yield Branch("reference", stated.values(), changed)
 
 
 def _of_search(study: Study) -> Iterator[Branch]:

@@ -170,6 +170,7 @@ class Study:
     labels: Labels = Labels()
     search: Search = field(default_factory=Search)
     comparison: Comparison = field(default_factory=Comparison)
+    reference: Part | None = None  # a fitted model to hold every result against; see ``ser.study.references``
     seeds: int = setting("repeats, where the command says nothing else", 1, low=1)
     mode: str = "paper"  # as printed, odd metrics and leaks included | "sound"
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
@@ -179,6 +180,8 @@ class Study:
         if self.report:
             _one_of(self.report, "report", registry.names("report"))
         object.__setattr__(self, "blocks", _completed_all("models", self.blocks, ""))
+        if self.reference is not None:
+            object.__setattr__(self, "reference", completed("models", self.reference, "reference"))
         rule = completed("splits", self.other_corpora, "other_corpora")
         object.__setattr__(self, "other_corpora", rule)
         object.__setattr__(self, "corpora", tuple(self._completed(c) for c in self.corpora))

@@ -15,6 +15,7 @@ from ser.study.values import Part, Value
 
 SCHEMA = 2  # of statements; 1 was a hash of the names of fields. Runs carry it as the tag ``schema``
 POOLING_SIGNS = {"mean": "μ", "mean_var": "μσ²"}
+REFERENCE = "reference"  # the role of a study's plain reference, which is no point of its grid
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ class Trial:
     seed: int
     repeat: int = 0  # 1: an independent repeat of an equal model
     initial_from: str = ""  # id of the trial whose end state this one goes on from
-    role: Part = Part("grid")  # its place in the search, and the paths that vary there: no part of its identity
+    # Its place in the search, and the paths that vary there: no part of its identity, but that it is a reference.
+    role: Part = Part("grid")
 
     @property
     def id(self) -> str:
@@ -158,6 +160,9 @@ class Trial:
             parts += [POOLING_SIGNS[self.pooling], self.task]
         if self.role.name == "system":
             parts = [self.combination, role["system"], role["protocol"]]
+        elif self.is_reference:
+            parts = [self.combination, f"{REFERENCE} {self.block.name}", *filter(None, [role["protocol"]])]
+            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.varied_values().items()]
         elif self.role.name != "grid":
             parts.append(f"{self.role.name} {role['number']}" if "number" in role else self.role.name)
         else:
@@ -165,6 +170,11 @@ class Trial:
         fold = next((c.split.values().get("fold", 0) for c in self.corpora), 0)
         parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.repeat
         return " · ".join(parts)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is a plain reference beside the study's trials (see ``ser.study.references``)."""
+        return self.role.name == REFERENCE
 
     def varied_values(self) -> dict[str, str]:
         """Returns the values that are this trial's own in its search or grid, as text, by path."""
@@ -208,7 +218,10 @@ _CORPUS = {
 
 
 def statement(trial: Trial) -> dict[str, Any]:
-    """Returns all of ``trial`` that its id is made of, under the names of the schema; its role is not among it."""
+    """Returns all of ``trial`` that its id is made of, under the names of the schema.
+
+    Its role is not among it, but that of a reference, which so is never a trial of the grid with equal settings.
+    """
     return {
         "schema": SCHEMA,
         **_named(trial, _TRIAL),
@@ -220,6 +233,7 @@ def statement(trial: Trial) -> dict[str, Any]:
         "augmentation": [_component(kind) for kind in trial.augmentation],
         "block": _component(trial.block),
         "training": _named(trial.training, _TRAINING),
+        **({REFERENCE: True} if trial.is_reference else {}),
     }
 
 

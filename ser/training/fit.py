@@ -5,7 +5,7 @@ compared then have learned from the same utterances, one way or the other.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from ser.training.train import CorpusData, Outcome, Predictions
 _FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
 Key = tuple[str, str]  # a corpus and one of its subsets
 Matrix = npt.NDArray[np.float64]
+Scaling = tuple[Matrix, Matrix]  # mean and 1 / deviation of every bin [width]
 Inputs = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its frames
 
 
@@ -38,7 +39,8 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
 
     ``normalise`` "speaker" standardises every feature over each speaker's items of all subsets, without their labels
     (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the training frames. ``logits`` of
-    the predictions are the model's decision values, -inf for a class without training items. Raises BadInput for what
+    the predictions are the model's decision values, -inf for a class without training items. Labels may be k-hot for a
+    model that takes several labels of an utterance. Raises BadInput for what
     a model cannot be fitted to.
     """
     started = time.perf_counter()
@@ -48,8 +50,8 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     training = [key for key in subsets if key[1] != "test" and len(subsets[key])]
     model = registry.find("models", name).build(settings_of("models", trial.block), trial.seed, device)
     labels = np.concatenate([subsets[key].labels.cpu().numpy() for key in training])
-    if labels.ndim != 1:
-        raise BadInput("several labels of an utterance", f"block {name}", "one", "use a network")
+    if labels.ndim != 1 and not kind.several_labels:
+        raise BadInput("several labels of an utterance", f"block {name}", "one", "use a network, or logistic")
     try:
         by_task = {"tasks": np.concatenate([tasks[key] for key in training])} if tasks else {}
         model.fit(_joined([inputs[key] for key in training]), labels, **by_task)
@@ -77,18 +79,17 @@ def _subsets(trial: Trial, data: Mapping[str, CorpusData]) -> dict[Key, Items]:
 
 def _inputs(trial: Trial, subsets: Mapping[Key, Items], takes: str) -> dict[Key, Inputs]:
     """Returns what the model takes of each subset's items: their frames, or a vector of each."""
-    frames = {key: [x.cpu().numpy() for x in items.features] for key, items in subsets.items()}
+    scaling: Scaling | None = None
     if trial.normalise == "train":
         moments = [items.moments for (_, kind), items in subsets.items() if kind == "train"]
         mean, square = np.mean([m.numpy() for m in moments], axis=0)
-        scale = inverse_deviation(torch.from_numpy(mean), torch.from_numpy(square)).numpy()
-        frames = {key: [((x - mean) * scale).astype(np.float32) for x in each] for key, each in frames.items()}
+        scaling = mean, inverse_deviation(torch.from_numpy(mean), torch.from_numpy(square)).numpy()
     if takes == "frames":
         if trial.normalise == "speaker":
             raise BadInput("'speaker'", f"normalise of {trial.block.name}", "train, none", "it takes frames, no vector")
-        return dict(frames)
+        return {key: list(_frames(items, scaling)) for key, items in subsets.items()}
     statistics = settings_of("models", trial.block).statistics
-    vectors = {key: _vectors(each, statistics) for key, each in frames.items()}
+    vectors = {key: _vectors(_frames(items, scaling), statistics) for key, items in subsets.items()}
     if trial.normalise == "speaker":
         for corpus in {name for name, _ in subsets}:
             keys = [key for key in subsets if key[0] == corpus]
@@ -96,15 +97,23 @@ def _inputs(trial: Trial, subsets: Mapping[Key, Items], takes: str) -> dict[Key,
     return dict(vectors)
 
 
-def _vectors(frames: Sequence[npt.NDArray[np.float32]], statistics: Sequence[str]) -> Matrix:
+def _frames(items: Items, scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
+    """Yields each item's frames, scaled one by one: those of a corpus may be larger than the memory."""
+    for x in items.features:
+        frames = x.cpu().numpy()
+        yield frames if scaling is None else ((frames - scaling[0]) * scaling[1]).astype(np.float32)
+
+
+def _vectors(frames: Iterable[npt.NDArray[np.float32]], statistics: Sequence[str]) -> Matrix:
     """[items, width]: functionals of each item's frames, or, without ``statistics``, its only frame."""
-    if statistics:
-        rows = [functionals(x, statistics) for x in frames]
-    elif several := [len(x) for x in frames if len(x) != 1]:
-        raise BadInput(f"an item of {several[0]} frames", "statistics ()", "one frame", "name functionals")
-    else:
-        rows = [x[0].astype(np.float64) for x in frames]
+    rows = [functionals(x, statistics) if statistics else _only_frame(x) for x in frames]
     return np.array(rows) if rows else np.zeros((0, 0))
+
+
+def _only_frame(frames: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    if len(frames) != 1:
+        raise BadInput(f"an item of {len(frames)} frames", "statistics ()", "one frame", "name functionals")
+    return np.asarray(frames[0], np.float64)
 
 
 def _by_speaker(vectors: Mapping[Key, Matrix], subsets: Mapping[Key, Items]) -> dict[Key, Matrix]:

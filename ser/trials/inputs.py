@@ -22,7 +22,7 @@ from ser.study import Corpus, Trial, settings_of
 from ser.training import checkpoint, seeds
 from ser.training.batches import Frames, Items
 from ser.training.train import CorpusData
-from ser.trials.job import Job, Subset
+from ser.trials.job import UNCOPIED, Job, Subset
 from ser.trials.outputs import segment_frames
 
 _SHARE_OF_FREE = 0.1  # of a GPU's free memory, for one subset of a corpus in one of several processes on the GPU
@@ -39,6 +39,8 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     def items(subset: Subset) -> Items:
         return _items(job.store, job.work, corpus.name, keys, subset, segment_frames(front_end), job.device)
 
+    if not corpus.copies:
+        subsets = {**subsets, "train": subsets.get(UNCOPIED, subsets["train"])}
     data = CorpusData(*(items(subsets[name]) for name in SPLITS))
     if trial.balance.name == "none":
         return data

@@ -22,6 +22,7 @@ from ser.study import SCHEMA, Trial
 from ser.trials.facts import Facts
 
 _SEXES = {"F": 1, "M": 2}
+UNCOPIED = "train without copies"  # the training subset of trials that take no augmented copies, where others do
 
 
 class Subset:
@@ -55,7 +56,7 @@ class Job:
     work: str
     store: str
     keys: Mapping[str, Mapping[str, tuple[str, ...]]]  # corpus as split -> front-end -> its store entries
-    subsets: Mapping[str, Mapping[str, Subset]]  # corpus as split -> train | val | test
+    subsets: Mapping[str, Mapping[str, Subset]]  # corpus as split -> train | val | test, and UNCOPIED
     spare: Mapping[str, Subset]  # corpus as split -> augmented copies that may balance its training classes
     proofs: Mapping[str, dict[str, Any]]  # corpus as split -> the leakage gate's proof
     tags: Mapping[str, str]
@@ -138,9 +139,10 @@ def _entry_keys(source: Source) -> dict[str, tuple[str, ...]]:
 
 
 def _comparison(plan: Plan) -> dict[str, Any]:
-    """What a report needs of folds and of a study of systems: what was to be run, and what corpora lack for it."""
+    """What a report needs of folds, references and a study of systems: what was to be run, and what corpora lack."""
     study = plan.study
     comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
+    comparison["references"] = {t.id: t.title for t in plan.references}
     kinds = {"systems": [s.name for s in study.comparison.systems], "protocols": list(dict(study.comparison.protocols))}
     for kind, names in kinds.items():
         comparison[kind] = [name for name in names if study.comparison.runs(name, names)]
@@ -148,9 +150,10 @@ def _comparison(plan: Plan) -> dict[str, Any]:
 
 
 def _subsets(plan: Plan, source: Source) -> dict[str, Subset]:
-    """The train, val and test subsets of a source; augmented copies belong to the first."""
+    """The subsets of a source: augmented copies belong to the training subset; without these it is ``UNCOPIED``."""
     train, val, test = ([(u.uid, u) for u in getattr(source.split, name)] for name in ("train", "val", "test"))
-    rows = {"train": train + _training_copies(source), "val": val, "test": test}
+    copies = _training_copies(source)
+    rows = {"train": train + copies, "val": val, "test": test} | ({UNCOPIED: train} if copies else {})
     return {name: _subset(plan, source, each) for name, each in rows.items()}
 
 

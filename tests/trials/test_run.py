@@ -57,6 +57,7 @@ def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
         "unmet": {"tess": {}, "ravdess": {}},
         "systems": [],
         "protocols": [],
+        "references": {},
     }
     assert json.loads(tags["notes"]) == ["a note"]
 
