@@ -25,6 +25,7 @@ study = Study(
     name="interaffection",
     title="Interaffection of Multiple Datasets with Neural Networks in Speech Emotion Recognition",
     report="interaffection",
+    paper="interaffection",
     corpora=(
         # Sections (sessions) 3/1/1 as in the paper's 4.2; which ones: ours.
         Corpus("iemocap", "I", part("iemocap"), part("sessions", train=("1", "2", "3"), val=("4",), test=("5",))),

@@ -26,6 +26,7 @@ study = Study(
     name="mfcc_networks",
     title="Speech Emotion Recognition using Deep neural networks: Insight from Management perspective",
     report="mfcc_networks",
+    paper="mfcc_networks",
     corpora=(Corpus("ravdess", "R", RAVDESS, BY_FILE),),
     other_corpora=part("holdout", by="utterance", test=0.33, seed=42, drop=0, folds=3, fold=0),
     classes=("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise"),

@@ -33,6 +33,7 @@ study = Study(
     name="multilabel",
     title="Multi-Label Speech Emotion Recognition Using 2D Convolutional Neural Networks",
     report="multilabel",
+    paper="multilabel",
     corpora=tuple(Corpus(name, letter, loader, RANDOM, front_end) for name, letter, loader, front_end in LOADERS),
     other_corpora=RANDOM,
     classes=EMOTIONS,

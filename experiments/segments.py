@@ -41,6 +41,7 @@ study = Study(
     name="segments",
     title="A Segment Level Approach to Speech Emotion Recognition using Transfer Learning",
     report="segments",
+    paper="segments",
     corpora=(Corpus("iemocap", "I", part("iemocap"), RANDOM),),
     other_corpora=RANDOM,
     classes=("angry", "happy", "sad", "neutral"),

@@ -34,6 +34,7 @@ study = Study(
     name="survey",
     title="Exploring Emotional Signals: A Study on Audio-Based Emotion Classification",
     report="survey",
+    paper="survey",
     corpora=(
         Corpus("ravdess", "R", part("ravdess", channels=("speech", "song"), actors=()), SI_SPEAKERS),
         Corpus("emodb", "E", part("emodb"), SI_SPEAKERS),

@@ -29,10 +29,15 @@ TITLE = "CREMA-D"
 FILES = "wav named like 1001_DFA_ANG_XX.wav (actor, sentence, emotion, level)"
 FOLDER = "AudioWAV and the tables beside it"
 EXPECTED_SPEAKERS = 91
+MEAN_SECONDS = (2.3, 2.8)  # 2.54
+DAMAGED = frozenset(("1076_MTI_SAD_XX",))  # silent
 NAME = re.compile(
     r"/((\d{4})_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)_(ANG|DIS|FEA|HAP|NEU|SAD))_(LO|MD|HI|XX|X)\Z",
     re.ASCII | re.IGNORECASE,
 )
+SENTENCES = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
+# Not in the release: some sentences of three actors in all emotions, of two others without emotion.
+UNRECORDED = ("1008_WSI_", "1009_MTI_", "1019_ITH_", "1002_TIE_NEU", "1076_ITS_NEU")
 LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": ""}
 MODALITIES = {"1": "voice", "2": "face", "3": "av"}  # first digit of a table row's six-digit number
 COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"", "filename", *"adfhns"}}
@@ -64,6 +69,26 @@ def expected(settings: Settings) -> dict[str, int]:
         ("pooled3", True): (1195, 1188, 1023, 1223, 2314, 499),
     }
     return dict(zip(LABELS.values(), counts[settings.label_source, settings.ties], strict=True))
+
+
+def names(settings: Settings) -> frozenset[str]:
+    """All sentences in all emotions by all actors, one of them in three levels; unknown where ties are refused."""
+    if settings.label_source != "acted" and not settings.ties:
+        return frozenset()
+    every = (
+        f"{actor}_{sentence}_{emotion}_{level}"
+        for actor in range(1001, 1001 + EXPECTED_SPEAKERS)
+        for sentence in SENTENCES
+        for emotion in LABELS
+        for level in (("LO", "MD", "HI") if sentence == "IEO" and emotion != "NEU" else ("XX",))
+    )
+    return frozenset(name for name in every if not name.startswith(UNRECORDED))
+
+
+def speakers(settings: Settings) -> dict[str, int]:
+    """Returns utterances of each actor."""
+    counts = Counter(name[:4] for name in names(settings))
+    return {str(actor): counts[str(actor)] for actor in range(1001, 1001 + EXPECTED_SPEAKERS)}
 
 
 def find(folder: Path) -> Path | None:

@@ -23,6 +23,7 @@ TITLE = "IEMOCAP"
 FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.txt"
 FOLDER = "Session1 … Session5"
 EXPECTED_SPEAKERS = 10
+MEAN_SECONDS = (4.2, 4.7)  # 4.46
 NAME = re.compile(r"/(Ses0(\d)([FM])_([^/]+)_([FM])(\d{3}))\Z", re.ASCII | re.IGNORECASE)
 LABEL_FILE = re.compile(r"Ses0\d[FM]_.+\.txt", re.ASCII | re.IGNORECASE)
 LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*", re.ASCII)
@@ -49,6 +50,11 @@ def expected(settings: Settings) -> dict[str, int]:
         "neutral": 1708, "frustrated": 1849, "angry": 1103, "sad": 1084, "excited": 1041, "happy": 595, "surprise": 107,
         "fear": 40, "other": 3, "disgust": 2, "unknown": 2507,
     }  # fmt: skip
+
+
+def speakers(settings: Settings) -> dict[str, int]:
+    """Names all speakers; how many turns each has is not stated."""
+    return {f"Ses0{session}{sex}": 0 for session in range(1, 6) for sex in "FM"}
 
 
 def find(folder: Path) -> Path | None:

@@ -6,7 +6,9 @@ sung) are the independent recordings: the others are the same takes with a pictu
 
 import re
 import shutil
+from collections import Counter
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from ser.corpora import _tones
@@ -21,6 +23,8 @@ TITLE = "RAVDESS"
 FILES = "wav named MM-VV-EE-II-SS-RR-AA.wav"
 FOLDER = "Actor_01 … Actor_24"
 EXPECTED_SPEAKERS = 24
+MEAN_SECONDS = (3.3, 5.2)  # spoken 3.70, sung longer
+DAMAGED = frozenset(("03-01-03-01-02-01-07", "03-01-03-01-02-02-07"))  # one recording under two names
 NO_SONG = "18"  # the actor who did not sing
 NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(0[1-9]|1\d|2[0-4]))\Z", re.ASCII)
 CHANNELS = {"01": "speech", "02": "song"}
@@ -47,6 +51,24 @@ def expected(settings: Settings) -> dict[str, int]:
         for label in counts:
             counts[label] += 0 if label in absent else len(voices) * (4 if label == "neutral" else 8)
     return {label: count for label, count in counts.items() if count}
+
+
+def names(settings: Settings) -> frozenset[str]:
+    """Every combination of the numbers, but for neutral in strong intensity and what was not sung."""
+    return frozenset(
+        f"03-{channel}-{emotion}-{intensity}-{sentence}-{take}-{actor}"
+        for channel, emotion, intensity, sentence, take, actor in product(
+            CHANNELS, LABELS, ("01", "02"), SENTENCES, ("01", "02"), settings.actors or ACTORS
+        )
+        if CHANNELS[channel] in settings.channels
+        and not (emotion == "01" and intensity == "02")
+        and not (channel == "02" and (emotion > "06" or actor == NO_SONG))
+    )
+
+
+def speakers(settings: Settings) -> dict[str, int]:
+    """Returns utterances of each actor."""
+    return dict(Counter(name[-2:] for name in names(settings)))
 
 
 def find(folder: Path) -> Path | None:

@@ -18,6 +18,7 @@ FILES = "wav named DC/a01.wav or DC_a01.wav (speaker, emotion, number)"
 FOLDER = "DC, JE, JK and KL, or ALL"
 EXPECTED_SPEAKERS = 4
 SPEAKERS = ("DC", "JE", "JK", "KL")
+MEAN_SECONDS = (3.3, 4.4)  # 3.84
 NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII | re.IGNORECASE)
 
 
@@ -29,6 +30,21 @@ class Settings:
 def expected(settings: Settings) -> dict[str, int]:
     """Returns utterances per label of the release."""
     return {label: 120 if label == "neutral" else 60 for label in LABELS.values()}
+
+
+def names(settings: Settings) -> frozenset[str]:
+    """Fifteen of each emotion by each speaker, and thirty neutral ones."""
+    return frozenset(
+        f"{speaker}_{code}{number:02d}"
+        for speaker in SPEAKERS
+        for code, label in LABELS.items()
+        for number in range(1, 31 if label == "neutral" else 16)
+    )
+
+
+def speakers(settings: Settings) -> dict[str, int]:
+    """Returns utterances of each speaker."""
+    return dict.fromkeys(SPEAKERS, 120)
 
 
 def find(folder: Path) -> Path | None:

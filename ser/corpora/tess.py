@@ -18,8 +18,24 @@ TITLE = "TESS"
 FILES = "wav named OAF_<word>_<emotion>.wav or YAF_<word>_<emotion>.wav"
 FOLDER = "OAF_angry … YAF_sad, or the wavs themselves"
 EXPECTED_SPEAKERS = 2
+MEAN_SECONDS = (1.9, 2.2)  # 2.06
+DAMAGED = frozenset(("YAF_germ_angry", "YAF_neat_fear"))  # in some copies
 # One original file is called OA_bite_neutral; later copies renamed it to OAF.
 NAME = ZIPPED = re.compile(rf"/(OAF|OA|YAF)_([a-z]+)_({'|'.join(LABELS)})\Z", re.IGNORECASE | re.ASCII)
+
+# Northwestern University Auditory Test No. 6 (Tillman & Carhart 1966), four lists of 50.
+WORDS = (
+    "back bar base bath bean beg bite boat bone book bought burn cab calm came cause chain chair chalk chat check "
+    "cheek chief choice cool dab date dead death deep dime dip ditch dodge dog doll door fail fall far fat fit "
+    "five food gap gas gaze germ get gin goal good goose gun half hall hash hate have haze hire hit hole home "
+    "hurl hush jail jar join judge jug juice keen keep keg kick kill king kite knock late laud lean learn lease "
+    "lid life limb live loaf long lore lose lot love luck make match merge mess met mill mob mode mood moon mop "
+    "mouse nag name near neat nice note numb pad page pain pass pearl peg perch phone pick pike pole pool puff "
+    "rag raid rain raise rat reach read red ring ripe road room rose rot rough rush said sail search seize sell "
+    "shack shall shawl sheep shirt should shout size soap soup sour south sub such sure take talk tape team tell "
+    "thin third thought thumb time tip tire ton tool tough turn vine voice void vote wag walk wash week wheat "
+    "when which whip white wife wire witch yearn yes young youth"
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,18 @@ class Settings:
 def expected(settings: Settings) -> dict[str, int]:
     """Returns utterances per label of the release."""
     return dict.fromkeys(LABELS.values(), 400)
+
+
+def names(settings: Settings) -> frozenset[str]:
+    """Both speakers say every word in every emotion."""
+    return frozenset(
+        f"{who}_{word}_{emotion}" for who in ("OAF", "YAF") for word in WORDS.split() for emotion in LABELS
+    )
+
+
+def speakers(settings: Settings) -> dict[str, int]:
+    """Returns utterances of each speaker."""
+    return {"OAF": 1400, "YAF": 1400}
 
 
 def find(folder: Path) -> Path | None:

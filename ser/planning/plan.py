@@ -427,7 +427,7 @@ def grid_tags(
 ) -> dict[str, str]:
     """Return what a report must know of the grid that a run belongs to, as tags of the run.
 
-    ``count``: all its trials known so far; ``compared``: systems, folds, what corpora lack, as ``Expected`` has them.
+    ``count``: all its trials known so far; ``compared``: what ``Expected`` has besides (systems, folds, releases …).
     """
     rows = [[c.name, c.letter, c.tested] for c in corpora]
     grid = {"corpora": rows, "seeds": seeds, "mode": mode, "count": count, **(compared or {})}

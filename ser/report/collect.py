@@ -20,11 +20,14 @@ from ser.report.content import Content
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
-from ser.study import REFERENCE, SCHEMA, Corpus, Study, part, trial_of
+from ser.study import REFERENCE, SCHEMA, Corpus, Study, part, settings_of, trial_of
+from ser.study.release import Release, text_of
 
 GENERAL = "general"  # the report of studies that name none
 _LISTED = 6  # titles that a note names
 _SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
+
+_UNKNOWN = Release("unknown", "its runs were made before this was recorded")
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class _Statements:
     folds: dict[str, dict[str, int]] = field(default_factory=dict)
     unmet: dict[str, dict[str, str]] = field(default_factory=dict)
     references: dict[str, str] = field(default_factory=dict)  # beside the newest grid's trials: trial id -> title
+    releases: dict[str, Release] = field(default_factory=dict)
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -122,6 +126,7 @@ class _Statements:
         self.systems |= dict.fromkeys(grid.get("systems", ()))
         self.protocols |= dict.fromkeys(grid.get("protocols", ()))
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
+        self.releases |= {name: Release.of_json(values) for name, values in grid.get("releases", {}).items()}
         self.demo |= tags.get("data") == "demo"
         if params.get("role") == REFERENCE:  # its settings are not those of the grid
             return
@@ -359,7 +364,9 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         count=max(statements.count, len(trials)),
         seeds=tuple(range(statements.seeds)),
         demo=statements.demo,
-        papers_own=bool(runs) and not statements.demo and {c.name for c in used} <= {c.name for c in study.corpora},
+        paper=study.paper if study.paper == study.report else "",
+        selections=_selections(planned),
+        releases={c.name: statements.releases.get(c.name, _UNKNOWN) for c in used} if runs else {},
         notes=(*notes, *statements.lines()),
         uncounted=tuple(notes),
         failures={r.title: r.error for r in runs if r.error and r.trial_id not in finished},
@@ -387,6 +394,13 @@ def _unlike(runs: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
         if run.status == "FINISHED":
             trials.setdefault(run.title, {})[run.trial_id] = None
     return {title: tuple(ids) for title, ids in trials.items() if len(ids) > 1}
+
+
+def _selections(study: Study) -> dict[str, dict[str, str]]:
+    """Returns the published ones among the corpora of a study, and which selection of each it states."""
+    loaders = {c.name: (registry.find("corpora", c.loader.name), c.loader) for c in study.corpora}
+    published = {n: p for n, (module, p) in loaders.items() if module.expected(settings_of("corpora", p))}
+    return {n: {name: text_of(value) for name, value in p.values().items()} for n, p in published.items()}
 
 
 def planned_trials(

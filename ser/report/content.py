@@ -15,13 +15,11 @@ from ser.report.runs import Expected, Hole
 HOLE = "–"
 LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing."
 
-OTHER_CORPORA = "The corpora are not the paper's own, so its numbers are not shown."
-OTHER_STUDY = "The study is not the paper's own, so its numbers are not shown."
+OTHER_STUDY = "No paper's numbers are of this study, so none are shown."
 MADE_CORPORA = (
     "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion."
 )
 RECORDED_CORPORA = "The corpora are recorded ones. No paper's numbers stand beside those of this study."
-OWN_CORPORA = "The corpora are the paper's own: its printed numbers stand below ours."
 
 OVER_OTHERS = "Results over other settings"
 
@@ -155,7 +153,7 @@ class Content:
             matrices_title=matrices_title,
             holes=expected.holes(titles),
             failures=expected.failures,
-            inconsistencies=inconsistencies if expected.beside else (),
+            inconsistencies=inconsistencies if expected.printed_anywhere else (),
             badges=(*([f"mode {expected.mode}"] if expected.mode else []), *badges),
             legend=legend,
         )
@@ -187,16 +185,52 @@ def standing(expected: Expected, published: bool = True) -> str:
         return MADE_CORPORA if expected.demo else RECORDED_CORPORA
     if expected.demo:
         return f"{MADE_CORPORA[:-1]}; the paper's numbers are not shown."
-    if not expected.papers_study:
+    if not expected.paper:
         return OTHER_STUDY
-    return OWN_CORPORA if expected.papers_own else OTHER_CORPORA
+    shown = [c.name for c in expected.corpora if expected.printed_for(c.name)]
+    if not shown:
+        return f"The paper's numbers are not shown: {_why_not(expected, shown)}."
+    whole = f"The paper's numbers stand below ours on {', '.join(shown)}: the whole release, as the study states it."
+    others = f" They do not on others: {_why_not(expected, shown)}." if len(shown) < len(expected.corpora) else ""
+    return whole + others
 
 
-def with_paper(table: Table, printed: Callable[[str, str, str, str], Printed]) -> Table:
-    """The table with the printed numbers beside ours; ``printed(table, metric, row, column)`` gives one, or None."""
+def _why_not(expected: Expected, shown: Iterable[str]) -> str:
+    """Returns why a paper's numbers are not of the other corpora."""
+    reasons = {c.name: described(expected, c.name) for c in expected.corpora if c.name not in shown}
+    return "; ".join(f"{name} is {reason}" for name, reason in reasons.items()) or "there are no runs yet"
+
+
+def described(expected: Expected, corpus: str) -> str:
+    """Returns what a corpus is, in words: ``part of the release (48 of 1440 utterances)``."""
+    release = expected.releases.get(corpus)
+    if release is None:
+        return "of no run yet"
+    words = {
+        "whole": "the whole release",
+        "part": "part of the release",
+        "other": "not the release",
+        "made": "made, not recorded",
+        "own": "your own table",
+        "unknown": "of unknown origin",
+    }[release.state]
+    if release.state == "whole" and corpus in expected.selections and not expected.printed_for(corpus):
+        words += ", in another selection than the study's"
+    elif release.state == "whole" and corpus not in expected.selections:
+        words += " of a corpus that is none of the study's"
+    return f"{words} ({release.why})" if release.why else words
+
+
+def with_paper(
+    table: Table, printed: Callable[[str, str, str, str], Printed], shown: Callable[[Row], bool] = lambda _: True
+) -> Table:
+    """The table with the printed numbers beside ours; ``printed(table, metric, row, column)`` gives one, or None.
+
+    ``shown``: of which rows a paper's numbers may be shown.
+    """
     rows = []
     for row in table.rows:
-        paper = tuple(printed(table.key, row.metric, row.name, column) for column in table.columns)
+        paper = tuple(printed(table.key, row.metric, row.name, column) for column in table.columns if shown(row))
         rows.append(replace(row, paper=paper if any(value is not None for value in paper) else ()))
     return replace(table, rows=tuple(rows))
 

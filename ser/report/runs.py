@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ser.study.release import Release
+
 RESAMPLED = ("speaker", "utterance")
 
 
@@ -66,7 +68,9 @@ class Expected:
     count: int  # all trials, those that cannot be named too
     seeds: tuple[int, ...]
     demo: bool  # made corpora
-    papers_own: bool  # real corpora, and the paper's: then its numbers are printed beside ours
+    paper: str = ""  # the report whose printed numbers are of this study, "" = no paper's are
+    selections: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # published corpora of the study → loader
+    releases: Mapping[str, Release] = field(default_factory=dict)  # corpus → what it is of its published release
     notes: tuple[str, ...] = ()  # facts to print: deviations, sources, fingerprints, variants left out
     uncounted: tuple[str, ...] = ()  # those of the notes that tell of runs which are not counted
     failures: Mapping[str, str] = field(default_factory=dict)  # trial title → last error
@@ -76,15 +80,29 @@ class Expected:
     unlike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # title → ids of its several trials, as begun
     references: tuple[Reference, ...] = ()  # beside the trials; () also where the runs were begun without any
 
-    @property
-    def beside(self) -> bool:
-        """Whether a paper's numbers may stand beside ours: they belong to its study, and to its corpora."""
-        return self.papers_own and not self.demo and self.papers_study
+    def printed_for(self, corpus: str) -> bool:
+        """Whether a paper's printed numbers on this corpus may stand beside ours.
+
+        They are of this study, and the corpus is the whole release of it, in the selection that the study states.
+        """
+        release = self.releases.get(corpus)
+        whole = release is not None and release.state == "whole" and release.settings == self.selections.get(corpus)
+        return bool(self.paper) and whole and not self.demo
 
     @property
-    def papers_study(self) -> bool:
-        """Whether the study is the one whose report, with a paper's numbers, bears its name."""
-        return self.study == self.report
+    def printed_overall(self) -> bool:
+        """Whether printed numbers over all corpora may stand beside ours: all published ones of the study are used."""
+        return bool(self.selections) and all(map(self.printed_for, self.selections)) and not self.strangers
+
+    @property
+    def printed_anywhere(self) -> bool:
+        """Whether any corpus that is used has printed numbers beside ours."""
+        return any(self.printed_for(c.name) for c in self.corpora)
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Corpora that are used, are published, and are none of the study's."""
+        return tuple(n for n, r in self.releases.items() if r.state != "own" and n not in self.selections)
 
     @property
     def letters(self) -> dict[str, str]:

@@ -167,6 +167,7 @@ class Study:
     points: Callable[[tuple[str, ...], tuple[str, ...]], list[Point]]
     expect: int  # points with the study's own corpora
     report: str = ""  # the component of kind "report" that makes its tables; "" = the general one, of any axes
+    paper: str = ""  # the report whose printed numbers are of this very study; "" = no paper's are
     labels: Labels = Labels()
     search: Search = field(default_factory=Search)
     comparison: Comparison = field(default_factory=Comparison)
@@ -177,8 +178,9 @@ class Study:
     demo: Demo = Demo()
 
     def __post_init__(self) -> None:
-        if self.report:
-            _one_of(self.report, "report", registry.names("report"))
+        for name in ("report", "paper"):
+            if stated := getattr(self, name):
+                _one_of(stated, name, registry.names("report"))
         object.__setattr__(self, "blocks", _completed_all("models", self.blocks, ""))
         if self.reference is not None:
             object.__setattr__(self, "reference", completed("models", self.reference, "reference"))

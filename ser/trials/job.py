@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.data.manifest import Utterance
+from ser.data.release import release_of
 from ser.data.splits import prove
 from ser.features.entry import Names
 from ser.features.remote import is_url
@@ -94,9 +95,8 @@ def job_of(
     mirrors: dict[str, tuple[Trial, ...]] = {}
     for twin, original in plan.twins.items():
         mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
-    tags = grid_tags(
-        plan.corpora.values(), plan.seeds, plan.variant, plan.study.mode, len(plan.trials), _comparison(plan)
-    ) | {
+    facts = _comparison(plan) | _releases(plan)
+    tags = grid_tags(plan.corpora.values(), plan.seeds, plan.variant, plan.study.mode, len(plan.trials), facts) | {
         "schema": str(SCHEMA),
         "code_version": code,
         "data": "demo" if plan.demo else "real",
@@ -136,6 +136,12 @@ def _entry_keys(source: Source) -> dict[str, tuple[str, ...]]:
         front_end = str(recipe.front_end)
         keys[front_end] = (*keys.get(front_end, ()), recipe.key)
     return keys
+
+
+def _releases(plan: Plan) -> dict[str, Any]:
+    """What every corpus is in relation to its published release."""
+    manifests = {s.corpus.name: s.manifest for s in plan.sources.values() if s.corpus.name in plan.corpora}
+    return {"releases": {name: release_of(manifest).as_json() for name, manifest in manifests.items()}}
 
 
 def _comparison(plan: Plan) -> dict[str, Any]:

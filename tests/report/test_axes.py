@@ -42,7 +42,7 @@ def finished(report, axis, value, seed=0):
 
 
 def expected(report, seeds=(0,)):
-    return Expected("mine", "Mine", report, CLASSES, (UsedCorpus("a", "A", True),), "", (), 0, seeds, False, False)
+    return Expected("mine", "Mine", report, CLASSES, (UsedCorpus("a", "A", True),), "", (), 0, seeds, False)
 
 
 def results_in(content, key):

@@ -39,7 +39,7 @@ def test_without_runs_there_is_the_studys_own_grid_and_no_result(tracker, paper)
     assert results == []
     assert (len(grid.points), grid.corpora) == (168, tuple(c.name for c in paper.corpora))
     assert grid.targets == ("iemocap", "ravdess", "customer")
-    assert not grid.expected.papers_own
+    assert not grid.expected.printed_anywhere
 
 
 def test_runs_of_another_schema_are_counted_and_left_alone(tracker, job, study, trial_of):
@@ -73,7 +73,6 @@ def test_results_are_those_of_the_runs_with_twins_in_both_places(tracker, job, s
         assert tracker.finished()[r.trial_id].info.run_id == r.run_id
     assert results[1].same_as == results[0].trial_id
     assert (len(grid.points), grid.letters, grid.seeds) == (24, {"tess": "T", "ravdess": "R"}, (0,))
-    assert grid.expected.papers_own
     assert not grid.expected.demo
     assert {r.key for r in results} <= {key for _, keys in grid.trials() for key in keys}
 
@@ -148,7 +147,33 @@ def test_results_of_one_target_share_its_utterances(tracker, job, study, trial_o
 def test_made_corpora_make_a_demo_grid(tracker, job, study, trial_of):
     one.run(replace(job, tags={**job.tags, "data": "demo"}), trial_of("R"))
     _, grid = collect(tracker, study)
-    assert (grid.expected.demo, grid.expected.papers_own) == (True, False)
+    assert grid.expected.demo
+
+
+def test_what_corpora_are_of_their_release_comes_with_the_runs(tracker, job, study, trial_of):
+    """Miniatures bear names of the release and are small parts of it; a person's own table is never a paper's."""
+    one.run(job, trial_of("R"))
+    expected = collect(tracker, study)[1].expected
+    assert {name: r.state for name, r in expected.releases.items()} == {"tess": "part", "ravdess": "part"}
+    ravdess = expected.releases["ravdess"]
+    assert ravdess.why.startswith(f"{ravdess.utterances} of 1440 utterances")
+    assert ravdess.settings == expected.selections["ravdess"] == {"channels": "speech", "actors": ""}
+    assert set(expected.selections) == {"iemocap", "tess", "ravdess"}
+    assert not expected.printed_anywhere
+    as_whole = {name: replace(release, state="whole") for name, release in expected.releases.items()}
+    assert replace(expected, releases=as_whole).printed_for("ravdess")
+    assert not replace(expected, releases=as_whole).printed_overall  # without IEMOCAP
+    sung = {**as_whole, "ravdess": replace(ravdess, state="whole", settings={"channels": "song", "actors": ""})}
+    assert not replace(expected, releases=sung).printed_for("ravdess")
+    assert collect(tracker, replace(study, paper=""))[1].expected.paper == ""
+
+
+def test_runs_that_do_not_tell_of_releases_have_no_printed_numbers(tracker, job, study, trial_of):
+    grid = json.loads(job.tags["grid"])
+    one.run(replace(job, tags={**job.tags, "grid": json.dumps({**grid, "releases": {}})}), trial_of("R"))
+    expected = collect(tracker, study)[1].expected
+    assert {r.state for r in expected.releases.values()} == {"unknown"}
+    assert not expected.printed_anywhere
 
 
 def test_a_run_that_was_renamed_keeps_its_place_in_the_grid(tracker, job, study, trial_of):

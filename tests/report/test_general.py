@@ -32,7 +32,7 @@ NEVER = Options(replicates=0)
 def expected(points, seeds=(0,), **changes):
     trials = tuple((f"trial {p} {s}", {**p, "seed": s}) for s in seeds for p in points)
     corpora = (UsedCorpus("a", "A", True),)
-    given = Expected("mine", "My study", "", CLASSES, corpora, "", trials, len(trials), seeds, False, False)
+    given = Expected("mine", "My study", "", CLASSES, corpora, "", trials, len(trials), seeds, False)
     return replace(given, **changes)
 
 

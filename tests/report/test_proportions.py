@@ -56,7 +56,6 @@ def make_grid(corpora=("a", "t"), train_only=("t",), seeds=(0,), pruned=None, fo
         count=len(points) * len(seeds),
         seeds=seeds,
         demo=False,
-        papers_own=False,
     )
     return Grid(replace(expected, **changes))
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from releases import whole
 
 from experiments.segments import study
 from ser.errors import BadInput
@@ -39,7 +40,7 @@ EXPECTED = Expected(
     count=1,
     seeds=(0, 1),
     demo=False,
-    papers_own=True,
+    **whole("segments", "iemocap"),
 )
 # Label and the classes that the segments of a clip are taken for, by number; a logit of 1, and 2 where it is "sure".
 RIGHT = ("angry", (0, 0))  # in every sense

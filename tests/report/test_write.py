@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from releases import whole
 
 from experiments.interaffection import study
 from ser.errors import BadInput
@@ -20,8 +21,10 @@ from ser.report.interaffection.results import Grid, Result, sign
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import Expected, Options, UsedCorpus
 from ser.report.write import tex
+from ser.study.release import Release
 
 OWN = ("iemocap", "tess", "ravdess", "customer")
+PAPERS = whole("interaffection", *OWN[:3], customer="own")
 
 
 def make_grid(corpora=OWN, pooling=("mean", "mean_var"), seeds=(0,), letters="ITRC", **changes):
@@ -38,7 +41,6 @@ def make_grid(corpora=OWN, pooling=("mean", "mean_var"), seeds=(0,), letters="IT
         count=len(points) * len(seeds),
         seeds=seeds,
         demo=False,
-        papers_own=False,
         notes=("Room responses: generated.",),
     )
     return Grid(replace(expected, **changes))
@@ -70,7 +72,7 @@ def write(results, grid, folder, ties="fractional", replicates=1000, curves=None
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    grid = make_grid(papers_own=True)
+    grid = make_grid(**PAPERS)
     curves = {name: [1.2, 0.9, 0.8] for name in list(grid.titles.values())[:3]}
     return write(list(results_of(grid)), grid, tmp_path_factory.mktemp("full"), replicates=30, curves=curves)
 
@@ -100,14 +102,18 @@ def test_pipes_are_aligned(full):
 
 def test_the_papers_numbers_stand_below_ours_on_its_own_corpora(full):
     lines = [line.split() for line in full.markdown.splitlines() if "| paper" in line]
-    assert len(lines) == 6 + 4 + 2 + 8
-    assert "I+T+C" in lines[2]
-    assert "37.50" in lines[9]
+    assert len(lines) == 4 + 4 + 2 + 6  # none beside the person's own table
+    assert "37.50" in lines[7]
+    assert not any({"I+T+C", "60.4", "66.7"} & set(line) for line in lines)  # what is printed of CustomerPTBR
+    assert full.markdown.count("C: your manifest customer.csv") == 2
     assert published.INCONSISTENCIES[0] in full.markdown
     assert "24 of 24" in full.markdown
 
 
-@pytest.mark.parametrize("changes", [{"demo": True}, {"demo": True, "papers_own": True}, {}])
+OTHERS = whole("interaffection", iemocap="part", tess="other", ravdess="unknown")
+
+
+@pytest.mark.parametrize("changes", [{"paper": "interaffection"}, {"demo": True, **PAPERS}, OTHERS])
 def test_other_corpora_never_show_the_papers_numbers(tmp_path, undrawn, changes):
     grid = make_grid(corpora=OWN[:3], **changes)
     done = write(list(results_of(grid)), grid, tmp_path, replicates=5)
@@ -202,7 +208,7 @@ def test_latex_tables_are_balanced(full):
 
 def test_nothing_done_yet_is_a_report_of_holes(tmp_path):
     first = next(iter(make_grid().titles.values()))
-    grid = make_grid(papers_own=True, failures={first: "RuntimeError: out of memory"})
+    grid = make_grid(**PAPERS, failures={first: "RuntimeError: out of memory"})
     done = write([], grid, tmp_path)
     assert (done.done, done.expected) == (0, 168)
     assert "0 of 168 trials" in done.markdown
@@ -228,9 +234,9 @@ def test_a_missing_seed_is_listed(tmp_path, undrawn):
 
 
 def test_other_numbers_of_cases_are_said(tmp_path, undrawn):
-    grid = make_grid(corpora=OWN[:3], papers_own=True)
+    grid = make_grid(corpora=OWN[:3], **PAPERS)
     done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
-    assert any("8 cases" in note for note in done.notes)
+    assert any("8 cases" in note and "CustomerPTBR" in note for note in done.notes)
 
 
 def test_without_replicates_there_are_no_intervals(tmp_path, undrawn):
@@ -241,6 +247,18 @@ def test_without_replicates_there_are_no_intervals(tmp_path, undrawn):
 def test_unknown_tie_rule(tmp_path):
     with pytest.raises(BadInput, match="fractional"):
         write([], make_grid(), tmp_path, ties="coin")
+
+
+def test_shares_over_targets_need_all_of_the_papers_public_corpora(tmp_path, undrawn):
+    grid = make_grid(
+        corpora=OWN[:3],
+        **whole("interaffection", "iemocap", "tess", "ravdess")
+        | {"releases": {**PAPERS["releases"], "tess": Release("part", "300 of 2800 utterances")}},
+    )
+    done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
+    lines = [line for line in done.markdown.splitlines() if "| paper" in line]
+    assert len(lines) == 4
+    assert "They do not on others: tess is part of the release (300 of 2800 utterances)" in done.markdown
 
 
 def test_a_second_report_replaces_the_first(tmp_path, undrawn):
@@ -309,9 +327,9 @@ def test_badges_are_facts_at_the_top(tmp_path):
 
 
 def test_a_papers_numbers_belong_to_its_own_study(tmp_path, undrawn):
-    """Another study with the report, on the paper's own corpora."""
-    grid = make_grid(papers_own=True, study="mine")
+    """Another study with the report, on the paper's corpora."""
+    grid = make_grid(**{**PAPERS, "paper": ""})
     done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
-    assert "The study is not the paper's own" in done.markdown
+    assert "No paper's numbers are of this study" in done.markdown
     assert published.INCONSISTENCIES[0] not in done.markdown
     assert "| paper" not in done.markdown

@@ -14,7 +14,7 @@ import numpy as np
 from ser.metrics.accuracy import confusion
 from ser.report import figures
 from ser.report.bootstrap import words
-from ser.report.content import Content, Matrix, Picture, Table, with_paper
+from ser.report.content import Content, Matrix, Picture, Printed, Row, Table, with_paper
 from ser.report.groups import fold_of
 from ser.report.interaffection import published
 from ser.report.interaffection.figures import heat_map, shares, ua_by_combination
@@ -64,7 +64,7 @@ def arranged(
     content = Content.of(
         grid.expected,
         (),
-        tables=[with_paper(table, published.printed) for table in tables] if grid.expected.beside else tables,
+        tables=[_with_paper(table, grid.expected) for table in tables],
         notes=(*_notes(evidence, options), *evidence.notes),
         pictures=_pictures(evidence, tables, curves),
         matrices=_matrices(evidence),
@@ -87,6 +87,29 @@ def all_tables(evidence: Evidence, options: Options) -> tuple[Table, ...]:
         best_runs(evidence),
         every_result(evidence),
     )
+
+
+def _with_paper(table: Table, expected: Expected) -> Table:
+    """A target's printed numbers stand beside ours if it is the paper's; shares over targets if all of them are."""
+
+    def is_shown(row: Row) -> bool:
+        return expected.printed_for(row.name) if row.name in expected.letters else expected.printed_overall
+
+    def printed(key: str, metric: str, row: str, column: str) -> Printed:
+        is_others = column in expected.letters and not expected.printed_for(column)
+        return None if is_others else published.printed(key, metric, row, column)
+
+    if table.key != "table2":
+        return with_paper(table, printed, is_shown) if expected.printed_overall else table
+    table = with_paper(table, printed, is_shown)
+    return replace(table, rows=tuple(replace(row, name=_target_in_words(row.name, expected)) for row in table.rows))
+
+
+def _target_in_words(target: str, expected: Expected) -> str:
+    """A person's own table is named: ``C: your manifest calls.csv``."""
+    release = expected.releases.get(target)
+    own = release is not None and release.state == "own"
+    return f"{expected.letters[target]}: your manifest {release.file}" if release and own else target
 
 
 # --- from runs ---
@@ -169,9 +192,10 @@ def _notes(evidence: Evidence, options: Options) -> list[str]:
     if without:
         notes.append(f"{without} results have no validation accuracy, and are no candidates where validation chooses.")
     cases = sum(len(s.combinations) for s in evidence.scores)
-    if grid.expected.beside and cases != published.CASES:
+    if grid.expected.printed_overall:
         notes.append(
-            f"Shares are counted over {cases} cases; the paper's, over {published.CASES}, used other corpora too."
+            f"Shares are counted over {cases} cases; the paper's are over {published.CASES}, a third of them of "
+            "CustomerPTBR, which is not public."
         )
     return notes
 

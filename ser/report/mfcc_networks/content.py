@@ -87,7 +87,7 @@ def _pictures(
                 title: [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(best.counts)]
                 for title, best in best_tests.items()
             }
-            yield figures.class_chart(bars, _printed(settings, expected), expected.classes, f"figure7_{place}")
+            yield figures.class_chart(bars, _printed(settings, expected, corpus), expected.classes, f"figure7_{place}")
     panels_of: dict[str, list[tuple[str, list[float]]]] = {}
     for block in dict.fromkeys(c.block for c in searched):
         ranked = tables.ranked([c for c in searched if c.block == block])
@@ -97,10 +97,10 @@ def _pictures(
         yield figures.search_dots(panels_of, "search")
 
 
-def _printed(settings: Sequence[TestedSetting], expected: Expected) -> dict[str, list[float | None]]:
+def _printed(settings: Sequence[TestedSetting], expected: Expected, corpus: str) -> dict[str, list[float | None]]:
     """Returns what the paper prints of each class, beside the first of a network's settings."""
     out: dict[str, list[float | None]] = {}
-    for block in dict.fromkeys(one.block for one in settings) if expected.beside else ():
+    for block in dict.fromkeys(one.block for one in settings) if expected.printed_for(corpus) else ():
         values = [published.printed("table6", "recall", block, c) for c in expected.classes]
         numbers = [v if isinstance(v, float) else None for v in values]
         if any(numbers):

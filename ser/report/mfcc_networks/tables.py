@@ -18,9 +18,9 @@ _BLOCKS = {"table3": "rnn", "table4": "cnn1d"}
 PrintedCell = Callable[[str, str, str, str], Printed]
 
 
-def _beside(expected: Expected) -> PrintedCell:
+def _printed(is_shown: bool) -> PrintedCell:
     """The paper's cells, or none where they may not stand beside ours."""
-    return published.printed if expected.beside else lambda *_: None
+    return published.printed if is_shown else lambda *_: None
 
 
 def _unless_empty(values: Sequence[Printed]) -> tuple[Printed, ...]:
@@ -33,7 +33,7 @@ def models(settings: Sequence[TestedSetting], expected: Expected, options: Optio
 
 
 def _model(key: str, settings: Sequence[TestedSetting], expected: Expected, options: Options) -> Table:
-    printed, rows = _beside(expected), []
+    printed, rows = _printed(expected.printed_anywhere), []
     for one in settings:
         layers = layers_of(one.runs[0], options, head="Output")
         total = sum(layer.parameters for layer in layers)
@@ -45,7 +45,7 @@ def _model(key: str, settings: Sequence[TestedSetting], expected: Expected, opti
         key,
         _TITLES[key],
         "Counted in the networks that were trained. Shapes are of one utterance, values × filters or units."
-        + (" What the paper prints cannot all be: see its inconsistencies." if expected.beside else "")
+        + (" What the paper prints cannot all be: see its inconsistencies." if expected.printed_anywhere else "")
         + ("" if settings else " No run of this network is there."),
         ("Output shape", "Parameters"),
         tuple(rows),
@@ -58,9 +58,10 @@ def _model(key: str, settings: Sequence[TestedSetting], expected: Expected, opti
 
 def accuracy(settings: Sequence[TestedSetting], expected: Expected, options: Options) -> Table:
     """Accuracy on the training and the test side."""
-    printed, rows = _beside(expected), []
+    rows = []
     for one in settings:
         for corpus in expected.tested:
+            printed = _printed(expected.printed_for(corpus))
             train = [at_kept_epoch(run, f"train/wa/{corpus}", options.curve) for run in one.runs]
             tests = one.answers.get(corpus, ())
             test, balanced = mean_accuracies(tests, options.replicates, options.resample)
@@ -86,10 +87,10 @@ def accuracy(settings: Sequence[TestedSetting], expected: Expected, options: Opt
 
 def confusions(settings: Sequence[TestedSetting], expected: Expected) -> Table:
     """Table 5: the CNN's confusion matrices."""
-    printed, rows = _beside(expected), []
+    rows = []
     for one in settings:
         for corpus in expected.tested if one.block == "cnn1d" else ():
-            best = one.best(corpus)
+            best, printed = one.best(corpus), _printed(expected.printed_for(corpus))
             for i, true in enumerate(expected.classes):
                 line = [f"{count}" for count in best.counts[i]] if best else [HOLE] * len(expected.classes)
                 total = str(best.counts[i].sum()) if best else HOLE
@@ -115,10 +116,10 @@ def _setting_name(one: TestedSetting, corpus: str, expected: Expected) -> str:
 
 def recalls(settings: Sequence[TestedSetting], expected: Expected) -> Table:
     """Table 6: the share of each class that is found."""
-    printed, rows = _beside(expected), []
+    rows = []
     for one in settings:
         for corpus in expected.tested:
-            best = one.best(corpus)
+            best, printed = one.best(corpus), _printed(expected.printed_for(corpus))
             if best is None:
                 cells = [Cell(np.nan) for _ in expected.classes]
             else:

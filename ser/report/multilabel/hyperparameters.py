@@ -55,7 +55,7 @@ def _table(
         first = next((g for g in groups if not g.searched), groups[0] if groups else None)
         of_own, of_best = ((_rest(group) | fixed).get(name) if group else None for group in (first, best_group))
         cells = (_value(first, path, of_own), _value(best_group, path, of_best), _values_tried(groups, path))
-        value = published.printed(key, "setting", name, "Value") if expected.beside else None
+        value = published.printed(key, "setting", name, "Value") if expected.printed_overall else None
         paper: tuple[Printed, ...] = () if value is None else (f"{value:g}" if isinstance(value, float) else value,)
         rows.append(Row("", name, cells, paper=paper))
     return Table(

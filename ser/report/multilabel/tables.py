@@ -66,7 +66,7 @@ def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Tabl
         for metric, name in METRICS.items():
             of_corpora = [one.by_corpus[c][metric] if c in one.by_corpus else None for c in expected.tested]
             paper: tuple[Printed, ...] = ()
-            if expected.beside and metric == "published" and not one.group.searched:
+            if expected.printed_overall and metric == "published" and not one.group.searched:
                 paper = (published.printed("text", "test", "cnn2d", "Accuracy"),)
             row = Row(
                 one.group.title, name, (one.whole[metric], *of_corpora), len(one.tests), len(expected.seeds), paper
@@ -98,7 +98,7 @@ def figure_4(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
         for i, emotion in enumerate(expected.classes):
             values = [Cell(float(v)) for matrix in (cast, plain) for v in matrix[i].ravel()]
             paper: tuple[Printed, ...] = ()
-            if expected.beside and not one.group.searched:
+            if expected.printed_overall and not one.group.searched:
                 tnr, tpr = (published.printed("figure4", "rate", emotion, rate) for rate in ("TNR", "TPR"))
                 if isinstance(tnr, float) and isinstance(tpr, float):
                     paper = (tnr, 100 - tnr, 100 - tpr, tpr)
@@ -127,7 +127,7 @@ def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
             "", f"Here: {one.group.title}", (*description, one.whole["published"]), len(one.tests), len(expected.seeds)
         )
         rows.append(row)
-    for work in WORKS if expected.beside else ():
+    for work in WORKS if expected.printed_anywhere else ():
         cells = [published.printed("table4", "accuracy", work, column) for column in published.TABLE_4_COLUMNS]
         texts = [f"{c:.1f}" if i == 4 else f"{c:.0f}" if isinstance(c, float) else c for i, c in enumerate(cells)]
         rows.append(Row("", work if work != "Our Work" else "Pho et al.", (*texts,)))
@@ -135,7 +135,7 @@ def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
     return Table(
         "table4",
         "Table 4: accuracies of the literature",
-        "Accuracy as published: see the metrics. " + (printed if expected.beside else ""),
+        "Accuracy as published: see the metrics. " + (printed if expected.printed_anywhere else ""),
         published.TABLE_4_COLUMNS,
         tuple(rows),
         grouped="",
@@ -145,9 +145,9 @@ def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
 
 def table_1(labels: Mapping[str, Labelled], expected: Expected) -> Table:
     """Table 1: how many utterances of each corpus have each emotion; the paper marks those that exist."""
-    columns = published.TABLE_1_COLUMNS if expected.beside else expected.classes
+    columns = published.TABLE_1_COLUMNS if expected.printed_anywhere else expected.classes
     names = [c.name for c in expected.corpora]
-    others = [c for c in CORPORA if c not in names] if expected.beside else []
+    others = [c for c in CORPORA if c not in names] if expected.printed_overall else []
     rows = []
     for name in (*names, *others):
         counts = labels.get(name)
@@ -155,7 +155,7 @@ def table_1(labels: Mapping[str, Labelled], expected: Expected) -> Table:
         if name in names:
             cells = [_count(counts, emotion) if emotion in expected.classes else None for emotion in columns]
         paper = tuple(published.printed("table1", "emotions", name, column) for column in columns)
-        rows.append(Row("", name, tuple(cells), paper=paper if expected.beside and any(paper) else ()))
+        rows.append(Row("", name, tuple(cells), paper=paper if expected.printed_for(name) and any(paper) else ()))
     return Table(
         "table1",
         "Table 1: corpora and their emotions",
@@ -199,7 +199,7 @@ def figure_1(counts: Mapping[str, Mapping[str, int]], expected: Expected) -> Tab
         total = sum(counted.values())
         for name, count in counted.items():
             paper: tuple[Printed, ...] = ()
-            if expected.beside and name in printed_counts[kind]:
+            if expected.printed_overall and name in printed_counts[kind]:
                 paper = (
                     str(printed_counts[kind][name]),
                     100 * printed_counts[kind][name] / sum(printed_counts[kind].values()),

@@ -53,7 +53,7 @@ def table_1(settings: Sequence[Setting], expected: Expected, options: Options, i
     for corpus in expected.tested:
         side = "test side of all folds" if in_folds else "test side"
         everything = whole(settings, corpus, options)
-        rows += _rows(f"{corpus}, all", everything, ways, expected, beside=expected.beside)
+        rows += _rows(f"{corpus}, all", everything, ways, expected, beside=expected.printed_for(corpus))
         rows += _rows(f"{corpus}, {side}", tested(settings, corpus, expected.classes), ways, expected, beside=False)
     return Table(
         "table1",
@@ -62,7 +62,7 @@ def table_1(settings: Sequence[Setting], expected: Expected, options: Options, i
         + (
             " The paper's total is of all ten classes, of which the others are not read here; its own way of "
             "overlapping is not its program's: see its inconsistencies."
-            if expected.beside
+            if expected.printed_anywhere
             else ""
         ),
         tuple(ways),

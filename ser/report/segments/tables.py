@@ -55,8 +55,9 @@ def _rows(
     for metric, title in METRICS.items():
         for corpus in expected.tested:
             for name, papers, setting in listed:
-                values = [published.printed(key, metric, papers, c) for c in ("mean", "std")] if expected.beside else []
-                paper = tuple(values) if any(v is not None for v in values) else ()
+                values = [published.printed(key, metric, papers, c) for c in ("mean", "std")]
+                is_shown = expected.printed_for(corpus) and any(v is not None for v in values)
+                paper = tuple(values) if is_shown else ()
                 whole = name if len(expected.tested) == 1 else f"{name}, {corpus}"
                 n = len(setting.of(corpus)) if setting else 0
                 row = Row(title, whole, measured.of(setting, corpus)[metric], n, len(expected.seeds), paper)
@@ -112,7 +113,7 @@ def baselines(settings: Sequence[Setting], measured: Measured, expected: Expecte
         "The baseline: dense layers × units",
         "Means over the seeds. Chosen: the least validation loss. The paper prints one accuracy, in Table 5, and does "
         "not say which."
-        if expected.beside
+        if expected.printed_anywhere
         else "Means over the seeds. Chosen: the least validation loss.",
         (*METRICS.values(), "Validation loss", "Chosen"),
         tuple(rows),
@@ -125,7 +126,7 @@ def baselines(settings: Sequence[Setting], measured: Measured, expected: Expecte
 def table_5(settings: Sequence[Setting], units: str, measured: Measured, expected: Expected) -> Table:
     """Table 5: accuracies of the literature, ours below."""
     rows = []
-    for work in WORKS if expected.beside else ():
+    for work in WORKS if expected.printed_anywhere else ():
         texts = [published.printed("table5", "accuracy", work, c) for c in ("Modality", "mean", "std")]
         rows.append(Row("", work, tuple(_text(value) for value in texts)))
     best_group = best(s.group for s in settings if s.block == "mlp")
@@ -140,7 +141,8 @@ def table_5(settings: Sequence[Setting], units: str, measured: Measured, expecte
     return Table(
         "table5",
         "Table 5: accuracies of the literature",
-        f"Here: ALCA, of the baseline the one that validation chooses. {others if expected.beside else ''}{_SPREAD}",
+        "Here: ALCA, of the baseline the one that validation chooses. "
+        f"{others if expected.printed_anywhere else ''}{_SPREAD}",
         ("Modality", "mean", "std"),
         tuple(rows),
         grouped="",
@@ -158,7 +160,8 @@ def table_2(settings: Sequence[Setting], units: str, expected: Expected, options
     layers = layers_of(network.runs[0], options, head="output") if network else []
     rows = []
     for layer in layers:
-        value = published.printed("table2", "architecture", layer.name, "Activation size") if expected.beside else None
+        printed = published.printed("table2", "architecture", layer.name, "Activation size")
+        value = printed if expected.printed_anywhere else None
         weights = f"{layer.parameters:,}" if layer.parameters else ""
         rows.append(Row("", layer.name, (_activation(layer.output), weights), paper=() if value is None else (value,)))
     total = sum(layer.parameters for layer in layers)
@@ -188,7 +191,7 @@ def figure_3(settings: Sequence[Setting], expected: Expected) -> Table:
         for corpus in expected.tested:
             for i, (true, line) in enumerate(zip(expected.classes, shares(s, corpus), strict=True)):
                 values = [published.printed("figure3", s.way, true, c) for c in expected.classes]
-                paper = tuple(values) if expected.beside and any(v is not None for v in values) else ()
+                paper = tuple(values) if expected.printed_for(corpus) and any(v is not None for v in values) else ()
                 n = sum(int(test.counts[i].sum()) for test in s.of(corpus))
                 title = s.title if len(expected.tested) == 1 else f"{s.title}, {corpus}"
                 rows.append(Row(title, true, (*(Cell(float(v)) for v in line), str(n)), paper=paper))
@@ -196,7 +199,7 @@ def figure_3(settings: Sequence[Setting], expected: Expected) -> Table:
         "figure3",
         "Figure 3: what clips are taken for",
         "By the mean of their logits; rows are the truth. Summed over the seeds, so n counts a clip once per seed."
-        + (" The paper: as far as its text quotes the figure." if expected.beside else ""),
+        + (" The paper: as far as its text quotes the figure." if expected.printed_anywhere else ""),
         (*expected.classes, "n"),
         tuple(rows),
         digits=2,

@@ -14,6 +14,7 @@ from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
 
 AXES = ("corpora", "system", "protocol", "fold")
 PARAMS = ("role.system", "role.protocol", "role.fold", "corpora", "classes", "seed", "normalise")
+_HIDDEN = "In the survey's columns it is a number of the survey, which is not shown."
 SCORES = ("wa/", "ua/", "seconds/training", "parameters")
 
 
@@ -31,7 +32,6 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             strays.append(run.title)
     bench = bench_of(folds, expected, options.replicates)
     remarks = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
-    hidden = "" if expected.beside else " In the survey's columns it is a number of the survey, which is not shown."
     return Content.of(
         expected,
         titles,
@@ -41,7 +41,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best systems",
         inconsistencies=published.INCONSISTENCIES,
-        legend=LEGEND + hidden,
+        legend=LEGEND if expected.printed_anywhere else f"{LEGEND} {_HIDDEN}",
     )
 
 
@@ -54,7 +54,7 @@ def _tables(bench: Bench, ties: str) -> Iterator[Table]:
     if tables.augmented(bench):
         yield tables.augmentations(bench)
     yield tables.costs(bench)
-    if bench.expected.beside:
+    if bench.expected.printed_anywhere:
         yield tables.printed(bench)
     yield tables.runs(bench)
 

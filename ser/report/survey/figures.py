@@ -21,7 +21,7 @@ _GAP = 0.7  # between systems, in bars
 
 def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: str, title: str) -> Picture:
     """Accuracies that the survey prints for a corpus, if they may be shown, and ours of the same systems."""
-    beside = bench.expected.beside
+    beside = bench.expected.printed_for(corpus)
     systems = [s for s in dict.fromkeys(claim.system for claim in claims) if beside or s in bench.systems]
     figure = Figure(figsize=(9, 1), layout="constrained")
     axes = figure.subplots()

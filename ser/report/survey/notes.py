@@ -33,7 +33,7 @@ def notes(bench: Bench, options: Options) -> Iterator[str]:
     yield from _unmet(bench)
     yield from bench.notes
     yield from _uneven(bench)
-    if bench.expected.beside:
+    if bench.expected.printed_anywhere:
         for authors in dict.fromkeys(claim.authors for claim in CLAIMS):
             reasons = dict.fromkeys(claim.why for claim in CLAIMS if claim.authors == authors)
             yield f"Beside {authors}: {' '.join(reasons)}"

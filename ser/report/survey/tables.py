@@ -96,7 +96,7 @@ def _printed(bench: Bench, corpus: str, system: str) -> list[CellValue]:
     matching = claims(system, corpus)
     if not matching:
         return [None, None]
-    if not bench.expected.beside:
+    if not bench.expected.printed_for(corpus):
         return [HOLE, HOLE]
     return [", ".join(claim.short for claim in matching), "; ".join(dict.fromkeys(claim.words for claim in matching))]
 
@@ -200,6 +200,8 @@ def printed(bench: Bench) -> Table:
 
 
 def _ours(bench: Bench, claim: Claim, protocol: str) -> CellValue:
+    if not bench.expected.printed_for(claim.corpus):
+        return None
     if claim.of == "relative":
         return gain(bench, claim.corpus, protocol, claim.system)
     return cell_of(bench, claim.corpus, protocol, claim.system, "wa")
@@ -218,7 +220,7 @@ def augmentations(bench: Bench) -> Table:
         cells: list[CellValue] = [cell_of(bench, corpus, protocol, name, "ua") for name in names]
         cells += [gain(bench, corpus, protocol, name) for name in names[1:]]
         claim = next((c for c in claims(names[-1], corpus) if c.protocol == protocol), None)
-        paper = (*(None for _ in cells[1:]), claim.percent) if claim and bench.expected.beside else ()
+        paper = (*(None for _ in cells[1:]), claim.percent) if claim and bench.expected.printed_for(corpus) else ()
         n = sum(bench.complete(corpus, protocol, name) is not None for name in names)
         of = sum(bench.can(corpus, protocol, name) for name in names)
         rows.append(Row(corpus, PROTOCOLS[protocol], tuple(cells), n, of, paper))
