@@ -307,6 +307,8 @@ def words(options: Options, samples: Mapping[str, Sample]) -> str:
         text += ": as utterances of one speaker are alike, such intervals are too narrow for other speakers. "
     if any(sample.seeds > 1 for sample in samples.values()):
         text += "Seeds are drawn too, so that the intervals cover what another seed would change. "
+        if any(1 < sample.seeds < FEW_CLUSTERS for sample in samples.values()):
+            text += f"Fewer than {FEW_CLUSTERS} seeds leave them too narrow where seeds differ more than speakers do. "
     else:
         text += "There is one seed: what another one would change is not in the intervals. "
     text += f"Drawn from: {'; '.join(f'{name}: {_size(sample)}' for name, sample in samples.items())}."

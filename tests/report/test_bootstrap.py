@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score
 
 from ser.errors import BadInput
@@ -179,8 +180,63 @@ def test_notes_say_what_was_drawn_and_where_it_is_little():
     assert "emodb: 10 speakers, 535 utterances, 3 seeds; tess: 2 speakers, 2800 utterances" in text
     assert "With fewer than 5 an interval means little: tess." in text
     assert "With a single one there is none: own." in text
+    assert "Fewer than 5 seeds leave them too narrow" in text
     assert words(Options(replicates=0), samples) == words(Options(), {}) == ""
     older = words(Options(), {"emodb": Sample(535, 0, False)})
     assert "whose speakers the runs do not tell" in older
     assert "There is one seed" in older
     assert "as asked for" in words(Options(resample="utterance"), {"emodb": Sample(535, 10, False)})
+
+
+# --- coverage ---
+
+SIMULATIONS = 500
+TRUE = 0.6
+
+
+def coverage(speakers, by="speaker", seeds=1, of_seeds=0.0, drawn_seeds=True):
+    """In how many simulations the intervals of WA hold the accuracy over all speakers and seeds that there could be.
+
+    Speakers differ by a standard deviation of 15 points, seeds by ``of_seeds``.
+    """
+    hits = 0
+    for number in range(SIMULATIONS):
+        random = rng([7, number])
+        speaker, truth = np.repeat(np.arange(speakers), 30), np.tile(np.arange(30) % 3, speakers)
+        chance = TRUE + random.normal(0, 0.15, speakers)[speaker, None] + random.normal(0, of_seeds, seeds)
+        correct = random.random(chance.shape) < np.clip(chance, 0, 1)
+        tested = bootstrap.Tested(
+            truth,
+            correct,
+            np.broadcast_to(np.True_, correct.shape),
+            speaker if by == "speaker" else np.arange(len(speaker)),
+            np.zeros(seeds, int),
+            np.arange(seeds) if drawn_seeds else np.zeros(seeds, int),
+        )
+        point, draws = accuracy_draws(tested, 400, random)
+        cell = interval(point[0, 0], draws[0, :, 0], tested.sample.clusters)
+        hits += cell.low <= TRUE <= cell.high
+    return hits
+
+
+def between(share):
+    """Bounds that so many of the simulations keep but once in a thousand times."""
+    return binom.interval(0.999, SIMULATIONS, share)
+
+
+@pytest.mark.parametrize("speakers", [10, 30])
+def test_intervals_by_speaker_hold_the_truth_in_19_of_20_cases_and_those_by_utterance_do_not(speakers):
+    low, high = between(0.95)
+    assert low <= coverage(speakers) <= high
+    assert coverage(speakers, by="utterance") < between(0.9)[0]
+
+
+def test_intervals_hold_the_truth_over_seeds_too_if_seeds_are_drawn():
+    low, _ = between(0.95)
+    assert coverage(20, seeds=5, of_seeds=0.08) >= low
+    assert coverage(20, seeds=5, of_seeds=0.08, drawn_seeds=False) < between(0.9)[0]
+
+
+def test_two_speakers_mean_little():
+    """As the notes say of fewer than five."""
+    assert coverage(2) < between(0.7)[0]
