@@ -73,11 +73,19 @@ def settings(kind: str, name: str) -> type[Any]:
 def version(kind: str, name: str) -> int | str:
     """The ``VERSION`` of a component's file, read without importing the file; it goes up when numbers change.
 
-    That of a plugin carries a fingerprint of its source, since nobody's test holds its numbers: ``1+3f2a9c1d``.
-    Raises BadInput naming the components that exist.
+    That of a plugin carries a fingerprint of its source, since nobody's test holds its numbers: ``1+3f2a9c1d``. Of
+    rules that share a file one may state its own in its class. Raises BadInput naming the components that exist.
     """
     module = _module(kind, name)
-    return _version(module, _origin(module))
+    return _version(module, _origin(module), _rules(kind)[name] if kind in _RULES else "")
+
+
+def is_fitted(name: str) -> bool:
+    """Whether a model is fitted, as scikit-learn has them, and no network; read without importing its file.
+
+    False where there is no model of that name.
+    """
+    return _is_fitted(name, os.environ.get(VARIABLE, ""))
 
 
 def plugins(text: str | None = None) -> list[Path]:
@@ -270,11 +278,18 @@ def _settings(name: str, module: str, origin: str) -> type[Any]:
 
 
 @cache
-def _version(module: str, origin: str) -> int | str:
-    stated = next((value for n in _body(module) if (value := _constant(n, "VERSION")) is not None), None)
+def _version(module: str, origin: str, rule: str) -> int | str:
+    own = [n for c in _body(module) if isinstance(c, ast.ClassDef) and c.name == rule for n in c.body]
+    stated = next((v for n in (*own, *_body(module)) if (v := _constant(n, "VERSION")) is not None), None)
     if not isinstance(stated, int):
         raise BadInput("no VERSION", origin, "VERSION = 1, or another whole number", "write that line")
     return stated if _is_ours(module) else f"{stated}+{_fingerprint(module)}"
+
+
+@cache
+def _is_fitted(name: str, variable: str) -> bool:
+    modules = _modules("models", variable)
+    return name in modules and any(_constant(n, "GIVES") == "classes" for n in _body(modules[name]))
 
 
 def _class(name: str, module: str) -> type[Any]:

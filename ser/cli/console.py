@@ -334,6 +334,8 @@ def _print_scores(results: Mapping[str, float]) -> None:
             console.print(f"test {labels[metric]} {corpus} {100 * value:.1f} %")
     if "best_epoch" in results:
         console.print(f"weights of epoch {results['best_epoch']:.0f} of {results['epochs']:.0f}")
+    if "refit_epochs" in results:
+        console.print(f"then trained again on training and validation, {results['refit_epochs']:.0f} epochs")
 
 
 def debug(error: Exception) -> None:

@@ -128,7 +128,8 @@ def work(config: dict[str, str], jobs: "list[ray.ObjectRef[bytes]]") -> None:
         # After its last epoch there is nothing left to end: stopped there, it would be handed out once more.
         may_stop = item.may_stop and epoch < trials[0].training.max_epochs
         if may_stop or time.monotonic() - last_report > _REPORT_EVERY_S:
-            by = {"epoch": epoch, "loss": row.get("val/loss", inf)} if may_stop else {"epoch": 0, "loss": inf}
+            is_scored = may_stop and "val/loss" in row  # not so in a second pass, which nothing ends
+            by = {"epoch": epoch, "loss": row["val/loss"]} if is_scored else {"epoch": 0, "loss": inf}
             tune.report({**by, "reached": epoch, "node": node_id, "pid": os.getpid()})
             last_report = time.monotonic()
 

@@ -217,6 +217,9 @@ def _pbt(study: Study, points: Sequence[Point], statement: Statement, seed: int,
     Who is among the worst ``quantile`` starts from a random one of the best with its values perturbed: times 0.8 or
     1.2, a choice one place up or down. The others go on from their own end.
     """
+    if study.training.learns_from != "train":
+        raise BadInput(study.training.learns_from, "training.learns_from", "train with pbt",
+                       "members go on from each other's ends, and cannot start again on both subsets")  # fmt: skip
     search, trials = study.search.rule, []
     for place, point in enumerate(_one_per_block(points)):
         space = _space_of(study, point)

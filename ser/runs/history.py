@@ -10,12 +10,12 @@ from ser.study import flat
 
 
 def mean_epochs(tracker: Tracker, variant: str) -> dict[str, float]:
-    """Returns the mean number of epochs of the finished runs of one grid, by system or block."""
+    """Returns the mean number of epochs of the finished runs of one grid, of both passes, by system or block."""
     epochs: dict[str, list[float]] = {}
     for run in tracker.pages(f"{FINISHED} and tags.variant = '{variant}'"):
         if "epochs" in run.data.metrics:
             kind = run.data.params.get("role.system") or run.data.params["block"]
-            epochs.setdefault(kind, []).append(run.data.metrics["epochs"])
+            epochs.setdefault(kind, []).append(run.data.metrics["epochs"] + run.data.metrics.get("refit_epochs", 0.0))
     return {kind: sum(n) / len(n) for kind, n in epochs.items()}
 
 

@@ -246,7 +246,8 @@ class Tracker:
             self.client.log_batch(run.info.run_id, params=params[at : at + 100])
 
     def _steps(self, run_id: str) -> set[int]:
-        return {m.step for m in self.client.get_metric_history(run_id, "val/loss")}
+        names = ("val/loss", "refit/train/loss")  # of the first pass and of the second
+        return {m.step for name in names for m in self.client.get_metric_history(run_id, name)}
 
     def settle(self, trial: str, finished_run: str = "") -> None:
         """Marks all runs of a trial but one as superseded, once one is finished.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
 
+from ser import registry
 from ser.study.settings import checked, kinds_of, rule_of, setting
 from ser.study.values import Part, Value
 
@@ -34,7 +35,10 @@ class Training:
     max_epochs: int = setting("epochs at most", low=1)
     patience_epochs: int = setting("epochs without improvement before training ends; 0: always max_epochs", low=0)
     min_improvement: float = setting("relative fall of the validation loss that counts as one", low=0, below=1)
-    keep: str = setting("weights of the best epoch by validation loss, or of the last", choices=("best", "last"))
+    keep: str = setting(
+        "weights of the epoch of least validation loss (best) or of best validation accuracy, or of the last",
+        choices=("best", "best_accuracy", "last"),
+    )
     watch: tuple[str, ...] = setting(
         "subsets beside validation whose accuracy is measured after every epoch", choices=("train", "test")
     )
@@ -51,6 +55,17 @@ class Training:
         "of products: tf32 on GPUs only; bfloat16 in the block", choices=("float32", "tf32", "bfloat16")
     )
     stacked: bool = setting("tiny networks of one shape are trained as one, which draws dropout otherwise")
+    learns_from: str = setting(
+        "subsets that the tested model has learned from; train_and_validation: validation chooses the number of "
+        "epochs, then a network is trained again from the start on both, and a fitted model is fitted to both",
+        "train",
+        choices=("train", "train_and_validation"),
+    )
+    check_every_epochs: int = setting("every so many epochs validation decides; it is scored after each", 1, low=1)
+    loss_tolerance: float = setting(
+        "with keep=best_accuracy: an epoch is kept only where its loss is below the least so far plus this", 0.0, low=0
+    )
+    weighted_validation: bool = setting("class weights count in validation losses, too", True)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -211,6 +226,10 @@ _TRAINING = {
     "class_weights": "class_weights", "optimiser": "optimiser", "epsilon": "epsilon", "precision": "precision",
     "stacked": "stacked",
 }  # fmt: skip
+# Settings that came later, each with the value that says what was done before: it is in no statement, so that ids stay.
+_LATER_TRAINING: Mapping[str, Value] = {
+    "learns_from": "train", "check_every_epochs": 1, "loss_tolerance": 0.0, "weighted_validation": True,
+}  # fmt: skip
 _CORPUS = {
     "name": "name", "letter": "letter", "front_end": "front_end", "classes": "classes", "copies": "copies",
     "fingerprint": "fingerprint",
@@ -220,8 +239,11 @@ _CORPUS = {
 def statement(trial: Trial) -> dict[str, Any]:
     """Returns all of ``trial`` that its id is made of, under the names of the schema.
 
-    Its role is not among it, but that of a reference, which so is never a trial of the grid with equal settings.
+    Its role is not among it, but that of a reference, which so is never a trial of the grid with equal settings. What a
+    fitted model learns from is always stated: without it, trials were fitted to training and validation.
     """
+    later = {name: getattr(trial.training, name) for name in _LATER_TRAINING}
+    stated = ("learns_from",) if registry.is_fitted(trial.block.name) else ()
     return {
         "schema": SCHEMA,
         **_named(trial, _TRIAL),
@@ -232,7 +254,10 @@ def statement(trial: Trial) -> dict[str, Any]:
         "balance": _component(trial.balance),
         "augmentation": [_component(kind) for kind in trial.augmentation],
         "block": _component(trial.block),
-        "training": _named(trial.training, _TRAINING),
+        "training": {
+            **_named(trial.training, _TRAINING),
+            **{name: v for name, v in later.items() if v != _LATER_TRAINING[name] or name in stated},
+        },
         **({REFERENCE: True} if trial.is_reference else {}),
     }
 

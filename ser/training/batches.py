@@ -228,10 +228,14 @@ class Stream:
 
 
 class Passes:
-    """Batches in which every item comes once per pass, shuffled anew each time; the last of a pass is smaller."""
+    """Batches in which every item comes once per pass, shuffled anew each time; the last of a pass is smaller.
 
-    def __init__(self, count: int, batch_size: int, seed: Sequence[int]) -> None:
-        self.per_pass = -(-count // batch_size)
+    A last one of fewer than ``smallest`` items is added to the batch before.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: Sequence[int], smallest: int = 1) -> None:
+        whole, rest = divmod(count, batch_size)
+        self.per_pass = whole + (rest >= smallest or not whole)
         self._count, self._batch_size = count, batch_size
         self._seed = tuple(seed)
         self._permutation = lru_cache(maxsize=2)(self._draw)
@@ -240,7 +244,8 @@ class Passes:
         """Returns the item indices of batch ``number`` (0, 1, 2 ...)."""
         turn, place = divmod(number, self.per_pass)
         at = place * self._batch_size
-        return tuple(self._permutation(turn)[at : at + self._batch_size])
+        end = self._count if place == self.per_pass - 1 else at + self._batch_size
+        return tuple(self._permutation(turn)[at:end])
 
     def _draw(self, turn: int) -> list[int]:
         permutation: list[int] = np.random.default_rng([*self._seed, 0, turn]).permutation(self._count).tolist()
@@ -252,9 +257,12 @@ def inverse_deviation(mean: Tensor, square: Tensor) -> Tensor:
     return (square - mean.square()).clamp_min(1e-6).rsqrt()
 
 
-def parts(indices: Sequence[int], accumulation_steps: int) -> list[tuple[int, ...]]:
-    """Returns ``indices`` in order, in ``accumulation_steps`` parts, as equal as can be and never empty."""
-    cut = np.array_split(np.array(indices), min(accumulation_steps, len(indices)))
+def parts(indices: Sequence[int], accumulation_steps: int, smallest: int = 1) -> list[tuple[int, ...]]:
+    """Returns ``indices`` in order, in ``accumulation_steps`` parts, as equal as can be.
+
+    There are fewer parts where one would have fewer than ``smallest`` items.
+    """
+    cut = np.array_split(np.array(indices), max(1, min(accumulation_steps, len(indices) // smallest)))
     return [tuple(part.tolist()) for part in cut]
 
 

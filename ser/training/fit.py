@@ -1,7 +1,8 @@
 """One fit of a scikit-learn model, from features to predictions, as ``ser.training.train`` trains networks.
 
-A model has nothing to stop by, so it is fitted to the training and the validation subset together: systems that are
-compared then have learned from the same utterances, one way or the other.
+A model has nothing to stop by: with ``training.learns_from`` "train_and_validation" it is fitted to both subsets, and
+networks, which are then trained again on both, have learned from the same utterances. With "train" it does not see the
+validation subset.
 """
 
 import time
@@ -19,7 +20,8 @@ from ser.models import traits
 from ser.models._estimators import Estimator
 from ser.study import Trial, settings_of
 from ser.training.batches import Items, inverse_deviation
-from ser.training.train import CorpusData, Outcome, Predictions
+from ser.training.start import CorpusData
+from ser.training.train import Outcome, Predictions
 
 # What an estimator needed while it was fitted, and no longer.
 _FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
@@ -38,16 +40,16 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     """Fits the trial's model and predicts the test subsets.
 
     ``normalise`` "speaker" standardises every feature over each speaker's items of all subsets, without their labels
-    (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the training frames. ``logits`` of
-    the predictions are the model's decision values, -inf for a class without training items. Labels may be k-hot for a
-    model that takes several labels of an utterance. Raises BadInput for what
-    a model cannot be fitted to.
+    (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the frames learned from. The
+    predictions' ``logits`` are the model's decision values, -inf for a class without training items. Labels may be
+    k-hot for a model that takes several labels of an utterance. Raises BadInput for what a model cannot be fitted to.
     """
     started = time.perf_counter()
     name = trial.block.name
     kind, subsets = traits(name), _subsets(trial, data)
-    inputs, tasks = _inputs(trial, subsets, kind.takes), _tasks(subsets) if kind.tasks else {}
-    training = [key for key in subsets if key[1] != "test" and len(subsets[key])]
+    kinds = ("train", "val") if trial.training.learns_from == "train_and_validation" else ("train",)
+    training = [key for key in subsets if key[1] in kinds and len(subsets[key])]
+    inputs, tasks = _inputs(trial, subsets, kind.takes, kinds), _tasks(subsets) if kind.tasks else {}
     model = registry.find("models", name).build(settings_of("models", trial.block), trial.seed, device)
     labels = np.concatenate([subsets[key].labels.cpu().numpy() for key in training])
     if labels.ndim != 1 and not kind.several_labels:
@@ -77,12 +79,16 @@ def _subsets(trial: Trial, data: Mapping[str, CorpusData]) -> dict[Key, Items]:
     return {(c.name, kind): getattr(data[c.name], kind) for c in trial.corpora for kind in ("train", "val", "test")}
 
 
-def _inputs(trial: Trial, subsets: Mapping[Key, Items], takes: str) -> dict[Key, Inputs]:
-    """Returns what the model takes of each subset's items: their frames, or a vector of each."""
+def _inputs(trial: Trial, subsets: Mapping[Key, Items], takes: str, kinds: Sequence[str]) -> dict[Key, Inputs]:
+    """Returns what the model takes of each subset's items: their frames, or a vector of each.
+
+    ``kinds``: the subsets that it learns from.
+    """
     scaling: Scaling | None = None
     if trial.normalise == "train":
-        moments = [items.moments for (_, kind), items in subsets.items() if kind == "train"]
-        mean, square = np.mean([m.numpy() for m in moments], axis=0)
+        corpora = dict.fromkeys(name for name, _ in subsets)
+        seen = [[subsets[name, kind] for kind in kinds if len(subsets[name, kind])] for name in corpora]
+        mean, square = np.mean([Items.pooled(each).moments.numpy() for each in seen], axis=0)
         scaling = mean, inverse_deviation(torch.from_numpy(mean), torch.from_numpy(square)).numpy()
     if takes == "frames":
         if trial.normalise == "speaker":

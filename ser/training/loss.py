@@ -47,16 +47,17 @@ class Loss(nn.Module):
         inverse = 1 / counts.float()
         return inverse / inverse.mean() if self.kind == "inverse" else inverse * (counts.sum() / len(classes))
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Returns the mean loss of a mini-batch, a scalar."""
+    def forward(self, logits: Tensor, labels: Tensor, weighted: bool = True) -> Tensor:
+        """Returns the mean loss of a mini-batch, a scalar; without class weights where not ``weighted``."""
+        weight = self.weight if weighted else None
         if not self.binary:
-            return cross_entropy(logits, labels, self.weight)
+            return cross_entropy(logits, labels, weight)
         hot = labels if labels.ndim == 2 else one_hot(labels, self.classes).to(logits.dtype)
         each = binary_cross_entropy_with_logits(
-            logits, hot, weight=self.weight if self.kind == "per_label" else None, reduction="none"
+            logits, hot, weight=weight if self.kind == "per_label" else None, reduction="none"
         ).mean(1)
-        if self.kind == "first_positive" and self.weight is not None:
-            each = each * self.weight[hot.argmax(1)]
+        if self.kind == "first_positive" and weight is not None:
+            each = each * weight[hot.argmax(1)]
         return each.mean()
 
     def mass(self, labels: Tensor) -> Tensor:

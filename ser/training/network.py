@@ -10,6 +10,7 @@ from ser.errors import BadInput
 from ser.models import Layer, _keras, traits
 from ser.study import POOLING_SIGNS, Part, Trial, settings_of
 from ser.study.settings import values_of
+from ser.training.batches import Items
 
 SHARED_HEAD = "all"
 
@@ -76,6 +77,33 @@ class Network(nn.Module):
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
         logits: Tensor = head(self.pooling(hidden, lengths) if self.pooling else hidden)
         return logits
+
+
+@torch.no_grad()
+def smallest_batch(network: Network, items: Items) -> int:
+    """Returns how many items a mini-batch must have at least: 2 where one has no variance to be normalised by, else 1.
+
+    So it is where batch normalisation has a single value of an item in each channel: behind dense layers, or where
+    convolutions leave one pixel. The shortest item is passed through the block, as after training.
+    """
+    normalisations = [m for m in network.block.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    if not normalisations:
+        return 1
+    values: list[int] = []  # of an item in each channel
+
+    def count(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        values.append(inputs[0].numel() // inputs[0].shape[1])
+
+    hooks = [module.register_forward_pre_hook(count) for module in normalisations]
+    was_training = network.training
+    try:
+        shortest = items.batch([int(items.lengths().argmin())])
+        network.eval().block((shortest.frames - network.mean) * network.scale, shortest.lengths)
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return 2 if 1 in values else 1
 
 
 def layers(network: Network) -> list[Layer]:

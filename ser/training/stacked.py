@@ -57,7 +57,8 @@ class Trained:
 
     ``weights`` are named as in ``ser.training.network.Network``. ``logits`` float32 [rows, classes] of "val" and
     "test", where it has such rows. ``seconds`` is its share of the time that the group took. A member that diverged has
-    an ``error``, which says where, the epochs before it, and neither weights nor logits.
+    an ``error``, which says where, the epochs before it, and neither weights nor logits. ``refit_epochs``: those of a
+    second pass, which weights and logits are then of (see ``ser.trials.group``).
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
@@ -66,6 +67,7 @@ class Trained:
     logits: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
     error: str = ""
+    refit_epochs: int = 0
 
     @property
     def probabilities(self) -> Tensor:
@@ -147,7 +149,7 @@ def _train(
             result.error = errors[i]
             if not errors[i]:
                 result.history.append(rows[i])
-                if stopping[member.key].add_epoch(member.training, rows[i].get("val/loss", math.inf)):
+                if stopping[member.key].add_epoch(member.training, rows[i]):
                     best[member.key] = group.optimiser.weights[i].clone()
                 report(member.key, group.epoch, rows[i])
         # Go on with those that neither diverged nor are over.
@@ -169,7 +171,7 @@ def _check(members: Sequence[Member]) -> None:
         value = f"{len(members)} members of {len(kinds)} kinds: {', '.join(map(str, kinds))}"
         raise BadInput(value, "stacked training", "one kind, each with a key", "group them by stacked.stack_key")
     for m in members:
-        if not len(m.val) and (m.training.keep == "best" or m.training.patience_epochs):
+        if not len(m.val) and (m.training.keep != "last" or m.training.patience_epochs):
             place = "training.keep, training.patience_epochs"
             raise BadInput(
                 f"no validation rows of {m.key}", place, "last and 0 without any", "change them, or the split"

@@ -25,7 +25,7 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
     lines = []
     if fitted:
         seconds = sum(
-            _OTHER_S + _FIT_S * sum(_items(plan, t, c.source, "train") for c in t.corpora) / 1000 for t in fitted
+            _OTHER_S + _FIT_S * _learned(plan, t, float(t.training.learns_from != "train")) / 1000 for t in fitted
         )
         lines.append(f"{len(fitted)} left to fit: about {_duration(seconds / at_once)}")
     if networks:
@@ -59,16 +59,25 @@ def _kind(trial: Trial) -> str:
 
 
 def _epochs(trial: Trial) -> tuple[int, int]:
-    """The least and the most epochs that the trial may take."""
-    most, patience = trial.training.max_epochs, trial.training.patience_epochs
-    return min(patience + 1, most) if patience else most, most
+    """The least and the most epochs that the trial may take, those on training and validation together included."""
+    training, most = trial.training, trial.training.max_epochs
+    least = min(training.patience_epochs + 1, most) if training.patience_epochs else most
+    if training.learns_from == "train":
+        return least, most
+    return least + (least if training.keep == "last" else 1), 2 * most
 
 
 def _steps(plan: Plan, trial: Trial) -> float:
     if trial.training.steps_per_epoch:
         return trial.training.steps_per_epoch
-    items = sum(_items(plan, trial, c.source, "train") for c in trial.corpora)
-    return max(1.0, items / trial.training.batch_size)
+    twice = trial.training.learns_from != "train"  # half of the epochs are then of validation items, too
+    return max(1.0, _learned(plan, trial, 0.5 * twice) / trial.training.batch_size)
+
+
+def _learned(plan: Plan, trial: Trial, of_validation: float) -> float:
+    """The number of training items, and of this share of the validation items, over all corpora."""
+    shares = {"train": 1.0, "val": of_validation}
+    return sum(w * _items(plan, trial, c.source, subset) for c in trial.corpora for subset, w in shares.items() if w)
 
 
 def _items(plan: Plan, trial: Trial, key: str, subset: str) -> float:
@@ -95,7 +104,8 @@ def _seconds_per_update(plan: Plan, trial: Trial) -> float:
         few = _seconds(network, _FEW, frames, width)
         if few > _LONG_S:
             return few * trial.training.batch_size / _FEW
-        return min(_seconds(network, trial.training.batch_size, frames, width) for _ in range(2))
+        batch = max(trial.training.batch_size, _FEW)  # one item has nothing to be normalised by
+        return min(_seconds(network, batch, frames, width) for _ in range(2))
     finally:
         torch.set_num_threads(threads)
 

@@ -8,6 +8,7 @@ and what it has not finished is trained again.
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -20,8 +21,9 @@ from ser.study import Trial
 from ser.training import stacked
 from ser.training.batches import Items
 from ser.training.network import layers_of
-from ser.training.stacked import Member, Trained
-from ser.training.train import CorpusData, Outcome, Predictions
+from ser.training.stacked import Member, Report, Trained
+from ser.training.start import CorpusData
+from ser.training.train import Outcome, Predictions
 from ser.trials.inputs import load
 from ser.trials.job import Job
 from ser.trials.run import Claim, OnEpoch, begin, claim
@@ -87,7 +89,9 @@ def _train(
         claims[key].run_folder.add_epoch(epoch, row)
         on_epoch(epoch, row)
 
-    trained = stacked.train(members, features, labels, len(trials[0].classes), report, job.device)
+    classes = len(trials[0].classes)
+    trained = stacked.train(members, features, labels, classes, report, job.device)
+    _refit(members, trained, features, labels, classes, report, job.device)
     failed: dict[str, Failed] = {}
     for trial in trials:
         if trained[trial.id].error:
@@ -99,10 +103,57 @@ def _train(
     return failed
 
 
+def _refit(
+    members: Sequence[Member],
+    trained: dict[str, Trained],
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    report: Report,
+    device: str,
+) -> None:
+    """Trains those again that learn from training and validation, as the second pass of ``ser.training.train`` does."""
+    first = {
+        m.key: trained[m.key]
+        for m in members
+        if m.training.learns_from == "train_and_validation" and len(m.val) and not trained[m.key].error
+    }
+    again = [
+        replace(
+            m,
+            training=replace(m.training, keep="last", patience_epochs=0, max_epochs=first[m.key].best_epoch),
+            train=torch.cat([m.train, m.val]),
+            val=m.val[:0],
+        )
+        for m in members
+        if m.key in first
+    ]
+
+    def report_second(key: str, epoch: int, row: Mapping[str, float]) -> None:
+        number = float(len(first[key].history) + epoch)
+        values = {f"refit/{k}": v for k, v in row.items() if "/" in k}
+        report(key, int(number), {"epoch": number, "timestamp_ms": row["timestamp_ms"], **values})
+
+    if not again:
+        return
+    for key, second in stacked.train(again, features, labels, classes, report_second, device).items():
+        if second.error:
+            trained[key] = replace(first[key], error=f"trained again on training and validation: {second.error}")
+        else:
+            trained[key] = replace(
+                first[key],
+                weights=second.weights,
+                logits=second.logits,
+                seconds=first[key].seconds + second.seconds,
+                refit_epochs=len(second.history),
+            )
+
+
 def _with_corpus(row: Mapping[str, float], corpus: str) -> dict[str, float]:
     """A row of ``ser.training.stacked`` with the corpus in its names, as ``ser.training.train`` has them."""
-    by_corpus = {f"{k}/{corpus}": v for k, v in row.items() if k.startswith(("train/", "val/", "test/"))}
-    plain = ("epoch", "timestamp_ms", "train/loss", "val/loss")
+    starts = tuple(f"{prefix}{subset}/" for prefix in ("", "refit/") for subset in ("train", "val", "test"))
+    by_corpus = {f"{k}/{corpus}": v for k, v in row.items() if k.startswith(starts)}
+    plain = ("epoch", "timestamp_ms", "train/loss", "val/loss", "refit/train/loss")
     return by_corpus | {k: v for k, v in row.items() if k in plain}
 
 
@@ -148,5 +199,13 @@ def _outcome(trial: Trial, trained: Trained, data: CorpusData) -> Outcome:
     parameters = sum(w.numel() for key, w in weights.items() if key not in ("mean", "scale"))
     layers = layers_of(trial, len(weights["mean"]))
     return Outcome(
-        history, trained.best_epoch, predictions, trained.seconds, weights, {}, parameters=parameters, layers=layers
+        history,
+        trained.best_epoch,
+        predictions,
+        trained.seconds,
+        weights,
+        {},
+        parameters=parameters,
+        layers=layers,
+        refit_epochs=trained.refit_epochs,
     )

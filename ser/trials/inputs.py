@@ -21,7 +21,7 @@ from ser.runs.tracker import Tracker
 from ser.study import Corpus, Trial, settings_of
 from ser.training import checkpoint, seeds
 from ser.training.batches import Frames, Items
-from ser.training.train import CorpusData
+from ser.training.start import CorpusData
 from ser.trials.job import UNCOPIED, Job, Subset
 from ser.trials.outputs import segment_frames
 

@@ -19,7 +19,8 @@ from ser.study import Part, Trial, settings_of
 from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.fit import is_fitted
-from ser.training.train import CorpusData, Outcome, Predictions
+from ser.training.start import CorpusData
+from ser.training.train import Outcome, Predictions
 from ser.trials.facts import Facts
 
 
@@ -37,6 +38,8 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
     """
     best_row = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
     out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
+    if outcome.refit_epochs:
+        out["refit_epochs"] = float(outcome.refit_epochs)
     if outcome.parameters:
         out["parameters"] = float(outcome.parameters)
     if "val/loss" in best_row:

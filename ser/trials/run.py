@@ -19,7 +19,8 @@ from ser.runs.replica import Replica
 from ser.runs.tracker import Tracker
 from ser.study import Trial
 from ser.training.fit import fit, is_fitted
-from ser.training.train import CorpusData, Diverged, Outcome, train
+from ser.training.start import CorpusData, Diverged
+from ser.training.train import Outcome, train
 from ser.trials.inputs import initial_state, load, open_store
 from ser.trials.job import Job, head_of
 from ser.trials.outputs import score, write

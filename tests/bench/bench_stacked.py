@@ -22,7 +22,8 @@ from ser.study import Corpus, Part, Training, Trial, part
 from ser.training import stacked
 from ser.training.batches import Frames, Items
 from ser.training.stacked import Member
-from ser.training.train import CorpusData, train
+from ser.training.start import CorpusData
+from ser.training.train import train
 
 WIDTH, CLASSES, TRAIN, VAL = 80, 8, 556, 278
 BLOCKS = {

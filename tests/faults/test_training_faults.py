@@ -24,9 +24,11 @@ from ser.errors import is_out_of_memory
 from ser.registry import find, names
 from ser.study import POOLING_SIGNS, Corpus, Part, part, trial_of
 from ser.study.settings import values_of
+from ser.training import start
 from ser.training import train as loop
 from ser.training.batches import Items
-from ser.training.train import CorpusData, Diverged, train
+from ser.training.start import CorpusData, Diverged
+from ser.training.train import train
 
 WIDTH, SIZES = 6, {"train": 20, "val": 12, "test": 8}
 
@@ -109,7 +111,7 @@ def test_so_it_is_with_blocks_that_give_no_frames(block, tmp_path, monkeypatch):
     """With what batch normalisation has seen, and an optimiser and an order of batches of their own."""
     trial, data = unpooled(block)
     if block in ("cnn2d", "mlp"):
-        assert any("running_var" in name for name in loop._network(trial, data).state_dict())
+        assert any("running_var" in name for name in start.build_network(trial, data).state_dict())
     check_interrupted(trial, data, names("models").index(block), tmp_path, monkeypatch)
 
 
@@ -278,7 +280,7 @@ def test_a_weight_that_is_not_finite_is_noticed_with_the_next_loss(tmp_path, mon
             optimiser.param_groups[0]["params"][3].data[0] = value
 
     trial = made("tdnn")
-    assert [n for n, _ in loop._network(trial, corpora()).named_parameters()][3] == "block.layers.1.bias"
+    assert [n for n, _ in start.build_network(trial, corpora()).named_parameters()][3] == "block.layers.1.bias"
     monkeypatch.setattr(torch.optim.Adam, "step", spoiling)
     said = diverged(trial, corpora(), tmp_path)
     assert ("after epoch 1, step 4," if step == 4 else f"at step {step + 1},") in said
@@ -287,14 +289,14 @@ def test_a_weight_that_is_not_finite_is_noticed_with_the_next_loss(tmp_path, mon
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_ends_the_training_before_it_is_used(tmp_path, monkeypatch, value):
-    genuine = loop._begin
+    genuine = loop.begin
 
     def begin(*given):
         run = genuine(*given)
         run.network.heads["b"].bias.register_hook(lambda gradient: gradient * value)
         return run
 
-    monkeypatch.setattr(loop, "_begin", begin)
+    monkeypatch.setattr(loop, "begin", begin)
     said = diverged(made(), corpora(), tmp_path)
     assert "at step 2, learning rate 0.01, gradient of norm" in said
     assert "weights not finite: none" in said

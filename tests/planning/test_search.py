@@ -327,3 +327,9 @@ def test_perturbed_values_stay_within_their_axes_and_choices_move_one_place():
         assert 0.1 <= two[2].training.learning_rate <= 0.11
         moved = two[2].block["units"] - one[1].block["units"]
         assert abs(moved) == 1 or (moved == 0 and one[1].block["units"] in (10, 19))
+
+
+def test_members_that_go_on_from_others_cannot_be_trained_again_on_both_subsets():
+    with pytest.raises(BadInput, match="train with pbt") as error:
+        first(study(search=PBT, stacked=False, learns_from="train_and_validation"))
+    assert error.value.place == "training.learns_from"

@@ -76,3 +76,23 @@ def test_a_version_is_among_the_params_of_a_run_where_there_is_one():
 def test_a_value_that_is_not_plain_is_refused_where_it_is_written():
     with pytest.raises(ValueError, match=r"lstm\.units: \{1\}; allowed: .*a finite number.*plain value"):
         part("lstm", units={1})
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("learns_from", "train_and_validation"),
+        ("check_every_epochs", 10),
+        ("loss_tolerance", 0.01),
+        ("weighted_validation", False),
+    ],
+)
+def test_a_later_setting_is_stated_only_where_it_is_not_what_was_done_before(name, other):
+    changed = replace(BY_HAND, training=replace(TRAINING, **{name: other}))
+    assert statement(changed)["training"] == {**statement(BY_HAND)["training"], name: other}
+    assert changed.id != BY_HAND.id
+
+
+def test_what_a_fitted_model_learns_from_is_always_stated_as_it_once_was_both():
+    fitted = replace(BY_HAND, block=part("svm"))
+    assert statement(fitted)["training"]["learns_from"] == "train"

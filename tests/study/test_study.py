@@ -80,7 +80,7 @@ def other(value):
         case int():
             return value + 1
         case float():
-            return value / 2
+            return value / 2 or 0.5
         case str():
             return value + "x"
         case Part():

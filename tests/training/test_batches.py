@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.training.batches import Frames, Items, Stream, parts, sorted_batches
+from ser.training.batches import Frames, Items, Passes, Stream, parts, sorted_batches
 
 LENGTHS = np.random.default_rng(0).lognormal(5.5, 0.6, 700).astype(np.int64) + 1
 
@@ -185,3 +185,36 @@ def test_items_from_another_device_are_copied_to_where_the_first_are():
         joint = first.followed_by(Items("c", tuple("abcdefg"), features, labels))
         assert {x.device.type for x in joint.features} == {"meta"}
         assert joint.lengths().tolist() == [len(v) for v in views] * 2
+
+
+@pytest.mark.parametrize(
+    ("count", "batch_size", "smallest", "sizes"),
+    [
+        (33, 32, 1, [32, 1]),
+        (33, 32, 2, [33]),
+        (65, 32, 2, [32, 33]),
+        (34, 32, 2, [32, 2]),
+        (64, 32, 2, [32, 32]),
+        (7, 32, 2, [7]),
+        (1, 32, 2, [1]),
+    ],
+)
+def test_a_last_batch_that_is_too_small_is_added_to_the_one_before(count, batch_size, smallest, sizes):
+    passes = Passes(count, batch_size, [3, 4], smallest)
+    assert passes.per_pass == len(sizes)
+    for turn in range(3):
+        batches = [passes.indices(turn * len(sizes) + k) for k in range(len(sizes))]
+        assert [len(b) for b in batches] == sizes
+        assert sorted(i for b in batches for i in b) == list(range(count))
+
+
+def test_batches_that_are_large_enough_do_not_depend_on_the_smallest_allowed():
+    one, other = Passes(66, 32, [3, 4]), Passes(66, 32, [3, 4], 2)
+    assert [one.indices(k) for k in range(9)] == [other.indices(k) for k in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("count", "steps", "sizes"), [(8, 100, [2] * 4), (9, 100, [3, 2, 2, 2]), (3, 3, [3]), (2, 9, [2])]
+)
+def test_no_part_is_smaller_than_allowed(count, steps, sizes):
+    assert [len(p) for p in parts(range(count), steps, 2)] == sizes

@@ -17,7 +17,7 @@ def followed(losses, training=TRAINING, stop_epoch=0):
     for loss in losses:
         if stopping.is_over(training, stop_epoch):
             break
-        if stopping.add_epoch(training, loss):
+        if stopping.add_epoch(training, {"val/loss": loss}):
             best.append(stopping.epoch)
     return stopping, best
 
@@ -53,3 +53,36 @@ def test_the_last_weights_are_kept_where_that_is_stated_also_without_validation(
 def test_a_loss_that_is_no_number_is_never_the_best():
     stopping, best = followed([nan, nan, nan])
     assert (best, stopping.epoch, stopping.best_epoch) == ([], 2, 0)
+
+
+def test_only_every_tenth_epoch_is_looked_at_and_patience_is_counted_in_epochs():
+    training = replace(TRAINING, max_epochs=99, patience_epochs=20, check_every_epochs=10)
+    stopping, best = followed([0.1] * 9 + [3.0] + [0.1] * 9 + [2.0] + [0.1] * 79, training)
+    assert best == [*range(1, 11), 20, 30]  # before the first look the latest; 0.1 counts at the third only
+    assert (stopping.best_epoch, stopping.epoch) == (30, 50)
+
+
+def test_a_training_shorter_than_its_first_look_keeps_the_last_epoch():
+    stopping, _ = followed([3.0, 2.0, 9.0], replace(TRAINING, max_epochs=3, check_every_epochs=10))
+    assert (stopping.best_epoch, stopping.epoch) == (3, 3)
+
+
+def accuracies(rows, **changes):
+    """The epochs that are kept by accuracy of these (accuracy, loss), and the last epoch."""
+    training = replace(TRAINING, **{"keep": "best_accuracy", "loss_tolerance": 0.01, "patience_epochs": 3, **changes})
+    stopping, kept = EarlyStopping(), []
+    for accuracy, loss in rows:
+        if stopping.is_over(training):
+            break
+        if stopping.add_epoch(training, {"val/wa/a": accuracy - 0.1, "val/wa/b": accuracy + 0.1, "val/loss": loss}):
+            kept.append(stopping.epoch)
+    return kept, stopping.epoch
+
+
+def test_the_best_accuracy_is_kept_where_the_loss_is_near_the_least():
+    rows = [(0.5, 1.0), (0.6, 1.009), (0.7, 1.02), (0.65, 0.9), (0.9, 0.911), (0.7, 0.909), (0.7, 0.8)]
+    assert accuracies(rows) == ([1, 2, 4, 6], 7)
+
+
+def test_patience_counts_what_is_not_kept_by_accuracy():
+    assert accuracies([(0.5, 1.0), (0.5, 0.9), (0.5, 0.8), (0.4, 0.7), (0.9, 0.1)]) == ([1], 4)

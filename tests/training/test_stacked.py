@@ -15,7 +15,7 @@ from ser.training import stacked
 from ser.training.batches import Items, Passes, Stream
 from ser.training.network import Network
 from ser.training.stacked import Member, Trained, stack_key
-from ser.training.train import CorpusData
+from ser.training.start import CorpusData
 from ser.training.train import train as ordinary_loop
 
 WIDTH, CLASSES, ITEMS = 20, 4, 60
@@ -27,7 +27,8 @@ PLAIN = {
     **{"learning_rate": 0.01, "weight_decay": 0.0, "clip_norm": 0.0, "batch_size": 8, "batches": "pooled"},
     **{"bucket_pool": 1, "steps_per_epoch": 0, "max_epochs": 3, "patience_epochs": 0, "min_improvement": 0.0},
     **{"keep": "best", "watch": (), "loss": "cross_entropy", "class_weights": "none", "optimiser": "rmsprop"},
-    **{"epsilon": 1e-7, "precision": "float32", "stacked": True},
+    **{"epsilon": 1e-7, "precision": "float32", "stacked": True, "learns_from": "train"},
+    **{"check_every_epochs": 1, "loss_tolerance": 0.0, "weighted_validation": True},
 }
 NONE = torch.zeros(0, dtype=torch.int64)
 

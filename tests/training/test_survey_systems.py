@@ -17,7 +17,8 @@ from ser.study import load_study, override, settings_of, trial_of
 from ser.training.batches import Frames, Items
 from ser.training.fit import fit, is_fitted
 from ser.training.network import Network
-from ser.training.train import CorpusData, train
+from ser.training.start import CorpusData
+from ser.training.train import train
 from ser.trials.outputs import score, segment_frames
 
 PRINTED = load_study("survey")

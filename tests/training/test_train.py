@@ -12,11 +12,12 @@ from ser.errors import BadInput, is_out_of_memory
 from ser.metrics.accuracy import confusion, ua
 from ser.registry import find, names
 from ser.study import Corpus, Part, Training, part, trial_of
-from ser.training import checkpoint, seeds
+from ser.training import checkpoint, seeds, start
 from ser.training import train as loop
 from ser.training.batches import Items, Stream
 from ser.training.loss import Loss
-from ser.training.train import CorpusData, Diverged, train
+from ser.training.start import CorpusData, Diverged
+from ser.training.train import train
 
 WIDTH, CLASSES = 8, 4
 
@@ -200,7 +201,7 @@ def test_predicts_with_the_weights_of_the_lowest_validation_loss(trial, data, tm
     assert outcome.best_epoch == 2
     assert all(torch.equal(outcome.weights[k], v) for k, v in weights[1].items())
     assert not all(torch.equal(outcome.weights[k], v) for k, v in weights[3].items())
-    network = loop._network(trial, data)
+    network = start.build_network(trial, data)
     network.load_state_dict(weights[1])
     again = loop.predict(network, data["a"].test).probabilities
     assert again.tobytes() == outcome.predictions["a"].probabilities.tobytes()
@@ -246,7 +247,7 @@ def test_evaluation_is_in_the_precision_of_the_training(trial, data, paper, tmp_
     trial = changed(with_block(trial, paper, block), precision="bfloat16", max_epochs=1)
     outcome = trained(trial, data, tmp_path)
     for precision, same in (("bfloat16", True), ("float32", False)):
-        network = loop._network(changed(trial, precision=precision), data)
+        network = start.build_network(changed(trial, precision=precision), data)
         network.load_state_dict(outcome.weights)
         again = loop.predict(network, data["a"].test).probabilities.tobytes()
         assert (again == outcome.predictions["a"].probabilities.tobytes()) is same
@@ -270,11 +271,11 @@ def test_tf32_is_refused_where_there_is_none(trial, data, tmp_path):
 def test_a_card_multiplies_float32_as_float32_unless_tf32_is_asked_for(monkeypatch, precision, told):
     monkeypatch.setattr(torch.cuda, "is_tf32_supported", lambda: True)
     for before in ("float32", "tf32"):  # an earlier trial of the process
-        loop._set_precision(before, "cuda")
-        loop._set_precision(precision, "cuda")
+        start.set_precision(before, "cuda")
+        start.set_precision(precision, "cuda")
         kinds = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
         assert [kind.fp32_precision for kind in kinds] == [told] * 3
-    loop._set_precision("float32", "cuda")
+    start.set_precision("float32", "cuda")
 
 
 def test_a_cpu_has_no_memory_of_one_trial_to_tell(trial, data, tmp_path):
@@ -303,7 +304,7 @@ def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp
     trial = changed(with_block(trial, paper, block), class_weights=class_weights, max_epochs=1)
     data = unbalanced(data)
     torch.manual_seed(seeds.integer([0, 0, 0]))
-    network = loop._network(trial, data)
+    network = start.build_network(trial, data)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=1e-5, fused=True)
     torch.manual_seed(seeds.integer([0, 0, 2, 1]))
     for step in range(10):
@@ -322,7 +323,7 @@ def test_uncut_the_updates_are_the_plain_ones_to_the_bit(trial, data, paper, tmp
 
 def gradients(trial, data, split, indices):
     """Of one mini-batch of corpus a in double precision, with its loss and norm."""
-    run = loop._begin(trial, data, "cpu", split)
+    run = start.begin(trial, data, "cpu", split)
     run.network.double()
     for loss in run.losses.values():
         loss.double()
@@ -466,10 +467,10 @@ def test_normalises_by_mean_and_variance_over_training_frames_with_corpora_alike
     frames = [torch.cat(data[c].train.features).double() for c in "ab"]
     mean = (frames[0].mean(0) + frames[1].mean(0)) / 2
     square = (frames[0].square().mean(0) + frames[1].square().mean(0)) / 2
-    network = loop._network(trial, data)
+    network = start.build_network(trial, data)
     torch.testing.assert_close(network.mean.double(), mean, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(network.scale.double(), (square - mean**2).rsqrt(), rtol=1e-5, atol=1e-6)
-    assert loop._network(replace(trial, normalise="none"), data).mean.abs().sum() == 0
+    assert start.build_network(replace(trial, normalise="none"), data).mean.abs().sum() == 0
 
 
 def test_step_k_takes_batch_k_over_n_of_corpus_k_mod_n(trial, data, tmp_path, monkeypatch):
@@ -498,7 +499,7 @@ def test_training_on_one_corpus_leaves_the_head_of_another_alone(trial, data, tm
 def loop_weights(trial, data):
     """The weights that the trial starts from."""
     torch.manual_seed(seeds.integer([trial.seed, trial.repeat, 0]))
-    return loop._network(trial, data).state_dict()
+    return start.build_network(trial, data).state_dict()
 
 
 @pytest.mark.parametrize("block", ["lstm", "tdnn"])
@@ -518,7 +519,7 @@ def test_a_train_only_corpus_is_trained_validated_and_not_tested(trial, data, tm
 
 
 def test_predictions_are_in_the_order_of_the_items_whatever_their_lengths(trial, data):
-    network, items = loop._network(trial, data).eval(), data["a"].test
+    network, items = start.build_network(trial, data).eval(), data["a"].test
     p = loop.predict(network, items)
     for i in range(len(items)):
         single = network(items.features[i], torch.tensor([len(items.features[i])]), "a").softmax(1)[0]

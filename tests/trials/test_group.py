@@ -98,6 +98,27 @@ def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, four, rnn, cac
     assert list(Path(job.work, "trials").iterdir()) == []
 
 
+def test_members_that_learn_from_validation_too_are_trained_again_as_alone(job, four, rnn, cache, place):
+    both = [
+        replace(t, training=replace(t.training, learns_from="train_and_validation", max_epochs=epochs))
+        for t, epochs in zip(four, (3, 2, 3, 2), strict=True)
+    ]
+    told = group.run(job, [*both[:3], four[3]])
+    apart = tiny_search.job(rnn, cache, place("apart"))
+    for trial in both[:3]:
+        assert isinstance(one.run(apart, trial), Finished)
+        together, alone = numbers(job, trial), numbers(apart, trial)
+        assert "refit/train/loss/ravdess" in alone
+        assert together.keys() - alone.keys() == {f"{kind}train/accuracy/ravdess" for kind in ("", "refit/")}
+        for name in alone:
+            assert together[name] == pytest.approx(alone[name], abs=1e-4), name
+        weights = [torch.load(tracker(j).artifact(tracker(j).finished()[trial.id], "best.pt")) for j in (job, apart)]
+        for name in weights[0]:
+            torch.testing.assert_close(weights[0][name], weights[1][name], atol=1e-4, rtol=0)
+    assert told[both[0].id].results["refit_epochs"] == 3
+    assert "refit_epochs" not in told[four[3].id].results
+
+
 def test_what_is_tested_is_predicted(job, rnn, four):
     whole = [replace(t, corpora=tuple(c.in_fold(0) for c in t.corpora)) for t in four[::2]]
     told = group.run(job, whole)

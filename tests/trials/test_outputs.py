@@ -20,7 +20,8 @@ from ser.metrics import accuracy
 from ser.study import part, trial_of
 from ser.training import checkpoint
 from ser.training.batches import Items
-from ser.training.train import CorpusData, Outcome, Predictions
+from ser.training.start import CorpusData
+from ser.training.train import Outcome, Predictions
 from ser.trials.facts import Facts
 from ser.trials.outputs import score, segment_frames, write
 

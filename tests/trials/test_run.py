@@ -13,7 +13,7 @@ from ser.errors import BadInput
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished
 from ser.runs.tracker import Tracker
-from ser.training.train import Diverged
+from ser.training.start import Diverged
 from ser.trials import inputs
 from ser.trials import run as one
 from ser.trials.job import Subset

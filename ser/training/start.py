@@ -1,0 +1,170 @@
+"""A training as it is before its first step: network, optimiser, losses and mini-batches, and what cannot begin."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ser.data.pretrained import STARTS
+from ser.errors import BadInput
+from ser.study import Training, Trial
+from ser.training import seeds
+from ser.training.batches import Items, Passes, Stream, inverse_deviation
+from ser.training.loss import Loss
+from ser.training.network import Network, smallest_batch
+
+
+class Diverged(RuntimeError):
+    """A loss, gradient, weight or feature is NaN or infinite; says where."""
+
+
+@dataclass(frozen=True)
+class CorpusData:
+    """The three subsets of one corpus. ``test`` is empty where it only trains, ``val`` where it validates nothing."""
+
+    train: Items
+    val: Items
+    test: Items
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same from the first step to the last, by corpus (or "pooled"), which take turns."""
+
+    trial: Trial
+    data: Mapping[str, CorpusData]
+    network: Network
+    optimiser: torch.optim.Optimizer
+    losses: Mapping[str, Loss]
+    streams: Mapping[str, Stream | Passes]
+    steps: int  # of an epoch
+    accumulation_steps: int  # parts of each mini-batch
+    smallest: int  # items that a mini-batch, and a part of one, has at least
+
+
+def begin(
+    trial: Trial,
+    data: Mapping[str, CorpusData],
+    device: str,
+    accumulation_steps: int,
+    initial_state: Mapping[str, Any] | None = None,
+    weights: str = "",
+) -> Run:
+    """Everything as it is before the first step."""
+    set_precision(trial.training.precision, device)
+    training, seed = trial.training, (trial.seed, trial.repeat)
+    by_turn = _by_turn(trial, data)
+    # The network: random weights, those of a file, or another trial's last ones.
+    torch.manual_seed(seeds.integer(seeds.for_weights(seed)))
+    network = build_network(trial, data)
+    if trial.block.values().get("weights", "none") not in STARTS:
+        network.block.start_from(Path(weights))
+    network = network.to(device)
+    optimiser = _optimiser(training, network)
+    if initial_state:
+        network.load_state_dict(initial_state["network"])
+        optimiser.load_state_dict(initial_state["optimiser"])
+        for group in optimiser.param_groups:  # the state brings its own
+            group |= {"lr": training.learning_rate, "weight_decay": training.weight_decay}
+    # A loss and a sequence of mini-batches for each corpus, or for all of them.
+    losses = {name: Loss(training, trial.classes, each.train) for name, each in by_turn.items()}
+    smallest = {name: smallest_batch(network, each.train) for name, each in by_turn.items()}
+    streams = {
+        name: _stream(training, each.train, seeds.for_batches(seed, number), smallest[name], trial.block.name)
+        for number, (name, each) in enumerate(by_turn.items())
+    }
+    steps = training.steps_per_epoch or sum(s.per_pass for s in streams.values() if isinstance(s, Passes))
+    least = max(smallest.values())
+    return Run(trial, by_turn, network, optimiser, losses, streams, steps, accumulation_steps, least)
+
+
+def _by_turn(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, CorpusData]:
+    """The data of each corpus, or of all of them as "pooled"."""
+    names, training = [c.name for c in trial.corpora], trial.training
+    if training.batches == "corpus" or len(names) == 1:
+        if not training.steps_per_epoch and len(names) > 1:
+            raise BadInput("0", "training.steps_per_epoch", "more than 0 where corpora take turns",
+                           "state it, or training.batches=pooled")  # fmt: skip
+        by_turn = {name: data[name] for name in names}
+    else:
+        if trial.task == "multi":
+            raise BadInput("'pooled'", "training.batches", "corpus, where each has a head", "or task unified")
+        subsets = ("train", "val", "test")
+        by_turn = {"pooled": CorpusData(*(Items.pooled([getattr(data[n], name) for n in names]) for name in subsets))}
+    # A corpus that is not tested may validate nothing, beside one that is: the only singer of a fold may not sing.
+    all_validate = not trial.targets or "pooled" in by_turn
+    unvalidated = [
+        name for name, each in by_turn.items() if not len(each.val) and (all_validate or name in trial.targets)
+    ]
+    if unvalidated and (training.keep != "last" or training.patience_epochs):
+        raise BadInput(f"no validation items of {', '.join(unvalidated)}", "training.keep, training.patience_epochs",
+                       "last and 0 without any", "change them, or the split")  # fmt: skip
+    if training.keep == "best_accuracy" and any(each.train.labels.ndim == 2 for each in by_turn.values()):
+        raise BadInput("best_accuracy", "training.keep", "best, last where an utterance may have several labels",
+                       "choose one of them")  # fmt: skip
+    return by_turn
+
+
+def _stream(training: Training, items: Items, seed: list[int], smallest: int, block: str) -> Stream | Passes:
+    place = f"batch normalisation of {block}"
+    if training.batch_size < smallest:
+        raise BadInput(str(training.batch_size), f"training.batch_size, {place}", f"{smallest} or more",
+                       "one item has no variance: give more")  # fmt: skip
+    if training.steps_per_epoch:
+        return Stream(items.lengths(), training.batch_size, training.bucket_pool, seed)
+    if len(items) < smallest:
+        raise BadInput(f"{len(items)} item of {items.corpus} to train on", place, f"{smallest} or more",
+                       "one item has no variance: train on more")  # fmt: skip
+    return Passes(len(items), training.batch_size, seed, smallest)
+
+
+def _optimiser(training: Training, network: nn.Module) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {"lr": training.learning_rate, "weight_decay": training.weight_decay}
+    if training.optimiser == "sgd":
+        return torch.optim.SGD(network.parameters(), **options)
+    if training.optimiser == "rmsprop":
+        return torch.optim.RMSprop(network.parameters(), alpha=0.9, eps=training.epsilon, **options)
+    # Fused: a fifth of the time, where networks are large or tiny.
+    return torch.optim.Adam(network.parameters(), eps=training.epsilon, fused=True, **options)
+
+
+def set_precision(precision: str, device: str) -> None:
+    """Sets how this process multiplies float32. On a GPU, torch would use TF32 in convolutions and LSTMs unasked."""
+    if precision == "tf32" and (device == "cpu" or not torch.cuda.is_tf32_supported()):
+        allowed = "float32 or bfloat16 on this device"
+        raise BadInput("tf32", "training.precision", allowed, "use a GPU (Ampere or newer), or one of these")
+    backends: Any = torch.backends
+    for kind in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn):
+        kind.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+
+
+def build_network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
+    """Returns the trial's network with the moments of its training items. Raises BadInput, and Diverged for NaN."""
+    width = next(iter(data.values())).train.features[0].shape[1]
+    heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
+    precision = trial.training.precision
+    network = Network(width, trial.block, trial.pooling, len(trial.classes), precision, heads)
+    if trial.normalise == "speaker":
+        raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
+    if trial.normalise == "train":
+        each = [data[c.name].train for c in trial.corpora]
+        network.mean, network.scale = _moments(each)
+        if not (network.mean + network.scale).isfinite().all():  # every loss would be NaN, and name the wrong ones
+            spoilt = [n for s in each for n, x in zip(s.names, s.features, strict=True) if not x.isfinite().all()]
+            rate, names = trial.training.learning_rate, first_names(spoilt)
+            raise Diverged(f"mean features not finite before step 1, learning rate {rate}; because of: {names}")
+    return network
+
+
+def _moments(each: list[Items]) -> tuple[Tensor, Tensor]:
+    """Mean and 1/standard deviation [width] of each bin over all training frames, every corpus counting alike."""
+    mean, square = torch.stack([items.moments for items in each]).mean(0)
+    return mean.float(), inverse_deviation(mean, square).float()
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Returns the first ten names and how many more there are, as text."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "") or "none"
