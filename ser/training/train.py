@@ -146,18 +146,24 @@ def train(
     if training.learns_from == "train_and_validation" and any(len(each.val) for each in data.values()):
         run = begin(*_of_both(trial, data), device, accumulation_steps, weights=weights)
         best = _refit(path, run, progress, report)
-    # Predict with the best weights.
+    outcome = _outcome(run, progress, best, {name: data[name].test for name in trial.targets})
+    outcome.memory = _peak_memory(device) if len(progress.history) > resumed_epochs else {}
+    return outcome
+
+
+def _outcome(run: Run, progress: _Progress, best: Mapping[str, Tensor], tested: Mapping[str, Items]) -> Outcome:
+    """Predicts with the best weights."""
     started = time.perf_counter()
     state = {"network": _on_cpu(run.network.state_dict()), "optimiser": run.optimiser.state_dict()}
     run.network.load_state_dict(best)
-    predictions = {name: predict(run.network, data[name].test, accumulation_steps) for name in trial.targets}
+    predictions = {name: predict(run.network, items, run.accumulation_steps) for name, items in tested.items()}
     return Outcome(
         progress.history[: progress.epoch],
         progress.best_epoch,
         predictions,
         progress.seconds + time.perf_counter() - started,
-        best,
-        _peak_memory(device) if len(progress.history) > resumed_epochs else {},
+        dict(best),
+        {},
         state,
         sum(p.numel() for p in run.network.parameters()),
         layers(run.network),
