@@ -75,7 +75,7 @@ def recalls(counts: ArrayLike) -> NDArray[np.float64]:
 
 
 def row_shares(counts: ArrayLike) -> NDArray[np.float64]:
-    """Returns a confusion matrix normalised by row [classes, classes]: the share of each true class that is predicted.
+    """Returns confusion matrices normalised by row [..., classes, classes]: of each true class, what it is taken for.
 
     The diagonal has the recalls; the row of a class absent from truth is nan.
 
@@ -83,7 +83,7 @@ def row_shares(counts: ArrayLike) -> NDArray[np.float64]:
     [[0.75, 0.25], [nan, nan]]
     """
     matrix = np.asarray(counts, np.float64)
-    rows = matrix.sum(axis=1, keepdims=True)
+    rows = matrix.sum(axis=-1, keepdims=True)
     shares = np.full(matrix.shape, np.nan)
     np.divide(matrix, rows, out=shares, where=rows > 0)
     return shares
