@@ -12,8 +12,9 @@ from releases import whole
 
 from ser.errors import BadInput
 from ser.report import write
+from ser.report.bootstrap import mean_accuracies
+from ser.report.predictions import LabelPredictions
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
-from ser.report.statistics import accuracy_draws, interval
 from ser.report.survey import content as survey
 from ser.report.survey import tables
 from ser.report.survey.published import INCONSISTENCIES, SYSTEMS
@@ -107,8 +108,8 @@ def test_intervals_are_those_of_the_pooled_answers():
     uids = [f"{n}/{i}" for n in (1, 2) for i in range(30)]
     order = sorted(range(60), key=lambda i: uids[i])
     truth, answers = (np.array(["as".index(pair[k]) for t in told for pair in t.split()]) for k in (0, 1))
-    point, draws = accuracy_draws(truth[order], (truth == answers)[order, None], [0], 200, np.random.default_rng(0))
-    for cell, right in zip(row.cells[:2], map(interval, point[:, 0], draws[:, :, 0]), strict=True):
+    there = LabelPredictions("", tuple(sorted(uids)), truth[order], answers[order], 2)
+    for cell, right in zip(row.cells[:2], mean_accuracies([there], 200), strict=True):
         assert (cell.value, cell.low, cell.high) == pytest.approx((right.value, right.low, right.high))
 
 
@@ -127,8 +128,60 @@ def test_seeds_are_averaged():
     content = made([*runs[:2], runs[3], runs[2]], replace(ALONE, seeds=(0, 1)))
     row = rows(content, "systems")["emodb", "badshah"]
     assert row.cells[0].value == 3 / 4
+    assert row.cells[4].value == pytest.approx(np.std([1, 1, 1, 0], ddof=1))  # UA of every fold of both seeds
     assert (row.n, row.of) == (4, 8)
     assert content.matrices[0].counts.tolist() == [[3, 1], [1, 3]]
+
+
+def test_seeds_that_move_the_split_are_all_counted():
+    """Seed 1 tests other utterances than seed 0 in the one fold that is run."""
+    moved = fold("badshah", 1, BAD, seed=1)
+    moved = replace(moved, text=moved.text.replace("1/", "9/"))
+    row = rows(made([fold("badshah", 1, GOOD), moved], replace(ALONE, seeds=(0, 1))), "systems")["emodb", "badshah"]
+    assert (row.cells[0].value, row.n) == (1 / 2, 2)
+
+
+def test_intervals_are_over_speakers_where_runs_tell_them():
+    """One speaker is always right, the other never: between speakers there is all there is, within them nothing."""
+
+    def told(run, speakers):
+        lines = run.text.splitlines()
+        heads = ",speaker,sex,session,sentence"
+        cells = [f"{line},{speaker},F,," for line, speaker in zip(lines[1:], speakers, strict=True)]
+        return replace(run, text="\n".join([lines[0] + heads, *cells]) + "\n")
+
+    runs = [told(fold("badshah", n, "aa ss as sa"), ("one", "one", "two", "two")) for n in (1, 2)]
+    content = made(runs, replace(ALONE, folds={"emodb": {"sd": 2}}), Options(replicates=50))
+    cell = rows(content, "systems")["emodb", "badshah"].cells[0]
+    assert (cell.value, cell.low, cell.high) == (1 / 2, 0, 1)
+    assert rows(content, "best")["emodb", "SD"].cells[-2:] == ("8", "2")
+    assert any("emodb: 2 speakers, 8 utterances" in note for note in content.notes)
+    alone = made(runs, replace(ALONE, folds={"emodb": {"sd": 2}}), Options(replicates=50, resample="utterance"))
+    assert rows(alone, "systems")["emodb", "badshah"].cells[0].low > 0
+
+
+def test_the_best_is_chosen_by_validation_in_each_fold():
+    """Fold 1 chooses badshah (all right), fold 2 zhao_2d (none right); wu_lda is fitted and validates nothing."""
+    ua = {("badshah", 1): 0.9, ("badshah", 2): 0.1, ("zhao_2d", 1): 0.5, ("zhao_2d", 2): 0.5}
+    runs = [fold(name, n, BAD if (name, n) == ("zhao_2d", 2) else GOOD, scores={"objective/ua/emodb": value})
+            for (name, n), value in ua.items()]  # fmt: skip
+    runs += whole("wu_lda", GOOD, GOOD)
+    expected = replace(ALONE, systems=("badshah", "zhao_2d", "wu_lda"), folds={"emodb": {"sd": 2}})
+    content = made(runs, expected, Options(replicates=20))
+    row = rows(content, "best_validation")["emodb", "SD"]
+    assert row.cells[:2] == ("badshah", "1 of 2")
+    validation, test, deviation, best, value, optimism = row.cells[2:]
+    assert (validation.value, test.value, deviation.value) == (0.7, 1 / 2, pytest.approx(np.sqrt(1 / 2)))
+    assert (best, value.value, optimism.value) == ("badshah", 1, 1 / 2)
+    assert (row.n, row.of) == (2, 3)
+
+
+def test_what_models_learn_from_is_said():
+    both = {"training.learns_from": "train_and_validation"}
+    content = made(whole("badshah", GOOD, GOOD, **both))
+    assert any(note.startswith("All systems: learned from the training and the validation") for note in content.notes)
+    mixed = made(whole("badshah", GOOD, GOOD, **both) + whole("zhao_2d", GOOD, GOOD))
+    assert any(note.startswith("zhao_2d: the runs do not tell") for note in mixed.notes)
 
 
 def test_a_seed_that_lacks_a_fold_is_left_out_and_said():
@@ -150,10 +203,10 @@ def test_parameters_and_seconds_are_those_that_runs_told():
         fold("zhao_2d", 2, GOOD, scores={"parameters": 7.0}),
     ]
     found = rows(made(runs), "systems")
-    assert found["emodb", "badshah"].cells[4:6] == ("12,000", "36")
-    assert found["emodb", "zhao_2d"].cells[4:6] == ("5 … 7", "0.25")
+    assert found["emodb", "badshah"].cells[6:8] == ("12,000", "36")
+    assert found["emodb", "zhao_2d"].cells[6:8] == ("5 … 7", "0.25")
     silent = rows(made(whole("badshah", GOOD, GOOD)), "systems")
-    assert silent["emodb", "badshah"].cells[4:6] == ("–", "–")
+    assert silent["emodb", "badshah"].cells[6:8] == ("–", "–")
 
 
 def test_an_utterance_of_segments_has_the_highest_mean_logit():
@@ -178,7 +231,7 @@ def test_the_best_with_its_lead_and_ties():
     best = rows(content, "best")["emodb", "SD"]
     assert best.cells[0] == "badshah"
     assert (best.cells[2].value, best.cells[3], best.cells[4].value) == (1, "zhao_2d", 0)
-    assert best.cells[5:] == ("1", "50.0", "4")
+    assert best.cells[5:] == ("1", "50.0", "4", "–")
     assert (best.n, best.of) == (3, 4)
     (matrix,) = content.matrices
     assert (matrix.title, matrix.name) == ("badshah", "confusion_emodb_sd")
@@ -194,20 +247,42 @@ def test_a_lead_is_paired():
     assert lead.high > 1 / 4
 
 
-def test_what_new_speakers_cost():
+def proofs(**train):
+    """Split proofs of runs, by protocol: utterances that are trained on."""
+
+    def file(run_id, path):
+        protocol = run_id.split()[3]
+        return json.dumps({"utterances": {"train": train[protocol], "val": 20}, "shared_speakers": 0})
+
+    return file
+
+
+def both_protocols():
     runs = whole("badshah", GOOD, GOOD) + whole("badshah", GOOD, "aa sa", protocol="si")
-    runs += whole("zhao_2d", GOOD, BAD) + whole("zhao_2d", GOOD, BAD, protocol="si")
-    content = made(runs, replace(EXPECTED, unmet={"iemocap": {"zhao_2d": "no text: none"}}), Options(replicates=50))
+    return runs + whole("zhao_2d", GOOD, BAD) + whole("zhao_2d", GOOD, BAD, protocol="si")
+
+
+def test_what_new_speakers_cost():
+    expected = replace(EXPECTED, unmet={"iemocap": {"zhao_2d": "no text: none"}})
+    runs = both_protocols() + whole("badshah", GOOD, GOOD, corpus="iemocap")
+    content = made(runs, expected, Options(replicates=50, file=proofs(sd=100, si=104)))
     found = rows(content, "costs")
-    assert table(content, "costs").columns == ("emodb WA", "emodb UA", "iemocap WA", "iemocap UA")
+    assert table(content, "costs").columns == ("emodb WA", "emodb UA")  # of iemocap SI has not been run
     badshah, other, mean = found["", "badshah"], found["", "zhao_2d"], found["", "Mean"]
     assert [cell.value for cell in badshah.cells[:2]] == [1 / 4, 1 / 4]
     assert (other.cells[0].value, other.cells[0].low, other.cells[0].high) == (0, 0, 0)
-    assert np.isnan(badshah.cells[2].value)
-    assert other.cells[2:] == ("no text", "no text")
-    assert (badshah.n, badshah.of, other.n, other.of) == (1, 2, 1, 1)
+    assert (badshah.n, badshah.of, other.n, other.of) == (1, 1, 1, 1)
     assert mean.cells[0].value == 1 / 8
-    assert (mean.n, mean.of) == (1, 2)
+    assert table(content, "costs").explanation.endswith("emodb SD 100, SI 104 (with validation 120, 124).")
+    assert any("costs on iemocap is not shown" in n and n.endswith("not known of both.") for n in content.notes)
+
+
+def test_costs_are_not_shown_where_one_protocol_trains_on_more():
+    """Five folds of all speakers train on 60 %, one speaker of ten left out on 80 %: the rest of the gap is data."""
+    content = made(both_protocols(), options=Options(replicates=0, file=proofs(sd=321, si=423)))
+    assert "costs" not in {t.key for t in content.tables}
+    (note,) = [note for note in content.notes if note.startswith("What speaker independence costs on emodb is not")]
+    assert note.endswith("and they train on 321 (SD) and 423 (SI), means over the folds.")
 
 
 def test_gains_of_augmentation_are_relative():
@@ -304,7 +379,7 @@ def test_a_reason_stands_in_the_cell_and_in_the_notes():
     expected = replace(ALONE, unmet={"emodb": {"zhao_2d": "no text: the corpus has no transcripts."}})
     content = made(whole("badshah", GOOD, GOOD), expected)
     row = rows(content, "systems")["emodb", "zhao_2d"]
-    assert row.cells[:6] == ("no text", None, None, None, None, None)
+    assert row.cells[:8] == ("no text", *[None] * 7)
     assert (row.n, row.of) == (0, 0)
     assert "Cannot be run on emodb: zhao_2d (no text: the corpus has no transcripts)." in content.notes
     assert rows(content, "best")["emodb", "SD"].of == 1
@@ -322,7 +397,7 @@ def test_a_protocol_that_a_corpus_has_not_is_no_hole():
     row = rows(content, "systems")["emodb", "badshah"]
     assert row.cells[2:4] == (None, None)
     assert (row.n, row.of) == (2, 2)
-    assert table(content, "costs").rows == ()
+    assert "costs" not in {t.key for t in content.tables}
 
 
 def test_a_protocol_that_was_not_asked_for_is_no_hole():
@@ -404,8 +479,8 @@ def test_its_numbers_stand_beside_ours():
     runs = [r for p in FOLDS for r in whole("zhao_2d", GOOD, "aa sa", protocol=p)]
     content = made(runs, EXPECTED)
     found = rows(content, "systems")
-    assert found["emodb", "zhao_2d"].cells[6:] == ("95.33 SD, 95.89 SI", "SI above SD")
-    assert found["iemocap", "zhao_2d"].cells[6:] == (None, None)
+    assert found["emodb", "zhao_2d"].cells[8:] == ("95.33 SD, 95.89 SI", "SI above SD")
+    assert found["iemocap", "zhao_2d"].cells[8:] == (None, None)
     of_table = [row for row in table(content, "table1").rows if row.name == "zhao_2d"]
     assert [row.cells[0] for row in of_table] == ["95.33% (speaker-dependent)", "95.89% (speaker-independent)"]
     assert [cell.value for cell in of_table[0].cells[1:3]] == [3 / 4, 3 / 4]
@@ -428,8 +503,8 @@ def test_an_augmentations_number_is_a_gain():
 def test_or_are_not_shown(change):
     runs = whole("zhao_2d", GOOD, GOOD)
     content = made(runs, replace(EXPECTED, systems=("zhao_2d", "chatziagapi_gan"), **change))
-    assert rows(content, "systems")["emodb", "zhao_2d"].cells[6:] == ("–", "–")
-    assert rows(content, "systems")["iemocap", "zhao_2d"].cells[6:] == (None, None)
+    assert rows(content, "systems")["emodb", "zhao_2d"].cells[8:] == ("–", "–")
+    assert rows(content, "systems")["iemocap", "zhao_2d"].cells[8:] == (None, None)
     assert "table1" not in {t.key for t in content.tables}
     assert not any(row.paper for t in content.tables for row in t.rows)
     assert content.inconsistencies == ()
@@ -450,13 +525,13 @@ def test_subsets_of_the_first_fold_are_read_from_its_proof():
     proof = {"utterances": {"train": 6, "val": 2, "test": 2}, "shared_speakers": 0}
 
     def file(run_id, path):
-        assert run_id == "run emodb badshah si 1 0"
+        assert run_id.startswith("run emodb badshah si ")
         return json.dumps(proof) if path == "split/emodb.json" else None
 
     content = made(whole("badshah", GOOD, GOOD, protocol="si"), options=Options(replicates=10, file=file))
     told = "emodb, SI: 2 folds; in fold 1 train 6, val 2, test 2 utterances, and no speakers are in several subsets."
     assert told in content.notes
-    assert any("10 bootstrap resamples" in note for note in content.notes)
+    assert any("10 bootstrap replicates" in note for note in content.notes)
 
 
 def test_only_stated_params_and_scores_are_read():

@@ -6,16 +6,20 @@ protocol, which its ``about`` tells. Beside predictions it reads the proof of a 
 
 from collections.abc import Iterable, Iterator
 
+from ser.report import validation
 from ser.report.content import LEGEND, Content, Matrix, Picture, Table
 from ser.report.runs import Expected, Finished, Options
-from ser.report.survey import figures, published, shares, tables
+from ser.report.survey import costs, figures, published, selection, shares, tables
 from ser.report.survey.notes import notes
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
 
 AXES = ("corpora", "system", "protocol", "fold")
-PARAMS = ("role.system", "role.protocol", "role.fold", "corpora", "classes", "seed", "normalise")
+PARAMS = (
+    *("role.system", "role.protocol", "role.fold", "corpora", "classes", "seed", "normalise"),
+    "training.learns_from",
+)
 _HIDDEN = "In the survey's columns it is a number of the survey, which is not shown."
-SCORES = ("wa/", "ua/", "seconds/training", "parameters")
+SCORES = ("wa/", "ua/", "seconds/training", "parameters", *validation.SCORES)
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
@@ -30,13 +34,14 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             folds.append(fold)
         else:
             strays.append(run.title)
-    bench = bench_of(folds, expected, options.replicates)
+    bench = bench_of(folds, expected, options)
+    sizes = costs.training_sizes(bench, options)
     remarks = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
     return Content.of(
         expected,
         titles,
-        tables=_tables(bench, options.ties),
-        notes=(*notes(bench, options), *remarks),
+        tables=_tables(bench, sizes, options),
+        notes=(*notes(bench, options), *costs.notes(bench, sizes), *remarks),
         pictures=_pictures(bench),
         matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best systems",
@@ -45,15 +50,19 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     )
 
 
-def _tables(bench: Bench, ties: str) -> Iterator[Table]:
+def _tables(bench: Bench, sizes: costs.Sizes, options: Options) -> Iterator[Table]:
     yield tables.best(bench)
+    chosen_by_validation = selection.best_by_validation(bench, options)
+    if chosen_by_validation.rows:
+        yield chosen_by_validation
     yield tables.systems(bench)
     if any(shares.crossed(bench)):
         yield shares.families(bench)
-    yield shares.proportions(bench, ties)
+    yield shares.proportions(bench, options.ties)
     if tables.augmented(bench):
         yield tables.augmentations(bench)
-    yield tables.costs(bench)
+    if costs.comparable(bench, sizes):
+        yield costs.costs(bench, sizes)
     if bench.expected.printed_anywhere:
         yield tables.printed(bench)
     yield tables.runs(bench)

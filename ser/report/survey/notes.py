@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from ser.report import bootstrap
 from ser.report.runs import Options
 from ser.report.survey.published import CLAIMS
 from ser.report.survey.results import PROTOCOLS, Bench
@@ -12,23 +13,30 @@ _PROTOCOLS = (
     "SD, speaker dependent: the utterances are dealt into folds with every class alike in each, whoever speaks. One "
     "fold is tested, another validates where a network chooses its epoch, the rest trains; no utterance is tested "
     "twice. The same people speak in training and test.",
-    "SI, speaker independent: in turn one speaker, or one session of two, is tested, others validate, and the rest "
+    "SI, speaker independent: in turn some speakers, or one session of two, are tested, others validate, and the rest "
     "trains. Nobody tested speaks in training.",
     "The answers of all folds are pooled before they are counted: WA weighs every utterance alike, not every fold, and "
     "UA is the mean recall over all of them. The mean of the folds, which others print, is in the table of runs.",
 )
 
 
+_LEARNED = {
+    "train": "learned from the training subset alone; validation chose the epoch of networks",
+    "train_and_validation": "learned from the training and the validation subset; of networks validation chose how "
+    "many epochs, and they were trained again from the start on both",
+    "": "the runs do not tell what was learned from; at their time networks learned from the training subset, fitted "
+    "models from training and validation, which is more",
+}
+
+
 def notes(bench: Bench, options: Options) -> Iterator[str]:
     """All of them, in order."""
     yield from _PROTOCOLS
     yield from _split(bench, options)
-    if options.replicates and bench.results:
-        yield (
-            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the utterances, the same for "
-            "all systems and seeds. They cover neither what another seed of training would change nor new speakers: "
-            "with the few speakers of these corpora, SI is less certain than its intervals."
-        )
+    samples = {corpus: result.sample for (corpus, _, _), result in bench.results.items()}
+    if intervals := bootstrap.words(options, samples):
+        yield intervals
+    yield from _learned_from(bench)
     yield from _normalised(bench)
     yield from _unmet(bench)
     yield from bench.notes
@@ -52,6 +60,17 @@ def _split(bench: Bench, options: Options) -> Iterator[str]:
                 f"{corpus}, {PROTOCOLS[protocol]}: {folds} folds; in fold {first.number} {subsets} utterances, and "
                 f"{proof['shared_speakers'] or 'no'} speakers are in several subsets."
             )
+
+
+def _learned_from(bench: Bench) -> Iterator[str]:
+    """Says from which subsets the tested models have learned, as their runs state it."""
+    systems: dict[str, dict[str, None]] = {}
+    for (_, _, system), result in bench.results.items():
+        for fold in result.folds:
+            systems.setdefault(fold.learns_from, {})[system] = None
+    for subsets, names in systems.items():
+        whose = "All systems" if len(systems) == 1 else ", ".join(names)
+        yield f"{whose}: {_LEARNED[subsets]}."
 
 
 def _normalised(bench: Bench) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Systems on corpora under a protocol: the answers of all folds as one test side, measured, resampled, and the holes.
 
-One resample of utterances serves all results on the same ones, so that systems and protocols differ pairwise.
+All results on a corpus share the speakers and seeds that a replicate draws, so that systems and protocols differ
+pairwise.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,16 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.metrics.accuracy import ua, wa
+from ser.report.bootstrap import Sample, accuracy_draws, tested_of
 from ser.report.content import Cell
-from ser.report.predictions import (
-    LabelPredictions,
-    on_same_utterances,
-    pooled_labels,
-    single_label,
-    utterances_of,
-)
-from ser.report.runs import Expected, Finished
-from ser.report.statistics import METRICS, Floats, accuracy_draws, interval
+from ser.report.groups import spread
+from ser.report.predictions import LabelPredictions, pooled_labels, single_label
+from ser.report.runs import Expected, Finished, Options
+from ser.report.statistics import METRICS, Floats, interval
 from ser.report.survey.published import SYSTEMS
 
 PROTOCOLS = {"sd": "SD", "si": "SI"}  # speaker dependent, speaker independent
@@ -35,14 +33,23 @@ class Fold:
     seed: str
     classes: tuple[str, ...]
     normalise: str
-    run_id: str
-    title: str
-    scores: Mapping[str, float]
+    learns_from: str  # "train" | "train_and_validation"; "" = the run does not tell
+    run: Finished  # without its predictions
     answers: LabelPredictions | None  # None: it was not tested
+
+    @property
+    def run_id(self) -> str:
+        """Of the tracked run."""
+        return self.run.run_id
+
+    def accuracy(self, metric: str) -> float:
+        """WA or UA of this fold by itself; one of a speaker may lack classes."""
+        assert self.answers is not None, "only folds that were tested are compared"
+        return wa(self.answers.counts) if metric == "wa" else ua(self.answers.counts)
 
     def score(self, name: str) -> float:
         """A final metric; nan if it was not logged."""
-        return self.scores.get(name, float("nan"))
+        return self.run.scores.get(name, float("nan"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +60,10 @@ class Result:
     classes: tuple[str, ...]
     folds: tuple[Fold, ...]  # of all seeds
     of: int  # folds that there should be, of all seeds
-    answers: tuple[LabelPredictions, ...]  # one per seed, on the same utterances
+    answers: tuple[LabelPredictions, ...]  # one per seed
     point: Floats  # WA and UA, means over seeds [2]
     draws: Floats  # of both [2, replicates]
+    sample: Sample  # what they are drawn from: all of the corpus
 
     @property
     def system(self) -> str:
@@ -84,20 +92,25 @@ class Result:
 
     def cell(self, metric: str) -> Cell:
         """WA or UA with its interval."""
-        return interval(self.value(metric), self.draws_of(metric))
+        return interval(self.value(metric), self.draws_of(metric), self.sample.clusters)
+
+    def spread(self, metric: str) -> float:
+        """The sample standard deviation over the folds of all seeds, each by itself; nan for a single one."""
+        return spread([fold.accuracy(metric) for fold in self.folds])
 
     def ahead_of(self, other: "Result", metric: str) -> Cell:
         """Returns how much more it is than ``other``."""
-        return interval(self.value(metric) - other.value(metric), self.draws_of(metric) - other.draws_of(metric))
+        draws = self.draws_of(metric) - other.draws_of(metric)
+        return interval(self.value(metric) - other.value(metric), draws, self.sample.clusters)
 
     def gain(self, other: "Result", metric: str) -> Cell:
         """Returns how much more it is than ``other``, relative to it; a hole where that has nothing right."""
         value, base, base_draws = self.value(metric), other.value(metric), other.draws_of(metric)
         if base <= 0:
             return Cell(float("nan"))
-        return interval(
-            value / base - 1, self.draws_of(metric) / base_draws - 1 if (base_draws > 0).all() else np.empty(0)
-        )
+        if not (base_draws[~np.isnan(base_draws)] > 0).all():
+            return Cell(value / base - 1)
+        return interval(value / base - 1, self.draws_of(metric) / base_draws - 1, self.sample.clusters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +152,7 @@ class Bench:
 def fold_of(run: Finished, names: dict[tuple[str, ...], tuple[str, ...]]) -> Fold | None:
     """The run with its answers to utterances, of segments by their highest mean logit; None if it is no system's.
 
-    ``known``: names of utterances, which folds share. Raises BadInput for labels of other classes than the run's own.
+    ``names``: those of utterances, which folds share. Raises BadInput for labels of other classes than the run's own.
     """
     system, protocol = run.params.get("role.system", ""), run.params.get("role.protocol", "")
     corpus, classes = run.params.get("corpora", "").partition(",")[0], run.params.get("classes", "")
@@ -153,14 +166,13 @@ def fold_of(run: Finished, names: dict[tuple[str, ...], tuple[str, ...]]) -> Fol
         seed=run.params.get("seed", "0"),
         classes=class_names,
         normalise=run.params.get("normalise", ""),
-        run_id=run.run_id,
-        title=run.title,
-        scores=run.scores,
+        learns_from=run.params.get("training.learns_from", ""),
+        run=replace(run, text=""),
         answers=answers and replace(answers, uids=names.setdefault(answers.uids, answers.uids)),
     )
 
 
-def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Bench:
+def bench_of(folds: Iterable[Fold], expected: Expected, options: Options) -> Bench:
     """All results, those of one corpus's systems in the order of ``ser.report.survey.published``."""
     by_key, reasons = _usable_folds(folds, expected)
     names = dict.fromkeys([*expected.systems, *(system for _, _, system in by_key)])
@@ -173,11 +185,11 @@ def bench_of(folds: Iterable[Fold], expected: Expected, replicates: int) -> Benc
         sizes[corpus, protocol] = stated
     seeds = max(len(expected.seeds), 1)
     used_folds = {key: _comparable_seeds(members) for key, members in by_key.items()}
-    scored = _scored({key: answers for key, (_, answers) in used_folds.items()}, replicates)
+    scored = _scored({key: answers for key, (_, answers) in used_folds.items()}, options)
     results = {}
-    for key, (used, answers) in used_folds.items():
-        point, draws = scored[key]
-        results[key] = Result(key, used[0].classes, used, sizes[key[:2]] * seeds, answers, point, draws)
+    for key, (used, by_seed) in used_folds.items():
+        of, answers = sizes[key[:2]] * seeds, tuple(by_seed.values())
+        results[key] = Result(key, used[0].classes, used, of, answers, *scored[key])
         if len(used) < len(by_key[key]):
             reasons.setdefault("seeds that lack folds which others have", []).append(_described(key))
     return Bench(expected, tuple(systems), results, sizes, tuple(_left_out_notes(reasons)))
@@ -214,27 +226,27 @@ def _usable_folds(folds: Iterable[Fold], expected: Expected) -> tuple[dict[Key, 
     return by_key, reasons
 
 
-def _comparable_seeds(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], tuple[LabelPredictions, ...]]:
-    """The folds of those seeds that were tested on the same utterances as the one with the most, and their answers."""
-    seeds = dict.fromkeys(fold.seed for fold in folds)
-    by_seed = [[fold for fold in folds if fold.seed == seed] for seed in seeds]
-    by_seed.sort(key=lambda members: -len(members))
-    whole = [pooled_labels([fold.answers for fold in members if fold.answers]) for members in by_seed]
-    same = on_same_utterances(whole)
-    used = [fold for members, answers in zip(by_seed, whole, strict=True) for fold in members if answers in same]
-    return tuple(used), tuple(same)
+def _comparable_seeds(folds: Sequence[Fold]) -> tuple[tuple[Fold, ...], dict[str, LabelPredictions]]:
+    """The folds of those seeds that have the same folds as the one with the most, and what each seed answered."""
+    by_seed: dict[str, list[Fold]] = {}
+    for fold in folds:
+        by_seed.setdefault(fold.seed, []).append(fold)
+    most = {fold.number for fold in max(by_seed.values(), key=len)}
+    complete = {seed: members for seed, members in by_seed.items() if {fold.number for fold in members} == most}
+    whole = {s: pooled_labels([f.answers for f in members if f.answers]) for s, members in complete.items()}
+    return tuple(fold for members in complete.values() for fold in members), whole
 
 
-def _scored(tests: Mapping[Key, Sequence[LabelPredictions]], replicates: int) -> dict[Key, tuple[Floats, Floats]]:
-    """WA and UA [2] and those of every replicate [2, replicates] of each result, means over its seeds."""
-    groups: dict[tuple[tuple[str, ...], bytes], list[Key]] = {}
-    for key, seeds in tests.items():
-        groups.setdefault(utterances_of(seeds[0]), []).append(key)
-    scored: dict[Key, tuple[Floats, Floats]] = {}
-    for keys in groups.values():
-        each = [test for key in keys for test in tests[key]]
-        owners = [place for place, key in enumerate(keys) for _ in tests[key]]
-        correct = np.stack([test.correct for test in each], axis=1)
-        point, draws = accuracy_draws(each[0].truth, correct, owners, replicates, np.random.default_rng(0))
-        scored |= {key: (point[:, i], draws[:, :, i]) for i, key in enumerate(keys)}
+def _scored(
+    tests: Mapping[Key, Mapping[str, LabelPredictions]], options: Options
+) -> dict[Key, tuple[Floats, Floats, Sample]]:
+    """WA and UA [2] of each result, means over its seeds, and of every replicate [2, replicates]; what these draw."""
+    scored: dict[Key, tuple[Floats, Floats, Sample]] = {}
+    seeds = {seed: place for place, seed in enumerate(sorted({seed for answers in tests.values() for seed in answers}))}
+    for corpus in dict.fromkeys(key[0] for key in tests):
+        keys = [key for key in tests if key[0] == corpus]
+        parts = [(i, seeds[seed], test) for i, key in enumerate(keys) for seed, test in tests[key].items()]
+        tested = tested_of(parts, options.resample)
+        point, draws = accuracy_draws(tested, options.replicates, np.random.default_rng(0))
+        scored |= {key: (point[:, i], draws[:, :, i], tested.sample) for i, key in enumerate(keys)}
     return scored

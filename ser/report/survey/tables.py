@@ -1,4 +1,4 @@
-"""The tables of the report on Pinto et al. that show systems: all, the best ones, and what new speakers cost."""
+"""The tables of the report on Pinto et al. that show systems: all, the best ones, and the survey's own numbers."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ser.report.content import HOLE, Cell, Row, Table
-from ser.report.statistics import AS_EQUAL, METRICS, interval
+from ser.report.statistics import AS_EQUAL, METRICS
 from ser.report.survey.published import CLAIMS, CONTROLS, TABLE_1, Claim, claims
 from ser.report.survey.results import PROTOCOLS, Bench, Result
 
@@ -23,7 +23,8 @@ def systems(bench: Bench) -> Table:
     for corpus in bench.expected.tested:
         for system in bench.systems:
             results = [bench.results.get((corpus, protocol, system)) for protocol in PROTOCOLS]
-            cells = [*_accuracies(bench, corpus, system), *_size(bench, corpus, system)]
+            cells = [*_accuracies(bench, corpus, system), *_spreads(bench, corpus, system)]
+            cells += _size(bench, corpus, system)
             n = sum(len(result.folds) for result in results if result)
             of = sum(_expected(bench, corpus, protocol, system) for protocol in PROTOCOLS)
             rows.append(Row(corpus, system, (*cells, *_printed(bench, corpus, system)), n, of))
@@ -31,11 +32,12 @@ def systems(bench: Bench) -> Table:
     return Table(
         "systems",
         "Every system on equal terms",
-        "SD: speaker dependent, SI: speaker independent; each of the folds that are there, whose answers are pooled. "
+        "SD: speaker dependent, SI: speaker independent; each of the folds that are there, whose answers are pooled; "
+        "of several seeds the mean. ±: sample standard deviation of UA over seeds and folds, each by itself. "
         "Parameters: weights that are learnt. Train: seconds of training per fold, on whatever machine it ran. A word "
         "in place of numbers says what a corpus lacks. Survey: the number that the survey prints for the system on the "
         "corpus, and with what of ours it may be compared, or why with nothing.",
-        (*heads, "Parameters", "Train, s", "Survey", "Comparable"),
+        (*heads, *(f"± {short}" for short in PROTOCOLS.values()), "Parameters", "Train, s", "Survey", "Comparable"),
         tuple(rows),
         "folds",
         grouped="Corpus",
@@ -48,6 +50,12 @@ def _accuracies(bench: Bench, corpus: str, system: str) -> list[CellValue]:
     if reason := bench.lacks(corpus, system):
         return [short_reason(corpus, reason), None, None, None]
     return [cell_of(bench, corpus, protocol, system, metric) for protocol in PROTOCOLS for metric in METRICS]
+
+
+def _spreads(bench: Bench, corpus: str, system: str) -> list[CellValue]:
+    """The deviation of UA over the folds of all seeds, under each protocol."""
+    results = [bench.results.get((corpus, protocol, system)) for protocol in PROTOCOLS]
+    return [Cell(result.spread("ua")) if result else None for result in results]
 
 
 def cell_of(bench: Bench, corpus: str, protocol: str, system: str, metric: str) -> CellValue:
@@ -114,7 +122,7 @@ def best(bench: Bench) -> Table:
         "By UA, of the systems with all folds. Lead: UA over that of the second, paired over the utterances. Ties: "
         "others that are as good; the first in the order of the systems is shown. The intervals are of the systems "
         "shown; being the best of many, they are biased upwards. Chance: UA of guessing.",
-        ("System", "WA", "UA", "Second", "Lead", "Ties", "Chance", "Utterances"),
+        ("System", "WA", "UA", "Second", "Lead", "Ties", "Chance", "Utterances", "Speakers"),
         tuple(rows),
         "systems",
         grouped="Corpus",
@@ -124,58 +132,15 @@ def best(bench: Bench) -> Table:
 
 def _first(ranked: Sequence[Result]) -> tuple[CellValue, ...]:
     if not ranked:
-        return (HOLE, _HOLE, _HOLE, HOLE, _HOLE, HOLE, HOLE, HOLE)
+        return (HOLE, _HOLE, _HOLE, HOLE, _HOLE, HOLE, HOLE, HOLE, HOLE)
     top, second = ranked[0], ranked[1] if len(ranked) > 1 else None
     ties = sum(result.value("ua") >= top.value("ua") - AS_EQUAL for result in ranked) - 1
+    speakers = len({speaker for answers in top.answers for speaker in answers.speakers})
     return (
         *(top.system, top.cell("wa"), top.cell("ua"), second.system if second else HOLE),
         top.ahead_of(second, "ua") if second else _HOLE,
-        *(str(ties), f"{100 / len(top.classes):.1f}", str(len(top.answers[0].uids))),
+        *(str(ties), f"{100 / len(top.classes):.1f}", str(len(top.answers[0].uids)), str(speakers or HOLE)),
     )
-
-
-def costs(bench: Bench) -> Table:
-    """Returns what speaker independence costs every system."""
-    corpora = [c for c in bench.expected.tested if all((c, p) in bench.folds for p in PROTOCOLS)]
-    places = [(corpus, metric) for corpus in corpora for metric in METRICS]
-    mean = tuple(_mean_cost(bench, corpus, metric) for corpus, metric in places)
-    rows = [Row("", "Mean", mean, sum(not np.isnan(c.value) for c in mean) // len(METRICS), len(corpora))]
-    for system in bench.systems:
-        pairs = {corpus: _both(bench, corpus, system) for corpus in corpora}
-        cells: list[CellValue] = []
-        for corpus, metric in places:
-            pair = pairs[corpus]
-            reason = bench.lacks(corpus, system)
-            cells.append(
-                pair[0].ahead_of(pair[1], metric) if pair else short_reason(corpus, reason) if reason else _HOLE
-            )
-        of = sum(not bench.lacks(corpus, system) for corpus in corpora)
-        rows.append(Row("", system, tuple(cells), sum(pair is not None for pair in pairs.values()), of))
-    return Table(
-        "costs",
-        "What speaker independence costs",
-        "SD minus SI in points, of systems with all folds of both, with intervals paired over the utterances. Mean: "
-        "over the systems that have both.",
-        tuple(f"{corpus} {metric.upper()}" for corpus, metric in places),
-        tuple(rows) if corpora else (),
-        "corpora",
-        grouped="",
-        brief=bool(corpora),
-        typeset=len(rows) <= TYPESET,
-    )
-
-
-def _both(bench: Bench, corpus: str, system: str) -> tuple[Result, Result] | None:
-    sd, si = (bench.complete(corpus, protocol, system) for protocol in PROTOCOLS)
-    return (sd, si) if sd and si else None
-
-
-def _mean_cost(bench: Bench, corpus: str, metric: str) -> Cell:
-    pairs = [pair for system in bench.systems if (pair := _both(bench, corpus, system))]
-    if not pairs:
-        return _HOLE
-    value = np.mean([sd.value(metric) - si.value(metric) for sd, si in pairs])
-    return interval(float(value), np.mean([sd.draws_of(metric) - si.draws_of(metric) for sd, si in pairs], axis=0))
 
 
 def printed(bench: Bench) -> Table:
