@@ -5,20 +5,22 @@ Of every prediction only the class is kept: ten thousand results are compared at
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ser.metrics.accuracy import confusion
-from ser.report import figures
+from ser.report import figures, validation
 from ser.report.bootstrap import words
 from ser.report.content import Content, Matrix, Picture, Printed, Row, Table, with_paper
 from ser.report.groups import fold_of
-from ser.report.interaffection import published
-from ser.report.interaffection.figures import heat_map, shares, ua_by_combination
-from ser.report.interaffection.results import Grid, Result, trial_key
+from ser.report.interaffection import networks, published
+from ser.report.interaffection.corpora import corpus_table
+from ser.report.interaffection.figures import architecture, heat_map, shares, ua_by_combination
+from ser.report.interaffection.networks import Flow, cost_ratios, cost_table, flows_of
+from ser.report.interaffection.results import Grid, Result, TrialKey, trial_key
 from ser.report.interaffection.scores import Evidence, Place, Scores, arranged_on_grid
 from ser.report.interaffection.shares import VALIDATION
 from ser.report.interaffection.tables import (
@@ -33,19 +35,19 @@ from ser.report.interaffection.validation import agreement, best_by_validation
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
 from ser.report.statistics import METRICS
+from ser.report.validation import Curve, validation_accuracy
 
 AXES = ("corpora", "block", "pooling", "task", "fold")
-PARAMS = ("corpora", "block", "pooling", "task", "seed", "corpus.*.split.fold")
-SCORES = ("wa/", "ua/", "objective/wa/", "objective/ua/", "val/wa/", "val/ua/", "best_epoch", "epochs")
-
-Curve = Callable[[str, str], list[float]]  # (run id, metric) → its value per epoch
+PARAMS = ("corpora", "block", "pooling", "task", "seed", "corpus.*.split.fold", *networks.PARAMS)
+SCORES = ("wa/", "ua/", *validation.SCORES, *networks.SCORES)
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """The paper's Tables 2 to 5 and figures. Raises BadInput for an unknown tie rule or results that fit no class."""
     grid = Grid(expected)
-    results = list(results_of(finished, grid, options.curve))
-    return arranged(results, grid, options, best_curves(results, grid, options.curve))
+    trainings: dict[TrialKey, Finished] = {}
+    results = list(results_of(_noted(finished, grid, trainings), grid, options.curve))
+    return arranged(results, grid, options, best_curves(results, grid, options.curve), trainings)
 
 
 def arranged(
@@ -53,20 +55,21 @@ def arranged(
     grid: Grid,
     options: Options | None = None,
     curves: Mapping[str, Sequence[float]] | None = None,
+    trainings: Mapping[TrialKey, Finished] | None = None,
 ) -> Content:
     """The same from ``results``, oldest first: of two for one cell the first is kept.
 
-    ``curves``: trial title → validation loss per epoch.
+    ``curves``: trial title → validation loss per epoch. ``trainings``: one run of each trial.
     """
     options = options or Options()
     evidence = arranged_on_grid(results, grid, options)
-    tables = all_tables(evidence, options)
+    tables = all_tables(evidence, options, trainings or {})
     content = Content.of(
         grid.expected,
         (),
         tables=[_with_paper(table, grid.expected) for table in tables],
         notes=(*_notes(evidence, options), *evidence.notes),
-        pictures=_pictures(evidence, tables, curves),
+        pictures=_pictures(evidence, tables, curves, flows_of(trainings or {}, grid, options)),
         matrices=_matrices(evidence),
         matrices_title="Confusion matrices of the networks that are best on test",
         inconsistencies=published.INCONSISTENCIES,
@@ -75,15 +78,21 @@ def arranged(
     return replace(content, done=evidence.done, expected=evidence.expected, holes=evidence.holes)
 
 
-def all_tables(evidence: Evidence, options: Options) -> tuple[Table, ...]:
+def all_tables(
+    evidence: Evidence, options: Options, trainings: Mapping[TrialKey, Finished] | None = None
+) -> tuple[Table, ...]:
     """Returns the paper's tables, each with winners by test and by validation, and what lies behind them."""
     shares = (configuration_table, marginal_table, presence_table)
+    trained = trainings or {}
     return (
         best_results(evidence),
         best_by_validation(evidence),
         *(table(evidence, options.ties) for table in shares),
         agreement(evidence, options.ties),
         *(table(evidence, options.ties, VALIDATION) for table in shares),
+        corpus_table(trained, evidence.grid, options),
+        cost_table(trained, evidence.grid),
+        cost_ratios(trained, evidence.grid, published.COSTS if evidence.grid.expected.paper else ""),
         best_runs(evidence),
         every_result(evidence),
     )
@@ -99,23 +108,32 @@ def _with_paper(table: Table, expected: Expected) -> Table:
         is_others = column in expected.letters and not expected.printed_for(column)
         return None if is_others else published.printed(key, metric, row, column)
 
-    if table.key != "table2":
+    if table.key not in ("table1", "table2", "table2_validation"):
         return with_paper(table, printed, is_shown) if expected.printed_overall else table
     table = with_paper(table, printed, is_shown)
-    return replace(table, rows=tuple(replace(row, name=_target_in_words(row.name, expected)) for row in table.rows))
+    return replace(table, rows=tuple(replace(row, name=_corpus_in_words(row.name, expected)) for row in table.rows))
 
 
-def _target_in_words(target: str, expected: Expected) -> str:
+def _corpus_in_words(name: str, expected: Expected) -> str:
     """A person's own table is named: ``C: your manifest calls.csv``."""
-    release = expected.releases.get(target)
+    release = expected.releases.get(name)
     own = release is not None and release.state == "own"
-    return f"{expected.letters[target]}: your manifest {release.file}" if release and own else target
+    return f"{expected.letters[name]}: your manifest {release.file}" if release and own else name
 
 
 # --- from runs ---
 
 
-def results_of(finished: Iterable[Finished], grid: Grid, curve: Curve | None = None) -> Iterator[Result]:
+def _noted(finished: Iterable[Finished], grid: Grid, trainings: dict[TrialKey, Finished]) -> Iterator[Finished]:
+    """Passes the runs on, and keeps one of each expected trial that was trained for itself, without predictions."""
+    for run in finished:
+        key = trial_key(run.params, fold_of(run))
+        if key in grid.titles and not run.same_as:
+            trainings.setdefault(key, replace(run, text=""))
+        yield run
+
+
+def results_of(finished: Iterable[Finished], grid: Grid, curve: Curve = Options.curve) -> Iterator[Result]:
     """One result per run and corpus that it was tested on. ``curve``: of runs that do not log their kept epoch."""
     shared: dict[object, Any] = {}  # the utterances and labels of a target, which its results share
     for run in finished:
@@ -136,25 +154,8 @@ def results_of(finished: Iterable[Finished], grid: Grid, curve: Curve | None = N
                 ua=run.scores[f"ua/{target}"],
                 test=test,
                 same_as=run.same_as,
-                validation=validation_of(run, target, curve),
+                validation={m: validation_accuracy(run, target, m, curve) for m in METRICS},
             )
-
-
-def validation_of(run: Finished, target: str, curve: Curve | None = None) -> dict[str, float]:
-    """Returns WA and UA on the validation utterances of ``target``, of the epoch whose weights were tested.
-
-    Older runs have them by epoch only: of the last one at hand, of others by ``curve``. What is unknown is left out.
-    """
-    values, epoch = {}, int(run.scores.get("best_epoch", 0))
-    for metric in METRICS:
-        by_epoch = f"val/{metric}/{target}"
-        if (final := f"objective/{metric}/{target}") in run.scores:
-            values[metric] = run.scores[final]
-        elif epoch and epoch == run.scores.get("epochs") and by_epoch in run.scores:
-            values[metric] = run.scores[by_epoch]
-        elif epoch and curve and len(line := curve(run.run_id, by_epoch)) >= epoch:
-            values[metric] = line[epoch - 1]
-    return values
 
 
 def best_curves(results: Sequence[Result], grid: Grid, curve: Curve) -> dict[str, list[float]]:
@@ -188,7 +189,11 @@ def _notes(evidence: Evidence, options: Options) -> list[str]:
         notes.append(
             f"{shared} results are those of another trial: on one corpus, unified and multi are one training and tie."
         )
-    without = sum(not all(r.validation for r in cell) for s in evidence.scores for cell in s.results.values())
+    without = sum(
+        not all(np.isfinite(v) for r in cell for v in r.validation.values())
+        for s in evidence.scores
+        for cell in s.results.values()
+    )
     if without:
         notes.append(f"{without} results have no validation accuracy, and are no candidates where validation chooses.")
     cases = sum(len(s.combinations) for s in evidence.scores)
@@ -215,13 +220,18 @@ def _repeats(grid: Grid) -> str:
 
 
 def _pictures(
-    evidence: Evidence, tables: Sequence[Table], curves: Mapping[str, Sequence[float]] | None
+    evidence: Evidence,
+    tables: Sequence[Table],
+    curves: Mapping[str, Sequence[float]] | None,
+    flows: Sequence[Flow],
 ) -> Iterator[Picture]:
     if not any(scores.sample.utterances for scores in evidence.scores):
         return
     yield ua_by_combination(evidence)
     yield heat_map(evidence)
     yield shares(next(table for table in tables if table.key == "table3"), evidence)
+    if flows:
+        yield architecture(flows)
     if curves:
         grid = evidence.grid
         blocks = {title: key[1] for key, title in grid.titles.items()}

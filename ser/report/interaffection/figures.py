@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.content import Cell, Picture, Table
+from ser.report.interaffection.networks import Flow
 from ser.report.interaffection.results import sign
 from ser.report.interaffection.scores import Evidence, Scores
 from ser.report.statistics import METRICS
@@ -96,6 +97,28 @@ def heat_map(evidence: Evidence) -> Picture:
     return figures.picture(
         figure, "mean_ua", "Mean UA in % over the networks that are there; colours are stretched per target."
     )
+
+
+def architecture(flows: Sequence[Flow]) -> Picture:
+    """The layers of the networks: Figures 1 to 5 of the paper, a line for each."""
+    figure = Figure(figsize=(9, 0.3 + 0.62 * len(flows)), layout="constrained")
+    axes = figure.subplots()
+    widest = max(len(flow.boxes) for flow in flows)
+    for line, flow in enumerate(flows):
+        axes.text(0, line - 0.42, flow.title, fontsize=8, va="center", weight="bold")
+        for place, box in enumerate(flow.boxes):
+            style = {"boxstyle": "round,pad=0.3", "fc": "none", "ec": INK, "lw": 0.7}
+            axes.text(place + 0.45, line, box, fontsize=7, ha="center", va="center", bbox=style)
+            if place:
+                axes.text(place - 0.05, line, "→", fontsize=9, ha="center", va="center")
+    axes.set_xlim(0, widest)
+    axes.set_ylim(len(flows) - 0.5, -0.6)
+    axes.set_axis_off()
+    caption = (
+        "The networks as they were run (Figures 1 to 5 of the paper), by their settings and the layers that they "
+        "logged; of each network a trial with the most corpora."
+    )
+    return figures.picture(figure, "architecture", caption)
 
 
 def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:
