@@ -28,7 +28,7 @@ from scipy.special import ndtr, stdtr, stdtrit
 from ser.report.content import Cell
 from ser.report.statistics import AS_EQUAL, Bools, Floats, interval
 
-_ABSENT = np.nan
+_ABSENT = -np.inf
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Effect:
     second: str
     difference: Cell  # mean over the matched cases of second - first
     cases: int  # matched cases
+    of: int  # those that there would be without holes
     positive: int  # those in which second is better
 
 
@@ -71,7 +72,7 @@ def cases_of_axis(
     """Returns an axis's values, and ``point`` [settings] and ``draws`` [replicates, settings] by [cases, values].
 
     A case is what settings have in common that differ in this axis alone; a corpus that they are tested on is best one
-    of their values. What a case lacks is nan.
+    of their values. A value that no setting has in a case is -inf there.
     """
     values = tuple(dict.fromkeys(setting[axis] for setting in settings))
     rows: dict[tuple[str, ...], int] = {}
@@ -107,11 +108,13 @@ def axis_effects(values: Sequence[str], point: Floats, draws: Floats, clusters: 
     """
     effects = []
     for first, second in combinations(range(len(values)), 2):
-        matched = np.isfinite(point[:, [first, second]]).all(axis=1)
+        both = point[:, [first, second]]
+        matched = np.isfinite(both).all(axis=1)
         differences = point[matched, second] - point[matched, first]
         cell = _mean_difference(differences, draws[:, matched, second] - draws[:, matched, first], clusters)
         positive = int((differences > AS_EQUAL).sum())
-        effects.append(Effect(values[first], values[second], cell, int(matched.sum()), positive))
+        possible = int((~np.isneginf(both)).all(axis=1).sum())
+        effects.append(Effect(values[first], values[second], cell, int(matched.sum()), possible, positive))
     return tuple(effects)
 
 

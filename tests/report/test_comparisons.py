@@ -39,7 +39,7 @@ def test_an_effect_is_the_mean_difference_of_matched_cases():
     draws = point + np.array([[0.0] * 6, [0, 0.02, 0, 0.02, 0, 0], [0, 0.04, 0, 0.04, 0, 0]])
     values, by_case, by_case_draws = cases_of_axis(settings, 1, point, draws)
     (effect,) = axis_effects(values, by_case, by_case_draws)
-    assert (effect.first, effect.second, effect.cases, effect.positive) == ("lstm", "blstm", 2, 1)
+    assert (effect.first, effect.second, effect.cases, effect.of, effect.positive) == ("lstm", "blstm", 2, 3, 1)
     assert effect.difference.value == pytest.approx(0.05)
     assert (effect.difference.low, effect.difference.high) == pytest.approx((0.051, 0.089))
 
@@ -48,13 +48,13 @@ def test_cases_differ_in_the_axis_alone_whichever_it_is():
     settings = [("x", "lstm", "a"), ("x", "lstm", "b"), ("x", "tdnn", "b"), ("y", "lstm", "a")]
     values, point, draws = cases_of_axis(settings, 0, np.arange(4.0), np.empty((0, 4)))
     assert values == ("x", "y")
-    assert point == pytest.approx(np.array([[0, 3], [1, np.nan], [2, np.nan]]), nan_ok=True)
+    assert point == pytest.approx(np.array([[0, 3], [1, -np.inf], [2, -np.inf]]))
     assert draws.shape == (0, 3, 2)
 
 
 def test_effects_without_matched_cases_or_draws_are_holes():
     (effect,) = axis_effects(("a", "b"), np.array([[0.5, np.nan], [-np.inf, 0.1]]), np.empty((0, 2, 2)))
-    assert (effect.cases, effect.positive) == (0, 0)
+    assert (effect.cases, effect.of, effect.positive) == (0, 1, 0)
     assert np.isnan(effect.difference.value)
     (effect,) = axis_effects(("a", "b"), np.array([[0.5, 0.6]]), np.empty((0, 1, 2)))
     assert np.isnan(effect.difference.low)
