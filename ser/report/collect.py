@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from ser import registry
 from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
+from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
@@ -111,7 +112,8 @@ class _Statements:
     protocols: dict[str, None] = field(default_factory=dict)
     folds: dict[str, dict[str, int]] = field(default_factory=dict)
     unmet: dict[str, dict[str, str]] = field(default_factory=dict)
-    references: dict[str, str] = field(default_factory=dict)  # beside the newest grid's trials: trial id -> title
+    references: dict[str, Any] = field(default_factory=dict)  # beside the newest grid's trials: id -> its place
+    accuracies: dict[Split, dict[str, float]] = field(default_factory=dict)  # of finished trials, by their ids
     releases: dict[str, Release] = field(default_factory=dict)
 
     def add(self, run: Any) -> None:
@@ -128,6 +130,9 @@ class _Statements:
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
         self.releases |= {name: Release.of_json(values) for name, values in grid.get("releases", {}).items()}
         self.demo |= tags.get("data") == "demo"
+        if run.info.status == "FINISHED":
+            for split, accuracy in accuracies_by_split(params, run.data.metrics).items():
+                self.accuracies.setdefault(split, {}).setdefault(tags["trial_id"], accuracy)
         if params.get("role") == REFERENCE:  # its settings are not those of the grid
             return
         if "classes" in params:  # else its worker died before it logged more than a name
@@ -173,7 +178,7 @@ def report(
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
-    options = replace(options, references=partial(_references, tracker, study, variant))
+    options = replace(options, references=cache(partial(_references, tracker, expected)))
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
@@ -182,7 +187,7 @@ def report(
             content = _with_general(tracker, study, variant, unknown, options)
         else:
             content = module.content(finished, expected, options)
-        return write.write(content, folder)
+        return write.write(with_table(content, expected, options), folder)
 
 
 def report_of(study: Study) -> ModuleType:
@@ -259,11 +264,10 @@ def collect(
     return _finished(tracker, [repeats[0] for repeats in finished.values()]), expected
 
 
-def _references(tracker: Tracker, study: Study, variant: str | None) -> Iterator[Finished]:
-    """The finished references of a variant, whole, that ``Expected`` names."""
-    runs, expected = overview(tracker, study, variant, Selection())
-    counted = {reference.run_id for reference in expected.references}
-    return _finished(tracker, [run for run in runs if run.run_id in counted])
+def _references(tracker: Tracker, expected: Expected) -> Sequence[Finished]:
+    """The finished references that ``expected`` names, whole."""
+    ids = [reference.run_id for reference in expected.references if reference.run_id]
+    return tuple(_finished(tracker, [RunSummary.of(tracker.run(run_id), Selection()) for run_id in ids]))
 
 
 def _finished(tracker: Tracker, runs: Sequence[RunSummary]) -> Iterator[Finished]:
@@ -375,16 +379,21 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         unmet=statements.unmet,
         unlike=_unlike(runs),
         references=tuple(
-            _reference(title, [r for r in references if r.trial_id == trial])
-            for trial, title in statements.references.items()
+            _reference(place, [r for r in references if r.trial_id == trial], statements.accuracies)
+            for trial, place in statements.references.items()
         ),
     )
 
 
-def _reference(title: str, runs: Sequence[RunSummary]) -> Reference:
+def _reference(
+    place: Mapping[str, Any], runs: Sequence[RunSummary], accuracies: Mapping[Split, Mapping[str, float]]
+) -> Reference:
     """A reference by its runs, of which the first finished one counts, as for all trials."""
-    finished = next((r.run_id for r in runs if r.status == "FINISHED"), "")
-    return Reference(title, finished, "" if finished else next((r.error for r in reversed(runs) if r.error), ""))
+    run = next((r for r in runs if r.status == "FINISHED"), None)
+    if run is None:
+        return Reference(**place, error=next((r.error for r in reversed(runs) if r.error), ""))
+    trials, better = rank(run.trial_id, accuracies)
+    return Reference(**place, run_id=run.run_id, trials=trials, better=better)
 
 
 def _unlike(runs: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:

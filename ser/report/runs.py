@@ -1,6 +1,6 @@
 """The input of a report: finished runs with their predictions, and what the study expects, so that holes show."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,8 +36,15 @@ class Reference:
     """A plain reference beside a study's trials (see ``ser.study.references``), which no grid counts."""
 
     title: str
+    model: str
+    corpus: str
+    setting: str  # what tells its split from others of the corpus, but fold and seed: the protocol; "" = nothing
+    fold: int
+    seed: int
     run_id: str = ""  # of its finished run, "" without one
     error: str = ""  # its last, where it is not finished
+    trials: int = 0  # of the study that were tested on the same split
+    better: int = 0  # those of them whose UA (or balanced accuracy) is higher
 
     @property
     def hole(self) -> str:
@@ -137,8 +144,8 @@ def _no_curve(run_id: str, metric: str) -> list[float]:
     return []
 
 
-def _no_references() -> Iterator[Finished]:
-    return iter(())
+def _no_references() -> Sequence[Finished]:
+    return ()
 
 
 def _no_file(run_id: str, path: str) -> str | None:
@@ -154,4 +161,4 @@ class Options:
     resample: str = "speaker"  # what a replicate draws: one of RESAMPLED
     curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none
-    references: Callable[[], Iterator[Finished]] = _no_references  # the finished references; see ser.report.reference
+    references: Callable[[], Sequence[Finished]] = _no_references  # the finished references; see ser.report.reference

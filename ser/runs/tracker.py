@@ -157,6 +157,10 @@ class Tracker:
         """Returns all runs that match MLflow's ``query``, oldest first."""
         return list(self.pages(query))
 
+    def run(self, run_id: str) -> Run:
+        """Returns one run."""
+        return _whole(self.client.get_run(run_id))
+
     def newest(self) -> Run | None:
         """Returns the run of a trial that started last."""
         return self._first("DESC")

@@ -148,11 +148,25 @@ def _comparison(plan: Plan) -> dict[str, Any]:
     """What a report needs of folds, references and a study of systems: what was to be run, and what corpora lack."""
     study = plan.study
     comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
-    comparison["references"] = {t.id: t.title for t in plan.references}
+    comparison["references"] = {t.id: _place_of(t) for t in plan.references}
     kinds = {"systems": [s.name for s in study.comparison.systems], "protocols": list(dict(study.comparison.protocols))}
     for kind, names in kinds.items():
         comparison[kind] = [name for name in names if study.comparison.runs(name, names)]
     return comparison
+
+
+def _place_of(reference: Trial) -> dict[str, Any]:
+    """Which results a reference is to be held against."""
+    (corpus,) = reference.corpora
+    varied = [f"{path.rpartition('.')[2]} {value}" for path, value in reference.varied_values().items()]
+    return {
+        "title": reference.title,
+        "model": reference.block.name,
+        "corpus": corpus.name,
+        "setting": " · ".join(filter(None, [reference.role["protocol"], *varied])),
+        "fold": corpus.split.values().get("fold", 0),
+        "seed": reference.seed,
+    }
 
 
 def _subsets(plan: Plan, source: Source) -> dict[str, Subset]:

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tiny_survey
 import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from tiny_survey import LDA
 
 from ser.data.functionals import functionals
@@ -116,3 +118,47 @@ def test_what_does_not_go_together_is_refused(changed, said):
 def test_a_model_that_cannot_be_fitted_says_why():
     with pytest.raises(BadInput, match="1 classes"):
         answers(trial(), TWO[:20], [], TWO)
+
+
+# --- labels of several classes, and segments ---
+
+LOGISTIC = part("logistic", statistics=("mean", "std"))
+
+
+def vectors(items):
+    return np.array([functionals(x.numpy(), ("mean", "std")) for x in items.features])
+
+
+def test_of_several_labels_each_class_has_a_regression_of_its_own_whose_sigmoid_is_its_probability():
+    hot = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]] * 15, np.float32)
+    rows = [(0, 0, 2.0 * one[0] - one[1]) for one in hot]
+    train, test = replace(items(rows), labels=torch.from_numpy(hot)), items([(0, 1, 2.0), (0, 1, -1.0)])
+    test = replace(test, labels=torch.tensor([[1.0, 0, 0], [0, 1, 0]]))
+    outcome = fit(trial(LOGISTIC, normalise="none"), {"ravdess": CorpusData(train, items([]), test)}, "cpu")
+    scaler = StandardScaler().fit(vectors(train))
+    x = scaler.transform(vectors(test))
+    found = outcome.predictions["ravdess"]
+    for label in (0, 1):
+        alone = LogisticRegression(max_iter=1000).fit(scaler.transform(vectors(train)), hot[:, label])
+        np.testing.assert_allclose(found.probabilities[:, label], alone.predict_proba(x)[:, 1], rtol=1e-4)
+    assert found.probabilities[:, 2].tolist() == [0, 0]  # no training item has the third
+    assert found.truth.shape == (2, 3)
+
+
+def test_a_model_of_one_label_refuses_several():
+    hot = replace(items(TWO), labels=torch.ones(len(TWO), 3))
+    with pytest.raises(BadInput, match="several labels"):
+        fit(trial(), {"ravdess": CorpusData(hot, items([]), hot)}, "cpu")
+
+
+def test_segments_are_items_of_their_own_each_with_a_logit_for_every_class():
+    rows = [(label, 0, 1.0 * label) for label in (0, 1, 2) for _ in range(20)]
+    train, test = items(rows), items([(2, 1, 2.0), (0, 1, 0.0)])
+    test = replace(test, names=("ravdess/a#0", "ravdess/a#1"))
+    outcome = fit(trial(LOGISTIC, normalise="train"), {"ravdess": CorpusData(train, items([]), test)}, "cpu")
+    scaler = StandardScaler().fit(vectors(train))
+    alone = LogisticRegression(max_iter=1000).fit(scaler.transform(vectors(train)), train.labels.numpy())
+    found = outcome.predictions["ravdess"]
+    np.testing.assert_allclose(found.logits, alone.decision_function(scaler.transform(vectors(test))), rtol=1e-2)
+    assert found.names == ("ravdess/a#0", "ravdess/a#1")
+    assert found.predicted.tolist() == [2, 0]
