@@ -91,8 +91,8 @@ def effects_table(compared: Compared) -> Table:
         "Effect of each axis, all else equal",
         "Mean difference in percent points over matched cases: pairs of results that differ in this axis alone. "
         "Better: in how many of them the first of the two is. Where an interval excludes 0, the sign would be the same "
-        "with other speakers (and seeds, where there are several) of these corpora. Each is a 95 % interval for itself: of "
-        "twenty effects that are none, one is expected to exclude 0.",
+        "with other speakers (and seeds, where there are several) of these corpora. Each is a 95 % interval for "
+        "itself: of twenty effects that are none, one is expected to exclude 0.",
         ("Axis", "Difference", "Better"),
         tuple(rows),
         "cases",
