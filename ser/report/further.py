@@ -3,24 +3,24 @@
 F1, calibration, gaps by sex and by speaker, confusion as shares; figures of reliability and of every speaker. A report
 names its best results by their runs, and adds what it gets to its own content::
 
-    ids = [[run.run_id for run in folds] for folds in seeds]
-    best = further.read("ravdess", "test UA", title, ids, classes, options)
+    best = further.read("ravdess", "test UA", title, further.by_seed(runs), classes, options)
     more = further.more_of([b for b in (best, …) if b], options)
     Content.of(…, tables=(*tables, *more.tables), pictures=(*pictures, *more.pictures), notes=(*notes, *more.notes))
 
-Of each corpus the first result is drawn; results of one title become one line ("test UA, validation UA").
+Of each corpus the first result is drawn. A result that was chosen in two ways is one line: "test UA, validation UA".
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ser.report import further_figures, further_tables
 from ser.report.content import Picture, Table
 from ser.report.further_scores import Best, Scores, scores_of
+from ser.report.groups import repeat_of
 from ser.report.predictions import pooled_labels, single_label
 from ser.report.runs import Finished, Options
 
-__all__ = ["Best", "Further", "more_of", "read"]
+__all__ = ["Best", "Further", "by_seed", "more_of", "read"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +30,14 @@ class Further:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def by_seed(runs: Iterable[Finished]) -> list[list[str]]:
+    """Returns the ids of a setting's runs, those of the folds of one seed together."""
+    ids: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        ids.setdefault(repeat_of(run), []).append(run.run_id)
+    return list(ids.values())
 
 
 def read(
@@ -71,13 +79,14 @@ def more_of(results: Sequence[Best], options: Options) -> Further:
 
 
 def _merged(results: Sequence[Best]) -> list[Best]:
-    """Those of one corpus and title as one."""
-    by_title: dict[tuple[str, str], Best] = {}
+    """Each result once, the corpora in the order of their first: of one title, with the same predictions."""
+    merged: dict[tuple[str, str, tuple[bytes, ...]], Best] = {}
     for best in results:
-        key = best.corpus, best.title
-        before = by_title.get(key)
-        by_title[key] = replace(before, how=f"{before.how}, {best.how}") if before else best
-    return sorted(by_title.values(), key=lambda best: [b.corpus for b in results].index(best.corpus))
+        key = best.corpus, best.title, tuple(test.predicted.tobytes() for test in best.tests)
+        before = merged.get(key)
+        merged[key] = replace(before, how=f"{before.how}, {best.how}") if before else best
+    corpora = [best.corpus for best in results]
+    return sorted(merged.values(), key=lambda best: corpora.index(best.corpus))
 
 
 def _pictures(scores: Sequence[Scores]) -> Iterator[Picture]:

@@ -1,6 +1,6 @@
 """The tables of further numbers of the best results: F1, calibration, by sex and by speaker, confusion as shares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log
 
 import numpy as np
@@ -63,9 +63,8 @@ def by_sex(scores: Sequence[Scores]) -> Table:
     """Returns WA and UA of each sex, and the gap; holes where sexes are unknown, or only one is tested."""
     rows = []
     for each in scores:
-        sizes = " + ".join(f"{each.speakers_of[sex]} {sex}" for sex in SEXES) if each.by_speaker else HOLE
         numbers = [each.cells[f"{metric}_{of}"] for metric in ("wa", "ua") for of in (*SEXES, "gap")]
-        rows.append(_row(each, (sizes, " + ".join(str(each.utterances_of[sex]) for sex in SEXES), *numbers)))
+        rows.append(_row(each, (_sizes(each.speakers_of, " F", " M"), _sizes(each.utterances_of), *numbers)))
     heads = [f"{metric} {of}" for metric in ("WA", "UA") for of in (*SEXES.values(), "gap")]
     return Table(
         "by_sex",
@@ -154,6 +153,12 @@ def _row(scores: Scores, cells: tuple[Cell | str | None, ...]) -> Row:
 
 def _counts(scores: Scores) -> tuple[str, str]:
     return str(scores.sample.speakers or HOLE), str(scores.sample.utterances)
+
+
+def _sizes(of: Mapping[str, int], *units: str) -> str:
+    """``4 F + 4 M``, of each sex."""
+    counts = [f"{count}{unit}" for count, unit in zip(of.values(), units or ("", ""), strict=True)]
+    return " + ".join(counts) if any(of.values()) else HOLE
 
 
 def _named(who: SpeakerScore) -> str:

@@ -59,7 +59,7 @@ def grouped(runs: Sequence[Finished]) -> list[Group]:
     for run in runs:
         by_values.setdefault(tuple(_settings(run, names)), []).append(run)
     groups = [
-        Group(_without_repeats(members[0].title), dict(zip(names, values, strict=True)), tuple(members))
+        Group(without_repeats(members[0].title), dict(zip(names, values, strict=True)), tuple(members))
         for values, members in by_values.items()
     ]
     return [replace(group, title=group.title + _difference(group, groups)) for group in groups]
@@ -148,7 +148,12 @@ def as_logged(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
-def _without_repeats(title: str) -> str:
+def without_repeats(title: str) -> str:
+    """Returns the title of a setting: that of one of its trials without seed, fold and repeat.
+
+    >>> without_repeats("I+T · lstm · seed 2 · fold 1")
+    'I+T · lstm'
+    """
     settings = [part for part in title.split(" · ") if part != "repeat" and not part.startswith(("seed ", "fold "))]
     return " · ".join(settings)
 

@@ -7,9 +7,10 @@ this does not know.
 import re
 from collections.abc import Iterable, Iterator
 
-from ser.report import bootstrap, figures
+from ser.report import bootstrap, figures, further
 from ser.report.content import Content, Matrix, Picture, Table
 from ser.report.general.figures import strip_plots
+from ser.report.general.measured import Result
 from ser.report.general.results import Results, results_of
 from ser.report.general.selection import chosen_table
 from ser.report.general.tables import (
@@ -21,6 +22,7 @@ from ser.report.general.tables import (
     metric_name,
     run_table,
 )
+from ser.report.groups import without_repeats
 from ser.report.runs import Expected, Finished, Options
 
 _LISTED = 6  # runs that a note names
@@ -30,16 +32,39 @@ MOST_AXES = 8  # that are drawn
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """Arranges all results. Raises BadInput for an unknown rule of ties or predictions that fit no class."""
     results = results_of(finished, expected, options)
+    more = further.more_of(list(_best(results, options)), options)
     return Content.of(
         expected,
         results.titles,
-        tables=_tables(results, options.ties),
-        notes=_notes(results, options),
-        pictures=_pictures(results, options),
+        tables=(*_tables(results, options.ties), *more.tables),
+        notes=(*_notes(results, options), *more.notes),
+        pictures=(*_pictures(results, options), *more.pictures),
         matrices=_matrices(results),
         matrices_title="Confusion matrices of the best results",
         published=False,
     )
+
+
+def _best(results: Results, options: Options) -> Iterator[further.Best]:
+    """The result that is best in the test of each corpus, and the one that validation chooses."""
+    metric = metric_name(results.ranking)
+    for corpus in results.expected.tested:
+        found = [(f"test {metric}", result, 1) for result in results.ranked(corpus)[:1] if result.counts is not None]
+        if choice := results.choices.get((corpus, results.ranking)):
+            found.append((f"validation {metric}", choice.result, len(choice.settings)))
+        for how, result, settings in found:
+            title = (
+                without_repeats(result.runs[0].title)
+                if settings == 1
+                else f"{settings} settings, each chosen in its seed and fold"
+            )
+            ids = further.by_seed(result.runs)
+            if best := further.read(corpus, how, title, ids, _classes_of(result, results), options):
+                yield best
+
+
+def _classes_of(result: Result, results: Results) -> tuple[str, ...]:
+    return tuple(result.runs[0].params.get("classes", ",".join(results.expected.classes)).split(","))
 
 
 def _tables(results: Results, ties: str) -> Iterator[Table]:
@@ -99,6 +124,5 @@ def _matrices(results: Results) -> Iterator[Matrix]:
                 heading = f"{corpus}, best {metric_name(results.ranking)}"
                 ids = tuple(run.run_id for run in result.runs)
                 safe = re.sub(r"[^\w-]+", "_", corpus)
-                classes = tuple(result.runs[0].params.get("classes", ",".join(results.expected.classes)).split(","))
-                title = result.runs[0].title
+                classes, title = _classes_of(result, results), result.runs[0].title
                 yield Matrix(heading, title, classes, result.counts, ids, f"confusion_{place}_{safe}")
