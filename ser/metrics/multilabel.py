@@ -181,12 +181,45 @@ def argmax_accuracy(truth: ArrayLike, probabilities: ArrayLike) -> float:
     return float(np.mean(values[single].argmax(axis=1) == true[single].argmax(axis=1)))
 
 
+def categorical_accuracy(truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Returns the share of all utterances whose most probable emotion is the first that they have, 0 … 1.
+
+    First in the order of the classes; of equal probabilities the first counts, too. Raises UndefinedMetric without any
+    utterance. Reference: ``categorical_accuracy`` of Keras, which the published program of Pho et al. (2020) prints:
+    it takes argmax of k-hot labels as it would of one-hot ones, so a second emotion of an utterance is never right,
+    and an utterance without any has the first class.
+
+    >>> categorical_accuracy([[1, 0], [0, 1], [1, 1]], [[0.2, 0.1], [0.3, 0.2], [0.1, 0.9]])
+    0.3333333333333333
+    """
+    true, values = _two_dimensional(truth), _finite(probabilities)
+    _same_shape(true, values)
+    _check_any(true)
+    return float(np.mean(values.argmax(axis=1) == true.argmax(axis=1)))
+
+
+def binary_cross_entropy(truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Returns the mean over utterances and emotions of -log p where present and -log(1 - p) where absent, 0 or more.
+
+    Probabilities are kept 1e-7 away from 0 and 1, as Keras does. Raises UndefinedMetric without any utterance.
+    Reference: the test loss that the published program of Pho et al. (2020) prints, without weights of classes.
+
+    >>> round(binary_cross_entropy([[1, 0]], [[0.5, 0.5]]), 6)  # log 2
+    0.693147
+    """
+    true, values = _two_dimensional(truth), _finite(probabilities)
+    _same_shape(true, values)
+    _check_any(true)
+    chances = values.astype(np.float64).clip(1e-7, 1 - 1e-7)
+    return float(-np.log(np.where(true, chances, 1 - chances)).mean())
+
+
 def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
-    """Returns all metrics of this file, each 0 … 1; those undefined on these utterances are absent.
+    """Returns all metrics of this file that are from 0 to 1; those undefined on these utterances are absent.
 
     ``published`` is the balanced accuracy of the int-cast probabilities, as in Pho et al. (2020); ``eq4`` equation 4,
     and ``eq4_absent`` what finding nothing would give; ``balanced``, ``macro_f1``, ``micro_f1``, ``subset`` and
-    ``hamming`` at THRESHOLD; ``lrap`` and ``argmax`` need none. Raises ValueError where a probability is not a number:
+    ``hamming`` at THRESHOLD; ``lrap``, ``argmax`` and ``categorical_accuracy`` need none. Raises ValueError where a probability is not a number:
     a network that diverged has predicted nothing.
 
     >>> values = scores([[1, 0], [0, 1]], [[0.9, 0.2], [0.4, 0.3]])
@@ -208,6 +241,7 @@ def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
         "hamming": lambda: hamming_loss(true, guess),
         "lrap": lambda: lrap(true, values),
         "argmax": lambda: argmax_accuracy(true, values),
+        "categorical_accuracy": lambda: categorical_accuracy(true, values),
     }
     defined: dict[str, float] = {}
     for name, metric in metrics.items():

@@ -15,6 +15,8 @@ from ser.metrics.multilabel import (
     always_absent,
     argmax_accuracy,
     balanced_accuracy,
+    binary_cross_entropy,
+    categorical_accuracy,
     equation_4,
     hamming_loss,
     int_cast,
@@ -27,6 +29,7 @@ from ser.metrics.multilabel import (
 )
 
 KEYS = {"published", "eq4", "eq4_absent", "balanced", "macro_f1", "micro_f1", "subset", "hamming", "lrap", "argmax"}
+KEYS |= {"categorical_accuracy"}
 # Three utterances, three emotions; the last has no emotion predicted rightly.
 TRUTH = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0]], bool)
 GUESS = np.array([[1, 0, 0], [1, 0, 1], [1, 0, 0]], bool)
@@ -124,10 +127,12 @@ def test_what_is_undefined_is_left_out_and_never_zero():
     one = scores([[1, 1]], [[0.9, 0.2]])
     assert one.keys() == KEYS - {"published", "balanced", "argmax"}
     none = scores([[0, 0]], [[0.1, 0.2]])
-    assert none.keys() == {"eq4", "eq4_absent", "subset", "hamming"}
+    assert none.keys() == {"eq4", "eq4_absent", "subset", "hamming", "categorical_accuracy"}
 
 
-@pytest.mark.parametrize("metric", [subset_accuracy, hamming_loss, lrap, argmax_accuracy])
+@pytest.mark.parametrize(
+    "metric", [subset_accuracy, hamming_loss, lrap, argmax_accuracy, categorical_accuracy, binary_cross_entropy]
+)
 def test_no_utterance_is_undefined(metric):
     with pytest.raises(UndefinedMetric, match="no utterances"):
         metric(np.empty((0, 3)), np.empty((0, 3)))
@@ -160,6 +165,19 @@ def test_lrap_with_ties_and_without_emotions():
 def test_what_does_not_fit_is_refused(metric, truth, other):
     with pytest.raises(ValueError, match=r"allowed|one prediction per label"):
         metric(truth, other)
+
+
+def test_the_programs_accuracy_knows_only_the_first_emotion_of_an_utterance():
+    truth = np.array([[0, 1, 1], [0, 1, 1], [0, 0, 1], [1, 0, 1], [0, 0, 0]], bool)
+    values = np.array([[0, 0.9, 0.1], [0, 0.1, 0.9], [0.2, 0.2, 0.3], [0.5, 0.5, 0.1], [0.9, 0, 0]])
+    assert categorical_accuracy(truth, values) == 4 / 5  # the second names a true emotion, but not the first one
+
+
+def test_the_programs_loss_is_scikit_learns_averaged_over_emotions():
+    truth, values = made(3)
+    expected = np.mean([reference.log_loss(truth[:, c], values[:, c], labels=[0, 1]) for c in range(7)])
+    assert binary_cross_entropy(truth, values) == pytest.approx(expected, rel=1e-6)
+    assert binary_cross_entropy([[1]], [[0.0]]) == pytest.approx(-np.log(1e-7))
 
 
 @given(st.integers(1, 12).flatmap(lambda n: st.tuples(arrays(bool, (n, 4)), arrays(bool, (n, 4)))))

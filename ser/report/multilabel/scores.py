@@ -22,6 +22,7 @@ METRICS = {
     "hamming": "Hamming loss",
     "lrap": "LRAP",
     "argmax": "argmax, one label",
+    "categorical_accuracy": "argmax, the first label (Keras)",
 }  # the scores of ser.multilabel, in their order
 
 
@@ -66,6 +67,7 @@ def resampled(tested: MultiLabelPredictions, weights: NDArray[np.float32]) -> di
         "hamming": 1 - right / (size * total),
         "lrap": _weighted(weights, _ranked(truth, values), labels > 0),
         "argmax": _weighted(weights, top, labels == 1),
+        "categorical_accuracy": _weighted(weights, top, np.ones(len(top), bool)),
     }
 
 
