@@ -6,7 +6,7 @@ from ._survey_systems import FAMILIES
 
 CHANGES: tuple[tuple[str, Value | Part], ...] = (
     ("folds", 1),
-    ("training.max_epochs", 5),
+    ("training.max_epochs", 3),
     *(
         (f"{name}.front_end.{side}", 64)
         for name in ("badshah", "zeng", "mustaqeem", "lim")

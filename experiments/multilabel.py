@@ -91,6 +91,7 @@ study = Study(
         epsilon=1e-8,
         precision="float32",
         stacked=False,
+        weighted_validation=False,  # Keras weighs the samples of training alone (code)
     ),
     points=points,
     expect=1,

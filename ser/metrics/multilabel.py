@@ -217,10 +217,10 @@ def binary_cross_entropy(truth: ArrayLike, probabilities: ArrayLike) -> float:
 def scores(truth: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
     """Returns all metrics of this file that are from 0 to 1; those undefined on these utterances are absent.
 
-    ``published`` is the balanced accuracy of the int-cast probabilities, as in Pho et al. (2020); ``eq4`` equation 4,
+    ``published`` is the balanced accuracy of int-cast probabilities, as in Pho et al. (2020); ``eq4`` equation 4,
     and ``eq4_absent`` what finding nothing would give; ``balanced``, ``macro_f1``, ``micro_f1``, ``subset`` and
-    ``hamming`` at THRESHOLD; ``lrap``, ``argmax`` and ``categorical_accuracy`` need none. Raises ValueError where a probability is not a number:
-    a network that diverged has predicted nothing.
+    ``hamming`` at THRESHOLD; ``lrap``, ``argmax`` and ``categorical_accuracy`` need none. Raises ValueError where a
+    probability is not a number: a network that diverged has predicted nothing.
 
     >>> values = scores([[1, 0], [0, 1]], [[0.9, 0.2], [0.4, 0.3]])
     >>> values["published"], values["eq4"], values["argmax"]

@@ -331,3 +331,13 @@ def test_demo_settings_hold_in_both_modes(mode):
     )
     assert (vectors.search.rule["candidates"], dict(vectors.search.final)["training.max_epochs"]) == (10, 60)
     assert (cut.seeds, cut.block("vggish")["fc"]) == (2, (64, 64))
+
+
+def test_segments_keeps_the_epoch_that_the_program_keeps_and_the_sound_mode_the_least_loss():
+    rules = {mode: study("segments", mode).training for mode in ("paper", "sound")}
+    chosen = {m: (t.keep, t.check_every_epochs, t.loss_tolerance, t.patience_epochs) for m, t in rules.items()}
+    assert chosen == {"paper": ("best_accuracy", 10, 0.01, 50), "sound": ("best", 1, 0.0, 50)}
+
+
+def test_keras_weighs_no_validation():
+    assert not study("multilabel").training.weighted_validation

@@ -526,3 +526,27 @@ def test_predictions_are_in_the_order_of_the_items_whatever_their_lengths(trial,
         np.testing.assert_allclose(p.probabilities[i], single.detach().numpy(), atol=1e-5)
     assert (p.names, p.truth.tolist()) == (items.names, items.labels.tolist())
     assert p.predicted.tolist() == p.probabilities.argmax(1).tolist()
+
+
+@pytest.mark.parametrize("class_weights", ["none", "inverse"])
+def test_validation_losses_are_without_class_weights_where_the_trial_says_so(trial, data, tmp_path, class_weights):
+    data = unbalanced(data)
+    run = start.begin(changed(trial, class_weights=class_weights, weighted_validation=False), data, "cpu", 1)
+    found = loop._validate(run, 1)
+    for name, each in data.items():
+        logits = torch.from_numpy(loop.predict(run.network, each.val).logits)
+        plain = torch.nn.functional.cross_entropy(logits, each.val.labels).item()
+        assert found[f"val/loss/{name}"] == pytest.approx(plain, rel=1e-6)
+    weighted = loop._validate(start.begin(changed(trial, class_weights=class_weights), data, "cpu", 1), 1)
+    assert (weighted["val/loss"] == pytest.approx(found["val/loss"], rel=1e-3)) is (class_weights == "none")
+
+
+def test_the_best_accuracy_needs_one_label_of_each_utterance(trial, data, tmp_path):
+    hot = {
+        c: replace(d, train=replace(d.train, labels=torch.nn.functional.one_hot(d.train.labels, CLASSES).float()))
+        for c, d in data.items()
+    }
+    of_several = changed(trial, keep="best_accuracy", loss="binary_cross_entropy", class_weights="none")
+    with pytest.raises(BadInput, match="several labels") as error:
+        trained(of_several, hot, tmp_path)
+    assert error.value.place == "training.keep"
