@@ -20,7 +20,7 @@ from ser.report.groups import repeat_of
 from ser.report.predictions import pooled_labels, single_label
 from ser.report.runs import Finished, Options
 
-__all__ = ["Best", "Further", "by_seed", "more_of", "read"]
+__all__ = ["Best", "Further", "by_seed", "more_of", "read", "several"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,11 @@ def by_seed(runs: Iterable[Finished]) -> list[list[str]]:
     for run in runs:
         ids.setdefault(repeat_of(run), []).append(run.run_id)
     return list(ids.values())
+
+
+def several(settings: int) -> str:
+    """Returns the title of what was chosen anew in every seed and fold, where it is not always the same setting."""
+    return f"{settings} settings, each chosen in its seed and fold"
 
 
 def read(

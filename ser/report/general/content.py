@@ -53,11 +53,7 @@ def _best(results: Results, options: Options) -> Iterator[further.Best]:
         if choice := results.choices.get((corpus, results.ranking)):
             found.append((f"validation {metric}", choice.result, len(choice.settings)))
         for how, result, settings in found:
-            title = (
-                without_repeats(result.runs[0].title)
-                if settings == 1
-                else f"{settings} settings, each chosen in its seed and fold"
-            )
+            title = without_repeats(result.runs[0].title) if settings == 1 else further.several(settings)
             ids = further.by_seed(result.runs)
             if best := further.read(corpus, how, title, ids, _classes_of(result, results), options):
                 yield best

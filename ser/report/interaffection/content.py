@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ser.metrics.accuracy import confusion
-from ser.report import figures, validation
+from ser.report import figures, further, validation
 from ser.report.bootstrap import words
 from ser.report.content import Content, Matrix, Picture, Printed, Row, Table, with_paper
 from ser.report.groups import fold_of
@@ -64,12 +64,13 @@ def arranged(
     options = options or Options()
     evidence = arranged_on_grid(results, grid, options)
     tables = all_tables(evidence, options, trainings or {})
+    more = further.more_of(list(_best(evidence, options)), options)
     content = Content.of(
         grid.expected,
         (),
-        tables=[_with_paper(table, grid.expected) for table in tables],
-        notes=(*_notes(evidence, options), *evidence.notes),
-        pictures=_pictures(evidence, tables, curves, flows_of(trainings or {}, grid, options)),
+        tables=(*(_with_paper(table, grid.expected) for table in tables), *more.tables),
+        notes=(*_notes(evidence, options), *evidence.notes, *more.notes),
+        pictures=(*_pictures(evidence, tables, curves, flows_of(trainings or {}, grid, options)), *more.pictures),
         matrices=_matrices(evidence),
         matrices_title="Confusion matrices of the networks that are best on test",
         inconsistencies=published.INCONSISTENCIES,
@@ -242,6 +243,21 @@ def _pictures(
             f"{'the one' if one else 'those'} with the best UA on a target."
         )
         yield figures.learning_curves(curves, blocks, names, "validation loss", caption)
+
+
+def _best(evidence: Evidence, options: Options) -> Iterator[further.Best]:
+    """The network of each target with the best UA on test, and what validation chooses by UA."""
+    grid = evidence.grid
+    for scores in evidence.scores:
+        best = scores.best("ua", range(len(scores.combinations)))
+        found = [("test UA", _title(grid, scores, place), scores.results[place]) for place in best[:1]]
+        if cells := scores.choices["ua", False].cells:
+            title = _title(grid, scores, cells[0][0]) if len(cells) == 1 else further.several(len(cells))
+            found.append(("validation UA", title, scores.choices["ua", False].results))
+        for how, title, results in found:
+            runs = [[r.run_id for r in results if r.seed == seed] for seed in dict.fromkeys(r.seed for r in results)]
+            if one := further.read(scores.target, how, title, runs, grid.classes, options):
+                yield one
 
 
 def _matrices(evidence: Evidence) -> Iterator[Matrix]:
