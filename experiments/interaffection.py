@@ -1,6 +1,7 @@
 """How do corpora help or hurt each other? da Silva, Filho and de Souza: 14 combinations x 12 networks = 168 trials.
 
     ser run interaffection --data corpora --corpora iemocap,tess,ravdess,customer=calls/manifest.csv
+    ser run interaffection --data corpora --mode sound --seeds 3       # every speaker tested once, over five folds
 
 Paper: WA 58.8 / 81.3 / 60.4 % and UA 59.4 / 81.9 / 83.5 % on IEMOCAP / RAVDESS / CustomerPTBR (its Table 2).
 Marked "ours": the paper leaves the value open and this study states it.
@@ -9,6 +10,11 @@ Marked "ours": the paper leaves the value open and this study states it.
 from ser.study import Corpus, Demo, Features, Labels, Point, Study, Training, grid, part, subsets
 
 SPEAKERS = part("speakers", train=0.7, val=0.2, test=0.1, seed=0)  # whole speakers, balanced by sex; seed: ours
+
+# Mode "sound": folds in turn, each speaker and each session of dialogues tested once.
+FOLDS = part("grouped", by="speaker", folds=5, fold=1, seed=0)
+SESSION_FOLDS = part("grouped", by="session", folds=5, fold=1, seed=0)
+TURNS = part("alternating", fold=1, seed=0)  # two speakers are too few to be tested
 
 
 def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]:
@@ -21,6 +27,15 @@ def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]
     )
 
 
+def in_folds(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]:
+    """The same grid, in each fold."""
+    return [{**point, "fold": "all"} for point in points(corpora, train_only)]
+
+
+IEMOCAP, TESS = part("iemocap"), part("tess")
+RAVDESS = part("ravdess", channels=("speech",))
+CUSTOMER = part("manifest_csv", label_map="", audio_root="", outside=False)
+
 study = Study(
     name="interaffection",
     title="Interaffection of Multiple Datasets with Neural Networks in Speech Emotion Recognition",
@@ -28,11 +43,11 @@ study = Study(
     paper="interaffection",
     corpora=(
         # Sections (sessions) 3/1/1 as in the paper's 4.2; which ones: ours.
-        Corpus("iemocap", "I", part("iemocap"), part("sessions", train=("1", "2", "3"), val=("4",), test=("5",))),
+        Corpus("iemocap", "I", IEMOCAP, part("sessions", train=("1", "2", "3"), val=("4",), test=("5",))),
         # Two speakers: one trains, one validates, none is tested (4.2); which one: ours.
-        Corpus("tess", "T", part("tess"), part("named", train=("OAF",), val=("YAF",), test=())),
-        Corpus("ravdess", "R", part("ravdess", channels=("speech",)), SPEAKERS),
-        Corpus("customer", "C", part("manifest_csv", label_map="", audio_root="", outside=False), SPEAKERS),
+        Corpus("tess", "T", TESS, part("named", train=("OAF",), val=("YAF",), test=())),
+        Corpus("ravdess", "R", RAVDESS, SPEAKERS),
+        Corpus("customer", "C", CUSTOMER, SPEAKERS),
     ),
     other_corpora=SPEAKERS,
     classes=("happy", "angry", "neutral", "sad"),  # 4.1
@@ -79,6 +94,19 @@ study = Study(
     points=points,
     expect=168,
     reference=part("svm", statistics=("mean", "std")),  # of the 257 bins; ours
+    modes={
+        "paper": {},
+        "sound": {
+            "corpora": (
+                Corpus("iemocap", "I", IEMOCAP, SESSION_FOLDS),
+                Corpus("tess", "T", TESS, TURNS),
+                Corpus("ravdess", "R", RAVDESS, FOLDS),
+                Corpus("customer", "C", CUSTOMER, FOLDS),
+            ),
+            "other_corpora": FOLDS,
+            "points": in_folds,
+        },
+    },
     demo=Demo(
         changes=(  # the whole grid in minutes on two cores: narrow networks, few epochs
             *((f"{block}.prep_units", 64) for block in ("lstm", "blstm")),

@@ -17,7 +17,8 @@ from ser.data.manifest import Manifest, Refusal
 from ser.data.votes import MOST, Statistics
 from ser.distributed.gpu_memory import advice
 from ser.host import terminal
-from ser.planning.plan import Plan, proportions
+from ser.planning.plan import Plan
+from ser.planning.sources import proportions
 from ser.report.runs import Expected
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode

@@ -1,8 +1,10 @@
-"""Who trains, who validates, who is tested: splits, speaker-disjoint or as papers made them, and the gate that proves.
+"""Who trains, who validates, who is tested: splits, speaker-disjoint or as papers made them.
 
-Rules: "sessions" and "named" (speakers) list who is on which side, "speakers" draws whole speakers by proportions,
-"leave_one_out" tests one session or speaker per fold. "random" and "stratified" draw utterances, and "holdout" does by
-default, so that speakers stand in several subsets: some papers did. Then the record says how many.
+Rules: "sessions" and "named" (speakers) list who is on which side, "speakers" draws whole speakers or sessions by
+shares, "grouped" deals them into folds, each of which is tested once, "leave_one_out" tests one session or speaker per
+fold, and "alternating" lets speakers take turns in validation where too few are there to be tested. "random" and
+"stratified" draw utterances, and "holdout" does by default, so that speakers stand in several subsets: some papers did.
+Then the record says how many. ``ser.data.leakage`` proves every split.
 
 A rule with the setting ``songs`` sees speech and songs alike, so that both have the same folds, and keeps one of the
 two: songs, which are never tested, or all that is not sung.
@@ -12,16 +14,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
 
 import numpy as np
 
+from ser.data.groups import Groups, dealt, drawn, groups_of
+from ser.data.leakage import Leak, Split, prove
 from ser.data.manifest import SPLITS, Utterance
 from ser.errors import BadInput
 from ser.study import Part
 from ser.study.settings import setting
 
-VERSION = 1  # of all rules: goes up when one of them puts an utterance into another subset
+VERSION = 1  # of the rules that state none of their own; a rule's goes up when it puts an utterance into another subset
+_DRAWS = 8  # of which "speakers" takes the best: more would prefer speakers by size
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,34 @@ class NamedSplit:
 
 @dataclass(frozen=True)
 class SpeakersSplit:
-    """Whole speakers drawn by shares, balanced by sex."""
+    """Whole speakers, or sessions, drawn by shares and balanced by sex."""
 
-    train: float = setting("share of the utterances that train", low=0, high=1)
-    val: float = setting("share of the utterances that validate", low=0, high=1)
-    test: float = setting("share of the utterances that are tested; 0: the corpus only trains", low=0, high=1)
-    seed: int = setting("seed of the draw among speakers of one size", 0, low=0)
+    VERSION = 2  # 1 put speakers of unequal sizes into the same subsets whatever the seed: the smallest were tested
+
+    train: float = setting("share of the speakers that train", low=0, high=1)
+    val: float = setting("share of the speakers that validate", low=0, high=1)
+    test: float = setting("share of the speakers that are tested; 0: the corpus only trains", low=0, high=1)
+    by: str = setting("what is drawn", "speaker", choices=("session", "speaker"))
+    seed: int = setting("seed of the draw", 0, low=0)
+
+
+@dataclass(frozen=True)
+class GroupedSplit:
+    """Whole speakers, or sessions, dealt into folds alike in sex and size: each is tested once; the next validates."""
+
+    by: str = setting("what is dealt", "speaker", choices=("session", "speaker"))
+    folds: int = setting("how many folds", 5, low=3)
+    fold: int = setting("number of the one that is tested; the next validates", 1, low=0)
+    seed: int = setting("seed of the deal", 0, low=0)
+    songs: bool | None = setting("songs alone, which are never tested, or all else; None: no difference", None)
+
+
+@dataclass(frozen=True)
+class AlternatingSplit:
+    """In each fold one speaker validates, in turn, and the others train: for corpora too small to be tested."""
+
+    fold: int = setting("number of the fold", 1, low=0)
+    seed: int = setting("seed of the order of the speakers", 0, low=0)
 
 
 @dataclass(frozen=True)
@@ -100,30 +126,11 @@ class StratifiedSplit:
 SubsetOf = Callable[[Utterance], str | None]  # the subset of an utterance; None: it is left out
 
 
-class Leak(BadInput):
-    """A speaker or a recording stands in two subsets of a split."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """Utterances of one corpus in three subsets, each sorted by uid; ``test`` may be empty for a train-only corpus."""
-
-    corpus: str
-    train: tuple[Utterance, ...]
-    val: tuple[Utterance, ...]
-    test: tuple[Utterance, ...]
-    leaks: bool = False  # by intention: speakers may stand in several subsets
-
-    def subsets(self) -> dict[str, tuple[Utterance, ...]]:
-        """Returns the three subsets by name."""
-        return {side: getattr(self, side) for side in SPLITS}
-
-
-def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
+def split(corpus: str, utterances: Sequence[Utterance], rule: Part, apart: tuple[str, ...] = ()) -> Split:
     """Split ``utterances`` by ``rule``, whose names the module tells.
 
-    Raises BadInput where the rule cannot be carried out, and Leak where its outcome should be and is not
-    speaker-disjoint.
+    ``apart``: what else than speakers no two subsets may share (see ``Split``). Raises BadInput where the rule cannot
+    be carried out, and Leak where its outcome should be and is not free of leaks.
     """
     if rule.name not in _RULES:
         raise BadInput(repr(rule.name), f"split rule of {corpus}", ", ".join(_RULES), "choose one of them")
@@ -136,7 +143,7 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Split:
     if rule.values().get("songs"):
         subsets["test"] = ()
     leaks = rule.name in ("random", "stratified") or rule.values().get("by") == "utterance"
-    done = Split(corpus, **subsets, leaks=leaks)
+    done = Split(corpus, **subsets, leaks=leaks, apart=apart)
     for side in _nonempty_subsets(rule):
         if not subsets[side]:
             raise BadInput(
@@ -157,7 +164,7 @@ def eligible(utterances: Sequence[Utterance], rule: Part) -> list[Utterance]:
 
 
 def fold_count(utterances: Sequence[Utterance], rule: Part) -> int:
-    """Returns how many folds the rule makes of them; 0 where it makes none."""
+    """Returns how many folds the rule makes of them; 0 where it makes none, or takes those of other corpora."""
     if rule.name == "leave_one_out":
         return len({getattr(u, rule["by"]) for u in utterances})
     return int(rule.values().get("folds", 0))
@@ -167,6 +174,8 @@ def _nonempty_subsets(rule: Part) -> list[str]:
     """Returns the subsets that must not be empty."""
     if rule.values().get("songs"):
         return ["train"]
+    if rule.name == "alternating":
+        return ["train", "val"]
     if rule.name == "holdout":
         return ["train", "val"] if rule["fold"] else ["train", "test"]
     return [s for s in SPLITS if s == "train" or dict(rule.settings).get(s) not in ((), 0, 0.0)]
@@ -188,44 +197,46 @@ def _by_speaker_name(corpus: str, utterances: Sequence[Utterance], rule: Part) -
 
 
 def _speakers(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
-    """Whole speakers, largest first, each to the subset with the largest deficit in utterances of the speaker's sex.
+    """Whole speakers or sessions, as many to each subset as its share says, by chance within each sex.
 
     A subset fixed by the corpus itself (``Utterance.split``) is kept. A speaker who lacks a channel that others have
-    (RAVDESS's Actor_18 sings nothing) only trains. Ties of size are broken by a draw from the rule's seed.
+    (RAVDESS's Actor_18 sings nothing) only trains. Speakers who have a dialogue with each other stay together.
     """
-    share = {s: float(rule[s]) for s in SPLITS}
-    size = Counter(u.speaker for u in utterances)
-    if len(size) < sum(v > 0 for v in share.values()):
+    groups, shares = groups_of(utterances, rule["by"]), [float(rule[s]) for s in SPLITS]
+    if len(groups.names) < sum(share > 0 for share in shares):
         raise BadInput(
-            f"{len(size)} speaker(s)",
+            f"{len(groups.names)} {rule['by']}(s)",
             f"split of {corpus} by {rule}",
-            "at least one speaker for each subset",
-            "bring more speakers, or list the corpus as train-only",
+            f"at least one {rule['by']} for each subset",
+            "bring more, or list the corpus as train-only",
         )
-    sex = {u.speaker: u.sex for u in utterances}
-    fixed = _fixed(corpus, utterances)
-    draw = np.random.default_rng(int(rule["seed"]))
-    order = [sorted(size)[i] for i in draw.permutation(len(size))]
-    deficit: dict[tuple[str, str], float] = defaultdict(float)
-    for speaker, n in size.items():
-        for s in SPLITS:
-            deficit[s, sex[speaker]] += share[s] * n
-            deficit[s, "all"] += share[s] * n
+    fixed = {name: SPLITS.index(s) for name, s in _fixed(corpus, utterances, groups).items()}
+    part = drawn(groups, shares, fixed, int(rule["seed"]), _DRAWS)
+    return lambda u: SPLITS[part[groups.of_uid[u.uid]]]
 
-    side: dict[str, str] = {}
 
-    def give(speaker: str, s: str) -> None:
-        side[speaker] = s
-        deficit[s, sex[speaker]] -= size[speaker]
-        deficit[s, "all"] -= size[speaker]
+def _grouped(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
+    """In fold k of ``folds`` the speakers or sessions of the k-th part are tested, those of the next one validate."""
+    groups, folds, fold = groups_of(utterances, rule["by"]), int(rule["folds"]), max(1, int(rule["fold"]))
+    place, count = f"split of {corpus} by {rule}", len(groups.names)
+    if fold > folds:
+        raise BadInput(f"fold {fold} of {folds}", place, "at most as many folds as there are", "change fold or folds")
+    if count < folds:
+        few = f"take fewer folds: --set {corpus}.folds={count}" if count >= 3 else "bring more, or leave the corpus out"
+        raise BadInput(f"{count} {rule['by']}(s) for {folds} folds", place, f"at least {folds}, one for each fold", few)
+    fold_of = dealt(groups, folds, int(rule["seed"]))
+    side = {fold: "test", fold % folds + 1: "val"}
+    return lambda u: side.get(fold_of[groups.of_uid[u.uid]], "train")
 
-    for speaker in fixed:
-        give(speaker, fixed[speaker])
-    for speaker in sorted((s for s in order if s not in fixed), key=lambda s: -size[s]):
-        # Rounded, so that equal deficits are ties and the corpus as a whole decides.
-        give(speaker, max(SPLITS, key=lambda s: (round(deficit[s, sex[speaker]], 6), round(deficit[s, "all"], 6))))
-    _fill_empty(side, size, share, fixed)
-    return lambda u: side[u.speaker]
+
+def _alternating(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
+    """In fold k the k-th speaker, by an order drawn by ``seed``, validates; after the last comes the first again."""
+    groups = groups_of(utterances, "speaker")
+    if len(groups.names) < 2:
+        raise BadInput("one speaker", f"split of {corpus} by {rule}", "two speakers at least", "bring more")
+    order = np.random.default_rng(int(rule["seed"])).permutation(len(groups.names))
+    validates = groups.names[order[(max(1, int(rule["fold"])) - 1) % len(order)]]
+    return lambda u: "val" if groups.of_uid[u.uid] == validates else "train"
 
 
 def _random(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
@@ -310,6 +321,8 @@ _RULES = {
     "sessions": _sessions,
     "named": _by_speaker_name,
     "speakers": _speakers,
+    "grouped": _grouped,
+    "alternating": _alternating,
     "random": _random,
     "holdout": _holdout,
     "leave_one_out": _leave_one_out,
@@ -317,68 +330,18 @@ _RULES = {
 }
 
 
-def _fixed(corpus: str, utterances: Sequence[Utterance]) -> dict[str, str]:
-    """Speakers whose side is not ours to choose."""
+def _fixed(corpus: str, utterances: Sequence[Utterance], groups: Groups) -> dict[str, str]:
+    """The groups whose subset is not ours to choose, and that subset. Raises Leak where it is not one."""
     channels: dict[str, set[str]] = defaultdict(set)
     stated: dict[str, set[str]] = defaultdict(set)
     for u in utterances:
-        channels[u.speaker].add(u.channel)
+        name = groups.of_uid[u.uid]
+        channels[name].add(u.channel)
         if u.split:
-            stated[u.speaker].add(u.split)
-    for speaker, subsets in stated.items():
+            stated[name].add(u.split)
+    for name, subsets in stated.items():
         if len(subsets) > 1:
-            raise Leak(speaker, f"given split of {corpus}", "one subset per speaker", "correct the column `split`")
+            raise Leak(name, f"given split of {corpus}", "one subset per speaker", "correct the column `split`")
     everything = set().union(*channels.values())
-    short = {s: "train" for s, c in channels.items() if len(everything) > 1 and c != everything}
-    return {**short, **{speaker: next(iter(subsets)) for speaker, subsets in stated.items()}}
-
-
-def _fill_empty(side: dict[str, str], size: Counter[str], share: dict[str, float], fixed: dict[str, str]) -> None:
-    """Every subset that has a share gets at least one speaker, taken from the subset that can spare most."""
-    for s in SPLITS:
-        if share[s] > 0 and s not in side.values():
-            counts = Counter(side.values())
-            movable = [x for x in side if x not in fixed and counts[side[x]] > 1]
-            if movable:
-                side[min(movable, key=lambda x: (-counts[side[x]], size[x], x))] = s
-
-
-def prove(done: Split) -> dict[str, Any]:
-    """The leakage gate: raises Leak if a speaker or a recording is in two subsets; else the proof, for the record.
-
-    A recording is its samples, so a file copied under another name, or into another lossless format, is found. A split
-    that leaks by intention is only counted.
-    """
-    shared = {"speaker": 0, "recording": 0}
-    for kind, key in (("speaker", _speaker), ("recording", _recording)):
-        owners: dict[Any, tuple[str, str]] = {}
-        twice = set()
-        for s, utterances in done.subsets().items():
-            for u in utterances:
-                before, uid = owners.setdefault(key(u), (s, u.uid))
-                if before != s and not done.leaks:
-                    raise Leak(
-                        f"{kind} of {uid} ({before}) and {u.uid} ({s})",
-                        f"split of {done.corpus}",
-                        f"each {kind} in one subset only",
-                        "change the split rule or correct the corpus",
-                    )
-                if before != s:
-                    twice.add(key(u))
-        shared[kind] = len(twice)
-    return {
-        "corpus": done.corpus,
-        "speakers": {s: sorted({u.speaker for u in us}) for s, us in done.subsets().items()},
-        "utterances": {s: len(us) for s, us in done.subsets().items()},
-        "per_class": {s: dict(sorted(Counter(u.label for u in us).items())) for s, us in done.subsets().items()},
-        "shared_speakers": shared["speaker"],
-        "shared_recordings": shared["recording"],
-    }
-
-
-def _speaker(u: Utterance) -> str:
-    return u.speaker
-
-
-def _recording(u: Utterance) -> tuple[str | float | None, ...]:
-    return u.recording
+    short = {name: "train" for name, c in channels.items() if len(everything) > 1 and c != everything}
+    return {**short, **{name: next(iter(subsets)) for name, subsets in stated.items()}}

@@ -10,42 +10,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-import numpy as np
-
 from ser import registry
 from ser.data import same_audio, votes
+from ser.data.leakage import Split, prove
 from ser.data.manifest import Manifest, Utterance
-from ser.data.splits import Split, eligible, fold_count, prove, split
+from ser.data.splits import fold_count
 from ser.errors import BadInput, unknown
-from ser.features.recipe import Recipe, front_end_frames
 from ser.models import traits
 from ser.planning import search
-from ser.study import Corpus, Part, Study, Trial, canonical, identity, references_of, statement, trial_of
+from ser.planning.sources import Source, Splits, classes_by_votes, sources_of, with_copies
+from ser.study import Corpus, Part, Point, Study, Trial, canonical, identity, references_of, statement, trial_of
 from ser.study.labels import EMOTIONS
+from ser.study.study import SEED_MOVES
 
 DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
-
-
-@dataclass(frozen=True)
-class Source:
-    """A scanned corpus in a study, split one way: its manifest, its class-labelled split, and its store entries."""
-
-    corpus: Corpus
-    manifest: Manifest
-    split: Split
-    recipes: tuple[Recipe, ...]  # for each front-end the clean entry first, then one per augmentation
-    labels: Mapping[str, tuple[str, ...]]  # uid -> all its classes, where an utterance may have several
-    spare: tuple[Recipe, ...] = ()  # augmented copies for trials that balance their classes with some of them
-
-    @property
-    def entries(self) -> tuple[Recipe, ...]:
-        """All that the store has to have of it."""
-        return self.recipes + self.spare
-
-    def recipes_for(self, front_end: Part) -> tuple[Recipe, ...]:
-        """The entries that a study's front-end makes of it."""
-        own = self.corpus.front_end_for(front_end)
-        return tuple(r for r in self.recipes if r.front_end == own)
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ class Plan:
         """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
         s = self.study
         shared: list[Any] = [s.mode, s.classes, s.labels.votes, s.features, s.blocks, s.training, s.search]
-        shared += [s.comparison.systems, s.comparison.protocols]
+        shared += [s.comparison.systems, s.comparison.protocols, sorted(set(s.seed_moves))]
         return identity([repr(x) for x in shared] + [repr(corpus.in_fold(0)) for corpus in self.corpora.values()])
 
     @property
@@ -123,11 +101,11 @@ def resolve(
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
     manifests, shared = same_audio.across(manifests)
-    chosen = {name: _with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
-    labelled = {name: _labelled(study, c, manifests[name]) for name, c in chosen.items()}
-    splits: dict[str, Split] = {}
-    corpora = _with_copies(study, chosen, labelled, splits)
+    corpora = {name: _with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
     corpora = {n: replace(c, fingerprint=manifests[n].fingerprint) for n, c in corpora.items()}
+    labelled = {name: _labelled(study, c, manifests[name]) for name, c in corpora.items()}
+    labelled |= {c.songs().name: labelled[name] for name, c in corpora.items()}
+    splits = Splits(labelled)
     if not (points := study.grid(list(corpora.values()))):
         raise _only_trained(corpora)
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
@@ -136,8 +114,9 @@ def resolve(
     trials: dict[str, Trial] = {}
     stated: list[Trial] = []
     for seed in range(seeds):
-        statement = partial(trial_of, study, corpora=corpora, seed=seed)
-        unfolded = search.unfold(study, points, statement, seed, losses or {})
+        statement = partial(_statement, study, corpora=corpora, seed=seed, splits=splits)
+        drawn = seed if "weights" in study.seed_moves else 0
+        unfolded = search.unfold(study, points, statement, drawn, losses or {})
         stated += unfolded[: len(points)]
         for trial in unfolded:
             other = trials.setdefault(trial.id, trial)
@@ -151,8 +130,10 @@ def resolve(
         everything = tuple(replace(t, repeat=1) if _is_twin(t) else t for t in everything)
     for name, songs in {name: c.songs().name for name, c in corpora.items()}.items():
         if any(c.name == songs for t in everything for c in t.corpora):
-            manifests, labelled = {**manifests, songs: manifests[name]}, {**labelled, songs: labelled[name]}
-    sources = _sources(study, everything + references, manifests, labelled, splits)
+            manifests = {**manifests, songs: manifests[name]}
+    sources = sources_of(study, everything + references, manifests, labelled, splits)
+    copies = with_copies(study, corpora, {}, 0, splits)
+    corpora = {name: replace(c, copies=copies[name]) for name, c in corpora.items()}
     notes = dict.fromkeys(shared + [note for s in sources.values() for note in _check_classes(study, s)])
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     plan = Plan(study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references)
@@ -177,6 +158,15 @@ def _references(study: Study, stated: Iterable[Trial]) -> tuple[Trial, ...]:
 def _suits(name: str, several: bool) -> bool:
     model = traits(name)
     return not model.is_network and (model.several_labels or not several)
+
+
+def _statement(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int, splits: Splits) -> Trial:
+    """The trial of a point with the augmented copies that its split and its seed ask for."""
+    trial = trial_of(study, point, corpora, seed)
+    if not study.features.augmentation:
+        return trial
+    copies = with_copies(study, corpora, point, seed, splits)
+    return replace(trial, corpora=tuple(replace(c, copies=copies.get(c.name, 0)) for c in trial.corpora))
 
 
 def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:
@@ -218,79 +208,6 @@ def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str
     return found
 
 
-def _with_copies(
-    study: Study, chosen: Mapping[str, Corpus], labelled: Mapping[str, list[Utterance]], splits: dict[str, Split]
-) -> dict[str, Corpus]:
-    """The study's corpora with as many augmented copies as make them equal; fills in ``splits``."""
-    if not study.features.augmentation:
-        return dict(chosen)
-    splits |= {corpus.source: split(name, labelled[name], corpus.split) for name, corpus in chosen.items()}
-    size = {name: len(splits[corpus.source].train) for name, corpus in chosen.items()}
-    return {name: replace(corpus, copies=max(size.values()) - size[name]) for name, corpus in chosen.items()}
-
-
-def _sources(
-    study: Study,
-    trials: Sequence[Trial],
-    manifests: Mapping[str, Manifest],
-    labelled: Mapping[str, list[Utterance]],
-    splits: dict[str, Split],
-) -> dict[str, Source]:
-    """One for each way in which some trial splits a corpus, with entries for every front-end that hears it."""
-    front_ends: dict[str, dict[Part, None]] = {}
-    balanced: dict[str, dict[tuple[Part, Part, tuple[Part, ...]], None]] = {}
-    corpora: dict[str, Corpus] = {}
-    for name in manifests:  # in the order of the axes
-        for trial in trials:
-            for c in (c for c in trial.corpora if c.name == name):
-                corpora.setdefault(c.source, c)
-                end = c.front_end_for(trial.front_end)
-                front_ends.setdefault(c.source, {})[end] = None
-                if _takes_copies(trial.balance):
-                    balanced.setdefault(c.source, {})[end, trial.balance, trial.augmentation] = None
-    clean = _Clean(labelled)
-    sources = {}
-    for key, c in corpora.items():
-        done = splits[key] if key in splits else split(c.name, labelled[c.name], c.split)
-        recipes = tuple(r for end in front_ends[key] for r in _recipes(study, c, clean(c, end), done))
-        spare = tuple(r for how in balanced.get(key, {}) for r in _spare(c, *how, clean))
-        several = {u.uid: _classes(study, u) for u in labelled[c.name]} if study.labels.votes == "tied" else {}
-        sources[key] = Source(c, manifests[c.name], done, recipes, several, spare)
-    return sources
-
-
-def _takes_copies(balance: Part) -> bool:
-    return balance.name != "none" and bool(registry.find("balance", balance.name).COPIES)
-
-
-class _Clean:
-    """Entries without augmentation: one of all usable utterances in one order, whatever the split, for all folds."""
-
-    def __init__(self, labelled: Mapping[str, list[Utterance]]) -> None:
-        self._labelled = labelled
-        self._made: dict[tuple[str, Part, bool | None], Recipe] = {}
-
-    def __call__(self, corpus: Corpus, front_end: Part) -> Recipe:
-        """The entry of a corpus for a front-end, the same object each time."""
-        key = corpus.name, front_end, corpus.split.values().get("songs")
-        if key not in self._made:
-            used = sorted(eligible(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
-            self._made[key] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
-        return self._made[key]
-
-
-def _spare(
-    corpus: Corpus, front_end: Part, balance: Part, kinds: tuple[Part, ...], clean: _Clean
-) -> tuple[Recipe, ...]:
-    """So many copies of each utterance, by the augmentations in turn: which class a fold lacks, it will say itself."""
-    some = [u for u, _ in clean(corpus, front_end).items]
-    by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
-    for turn in range(int(balance["copies"])):
-        for i, u in enumerate(some):
-            by_kind[(i + turn) % len(kinds)].append((u, turn + 1))
-    return tuple(Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items)
-
-
 def _is_twin(trial: Trial) -> bool:
     """With one corpus, one head per corpus is one head."""
     return len(trial.corpora) == 1 and trial.task == "multi"
@@ -314,7 +231,7 @@ def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utteranc
     merge = dict(study.labels.merge)
     renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)
     if study.labels.votes == "tied":
-        sets = ((u, _classes(study, u)) for u in renamed)
+        sets = ((u, classes_by_votes(study, u)) for u in renamed)
         kept = [replace(u, label=named[0]) for u, named in sets if 0 < len(named) <= votes.MOST]
     else:
         kept = [u for u in renamed if u.label in study.classes_of(corpus)]
@@ -326,10 +243,6 @@ def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utteranc
             "choose another corpus, or merge labels: --set merge=a:b",
         )
     return kept
-
-
-def _classes(study: Study, u: Utterance) -> tuple[str, ...]:
-    return votes.tied(u.votes, u.label, study.classes, dict(study.labels.merge))
 
 
 def _check_classes(study: Study, source: Source) -> list[str]:
@@ -360,34 +273,24 @@ def _leaks(done: Split) -> list[str]:
     return [f"{done.corpus}: {shared} speakers stand in several subsets, by intention"] if shared else []
 
 
-def _recipes(study: Study, corpus: Corpus, clean: Recipe, done: Split) -> tuple[Recipe, ...]:
-    """Copies go round the training utterances in a shuffled order and take the augmentations in turn."""
-    order = np.random.default_rng(len(done.train)).permutation(len(done.train))
-    n, kinds = len(order), study.features.augmentation
-    by_kind: dict[int, list[tuple[Utterance, int]]] = {k: [] for k in range(len(kinds))}
-    for j in range(corpus.copies):
-        turn, i = divmod(j, n)
-        # The turn shifts the kinds, so that an utterance meets another kind each time round.
-        by_kind[(i + turn) % len(kinds)].append((done.train[order[i]], turn + 1))
-    made = [Recipe(corpus.name, clean.front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items]
-    return (clean, *made)
-
-
 def check_axes(plan: Plan) -> None:
     """Refuse a grid in which two trials that should differ would train on identical inputs and settings."""
     seen: dict[str, Trial] = {}
     content = {name: _content(source.split) for name, source in plan.sources.items()}
     for trial in plan.to_train:
         task = trial.task if len(trial.corpora) > 1 else "unified"
-        blind = replace(trial, corpora=(), task=task, role=Part("grid"))
+        blind = replace(trial, corpora=(), task=task, role=Part("grid"), seed=trial.training_seed, weights_seed=None)
         key = canonical([statement(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
         other = seen.setdefault(key, trial)
         if other is not trial:
+            remedy = "take one of the two corpora or values off its axis"
+            if other.seed != trial.seed:
+                remedy = f"let a seed move more: --set seed_moves={','.join(SEED_MOVES)}; or take --seeds 1"
             raise BadInput(
                 f"{other.title} and {trial.title} would train on identical inputs and settings",
                 f"grid of {plan.study.name}",
                 "trials that differ in data or settings",
-                "take one of the two corpora or values off its axis",
+                remedy,
             )
 
 
@@ -397,24 +300,6 @@ def _content(done: Split) -> str:
         (side, u.label, u.sha, u.start_s or 0, u.end_s or 0) for side, us in done.subsets().items() for u in us
     )
     return hashlib.sha256(canonical(rows).encode()).hexdigest()
-
-
-def proportions(done: Split) -> str:
-    """For people: ``train 71 % (17 speakers), val 21 % (5), test 8 % (2)``."""
-    total = sum(len(us) for us in done.subsets().values())
-    parts = (
-        f"{side} {len(us)} = {100 * len(us) / total:.0f} % ({len({u.speaker for u in us})} speakers)"
-        for side, us in done.subsets().items()
-    )
-    return ", ".join(parts)
-
-
-def total_frames(recipes: Iterable[Recipe]) -> int:
-    """Frames that ``recipes`` will hold, from the durations alone."""
-    total = 0
-    for recipe in recipes:
-        total += sum(front_end_frames(recipe.front_end, u.seconds) for u, _ in recipe.items)
-    return total
 
 
 def grid_tags(

@@ -18,7 +18,8 @@ from ser.features.hdf5 import Row
 from ser.features.recipe import Recipe
 from ser.features.store import Store
 from ser.models import traits
-from ser.planning.plan import DUPLICATES, Plan, Source, resolve
+from ser.planning.plan import DUPLICATES, Plan, resolve
+from ser.planning.sources import Source
 from ser.study import Corpus, Part, Study, Value, load_study, override, part, settings_of, with_demo_budget
 from ser.study.components import with_setting
 from ser.study.settings import complete, values_of

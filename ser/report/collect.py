@@ -115,6 +115,7 @@ class _Statements:
     references: dict[str, Any] = field(default_factory=dict)  # beside the newest grid's trials: id -> its place
     accuracies: dict[Split, dict[str, float]] = field(default_factory=dict)  # of finished trials, by their ids
     releases: dict[str, Release] = field(default_factory=dict)
+    seed_moves: tuple[str, ...] = ("weights",)  # what it was before runs told
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -123,6 +124,7 @@ class _Statements:
             self.grids[tags["grid"]] = _read_grid(run.info.run_id, tags["grid"])
         grid = self.grids[tags["grid"]]
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
+        self.seed_moves = tuple(grid.get("seed_moves", self.seed_moves))
         self.mode, self.count = grid.get("mode", ""), max(self.count, grid.get("count") or 0)
         self.references = grid.get("references", {})
         self.systems |= dict.fromkeys(grid.get("systems", ()))
@@ -382,6 +384,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
             _reference(place, [r for r in references if r.trial_id == trial], statements.accuracies)
             for trial, place in statements.references.items()
         ),
+        seed_moves=statements.seed_moves,
     )
 
 

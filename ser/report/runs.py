@@ -84,6 +84,7 @@ class Expected:
     systems: tuple[str, ...] = ()  # where a study compares whole systems: those that were asked for
     folds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # corpus → protocol → folds, where it has them
     unmet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # corpus → system → what it lacks for that
+    seed_moves: tuple[str, ...] = ("weights",)  # what another seed changes: also "split", "augmentation"
     unlike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # title → ids of its several trials, as begun
     references: tuple[Reference, ...] = ()  # beside the trials; () also where the runs were begun without any
 

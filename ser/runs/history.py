@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from ser.errors import BadInput
-from ser.planning.plan import Source
+from ser.planning.sources import Source
 from ser.runs.tracker import FINISHED, Tracker
 from ser.study import flat
 

@@ -97,7 +97,12 @@ def _of_itself(study: Study) -> Iterator[Branch]:
         return replace(study, labels=replace(study.labels, merge=pairs))
 
     yield Branch("", {"merge": study.labels.merge}, merged)
-    yield Branch("", {"seeds": study.seeds}, lambda n, v, p: replace(study, seeds=_field(Study, "seeds", v, p)))
+
+    def seeded(name: str, value: Value | Part, place: str) -> Study:
+        changes: dict[str, Any] = {name: _field(Study, name, value, place)}
+        return replace(study, **changes)
+
+    yield Branch("", {"seeds": study.seeds, "seed_moves": study.seed_moves}, seeded)
 
     def compared(name: str, value: Value | Part, place: str) -> Study:
         new = _field(Comparison, "folds", value, place) if name == "folds" else _typed(value, tuple[str, ...], place)

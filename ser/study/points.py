@@ -8,7 +8,7 @@ from ser.study.components import with_setting
 from ser.study.overrides import override
 from ser.study.study import Point, Study
 from ser.study.trial import Corpus, Trial
-from ser.study.values import Value, part
+from ser.study.values import Part, Value, part
 
 # Axes of a grid that are no paths of settings:
 PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "initial_from", "final", "role")
@@ -17,7 +17,8 @@ PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "
 def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
     """Returns the statement of one point; a system that needs songs gets those of its corpus as another corpus.
 
-    Raises BadInput for a path that names nothing and for a value that its component refuses.
+    ``seed`` is added to what ``Study.seed_moves`` names: seed 0 is as the study states it. A seed that is an axis stays
+    as the point has it. Raises BadInput for a path that names nothing and for a value that its component refuses.
     """
     paths = [path for path in point if path not in PLACES]
     whole, role = study, part("grid", varied=tuple(paths))
@@ -36,10 +37,13 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
             corpora = {**corpora, name: _with_axis(whole, corpora[name], setting, value)}
         else:
             whole = override(whole, path, value)
-    rule = dict(study.comparison.protocols).get(point.get("protocol", ""))
-    split = [corpora[name].split_by(rule).in_fold(point.get("fold", 0)) for name in point["corpora"]]
+    split = [split_at(study, point, corpora[name], seed) for name in point["corpora"]]
+    features, augmentation = whole.features, whole.features.augmentation
+    if "augmentation" in study.seed_moves:
+        augmentation = tuple(kind if f"{kind.name}.seed" in paths else _moved(kind, seed) for kind in augmentation)
+    if augmentation and {"split", "augmentation"} & set(study.seed_moves):  # the copies are this seed's own
+        split = [replace(corpus, seed=seed) for corpus in split]
     split += [corpus.songs() for corpus in split if with_songs]
-    features = whole.features
     return Trial(
         study=study.name,
         mode=study.mode,
@@ -50,15 +54,28 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
         front_end=features.front_end,
         normalise=features.normalise,
         balance=features.balance,
-        augmentation=features.augmentation,
+        augmentation=augmentation,
         block=whole.block(network["block"]),
         pooling=network.get("pooling", "none"),
         task=network.get("task", "unified"),
         training=whole.training,
         seed=seed,
+        weights_seed=0 if seed and "weights" not in study.seed_moves else None,
         initial_from=point.get("initial_from", ""),
         role=point.get("role", role),
     )
+
+
+def split_at(study: Study, point: Point, corpus: Corpus, seed: int) -> Corpus:
+    """Returns a corpus as it is split at a point: by its protocol, in its fold and by its seed."""
+    rule = dict(study.comparison.protocols).get(point.get("protocol", ""))
+    split = corpus.split_by(rule).in_fold(point.get("fold", 0))
+    return split.moved(seed) if "split" in study.seed_moves else split
+
+
+def _moved(kind: Part, seed: int) -> Part:
+    """Returns an augmentation with ``seed`` added to its own, where it has one."""
+    return kind.changed(seed=kind["seed"] + seed) if seed and "seed" in kind.values() else kind
 
 
 def _with_axis(study: Study, corpus: Corpus, setting: str, value: Value) -> Corpus:

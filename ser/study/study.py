@@ -14,6 +14,7 @@ from ser.study.trial import Corpus, Training
 from ser.study.values import Part, Value
 
 NORMALISE = ("train", "speaker", "none")
+SEED_MOVES = ("weights", "split", "augmentation")  # "weights": all that training draws, batches and dropout included
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
 
 
@@ -173,6 +174,9 @@ class Study:
     comparison: Comparison = field(default_factory=Comparison)
     reference: Part | None = None  # a fitted model to hold every result against; see ``ser.study.references``
     seeds: int = setting("repeats, where the command says nothing else", 1, low=1)
+    seed_moves: tuple[str, ...] = setting(
+        "what another seed changes: of training; of split rules; of augmentation", SEED_MOVES, choices=SEED_MOVES
+    )
     mode: str = "paper"  # as printed, odd metrics and leaks included | "sound"
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
     demo: Demo = Demo()
@@ -181,6 +185,8 @@ class Study:
         for name in ("report", "paper"):
             if stated := getattr(self, name):
                 _one_of(stated, name, registry.names("report"))
+        for name in self.seed_moves:
+            _one_of(name, "seed_moves", SEED_MOVES)
         object.__setattr__(self, "blocks", _completed_all("models", self.blocks, ""))
         if self.reference is not None:
             object.__setattr__(self, "reference", completed("models", self.reference, "reference"))
@@ -252,8 +258,9 @@ class Study:
     ) -> list[Point]:
         """Returns points as they are run: those of listed systems whose needs are met, and of fold "all" one for each.
 
-        ``folds``: corpus → protocol ("" where the study has none) → how many; ``unmet``: corpus → system → what it
-        lacks.
+        Of corpora with different numbers of folds the least counts; a corpus without folds stands in each of them.
+        ``folds``: corpus → protocol ("" where the study has none) → how many, 0 for none; ``unmet``: corpus → system →
+        what it lacks.
         """
         systems, protocols = {s.name: s for s in self.comparison.systems}, dict(self.comparison.protocols)
         out: list[Point] = []
@@ -268,8 +275,8 @@ class Study:
             if point.get("fold") != "all":
                 out.append(point)
                 continue
-            number = min(folds[name][protocol] for name in point["corpora"])
-            out += [{**point, "fold": k} for k in range(1, number + 1)]
+            number = min((n for name in point["corpora"] if (n := folds[name][protocol])), default=0)
+            out += [{**point, "fold": k} for k in (range(1, number + 1) if number else (0,))]
         return out
 
     def block(self, name: str) -> Part:

@@ -88,23 +88,27 @@ class Corpus:
     copies: int = 0  # augmented copies added to the training subset
     fingerprint: str = ""
     axes: tuple[tuple[str, Value], ...] = ()  # values of a point in its split and front-end, which these hold, too
+    apart: tuple[str, ...] = ()  # what no two subsets share, beside speakers, dialogues and recordings: "sentence"
+    seed: int = 0  # the trial's, where it moves the split or the copies: the split and the augmentations hold the sum
 
     @property
     def tested(self) -> bool:
         """False for a train-only corpus, whose split rule names no test speakers, and in a fold that only validates."""
         rule = self.split.values()
-        only_trains = rule.get("test") in ((), 0) or rule.get("songs", False)
+        only_trains = rule.get("test") in ((), 0) or rule.get("songs", False) or self.split.name == "alternating"
         return not only_trains and not (self.split.name == "holdout" and rule["fold"])
 
     @property
     def source(self) -> str:
         """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``.
 
-        Where the split is an axis its value follows: ``emodb/test=0.2``.
+        Where the split is an axis its value follows, ``emodb/test=0.2``, and where another seed moves it that one:
+        ``emodb/stratified/2/seed 1``.
         """
         fold = self.split.values().get("fold", 0)
         place = [self.name, *((self.split.name, str(fold)) if fold else ())]
-        return "/".join([*place, *(f"{name}={value}" for name, value in self.axes if name in self.split.values())])
+        place += [f"{name}={value}" for name, value in self.axes if name in self.split.values()]
+        return "/".join([*place, *([f"seed {self.seed}"] if self.seed else ())])
 
     def split_by(self, rule: Part | None) -> "Corpus":
         """Returns the corpus with another split rule, which takes the songs where its own does."""
@@ -121,6 +125,16 @@ class Corpus:
     def in_fold(self, fold: int) -> "Corpus":
         """Returns the corpus with another fold, where its split rule has folds."""
         return replace(self, split=self.split.changed(fold=fold)) if "fold" in self.split.values() else self
+
+    def moved(self, seed: int) -> "Corpus":
+        """Returns the corpus split by another seed: ``seed`` is added to its rule's, where that has one of its own.
+
+        A seed that is an axis stays as the axis has it.
+        """
+        rule = self.split.values()
+        if not seed or "seed" not in rule or "seed" in dict(self.axes):
+            return self
+        return replace(self, split=self.split.changed(seed=rule["seed"] + seed), seed=seed)
 
     def front_end_for(self, front_end: Part) -> Part:
         """Returns a study's front-end with the settings that this corpus has otherwise."""
@@ -146,6 +160,7 @@ class Trial:
     task: str  # "unified" | "multi"
     training: Training
     seed: int
+    weights_seed: int | None = None  # of weights, batches, dropout and balance, where ``seed`` moves the data alone
     repeat: int = 0  # 1: an independent repeat of an equal model
     initial_from: str = ""  # id of the trial whose end state this one goes on from
     # Its place in the search, and the paths that vary there: no part of its identity, but that it is a reference.
@@ -155,6 +170,11 @@ class Trial:
     def id(self) -> str:
         """12 hex digits over the statement; equal in every process and on every machine."""
         return identity(statement(self))
+
+    @property
+    def training_seed(self) -> int:
+        """The seed of all that training draws: weights, batches, dropout, what balances classes."""
+        return self.seed if self.weights_seed is None else self.weights_seed
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -205,10 +225,11 @@ class Trial:
 
     def params(self) -> dict[str, str]:
         """Returns the statement as flat text, one entry per field, for tracking and for axis checks."""
-        return flat(asdict(self) | {"corpora": ",".join(c.name for c in self.corpora)}) | {
+        own = {k: v for k, v in asdict(self).items() if k not in _LATER or v != _LATER[k]}
+        return flat(own | {"corpora": ",".join(c.name for c in self.corpora)}) | {
             f"corpus.{c.name}.{key}": value
             for c in self.corpora
-            for key, value in flat({k: v for k, v in asdict(c).items() if k not in ("name", "axes")}).items()
+            for key, value in flat({k: v for k, v in asdict(c).items() if k not in _NO_PARAMS}).items()
         }
 
 
@@ -218,6 +239,8 @@ _TRIAL = {
     "normalise": "normalise", "pooling": "pooling", "task": "task", "seed": "seed", "repeat": "repeat",
     "initial_from": "initial_from",
 }  # fmt: skip
+_LATER: Mapping[str, Value] = {"weights_seed": None}  # what came later, and the value that says what was done before
+_NO_PARAMS = ("name", "axes", "apart", "seed")  # of a corpus: what other entries hold, and what changes no number
 _TRAINING = {
     "learning_rate": "learning_rate", "weight_decay": "weight_decay", "clip_norm": "clip_norm",
     "batch_size": "batch_size", "batches": "batches", "bucket_pool": "bucket_pool",
@@ -247,6 +270,7 @@ def statement(trial: Trial) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         **_named(trial, _TRIAL),
+        **{name: v for name, default in _LATER.items() if (v := getattr(trial, name)) != default},
         "corpora": [
             {**_named(c, _CORPUS), "loader": _component(c.loader), "split": _component(c.split)} for c in trial.corpora
         ],

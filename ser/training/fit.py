@@ -50,7 +50,7 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     kinds = ("train", "val") if trial.training.learns_from == "train_and_validation" else ("train",)
     training = [key for key in subsets if key[1] in kinds and len(subsets[key])]
     inputs, tasks = _inputs(trial, subsets, kind.takes, kinds), _tasks(subsets) if kind.tasks else {}
-    model = registry.find("models", name).build(settings_of("models", trial.block), trial.seed, device)
+    model = registry.find("models", name).build(settings_of("models", trial.block), trial.training_seed, device)
     labels = np.concatenate([subsets[key].labels.cpu().numpy() for key in training])
     if labels.ndim != 1 and not kind.several_labels:
         raise BadInput("several labels of an utterance", f"block {name}", "one", "use a network, or logistic")

@@ -55,7 +55,7 @@ def begin(
 ) -> Run:
     """Everything as it is before the first step."""
     set_precision(trial.training.precision, device)
-    training, seed = trial.training, (trial.seed, trial.repeat)
+    training, seed = trial.training, (trial.training_seed, trial.repeat)
     by_turn = _by_turn(trial, data)
     # The network: random weights, those of a file, or another trial's last ones.
     torch.manual_seed(seeds.integer(seeds.for_weights(seed)))

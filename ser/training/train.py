@@ -120,7 +120,7 @@ def train(
         raise BadInput(trial.training.learns_from, "training.learns_from", "train where a trial goes on from another",
                        "leave it out, or search otherwise")  # fmt: skip
     run = begin(trial, data, device, accumulation_steps, initial_state, weights)
-    training, seed = trial.training, (trial.seed, trial.repeat)
+    training, seed = trial.training, (trial.training_seed, trial.repeat)
     # Go on from the last checkpoint, and report what led there.
     progress, best = _resume(path, run)
     resumed_epochs = len(progress.history)
@@ -190,7 +190,7 @@ def _refit(path: Path, run: Run, progress: _Progress, report: Report) -> dict[st
     All seeds are those of the first pass. Curves are called ``refit/…``, their epochs go on counting where the first
     pass ended. Returns the last weights.
     """
-    seed = run.trial.seed, run.trial.repeat
+    seed = run.trial.training_seed, run.trial.repeat
     if progress.refit_epochs:
         _resume(path, run)
     while progress.refit_epochs < progress.best_epoch:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import torch
 
 from ser.features.recipe import front_end_width
-from ser.planning.plan import Plan, total_frames
+from ser.planning.plan import Plan
+from ser.planning.sources import total_frames
 from ser.study import Trial
 from ser.training.fit import is_fitted
 from ser.training.network import Network

@@ -182,7 +182,7 @@ def _members(trials: Sequence[Trial], data: Mapping[str, CorpusData]) -> tuple[T
     members = []
     for trial in trials:
         subsets = {name: rows(getattr(data[trial.id], name)) for name in ("train", "val", "test")}
-        seed = (trial.seed, trial.repeat)
+        seed = (trial.training_seed, trial.repeat)
         members.append(Member(trial.id, trial.block, trial.training, seed, trial.normalise, **subsets))
     return torch.cat(features), torch.cat(labels), members
 

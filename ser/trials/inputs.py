@@ -46,7 +46,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
         return data
     copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
     balanced = registry.find("balance", trial.balance.name).balanced
-    seed = seeds.for_balance((trial.seed, trial.repeat))
+    seed = seeds.for_balance((trial.training_seed, trial.repeat))
     train = balanced(data.train, copies, len(trial.classes), settings_of("balance", trial.balance), seed, job.device)
     return replace(data, train=train)
 

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ser.data.leakage import prove
 from ser.data.manifest import Utterance
 from ser.data.release import release_of
-from ser.data.splits import prove
 from ser.features.entry import Names
 from ser.features.remote import is_url
-from ser.planning.plan import Plan, Source, grid_tags
+from ser.planning.plan import Plan, grid_tags
+from ser.planning.sources import Source
 from ser.runs.folder import Head, work_id
 from ser.runs.location import Location
 from ser.runs.replica import place
@@ -147,7 +148,7 @@ def _releases(plan: Plan) -> dict[str, Any]:
 def _comparison(plan: Plan) -> dict[str, Any]:
     """What a report needs of folds, references and a study of systems: what was to be run, and what corpora lack."""
     study = plan.study
-    comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet}
+    comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet, "seed_moves": study.seed_moves}
     comparison["references"] = {t.id: _place_of(t) for t in plan.references}
     kinds = {"systems": [s.name for s in study.comparison.systems], "protocols": list(dict(study.comparison.protocols))}
     for kind, names in kinds.items():
@@ -172,16 +173,9 @@ def _place_of(reference: Trial) -> dict[str, Any]:
 def _subsets(plan: Plan, source: Source) -> dict[str, Subset]:
     """The subsets of a source: augmented copies belong to the training subset; without these it is ``UNCOPIED``."""
     train, val, test = ([(u.uid, u) for u in getattr(source.split, name)] for name in ("train", "val", "test"))
-    copies = _training_copies(source)
+    copies = list(source.copies)
     rows = {"train": train + copies, "val": val, "test": test} | ({UNCOPIED: train} if copies else {})
     return {name: _subset(plan, source, each) for name, each in rows.items()}
-
-
-def _training_copies(source: Source) -> list[tuple[str, Utterance]]:
-    """Augmented copies by item name; they bear the same names for each front-end."""
-    first = source.recipes[0].front_end if source.recipes else None
-    copies = [r for r in source.recipes if r.augmentation and r.front_end == first]
-    return [(name, u) for r in copies for name, (u, _) in zip(r.names, r.items, strict=True)]
 
 
 def _spare_copies(source: Source) -> list[tuple[str, Utterance]]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import recorded
 
+from ser import registry
 from ser.data import splits
 from ser.data.manifest import Utterance
 from ser.study import part
@@ -16,6 +17,8 @@ RULES = {
     "sessions": part("sessions", train=("0", "1"), val=("2",), test=("3",)),
     "named": part("named", **NAMES),
     "speakers": part("speakers", **SHARES, seed=3),
+    "grouped": part("grouped", folds=4, fold=2, seed=3),
+    "alternating": part("alternating", fold=2, seed=3),
     "random": part("random", **SHARES, seed=3),
     "holdout": part("holdout", by="speaker", test=0.25, seed=3, folds=3, fold=2),
     "leave_one_out": part("leave_one_out", by="speaker", fold=3),
@@ -41,7 +44,9 @@ def test_gives_the_recorded_subsets(name):
     assert set(of_number.values()) >= {0, 1}
     # Eight utterances, each in one of three subsets or left out, are a number below 4 ** 8.
     digits = np.array([of_number.get(f"c/{number}", 3) for number in range(96)]).reshape(12, 8)
-    recorded.check("splits", name, splits.VERSION, {"subsets": (digits * 4.0 ** np.arange(8)).sum(1)}, 0.0)
+    recorded.check(
+        "splits", name, registry.version("splits", name), {"subsets": (digits * 4.0 ** np.arange(8)).sum(1)}, 0.0
+    )
 
 
 def test_every_rule_is_recorded_and_nothing_else():

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import GroupKFold, GroupShuffleSplit, StratifiedKFold, train_test_split
 
+from ser.data.leakage import Leak, Split, prove
 from ser.data.manifest import SPLITS, Utterance
-from ser.data.splits import Leak, Split, fold_count, prove, split
+from ser.data.splits import fold_count, split
 from ser.errors import BadInput
 from ser.study import part
 
 
 def by_speaker(seed=0, **shares):
-    return part("speakers", **{"train": 0.7, "val": 0.2, "test": 0.1, "seed": seed, **shares})
+    return part("speakers", **{"train": 0.7, "val": 0.2, "test": 0.1, "by": "speaker", "seed": seed, **shares})
 
 
 def speakers(done, side):
@@ -392,3 +393,131 @@ def test_songs_have_the_folds_of_their_singers_and_are_never_tested(utterance):
         assert songs.test == ()
         for side in ("train", "val"):
             assert speakers(songs, side) == speakers(speech, side) - {"corpus/02"}
+
+
+# whole speakers or sessions in folds
+
+GROUPED = part("grouped", by="speaker", folds=5, fold=1, seed=0, songs=None)
+
+
+def test_grouped_folds_test_every_actor_once_validate_on_the_next_and_have_both_sexes(actors):
+    folds = [split("corpus", actors, GROUPED.changed(fold=k)) for k in range(1, 6)]
+    tested = [speakers(done, "test") for done in folds]
+    assert sorted(name for names in tested for name in names) == sorted({u.speaker for u in actors})
+    for done, following in zip(folds, [*folds[1:], folds[0]], strict=True):
+        assert done.val == following.test
+        assert prove(done)["shared_speakers"] == 0
+        assert len(speakers(done, "test")) in (4, 5)
+        assert set(Counter(u.sex for u in done.test).values()) <= {2 * 28, 3 * 28}
+    assert fold_count(actors, GROUPED) == 5
+
+
+def test_another_seed_deals_grouped_folds_otherwise_and_the_order_of_utterances_does_not(actors):
+    first = split("corpus", actors, GROUPED)
+    assert split("corpus", actors[::-1], GROUPED) == first
+    assert len({split("corpus", actors, GROUPED.changed(seed=seed)).test for seed in range(20)}) == 20
+
+
+def test_as_many_folds_as_speakers_leave_one_out(actors):
+    folds = [split("corpus", actors, GROUPED.changed(folds=24, fold=k)) for k in range(1, 25)]
+    assert {len(speakers(done, "test")) for done in folds} == {1}
+    assert len({frozenset(speakers(done, "test")) for done in folds}) == 24
+
+
+def test_the_fold_that_a_study_with_folds_has_before_they_are_known_is_its_first_grouped_one(actors):
+    assert split("corpus", actors, GROUPED.changed(fold=0)) == split("corpus", actors, GROUPED)
+
+
+@pytest.mark.parametrize(
+    ("count", "remedy"), [(4, "take fewer folds: --set corpus.folds=4"), (2, "bring more, or leave the corpus out")]
+)
+def test_fewer_speakers_than_folds_are_refused_with_the_number_that_is_possible(utterance, count, remedy):
+    few = [utterance(f"s{s}", n) for s in range(count) for n in range(3)]
+    with pytest.raises(BadInput, match=rf"{count} speaker\(s\) for 5 folds; allowed: at least 5.*{remedy}"):
+        split("corpus", few, GROUPED)
+    with pytest.raises(BadInput, match="fold 6 of 5"):
+        split("corpus", few, GROUPED.changed(fold=6))
+
+
+def test_songs_have_the_grouped_folds_of_their_singers(utterance):
+    spoken = [utterance(f"{s:02d}", n, sex="FM"[s % 2]) for s in range(12) for n in range(3)]
+    sung = [utterance(f"{s:02d}", 10 + n, channel="song") for s in range(12) if s != 2 for n in range(2)]
+    for fold in range(1, 6):
+        speech = split("corpus", spoken + sung, GROUPED.changed(fold=fold, songs=False))
+        songs = split("corpus", spoken + sung, GROUPED.changed(fold=fold, songs=True))
+        assert songs.test == ()
+        for side in ("train", "val"):
+            assert speakers(songs, side) == speakers(speech, side) - {"corpus/02"}
+
+
+def test_two_speakers_take_turns_in_validation_and_nobody_is_tested(utterance):
+    pair = [utterance(name, n) for name in ("OAF", "YAF") for n in range(3)]
+    rule = part("alternating", fold=1, seed=0)
+    validate = [speakers(split("corpus", pair, rule.changed(fold=k)), "val") for k in range(1, 6)]
+    assert validate[0] != validate[1]
+    assert validate[0] | validate[1] == {"corpus/OAF", "corpus/YAF"}
+    assert validate == [validate[0], validate[1]] * 2 + [validate[0]]
+    assert all(not split("corpus", pair, rule.changed(fold=k)).test for k in range(1, 6))
+    assert fold_count(pair, rule) == 0
+    assert len({str(speakers(split("corpus", pair, rule.changed(seed=seed)), "val")) for seed in range(20)}) == 2
+    with pytest.raises(BadInput, match="two speakers at least"):
+        split("corpus", pair[:3], rule)
+
+
+@pytest.fixture
+def pairs(utterance):
+    """IEMOCAP: five sessions, in each a woman and a man who talk with each other."""
+    return [
+        utterance(
+            f"Ses0{s}{sex}", n, session=str(s), sex=sex, channel="dialog", sentence=("impro01", "script02")[n % 2]
+        )
+        for s in range(1, 6)
+        for sex in "FM"
+        for n in range(4)
+    ]
+
+
+@pytest.mark.parametrize("by", ["session", "speaker"])
+@pytest.mark.parametrize("seed", range(4))
+def test_who_talks_with_a_tested_speaker_is_tested_too(pairs, by, seed):
+    shares = part("speakers", by=by, train=0.6, val=0.2, test=0.2, seed=seed)
+    for rule in (shares, GROUPED.changed(by=by, seed=seed)):
+        done = split("corpus", pairs, rule)
+        assert [len({u.session for u in us}) for us in done.subsets().values()] == [3, 1, 1]
+        assert prove(done)["shared_dialogues"] == 0
+
+
+def test_sessions_are_drawn_by_the_seed(pairs):
+    rule = part("speakers", by="session", train=0.6, val=0.2, test=0.2, seed=0)
+    tested = Counter(u.session for seed in range(40) for u in split("corpus", pairs, rule.changed(seed=seed)).test)
+    assert set(tested) == {"1", "2", "3", "4", "5"}
+
+
+def test_a_dialogue_on_two_sides_is_a_leak(pairs):
+    with pytest.raises(Leak, match=r"dialogue of corpus/Ses0.*one subset only; split by session"):
+        split("corpus", pairs, part("leave_one_out", by="speaker", fold=2))
+    with pytest.raises(Leak, match="dialogue of"):
+        split("corpus", pairs, part("named", train=("Ses01F",), val=("Ses02F",), test=("Ses01M",)))
+    with pytest.raises(Leak, match="dialogue of"):
+        split("corpus", pairs, holdout("speaker"))
+
+
+def test_dialogues_and_sentences_that_leak_by_intention_are_counted(pairs):
+    proof = prove(split("corpus", pairs, by_chance()))
+    assert (proof["shared_dialogues"], proof["shared_sentences"]) == (5, 2)
+    assert prove(split("corpus", pairs, left_out("session", 1)))["shared_sentences"] == 2
+
+
+def test_sentences_are_refused_only_where_they_are_to_be_apart(pairs):
+    with pytest.raises(Leak, match=r"sentence of .*each sentence in one subset only"):
+        split("corpus", pairs, left_out("session", 1), apart=("sentence",))
+    with pytest.raises(Leak, match="sentence of"):
+        split("corpus", pairs, by_chance(), apart=("sentence",))
+    own = [replace(u, sentence=f"{u.session}{u.sentence}") for u in pairs]
+    assert prove(split("corpus", own, left_out("session", 1), apart=("sentence",)))["shared_sentences"] == 0
+
+
+def test_a_session_that_is_no_dialogue_may_stand_in_several_subsets(utterance):
+    """As of a table whose sessions are days of recording."""
+    everyone = [utterance(f"s{s}", n, session="monday") for s in range(6) for n in range(3)]
+    assert prove(split("corpus", everyone, by_speaker()))["shared_dialogues"] == 0

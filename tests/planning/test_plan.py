@@ -9,8 +9,9 @@ import pytest
 from ser.errors import BadInput
 from ser.features.store import Store
 from ser.planning import plan as planning
-from ser.planning.plan import resolve, total_frames
+from ser.planning.plan import resolve
 from ser.planning.request import bring
+from ser.planning.sources import total_frames
 from ser.study import grid, override
 from ser.trials.job import Subset, job_of
 
@@ -66,12 +67,14 @@ def test_copies_are_of_training_speakers_alone(whole):
 
 
 def test_copies_are_spread_evenly_over_utterances_and_the_six_kinds(whole):
-    tess = whole.sources["tess"]  # 32 copies of 16 utterances
-    assert sorted(len(r.items) for r in tess.recipes[1:]) == [4, 5, 5, 6, 6, 6]
-    assert set(Counter(u.uid for r in tess.recipes[1:] for u, _ in r.items).values()) == {2}
+    tess = whole.sources["tess"]  # 35 copies of 16 utterances: two turns, and three of the third
+    assert sum(len(r.items) for r in tess.recipes[1:]) == tess.corpus.copies == 35
+    assert max(len(r.items) for r in tess.recipes[1:]) - min(len(r.items) for r in tess.recipes[1:]) <= 3
+    times = Counter(u.uid for r in tess.recipes[1:] for u, _ in r.items)
+    assert sorted(times.values()) == [2] * 13 + [3] * 3
     kinds = Counter((u.uid, r.augmentation.name) for r in tess.recipes[1:] for u, _ in r.items)
     assert set(kinds.values()) == {1}
-    assert {copy for r in tess.recipes[1:] for _, copy in r.items} == {1, 2}
+    assert {copy for r in tess.recipes[1:] for _, copy in r.items} == {1, 2, 3}
 
 
 def test_without_augmentation_there_are_no_copies(study, manifests):

@@ -220,7 +220,7 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
     (run,) = finished
     assert (expected.count, len(expected.trials)) == (24, 24)
     assert json.loads(job.tags["grid"])["mode"] == "paper"
-    assert expected.mode == ""  # there is no other
+    assert expected.mode == "paper"  # there is no other
     assert run.title == trial.title
     assert run.title in dict(expected.trials)
     assert dict(expected.trials)[run.title] == {

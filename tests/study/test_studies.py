@@ -8,8 +8,9 @@ from itertools import cycle
 import pytest
 import torch
 
+from ser.data.leakage import prove
 from ser.data.manifest import Utterance
-from ser.data.splits import prove, split
+from ser.data.splits import split
 from ser.errors import BadInput
 from ser.features.recipe import front_end_frames, front_end_width
 from ser.planning.search import unfold

@@ -75,6 +75,8 @@ def test_ids_are_the_same_in_another_process(trials, seed):
 def other(value):
     """A value of the same kind that is not the same."""
     match value:
+        case None:
+            return 1
         case bool():
             return not value
         case int():
@@ -111,8 +113,8 @@ def test_every_training_setting_is_part_of_the_identity(trials, name):
     assert replace(trial, training=changed).id != trial.id
 
 
-# ``axes`` repeats values of the split and the front-end, for people.
-@pytest.mark.parametrize("name", [f.name for f in fields(Corpus) if f.name != "axes"])
+# ``axes`` and ``seed`` repeat what the split, the front-end and the trial hold; ``apart`` refuses, and changes nothing.
+@pytest.mark.parametrize("name", [f.name for f in fields(Corpus) if f.name not in ("axes", "seed", "apart")])
 def test_every_field_of_a_corpus_is_part_of_the_identity(trials, name):
     trial = trials[0]
     changed = replace(trial.corpora[0], **{name: other(getattr(trial.corpora[0], name))})
@@ -125,7 +127,7 @@ def test_every_setting_of_a_part_is_part_of_the_identity(paper, path):
         point = {"corpora": ("ravdess",), "block": "tdnn", "pooling": "mean", "task": "multi"}
         return trial_of(study, point, {c.name: c for c in study.corpora}, seed=0)
 
-    changed = ("01",) if path == "ravdess.actors" else other(value_at(paper, path))
+    changed = {"ravdess.actors": ("01",), "ravdess.by": "session"}.get(path) or other(value_at(paper, path))
     assert point_trial(override(paper, path, changed)).id != point_trial(paper).id
 
 

@@ -1,0 +1,245 @@
+"""Corpora as trials split them: subsets, the augmented copies that make corpora equal, and entries of the store.
+
+Without folds, copies go round the training utterances, and an entry holds exactly those that are used. In folds the
+training utterances change and the copies do not: an entry holds one copy of each utterance that has its turn, whatever
+the fold, so that all folds, and all seeds that do not move the augmentation, share the entries.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ser import registry
+from ser.data import votes
+from ser.data.leakage import Split
+from ser.data.manifest import Manifest, Utterance
+from ser.data.splits import eligible, split
+from ser.errors import BadInput
+from ser.features.recipe import Recipe, front_end_frames
+from ser.study import Corpus, Part, Point, Study, Trial
+from ser.study.points import split_at
+
+Labelled = Mapping[str, Sequence[Utterance]]  # corpus -> its utterances of the study's classes
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scanned corpus in a study, split one way: its manifest, its class-labelled split, and its store entries."""
+
+    corpus: Corpus
+    manifest: Manifest
+    split: Split
+    recipes: tuple[Recipe, ...]  # for each front-end the clean entry first, then those of augmented copies
+    labels: Mapping[str, tuple[str, ...]]  # uid -> all its classes, where an utterance may have several
+    copies: tuple[tuple[str, Utterance], ...] = ()  # augmented copies that train: names of items, and whose they are
+    spare: tuple[Recipe, ...] = ()  # augmented copies for trials that balance their classes with some of them
+
+    @property
+    def entries(self) -> tuple[Recipe, ...]:
+        """All that the store has to have of it."""
+        return self.recipes + self.spare
+
+    def recipes_for(self, front_end: Part) -> tuple[Recipe, ...]:
+        """The entries that a study's front-end makes of it."""
+        own = self.corpus.front_end_for(front_end)
+        return tuple(r for r in self.recipes if r.front_end == own)
+
+
+class Splits:
+    """Corpora as they are split, each split made once."""
+
+    def __init__(self, labelled: Labelled) -> None:
+        self._labelled = labelled
+        self._made: dict[tuple[str, Part, tuple[str, ...]], Split] = {}
+
+    def __call__(self, corpus: Corpus) -> Split:
+        """Returns the split. Raises BadInput where its rule cannot be carried out, or leaks."""
+        key = corpus.name, corpus.split, corpus.apart
+        if key not in self._made:
+            self._made[key] = split(corpus.name, self._labelled[corpus.name], corpus.split, corpus.apart)
+        return self._made[key]
+
+
+def with_copies(study: Study, corpora: Mapping[str, Corpus], point: Point, seed: int, splits: Splits) -> dict[str, int]:
+    """Returns how many augmented copies make each corpus as large as the largest, at a point and by a seed.
+
+    The largest is that of all corpora of the run, also of those that the point does not use.
+    """
+    if not study.features.augmentation:
+        return dict.fromkeys(corpora, 0)
+    size = {name: len(splits(split_at(study, point, corpus, seed)).train) for name, corpus in corpora.items()}
+    return {name: max(size.values()) - number for name, number in size.items()}
+
+
+@dataclass
+class _Uses:
+    """What trials make of a corpus split one way."""
+
+    corpus: Corpus
+    front_ends: dict[Part, None] = field(default_factory=dict)
+    copied: dict[tuple[Part, ...], None] = field(default_factory=dict)  # augmentations of copies that train
+    balanced: dict[tuple[Part, Part, tuple[Part, ...]], None] = field(default_factory=dict)
+
+
+def sources_of(
+    study: Study, trials: Iterable[Trial], manifests: Mapping[str, Manifest], labelled: Labelled, splits: Splits
+) -> dict[str, Source]:
+    """Returns one for each way in which some trial splits a corpus, with entries for every front-end that hears it."""
+    uses: dict[str, dict[str, _Uses]] = {name: {} for name in manifests}  # in the order of the axes
+    for trial in trials:
+        for c in trial.corpora:
+            use = uses[c.name].setdefault(c.source, _Uses(c))
+            end = c.front_end_for(trial.front_end)
+            use.front_ends[end] = None
+            if c.copies:
+                use.copied[trial.augmentation] = None
+            if _takes_copies(trial.balance):
+                use.balanced[end, trial.balance, trial.augmentation] = None
+    clean, entries = _Clean(labelled), _Entries()
+    sources = {}
+    for key, use in ((key, use) for of_corpus in uses.values() for key, use in of_corpus.items()):
+        c, done = use.corpus, splits(use.corpus)
+        kinds = _one_augmentation(study, use)
+        copied = _copied(c, kinds, clean(c, next(iter(use.front_ends))), done)
+        recipes = tuple(r for end in use.front_ends for r in (clean(c, end), *entries(copied, end)))
+        copies = tuple((name, u) for r in recipes[1 : 1 + len(copied.entries)] for name, u in copied.training(r))
+        spare = tuple(r for how in use.balanced for r in _spare(c, *how, clean))
+        several = {u.uid: classes_by_votes(study, u) for u in labelled[c.name]} if study.labels.votes == "tied" else {}
+        sources[key] = Source(c, manifests[c.name], done, recipes, several, copies, spare)
+    return sources
+
+
+def classes_by_votes(study: Study, u: Utterance) -> tuple[str, ...]:
+    """Returns all classes of an utterance that its raters' votes tie for."""
+    return votes.tied(u.votes, u.label, study.classes, dict(study.labels.merge))
+
+
+def _one_augmentation(study: Study, use: _Uses) -> tuple[Part, ...]:
+    """The augmentations of the copies. Raises BadInput where trials that share a split want different ones."""
+    if len(use.copied) > 1:
+        remedy = "run the study once for each value, with --set"
+        value = "several settings of an augmentation"
+        raise BadInput(value, f"axes of {study.name}", "one, as copies are made once for all trials", remedy)
+    return next(iter(use.copied), ())
+
+
+def _takes_copies(balance: Part) -> bool:
+    return balance.name != "none" and bool(registry.find("balance", balance.name).COPIES)
+
+
+class _Clean:
+    """Entries without augmentation: one of all usable utterances in one order, whatever the split, for all folds."""
+
+    def __init__(self, labelled: Labelled) -> None:
+        self._labelled = labelled
+        self._made: dict[tuple[str, Part, bool | None], Recipe] = {}
+
+    def __call__(self, corpus: Corpus, front_end: Part) -> Recipe:
+        """The entry of a corpus for a front-end, the same object each time."""
+        key = corpus.name, front_end, corpus.split.values().get("songs")
+        if key not in self._made:
+            used = sorted(eligible(self._labelled[corpus.name], corpus.split), key=lambda u: u.uid)
+            self._made[key] = Recipe(corpus.name, front_end, None, tuple((u, 0) for u in used))
+        return self._made[key]
+
+
+Item = tuple[Utterance, int]  # an utterance, and the number of its copy
+
+
+@dataclass(frozen=True)
+class _Copied:
+    """Augmented copies of a corpus: what entries hold, and which of their items train."""
+
+    corpus: str
+    entries: tuple[tuple[Part, int, tuple[Item, ...]], ...]  # augmentation, turn (0: several) and items of each
+    used: frozenset[tuple[str, int]] | None = None  # uid and copy of those that train; None: all
+
+    def training(self, recipe: Recipe) -> list[tuple[str, Utterance]]:
+        """The items of an entry that train, by name."""
+        items = zip(recipe.names, recipe.items, strict=True)
+        return [(name, u) for name, (u, copy) in items if self.used is None or (u.uid, copy) in self.used]
+
+
+class _Entries:
+    """Entries of copies: one of all copies of a turn, for all splits of a corpus."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, Part, Part, int], Recipe] = {}
+
+    def __call__(self, copied: _Copied, front_end: Part) -> list[Recipe]:
+        """The entries for a front-end, those of one turn the same objects each time."""
+        made = []
+        for kind, turn, items in copied.entries:
+            recipe = Recipe(copied.corpus, front_end, kind, items)
+            made.append(self._made.setdefault((copied.corpus, front_end, kind, turn), recipe) if turn else recipe)
+        return made
+
+
+def _copied(corpus: Corpus, kinds: Sequence[Part], clean: Recipe, done: Split) -> _Copied:
+    if not corpus.copies:
+        return _Copied(corpus.name, ())
+    if corpus.split.values().get("fold"):
+        return _copied_in_folds(corpus, kinds, [u for u, _ in clean.items], done)
+    return _Copied(corpus.name, tuple(_round_the_training(corpus, kinds, done)))
+
+
+def _round_the_training(
+    corpus: Corpus, kinds: Sequence[Part], done: Split
+) -> Iterable[tuple[Part, int, tuple[Item, ...]]]:
+    """Copies go round the training utterances in a shuffled order and take the augmentations in turn."""
+    order = np.random.default_rng(len(done.train)).permutation(len(done.train))
+    by_kind: dict[int, list[Item]] = {k: [] for k in range(len(kinds))}
+    for j in range(corpus.copies):
+        turn, i = divmod(j, len(order))
+        # The turn shifts the kinds, so that an utterance meets another kind each time round.
+        by_kind[(i + turn) % len(kinds)].append((done.train[order[i]], turn + 1))
+    return ((kinds[k], 0, tuple(items)) for k, items in by_kind.items() if items)
+
+
+def _copied_in_folds(corpus: Corpus, kinds: Sequence[Part], everyone: Sequence[Utterance], done: Split) -> _Copied:
+    """As many turns round all utterances, in one shuffled order, as some fold may need; its training side uses its own.
+
+    An entry is of one augmentation and one turn.
+    """
+    shuffled = [everyone[i] for i in np.random.default_rng(len(everyone)).permutation(len(everyone))]
+    training = {u.uid for u in done.train}
+    in_order = [u.uid for u in shuffled if u.uid in training]
+    used = frozenset((in_order[j % len(in_order)], j // len(in_order) + 1) for j in range(corpus.copies))
+    turns = range(1, -(-corpus.copies // len(in_order)) + 1)
+    entries = (
+        (kind, turn, tuple((u, turn) for i, u in enumerate(shuffled) if (i + turn - 1) % len(kinds) == k))
+        for turn in turns
+        for k, kind in enumerate(kinds)
+    )
+    return _Copied(corpus.name, tuple(entry for entry in entries if entry[2]), used)
+
+
+def _spare(
+    corpus: Corpus, front_end: Part, balance: Part, kinds: tuple[Part, ...], clean: _Clean
+) -> tuple[Recipe, ...]:
+    """So many copies of each utterance, by the augmentations in turn: which class a fold lacks, it will say itself."""
+    some = [u for u, _ in clean(corpus, front_end).items]
+    by_kind: dict[int, list[Item]] = {k: [] for k in range(len(kinds))}
+    for turn in range(int(balance["copies"])):
+        for i, u in enumerate(some):
+            by_kind[(i + turn) % len(kinds)].append((u, turn + 1))
+    return tuple(Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items)
+
+
+def proportions(done: Split) -> str:
+    """For people: ``train 71 % (17 speakers), val 21 % (5), test 8 % (2)``."""
+    total = sum(len(us) for us in done.subsets().values())
+    parts = (
+        f"{side} {len(us)} = {100 * len(us) / total:.0f} % ({len({u.speaker for u in us})} speakers)"
+        for side, us in done.subsets().items()
+    )
+    return ", ".join(parts)
+
+
+def total_frames(recipes: Iterable[Recipe]) -> int:
+    """Frames that ``recipes`` will hold, from the durations alone."""
+    total = 0
+    for recipe in recipes:
+        total += sum(front_end_frames(recipe.front_end, u.seconds) for u, _ in recipe.items)
+    return total
