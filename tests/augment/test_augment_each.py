@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from scipy.signal import correlate
 
-from ser.augment import bandpass, mp3, noise, rir, volume, vtlp
+from ser.augment import _rooms, bandpass, mp3, noise, rir, volume, vtlp
 from ser.data import recordings
 from ser.errors import BadInput
 
@@ -107,13 +107,61 @@ def test_rir_adds_an_echo_after_the_direct_sound_and_keeps_the_level(tmp_path):
     np.testing.assert_allclose(rir.apply(wave, 8000, rng(), rir.Settings(), tmp_path), expected, atol=1e-5)
 
 
-def test_generated_rooms_are_alike_in_size_and_different_in_sound():
-    rooms = rir._rooms(8000)
-    assert len({room.tobytes() for room in rooms}) == len(rooms) == 64
-    for room in rooms:
-        energy = np.cumsum(room[::-1].astype(np.float64) ** 2)[::-1]
-        rt60_s = 3 * np.argmax(energy < 1e-2 * energy[0]) / 8000  # from the first 20 dB of Schroeder's decay
-        assert 0.02 < rt60_s < 1.2
+def fall_times(samples, rate_hz, ends_db=(25, 35)):
+    """T20 and T30 of ISO 3382-1: 60 dB over the slope of Schroeder's backward integral between -5 dB and these."""
+    left = np.square(samples.astype(np.float64))[::-1].cumsum()[::-1]
+    level = 10 * np.log10(left / left[0])
+    start, *ends = (int(np.argmax(level <= -db)) for db in (5, *ends_db))
+    lines = [np.polynomial.Polynomial.fit(np.arange(start, end), level[start:end], 1).convert() for end in ends]
+    return [-60 / line.coef[1] / rate_hz for line in lines]
+
+
+def test_the_fall_of_an_exponential_is_measured_rightly():
+    samples = np.random.default_rng(3).standard_normal(16000) * 10 ** (-3 * np.arange(16000) / 8000 / 0.5)
+    assert fall_times(samples, 8000) == pytest.approx([0.5, 0.5], rel=0.05)
+    assert _rooms.reverberation_s(samples, 8000) == pytest.approx(0.5, rel=0.05)
+
+
+@pytest.mark.parametrize(("rate_hz", "count"), [(8000, 64), (16000, 24), (44100, 6)])
+def test_generated_rooms_have_the_reverberation_asked_for(rate_hz, count):
+    rooms = [_rooms.room(rate_hz, number) for number in range(count)]
+    assert len({r.samples.tobytes() for r in rooms}) == count
+    assert all(0.2 <= r.rt60_s <= 0.7 for r in rooms)
+    if count == 64:  # over the whole range, evenly
+        assert np.histogram([r.rt60_s for r in rooms], 4, (0.2, 0.7))[0].min() >= 8
+    for r in rooms:
+        found = fall_times(r.samples[r.direct :], rate_hz)
+        assert found == pytest.approx([r.rt60_s] * 2, rel=0.15)
+
+
+def test_a_generated_room_begins_with_its_direct_sound_and_goes_on_without_a_gap():
+    for number in range(24):
+        samples, direct, rt60_s = _rooms.room(16000, number)
+        energy = np.square(samples.astype(np.float64))
+        assert energy[: direct - 45].sum() < 0.02 * energy.sum()  # a high-pass of zero phase begins before it
+        assert samples[direct] > 0
+        loud = energy[direct : direct + round(0.9 * rt60_s * 16000)]
+        level = 10 * np.log10([part.mean() for part in np.array_split(loud, 12)])
+        assert np.diff(level[1:]).max() < 6  # no steps where noise takes over
+        assert level[-1] > level[1] - 60
+
+
+def test_a_generated_room_is_the_same_each_time_whatever_was_drawn_before():
+    first = _rooms.room(8000, 3)
+    _rooms.room.cache_clear()
+    np.random.seed(5)  # noqa: NPY002
+    again = _rooms.room(8000, 3)
+    assert again.samples.tobytes() == first.samples.tobytes()
+
+
+def test_in_a_generated_room_the_direct_sound_stays_where_it_was():
+    impulse = np.zeros(4000, np.float32)
+    impulse[1000] = 1.0
+    for seed in range(12):
+        out = rir.apply(impulse, 16000, rng(seed), rir.Settings(), None)
+        assert np.abs(out[:955]).max() < 0.05 * np.abs(out).max()  # a high-pass of zero phase begins before it
+        assert out[1000] > 0.3 * np.abs(out[1000:]).max()
+        assert power_db(out) == pytest.approx(power_db(impulse), abs=1e-3)
 
 
 # mp3
