@@ -403,7 +403,7 @@ def _unlike(runs: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
     """Titles under which several trials were finished, with the ids of these: they differ in what no title tells."""
     trials: dict[str, dict[str, None]] = {}
     for run in runs:
-        if run.status == "FINISHED":
+        if run.status == "FINISHED" and not run.is_reference:
             trials.setdefault(run.title, {})[run.trial_id] = None
     return {title: tuple(ids) for title, ids in trials.items() if len(ids) > 1}
 

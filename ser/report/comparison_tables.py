@@ -68,7 +68,7 @@ def pictures_of(compared: Compared) -> tuple[Picture, ...]:
     caption = (
         f"Average ranks by {metric.upper()} over {ranking.cases} cases {compared.extent}. A bar joins what Nemenyi's "
         f"test does not find to differ (5 % level over all pairs). Friedman's test: χ² = {ranking.chi_square:.2f}, "
-        f"p {_p_text(ranking.p, sign=True)}; by F of Iman and Davenport p {_p_text(ranking.f_p, sign=True)}. Both take "
+        f"p {p_text(ranking.p, sign=True)}; by F of Iman and Davenport p {p_text(ranking.f_p, sign=True)}. Both take "
         "cases as independent, which those of one corpus are not."
     )
     picture = critical_difference_diagram(compared.names, ranking, "ranks", caption)
@@ -190,14 +190,14 @@ def _pair_row(compared: Compared, metric: str, over_speakers: Pair, over_cases: 
     differ = HOLE if np.isnan(over_speakers.adjusted) else "yes" if over_speakers.adjusted < _LEVEL else "no"
     values = (over_speakers.p, over_speakers.adjusted, over_cases.p, over_cases.adjusted)
     name = f"{compared.names[over_speakers.second]} − {compared.names[over_speakers.first]}"
-    cells: tuple[Cell | str, ...] = (over_speakers.difference, *map(_p_text, values), differ)
+    cells: tuple[Cell | str, ...] = (over_speakers.difference, *map(p_text, values), differ)
     return Row(metric, name, cells, over_speakers.cases, len(compared.corpora))
 
 
-def _p_text(p: float, sign: bool = False) -> str:
+def p_text(p: float, sign: bool = False) -> str:
     """A probability for people.
 
-    >>> [_p_text(0.0312), _p_text(0.0001), _p_text(float("nan")), _p_text(0.0312, sign=True)]
+    >>> [p_text(0.0312), p_text(0.0001), p_text(float("nan")), p_text(0.0312, sign=True)]
     ['0.031', '< 0.001', '–', '= 0.031']
     """
     if np.isnan(p):

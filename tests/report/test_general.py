@@ -11,10 +11,10 @@ from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect, figures, write
 from ser.report.content import Cell, Content, Picture, appended
+from ser.report.general.axes import cases_of
 from ser.report.general.content import content as general
 from ser.report.general.results import results_of
 from ser.report.general.settings import axes_of
-from ser.report.general.tables import cases_of
 from ser.report.groups import logged
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.runs.tracker import Tracker
@@ -128,7 +128,7 @@ def test_a_value_that_a_case_cannot_have_is_no_hole(undrawn):
 def test_seeds_are_a_mean_with_its_deviation(undrawn):
     runs = [*runs_of(), *runs_of({key: right + 1 for key, right in RIGHT.items()}, seed=1)]
     every = table(general(runs, expected(POINTS, seeds=(0, 1)), Options(replicates=50)), "results_a")
-    assert every.columns[-2:] == ("± WA", "± UA")
+    assert every.columns[-3:] == ("± WA", "± UA", "Best set")
     first = every.rows[0]
     assert (first.cells[2].value, first.n, first.of) == (pytest.approx(0.85), 2, 2)
     assert first.cells[4].value == pytest.approx(0.1 / np.sqrt(2))
@@ -205,8 +205,8 @@ def test_the_best_is_chosen_by_validation_and_compared_with_the_best_of_the_test
     assert optimism.value == pytest.approx(0.2)
     assert optimism.low <= 0.2 <= optimism.high
     every = table(content, "results_a")
-    assert every.columns[-1] == "Validation"
-    assert [row.cells[-1].value for row in every.rows] == [0.7, 0.9, 0.5, 0.3]
+    assert every.columns[-2:] == ("Validation", "Best set")
+    assert [row.cells[-2].value for row in every.rows] == [0.7, 0.9, 0.5, 0.3]
 
 
 def test_in_every_fold_the_setting_of_its_own_validation_is_tested(undrawn):
@@ -233,6 +233,69 @@ def test_validation_of_older_runs_is_read_from_their_curves(undrawn):
 def test_without_validation_nothing_is_chosen_by_it(undrawn):
     """Fitted models learn from that subset."""
     assert "chosen" not in {t.key for t in general(runs_of(), expected(POINTS), NEVER).tables}
+
+
+# --- comparisons ---
+
+
+def spoken(run, right, speakers=8):
+    """The run with ten utterances of each of several speakers, of whom each has so many right: ``right`` of speaker."""
+    lines = ["corpus,uid,label,predicted,speaker,sex,session,sentence"]
+    for who in range(speakers):
+        for i in range(10):
+            label, other = CLASSES[i % 2], CLASSES[1 - i % 2]
+            lines.append(f"a,{who}/{i},{label},{label if i < right(who) else other},{who},F,,")
+    return replace(run, text="\n".join(lines) + "\n")
+
+
+def planted(difference):
+    """Four settings over eight speakers; tdnn has ``difference`` more of each speaker's ten right than lstm."""
+    rng = np.random.default_rng(7)
+    noise = rng.integers(-1, 2, size=(4, 8))
+    return [
+        spoken(run, lambda who, i=i, run=run: 5 + noise[i, who] + difference * (run.params["block"] == "tdnn"))
+        for i, run in enumerate(runs_of())
+    ]
+
+
+def test_an_effect_is_paired_and_tested(undrawn):
+    content = general(planted(3), expected(POINTS), Options(replicates=400))
+    block = next(row for row in table(content, "effects").rows if row.metric == "Block")
+    difference, better, over_speakers, over_cases = block.cells
+    assert (block.name, better, block.n) == ("tdnn − lstm", "2 of 2", 2)
+    assert difference.low > 0.15
+    assert (over_speakers, over_cases) == ("< 0.001", "0.500")  # two cases cannot be significant
+    assert [row.cells[-1] for row in table(content, "results_a").rows].count("•") == 2  # both rates of tdnn
+    axis = axis_rows(content)["Block", "tdnn"]
+    assert (axis.cells[3].value, axis.cells[5].value) == (1, pytest.approx(0.5, abs=0.1))
+    assert axis.cells[5].low < axis.cells[5].high
+
+
+def test_without_an_effect_nothing_is_told_apart(undrawn):
+    content = general(planted(0), expected(POINTS), Options(replicates=400))
+    block = next(row for row in table(content, "effects").rows if row.metric == "Block")
+    assert block.cells[0].low < 0 < block.cells[0].high
+    assert float(block.cells[2]) > 0.05
+    assert [row.cells[-1] for row in table(content, "results_a").rows] == ["•"] * 4
+
+
+def test_intervals_are_of_speakers_and_say_so(undrawn):
+    """Half of the speakers are always right: between speakers there is far more than between utterances."""
+    runs = [spoken(run, lambda who: 10 * (who % 2)) for run in runs_of()]
+    by_speaker = general(runs, expected(POINTS), Options(replicates=300))
+    by_utterance = general(runs, expected(POINTS), Options(replicates=300, resample="utterance"))
+    wide, narrow = (table(content, "best").rows[0].cells[2] for content in (by_speaker, by_utterance))
+    assert wide.value == narrow.value == 0.5
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert table(by_speaker, "best").rows[0].cells[-1] == "80 utterances, 8 speakers"
+    assert any("a: 8 speakers, 80 utterances" in note for note in by_speaker.notes)
+
+
+def test_axes_of_three_values_are_ranked(undrawn):
+    points = grid(**{"corpora": [("a",)], "training.learning_rate": RATES, "block": ["lstm", "tdnn", "cnn"]})
+    more = {(0.1, "cnn"): 9, (0.01, "cnn"): 9}
+    ranks = table(general(runs_of({**RIGHT, **more}), expected(points), NEVER), "ranks").rows
+    assert [(row.name, row.cells[0].value) for row in ranks] == [("cnn", 1), ("lstm", 2.5), ("tdnn", 2.5)]
 
 
 # --- searches ---

@@ -1,17 +1,18 @@
-"""The tables of the general report: every result, the best of each corpus, and what each axis does to the accuracy."""
+"""The tables of the general report that list results: every one, the best of each corpus, and those of a search."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from ser.report.comparisons import Standing, indistinguishable
 from ser.report.content import HOLE, Cell, Row, Table
-from ser.report.general.measured import Result, Values
+from ser.report.general.measured import Result
 from ser.report.general.results import Results
 from ser.report.groups import fold_of
-from ser.report.statistics import Floats, check_ties, complete_cases, credit, interval
 
 MOST_READ = 60  # results of a corpus that are listed in Markdown, too
 MOST_TYPESET = 30  # rows that fit a page
+MOST_WITH_BEST = 300  # results that are each compared with all others
 _HOLE = Cell(float("nan"))
 
 
@@ -46,6 +47,22 @@ def best_table(results: Results) -> Table:
     )
 
 
+_LEFT = {True: "•", False: ""}
+_BEST_SET = (
+    " Best set (•): results whose {name} cannot be distinguished from the best; with 95 % certainty the setting that is "
+    "truly the best is among them (multiple comparisons with the best, Hsu 1996, by the draws behind the intervals)."
+)
+
+
+def _standings(ranked: Sequence[Result], metric: str) -> Sequence[Standing | None]:
+    """How each result stands beside the best of a corpus; none where there are no draws, or too many results."""
+    if not 1 < len(ranked) <= MOST_WITH_BEST or not all(len(result.draws[metric]) for result in ranked):
+        return ()
+    clusters = min(result.sample.clusters if result.sample else 0 for result in ranked)
+    draws = np.stack([result.draws[metric] for result in ranked], axis=1)
+    return indistinguishable(np.array([result.point[metric] for result in ranked]), draws, clusters)
+
+
 def tested_in_words(result: Result) -> str:
     """``40 utterances, 4 speakers``; a hole where it is not known."""
     if result.sample is None:
@@ -60,14 +77,17 @@ def every_result(results: Results, corpus: str) -> Table:
     seeds = max([len(results.expected.seeds), *(result.seeds for result in ranked)])
     spread = results.metrics if any(len(result.runs) > 1 for result in ranked) else ()
     validated = not all(np.isnan(result.validation[results.ranking]) for result in ranked)
+    standings = _standings(ranked, results.ranking)
     rows = []
-    for place, result in enumerate(ranked, start=1):
-        more = [Cell(result.spread[metric]) for metric in spread]
+    for place, result in enumerate(ranked):
+        more: list[Cell | str] = [Cell(result.spread[metric]) for metric in spread]
         more += [Cell(result.validation[results.ranking])] * validated
+        more += [_LEFT[standing.member] if (standing := standings[place]) else HOLE] if standings else []
         cells: tuple[Cell | str, ...] = (*result.values, *map(result.cell, results.metrics), *more)
-        rows.append(Row("", str(place), cells, result.seeds, seeds))
+        rows.append(Row("", str(place + 1), cells, result.seeds, seeds))
     for values in missing:
-        rows.append(Row("", HOLE, (*values, *[_HOLE] * (len(results.metrics) + len(spread) + validated)), 0, seeds))
+        blank = [_HOLE] * (len(results.metrics) + len(spread) + validated)
+        rows.append(Row("", HOLE, (*values, *blank, *[HOLE] * bool(standings)), 0, seeds))
     name = metric_name(results.ranking)
     return Table(
         f"results_{corpus}",
@@ -78,12 +98,14 @@ def every_result(results: Results, corpus: str) -> Table:
             if spread
             else ""
         )
-        + (f" Validation: {name} of the epoch that was kept." if validated else ""),
+        + (f" Validation: {name} of the epoch that was kept." if validated else "")
+        + (_BEST_SET.format(name=name) if standings else ""),
         (
             *results.axes.heads,
             *map(metric_name, results.metrics),
             *(f"± {metric_name(m)}" for m in spread),
             *["Validation"] * validated,
+            *["Best set"] * bool(standings),
         ),
         tuple(rows),
         "seeds",
@@ -92,89 +114,6 @@ def every_result(results: Results, corpus: str) -> Table:
         typeset=len(rows) <= MOST_TYPESET,
         keys=len(results.axes.paths),
     )
-
-
-def axis_table(results: Results, ties: str = "fractional") -> Table:
-    """Returns for every value of every axis its mean, and the share of the cases in which it is the best.
-
-    A case is a corpus with one value on each of the other axes. Raises BadInput for an unknown rule of ties.
-    """
-    check_ties(ties)
-    rows = []
-    for axis, head in enumerate(results.axes.heads):
-        values, cases = cases_of(results, axis)
-        measured = [_measured(cases, values, metric, ties, results.clusters) for metric in results.metrics]
-        for i, value in enumerate(values):
-            means, won = [m.means[i] for m in measured], [m.shares[i] for m in measured]
-            rows.append(Row(head, value, (*means, *won), measured[-1].counted[i], measured[-1].existing[i]))
-    rule = "Of tied best the first has the case." if ties == "first" else "Tied best share the case equally."
-    return Table(
-        "axes",
-        "What each setting does",
-        "A case is a corpus with all other settings equal; it counts once all its results are there, and where an axis "
-        f"has two values or more. Mean: over the cases that have the value. Best: in which share of all cases. {rule}",
-        tuple(
-            f"{what} {metric_name(metric)}" if what == "Mean" else f"Best {metric_name(metric)}"
-            for what in ("Mean", "Best")
-            for metric in results.metrics
-        ),
-        tuple(rows),
-        "cases",
-        grouped="Setting",
-        brief=True,
-        typeset=len(rows) <= MOST_TYPESET,
-        bars=True,
-    )
-
-
-Case = Mapping[str, Result | None]  # value → result, None: it is not there yet; values that cannot be are left out
-
-
-def cases_of(results: Results, axis: int) -> tuple[list[str], list[Case]]:
-    """Returns the values of an axis, and its cases: those with two values or more."""
-    cases: dict[tuple[str, Values], dict[str, Result | None]] = {}
-    for (corpus, values), result in results.cells.items():
-        others = values[:axis] + values[axis + 1 :]
-        cases.setdefault((corpus, others), {})[values[axis]] = result
-    compared = [case for case in cases.values() if len(case) > 1]
-    return list(dict.fromkeys(values[axis] for _, values in results.cells)), list(compared)
-
-
-class _Measured:
-    """Means and shares of the values of one axis, by one metric."""
-
-    def __init__(self, point: Floats, draws: Floats, ties: str, clusters: int) -> None:
-        complete, _ = complete_cases(point) if point.size else (np.zeros(len(point), bool), 0)
-        exists = ~np.isneginf(point)
-        self.counted: list[int] = (exists & complete[:, None]).sum(axis=0).tolist()
-        self.existing: list[int] = exists.sum(axis=0).tolist()
-        point, draws = point[complete], draws[:, complete]
-        if not len(point):
-            self.means = self.shares = [_HOLE] * exists.shape[1]
-            return
-        share, share_draws = credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1)
-        mean, drawn_mean = _mean_of_finite(point, 0), _mean_of_finite(draws, 1)
-        places = range(point.shape[1])
-        self.means = [interval(mean[i], drawn_mean[:, i], clusters) for i in places]
-        self.shares = [interval(share[i], share_draws[:, i], clusters) for i in places]
-
-
-def _measured(cases: Sequence[Case], values: Sequence[str], metric: str, ties: str, clusters: int) -> _Measured:
-    replicates = min((len(r.draws[metric]) for case in cases for r in case.values() if r), default=0)
-    point = np.full((len(cases), len(values)), -np.inf)
-    draws = np.full((replicates, *point.shape), -np.inf)
-    for row, case in enumerate(cases):
-        for value, result in case.items():
-            column = values.index(value)
-            point[row, column] = result.point[metric] if result else np.nan
-            draws[:, row, column] = result.draws[metric][:replicates] if result else np.nan
-    return _Measured(point, draws, ties, clusters)
-
-
-def _mean_of_finite(values: Floats, axis: int) -> Floats:
-    finite = np.isfinite(values)
-    count = finite.sum(axis=axis)
-    return np.where(count > 0, np.where(finite, values, 0).sum(axis=axis) / np.maximum(count, 1), np.nan)
 
 
 def comparison(results: Results) -> Table:
