@@ -120,7 +120,8 @@ def _notes(scores: Sequence[Scores]) -> Iterator[str]:
             "speaks. F1 and calibration need no new runs; these do."
         )
     if "sexes" in names:
-        yield f"Holes by sex: the corpus does not tell the sexes of the speakers of {names['sexes']}."
+        do, their = ("do", "their") if "," in names["sexes"] else ("does", "its")
+        yield f"Holes by sex: {names['sexes']} {do} not tell the sexes of {their} speakers."
     if "chances" in names:
         yield (
             f"Holes of calibration on {names['chances']}: a best result is of a fitted model, whose decision values "

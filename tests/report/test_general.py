@@ -435,3 +435,14 @@ def test_curves_are_of_what_the_caption_names():
     assert "on a" in drawn.svg
     assert "on b" not in drawn.svg
     assert drawn.caption == "Of a."
+
+
+def test_the_best_results_have_f1_from_their_saved_predictions(undrawn):
+    runs = runs_of()
+    texts = {run.run_id: run.text for run in runs}
+    options = replace(NEVER, file=lambda run_id, path: texts[run_id] if path == "predictions.csv" else None)
+    (row,) = table(general(runs, expected(POINTS), options), "more").rows
+    assert (row.metric, row.cells[0]) == ("a", "test UA")
+    # Of the happy ones 4 of 5 are right, and so are 4 of 5 sad ones.
+    assert [cell.value for cell in row.cells[3:]] == pytest.approx([0.8] * 4)
+    assert [t.key for t in general(runs, expected(POINTS), NEVER).tables if t.key == "more"] == []

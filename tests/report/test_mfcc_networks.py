@@ -274,3 +274,17 @@ def test_everything_is_written(tmp_path):
     names = {path.name for path in written.files}
     assert {"figure6_1.png", "figure7_1.png", "search.png", "confusion_1_1.png", "report.html"} <= names
     assert "| paper" in written.markdown
+
+
+def test_every_tested_setting_has_its_f1_from_saved_predictions():
+    runs = [finished(trial("cnn1d", seed=seed)) for seed in (0, 1)]
+    texts = {run.run_id: run.text for run in runs}
+
+    def with_predictions(run_id, path):
+        return texts[run_id] if path == "predictions.csv" else file(run_id, path)
+
+    content = networks.content([*runs, *search()], EXPECTED, replace(OPTIONS, file=with_predictions))
+    (row,) = next(table for table in content.tables if table.key == "more").rows
+    assert (row.name, row.cells[0], row.n) == ("cnn1d, as printed", "the study", 2)
+    wa = sum(right for _, right in PER_CLASS.values()) / sum(n for n, _ in PER_CLASS.values())
+    assert row.cells[3].value == pytest.approx(wa)

@@ -310,3 +310,18 @@ def test_everything_is_written(tmp_path):
     written = write.write(clips.content(runs, EXPECTED, OPTIONS), tmp_path)
     assert {"figure3.png", "confusion_1_1.png", "confusion_2_1.png"} <= {path.name for path in written.files}
     assert "VGGish started from random weights" in written.markdown
+
+
+def test_f1_and_calibration_of_clips_come_from_their_saved_logits():
+    runs = [finished(trial())]
+    texts = {run.run_id: run.text for run in runs}
+    options = replace(OPTIONS, file=lambda run, path: texts[run] if path == "predictions.csv" else files(run, path))
+    content = clips.content(runs, EXPECTED, options)
+    (row,) = next(table for table in content.tables if table.key == "more").rows
+    assert (row.metric, row.cells[0], row.cells[2]) == ("iemocap", "test UA of clips, validation loss", "4")
+    (row,) = next(table for table in content.tables if table.key == "calibration").rows
+    # Mean logits of RIGHT, MOST, TIED, LOST, of which the last is wrong.
+    means = np.array([[2, 0, 0, 0], [1 / 3, 4 / 3, 0, 0], [0, 0, 1, 1 / 2], [2 / 3, 1 / 3, 0, 0]])
+    chances = np.exp(means) / np.exp(means).sum(axis=1, keepdims=True)
+    assert row.cells[3].value == pytest.approx(chances.max(axis=1).mean())
+    assert row.cells[5].value == pytest.approx(-np.log(chances[range(4), range(4)]).mean())

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ser.metrics.accuracy import ua
+from ser.report import further
 from ser.report.content import HOLE, Content, Matrix, Picture
 from ser.report.mfcc_networks import figures, published, tables
 from ser.report.mfcc_networks.groups import Candidate, TestedSetting, candidates, is_candidate, settings_tested
@@ -28,6 +30,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             answers[run.run_id] = single_label(run, expected.classes)
         runs.append(replace(run, text=""))
     settings, searched = settings_tested(runs, answers), candidates(runs)
+    more = further.more_of(list(_tested(settings, expected, options)), options)
     return Content.of(
         expected,
         (run.title for run in runs),
@@ -37,13 +40,25 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             tables.confusions(settings, expected),
             *tables.models(settings, expected, options),
             *tables.searches(searched, settings),
+            *more.tables,
         ),
-        notes=_notes(settings, runs, expected, options),
-        pictures=_pictures(settings, searched, expected, options),
+        notes=(*_notes(settings, runs, expected, options), *more.notes),
+        pictures=(*_pictures(settings, searched, expected, options), *more.pictures),
         matrices=_matrices(settings, expected),
         matrices_title="Confusion matrices of the test",
         inconsistencies=published.INCONSISTENCIES,
     )
+
+
+def _tested(settings: Sequence[TestedSetting], expected: Expected, options: Options) -> Iterator[further.Best]:
+    """Every setting that was tested: there are few. The one with the best UA in the test first."""
+    for corpus in expected.tested:
+        tested = [one for one in settings if one.answers.get(corpus)]
+        for one in sorted(tested, key=lambda one: -np.mean([ua(test.counts) for test in one.answers[corpus]])):
+            how = "validation, in a search" if one.refitted else "the study"
+            runs = [[test.run_id] for test in one.answers[corpus]]
+            if best := further.read(corpus, how, one.title, runs, expected.classes, options):
+                yield best
 
 
 def _notes(

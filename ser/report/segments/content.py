@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ser.report import figures
+from ser.metrics.accuracy import ua
+from ser.report import figures, further
 from ser.report.content import HOLE, Cell, Content, Matrix, Picture, Row, Table
 from ser.report.groups import fold_of
 from ser.report.predictions import SegmentPredictions, segments
@@ -36,6 +37,7 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     settings = settings_of(runs, answers, folds, expected.tested)
     units, measured = main_units(settings), Measured(options.replicates)
     pictured = [s for s in settings if s.block == "vggish" and s.units == units and any(map(s.of, expected.tested))]
+    more = further.more_of(list(_best(settings, expected, options)), options)
     wrong = _violations(runs, answers)
     random = any(s.param("block.weights") == "random" for s in settings)
     return Content.of(
@@ -50,9 +52,10 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             table_1(settings, expected, options, folds != (0,)),
             table_2(settings, units, expected, options),
             _each_run(settings, answers, expected),
+            *more.tables,
         ),
-        notes=(*wrong, *_notes(settings, folds, expected, options)),
-        pictures=_pictures(pictured, expected),
+        notes=(*wrong, *_notes(settings, folds, expected, options), *more.notes),
+        pictures=(*_pictures(pictured, expected), *more.pictures),
         matrices=_matrices(pictured, expected),
         matrices_title="Confusion matrices of clips",
         inconsistencies=published.INCONSISTENCIES,
@@ -62,6 +65,20 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             if applies
         ],
     )
+
+
+def _best(settings: Sequence[Setting], expected: Expected, options: Options) -> Iterator[further.Best]:
+    """The setting with the best UA of clips in the test, by mean logits, and that of the least validation loss."""
+    for corpus in expected.tested:
+        tested = [s for s in settings if s.of(corpus)]
+        by_test = sorted(tested, key=lambda s: -np.mean([ua(clips.counts) for clips in s.of(corpus)]))
+        by_validation = sorted((s for s in tested if not np.isnan(s.group.loss)), key=lambda s: s.group.loss)
+        for how, ranked in (("test UA of clips", by_test), ("validation loss", by_validation)):
+            for setting in ranked[:1]:
+                runs = [run for run in setting.runs if run.params.get("seed", "0") in setting.tests[corpus]]
+                ids = further.by_seed(runs)
+                if best := further.read(corpus, how, setting.title, ids, expected.classes, options):
+                    yield best
 
 
 def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:

@@ -5,8 +5,9 @@ protocol, which its ``about`` tells. Beside predictions it reads the proof of a 
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from ser.report import validation
+from ser.report import further, validation
 from ser.report.content import LEGEND, Content, Matrix, Picture, Table
 from ser.report.runs import Expected, Finished, Options
 from ser.report.survey import costs, figures, published, selection, shares, tables
@@ -36,18 +37,33 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             strays.append(run.title)
     bench = bench_of(folds, expected, options)
     sizes = costs.training_sizes(bench, options)
+    more = further.more_of(list(_best(bench, options)), options)
     remarks = [f"Left out: runs of no system or protocol, {', '.join(strays)}."] if strays else []
     return Content.of(
         expected,
         titles,
-        tables=_tables(bench, sizes, options),
-        notes=(*notes(bench, options), *costs.notes(bench, sizes), *remarks),
-        pictures=_pictures(bench),
+        tables=(*_tables(bench, sizes, options), *more.tables),
+        notes=(*notes(bench, options), *costs.notes(bench, sizes), *more.notes, *remarks),
+        pictures=(*_pictures(bench), *more.pictures),
         matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best systems",
         inconsistencies=published.INCONSISTENCIES,
         legend=LEGEND if expected.printed_anywhere else f"{LEGEND} {_HIDDEN}",
     )
+
+
+def _best(bench: Bench, options: Options) -> Iterator[further.Best]:
+    """The best complete system of every case, and what validation chooses, which are networks."""
+    for corpus, protocol in bench.cases:
+        found = [("test UA", result.system, result.folds) for result in bench.ranked(corpus, protocol)[:1]]
+        if chosen := selection.chosen_folds(bench, corpus, protocol, options):
+            systems = {fold.key[2] for fold in chosen}
+            title = further.several(len(systems)) if len(systems) > 1 else chosen[0].key[2]
+            found.append(("validation UA", title, tuple(chosen)))
+        for how, title, folds in found:
+            ids = further.by_seed(fold.run for fold in folds)
+            if best := further.read(corpus, how, title, ids, folds[0].classes, options):
+                yield replace(best, corpus=f"{corpus} {PROTOCOLS[protocol]}")
 
 
 def _tables(bench: Bench, sizes: costs.Sizes, options: Options) -> Iterator[Table]:

@@ -45,6 +45,12 @@ def best_by_validation(bench: Bench, options: Options) -> Table:
 Place = tuple[str, str]  # seed, fold
 
 
+def chosen_folds(bench: Bench, corpus: str, protocol: str, options: Options) -> list[Fold]:
+    """Returns the fold of the system that validation chooses in each; [] where it has nothing to choose from."""
+    known = _known(bench.ranked(corpus, protocol), corpus, options)
+    return [fold for _, _, fold in _picked(bench, known).values()] if len(known) > 1 else []
+
+
 def _known(ranked: list[Result], corpus: str, options: Options) -> dict[str, dict[Place, tuple[float, Fold]]]:
     """The complete systems, the best first, whose validation is known in every fold that the first of them has."""
     validated = partial(validation_accuracy, corpus=corpus, metric="ua", curve=options.curve)
@@ -66,11 +72,7 @@ def _row(
     options: Options,
 ) -> Row:
     top = bench.results[corpus, protocol, next(iter(known))]
-    names = [system for system in bench.systems if system in known]
-    picked = {}
-    for place in next(iter(known.values())):
-        name = names[int(np.argmax([round(known[system][place][0], 9) for system in names]))]
-        picked[place] = name, *known[name][place]
+    picked = _picked(bench, known)
     pooled = _pooled({place: fold for place, (_, _, fold) in picked.items()})
     best = _pooled({(fold.seed, fold.number): fold for fold in top.folds})
     seeds = {seed: number for number, seed in enumerate(sorted({*pooled, *best}))}
@@ -90,6 +92,18 @@ def _row(
         ),
     )
     return Row(corpus, PROTOCOLS[protocol], cells, len(known), of)
+
+
+def _picked(
+    bench: Bench, known: Mapping[str, Mapping[Place, tuple[float, Fold]]]
+) -> dict[Place, tuple[str, float, Fold]]:
+    """The system that validation chooses in every fold of every seed, its UA there, and what was tested."""
+    names = [system for system in bench.systems if system in known]
+    picked = {}
+    for place in next(iter(known.values())):
+        name = names[int(np.argmax([round(known[system][place][0], 9) for system in names]))]
+        picked[place] = name, *known[name][place]
+    return picked
 
 
 def _pooled(folds: Mapping[Place, Fold]) -> dict[str, LabelPredictions]:
