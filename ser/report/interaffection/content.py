@@ -14,14 +14,18 @@ import numpy as np
 from ser.metrics.accuracy import confusion
 from ser.report import figures, further, validation
 from ser.report.bootstrap import words
+from ser.report.comparison_tables import best_table, pairs_table, pictures_of
 from ser.report.content import Content, Matrix, Picture, Printed, Row, Table, with_paper
+from ser.report.further import Best, Further
 from ser.report.groups import fold_of
 from ser.report.interaffection import networks, published
+from ser.report.interaffection.compared import best_sets, networks_compared, rank_table
 from ser.report.interaffection.corpora import corpus_table
+from ser.report.interaffection.effects import effects_table
 from ser.report.interaffection.figures import architecture, heat_map, shares, ua_by_combination
 from ser.report.interaffection.networks import Flow, cost_ratios, cost_table, flows_of
 from ser.report.interaffection.results import Grid, Result, TrialKey, trial_key
-from ser.report.interaffection.scores import Evidence, Place, Scores, arranged_on_grid
+from ser.report.interaffection.scores import Evidence, arranged_on_grid
 from ser.report.interaffection.shares import VALIDATION
 from ser.report.interaffection.tables import (
     best_results,
@@ -40,6 +44,8 @@ from ser.report.validation import Curve, validation_accuracy
 AXES = ("corpora", "block", "pooling", "task", "fold")
 PARAMS = ("corpora", "block", "pooling", "task", "seed", "corpus.*.split.fold", *networks.PARAMS)
 SCORES = ("wa/", "ua/", *validation.SCORES, *networks.SCORES)
+
+_NONE = Further()
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
@@ -63,14 +69,17 @@ def arranged(
     """
     options = options or Options()
     evidence = arranged_on_grid(results, grid, options)
-    tables = all_tables(evidence, options, trainings or {})
-    more = further.more_of(list(_best(evidence, options)), options)
+    more = further.more_of(_best(evidence, options), options)
+    tables = all_tables(evidence, options, trainings, more)
     content = Content.of(
         grid.expected,
         (),
-        tables=(*(_with_paper(table, grid.expected) for table in tables), *more.tables),
+        tables=[_with_paper(table, grid.expected) for table in tables],
         notes=(*_notes(evidence, options), *evidence.notes, *more.notes),
-        pictures=(*_pictures(evidence, tables, curves, flows_of(trainings or {}, grid, options)), *more.pictures),
+        pictures=(
+            *_pictures(evidence, tables, curves, flows_of(trainings or {}, grid, options)),
+            *more.pictures,
+        ),
         matrices=_matrices(evidence),
         matrices_title="Confusion matrices of the networks that are best on test",
         inconsistencies=published.INCONSISTENCIES,
@@ -80,21 +89,32 @@ def arranged(
 
 
 def all_tables(
-    evidence: Evidence, options: Options, trainings: Mapping[TrialKey, Finished] | None = None
+    evidence: Evidence, options: Options, trainings: Mapping[TrialKey, Finished] | None = None, more: Further = _NONE
 ) -> tuple[Table, ...]:
-    """Returns the paper's tables, each with winners by test and by validation, and what lies behind them."""
-    shares = (configuration_table, marginal_table, presence_table)
-    trained = trainings or {}
+    """Returns the paper's tables with winners by test and by validation, what is sure about them, and what is behind.
+
+    ``trainings``: one run of each trial; ``more``: further measures of the best.
+    """
+    shares, trained = (configuration_table, marginal_table, presence_table), trainings or {}
+    networks = networks_compared(evidence)
+    best, every_standing = best_sets(evidence)
     return (
         best_results(evidence),
         best_by_validation(evidence),
         *(table(evidence, options.ties) for table in shares),
         agreement(evidence, options.ties),
         *(table(evidence, options.ties, VALIDATION) for table in shares),
+        effects_table(evidence),
+        rank_table(networks),
+        best_table(networks),
+        best,
+        *more.tables,
         corpus_table(trained, evidence.grid, options),
         cost_table(trained, evidence.grid),
         cost_ratios(trained, evidence.grid, published.COSTS if evidence.grid.expected.paper else ""),
         best_runs(evidence),
+        pairs_table(networks),
+        every_standing,
         every_result(evidence),
     )
 
@@ -231,6 +251,7 @@ def _pictures(
     yield ua_by_combination(evidence)
     yield heat_map(evidence)
     yield shares(next(table for table in tables if table.key == "table3"), evidence)
+    yield from pictures_of(networks_compared(evidence))
     if flows:
         yield architecture(flows)
     if curves:
@@ -245,19 +266,18 @@ def _pictures(
         yield figures.learning_curves(curves, blocks, names, "validation loss", caption)
 
 
-def _best(evidence: Evidence, options: Options) -> Iterator[further.Best]:
-    """The network of each target with the best UA on test, and what validation chooses by UA."""
-    grid = evidence.grid
+def _best(evidence: Evidence, options: Options) -> list[Best]:
+    """The results that are shown in more detail: of each target the one with the best UA on test and by validation."""
+    grid, best = evidence.grid, []
     for scores in evidence.scores:
-        best = scores.best("ua", range(len(scores.combinations)))
-        found = [("test UA", _title(grid, scores, place), scores.results[place]) for place in best[:1]]
-        if cells := scores.choices["ua", False].cells:
-            title = _title(grid, scores, cells[0][0]) if len(cells) == 1 else further.several(len(cells))
-            found.append(("validation UA", title, scores.choices["ua", False].results))
-        for how, title, results in found:
+        top = scores.best("ua", range(len(scores.combinations)))[:1]
+        choice = scores.choices["ua", False].results
+        for how, results in (("test UA", scores.results[top[0]] if top else ()), ("validation UA", choice)):
+            titles = dict.fromkeys(_plain_title(grid, result) for result in results)
+            title = next(iter(titles)) if len(titles) == 1 else further.several(len(titles))
             runs = [[r.run_id for r in results if r.seed == seed] for seed in dict.fromkeys(r.seed for r in results)]
-            if one := further.read(scores.target, how, title, runs, grid.classes, options):
-                yield one
+            best.append(further.read(scores.target, how, title, runs, grid.classes, options) if results else None)
+    return [each for each in best if each]
 
 
 def _matrices(evidence: Evidence) -> Iterator[Matrix]:
@@ -271,7 +291,7 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
                 safe = re.sub(r"[^\w-]+", "_", scores.target)  # two names may become one when made safe: place
                 yield Matrix(
                     heading=f"{scores.target}, best {metric.upper()}",
-                    title=_title(grid, scores, best[0]),
+                    title=_plain_title(grid, cell[0]),
                     classes=grid.classes,
                     counts=np.asarray(counts),
                     runs=tuple(result.run_id for result in cell),
@@ -279,7 +299,6 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
                 )
 
 
-def _title(grid: Grid, scores: Scores, cell: Place) -> str:
-    """The title of a cell's trials, without fold and seed."""
-    title = grid.titles[scores.results[cell][0].trial_key]
-    return title.partition(" · fold ")[0].partition(" · seed ")[0]
+def _plain_title(grid: Grid, result: Result) -> str:
+    """The title of a result's trial, without fold and seed."""
+    return grid.titles[result.trial_key].partition(" · fold ")[0].partition(" · seed ")[0]

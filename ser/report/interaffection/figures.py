@@ -61,7 +61,7 @@ def shares(table: Table, evidence: Evidence) -> Picture:
     figure = Figure(figsize=(9, 0.9 + 0.31 * len(evidence.grid.configurations)), layout="constrained")
     panels = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, METRICS, strict=True):
-        rows = [row for row in table.rows if row.metric == metric]
+        rows = [row for row in table.rows if row.metric == metric and row.name in evidence.grid.task]
         bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
         for place, (_, cell) in enumerate(bars):
             colour = figures.colour(place * len(evidence.grid.blocks) // len(bars))

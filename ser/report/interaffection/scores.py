@@ -17,6 +17,7 @@ from ser.report.content import HOLE, Cell
 from ser.report.interaffection.placed import Placed, place
 from ser.report.interaffection.results import Configuration, Grid, Key, Result, Split
 from ser.report.predictions import LabelPredictions
+from ser.report.reference import reference_accuracies
 from ser.report.runs import Hole, Options
 from ser.report.statistics import AS_EQUAL, METRICS, Floats, interval
 
@@ -102,6 +103,7 @@ class Evidence:
     holes: tuple[Hole, ...]
     expected: int  # trials
     notes: tuple[str, ...]
+    references: Mapping[str, tuple[Cell, Cell]]  # target → WA and UA of the plain reference, where there is one
 
     @property
     def done(self) -> int:
@@ -119,7 +121,8 @@ def arranged_on_grid(results: Sequence[Result], grid: Grid, options: Options | N
     # One stream per target: its intervals stay the same whatever else has been tested.
     streams = [np.random.default_rng([seed, number]) for number in range(len(grid.targets))]
     scores = [target_scores(t, placed, grid, options, rng) for t, rng in zip(grid.targets, streams, strict=True)]
-    return Evidence(grid, tuple(scores), placed.holes, placed.expected, placed.notes)
+    references = reference_accuracies(grid.expected, options)
+    return Evidence(grid, tuple(scores), placed.holes, placed.expected, placed.notes, references)
 
 
 # --- pooled over folds, averaged over seeds, chosen by validation, resampled ---

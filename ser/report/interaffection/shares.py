@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser.report.content import Cell
+from ser.report.expected_shares import expected, null_draws
 from ser.report.interaffection.results import Configuration
 from ser.report.interaffection.scores import Evidence, Scores
-from ser.report.statistics import Floats, complete_cases, credit, interval
+from ser.report.statistics import AS_EQUAL, Floats, complete_cases, credit, interval
 
 TEST, VALIDATION = "test", "validation"  # on which utterances a winner is the best
 
@@ -25,6 +26,7 @@ class Shares:
 
     share: Floats  # [options]
     replicates: Floats  # [replicates, options]; none by validation, whose predictions are not saved
+    null: Floats  # [replicates, options], if all options were equally good
     n: int  # cases counted
     of: int  # cases
     clusters: int = 0  # speakers or utterances that the replicates draw, of the target that has fewest
@@ -33,9 +35,19 @@ class Shares:
         """Returns an option's share with its interval."""
         return interval(self.share[option], self.replicates[:, option], self.clusters)
 
+    def if_equal(self, option: int) -> Cell:
+        """Returns the share to be expected if nothing differed, with the range of 95 % of the replicates."""
+        return expected(self.null[:, [option]])[0]
+
+    def beyond(self, option: int) -> str:
+        """Returns whether a share is ``above`` or ``below`` that range; "" within it."""
+        share, chance = float(self.share[option]), self.if_equal(option)
+        return "above" if share > chance.high + AS_EQUAL else "below" if share < chance.low - AS_EQUAL else ""
+
     def times(self, weights: Floats) -> "Shares":
         """Returns the shares of sums of options; ``weights`` [options, sums]."""
-        return Shares(self.share @ weights, self.replicates @ weights, self.n, self.of, self.clusters)
+        replicates, null = self.replicates @ weights, self.null @ weights
+        return Shares(self.share @ weights, replicates, null, self.n, self.of, self.clusters)
 
 
 def configuration_shares(evidence: Evidence, metric: str, ties: str, by: str = TEST) -> Shares:
@@ -72,17 +84,19 @@ def _shares(point: Floats, draws: Floats, of: int, ties: str, clusters: int) -> 
     n = len(point)
     if n == 0:
         nothing = np.full((len(draws), point.shape[1]), np.nan)
-        return Shares(np.full(point.shape[1], np.nan), nothing, 0, of)
-    return Shares(credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1), n, of, clusters)
+        return Shares(np.full(point.shape[1], np.nan), nothing, nothing, 0, of)
+    wins, null = (credit(values, ties).mean(axis=1) for values in (draws, null_draws(draws)))
+    return Shares(credit(point, ties).mean(axis=0), wins, null, n, of, clusters)
 
 
-def over_targets(shares: Sequence[Shares], option: int) -> Cell:
-    """Returns the mean share of an option over targets that have a case; a hole without any."""
-    counted = [each for each in shares if each.n]
-    if not counted:
-        return Cell(np.nan)
-    draws = np.mean([each.replicates[:, option] for each in counted], axis=0)
-    return interval(np.mean([each.share[option] for each in counted]), draws, min(each.clusters for each in counted))
+def over_targets(shares: Sequence[Shares]) -> Shares:
+    """Returns the mean shares over targets that have a case; holes without any."""
+    counted = [each for each in shares if each.n] or list(shares)
+    share, replicates, null = (
+        np.mean([getattr(each, name) for each in counted], axis=0) for name in ("share", "replicates", "null")
+    )
+    n, of = sum(each.n for each in shares), sum(each.of for each in shares)
+    return Shares(share, replicates, null, n, of, min(each.clusters for each in counted))
 
 
 def marginals(shares: ArrayLike, configurations: Sequence[Configuration]) -> dict[str, Floats]:

@@ -14,13 +14,19 @@ from ser.report.interaffection.results import Grid, sign
 from ser.report.interaffection.scores import Evidence, Place, Scores
 from ser.report.interaffection.shares import (
     TEST,
+    Shares,
     configuration_shares,
     marginals,
     over_targets,
     presence_shares,
 )
+from ser.report.reference import label
 from ser.report.statistics import METRICS, check_ties
 
+_IF_EQUAL = (
+    " If equal: the share to be expected if nothing differed, with the range of 95 % of the replicates, of which each "
+    "option's own mean is taken away. Where a share lies above or below that range, a line says so."
+)
 _DEVIATION = " SD: sample standard deviation over {repeats}, each for itself."
 
 
@@ -32,7 +38,8 @@ def best_results(evidence: Evidence) -> Table:
         cells: list[Cell | str | None] = [*labels(grid, scores, top[:1]), score(scores, metric, top[:1])]
         cells += [deviation(scores, metric, top[:1])] * repeated
         cells += [*labels(grid, scores, alone[:1])[2:], score(scores, metric, alone[:1])]
-        cells += [_gain(scores, metric, top, alone), str(len(distinct(scores, top)) - 1) if top else HOLE, scores.size]
+        cells += [_gain(scores, metric, top, alone), str(len(distinct(scores, top)) - 1) if top else HOLE]
+        cells += [*reference_cell(evidence, scores.target, metric), scores.size]
         point = scores.point[metric]
         rows.append(Row(metric, scores.target, tuple(cells), int(np.isfinite(point).sum()), len(scores.results)))
     return Table(
@@ -56,6 +63,7 @@ def best_results(evidence: Evidence) -> Table:
             "Single",
             "Gain",
             "Ties",
+            *reference_head(evidence),
             "Utterances (speakers)",
         ),
         tuple(rows),
@@ -97,7 +105,7 @@ def configuration_table(evidence: Evidence, ties: str = "fractional", by: str = 
         shares = configuration_shares(evidence, metric, ties, by)
         for task in grid.task:
             where = [c for c, configuration in enumerate(grid.configurations) if configuration[2] == task]
-            rows.append(Row(metric, task, tuple(map(shares.cell, where)), shares.n, shares.of))
+            rows += _lines(metric, task, [(shares, c) for c in where], shares.n, shares.of)
     table = Table(
         "table3",
         "Table 3: proportion of cases where each network is the best",
@@ -119,7 +127,7 @@ def marginal_table(evidence: Evidence, ties: str = "fractional", by: str = TEST)
     weights = np.stack([*sums.values()], axis=1) if sums else np.empty((0, 0))
     for metric in METRICS:
         shares = configuration_shares(evidence, metric, ties, by).times(weights)
-        rows.append(Row(metric, "share", tuple(map(shares.cell, range(len(sums)))), shares.n, shares.of))
+        rows += _lines(metric, "share", [(shares, i) for i in range(len(sums))], shares.n, shares.of)
     names = [t.upper() for t in grid.blocks] + [sign(p) for p in grid.pooling] + list(grid.task)
     explanation = "Sums of Table 3 by temporal block, by pooling and by task set-up; each group adds up to 100 %."
     title = "Table 4: proportion of cases where each part of a network is the best"
@@ -133,12 +141,12 @@ def presence_table(evidence: Evidence, ties: str = "fractional", by: str = TEST)
     for metric in METRICS:
         shares = {s.target: presence_shares(s, metric, grid.corpora, ties, by) for s in evidence.scores}
         for target, each in shares.items():
-            cells = [None if name == target else each.cell(i) for i, name in enumerate(grid.corpora)]
-            rows.append(Row(metric, target, tuple(cells), each.n, each.of))
+            places = [None if name == target else (each, i) for i, name in enumerate(grid.corpora)]
+            rows += _lines(metric, target, places, each.n, each.of)
         others = [[each for target, each in shares.items() if target != name] for name in grid.corpora]
-        means = tuple(over_targets(each, i) if each else None for i, each in enumerate(others))
-        n, of = (sum(getattr(each, side) for each in shares.values()) for side in ("n", "of"))
-        rows.append(Row(metric, "All", means, n, of))
+        means = [over_targets(each) if each else None for each in others]
+        n, of = sum(each.n for each in shares.values()), sum(each.of for each in shares.values())
+        rows += _lines(metric, "All", [(each, i) if each else None for i, each in enumerate(means)], n, of)
     table = Table(
         "table5",
         "Table 5: proportion of networks whose best combination holds each corpus",
@@ -153,10 +161,22 @@ def presence_table(evidence: Evidence, ties: str = "fractional", by: str = TEST)
     return _by(table, by)
 
 
+def _lines(metric: str, name: str, places: Sequence[tuple[Shares, int] | None], n: int, of: int) -> list[Row]:
+    """The line of some shares, and below it what is expected if nothing differed, and which are beyond that."""
+    rows = [Row(metric, name, tuple(place and place[0].cell(place[1]) for place in places), n, of)]
+    if not any(place and place[0].n and len(place[0].null) for place in places):
+        return rows
+    beyond = tuple(place and place[0].beyond(place[1]) for place in places)
+    rows.append(
+        Row(metric, f"{name} if equal", tuple(place and place[0].if_equal(place[1]) for place in places), n, of)
+    )
+    return rows + [Row(metric, f"{name} beyond that", beyond, n, of)] * any(beyond)
+
+
 def _by(table: Table, by: str) -> Table:
     """The table with what its winners were chosen by."""
     if by == TEST:
-        return replace(table, explanation=f"Best on test. {table.explanation}")
+        return replace(table, explanation=f"Best on test. {table.explanation}{_IF_EQUAL}")
     number, _, rest = table.title.partition(":")
     explanation = (
         f"Best by validation: the highest accuracy on the target's validation utterances, mean over seeds and folds. "
@@ -222,6 +242,18 @@ def deviation(scores: Scores, metric: str, cells: Sequence[Place]) -> Cell:
     """Returns the sample deviation of the first cell over seeds and folds; a hole where the cell is one."""
     value = scores.spread[metric][cells[0]] if cells else np.nan
     return Cell(float(value) if np.isfinite(value) else np.nan)
+
+
+def reference_head(evidence: Evidence) -> list[str]:
+    """Returns the head of the column of the plain reference: ``Reference (SVM)``; none where there is no reference."""
+    name = label(evidence.grid.expected)
+    return [name[0].upper() + name[1:]] if name else []
+
+
+def reference_cell(evidence: Evidence, target: str, metric: str) -> list[Cell]:
+    """Returns what stands in that column."""
+    cells = evidence.references.get(target, (Cell(np.nan), Cell(np.nan)))
+    return [cells[METRICS.index(metric)] for _ in reference_head(evidence)]
 
 
 def _gain(scores: Scores, metric: str, top: Sequence[Place], alone: Sequence[Place]) -> Cell:

@@ -13,7 +13,7 @@ from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.interaffection.results import Grid
 from ser.report.interaffection.scores import Choice, Evidence, Scores, spread_of
 from ser.report.interaffection.shares import TEST, VALIDATION, measured
-from ser.report.interaffection.tables import distinct, labels
+from ser.report.interaffection.tables import distinct, labels, reference_cell, reference_head
 from ser.report.statistics import AS_EQUAL, METRICS, complete_cases, credit
 
 
@@ -28,7 +28,8 @@ def best_by_validation(evidence: Evidence) -> Table:
         cells += [*_labels(grid, scores, alone)[2:], _value(scores, alone), _difference(scores, best, alone)]
         test = (scores.point[metric][top[0]], scores.replicates[metric][:, *top[0]]) if top else (np.nan, np.empty(0))
         lost = scores.cell(test[0] - best.value, test[1] - best.replicates) if best.results and top else Cell(np.nan)
-        cells += [lost, _ties(scores, best), *[_frequency(best)] * repeated, scores.size]
+        cells += [lost, _ties(scores, best), *[_frequency(best)] * repeated]
+        cells += [*reference_cell(evidence, scores.target, metric), scores.size]
         rows.append(Row(metric, scores.target, tuple(cells), best.candidates, len(scores.results)))
     return Table(
         "table2_validation",
@@ -54,6 +55,7 @@ def best_by_validation(evidence: Evidence) -> Table:
             "Optimism",
             "Ties",
             *["Chosen in"] * repeated,
+            *reference_head(evidence),
             "Utterances (speakers)",
         ),
         tuple(rows),
