@@ -96,7 +96,11 @@ class RandomSplit:
 class HoldoutSplit:
     """A part is held out, and in folds the rest is cross-validated, as scikit-learn does."""
 
-    by: str = setting("what is drawn: utterances, or whole speakers", "speaker", choices=("utterance", "speaker"))
+    by: str = setting(
+        "what is drawn: utterances, whole speakers, or whole speakers balanced by sex",
+        "speaker",
+        choices=("utterance", "speaker", "speaker_by_sex"),
+    )
     test: float = setting("share that is held out", above=0, below=1)
     seed: int = setting("seed of the draws", 0, low=0)
     drop: int = setting("utterances left out before, drawn", 0, low=0)
@@ -258,13 +262,16 @@ def _holdout(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Subset
 
     In fold 0 all the rest trains; in the others nothing is tested. ``by`` "utterance" draws utterances, and folds have
     every class alike (``train_test_split``, ``StratifiedKFold``); "speaker" draws whole speakers
-    (``GroupShuffleSplit``, ``GroupKFold``). ``drop`` utterances, drawn by the same seed, are left out before.
+    (``GroupShuffleSplit``, ``GroupKFold``); "speaker_by_sex" draws as "speakers" and "grouped" do. ``drop`` utterances,
+    drawn by the same seed, are left out before.
     """
     from sklearn import model_selection  # a second of import, for the few studies that ask
 
     seed, by_speaker = int(rule["seed"]), rule["by"] == "speaker"
     left_out = np.random.default_rng(seed).choice(len(utterances), int(rule["drop"]), replace=False)
     drawn_from = [u for i, u in enumerate(utterances) if i not in set(left_out.tolist())]
+    if rule["by"] == "speaker_by_sex":
+        return _holdout_by_sex(corpus, drawn_from, rule)
     speakers, labels = ([getattr(u, name) for u in drawn_from] for name in ("speaker", "label"))
     side: dict[str, str] = {}
     try:
@@ -281,9 +288,28 @@ def _holdout(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Subset
             for name, where in zip(("train", "val"), cut[int(rule["fold"]) - 1], strict=True):
                 side |= {drawn_from[train[i]].uid: name for i in where}
     except (ValueError, IndexError) as error:
-        raise BadInput(str(error), f"split of {corpus} by {rule}", "enough utterances and speakers for each subset",
-                       "change the rule, or bring more") from None  # fmt: skip
+        raise _too_few(str(error), corpus, rule) from None
     return lambda u: side.get(u.uid)
+
+
+def _holdout_by_sex(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
+    groups, share, seed = groups_of(utterances, "speaker"), float(rule["test"]), int(rule["seed"])
+    if len(groups.names) < 2:
+        raise _too_few("one speaker", corpus, rule)
+    part = drawn(groups, (1 - share, share), {}, seed, _DRAWS)
+    side = {u.uid: ("train", "test")[part[groups.of_uid[u.uid]]] for u in utterances}
+    if fold := int(rule["fold"]):
+        rest = groups_of([u for u in utterances if side[u.uid] == "train"], "speaker")
+        if not fold <= int(rule["folds"]) <= len(rest.names):
+            raise _too_few(f"fold {fold} of {rule['folds']}, {len(rest.names)} speaker(s)", corpus, rule)
+        fold_of = dealt(rest, int(rule["folds"]), seed)
+        side = {uid: "val" if fold_of[name] == fold else "train" for uid, name in rest.of_uid.items()}
+    return lambda u: side.get(u.uid)
+
+
+def _too_few(found: str, corpus: str, rule: Part) -> BadInput:
+    allowed = "enough utterances and speakers for each subset"
+    return BadInput(found, f"split of {corpus} by {rule}", allowed, "change the rule, or bring more")
 
 
 def _leave_one_out(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:

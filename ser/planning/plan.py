@@ -12,12 +12,13 @@ from typing import Any
 
 from ser import registry
 from ser.data import same_audio, votes
-from ser.data.leakage import Split, prove
+from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import fold_count
 from ser.errors import BadInput, unknown
 from ser.models import traits
 from ser.planning import search
+from ser.planning.notes import notes_on
 from ser.planning.sources import Source, Splits, classes_by_votes, sources_of, with_copies
 from ser.study import Corpus, Part, Point, Study, Trial, canonical, identity, references_of, statement, trial_of
 from ser.study.labels import EMOTIONS
@@ -134,7 +135,7 @@ def resolve(
     sources = sources_of(study, everything + references, manifests, labelled, splits)
     copies = with_copies(study, corpora, {}, 0, splits)
     corpora = {name: replace(c, copies=copies[name]) for name, c in corpora.items()}
-    notes = dict.fromkeys(shared + [note for s in sources.values() for note in _check_classes(study, s)])
+    notes = dict.fromkeys(shared + notes_on(study, corpora, everything, sources, labelled, seeds))
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     plan = Plan(study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references)
     check_axes(plan)
@@ -243,34 +244,6 @@ def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utteranc
             "choose another corpus, or merge labels: --set merge=a:b",
         )
     return kept
-
-
-def _check_classes(study: Study, source: Source) -> list[str]:
-    """A class that is not trained is an error; one that is not validated or tested, or a leak, is a note."""
-    notes, done = [], source.split
-    labels = {u.label for utterances in done.subsets().values() for u in utterances}
-    if study.labels.votes == "tied":
-        return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
-    for side, utterances in done.subsets().items():
-        classes = study.classes_of(source.corpus)
-        absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
-        if absent and side == "train" and not source.corpus.split.values().get("songs"):
-            nowhere = [c for c in absent if c not in labels]  # no other split would help
-            remedy = "leave it out (--corpora), or merge labels: --set merge=a:b"
-            raise BadInput(
-                f"no {', '.join(nowhere)}" if nowhere else f"no {', '.join(absent)} in the training side",
-                f"corpus {done.corpus}" if nowhere else f"split of {done.corpus}",
-                f"utterances of each of {', '.join(classes)}",
-                remedy if nowhere else "change the split's seed or speakers with --set",
-            )
-        if absent:
-            notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")
-    return notes + _leaks(done)
-
-
-def _leaks(done: Split) -> list[str]:
-    shared = prove(done)["shared_speakers"]
-    return [f"{done.corpus}: {shared} speakers stand in several subsets, by intention"] if shared else []
 
 
 def check_axes(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from ser import registry
 from ser.data import votes
 from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
-from ser.data.splits import eligible, split
+from ser.data.splits import eligible, fold_count, split
 from ser.errors import BadInput
 from ser.features.recipe import Recipe, front_end_frames
 from ser.study import Corpus, Part, Point, Study, Trial
@@ -60,6 +60,11 @@ class Splits:
             self._made[key] = split(corpus.name, self._labelled[corpus.name], corpus.split, corpus.apart)
         return self._made[key]
 
+    def training_size(self, corpus: Corpus) -> int:
+        """Returns how many utterances train. After the last fold comes the first: other corpora may have more."""
+        fold, folds = corpus.split.values().get("fold", 0), fold_count(self._labelled[corpus.name], corpus.split)
+        return len(self(corpus.in_fold((fold - 1) % folds + 1) if folds and fold else corpus).train)
+
 
 def with_copies(study: Study, corpora: Mapping[str, Corpus], point: Point, seed: int, splits: Splits) -> dict[str, int]:
     """Returns how many augmented copies make each corpus as large as the largest, at a point and by a seed.
@@ -68,7 +73,7 @@ def with_copies(study: Study, corpora: Mapping[str, Corpus], point: Point, seed:
     """
     if not study.features.augmentation:
         return dict.fromkeys(corpora, 0)
-    size = {name: len(splits(split_at(study, point, corpus, seed)).train) for name, corpus in corpora.items()}
+    size = {name: splits.training_size(split_at(study, point, corpus, seed)) for name, corpus in corpora.items()}
     return {name: max(size.values()) - number for name, number in size.items()}
 
 

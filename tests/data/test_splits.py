@@ -521,3 +521,28 @@ def test_a_session_that_is_no_dialogue_may_stand_in_several_subsets(utterance):
     """As of a table whose sessions are days of recording."""
     everyone = [utterance(f"s{s}", n, session="monday") for s in range(6) for n in range(3)]
     assert prove(split("corpus", everyone, by_speaker()))["shared_dialogues"] == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_holdout_may_balance_the_sexes_of_who_is_tested_and_of_its_folds(actors, seed):
+    rule = holdout("speaker_by_sex", seed=seed)
+    whole = split("corpus", actors, rule)
+    assert sorted(Counter(u.sex for u in whole.test).values()) == [4 * 28, 4 * 28]
+    validated = []
+    for fold in (1, 2, 3):
+        done = split("corpus", actors, rule.changed(fold=fold))
+        assert not done.test
+        assert not (speakers(done, "train") | speakers(done, "val")) & speakers(whole, "test")
+        assert max(Counter(u.sex for u in done.val).values()) <= 3 * 28
+        validated += sorted(speakers(done, "val"))
+    assert sorted(validated) == sorted(speakers(whole, "train"))
+    assert len({split("corpus", actors, holdout("speaker_by_sex", seed=s)).test for s in range(10)}) == 10
+
+
+@pytest.mark.parametrize(
+    "rule", [holdout("speaker_by_sex"), holdout("speaker_by_sex", 4), holdout("speaker_by_sex", 1)]
+)
+def test_a_balanced_holdout_that_cannot_be_made_is_refused(utterance, rule):
+    count = 1 if not rule["fold"] else 3
+    with pytest.raises(BadInput, match="enough utterances and speakers for each subset"):
+        split("corpus", [utterance(f"s{s}", n) for s in range(count) for n in range(9)], rule)

@@ -8,7 +8,7 @@ import pytest
 
 from ser.errors import BadInput
 from ser.features.store import Store
-from ser.planning import plan as planning
+from ser.planning import notes
 from ser.planning.plan import resolve
 from ser.planning.request import bring
 from ser.planning.sources import total_frames
@@ -180,7 +180,7 @@ def test_a_class_that_cannot_be_trained_is_an_error(study, manifests, plan):
     source = plan.sources["ravdess"]
     split = replace(source.split, train=tuple(u for u in source.split.train if u.label != "sad"))
     with pytest.raises(BadInput, match=r"no sad in the training side; .*seed"):
-        planning._check_classes(study, replace(source, split=split))
+        notes.check_classes(study, replace(source, split=split))
     with pytest.raises(BadInput, match=r"corpus ravdess: no sad; .*--set merge"):  # no seed would help
         resolve(study, {"ravdess": only(manifests["ravdess"], lambda u: u.label != "sad")})
 

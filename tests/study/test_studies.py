@@ -153,12 +153,19 @@ def test_folds_of_001_have_every_class_alike(actors):
     assert [sum(c.values()) for c in counts] == [279, 278, 278]
 
 
-def test_sound_001_holds_out_whole_actors(actors):
-    done = split("ravdess", actors, in_fold("mfcc_networks", "sound", 0))
+@pytest.mark.parametrize("seed", range(5))
+def test_sound_001_holds_out_whole_actors_as_many_women_as_men(actors, seed):
+    def sexes(side):
+        return Counter(u.sex for u in side)
+
+    rule = in_fold("mfcc_networks", "sound", 0).changed(seed=seed)
+    done = split("ravdess", actors, rule)
     assert sizes(done) == (832, 0, 416)
-    for fold in (0, 1, 2, 3):
-        proof = prove(split("ravdess", actors, in_fold("mfcc_networks", "sound", fold)))
-        assert proof["shared_speakers"] == 0
+    assert sexes(done.test) == {"F": 208, "M": 208}
+    for fold in (1, 2, 3):
+        cut = split("ravdess", actors, rule.changed(fold=fold))
+        assert prove(cut)["shared_speakers"] == 0
+        assert abs(sexes(cut.val)["F"] - sexes(cut.val)["M"]) <= 104
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +204,9 @@ def four():
         return {f"{i:03d}": total // speakers + (i < total % speakers) for i in range(speakers)}
 
     seven = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
-    made = {c: utterances(c, even(n, total), seven)
-            for c, n, total in (("iemocap", 10, 10021), ("crema_d", 91, 7414), ("ravdess", 24, 1440))}  # fmt: skip
+    made = {c: utterances(c, even(n, total), seven) for c, n, total in (("crema_d", 91, 7414), ("ravdess", 24, 1440))}
+    talks = {"session": lambda i: str(1 + i // 2), "channel": lambda i: "dialog"}
+    made["iemocap"] = utterances("iemocap", even(10, 10021), seven, **talks)
     return made | {"tess": utterances("tess", {"OAF": 1400, "YAF": 1400}, seven)}
 
 
@@ -217,13 +225,14 @@ def test_paper_000_trains_on_17341_utterances_and_tests_2167(four):
     assert tuple(map(sum, zip(*map(sizes, done.values()), strict=True))) == (17341, 2167, 2167)
 
 
-def test_sound_000_holds_out_whole_speakers_and_tess_trains(four):
+def test_sound_000_holds_out_whole_speakers_and_sessions_and_tess_trains(four):
     done = sides_of(four, "sound")
     for name, found in done.items():
-        assert prove(found)["shared_speakers"] == 0
+        assert prove(found)["shared_speakers"] == prove(found)["shared_dialogues"] == 0
         assert sum(sizes(found)) == len(four[name])
     assert sizes(done["tess"]) == (2800, 0, 0)
-    for name in ("iemocap", "crema_d", "ravdess"):
+    assert [len({u.session for u in side}) for side in done["iemocap"].subsets().values()] == [3, 1, 1]
+    for name in ("crema_d", "ravdess"):
         shares = [n / len(four[name]) for n in sizes(done[name])]
         assert shares == pytest.approx([0.8, 0.1, 0.1], abs=0.1)
 

@@ -1,0 +1,112 @@
+"""What a reader of a plan's tables has to know of its data: absent classes, leaks, folds that are not run, seeds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ser.data.leakage import Split, prove
+from ser.data.splits import fold_count
+from ser.errors import BadInput
+from ser.planning.sources import Labelled, Source
+from ser.study import Corpus, Study, Trial
+
+_ROTATING = ("grouped", "leave_one_out", "stratified")  # rules whose folds test everybody once
+
+
+def notes_on(
+    study: Study,
+    corpora: Mapping[str, Corpus],
+    trials: Sequence[Trial],
+    sources: Mapping[str, Source],
+    labelled: Labelled,
+    seeds: int,
+) -> list[str]:
+    """Returns the notes on a plan's corpora. Raises BadInput for a class that is not trained."""
+    notes = [note for source in sources.values() for note in check_classes(study, source)]
+    notes += [f"{c.name}: nothing of it is tested" for c in corpora.values() if not c.tested]
+    notes += _own_subsets(sources.values())
+    notes += _folds_left_out(trials, labelled)
+    notes += _copies(study, corpora)
+    return notes + (_moved(study, corpora) if seeds > 1 else [])
+
+
+def check_classes(study: Study, source: Source) -> list[str]:
+    """Returns notes on classes that are not validated or tested, and on leaks. Raises BadInput for one not trained."""
+    notes, done = [], source.split
+    labels = {u.label for utterances in done.subsets().values() for u in utterances}
+    if study.labels.votes == "tied":
+        return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
+    for side, utterances in done.subsets().items():
+        classes = study.classes_of(source.corpus)
+        absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
+        if absent and side == "train" and not source.corpus.split.values().get("songs"):
+            nowhere = [c for c in absent if c not in labels]  # no other split would help
+            remedy = "leave it out (--corpora), or merge labels: --set merge=a:b"
+            raise BadInput(
+                f"no {', '.join(nowhere)}" if nowhere else f"no {', '.join(absent)} in the training side",
+                f"corpus {done.corpus}" if nowhere else f"split of {done.corpus}",
+                f"utterances of each of {', '.join(classes)}",
+                remedy if nowhere else "change the split's seed or speakers with --set",
+            )
+        if absent:
+            notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")
+    return notes + _leaks(done)
+
+
+def _leaks(done: Split) -> list[str]:
+    proof = prove(done)
+    shared = proof["shared_speakers"]
+    talks = f", and {n} sessions of dialogues" if (n := proof["shared_dialogues"]) else ""
+    return [f"{done.corpus}: {shared} speakers{talks} stand in several subsets, by intention"] if shared else []
+
+
+def _own_subsets(sources: Iterable[Source]) -> list[str]:
+    """Corpora that say who trains and who is tested, to rules that do not ask."""
+    return [
+        f"{s.corpus.name}: its own subsets (column split) are not used by the rule {s.corpus.split.name}"
+        for s in sources
+        if s.corpus.split.name != "speakers" and any(u.split for u in s.manifest.utterances)
+    ]
+
+
+def _folds_left_out(trials: Sequence[Trial], labelled: Labelled) -> list[str]:
+    """Corpora of which some folds are not run, so that not all of them is tested."""
+    run: dict[tuple[str, str], dict[str, set[int]]] = {}
+    available: dict[tuple[str, str], int] = {}
+    for trial in trials:
+        for c in (c for c in trial.corpora if c.tested and c.split.name in _ROTATING):
+            key = c.name, c.split.name
+            run.setdefault(key, {}).setdefault(trial.combination, set()).add(c.split["fold"])
+            if key not in available:
+                available[key] = fold_count(labelled[c.name], c.split)
+    notes = []
+    for (name, rule), by_combination in run.items():
+        counts = {len(folds) for folds in by_combination.values()}
+        if (least := min(counts)) < available[name, rule]:
+            where = "" if len(counts) == 1 else " in some combinations, as other corpora have no more"
+            notes.append(f"{name}: {least} of {available[name, rule]} folds ({rule}) are run{where}")
+    return notes
+
+
+def _copies(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
+    if not study.features.augmentation or len(corpora) < 2:
+        return []
+    largest = [c.name for c in corpora.values() if not c.copies]
+    names = ", ".join(largest)
+    return [
+        "augmented copies make every training subset as large as the largest among all corpora of the run "
+        f"({names}), also where it takes no part: with another list of corpora all trials are others"
+    ]
+
+
+def _moved(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
+    """What differs between seeds."""
+    moves = []
+    if "weights" in study.seed_moves:
+        moves.append("weights, batches and dropout")
+    drawn = [c.name for c in corpora.values() if "seed" in c.split.values()]
+    if "split" in study.seed_moves and drawn:
+        fixed = [name for name in corpora if name not in drawn]
+        moves.append(f"who trains and who is tested of {', '.join(drawn)}")
+        moves[-1] += f" ({', '.join(fixed)}: fixed by the rule)" if fixed else ""
+    if "augmentation" in study.seed_moves and study.features.augmentation:
+        moves.append("augmentation")
+    return [f"another seed changes: {'; '.join(moves)} (--set seed_moves)"] if moves else []
