@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion
-from ser.metrics.segments import clip_predictions, clip_probabilities
+from ser.metrics.segments import clip_modes, clip_predictions, clip_probabilities
 from ser.report.runs import Finished
 from ser.report.statistics import Bools, Integers
 
@@ -87,6 +87,11 @@ class SegmentPredictions:
     def counts(self) -> NDArray[np.int64]:
         """The confusion matrix of the clips by the mean of their logits, rows = truth."""
         return confusion(self.truth, self.predicted, self.logits.shape[1])
+
+    @property
+    def counts_by_mode(self) -> NDArray[np.int64]:
+        """The confusion matrix of the clips by what most of their segments are, ties to the first; rows = truth."""
+        return confusion(self.truth, clip_modes(self.clip, self.logits), self.logits.shape[1])
 
     @property
     def probabilities(self) -> NDArray[np.float32]:

@@ -14,13 +14,14 @@ from experiments.segments import study
 from ser.errors import BadInput
 from ser.frontends import vggish_mel
 from ser.metrics import segments
-from ser.report import write
+from ser.report import bootstrap, write
 from ser.report.predictions import SegmentPredictions
-from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.segments import accuracies
 from ser.report.segments import content as clips
 from ser.report.segments.accuracies import METRICS, mean_and_spread, per_clip
 from ser.report.segments.published import CLASSES, INCONSISTENCIES
+from ser.report.statistics import interval
 from ser.study import Corpus, Trial, part
 
 PUBLIC = {"segment": 96, "filters": (64, 128, 256, 256, 512, 512), "fc": (4096, 4096), "embedding": 128}
@@ -145,19 +146,47 @@ def test_what_clips_add_up_to_is_what_the_formulae_say():
         assert each[place] / 40 == pytest.approx(scores[name]), name
 
 
-def test_intervals_are_of_resampled_clips():
-    found = random_clips(n=30)
-    draws = np.random.default_rng(0).integers(30, size=(25, 30))
+def repeated(found, times):
+    """The metrics of a table that has every clip so many times."""
+    drawn = np.repeat(np.arange(len(times)), times)
+    owners = [np.flatnonzero(found.clip == i) for i in drawn]
+    clip = np.repeat(np.arange(len(drawn)), [len(o) for o in owners])
+    return segments.accuracies(clip, found.truth[drawn], found.logits[np.concatenate(owners)])
+
+
+@pytest.mark.parametrize("resample", ["speaker", "utterance"])
+def test_intervals_are_of_resampled_speakers_and_seeds(resample):
+    """Two seeds on other clips of six speakers, by plain loops over repeated tables."""
+    runs = []
+    for seed in range(2):
+        found = random_clips(seed, n=30)
+        names = tuple(f"{seed if i < 10 else 'both'}/{i}" for i in range(30))  # twenty clips are tested by both
+        runs.append(replace(found, uids=names, speakers=tuple(f"s{i % 6}" for i in range(30))))
+    uids = list(dict.fromkeys(uid for run in runs for uid in run.uids))
+    of = {uid: f"s{int(uid.partition('/')[2]) % 6}" if resample == "speaker" else uid for uid in uids}
+    clusters = sorted(set(of.values())) if resample == "speaker" else uids
+    rng = np.random.default_rng(0)
+    seeds = bootstrap.seed_weights(2, 25, rng)
+    drawn = bootstrap.draws_of(len(clusters), 25, rng)
+    cells = mean_and_spread(runs, 25, resample)
     slow = []
-    for drawn in draws:
-        owners = [np.flatnonzero(found.clip == i) for i in drawn]
-        clip = np.repeat(np.arange(30), [len(o) for o in owners])
-        slow.append(segments.accuracies(clip, found.truth[drawn], found.logits[np.concatenate(owners)]))
-    cells = mean_and_spread([found], 25)
+    for which, weights in zip(seeds, drawn, strict=True):
+        often = dict(zip(clusters, weights.astype(int), strict=True))
+        (place,) = np.flatnonzero(which)  # of two seeds one is drawn
+        slow.append(repeated(runs[place], [often[of[uid]] for uid in runs[place].uids]))
+    plain = [accuracies.accuracies(run) for run in runs]
+    size = 6 if resample == "speaker" else 40
+    assert accuracies.sample_of(runs, resample).clusters == size
     for name in ("sa", "aca", "sca", "alca", "bca"):
         mean, spread = cells[name]
-        assert (mean.low, mean.high) == pytest.approx(np.percentile([s[name] for s in slow], (2.5, 97.5))), name
-        assert np.isnan(spread.value)
+        assert mean.value == pytest.approx(np.mean([p[name] for p in plain]))
+        expected = interval(mean.value, np.array([s[name] for s in slow]), size)
+        assert (mean.low, mean.high) == pytest.approx((expected.low, expected.high), abs=1e-6), name
+        assert spread.value == pytest.approx(np.std([p[name] for p in plain], ddof=1))
+
+
+def test_a_single_run_has_no_deviation():
+    assert np.isnan(mean_and_spread([random_clips()], 5)["sa"][1].value)
 
 
 def test_layers_are_those_that_a_run_logged(undrawn):
@@ -254,10 +283,71 @@ def test_the_split_and_who_is_in_several_subsets_is_said(undrawn):
 def test_matrices_are_of_clips_and_summed_over_seeds(undrawn):
     content = clips.content(both(), EXPECTED, OPTIONS)
     assert content.matrices[0].counts.tolist() == [[3, 0, 0, 0], [0, 3, 0, 0], [0, 0, 1, 0], [1, 0, 0, 0]]
-    rows = {row.name: row for row in table(content, "figure3").rows}
-    assert [c.value for c in rows["neutral"].cells[:4]] == [1, 0, 0, 0]
-    assert rows["angry"].paper == (56.9, 26.72, None, None)
-    assert rows["angry"].cells[4] == "3"
+    assert content.matrices[0].heading == "iemocap, by mean logits"
+    rows = {(row.metric, row.name): row for row in table(content, "figure3").rows}
+    assert [c.value for c in rows["nonoverlap, 200 units", "neutral"].cells[:4]] == [1, 0, 0, 0]
+    assert rows["nonoverlap, 200 units", "angry"].paper == (56.9, 26.72, None, None)
+    assert rows["nonoverlap, 200 units", "angry"].cells[4] == "3"
+
+
+def test_figure_3_is_by_the_mode_of_segments_with_ties_to_the_first_class_and_mean_logits_beside(undrawn):
+    """Neutral, one segment for sad and one, which is sure, for neutral: the first class of the tie is sad."""
+    told = (("neutral", (3, 2)), ("neutral", (1, 1, 3)), ("angry", (0,)))
+    content = clips.content([finished(trial(), told)], EXPECTED, OPTIONS)
+    rows = {(row.metric, row.name): row for row in table(content, "figure3").rows}
+    by_mode, by_logits = (rows[f"nonoverlap, 200 units{rule}", "neutral"] for rule in ("", ", by mean logits"))
+    assert [c.value for c in by_mode.cells[:4]] == [0, 0.5, 0.5, 0]
+    assert [c.value for c in by_logits.cells[:4]] == [0, 0.5, 0, 0.5]
+    assert by_mode.paper == (None, None, None, 60.84)  # as the authors' program makes its matrices
+    assert by_logits.paper == ()
+
+
+def test_which_epoch_is_tested_is_said(undrawn):
+    (note,) = [n for n in clips.content(both(), EXPECTED, OPTIONS).notes if n.startswith("Weights are those")]
+    assert "best validation accuracy of segments" in note
+    assert "least so far plus 0.01" in note
+    assert note.endswith("looked at after every 10th epoch.")
+    least = replace(trial(), training=replace(TRAINING, keep="best", check_every_epochs=1))
+    assert any(
+        n == "Weights are those of the least validation loss, looked at after every epoch."
+        for n in clips.content([finished(least)], EXPECTED, OPTIONS).notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("moves", "said"),
+    [(("weights", "split"), "Each seed draws its own split"), (("weights",), "All seeds share one split")],
+)
+def test_what_the_deviation_over_seeds_is_of_is_said(undrawn, moves, said):
+    notes = clips.content(both(), replace(EXPECTED, seed_moves=moves), OPTIONS).notes
+    assert any(note.startswith(said) for note in notes)
+
+
+def test_the_plain_reference_has_rows_beside_the_papers(undrawn):
+    own = replace(trial(), block=part("logistic"))
+    fitted = finished(own, SECOND)
+    beside = Reference("I · reference logistic", "logistic", "iemocap", "", 0, 0, fitted.run_id)
+    options = replace(OPTIONS, references=lambda: (fitted,))
+    content = clips.content(both(), replace(EXPECTED, references=(beside,)), options)
+    for key in ("table3", "table4"):
+        rows = {row.metric: row for row in table(content, key).rows if row.name.startswith("reference (")}
+        assert [rows[title].cells[0].value for title in METRICS.values()] == [0.8, 0.5, 1, 1, 1, 1]
+        assert {row.paper for row in rows.values()} == {()}
+    last = table(content, "table5").rows[-1]
+    assert last.name.startswith("Here: reference (")
+    assert last.cells[1].value == 1
+
+
+def test_further_numbers_are_of_the_best_by_test_and_by_validation(undrawn):
+    texts = {}
+    better, chosen = finished(trial(), SECOND, loss=2.0), finished(trial(way="overlap_repo"), FIRST, loss=0.5)
+    for run in (better, chosen):
+        texts[run.run_id] = run.text
+    options = replace(OPTIONS, file=lambda run, path: texts[run] if path == "predictions.csv" else files(run, path))
+    content = clips.content([better, chosen], EXPECTED, options)
+    found = " ".join(str(row) for t in content.tables if t.key not in ("runs", "figure3") for row in t.rows)
+    assert "test UA of clips" in found
+    assert "validation loss" in found
 
 
 def test_contradictions_are_shown(undrawn):

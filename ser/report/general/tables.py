@@ -49,8 +49,8 @@ def best_table(results: Results) -> Table:
 
 _LEFT = {True: "•", False: ""}
 _BEST_SET = (
-    " Best set (•): results whose {name} cannot be distinguished from the best; with 95 % certainty the setting that is "
-    "truly the best is among them (multiple comparisons with the best, Hsu 1996, by the draws behind the intervals)."
+    " Best set (•): results whose {name} cannot be distinguished from the best; with 95 % certainty the setting that "
+    "is truly the best is among them (multiple comparisons with the best, Hsu 1996, by the draws behind the intervals)."
 )
 
 

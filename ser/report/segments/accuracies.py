@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.metrics import segments
+from ser.report.bootstrap import Sample, clusters_of, draws_of, seed_weights
 from ser.report.content import Cell
 from ser.report.predictions import SegmentPredictions
-from ser.report.statistics import in_chunks, interval
+from ser.report.statistics import Floats, Integers, interval
 
 METRICS = {
     "sa": "SA",
@@ -42,30 +43,62 @@ def per_clip(test: SegmentPredictions) -> NDArray[np.float32]:
     return np.stack([total, of_truth, of_truth == total, among & alone, first, last, among], axis=1).astype(np.float32)
 
 
-def mean_and_spread(runs: Sequence[SegmentPredictions], replicates: int, seed: int = 0) -> dict[str, tuple[Cell, Cell]]:
+def mean_and_spread(
+    runs: Sequence[SegmentPredictions], replicates: int, resample: str = "speaker", seed: int = 0
+) -> dict[str, tuple[Cell, Cell]]:
     """Metric → its mean over ``runs`` (one per seed) with a bootstrap interval, and their sample standard deviation.
 
-    Clips are resampled, with all their segments; the same draw serves all runs on the same clips. The deviation of a
-    single run is a hole.
+    A replicate draws speakers (or clips), with all their clips and segments, and seeds, as ``ser.report.bootstrap``
+    does. Runs need not be of the same clips. The deviation of a single run is a hole.
     """
     plain = [accuracies(run) for run in runs]
-    draws = np.mean([_resampled(run, replicates, seed) for run in runs], axis=0)
+    owners, sample = _owners(runs, resample)
+    draws = _resampled(runs, owners, sample.clusters, replicates, seed)
     out = {}
     for place, name in enumerate(METRICS):
         values = [scores[name] for scores in plain]
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        out[name] = interval(float(np.mean(values)), draws[:, place]), Cell(spread)
+        out[name] = interval(float(np.mean(values)), draws[:, place], sample.clusters), Cell(spread)
     return out
 
 
-def _resampled(test: SegmentPredictions, replicates: int, seed: int) -> NDArray[np.float64]:
-    """[replicates, metrics]"""
-    each, rng = per_clip(test), np.random.default_rng(seed)
-    sums = [(weights @ each).astype(np.float64) for weights in in_chunks(len(test.uids), replicates, rng)]
-    totals = np.concatenate(sums) if sums else np.empty((0, each.shape[1]))
-    totals[:, 1] /= np.maximum(totals[:, 0], 1)
-    totals[:, 2:] /= len(test.uids)
-    return totals[:, 1:]
+def sample_of(runs: Sequence[SegmentPredictions], resample: str) -> Sample:
+    """Returns what ``mean_and_spread`` resamples."""
+    return _owners(runs, resample)[1]
+
+
+def _owners(runs: Sequence[SegmentPredictions], resample: str) -> tuple[list[Integers], Sample]:
+    """The number of the speaker (or clip) that is drawn, of each clip of each run; and what is resampled."""
+    speakers: dict[str, str] = {}
+    for run in runs:
+        for uid, speaker in zip(run.uids, run.speakers or ("",) * len(run.uids), strict=True):
+            speakers.setdefault(uid, speaker)
+    cluster, count = clusters_of(tuple(speakers.values()), resample)
+    number = dict(zip(speakers, cluster.tolist(), strict=True))
+    by_speaker = resample == "speaker" and count > 0
+    owners: list[Integers] = [np.array([number[uid] for uid in run.uids], np.int64) for run in runs]
+    return owners, Sample(len(speakers), count, by_speaker, len(runs))
+
+
+def _resampled(
+    runs: Sequence[SegmentPredictions], owners: Sequence[Integers], clusters: int, replicates: int, seed: int
+) -> Floats:
+    """[replicates, metrics]; nan where a replicate has drawn no clip of the drawn seeds."""
+    rng = np.random.default_rng(seed)
+    seeds = seed_weights(len(runs), replicates, rng).astype(np.float64)
+    drawn = draws_of(clusters, replicates, rng)
+    total, weight = np.zeros((2, replicates, len(METRICS)))
+    for place, (run, owner) in enumerate(zip(runs, owners, strict=True)):
+        each = per_clip(run)
+        sums = np.zeros((clusters, each.shape[1] + 1))
+        np.add.at(sums, owner, np.column_stack([each, np.ones(len(each))]))
+        found = (drawn @ sums.astype(np.float32)).astype(np.float64)  # counts: exact below 2**24
+        found[:, 1] /= np.where(found[:, 0] > 0, found[:, 0], np.nan)
+        found[:, 2:-1] /= np.where(found[:, -1:] > 0, found[:, -1:], np.nan)
+        defined = np.isfinite(found[:, 1:-1]) * seeds[:, place, None]
+        total += np.nan_to_num(found[:, 1:-1]) * defined
+        weight += defined
+    return total / np.where(weight > 0, weight, np.nan)
 
 
 def disorder(scores: Mapping[str, float], corpus: str = "") -> str:

@@ -12,15 +12,27 @@ import numpy as np
 
 from ser.metrics.accuracy import ua
 from ser.report import figures, further
+from ser.report.bootstrap import words
 from ser.report.content import HOLE, Cell, Content, Matrix, Picture, Row, Table
 from ser.report.groups import fold_of
 from ser.report.predictions import SegmentPredictions, segments
+from ser.report.reference import label, reference_segments
 from ser.report.runs import Expected, Finished, Options
 from ser.report.segments import published
-from ser.report.segments.accuracies import METRICS, accuracies, disorder
+from ser.report.segments.accuracies import METRICS, accuracies, disorder, sample_of
 from ser.report.segments.counts import table_1
 from ser.report.segments.groups import Setting, folds_of, main_units, settings_of
-from ser.report.segments.tables import Measured, baselines, figure_3, shares, table_2, table_3, table_4, table_5
+from ser.report.segments.tables import (
+    Measured,
+    PlainReference,
+    baselines,
+    figure_3,
+    shares,
+    table_2,
+    table_3,
+    table_4,
+    table_5,
+)
 from ser.report.split_note import split_of
 
 _AS_LOGGED = 1e-6
@@ -35,7 +47,8 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         runs.append(replace(run, text=""))
     folds = folds_of(runs, expected)
     settings = settings_of(runs, answers, folds, expected.tested)
-    units, measured = main_units(settings), Measured(options.replicates)
+    units, measured = main_units(settings), Measured(options.replicates, options.resample)
+    reference = PlainReference(label(expected), reference_segments(expected, options))
     pictured = [s for s in settings if s.block == "vggish" and s.units == units and any(map(s.of, expected.tested))]
     more = further.more_of(list(_best(settings, expected, options)), options)
     wrong = _violations(runs, answers)
@@ -44,9 +57,9 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         expected,
         (run.title for run in runs),
         tables=(
-            table_3(settings, units, measured, expected),
-            table_4(settings, measured, expected),
-            table_5(settings, units, measured, expected),
+            table_3(settings, reference, units, measured, expected),
+            table_4(settings, reference, measured, expected),
+            table_5(settings, reference, units, measured, expected),
             baselines(settings, measured, expected),
             figure_3(pictured, expected),
             table_1(settings, expected, options, folds != (0,)),
@@ -104,12 +117,11 @@ def _violations(runs: Sequence[Finished], answers: Answers) -> list[str]:
 
 def _notes(settings: Sequence[Setting], folds: Sequence[int], expected: Expected, options: Options) -> list[str]:
     notes = [*_weights(settings)]
-    if options.replicates and any(s.of(corpus) for s in settings for corpus in expected.tested):
-        notes.append(
-            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test clips, the same for "
-            "all seeds. They do not cover what another seed or split would change, and as clips of one speaker are "
-            "alike, they are rather too narrow."
-        )
+    tests = {corpus: max((s.of(corpus) for s in settings), key=len, default=()) for corpus in expected.tested}
+    samples = {corpus: sample_of(runs, options.resample) for corpus, runs in tests.items() if runs}
+    notes += [text] if (text := words(options, samples)) else []
+    notes += [_repeats(expected)] if len(expected.seeds) > 1 else []
+    notes += _kept_epochs(settings)
     for corpus in expected.tested:
         sizes = {s.way: (len(s.of(corpus)[0].uids), len(s.of(corpus)[0].clip)) for s in settings if s.of(corpus)}
         if sizes:
@@ -124,6 +136,38 @@ def _notes(settings: Sequence[Setting], folds: Sequence[int], expected: Expected
         if incomplete:
             notes.append(f"Not counted on {corpus}: seeds that lack a fold, of {'; '.join(incomplete)}.")
     return notes
+
+
+def _repeats(expected: Expected) -> str:
+    """Says what the standard deviation over the seeds is of, beside the paper's over six runs."""
+    if "split" in expected.seed_moves:
+        return (
+            "Each seed draws its own split (seed 0 the stated one), so the standard deviation is over splits and "
+            "initial weights; by Figure 3, whose two matrices are of different test clips, so is the paper's."
+        )
+    return (
+        "All seeds share one split, so the standard deviation is over initial weights alone. The paper's is not: by "
+        "Figure 3 its runs differ in their test clips. --set seed_moves=weights,split lets a seed move both."
+    )
+
+
+def _kept_epochs(settings: Sequence[Setting]) -> Iterator[str]:
+    """Says which epoch's weights are tested, by the settings of the runs."""
+    rules: dict[tuple[str, str, str], list[str]] = {}
+    for s in settings:
+        keys = ("training.keep", "training.check_every_epochs", "training.loss_tolerance")
+        rule = s.param(keys[0]), s.param(keys[1]) or "1", s.param(keys[2])
+        rules.setdefault(rule, []).append(s.title)
+    for (keep, every, tolerance), titles in rules.items():
+        looked = "after every epoch" if every == "1" else f"after every {every}th epoch"
+        what = {
+            "best_accuracy": f"of the best validation accuracy of segments, if its loss is below the least so far plus "
+            f"{tolerance} (the rule of the authors' program, which looks after every tenth)",
+            "best": "of the least validation loss",
+            "last": "of the last epoch",
+        }.get(keep, "unknown")
+        named = f": {'; '.join(titles)}" if len(rules) > 1 else ""
+        yield f"Weights are those {what}, looked at {looked}{named}."
 
 
 def _weights(settings: Sequence[Setting]) -> Iterator[str]:
@@ -171,9 +215,12 @@ def _pictures(pictured: Sequence[Setting], expected: Expected) -> Iterator[Pictu
     for corpus in expected.tested:
         tested = [s for s in pictured if s.of(corpus)]
         if tested:
-            lines[corpus] = {s.title: shares(s, corpus) for s in tested}
+            lines[corpus] = {s.title: shares(s, corpus, by_mode=True) for s in tested}
     if lines:
-        caption = "Figure 3: what clips are taken for; rows are the truth, each divided by its sum, over all seeds."
+        caption = (
+            "Figure 3: what clips are taken for by most of their segments, of equally many classes the first; rows are "
+            "the truth, each divided by its sum, over all seeds."
+        )
         yield figures.small_matrices(lines, expected.classes, "figure3", caption)
 
 
@@ -183,4 +230,6 @@ def _matrices(pictured: Sequence[Setting], expected: Expected) -> Iterator[Matri
             if tests := s.of(corpus):
                 counts = np.sum([clips.counts for clips in tests], axis=0)
                 ids = tuple(run.run_id for run in s.runs if run.params.get("seed", "0") in s.tests[corpus])
-                yield Matrix(corpus, s.title, expected.classes, counts, ids, f"confusion_{place}_{number}")
+                yield Matrix(
+                    f"{corpus}, by mean logits", s.title, expected.classes, counts, ids, f"confusion_{place}_{number}"
+                )
