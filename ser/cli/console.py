@@ -405,7 +405,7 @@ def synced(result: "Synced") -> None:
 def status(runs: Sequence[Any], grid: Expected) -> None:
     """How far a grid is: its trials by state, and the failures with their last error."""
     states: dict[str, str] = {}
-    for run in runs:  # a finished run outweighs what was tried before it
+    for run in (r for r in runs if not r.is_reference):  # a finished run outweighs what was tried before it
         state = {"KILLED": "interrupted"}.get(run.status, run.status.lower())
         states[run.trial_id] = state if states.get(run.trial_id) != "finished" else "finished"
     counts = Counter(states.values())

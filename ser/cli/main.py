@@ -282,7 +282,7 @@ def run(args: argparse.Namespace) -> int:
     # Trials.
     done = len(plan.to_run) - len(unfinished(job, plan.to_run))
     if done:
-        console.console.print(f"{done} of {console.to_run(plan)} are finished already")
+        console.console.print(f"{done} are finished already of {console.to_run(plan)}")
     with console.Live(plan.to_run, done, args.work / "logs" / f"{plan.study.name}.log") as live:
         search = Search.of(plan.study, prepared.grow)
         summary = launch.run(job, plan.to_run, profile, args.address, live, prepared.job, search)

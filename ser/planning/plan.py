@@ -23,6 +23,7 @@ from ser.planning.sources import Source, Splits, classes_by_votes, sources_of, w
 from ser.study import Corpus, Part, Point, Study, Trial, canonical, identity, references_of, statement, trial_of
 from ser.study.labels import EMOTIONS
 from ser.study.study import SEED_MOVES
+from ser.study.trial import in_short
 
 DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
 
@@ -63,9 +64,12 @@ class Plan:
     def variant(self) -> str:
         """Identity of all that the grid's trials have in common: settings and corpora, not axes and seeds."""
         s = self.study
-        shared: list[Any] = [s.mode, s.classes, s.labels.votes, s.features, s.blocks, s.training, s.search]
-        shared += [s.comparison.systems, s.comparison.protocols, sorted(set(s.seed_moves))]
-        return identity([repr(x) for x in shared] + [repr(corpus.in_fold(0)) for corpus in self.corpora.values()])
+        shared: list[Any] = [s.mode, s.classes, s.labels.votes, s.features, s.blocks]
+        texts = [*map(repr, shared), in_short(s.training)]
+        texts += map(repr, (s.search, s.comparison.systems, s.comparison.protocols))
+        moved = sorted(set(s.seed_moves))
+        texts += [repr(moved)] if moved != sorted(SEED_MOVES) else []  # came later, as the rest of the settings
+        return identity(texts + [in_short(corpus.in_fold(0)) for corpus in self.corpora.values()])
 
     @property
     def results(self) -> int:

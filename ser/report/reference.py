@@ -141,7 +141,8 @@ def table(expected: Expected, options: Options) -> Table:
             cells = reference_accuracies(expected, options, setting).get(corpus, (_HOLE, _HOLE))
         done, seeds = [r for r in own if r.run_id], len({r.seed for r in own})
         above = f"{sum(r.better for r in done)} of {sum(r.trials for r in done)}"
-        rows.append(Row(corpus, setting or "all", (*cells, above), len(_complete(own)), seeds))
+        name = " · ".join(filter(None, [label(expected), setting]))
+        rows.append(Row(corpus, name, (*cells, above), len(_complete(own)), seeds))
     return Table(
         "reference",
         f"Plain reference: {label(expected).removeprefix('reference (').removesuffix(')')} on the same features",

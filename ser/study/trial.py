@@ -286,6 +286,17 @@ def statement(trial: Trial) -> dict[str, Any]:
     }
 
 
+def in_short(stated: Training | Corpus) -> str:
+    """Returns the fields as text, without those that came later and say what was done before.
+
+    So the text of what was stated then stays, and with it what is made of the text.
+    """
+    later = {"apart": (), "seed": 0} if isinstance(stated, Corpus) else _LATER_TRAINING
+    values = {item.name: getattr(stated, item.name) for item in fields(stated)}
+    kept = (f"{name}={value!r}" for name, value in values.items() if name not in later or value != later[name])
+    return f"{type(stated).__name__}({', '.join(kept)})"
+
+
 def _named(source: object, names: Mapping[str, str]) -> dict[str, Any]:
     return {name: getattr(source, attribute) for name, attribute in names.items()}
 

@@ -1,6 +1,7 @@
 """Plans: the paper's grid over scanned corpora, copies that even them out, duplicates, and grids refused."""
 
 import pickle
+import re
 from collections import Counter
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from ser.planning.plan import resolve
 from ser.planning.request import bring
 from ser.planning.sources import total_frames
 from ser.study import grid, override
+from ser.study.trial import in_short
 from ser.trials.job import Subset, job_of
 
 
@@ -222,6 +224,18 @@ def test_a_variant_is_the_same_for_all_seeds_and_another_for_other_settings(stud
     assert resolve(study, two, seeds=2).variant == plan.variant
     assert resolve(override(study, "training.max_epochs", 3), two).variant != plan.variant
     assert resolve(study, {"ravdess": manifests["ravdess"]}).variant != plan.variant
+
+
+def test_a_later_setting_makes_another_variant_only_where_it_says_something_else(study, manifests, plan):
+    made = {"learns_from": "train", "check_every_epochs": 1, "loss_tolerance": 0.0, "weighted_validation": True}
+    assert not set(made) & set(re.findall(r"(\w+)=", in_short(study.training)))
+    assert set(made) <= set(vars(study.training))
+    corpus = study.corpora[0]
+    assert in_short(corpus) == repr(corpus).replace(", apart=(), seed=0", "")
+    assert "apart=('sentence',)" in in_short(replace(corpus, apart=("sentence",)))
+    other = override(study, "training.learns_from", "train_and_validation")
+    assert "learns_from='train_and_validation'" in in_short(other.training)
+    assert resolve(other, {n: manifests[n] for n in ("tess", "ravdess")}).variant != plan.variant
 
 
 def test_frames_are_estimated_from_durations(plan, features):

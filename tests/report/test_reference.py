@@ -9,6 +9,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from ser.cli import console
 from ser.data.functionals import functionals
 from ser.features.store import Store
 from ser.metrics import multilabel
@@ -75,7 +76,7 @@ def test_its_answers_are_those_of_a_standard_machine_and_the_test_side_moves_no_
     assert [rows[u.uid]["predicted"] for u in split.test] == machine.classes_[decisions.argmax(1)].tolist()
 
 
-def test_reports_count_it_nowhere_and_have_its_table(jobs, referenced, with_reference, tracker, tmp_path):
+def test_reports_count_it_nowhere_and_have_its_table(jobs, referenced, with_reference, tracker, tmp_path, capsys):
     (trial,) = referenced.references
     one.run(jobs, trial)
     one.run(jobs, first_of(referenced))
@@ -89,6 +90,8 @@ def test_reports_count_it_nowhere_and_have_its_table(jobs, referenced, with_refe
     assert "Plain reference: SVM" in written.markdown
     assert "references beside the trials: 1 of 1 are finished" in written.markdown
     assert not [name for name in written.markdown.split("## Notes")[0].split("|") if "reference svm" in name]
+    console.status(*collecting.overview(tracker, with_reference))
+    assert "2 of 24 trials finished\n1 of 1 references finished" in capsys.readouterr().out
 
 
 def test_one_that_failed_is_a_hole_and_the_rest_goes_on(
@@ -101,7 +104,7 @@ def test_one_that_failed_is_a_hole_and_the_rest_goes_on(
     written = collecting.report(tracker, with_reference, tmp_path / "report", Options(replicates=0))
     assert "2 of 24 trials" in written.markdown
     assert "without results: R · reference svm (BadInput: fit of svm: 'no'" in written.markdown
-    (row,) = [line for line in written.markdown.splitlines() if line.startswith("| ravdess | all")]
+    (row,) = [line for line in written.markdown.splitlines() if line.startswith("| ravdess | reference (SVM) |")]
     assert [cell.strip() for cell in row.split("|")[3:7]] == ["–", "–", "0 of 0", "0 of 1"]
 
 
@@ -174,7 +177,10 @@ def test_protocols_are_kept_apart():
     values = [reference.reference_accuracies(expected, options_of(*runs), s)["x"][0].value for s in ("sd", "si")]
     assert values == [1.0, 0.0]
     assert reference.reference_accuracies(expected, options_of(*runs)) == {}
-    assert [row.name for row in reference.table(expected, options_of(*runs)).rows] == ["sd", "si"]
+    assert [row.name for row in reference.table(expected, options_of(*runs)).rows] == [
+        "reference (SVM) · sd",
+        "reference (SVM) · si",
+    ]
 
 
 def test_clips_are_answered_by_the_mean_of_their_segments_decisions_and_each_segment_is_there():
