@@ -51,6 +51,7 @@ def prove(done: Split) -> dict[str, Any]:
         "corpus": done.corpus,
         "speakers": {s: sorted({u.speaker for u in us}) for s, us in done.subsets().items()},
         "utterances": {s: len(us) for s, us in done.subsets().items()},
+        "hours": {s: round(sum(u.seconds for u in us) / 3600, 4) for s, us in done.subsets().items()},
         "per_class": {s: dict(sorted(Counter(u.label for u in us).items())) for s, us in done.subsets().items()},
         **{f"shared_{kind}s": count for kind, count in shared.items()},
     }

@@ -17,16 +17,18 @@ from ser import registry
 from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
+from ser.report.deviations import Deviation, Sample, deviations, stated_origins
+from ser.report.planned import planned_trials, selections, stated_corpora
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
+from ser.report.splits import SplitRuns
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
-from ser.study import REFERENCE, SCHEMA, Corpus, Study, part, settings_of, trial_of
-from ser.study.release import Release, text_of
+from ser.study import REFERENCE, SCHEMA, Study
+from ser.study.release import Release
 
 GENERAL = "general"  # the report of studies that name none
 _LISTED = 6  # titles that a note names
-_SETTINGS = ("front_end", "normalise", "merge", "training.learning_rate", "training.max_epochs", "training.batch_size")
 
 _UNKNOWN = Release("unknown", "its runs were made before this was recorded")
 
@@ -100,7 +102,6 @@ class _Statements:
     count: int = 0
     demo: bool = False
     params: dict[str, str] = field(default_factory=dict)
-    varied: set[str] = field(default_factory=set)  # settings in which the runs differ
     notes: str = "[]"
     fingerprints: dict[str, str] = field(default_factory=dict)
     versions: set[str] = field(default_factory=set)
@@ -115,6 +116,8 @@ class _Statements:
     references: dict[str, Any] = field(default_factory=dict)  # beside the newest grid's trials: id -> its place
     accuracies: dict[Split, dict[str, float]] = field(default_factory=dict)  # of finished trials, by their ids
     releases: dict[str, Release] = field(default_factory=dict)
+    samples: dict[tuple[str, ...], tuple[str, dict[str, str]]] = field(default_factory=dict)  # title, params
+    splits: SplitRuns = field(default_factory=SplitRuns)
     seed_moves: tuple[str, ...] = ("weights",)  # what it was before runs told
 
     def add(self, run: Any) -> None:
@@ -138,7 +141,12 @@ class _Statements:
         if params.get("role") == REFERENCE:  # its settings are not those of the grid
             return
         if "classes" in params:  # else its worker died before it logged more than a name
-            self.varied |= {k for k in _SETTINGS if self.params and params.get(k) != self.params.get(k)}
+            # Runs of a variant have their settings in common, but those of blocks, systems, corpora and searches.
+            kind = tuple(params.get(k, "") for k in ("role", "role.system", "role.protocol", "block", "corpora"))
+            if kind not in self.samples or params.get("seed") == "0":  # another seed moves others, as the study says
+                self.samples[kind] = tags.get("title", run.info.run_name), params
+            if run.info.status == "FINISHED":
+                self.splits.add(run.info.run_id, params)
             self.params, self.notes = params, tags.get("notes", "[]")
             self.fingerprints |= {k.removeprefix("fingerprint/"): v for k, v in tags.items() if k.startswith("finger")}
             self.versions.add(tags.get("code_version", "unknown"))
@@ -147,11 +155,9 @@ class _Statements:
         """Returns them for the report's notes."""
         if not self.params:
             return []
-        common = [k for k in _SETTINGS if k in self.params and k not in self.varied]
-        settings = (f"{k} = {self.params[k] or 'none'}" for k in common)
         corpora = (f"{name} {fingerprint}" for name, fingerprint in sorted(self.fingerprints.items()))
         code = f"code: {', '.join(sorted(self.versions))}"
-        return [*json.loads(self.notes), f"settings: {', '.join(settings)}", f"corpora: {', '.join(corpora)}", code]
+        return [*json.loads(self.notes), f"corpora: {', '.join(corpora)}", code]
 
 
 def _read_grid(run_id: str, text: str) -> dict[str, Any]:
@@ -263,6 +269,7 @@ def collect(
     if doubled:
         note = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
         expected = replace(expected, notes=(*expected.notes, note))
+    expected = replace(expected, splits=expected.splits.read(partial(_file, tracker)))
     return _finished(tracker, [repeats[0] for repeats in finished.values()]), expected
 
 
@@ -371,7 +378,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         seeds=tuple(range(statements.seeds)),
         demo=statements.demo,
         paper=study.paper if study.paper == study.report else "",
-        selections=_selections(planned),
+        selections=selections(planned),
         releases={c.name: statements.releases.get(c.name, _UNKNOWN) for c in used} if runs else {},
         notes=(*notes, *statements.lines()),
         uncounted=tuple(notes),
@@ -380,12 +387,26 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         folds=statements.folds,
         unmet=statements.unmet,
         unlike=_unlike(runs),
+        deviations=_deviations(planned, used, dict(trials), statements),
+        origins=stated_origins(planned),
+        splits=statements.splits.splits,
         references=tuple(
             _reference(place, [r for r in references if r.trial_id == trial], statements.accuracies)
             for trial, place in statements.references.items()
         ),
         seed_moves=statements.seed_moves,
     )
+
+
+def _deviations(
+    study: Study, used: Sequence[UsedCorpus], points: Mapping[str, Mapping[str, Any]], statements: _Statements
+) -> tuple[Deviation, ...]:
+    samples = [Sample(params, points.get(title)) for title, params in statements.samples.values()]
+    moves, stated = statements.seed_moves, study.seed_moves
+    other_seeds = statements.seeds > 1 and sorted(moves) != sorted(stated)
+    seeds = (Deviation("seed_moves", ",".join(moves), ",".join(stated)),) if other_seeds else ()
+    found = deviations(replace(study, seed_moves=moves), stated_corpora(study, used), samples)
+    return tuple(sorted((*found, *seeds), key=lambda d: d.path))
 
 
 def _reference(
@@ -406,29 +427,3 @@ def _unlike(runs: Sequence[RunSummary]) -> dict[str, tuple[str, ...]]:
         if run.status == "FINISHED" and not run.is_reference:
             trials.setdefault(run.title, {})[run.trial_id] = None
     return {title: tuple(ids) for title, ids in trials.items() if len(ids) > 1}
-
-
-def _selections(study: Study) -> dict[str, dict[str, str]]:
-    """Returns the published ones among the corpora of a study, and which selection of each it states."""
-    loaders = {c.name: (registry.find("corpora", c.loader.name), c.loader) for c in study.corpora}
-    published = {n: p for n, (module, p) in loaders.items() if module.expected(settings_of("corpora", p))}
-    return {n: {name: text_of(value) for name, value in p.values().items()} for n, p in published.items()}
-
-
-def planned_trials(
-    study: Study,
-    used: Sequence[UsedCorpus],
-    seeds: int,
-    folds: Mapping[str, Mapping[str, int]],
-    unmet: Mapping[str, Mapping[str, str]],
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """Returns title, point and seed of every trial of the study's grid over these corpora (see ``Study.expand_folds``).
-
-    A corpus that the study does not name is split by its rule for others; a title says no more of it than its letter.
-    """
-    stated = {corpus.name: corpus for corpus in study.corpora}
-    others = {c.name: Corpus(c.name, c.letter, part(c.name), study.other_corpora) for c in used}
-    corpora = {c.name: replace(stated.get(c.name, others[c.name]), letter=c.letter) for c in used}
-    points = study.points(tuple(corpora), tuple(c.name for c in used if not c.tested))
-    points = study.expand_folds(points, folds, unmet)
-    return [(trial_of(study, p, corpora, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]

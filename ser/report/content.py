@@ -10,64 +10,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.report import sheets
 from ser.report.runs import Expected, Hole
+from ser.report.splits import few_tested
+from ser.report.standing import standing
+from ser.report.table import HOLE, Cell, Printed, Row, Table
 
-HOLE = "–"
+__all__ = [
+    "HOLE",
+    "LEGEND",
+    "Cell",
+    "Content",
+    "Matrix",
+    "Picture",
+    "Printed",
+    "Row",
+    "Table",
+    "appended",
+    "with_paper",
+]
+
 LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing."
 
-OTHER_STUDY = "No paper's numbers are of this study, so none are shown."
-MADE_CORPORA = (
-    "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion."
-)
-RECORDED_CORPORA = "The corpora are recorded ones. No paper's numbers stand beside those of this study."
 
 OVER_OTHERS = "Results over other settings"
-
-Printed = float | str | None  # as a paper prints it: a number in the table's unit, a text, or nothing
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A value with its 95 % interval; nan is a hole (value) or unknown (interval). Shares are 0 … 1."""
-
-    value: float
-    low: float = float("nan")
-    high: float = float("nan")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line; ``n`` of ``of`` cases (or results, or seeds) are counted in it. None is a cell that cannot be.
-
-    ``paper``: the printed numbers beside ours, in order; shorter than the cells where the paper has fewer columns.
-    """
-
-    metric: str
-    name: str
-    cells: tuple[Cell | str | None, ...]
-    n: int = 0
-    of: int = 0
-    paper: tuple[Printed, ...] = ()
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table to be rendered."""
-
-    key: str
-    title: str
-    explanation: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    counted: str = ""  # what n counts; "" = the table counts nothing, and has no such column
-    digits: int = 1
-    unit: str = "%"  # "%": shares are shown as percent | "": values as they are
-    grouped: str = "Metric"  # head of the first column, Row.metric; "" = the table has no such column
-    brief: bool = False  # for reading: in Markdown and at the top of the page; else for looking up
-    typeset: bool = True  # in LaTeX too, if brief
-    bars: bool = False  # a bar in every cell shows its share
-    ids: tuple[str, ...] = ()  # columns of run ids
-    keys: int = 0  # how many of the leading columns tell lines of one name apart
 
 
 @dataclass(frozen=True)
@@ -112,7 +78,8 @@ class Content:
     holes: tuple[Hole, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)  # trial title → last error
     inconsistencies: tuple[str, ...] = ()  # the paper's own; shown with its numbers only
-    badges: tuple[str, ...] = ()  # further facts at the top: the mode
+    badges: tuple[str, ...] = ()  # further facts at the top: the mode, deviations
+    sheets: tuple[Table, ...] = ()  # on corpora, splits and settings; see ser.report.sheets
     legend: str = LEGEND
 
     @classmethod
@@ -146,15 +113,16 @@ class Content:
             seeds=len(expected.seeds),
             done=len(titles),
             expected=max(expected.count, len(titles)),
-            tables=tuple(tables),
-            notes=(*notes, *references_in_words(expected), *expected.notes),
+            tables=sheets.marked(tuple(tables), expected),
+            notes=(*notes, *few_tested(expected.splits), *references_in_words(expected), *expected.notes),
             pictures=tuple(pictures),
             matrices=tuple(matrices),
             matrices_title=matrices_title,
             holes=expected.holes(titles),
             failures=expected.failures,
             inconsistencies=inconsistencies if expected.printed_anywhere else (),
-            badges=(*([f"mode {expected.mode}"] if expected.mode else []), *badges),
+            badges=(*([f"mode {expected.mode}"] if expected.mode else []), *sheets.badge(expected), *badges),
+            sheets=sheets.tables_of(expected),
             legend=legend,
         )
 
@@ -177,48 +145,6 @@ def references_in_words(expected: Expected) -> list[str]:
     holes = [reference.hole for reference in expected.references if not reference.run_id]
     note = f"references beside the trials: {len(expected.references) - len(holes)} of {len(expected.references)}"
     return [f"{note} are finished" + (f"; without results: {', '.join(holes)}" if holes else "")]
-
-
-def standing(expected: Expected, published: bool = True) -> str:
-    """Says whose corpora these are, and so whether the paper's numbers are shown, if a report has a paper's at all."""
-    if not published:
-        return MADE_CORPORA if expected.demo else RECORDED_CORPORA
-    if expected.demo:
-        return f"{MADE_CORPORA[:-1]}; the paper's numbers are not shown."
-    if not expected.paper:
-        return OTHER_STUDY
-    shown = [c.name for c in expected.corpora if expected.printed_for(c.name)]
-    if not shown:
-        return f"The paper's numbers are not shown: {_why_not(expected, shown)}."
-    whole = f"The paper's numbers stand below ours on {', '.join(shown)}: the whole release, as the study states it."
-    others = f" They do not on others: {_why_not(expected, shown)}." if len(shown) < len(expected.corpora) else ""
-    return whole + others
-
-
-def _why_not(expected: Expected, shown: Iterable[str]) -> str:
-    """Returns why a paper's numbers are not of the other corpora."""
-    reasons = {c.name: described(expected, c.name) for c in expected.corpora if c.name not in shown}
-    return "; ".join(f"{name} is {reason}" for name, reason in reasons.items()) or "there are no runs yet"
-
-
-def described(expected: Expected, corpus: str) -> str:
-    """Returns what a corpus is, in words: ``part of the release (48 of 1440 utterances)``."""
-    release = expected.releases.get(corpus)
-    if release is None:
-        return "of no run yet"
-    words = {
-        "whole": "the whole release",
-        "part": "part of the release",
-        "other": "not the release",
-        "made": "made, not recorded",
-        "own": "your own table",
-        "unknown": "of unknown origin",
-    }[release.state]
-    if release.state == "whole" and corpus in expected.selections and not expected.printed_for(corpus):
-        words += ", in another selection than the study's"
-    elif release.state == "whole" and corpus not in expected.selections:
-        words += " of a corpus that is none of the study's"
-    return f"{words} ({release.why})" if release.why else words
 
 
 def with_paper(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ser.report.deviations import Deviation, Stated
+from ser.report.splits import Splits
 from ser.study.release import Release
 
 RESAMPLED = ("speaker", "utterance")
@@ -86,6 +88,9 @@ class Expected:
     unmet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # corpus → system → what it lacks for that
     seed_moves: tuple[str, ...] = ("weights",)  # what another seed changes: also "split", "augmentation"
     unlike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # title → ids of its several trials, as begun
+    deviations: tuple[Deviation, ...] = ()  # settings in which runs differ from the study's file
+    origins: tuple[Stated, ...] = ()  # what the study states beyond its paper
+    splits: Splits = field(default_factory=Splits)  # as far as proofs of them were read
     references: tuple[Reference, ...] = ()  # beside the trials; () also where the runs were begun without any
 
     def printed_for(self, corpus: str) -> bool:

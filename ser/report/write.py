@@ -37,7 +37,7 @@ def write(content: Content, folder: Path) -> WrittenReport:
     text = markdown(content)
     contents: dict[str, bytes] = {
         "tables.md": text.encode(),
-        "tables.csv": long_form(content.tables).encode(),
+        "tables.csv": long_form(content).encode(),
         "tables.tex": latex(content).encode(),
         "report.html": page(content).encode(),
         **{f"{picture.name}.png": picture.png for picture in content.pictures},
@@ -131,6 +131,9 @@ def markdown(content: Content) -> str:
         lines = [[hole.title, ", ".join(hole.untested), hole.error] for hole in content.holes]
         parts += [f"## {content.missing}", _pipes(["Trial", "not tested on", "last error"], lines)]
     parts += ["## Notes", "\n".join(f"- {note}" for note in content.notes) or "None."]
+    for table in content.sheets:
+        lines = _lines(table)
+        parts += [f"## {table.title}", table.explanation, *([_pipes(_heads(table), lines)] if lines else [])]
     if content.inconsistencies:
         parts += ["## The paper's own inconsistencies", "\n".join(f"- {note}" for note in content.inconsistencies)]
     return "\n\n".join(parts) + "\n"
@@ -142,7 +145,7 @@ def _lines(table: Table) -> list[list[str]]:
         cells = [_text(c, table) for c in row.cells]
         lines.append([*_first(table, row), *cells, *_count(table, f"{row.n} of {row.of}")])
         if paper := _paper(table, row):
-            lines.append([*_group(table, ""), "paper", *paper, *_count(table, "")])
+            lines.append([*_group(table, ""), table.paper_label, *paper, *_count(table, "")])
     return lines
 
 
@@ -156,20 +159,23 @@ def _pipes(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 # --- CSV ---
 
 
-def long_form(tables: Sequence[Table]) -> str:
-    """One line per cell. Shares, intervals and the paper's numbers are percent, unrounded; text cells are text."""
+def long_form(content: Content) -> str:
+    """One line per cell. Shares, intervals and the paper's numbers are percent, unrounded; text cells are text.
+
+    ``label``: what the paper's number is, where there is one: "paper", or that our settings are others.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "metric", "row", "column", "value", "low", "high", "n", "of", "paper"])
-    for table in tables:
+    writer.writerow(["table", "metric", "row", "column", "value", "low", "high", "n", "of", "paper", "label"])
+    for table in (*content.tables, *content.sheets):
         for row in table.rows:
             name = " · ".join([row.name, *map(str, row.cells[: table.keys])])
             paper = row.paper + (None,) * (len(row.cells) - len(row.paper))
             counts = (row.n, row.of) if table.counted else ("", "")
             for column, cell, value in zip(table.columns, row.cells, paper, strict=True):
                 if cell is not None:
-                    paper_text = "" if value is None else value
-                    writer.writerow([table.key, row.metric, name, column, *_plain(cell, table), *counts, paper_text])
+                    printed = ("", "") if value is None else (value, table.paper_label)
+                    writer.writerow([table.key, row.metric, name, column, *_plain(cell, table), *counts, *printed])
     return out.getvalue()
 
 
@@ -216,7 +222,8 @@ def latex(content: Content) -> str:
     r"""Plain tabulars for ``\input`` into any document, without a package; intervals stand below the numbers."""
     parts = ["% \\input this file; it needs no package. Percent, 95 % intervals below."]
     parts.append(f"\\noindent {tex(content.standing)} {tex(content.state)}.")
-    parts += [_tabular(table) for table in content.tables if table.brief and table.typeset]
+    shown = [*(table for table in content.tables if table.brief), *(table for table in content.sheets if table.rows)]
+    parts += [_tabular(table) for table in shown if table.typeset]
     return "\n\n".join(parts) + "\n"
 
 
@@ -233,7 +240,7 @@ def _tabular(table: Table) -> str:
             small = " & ".join(rf"{{\tiny {tex(s)}}}" if s else "" for s in spans)
             lines.append(f" {group}& {small}{end}")
         if paper := _paper(table, row):
-            lines.append(rf" {group}\textit{{paper}} & " + " & ".join(map(tex, paper)) + end)
+            lines.append(rf" {group}\textit{{{tex(table.paper_label)}}} & " + " & ".join(map(tex, paper)) + end)
     body = "\n".join(lines)
     layout = f"{'ll' if table.grouped else 'l'}{'r' * len(table.columns)}{'r' if table.counted else ''}"
     return (
@@ -263,6 +270,7 @@ def page(content: Content) -> str:
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         brief=[_view(table) for table in content.tables if table.brief],
         rest=[_view(table) for table in content.tables if not table.brief],
+        sheets=[_view(table) for table in content.sheets],
     )
 
 

@@ -2,6 +2,7 @@
 
 from ser.study.components import completed
 from ser.study.load import load_study, study_file, study_names, with_demo_budget
+from ser.study.origins import Origin
 from ser.study.overrides import override, settable_paths, value_at
 from ser.study.points import trial_of
 from ser.study.references import references_of
@@ -41,6 +42,7 @@ __all__ = [
     "Demo",
     "Features",
     "Labels",
+    "Origin",
     "Part",
     "Point",
     "Search",

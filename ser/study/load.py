@@ -12,13 +12,14 @@ from typing import Any
 
 from ser import shipped
 from ser.errors import BadInput, unknown
-from ser.study.overrides import check_space, override
+from ser.study.origins import Origin
+from ser.study.overrides import check_origins, check_space, override
 from ser.study.points import PLACES
 from ser.study.settings import rule_of
 from ser.study.study import Comparison, Demo, Features, Labels, Search, Study, System
 from ser.study.trial import Corpus, Training
 
-_STATED = {c.__name__: c for c in (Study, Training, Corpus, System, Features, Labels, Search, Comparison, Demo)}
+_STATED = {c.__name__: c for c in (Study, Training, Corpus, System, Features, Labels, Search, Comparison, Demo, Origin)}
 _MISSING = re.compile(r"(\w+)\.__init__\(\) missing \d+ required .*?arguments?: (.*)")
 _UNEXPECTED = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 
@@ -43,6 +44,7 @@ def load_study(name: str) -> Study:
     for mode in study.modes:
         check_points(moded := study.in_mode(mode))
         check_space(moded)
+        check_origins(moded)
         check_space(with_demo_budget(moded))
     return study
 

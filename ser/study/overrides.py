@@ -267,6 +267,14 @@ def _typed(value: Value | Part, kind: object, place: str, allowed: str = "") -> 
         raise BadInput(error.value, place, allowed or error.allowed, error.remedy) from None
 
 
+def check_origins(study: Study) -> None:
+    """Raises BadInput for an origin whose path leads to no setting and is the beginning of none."""
+    paths = [path for branch in branches(study) for path in branch.paths()]
+    for path in (origin.path for origin in study.origins):
+        if not any(known == path or known.startswith(f"{path}.") for known in paths):
+            raise unknown(path, f"origins of {study.name}", paths, "name one of these, or the beginning of some")
+
+
 def check_space(study: Study) -> None:
     """Raises BadInput for a path or a value of the search space, or of the final settings, that nothing takes."""
     for path, kind in study.search.space:

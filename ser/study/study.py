@@ -9,6 +9,7 @@ from ser import registry
 from ser.errors import BadInput, unknown
 from ser.study.components import completed
 from ser.study.labels import EMOTIONS
+from ser.study.origins import Origin
 from ser.study.settings import checked, kinds_of, rule_of, setting
 from ser.study.trial import Corpus, Training
 from ser.study.values import Part, Value
@@ -180,6 +181,7 @@ class Study:
     mode: str = "paper"  # as printed, odd metrics and leaks included | "sound"
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
     demo: Demo = Demo()
+    origins: tuple[Origin, ...] = ()  # what is stated here and not in the paper
 
     def __post_init__(self) -> None:
         for name in ("report", "paper"):

@@ -214,10 +214,10 @@ class Trial:
     def varied_values(self) -> dict[str, str]:
         """Returns the values that are this trial's own in its search or grid, as text, by path."""
         params = self.params()
-        keys = {path: self._keys(path) for path in self.role.values().get("varied", ())}
+        keys = {path: self.keys_of(path) for path in self.role.values().get("varied", ())}
         return {path: params[key] for path, names in keys.items() for key in names if key in params}
 
-    def _keys(self, path: str) -> list[str]:
+    def keys_of(self, path: str) -> list[str]:
         """Returns the names that a study's path may have among ``params``; only one of them is there."""
         head, _, rest = path.partition(".")
         of_corpus = [f"corpus.{head}.{place}.{rest}" for place in ("split", "front_end")]

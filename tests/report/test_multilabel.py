@@ -328,5 +328,5 @@ def test_everything_is_written(tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
     (accuracy,) = [r for r in rows if r["row"] == "accuracy as published" and r["column"] == "All" and r["paper"]][:1]
     assert accuracy["paper"] == "57.64"
-    keys = "metrics figure4 table4 table1 table2 table3 search figure1 figure3"
+    keys = "metrics figure4 table4 table1 table2 table3 search figure1 figure3 corpora"
     assert {r["table"] for r in rows} == set(keys.split())

@@ -547,7 +547,7 @@ def test_only_stated_params_and_scores_are_read():
         )
         for run in runs
     ]
-    both = [write.long_form(made(some).tables) for some in (runs, kept)]
+    both = [write.long_form(made(some)) for some in (runs, kept)]
     assert both[0] == both[1]
     row = rows(made(kept), "runs")["emodb", "badshah"]
     assert [cell.value for cell in row.cells[1:5]] == [0.5, 0.25, 1, 1]

@@ -129,7 +129,7 @@ def test_other_corpora_never_show_the_papers_numbers(tmp_path, undrawn, changes)
 
 def test_long_form(full):
     rows = list(csv.DictReader(io.StringIO((full.folder / "tables.csv").read_text())))
-    assert list(rows[0]) == ["table", "metric", "row", "column", "value", "low", "high", "n", "of", "paper"]
+    assert list(rows[0]) == ["table", "metric", "row", "column", "value", "low", "high", "n", "of", "paper", "label"]
     place = ["table3", "ua", "multi", "TDNN μσ²"]
     cell = next(row for row in rows if list(row.values())[:4] == place)
     assert cell["paper"] == "37.5"
@@ -302,9 +302,9 @@ def test_a_table_without_groups_and_counts_has_no_columns_for_them(tmp_path):
     ]
     rows = list(csv.reader(io.StringIO((tmp_path / "tables.csv").read_text())))
     assert rows[1:] == [
-        ["plain", "", "loss", "A", "0.32", "0.3", "0.34", "", "", "0.5"],
-        ["plain", "", "loss", "B", "text", "", "", "", "", ""],
-        ["rest", "a", "b", "B", "50", "", "", "1", "2", ""],
+        ["plain", "", "loss", "A", "0.32", "0.3", "0.34", "", "", "0.5", "paper"],
+        ["plain", "", "loss", "B", "text", "", "", "", "", "", ""],
+        ["rest", "a", "b", "B", "50", "", "", "1", "2", "", ""],
     ]
     (block,) = (tmp_path / "tables.tex").read_text().split(r"\begin{tabular}")[1:]
     assert block.startswith("{lrr}")

@@ -140,6 +140,7 @@ def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
         tuple(rows),
         grouped="",
         brief=True,
+        quotes=True,
     )
 
 

@@ -176,6 +176,7 @@ def table_5(
         tuple(rows),
         grouped="",
         brief=True,
+        quotes=True,
     )
 
 

@@ -42,6 +42,7 @@ def systems(bench: Bench) -> Table:
         "folds",
         grouped="Corpus",
         brief=True,
+        quotes=True,
         typeset=len(rows) <= TYPESET,
     )
 
@@ -161,6 +162,7 @@ def printed(bench: Bench) -> Table:
         tuple(rows),
         grouped="Authors",
         brief=True,
+        quotes=True,
     )
 
 

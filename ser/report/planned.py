@@ -1,0 +1,44 @@
+"""What a study's file states of the runs that a report is of: its corpora, and the trials of its grid over them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ser import registry
+from ser.report.runs import UsedCorpus
+from ser.study import Corpus, Study, part, settings_of, trial_of
+from ser.study.release import text_of
+
+
+def selections(study: Study) -> dict[str, dict[str, str]]:
+    """Returns the published ones among the corpora of a study, and which selection of each it states."""
+    loaders = {c.name: (registry.find("corpora", c.loader.name), c.loader) for c in study.corpora}
+    published = {n: p for n, (module, p) in loaders.items() if module.expected(settings_of("corpora", p))}
+    return {n: {name: text_of(value) for name, value in p.values().items()} for n, p in published.items()}
+
+
+def stated_corpora(study: Study, used: Sequence[UsedCorpus]) -> dict[str, Corpus]:
+    """Returns the corpora that are used as the study states them, under their letters.
+
+    One that the study does not name is split by its rule for others; of its loader nothing is stated.
+    """
+    stated = {corpus.name: corpus for corpus in study.corpora}
+    others = {c.name: Corpus(c.name, c.letter, part(c.name), study.other_corpora) for c in used}
+    return {c.name: replace(stated.get(c.name, others[c.name]), letter=c.letter) for c in used}
+
+
+def planned_trials(
+    study: Study,
+    used: Sequence[UsedCorpus],
+    seeds: int,
+    folds: Mapping[str, Mapping[str, int]],
+    unmet: Mapping[str, Mapping[str, str]],
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Returns title, point and seed of every trial of the study's grid over these corpora.
+
+    ``folds`` and ``unmet`` are as ``Study.expand_folds`` has them.
+    """
+    corpora = stated_corpora(study, used)
+    points = study.points(tuple(corpora), tuple(c.name for c in used if not c.tested))
+    points = study.expand_folds(points, folds, unmet)
+    return [(trial_of(study, p, corpora, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]
