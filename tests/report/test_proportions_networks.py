@@ -80,14 +80,16 @@ def test_figures_show_what_was_run():
         "waveform 8000 Hz | |STFT| window 512, hop 128 | logarithm | normalised: train | T × 257"
     )
     assert boxes["Figures 2 and 3: LSTM"] == (
-        "frames | Linear 512 132,096 weights | LSTM 128 328,704 weights | dropout 0.5"
+        "T × 257 | Linear 512 132,096 weights | LSTM 128 328,704 weights | dropout 0.5 | T × 128"
     )
     assert "2 × Conv1d 512 1,182,208 weights" in boxes["Figure 4: TDNN"]
-    whole = boxes["Figure 5: LSTM μ multi"]
-    assert "128 weights | E[X] 128 values | 2 heads: a, t 2 classes, 516 weights | 461,444 weights in all" in whole
-    assert "Figure 5: TDNN μ unified" in boxes
+    assert boxes["Figure 5: μ multi"] == (
+        "LSTM / TDNN | local attention 128 / 128 weights | E[X] 128 / 128 values | "
+        "2 heads: A, T, 2 classes 516 / 516 weights | 461,444 / 1,182,852 weights in all"
+    )
+    assert len(flows) == 1 + 2 + 2
     drawing = architecture(flows)
-    assert all(text in drawing.svg for text in ("461,444 weights in all", "Figure 4: TDNN", "2 heads: a, t"))
+    assert all(text in drawing.svg for text in ("461,444 / 1,182,852", "Figure 4: TDNN", "2 heads: A, T"))
 
 
 def test_without_runs_nothing_is_drawn_and_costs_are_holes():

@@ -203,8 +203,7 @@ def _notes(evidence: Evidence, options: Options) -> list[str]:
             "to the noise that is there, so it pulls shares of winners towards equal ones: an interval of a share need "
             "not lie around it."
         )
-    if len(grid.splits) > 1:
-        notes.append(_repeats(grid))
+    notes += _repeats(evidence)
     shared = sum(any(r.same_as for r in cell) for s in evidence.scores for cell in s.results.values())
     if shared:
         notes.append(
@@ -226,18 +225,28 @@ def _notes(evidence: Evidence, options: Options) -> list[str]:
     return notes
 
 
-def _repeats(grid: Grid) -> str:
-    """What seeds and folds there are, and what becomes of them."""
-    text = f"Every network is trained {len(grid.splits)} times ({len(grid.seeds)} seeds"
-    if grid.folds != (0,):
-        text += f" × {len(grid.folds)} folds): the test utterances of a seed's folds are pooled into one test side, and"
+def _repeats(evidence: Evidence) -> list[str]:
+    """What seeds and folds there are, and what becomes of them; nothing where a network is trained once."""
+    grid = evidence.grid
+    if len(grid.splits) == 1:
+        return []
+    text = f"Every network is trained {len(grid.splits)} times: {len(grid.seeds)} seeds × {len(grid.folds)} folds. "
+    if grid.folds == (0,):
+        text = f"Every network is trained with {len(grid.seeds)} seeds. "
     else:
-        text += "):"
-    return (
-        f"{text} a value is the mean over the seeds. What lacks a seed or a fold on a target is a hole there. "
-        "Where seeds split the corpora in another way, their test utterances differ; a seed's results are compared on "
-        "its own."
-    )
+        text += "The test utterances of a seed's folds are pooled into one test side. "
+    text += "A value is the mean over the seeds; what lacks a seed or a fold on a target is a hole there."
+    if len(grid.seeds) > 1:
+        text += f" Another seed changes: {', '.join(grid.expected.seed_moves)}."
+    notes = [text]
+    for scores in evidence.scores:
+        folds = {mix: {key[4] for key in grid.titles if key[0] == mix} for mix in scores.combinations}
+        if few := [grid.mix(mix) for mix, each in folds.items() if len(each) < max(map(len, folds.values()))]:
+            notes.append(
+                f"On {scores.target} {', '.join(few)} are trained in fewer folds than other combinations, because a "
+                "corpus of theirs has fewer: they are tested on fewer utterances, and compared on those of each."
+            )
+    return notes
 
 
 def _pictures(

@@ -5,7 +5,7 @@ da Silva et al., sections 4.3 and 5.2.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, groupby
+from itertools import combinations, groupby, product
 
 import numpy as np
 from scipy.special import stdtrit
@@ -17,6 +17,7 @@ from ser.report.runs import Finished, Options
 
 PARAMS = ("front_end", "front_end.*", "normalise", "block.*")
 SCORES = ("parameters", "seconds/training", "epochs")
+_ATTENTION = "attention pooling"  # as runs call that layer
 _AXES = ((1, "block"), (2, "pooling"), (3, "task"))  # of a trial's key
 
 
@@ -150,16 +151,17 @@ def flows_of(trainings: Mapping[TrialKey, Finished], grid: Grid, options: Option
     if not examples:
         return ()
     layers = {configuration: layers_of(run, options, "head") for configuration, run in examples.items()}
-    first = next(iter(examples.values()))
-    flows = [Flow("Figure 1: front-end", _front_end(first.params))]
+    front_end = _front_end(next(iter(examples.values())).params)
+    flows = [Flow("Figure 1: front-end", front_end)]
     for block in grid.blocks:
         if of_block := [configuration for configuration in examples if configuration[0] == block]:
             number = {"lstm": "Figures 2 and 3", "blstm": "Figures 2 and 3", "tdnn": "Figure 4"}.get(block, "Block")
-            boxes = _block(examples[of_block[0]].params, layers[of_block[0]])
+            boxes = _block(front_end[-1], examples[of_block[0]].params, layers[of_block[0]])
             flows.append(Flow(f"{number}: {block.upper()}", boxes))
-    for configuration in (each for each in grid.configurations if each in examples):
-        boxes = _whole(configuration, layers[configuration], grid)
-        flows.append(Flow(f"Figure 5: {grid.network(configuration)}", boxes))
+    for pooling, task in product(grid.pooling, grid.task):
+        alike = {block: layers[block, pooling, task] for block in grid.blocks if (block, pooling, task) in layers}
+        if alike:
+            flows.append(Flow(f"Figure 5: {sign(pooling)} {task}", _whole(pooling, alike, grid)))
     return tuple(flows)
 
 
@@ -168,7 +170,9 @@ def _front_end(params: Mapping[str, str]) -> tuple[str, ...]:
     settings = {k.removeprefix("front_end."): v for k, v in params.items() if k.startswith("front_end.")}
     normalised = f"normalised: {params.get('normalise', HOLE)}"
     if name != "log_stft":
-        return "waveform", "\n".join([name, *(f"{k} {v}" for k, v in settings.items())]), normalised
+        return "waveform", "\n".join([name, *(f"{k} {v}" for k, v in settings.items())]), normalised, "frames"
+    if not {"rate_hz", "window", "hop"} <= settings.keys():
+        return "waveform", name, normalised, "frames"
     return (
         f"waveform\n{settings['rate_hz']} Hz",
         f"|STFT|\nwindow {settings['window']}, hop {settings['hop']}",
@@ -178,7 +182,7 @@ def _front_end(params: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
-def _block(params: Mapping[str, str], layers: Sequence[LoggedLayer]) -> tuple[str, ...]:
+def _block(frames: str, params: Mapping[str, str], layers: Sequence[LoggedLayer]) -> tuple[str, ...]:
     """The boxes of a temporal block: layers alike and in a row are one."""
     boxes = []
     inside = [layer for layer in layers if not _is_behind(layer)]
@@ -188,30 +192,36 @@ def _block(params: Mapping[str, str], layers: Sequence[LoggedLayer]) -> tuple[st
         context = f", frames {{{params['block.context']}}}" if "block.context" in params and kind == "Conv1d" else ""
         boxes.append(f"{number}{kind} {output}{context}\n{sum(layer.parameters for layer in members):,} weights")
     dropout = [f"dropout {params['block.dropout']}"] if "block.dropout" in params else []
-    return ("frames", *boxes, *dropout)
+    outputs = [f"T × {layer.parameters}" for layer in layers if layer.name == _ATTENTION]  # a weight for each output
+    return (frames, *boxes, *dropout, *outputs)
 
 
-def _whole(configuration: Configuration, layers: Sequence[LoggedLayer], grid: Grid) -> tuple[str, ...]:
-    """The boxes of a whole network: block, pooling with local attention, head or heads."""
-    block, pooling, _ = configuration
-    behind = [layer for layer in layers if _is_behind(layer)]
-    heads = [layer for layer in behind if layer.name.startswith("head")]
-    attention = sum(layer.parameters for layer in behind if layer not in heads)
+def _whole(pooling: str, networks: Mapping[str, Sequence[LoggedLayer]], grid: Grid) -> tuple[str, ...]:
+    """The boxes of a whole network, its numbers for each block: local attention with pooling, head or heads."""
+    attention = [next((layer for layer in layers if layer.name == _ATTENTION), None) for layers in networks.values()]
+    heads = [[layer for layer in layers if layer.name.split(" ")[0] == "head"] for layers in networks.values()]
+    letters = [grid.letters.get(head.name.removeprefix("head "), "") for head in heads[0]]
+    title = f"{len(letters)} heads: {', '.join(letters)}" if any(letters) else "one head"
     statistics = {"mean": "E[X]", "mean_var": "E[X], V[X]"}.get(pooling, pooling)
-    outputs = next((layer.output for layer in behind if layer not in heads), HOLE)
-    names = ", ".join(layer.name.removeprefix("head ") for layer in heads if layer.name != "head")
-    title = f"{len(heads)} heads: {names}" if names else "one head"
     return (
-        block.upper(),
-        f"local attention\n{attention:,} weights" if layers else "local attention",
-        f"{statistics}\n{outputs} values",
-        f"{title}\n{len(grid.classes)} classes, {sum(layer.parameters for layer in heads):,} weights",
-        f"{sum(layer.parameters for layer in layers):,} weights in all" if layers else HOLE,
+        _each(block.upper() for block in networks),
+        f"local attention\n{_each(f'{layer.parameters:,}' if layer else HOLE for layer in attention)} weights",
+        f"{statistics}\n{_each(layer.output if layer else HOLE for layer in attention)} values",
+        f"{title}, {len(grid.classes)} classes\n{_each(_weights(layers) for layers in heads)} weights",
+        f"{_each(_weights(layers) for layers in networks.values())}\nweights in all",
     )
 
 
+def _each(texts: Iterable[str]) -> str:
+    return " / ".join(texts)
+
+
+def _weights(layers: Sequence[LoggedLayer]) -> str:
+    return f"{sum(layer.parameters for layer in layers):,}" if layers else HOLE
+
+
 def _is_behind(layer: LoggedLayer) -> bool:
-    return layer.name == "attention pooling" or layer.name.split(" ")[0] == "head"
+    return layer.name == _ATTENTION or layer.name.split(" ")[0] == "head"
 
 
 def _kind(layer: LoggedLayer) -> str:
