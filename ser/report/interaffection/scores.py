@@ -79,7 +79,8 @@ class Scores:
     @property
     def words(self) -> str:
         """The same in words: ``930 utterances of 24 speakers``."""
-        speakers = f" of {self.sample.speakers} speakers" if self.sample.speakers else ""
+        count = self.sample.speakers
+        speakers = f" of {count} speaker{'s' if count != 1 else ''}" if count else ""
         return f"{self.sample.utterances} utterances{speakers}"
 
     def cell(self, value: float | Floats, draws: Floats) -> Cell:
