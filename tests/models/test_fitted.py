@@ -86,6 +86,16 @@ def test_an_answer_is_an_utterances_own(name):
         np.testing.assert_allclose(new.scores(model, chosen), found[chosen], rtol=1e-4, atol=1e-5)
 
 
+DRAWS_NOTHING = {"gmtfs", "knn", "lda", "logistic", "svm"}  # as ser.models says
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_another_seed_is_another_model_but_where_nothing_is_drawn(name):
+    toy = Toy(name)
+    one, other = (toy.scores(toy.fitted(seed)) for seed in (0, 1))
+    assert np.array_equal(one, other) is (name in DRAWS_NOTHING)
+
+
 @pytest.mark.parametrize("name", FITTED)
 def test_the_seed_says_all_and_no_random_number_of_others_is_taken(name):
     toy = Toy(name)

@@ -132,6 +132,18 @@ def test_the_same_trial_gives_the_same_bits_and_another_seed_others(trial, data,
         assert untimed(trained(other, data, tmp_path / other.id).history) != untimed(first.history)
 
 
+@pytest.mark.parametrize("kind", ["weights", "batches", "dropout"])
+def test_each_kind_of_random_number_has_a_seed_of_its_own(trial, data, tmp_path, monkeypatch, kind):
+    """Another one changes what is learned; that of dropout nothing where nothing is dropped."""
+    undropped = replace(trial, block=trial.block.changed(dropout=0.0))
+    before = [untimed(trained(t, data, tmp_path / f"{i}").history) for i, t in enumerate((trial, undropped))]
+    genuine = getattr(seeds, f"for_{kind}")
+    monkeypatch.setattr(seeds, f"for_{kind}", lambda *given: [*genuine(*given), 99])
+    after = [untimed(trained(t, data, tmp_path / f"{i}, other").history) for i, t in enumerate((trial, undropped))]
+    assert after[0] != before[0]
+    assert (after[1] == before[1]) is (kind == "dropout")
+
+
 class Killed(Exception):
     pass
 
