@@ -4,15 +4,16 @@ Khan et al., a one-dimensional CNN and a simple RNN on 80 mean MFCC of RAVDESS. 
 (``train/wa/<corpus>``, ``test/wa/<corpus>``) and of each corpus the proof of its split (``split/<corpus>.json``).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ser.metrics.accuracy import ua
-from ser.report import further
+from ser.report import bootstrap, further
 from ser.report.content import HOLE, Content, Matrix, Picture
 from ser.report.mfcc_networks import figures, published, tables
+from ser.report.mfcc_networks.accuracies import Tests, differences, findings, tests_of
 from ser.report.mfcc_networks.groups import Candidate, TestedSetting, candidates, is_candidate, settings_tested
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
@@ -30,19 +31,22 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
             answers[run.run_id] = single_label(run, expected.classes)
         runs.append(replace(run, text=""))
     settings, searched = settings_tested(runs, answers), candidates(runs)
-    more = further.more_of(list(_tested(settings, expected, options)), options)
+    tests = tests_of(settings, expected, options)
+    more = further.more_of(list(_bests(settings, expected, options)), options)
+    compared = differences(tests)
     return Content.of(
         expected,
         (run.title for run in runs),
         tables=(
-            tables.accuracy(settings, expected, options),
-            tables.recalls(settings, expected),
-            tables.confusions(settings, expected),
+            tables.accuracy(settings, tests, expected, options),
+            *([compared] if compared.rows else []),
+            tables.recalls(settings, searched, expected, options),
+            tables.confusions(settings, searched, expected, options),
             *tables.models(settings, expected, options),
             *tables.searches(searched, settings),
             *more.tables,
         ),
-        notes=(*_notes(settings, runs, expected, options), *more.notes),
+        notes=(*findings(settings, tests), *_notes(settings, runs, tests, expected, options), *more.notes),
         pictures=(*_pictures(settings, searched, expected, options), *more.pictures),
         matrices=_matrices(settings, expected),
         matrices_title="Confusion matrices of the test",
@@ -50,32 +54,29 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
     )
 
 
-def _tested(settings: Sequence[TestedSetting], expected: Expected, options: Options) -> Iterator[further.Best]:
+def _bests(settings: Sequence[TestedSetting], expected: Expected, options: Options) -> Iterator[further.Best]:
     """Every setting that was tested: there are few. The one with the best UA in the test first."""
     for corpus in expected.tested:
-        tested = [one for one in settings if one.answers.get(corpus)]
-        for one in sorted(tested, key=lambda one: -np.mean([ua(test.counts) for test in one.answers[corpus]])):
+        tested = [one for one in settings if one.tests(corpus)]
+        for one in sorted(tested, key=lambda one: -np.mean([ua(test.counts) for test in one.tests(corpus)])):
+            ids = [[run.run_id for run in one.runs_of(repeat)] for repeat in one.answers.get(corpus, {})]
             how = "validation, in a search" if one.refitted else "the study"
-            runs = [[test.run_id] for test in one.answers[corpus]]
-            if best := further.read(corpus, how, one.title, runs, expected.classes, options):
+            if best := further.read(corpus, how, one.title, ids, expected.classes, options):
                 yield best
 
 
 def _notes(
-    settings: Sequence[TestedSetting], runs: Sequence[Finished], expected: Expected, options: Options
+    settings: Sequence[TestedSetting],
+    runs: Sequence[Finished],
+    tests: Mapping[str, Tests],
+    expected: Expected,
+    options: Options,
 ) -> list[str]:
     notes = [split_of(corpus, settings[0].runs[0], options) for corpus in expected.tested if settings]
-    if options.replicates and any(one.answers for one in settings):
-        notes.append(
-            f"Intervals of accuracies: 95 % percentiles of {options.replicates} bootstrap resamples of the test "
-            "utterances, the same for all seeds; of a class: Wilson's. They do not cover what another seed of the "
-            "training or another draw of the test side would change, and where speakers are in training and test they "
-            "say nothing of new speakers."
-        )
-    for one in settings:
-        tested = {len(tests) for tests in one.answers.values()}
-        if tested and min(tested) < len(one.runs):
-            notes.append(f"Left out of {one.title}: runs on other test utterances than the first.")
+    if intervals := bootstrap.words(options, {corpus: one.sample for corpus, one in tests.items()}):
+        notes.append(f"{intervals} Where speakers are in training and test, they say nothing of new speakers.")
+    if titles := [title for one in settings for title in one.left_out]:
+        notes.append(f"Left out: runs of seeds that lack folds: {', '.join(titles)}.")
     refits = [f"{run.params.get('block')}: candidate {run.params.get('role.number')} (seed {run.params.get('seed')})"
               for one in settings if one.refitted for run in one.runs]  # fmt: skip
     if refits:
@@ -95,21 +96,26 @@ def _pictures(
             for title, best in best_tests.items()
         }
         if panels_with_curves := {title: curves for title, curves in panels.items() if any(curves.values())}:
-            caption = "Figure 6: accuracy in training and test over the epochs."
+            of_best = " Of several seeds, the one with the most right in the test." if len(expected.seeds) > 1 else ""
+            caption = f"Figure 6: accuracy in training and test over the epochs.{of_best}"
             yield figures.accuracy_curves(panels_with_curves, f"figure6_{place}", caption)
         if best_tests:
             bars = {
                 title: [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(best.counts)]
                 for title, best in best_tests.items()
             }
-            yield figures.class_chart(bars, _printed(settings, expected, corpus), expected.classes, f"figure7_{place}")
+            of_best = "; of several seeds, the one with the most right in the test" if len(expected.seeds) > 1 else ""
+            caption = f"Figure 7: accuracy of each class in the test of {corpus}{of_best}. Lines are 95 % intervals."
+            printed = _printed(settings, expected, corpus)
+            yield figures.class_chart(bars, printed, expected.classes, f"figure7_{place}", caption)
     panels_of: dict[str, list[tuple[str, list[float]]]] = {}
     for block in dict.fromkeys(c.block for c in searched):
         ranked = tables.ranked([c for c in searched if c.block == block])
         lines = [(c.number, c.each("objective/wa")) for rank, c in ranked if rank != HOLE]
         panels_of |= {block: lines} if lines else {}
     if panels_of:
-        yield figures.search_dots(panels_of, "search")
+        missing = len(searched) - sum(map(len, panels_of.values()))
+        yield figures.search_dots(panels_of, "search", missing)
 
 
 def _printed(settings: Sequence[TestedSetting], expected: Expected, corpus: str) -> dict[str, list[float | None]]:
@@ -126,7 +132,7 @@ def _printed(settings: Sequence[TestedSetting], expected: Expected, corpus: str)
 def _matrices(settings: Sequence[TestedSetting], expected: Expected) -> Iterator[Matrix]:
     for place, one in enumerate(settings, start=1):
         for number, corpus in enumerate(expected.tested, start=1):
-            if tests := one.answers.get(corpus, ()):
+            if tests := one.tests(corpus):
                 counts = np.sum([t.counts for t in tests], axis=0)
                 runs = tuple(t.run_id for t in tests)
                 yield Matrix(corpus, one.title, expected.classes, counts, runs, f"confusion_{place}_{number}")

@@ -33,7 +33,11 @@ def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], name: s
 
 
 def class_chart(
-    bars: Mapping[str, Sequence[Cell]], printed: Mapping[str, Sequence[float | None]], classes: Sequence[str], name: str
+    bars: Mapping[str, Sequence[Cell]],
+    printed: Mapping[str, Sequence[float | None]],
+    classes: Sequence[str],
+    name: str,
+    caption: str,
 ) -> Picture:
     """Recalls by class, a bar for each network, and what the paper prints (percent) as a diamond."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
@@ -52,12 +56,14 @@ def class_chart(
     axes.set_ylim(0, 105)
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     figures.light(axes, "y")
-    caption = "Figure 7: accuracy of each class in the test; lines are 95 % intervals."
     return figures.picture(figure, name, caption)
 
 
-def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], name: str) -> Picture:
-    """Validation accuracies, 0 … 1, of candidates: title of the panel → (candidate, value in each fold), best first."""
+def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], name: str, missing: int) -> Picture:
+    """Validation accuracies, 0 … 1, of candidates: title of the panel → (candidate, value in each fold), best first.
+
+    ``missing``: candidates that are not drawn, because they lack a fold.
+    """
     figure = Figure(figsize=(9, 0.4 + 2.5 * len(panels)), layout="constrained")
     for axes, (title, scores) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
         for place, (_, folds) in enumerate(scores):
@@ -69,5 +75,6 @@ def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], nam
         axes.set_ylabel("validation accuracy in %")
         axes.set_title(title, loc="left", fontsize=10)
         figures.light(axes, "y")
-    caption = "The search: validation accuracy of every candidate in each fold (circles) and their mean (line)."
+    caption = "The search: validation accuracy of every candidate in each fold (circles) and their mean (line)"
+    caption += f"; without {missing} that lack folds." if missing else "."
     return figures.picture(figure, name, caption)

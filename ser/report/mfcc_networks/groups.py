@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ser.report.groups import fold_of, grouped
-from ser.report.predictions import LabelPredictions, on_same_utterances
+from ser.report.groups import fold_of, grouped, repeat_of
+from ser.report.predictions import LabelPredictions, pooled_labels
 from ser.report.runs import Finished
+from ser.report.validation import Curve, validation_accuracy
 
 _SEARCHED = ("candidate", "member")
 _FOLDS = re.compile(r"corpus\..*\.split\.folds")
+Repeat = tuple[str, str]  # seed, and which of equal models
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +28,42 @@ class TestedSetting:
     block: str
     refitted: bool
     runs: tuple[Finished, ...]
-    answers: Mapping[str, tuple[LabelPredictions, ...]]  # corpus → of those runs that share the first one's utterances
+    answers: Mapping[str, Mapping[Repeat, LabelPredictions]]  # corpus → seed → what was said in all folds
+    left_out: tuple[str, ...] = ()  # titles of runs whose seed lacks folds that others have
+
+    def tests(self, corpus: str) -> tuple[LabelPredictions, ...]:
+        """Returns what each seed said."""
+        return tuple(self.answers.get(corpus, {}).values())
+
+    def runs_of(self, repeat: Repeat) -> list[Finished]:
+        """Returns the runs of a seed."""
+        return [run for run in self.runs if repeat_of(run) == repeat]
 
     def best(self, corpus: str) -> LabelPredictions | None:
         """Returns of several seeds the one with the most right; the first of equal ones."""
-        return max(self.answers.get(corpus, ()), key=lambda t: int((t.truth == t.predicted).sum()), default=None)
+        return max(self.tests(corpus), key=lambda t: int(t.correct.sum()), default=None)
+
+    def by_validation(
+        self, corpus: str, searched: Sequence["Candidate"], curve: Curve
+    ) -> tuple[Repeat, LabelPredictions] | None:
+        """Returns of several seeds the one of the best validation accuracy, the first of equal ones.
+
+        A network that learned from all that is not tested has none of its own; one that a search had trained again has
+        that of its candidate. None where any has none.
+        """
+        tests = self.answers.get(corpus, {})
+        values = {repeat: self._validation(repeat, corpus, searched, curve) for repeat in tests}
+        if not values or any(np.isnan(value) for value in values.values()):
+            return None
+        best = max(values, key=lambda repeat: values[repeat])
+        return best, tests[best]
+
+    def _validation(self, repeat: Repeat, corpus: str, searched: Sequence["Candidate"], curve: Curve) -> float:
+        runs = self.runs_of(repeat)
+        own = float(np.mean([validation_accuracy(run, corpus, "wa", curve) for run in runs]))
+        key = self.block, repeat[0], runs[0].params.get("role.number")
+        of_candidate = [c.mean("objective/wa") for c in searched if (c.block, c.seed, c.number) == key]
+        return of_candidate[0] if np.isnan(own) and self.refitted and of_candidate else own
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +139,25 @@ def _described(settings: Mapping[str, str]) -> str:
 def _tested(
     title: str, runs: Sequence[Finished], answers: Mapping[str, Mapping[str, LabelPredictions]]
 ) -> TestedSetting:
-    by_corpus = [answers[run.run_id] for run in runs if run.run_id in answers]
-    corpora = dict.fromkeys(name for tests in by_corpus for name in tests)
-    same_utterances = {
-        name: tuple(on_same_utterances([tests[name] for tests in by_corpus if name in tests])) for name in corpora
-    }
+    tested = [run for run in runs if run.run_id in answers]
+    folds = {fold_of(run) for run in tested}
+    by_repeat: dict[Repeat, dict[int, Finished]] = {}
+    for run in tested:
+        by_repeat.setdefault(repeat_of(run), {}).setdefault(fold_of(run), run)
+    complete = {repeat: by_fold for repeat, by_fold in by_repeat.items() if by_fold.keys() == folds}
+    by_corpus: dict[str, dict[Repeat, LabelPredictions]] = {}
+    for repeat, by_fold in complete.items():
+        parts = [answers[run.run_id] for run in by_fold.values()]
+        for name in dict.fromkeys(corpus for part in parts for corpus in part):
+            by_corpus.setdefault(name, {})[repeat] = pooled_labels([part[name] for part in parts if name in part])
+    counted = {run.run_id for by_fold in complete.values() for run in by_fold.values()}
     return TestedSetting(
-        title, runs[0].params.get("block", ""), role_of(runs[0]) == "refit", tuple(runs), same_utterances
+        title,
+        runs[0].params.get("block", ""),
+        role_of(runs[0]) == "refit",
+        tuple(runs),
+        by_corpus,
+        tuple(run.title for run in tested if run.run_id not in counted),
     )
 
 

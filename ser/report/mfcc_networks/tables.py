@@ -1,19 +1,22 @@
 """The tables of Khan et al.: its networks, its accuracies, what is confused with what, and its search."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ser.report.bootstrap import mean_accuracies
+from ser.metrics.accuracy import ua, wa
 from ser.report.content import HOLE, Cell, Printed, Row, Table
-from ser.report.groups import short
+from ser.report.groups import short, spread
 from ser.report.layers import LoggedLayer, layers_of
 from ser.report.mfcc_networks import published
+from ser.report.mfcc_networks.accuracies import Tests, size_in_words
 from ser.report.mfcc_networks.groups import Candidate, TestedSetting, at_kept_epoch, role_of
 from ser.report.runs import Expected, Options
-from ser.report.statistics import wilson
+from ser.report.statistics import METRICS, wilson
 
 _TITLES = {"table3": "Table 3: the RNN", "table4": "Table 4: the CNN"}
+_HOLE = Cell(np.nan)
 _BLOCKS = {"table3": "rnn", "table4": "cnn1d"}
 PrintedCell = Callable[[str, str, str, str], Printed]
 
@@ -56,27 +59,36 @@ def _model(key: str, settings: Sequence[TestedSetting], expected: Expected, opti
     )
 
 
-def accuracy(settings: Sequence[TestedSetting], expected: Expected, options: Options) -> Table:
-    """Accuracy on the training and the test side."""
-    rows = []
-    for one in settings:
-        for corpus in expected.tested:
-            printed = _printed(expected.printed_for(corpus))
+def accuracy(
+    settings: Sequence[TestedSetting], tests: Mapping[str, Tests], expected: Expected, options: Options
+) -> Table:
+    """Accuracy on the training and the test side, the plain reference below."""
+    rows: list[Row] = []
+    repeated = any(len(one.runs) > 1 for one in settings)
+    for corpus in expected.tested:
+        printed, tested = _printed(expected.printed_for(corpus)), tests.get(corpus)
+        size = size_in_words(tested)
+        for one in settings:
             train = [at_kept_epoch(run, f"train/wa/{corpus}", options.curve) for run in one.runs]
-            tests = one.answers.get(corpus, ())
-            test, balanced = mean_accuracies(tests, options.replicates, options.resample)
+            accuracies = [tested.cell(one.title, metric) if tested else _HOLE for metric in METRICS]
             paper = _unless_empty([printed("text", "accuracy", one.block, side) for side in ("Train", "Test")])
             epochs = ", ".join(f"{run.scores.get('epochs', np.nan):.0f}" for run in one.runs)
-            cells = (Cell(float(np.mean(train))), test, balanced, str(len(tests[0].uids)) if tests else HOLE, epochs)
-            row = Row(corpus, one.title, cells, len(tests), len(expected.seeds), paper)
-            rows.append(row)
+            deviations = [Cell(spread(train)), *_spreads(one, corpus)] if repeated else []
+            cells: list[Cell | str] = [Cell(float(np.mean(train))), *accuracies, *deviations, size, epochs]
+            rows.append(Row(corpus, one.title, tuple(cells), len(one.tests(corpus)), len(expected.seeds), paper))
+        if tested and tested.reference:
+            accuracies = [tested.cell(tested.reference, metric) for metric in METRICS]
+            seeds = tested.seeds[tested.titles.index(tested.reference)]
+            reference: list[Cell | str | None] = [None, *accuracies, *[None] * (3 * repeated), size, None]
+            rows.append(Row(corpus, tested.reference, tuple(reference), seeds, len(expected.seeds)))
     return Table(
         "accuracy",
         "Accuracy in training and test",
-        "Of the weights that were kept; means over the seeds. UA: mean of the classes' recalls. The test side chooses "
-        "nothing: candidates are compared by validation in folds of the training side, and the best is refitted on all "
-        "of it. Intervals: bootstrap over the test utterances.",
-        ("Train", "Test", "UA, test", "Test utterances", "Epochs"),
+        "Of the weights that were kept"
+        + ("; means over the seeds (±: sample standard deviation over them)" if repeated else "")
+        + ". UA: mean of the classes' recalls. The test side chooses nothing: candidates are compared by validation in "
+        "folds of the training side, and the best is refitted on all of it.",
+        ("Train", "Test", "UA, test", *["± train", "± test", "± UA"] * repeated, "Tested on", "Epochs"),
         tuple(rows),
         "seeds",
         digits=2,
@@ -85,23 +97,59 @@ def accuracy(settings: Sequence[TestedSetting], expected: Expected, options: Opt
     )
 
 
-def confusions(settings: Sequence[TestedSetting], expected: Expected) -> Table:
+def _spreads(one: TestedSetting, corpus: str) -> list[Cell]:
+    """Deviations of WA and UA over the seeds."""
+    counts = [test.counts for test in one.tests(corpus)]
+    return [Cell(spread([accuracy_of(each) for each in counts])) for accuracy_of in (wa, ua)]
+
+
+def _shown(
+    one: TestedSetting, corpus: str, searched: Sequence[Candidate], options: Options
+) -> list[tuple[str, NDArray[np.int64] | None]]:
+    """Confusion matrices to be shown of a setting, with what is said of each; of one seed its own.
+
+    Of several seeds the best of the test, as the paper has it, the best by validation, and the sum over all.
+    """
+    best, tests = one.best(corpus), one.tests(corpus)
+    if best is None:
+        return [("", None)]
+    if len(tests) == 1:
+        return [("", best.counts)]
+    shown = [(f"best of {len(tests)} seeds in the test", best.counts)]
+    if chosen := one.by_validation(corpus, searched, options.curve):
+        (seed, _), test = chosen
+        shown.append((f"seed {seed}, best in validation", test.counts))
+    return [*shown, (f"all {len(tests)} seeds", np.asarray(np.sum([test.counts for test in tests], axis=0)))]
+
+
+_OF_SEEDS = (
+    " Of several seeds: the one with the most right in the test, which is rather too good; the one that validation "
+    "chooses, where it can (a network that learned from all that is not tested has no validation of its own, one of "
+    "the search has that of its candidate); and all of them."
+)
+
+
+def confusions(
+    settings: Sequence[TestedSetting], searched: Sequence[Candidate], expected: Expected, options: Options
+) -> Table:
     """Table 5: the CNN's confusion matrices."""
     rows = []
     for one in settings:
         for corpus in expected.tested if one.block == "cnn1d" else ():
-            best, printed = one.best(corpus), _printed(expected.printed_for(corpus))
-            for i, true in enumerate(expected.classes):
-                line = [f"{count}" for count in best.counts[i]] if best else [HOLE] * len(expected.classes)
-                total = str(best.counts[i].sum()) if best else HOLE
-                values = [printed("table5", "confusion", true, guess) for guess in expected.classes]
-                paper = _unless_empty([f"{v:.0f}" if isinstance(v, float) else v for v in values])
-                rows.append(Row(_setting_name(one, corpus, expected), true, (*line, total), paper=paper))
+            printed = _printed(expected.printed_for(corpus))
+            for place, (kind, counts) in enumerate(_shown(one, corpus, searched, options)):
+                name = ", ".join(filter(None, (_setting_name(one, corpus, expected), kind)))
+                for i, true in enumerate(expected.classes):
+                    line = [HOLE] * (len(expected.classes) + 1)
+                    if counts is not None:
+                        line = [*map(str, counts[i].tolist()), str(counts[i].sum())]
+                    values = [printed("table5", "confusion", true, guess) for guess in expected.classes]
+                    paper = _unless_empty([f"{v:.0f}" if isinstance(v, float) else v for v in values])
+                    rows.append(Row(name, true, tuple(line), paper=() if place else paper))
     return Table(
         "table5",
         "Table 5: confusion matrix of the CNN",
-        "Utterances; rows are the truth, columns what the network says. Of several seeds the one with the most right "
-        "in the test, so this is rather too good: the means over the seeds are in the first table.",
+        "Utterances; rows are the truth, columns what the network says." + _OF_SEEDS * (len(expected.seeds) > 1),
         (*expected.classes, "all"),
         tuple(rows),
         unit="",
@@ -114,24 +162,31 @@ def _setting_name(one: TestedSetting, corpus: str, expected: Expected) -> str:
     return one.title if len(expected.tested) == 1 else f"{one.title}, {corpus}"
 
 
-def recalls(settings: Sequence[TestedSetting], expected: Expected) -> Table:
+def recalls(
+    settings: Sequence[TestedSetting], searched: Sequence[Candidate], expected: Expected, options: Options
+) -> Table:
     """Table 6: the share of each class that is found."""
     rows = []
     for one in settings:
         for corpus in expected.tested:
-            best, printed = one.best(corpus), _printed(expected.printed_for(corpus))
-            if best is None:
-                cells = [Cell(np.nan) for _ in expected.classes]
-            else:
-                cells = [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(best.counts)]
-            paper = _unless_empty([printed("table6", "recall", one.block, c) for c in expected.classes])
-            n = len(one.answers.get(corpus, ()))
-            rows.append(Row(corpus, one.title, tuple(cells), n, len(expected.seeds), paper))
+            printed, tests = _printed(expected.printed_for(corpus)), one.tests(corpus)
+            for place, (kind, counts) in enumerate(_shown(one, corpus, searched, options)):
+                cells = [_HOLE for _ in expected.classes]
+                if counts is not None:
+                    cells = [wilson(int(line[i]), int(line.sum())) for i, line in enumerate(counts)]
+                if kind.startswith("all "):
+                    cells = [Cell(cell.value) for cell in cells]  # utterances come once for each seed
+                paper = _unless_empty([printed("table6", "recall", one.block, c) for c in expected.classes])
+                n = len(tests) if kind.startswith("all ") or len(tests) < 2 else 1
+                name = ", ".join(filter(None, (one.title, kind)))
+                rows.append(Row(corpus, name, tuple(cells), n, len(expected.seeds), () if place else paper))
     return Table(
         "table6",
         "Table 6: accuracy of each class",
-        "Of the utterances of a class, those that are found, in the runs of Table 5 (of several seeds the one with the "
-        "most right in the test). Intervals: Wilson's. A class without a test utterance is a hole.",
+        "Of the utterances of a class, those that are found. Intervals: Wilson's, of one seed; they do not know that "
+        "utterances of one speaker are alike. A class without a test utterance is a hole."
+        + _OF_SEEDS
+        * (len(expected.seeds) > 1),
         expected.classes,
         tuple(rows),
         "seeds",
