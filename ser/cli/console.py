@@ -333,7 +333,7 @@ def _print_scores(results: Mapping[str, float]) -> None:
         metric, _, corpus = name.partition("/")
         if corpus and metric in labels:
             console.print(f"test {labels[metric]} {corpus} {100 * value:.1f} %")
-    if "best_epoch" in results:
+    if results.get("epochs"):  # a fitted model has none
         console.print(f"weights of epoch {results['best_epoch']:.0f} of {results['epochs']:.0f}")
     if "refit_epochs" in results:
         console.print(f"then trained again on training and validation, {results['refit_epochs']:.0f} epochs")

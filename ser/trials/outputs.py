@@ -191,7 +191,7 @@ def _prediction_table(trial: Trial, corpus: str, p: Predictions, facts: Facts) -
     table = pd.DataFrame({"corpus": corpus, "uid": uids, **facts.of(uids), **number, **answers})
     if _in_segments(trial):
         prefix, values = "l", p.logits
-    elif is_fitted(trial):  # decision values, which are no probabilities
+    elif is_fitted(trial) and p.truth.ndim == 1:  # decision values, which are no probabilities
         prefix, values = "d", p.logits
     else:
         prefix, values = "p", p.probabilities

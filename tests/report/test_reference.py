@@ -9,10 +9,12 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from experiments.multilabel import study as multilabel
+from experiments.segments import study as segments
 from ser.cli import console
 from ser.data.functionals import functionals
 from ser.features.store import Store
-from ser.metrics import multilabel
+from ser.metrics.multilabel import scores as multilabel_scores
 from ser.planning.plan import resolve
 from ser.report import collect as collecting
 from ser.report import reference
@@ -21,7 +23,8 @@ from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.runs.outcomes import Failed
 from ser.runs.outcomes import Finished as Trained
 from ser.runs.tracker import Tracker
-from ser.study import part
+from ser.study import Search, override, part, with_demo_budget
+from ser.study.study import Labels
 from ser.trials import run as one
 from ser.trials.job import job_of
 
@@ -123,6 +126,45 @@ def test_runs_that_were_begun_without_references_expect_none(job, study, tracker
     assert collecting.overview(tracker, study)[1].references == ()
 
 
+def trained(made, manifests, where, tmp_path):
+    """The finished reference of a study over the miniature of IEMOCAP, and what reports expect beside it."""
+    plan = resolve(made, {"iemocap": manifests["iemocap"]})
+    store = Store(tmp_path / "features")
+    for source in plan.sources.values():
+        for recipe in source.entries:
+            store.build(recipe)
+    job = job_of(plan, where, tmp_path, str(tmp_path / "features"), "cpu", 1, "test", [])
+    assert isinstance(one.run(job, plan.references[0]), Trained)
+    tracker = Tracker(where, made.name)
+    expected = collecting.overview(tracker, made)[1]
+    return expected, Options(replicates=20, references=lambda: collecting._references(tracker, expected))
+
+
+def of_iemocap(study):
+    return replace(with_demo_budget(study), search=Search()).with_corpora(
+        c for c in study.corpora if c.name == "iemocap"
+    )
+
+
+def test_where_an_utterance_may_have_several_labels_its_run_has_probabilities(manifests, where, tmp_path):
+    made = override(of_iemocap(multilabel), "iemocap.denoise", "none")
+    expected, options = trained(made, manifests, where, tmp_path)
+    (found,) = reference.reference_several(expected, options)
+    assert found.truth.shape == (len(found.uids), 7)
+    assert ((found.probabilities >= 0) & (found.probabilities <= 1)).all()
+    (row,) = reference.table(expected, options).rows
+    assert row.cells[0].value == multilabel_scores(found.truth, found.probabilities)["balanced"]
+
+
+def test_where_an_utterance_is_many_segments_its_run_has_every_segment(manifests, where, tmp_path):
+    made = replace(of_iemocap(segments), labels=Labels(), classes=("angry", "happy", "sad", "neutral"))
+    expected, options = trained(made, manifests, where, tmp_path)
+    (clips,) = reference.reference_segments(expected, options)["iemocap"]
+    assert clips.logits.shape == (len(clips.clip), 4)
+    wa, _ = reference.reference_accuracies(expected, options)["iemocap"]
+    assert wa.value == pytest.approx(np.mean(clips.predicted == clips.truth))
+
+
 # --- folds, seeds, and the three forms of predictions ---
 
 
@@ -206,7 +248,7 @@ def test_of_several_labels_all_corpora_are_joined_and_scored_by_probabilities():
     assert whole.truth.tolist() == [[True, False], [False, True], [True, True]]
     assert reference.reference_accuracies(expected, options_of(*runs)) == {}
     x, y = reference.table(expected, options_of(*runs)).rows
-    scores = multilabel.scores(whole.truth[:2], whole.probabilities[:2])
+    scores = multilabel_scores(whole.truth[:2], whole.probabilities[:2])
     assert x.cells[0] == Cell(scores["balanced"])  # a: 1; b: (1 + 0) / 2
     assert scores["balanced"] == 0.75
     assert np.isnan(y.cells[0].value)  # no emotion is both present and absent there
