@@ -42,7 +42,7 @@ if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 b
     console = _Console(highlight=False, markup=False, width=140)
 _PLAIN_EVERY_S = 20.0
 _FEW = 3  # files named in a line
-_SHOWN = 15  # refused files listed where not all are asked for
+_SHOWN = 15  # refused files, and equal models, listed where not all are asked for
 
 
 @contextmanager
@@ -168,7 +168,8 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     for line in cost:
         console.print(line)
     if plan.twins:
-        console.print("the same model, trained once: " + ", ".join(_pairs(plan)))
+        more = f" and {len(plan.twins) - _SHOWN} more" if len(plan.twins) > _SHOWN else ""
+        console.print("the same model, trained once: " + ", ".join(_pairs(plan)[:_SHOWN]) + more)
 
 
 def to_run(plan: Plan) -> str:

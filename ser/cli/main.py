@@ -347,7 +347,7 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
     from ser.host import machine
     from ser.runs.history import mean_epochs
     from ser.runs.tracker import Tracker
-    from ser.trials.estimate import estimate
+    from ser.trials.estimate import estimate, store_size
 
     done, epochs = set(), {}
     fresh = where.database is not None and not where.database.exists()  # a new work folder gets its ledger
@@ -360,7 +360,7 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
     except BadInput:
         pass  # no trial of this study was ever run there
     todo = [t for t in plan.to_run if t.id not in done]
-    lines = estimate(plan, todo, profile.at_once(machine.cores()), epochs)
+    lines = [*estimate(plan, todo, profile.at_once(machine.cores()), epochs), store_size(plan)]
     console.plan(plan, done, lines)
     return 0
 

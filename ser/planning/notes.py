@@ -105,7 +105,7 @@ def _moved(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
     drawn = [c.name for c in corpora.values() if "seed" in c.split.values()]
     if "split" in study.seed_moves and drawn:
         fixed = [name for name in corpora if name not in drawn]
-        moves.append(f"who trains and who is tested of {', '.join(drawn)}")
+        moves.append(f"the split of {', '.join(drawn)}")
         moves[-1] += f" ({', '.join(fixed)}: fixed by the rule)" if fixed else ""
     if "augmentation" in study.seed_moves and study.features.augmentation:
         moves.append("augmentation")

@@ -19,7 +19,7 @@ from ser.errors import BadInput, unknown
 from ser.models import traits
 from ser.planning import search
 from ser.planning.notes import notes_on
-from ser.planning.sources import Source, Splits, classes_by_votes, sources_of, with_copies
+from ser.planning.sources import Copies, Source, Splits, classes_by_votes, sources_of
 from ser.study import Corpus, Part, Point, Study, Trial, canonical, identity, references_of, statement, trial_of
 from ser.study.labels import EMOTIONS
 from ser.study.study import SEED_MOVES
@@ -111,6 +111,7 @@ def resolve(
     labelled = {name: _labelled(study, c, manifests[name]) for name, c in corpora.items()}
     labelled |= {c.songs().name: labelled[name] for name, c in corpora.items()}
     splits = Splits(labelled)
+    copies = Copies(study, corpora, splits)
     if not (points := study.grid(list(corpora.values()))):
         raise _only_trained(corpora)
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
@@ -119,7 +120,7 @@ def resolve(
     trials: dict[str, Trial] = {}
     stated: list[Trial] = []
     for seed in range(seeds):
-        statement = partial(_statement, study, corpora=corpora, seed=seed, splits=splits)
+        statement = partial(_statement, study, corpora=corpora, seed=seed, copies=copies)
         drawn = seed if "weights" in study.seed_moves else 0
         unfolded = search.unfold(study, points, statement, drawn, losses or {})
         stated += unfolded[: len(points)]
@@ -137,8 +138,7 @@ def resolve(
         if any(c.name == songs for t in everything for c in t.corpora):
             manifests = {**manifests, songs: manifests[name]}
     sources = sources_of(study, everything + references, manifests, labelled, splits)
-    copies = with_copies(study, corpora, {}, 0, splits)
-    corpora = {name: replace(c, copies=copies[name]) for name, c in corpora.items()}
+    corpora = {name: replace(c, copies=copies({}, 0)[name]) for name, c in corpora.items()}
     notes = dict.fromkeys(shared + notes_on(study, corpora, everything, sources, labelled, seeds))
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     plan = Plan(study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references)
@@ -165,13 +165,10 @@ def _suits(name: str, several: bool) -> bool:
     return not model.is_network and (model.several_labels or not several)
 
 
-def _statement(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int, splits: Splits) -> Trial:
+def _statement(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int, copies: Copies) -> Trial:
     """The trial of a point with the augmented copies that its split and its seed ask for."""
-    trial = trial_of(study, point, corpora, seed)
-    if not study.features.augmentation:
-        return trial
-    copies = with_copies(study, corpora, point, seed, splits)
-    return replace(trial, corpora=tuple(replace(c, copies=copies.get(c.name, 0)) for c in trial.corpora))
+    trial, number = trial_of(study, point, corpora, seed), copies(point, seed)
+    return replace(trial, corpora=tuple(replace(c, copies=number.get(c.name, 0)) for c in trial.corpora))
 
 
 def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:

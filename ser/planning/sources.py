@@ -66,15 +66,26 @@ class Splits:
         return len(self(corpus.in_fold((fold - 1) % folds + 1) if folds and fold else corpus).train)
 
 
-def with_copies(study: Study, corpora: Mapping[str, Corpus], point: Point, seed: int, splits: Splits) -> dict[str, int]:
-    """Returns how many augmented copies make each corpus as large as the largest, at a point and by a seed.
+class Copies:
+    """How many augmented copies make each corpus as large as the largest, counted once for each split.
 
-    The largest is that of all corpora of the run, also of those that the point does not use.
+    The largest is that of all corpora of the run, also of those that a trial does not use.
     """
-    if not study.features.augmentation:
-        return dict.fromkeys(corpora, 0)
-    size = {name: splits.training_size(split_at(study, point, corpus, seed)) for name, corpus in corpora.items()}
-    return {name: max(size.values()) - number for name, number in size.items()}
+
+    def __init__(self, study: Study, corpora: Mapping[str, Corpus], splits: Splits) -> None:
+        self._study, self._corpora, self._splits = study, corpora, splits
+        self._made: dict[tuple[str, int, int], dict[str, int]] = {}
+
+    def __call__(self, point: Point, seed: int) -> dict[str, int]:
+        """Returns the number for each corpus, as it is split at a point and by a seed; none without augmentation."""
+        if not self._study.features.augmentation:
+            return dict.fromkeys(self._corpora, 0)
+        key = point.get("protocol", ""), point.get("fold", 0), seed
+        if key not in self._made:
+            split = {name: split_at(self._study, point, corpus, seed) for name, corpus in self._corpora.items()}
+            size = {name: self._splits.training_size(corpus) for name, corpus in split.items()}
+            self._made[key] = {name: max(size.values()) - number for name, number in size.items()}
+        return self._made[key]
 
 
 @dataclass

@@ -34,7 +34,7 @@ def test_folds_that_are_not_run_are_told(paper, manifests):
 def test_what_another_seed_changes_is_told_where_there_is_one(paper, study, manifests):
     assert not [note for note in notes(paper, manifests, "tess", "ravdess") if "another seed" in note]
     assert [note for note in notes(paper, manifests, "tess", "ravdess", seeds=2) if "another seed" in note] == [
-        "another seed changes: weights, batches and dropout; who trains and who is tested of ravdess (tess: fixed by "
+        "another seed changes: weights, batches and dropout; the split of ravdess (tess: fixed by "
         "the rule); augmentation (--set seed_moves)"
     ]
     weights = override(study, "seed_moves", "weights")

@@ -39,7 +39,7 @@ def finished(job, trial, tracker):
 def test_a_finished_run_states_every_setting(finished, trial):
     run, _ = finished
     assert run.data.params == trial.params()
-    assert {k.partition(".")[0] for k in run.data.params} >= set(vars(trial))
+    assert {k.partition(".")[0] for k in run.data.params} >= set(vars(trial)) - {"weights_seed"}
 
 
 def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
@@ -48,13 +48,16 @@ def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
         tags.items() >= {"trial_id": trial.id, "variant": plan.variant, "data": "real", "code_version": "test"}.items()
     )
     assert tags["fingerprint/ravdess"] == plan.sources["ravdess"].corpus.fingerprint
-    assert json.loads(tags["grid"]) == {
+    grid = json.loads(tags["grid"])
+    assert set(grid.pop("releases")) == {"tess", "ravdess"}
+    assert grid == {
         "corpora": [["tess", "T", False], ["ravdess", "R", True]],
         "seeds": 1,
         "mode": "paper",
         "count": 24,
         "folds": {"tess": {"": 0}, "ravdess": {"": 0}},
         "unmet": {"tess": {}, "ravdess": {}},
+        "seed_moves": ["weights", "split", "augmentation"],
         "systems": [],
         "protocols": [],
         "references": {},
