@@ -1,11 +1,12 @@
 """The systems that the survey compares: each with its front-end, its network or classifier, and how that is trained.
 
-What neither the survey nor a system's paper says is "ours"; networks that are smaller than their papers' say so.
+What neither the survey nor a system's paper says, and which networks are smaller than their papers', is in
+_survey_origins.
 """
 
 from ser.study import Part, System, Value, part
 
-# Functionals of frames, for what takes one vector of an utterance (ours, but those of the 2009 challenge).
+# Functionals of frames, for what takes one vector of an utterance.
 MOMENTS = ("mean", "std", "min", "max", "median", "skewness", "kurtosis")
 CONTOURS = (  # of F0 and its like, for Wu and Shegokar
     *("mean", "std", "skewness", "kurtosis", "max", "min", "median", "q25", "q75", "range", "slope"),
@@ -201,9 +202,7 @@ RHYTHM = part(
 )
 MEL_128 = log_mel(128, 3.0, 1024, 369)  # 128 frames
 VGG_11: dict[str, Value] = {"layers": (1, 1, 2, 2, 2), "filters": (64, 128, 256, 512, 512), "norm": True, "grid": 0}
-CHATZIAGAPI = part(
-    "vgg", frames=128, **VGG_11, dense=(512,), dropout=0.5, init="he", weights="none", weights_for="all"
-)  # small: the paper has 19 layers
+CHATZIAGAPI = part("vgg", frames=128, **VGG_11, dense=(512,), dropout=0.5, init="he", weights="none", weights_for="all")
 
 
 def chatziagapi(how: Part, augmentation: tuple[Part, ...] = ()) -> System:
@@ -232,7 +231,7 @@ GAN = part(
     batch_size=32,
     prior_items=20.0,
 )
-SIGNAL = (  # of the signal-based control: ours
+SIGNAL = (  # of the signal-based control
     part("noise", snr_db=(10.0, 20.0), source="generated", seed=1),
     part("vtlp", alpha=(0.9, 1.1), high=0.6, seed=2),
     part("volume", gain_db=(-6.0, 6.0), seed=3),
@@ -477,7 +476,7 @@ SURVEYED = (
     ),
 )
 
-FAMILIES: dict[str, Part] = {  # section 4, A to F; settings are ours
+FAMILIES: dict[str, Part] = {  # section 4, A to F
     "time": part("time_domain", rate_hz=16000, window=400, hop=160, zero=1e-10),
     "frequency": part("frequency_domain", rate_hz=16000, window=400, hop=160, fft=512, rolloff=0.85),
     "mfcc": MFCC,

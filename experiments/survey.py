@@ -7,13 +7,14 @@ The survey (Table 1) sets side by side 52 to 96 % of other classes, other splits
 the same utterances of the same classes, and all are trained on the same subsets: `sd`, stratified folds in which
 speakers are shared, and `si`, as many folds of whole speakers (IEMOCAP: sessions), so that both train on 60 %; one
 speaker in each fold is `--set ravdess.folds=24`. All learn from training and validation: networks
-are trained again on both, for as many epochs as validation has chosen. What neither survey nor system says is "ours";
-networks that are smaller than their papers' say so.
+are trained again on both, for as many epochs as validation has chosen. What neither survey nor system says is in
+_survey_origins.
 """
 
 from ser.study import Comparison, Corpus, Demo, Features, Labels, Point, Study, Training, part
 
 from ._survey_demo import CHANGES
+from ._survey_origins import ORIGINS
 from ._survey_systems import MFCC, SYSTEMS
 
 SD = part("stratified", folds=5, fold=1, seed=0, songs=False)
@@ -47,7 +48,7 @@ study = Study(
     labels=Labels(merge=(("excited", "happy"),)),
     features=Features(MFCC, normalise="train"),
     blocks=(),
-    training=Training(  # of networks; ours where a system does not say otherwise
+    training=Training(  # of networks
         learning_rate=1e-3,
         weight_decay=0.0,
         clip_norm=5.0,
@@ -71,6 +72,7 @@ study = Study(
     points=points,
     expect=2 * 3 * len(SYSTEMS),
     comparison=Comparison(SYSTEMS, (("sd", SD), ("si", None))),
+    origins=ORIGINS,
     mode="equal",
     modes={"equal": {}},
     demo=Demo(CHANGES, emotions="all"),

@@ -8,6 +8,7 @@ from typing import Any
 from ser import registry
 from ser.study import Corpus, Part, Study, part, trial_of, value_at
 from ser.study.origins import Origin
+from ser.study.overrides import leads_to_settings
 from ser.study.release import text_of
 
 Params = Mapping[str, str]
@@ -74,8 +75,9 @@ def deviations(study: Study, corpora: Mapping[str, Corpus], samples: Iterable[Sa
 
 
 def stated_origins(study: Study) -> tuple[Stated, ...]:
-    """Returns what a study states beyond its paper, each with its value."""
-    return tuple(Stated(origin, _value(study, origin.path)) for origin in study.origins)
+    """Returns what a study states beyond its paper in the mode at hand, each with its value."""
+    there = (origin for origin in study.origins if leads_to_settings(study, origin.path))
+    return tuple(Stated(origin, _value(study, origin.path)) for origin in there)
 
 
 def _value(study: Study, path: str) -> str:
@@ -83,7 +85,8 @@ def _value(study: Study, path: str) -> str:
         value = value_at(study, path)
     except KeyError:
         return ""
-    return str(value) if isinstance(value, Part) else text_of(value) or "none"
+    parts = value if isinstance(value, tuple) else (value,)
+    return text_of(tuple(p.name if isinstance(p, Part) else p for p in parts)) or "none"
 
 
 def _without_places(corpus: Corpus) -> Corpus:

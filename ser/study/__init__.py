@@ -2,7 +2,7 @@
 
 from ser.study.components import completed
 from ser.study.load import load_study, study_file, study_names, with_demo_budget
-from ser.study.origins import Origin
+from ser.study.origins import Origin, origins
 from ser.study.overrides import override, settable_paths, value_at
 from ser.study.points import trial_of
 from ser.study.references import references_of
@@ -58,6 +58,7 @@ __all__ = [
     "grid",
     "identity",
     "load_study",
+    "origins",
     "override",
     "part",
     "references_of",

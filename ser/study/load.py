@@ -44,8 +44,8 @@ def load_study(name: str) -> Study:
     for mode in study.modes:
         check_points(moded := study.in_mode(mode))
         check_space(moded)
-        check_origins(moded)
         check_space(with_demo_budget(moded))
+    check_origins(study)
     return study
 
 

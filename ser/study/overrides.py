@@ -267,11 +267,18 @@ def _typed(value: Value | Part, kind: object, place: str, allowed: str = "") -> 
         raise BadInput(error.value, place, allowed or error.allowed, error.remedy) from None
 
 
+def leads_to_settings(study: Study, path: str) -> bool:
+    """Returns whether ``path`` is that of a setting, or the beginning of the paths of some."""
+    paths = (known for branch in branches(study) for known in branch.paths())
+    return any(known == path or known.startswith(f"{path}.") for known in paths)
+
+
 def check_origins(study: Study) -> None:
-    """Raises BadInput for an origin whose path leads to no setting and is the beginning of none."""
-    paths = [path for branch in branches(study) for path in branch.paths()]
+    """Raises BadInput for an origin whose path leads to no setting in any mode of the study."""
+    moded = [study.in_mode(mode) for mode in study.modes]
     for path in (origin.path for origin in study.origins):
-        if not any(known == path or known.startswith(f"{path}.") for known in paths):
+        if not any(leads_to_settings(one, path) for one in moded):
+            paths = [known for branch in branches(study) for known in branch.paths()]
             raise unknown(path, f"origins of {study.name}", paths, "name one of these, or the beginning of some")
 
 

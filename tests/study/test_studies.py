@@ -1,5 +1,6 @@
 """The studies of papers 000, 001 and 002 as their files state them: counts, sides, networks, modes and demos."""
 
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache, partial
@@ -14,7 +15,8 @@ from ser.data.splits import split
 from ser.errors import BadInput
 from ser.features.recipe import front_end_frames, front_end_width
 from ser.planning.search import unfold
-from ser.study import Study, Trial, load_study, override, part, trial_of
+from ser.study import Study, Trial, load_study, override, part, study_file, study_names, trial_of
+from ser.study.origins import SOURCES
 from ser.training.network import Network
 
 MODES = ("paper", "sound")
@@ -351,3 +353,14 @@ def test_segments_keeps_the_epoch_that_the_program_keeps_and_the_sound_mode_the_
 
 def test_keras_weighs_no_validation():
     assert not study("multilabel").training.weighted_validation
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_what_no_paper_states_is_data(name):
+    """Origins are checked paths; no comment of a study's file says who states a value."""
+    study = load_study(name)
+    assert {origin.by for origin in study.origins} <= set(SOURCES)
+    assert all(origin.why and not origin.why.endswith(".") for origin in study.origins)
+    assert len({origin.path for origin in study.origins}) == len(study.origins) > 10
+    for path in study_file(name).parent.glob("*.py"):
+        assert not re.search(r"#.*\b(ours|\(code\))", path.read_text())
