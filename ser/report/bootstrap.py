@@ -13,7 +13,7 @@ What is assumed: speakers are independent of each other (the two of a dialogue a
 one wants to know about; so do seeds. Whether a corpus stands for others is not in any interval.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,25 +135,6 @@ def draws_of(count: int, replicates: int, rng: np.random.Generator) -> Counts:
     return np.bincount(places.ravel(), minlength=replicates * count).reshape(replicates, count).astype(np.float32)
 
 
-def speaker_weights(speakers: Integers, replicates: int, rng: np.random.Generator) -> Counts:
-    """Returns how often each replicate of a cluster bootstrap has each utterance: [replicates, utterances].
-
-    ``speakers``: the number of each utterance's speaker, 0 … n - 1, as of ``clusters_of``.
-    """
-    return draws_of(int(speakers.max()) + 1 if speakers.size else 0, replicates, rng)[:, speakers]
-
-
-def speaker_weights_in_chunks(
-    speakers: Integers, replicates: int, rng: np.random.Generator, width: int = 0
-) -> Iterator[Counts]:
-    """Yields the same in parts that fit the memory; the numbers do not depend on the size of the parts.
-
-    ``width``: values that the caller computes per replicate, where they are more than the utterances.
-    """
-    for size in _parts(replicates, max(len(speakers), width)):
-        yield speaker_weights(speakers, size, rng)
-
-
 def seed_weights(seeds: int, replicates: int, rng: np.random.Generator) -> Counts:
     """Returns how often each replicate draws each seed: [replicates, seeds]. A single seed is always there."""
     return draws_of(seeds, replicates, rng) if seeds > 1 else np.ones((replicates, seeds), np.float32)
@@ -163,6 +144,60 @@ def _parts(replicates: int, width: int) -> Iterator[int]:
     step = max(1, _CHUNK // max(width, 1))
     for start in range(0, replicates, step):
         yield min(step, replicates - start)
+
+
+# --- any measure ---
+
+
+def clusters_of_tests(
+    uids: Sequence[Sequence[str]], speakers: Sequence[Sequence[str]], resample: str
+) -> tuple[list[Integers], Sample]:
+    """Returns what is drawn, as a number of each utterance of each test (one per seed), and what was resampled.
+
+    Names are unique: of several corpora, each has its corpus in front. Seeds may test other utterances. Where one test
+    does not know its speakers, utterances are drawn. Raises BadInput for another ``resample``.
+    """
+    sizes = list(map(len, uids))
+    every = list(dict.fromkeys(uid for test in uids for uid in test))
+    named = sizes == list(map(len, speakers))
+    clusters, count = clusters_of([name for test in speakers for name in test] if named else [""], resample)
+    by_speaker = resample == "speaker" and count > 0
+    if not by_speaker:
+        place = {uid: number for number, uid in enumerate(every)}
+        clusters = np.array([place[uid] for test in uids for uid in test], np.int64)
+    return np.split(clusters, np.cumsum(sizes)[:-1]), Sample(len(every), count, by_speaker, len(uids))
+
+
+def measure_draws(
+    measures: Sequence[Callable[[Counts], Floats]],
+    clusters: Sequence[Integers],
+    metrics: int,
+    replicates: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Returns means over tests (one per seed) of every replicate: [replicates, metrics].
+
+    ``measures``: of each test, from how often replicates have each of its utterances [replicates, utterances] to
+    [replicates, metrics]; what is undefined (nan) is left out of the mean. ``clusters`` as of ``clusters_of_tests``.
+    Of a single cluster all is nan.
+    """
+    count = max((int(numbers.max()) + 1 for numbers in clusters if numbers.size), default=0)
+    draws = np.full((replicates, metrics), np.nan)
+    if count < 2:
+        return draws
+    seeds = seed_weights(len(measures), replicates, rng)
+    start = 0
+    for size in _parts(replicates, max(map(len, clusters))):
+        weights = draws_of(count, size, rng)
+        sums, total = np.zeros((2, size, metrics))
+        for place, (measure, numbers) in enumerate(zip(measures, clusters, strict=True)):
+            values = measure(weights[:, numbers])
+            share = np.where(np.isnan(values), 0.0, seeds[start : start + size, place, None])
+            sums += np.nan_to_num(values) * share
+            total += share
+        np.divide(sums, total, out=draws[start : start + size], where=total > 0)
+        start += size
+    return draws
 
 
 # --- accuracies ---

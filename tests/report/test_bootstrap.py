@@ -1,5 +1,7 @@
 """Speakers and seeds are drawn whole; replicates agree with a plain loop; intervals keep their level."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -10,11 +12,10 @@ from ser.report import bootstrap
 from ser.report.bootstrap import (
     Sample,
     accuracy_draws,
-    clusters_of,
+    clusters_of_tests,
     draws_of,
     mean_accuracies,
-    speaker_weights,
-    speaker_weights_in_chunks,
+    measure_draws,
     words,
 )
 from ser.report.predictions import LabelPredictions
@@ -78,6 +79,31 @@ def test_draws_are_those_of_a_loop_over_speakers_and_seeds():
         assert pytest.approx(np.array(right)) == draws[:, replicate].T
 
 
+def test_draws_of_any_measure_are_those_of_accuracies():
+    tests = [test for setting, _, test in moving() if setting == 0]
+    clusters, sample = clusters_of_tests([t.uids for t in tests], [t.speakers for t in tests], "speaker")
+    tested = bootstrap.tested_of([(0, seed, test) for seed, test in enumerate(tests)], "speaker")
+    assert sample == tested.sample
+    measures = [partial(accuracy, test) for test in tests]
+    draws = measure_draws(measures, clusters, 1, 60, rng(3))
+    assert draws[:, 0] == pytest.approx(accuracy_draws(tested, 60, rng(3))[1][0, :, 0])
+
+
+def accuracy(test, weights):
+    total = weights.sum(axis=1, keepdims=True)
+    return np.where(total > 0, weights @ test.correct[:, None] / np.maximum(total, 1), np.nan)
+
+
+def test_utterances_that_seeds_share_are_drawn_at_once_where_speakers_are_unknown():
+    clusters, sample = clusters_of_tests([["x", "y"], ["y", "z"]], [[], []], "speaker")
+    assert [numbers.tolist() for numbers in clusters] == [[0, 1], [1, 2]]
+    assert sample == Sample(3, 0, False, 2)
+    one = clusters_of_tests([["x", "y"]], [["a", "a"]], "speaker")[0]
+    assert np.isnan(measure_draws([lambda w: w], one, 2, 5, rng())).all()
+    by_utterance = clusters_of_tests([["x", "y"]], [["a", "a"]], "utterance")
+    assert (by_utterance[0][0].tolist(), by_utterance[1]) == ([0, 1], Sample(2, 1, False))
+
+
 def test_point_is_balanced_accuracy_over_the_classes_that_are_there():
     truth, guess = [0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 0, 1]
     wa, ua = mean_accuracies([predictions(truth, guess)], 50)
@@ -121,19 +147,6 @@ def test_draws_repeat_to_the_bit_and_do_not_depend_on_the_size_of_parts(monkeypa
     parts = accuracy_draws(tested, 100, rng(1))
     for one, two, three in zip(whole, again, parts, strict=True):
         assert one.tobytes() == two.tobytes() == three.tobytes()
-
-
-def test_weights_of_utterances_are_those_of_their_speakers(monkeypatch):
-    clusters, count = clusters_of(list("babca"), "speaker")
-    weights = speaker_weights(clusters, 300, rng(2))
-    assert count == 3
-    assert (weights[:, [0, 1]] == weights[:, [2, 4]]).all()
-    assert (weights[:, [1, 0, 3]].sum(axis=1) == 2).all()  # two of three speakers are drawn
-    assert weights.mean() == pytest.approx(2 / 3, abs=0.1)
-    monkeypatch.setattr(bootstrap, "_CHUNK", 35)
-    parts = list(speaker_weights_in_chunks(clusters, 300, rng(2)))
-    assert len(parts) > 10
-    assert np.array_equal(np.concatenate(parts), weights)
 
 
 def test_draws_have_the_variance_of_a_mean():

@@ -20,7 +20,6 @@ from ser.report.multilabel.published import CLASSES, INCONSISTENCIES
 from ser.report.multilabel.scores import METRICS, cells, rates, resampled
 from ser.report.predictions import MultiLabelPredictions, multi_label
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
-from ser.report.statistics import resamples
 
 CORPORA = (UsedCorpus("iemocap", "I", True), UsedCorpus("tess", "T", True))
 EXPECTED = Expected(
@@ -114,7 +113,8 @@ def answers(seed=0, n=60):
 def test_resampled_scores_against_plain_loops():
     found = answers()
     draws = np.random.default_rng(5).integers(60, size=(50, 60))
-    quick = resampled(found, resamples(60, 50, np.random.default_rng(5)))
+    weights = np.array([np.bincount(drawn, minlength=60) for drawn in draws], np.float32)
+    quick = resampled(found, weights)
     slow = [multilabel.scores(found.truth[d], found.probabilities[d]) for d in draws]
     assert set(quick) == set(METRICS) == set(multilabel.scores(found.truth, found.probabilities))
     for name, values in quick.items():
@@ -134,9 +134,8 @@ def test_what_is_undefined_in_a_replicate_is_nan_there():
 
 
 def test_cells_are_the_mean_over_seeds_with_one_resample_for_all():
-    both = [answers(0), replace(answers(0), run_id="again")]
-    assert cells(both, 30) == cells(both[:1], 30)
-    mixed = cells([answers(0), replace(answers(1), truth=answers(0).truth)], 30)["eq4"]
+    some = options(replicates=30)
+    mixed = cells([answers(0), replace(answers(1), truth=answers(0).truth)], some)["eq4"]
     plain = [multilabel.scores(answers(0).truth, answers(s).probabilities)["eq4"] for s in (0, 1)]
     assert mixed.value == pytest.approx(np.mean(plain))
     assert mixed.low < mixed.value < mixed.high
@@ -291,11 +290,14 @@ def test_repeats_are_one_setting_and_folds_are_not_answers():
     assert short(["a.x", "b.x", "c"]) == ["a.x", "b.x", "c"]
 
 
-def test_a_run_on_other_utterances_is_left_out_and_named(undrawn):
-    runs = [run_of(), run_of(1, text=text_of(*predictions(10)), seed="1", title="I+T · cnn2d · seed 1")]
+def test_a_seed_that_tests_other_utterances_counts(undrawn):
+    fewer = text_of(*predictions(10))
+    runs = [run_of(), run_of(1, text=fewer, seed="1", title="I+T · cnn2d · seed 1")]
     content = one.content(runs, replace(EXPECTED, seeds=(0, 1)), options())
-    assert any(note.startswith("Left out: runs on other") for note in content.notes)
-    assert (table(content, "metrics").rows[0].n, table(content, "metrics").rows[0].of) == (1, 2)
+    row = table(content, "metrics").rows[0]
+    alone = [table(one.content([run], EXPECTED, options()), "metrics").rows[0] for run in runs]
+    assert (row.n, row.of) == (2, 2)
+    assert row.cells[0].value == pytest.approx(np.mean([each.cells[0].value for each in alone]))
 
 
 def test_missing_trials_are_holes_named_or_not(undrawn):

@@ -17,11 +17,12 @@ from typing import Any
 
 from ser.metrics import multilabel
 from ser.report import figures
+from ser.report.bootstrap import words
 from ser.report.content import HOLE, Content, Picture, Table
 from ser.report.groups import Group, best, grouped, search_table
 from ser.report.multilabel import published
 from ser.report.multilabel.hyperparameters import layers, table_2, table_3
-from ser.report.multilabel.scores import rates
+from ser.report.multilabel.scores import rates, resampled_clusters
 from ser.report.multilabel.tables import (
     Labelled,
     ScoredSetting,
@@ -33,7 +34,7 @@ from ser.report.multilabel.tables import (
     shares_of,
     table_1,
 )
-from ser.report.predictions import MultiLabelPredictions, multi_label, on_same_utterances
+from ser.report.predictions import MultiLabelPredictions, multi_label
 from ser.report.runs import Expected, Finished, Options
 
 MOST_SHOWN = 4  # settings of the study itself that are shown in full
@@ -76,9 +77,9 @@ def _in_full(
 def _measured(
     group: Group, tests: Mapping[str, MultiLabelPredictions], expected: Expected, options: Options
 ) -> ScoredSetting:
-    """The scores of the runs that were tested on the same utterances as the first."""
+    """The scores of the runs that were tested; another seed may test other utterances."""
     repeats = [tests[run.run_id] for run in group.runs if run.run_id in tests]
-    return scored(group, on_same_utterances(repeats), expected, options.replicates)
+    return scored(group, repeats, expected, options)
 
 
 def _first_file(runs: Sequence[Finished], path: str, options: Options) -> Any:
@@ -135,19 +136,15 @@ def _notes(
     full: Sequence[ScoredSetting], runs: Sequence[Finished], expected: Expected, options: Options, labelled: bool
 ) -> list[str]:
     notes = []
-    if options.replicates and full:
-        notes.append(
-            f"Intervals: 95 % percentiles of {options.replicates} bootstrap resamples of the test utterances. They do "
-            "not cover what another seed of the training would change, and as utterances of one speaker are alike, "
-            "they are rather too narrow."
-        )
     if full:
+        tests = full[0].tests
+        parts = {name: [t.of(name) for t in tests] for name in expected.tested if (tests[0].corpora == name).any()}
+        samples = {name: resampled_clusters(each, options)[1] for name, each in parts.items()}
+        if intervals := words(options, samples):
+            notes.append(intervals)
         tested = full[0].tests[0]
         sizes = ", ".join(f"{name} {(tested.corpora == name).sum()}" for name in expected.tested)
-        notes.append(f"Test utterances: {len(tested.uids)} ({sizes}).")
-    odd = [one.group.title for one in full if len(one.tests) < len(one.group.runs)]
-    if odd:
-        notes.append(f"Left out: runs on other test utterances than the first of their setting: {', '.join(odd)}.")
+        notes.append(f"Test utterances of a run: {len(tested.uids)} ({sizes}).")
     if runs and not labelled:
         notes.append(f"{HOLE} in Table 1 and Figure 1: the runs have no labels.json.")
     return notes

@@ -1,15 +1,18 @@
 """Test utterances of a multi-label trial, and its scores over them, plain and resampled."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.metrics import multilabel
+from ser.report.bootstrap import Sample, clusters_of_tests, measure_draws
 from ser.report.content import Cell
 from ser.report.predictions import MultiLabelPredictions
-from ser.report.statistics import Bools, Floats, in_chunks, interval
+from ser.report.runs import Options
+from ser.report.statistics import Bools, Floats, Integers, interval
 
 METRICS = {
     "published": "accuracy as published",
@@ -26,23 +29,31 @@ METRICS = {
 }  # the scores of ser.multilabel, in their order
 
 
-def cells(runs: Sequence[MultiLabelPredictions], replicates: int, seed: int = 0) -> dict[str, Cell]:
-    """Metric → its mean over ``runs`` (one per seed, on the same utterances) with its interval.
+def cells(runs: Sequence[MultiLabelPredictions], options: Options, seed: int = 0) -> dict[str, Cell]:
+    """Metric → its mean over ``runs`` (one per seed) with its interval, by resampled speakers and seeds.
 
-    One resample of the utterances serves all runs. A metric that is undefined for a run is a hole; a replicate in which
-    one is undefined does not count for its interval.
+    Where speakers are unknown, utterances are resampled. A metric that is undefined for a run is a hole; a replicate in
+    which one is undefined does not count for its interval.
     """
     plain = [multilabel.scores(t.truth, t.probabilities) for t in runs]
-    n = len(runs[0].uids)
-    rng = np.random.default_rng(seed)
-    parts = [[resampled(t, weights) for t in runs] for weights in in_chunks(n, replicates, rng)]
-    out = {}
-    for name in METRICS:
-        value = float(np.mean([scores.get(name, np.nan) for scores in plain]))
-        draws = [np.mean([values[name] for values in part], axis=0) for part in parts]
-        values = np.concatenate(draws) if draws else np.empty(0)
-        out[name] = interval(value, values[np.isfinite(values)])
-    return out
+    clusters, sample = resampled_clusters(runs, options)
+    measures = [partial(_stacked, run) for run in runs]
+    draws = measure_draws(measures, clusters, len(METRICS), options.replicates, np.random.default_rng(seed))
+    values = {name: float(np.mean([scores.get(name, np.nan) for scores in plain])) for name in METRICS}
+    return {name: interval(values[name], draws[:, i], sample.clusters) for i, name in enumerate(METRICS)}
+
+
+def resampled_clusters(runs: Sequence[MultiLabelPredictions], options: Options) -> tuple[list[Integers], Sample]:
+    """Returns what is drawn, as a number of each utterance of each run, and what was resampled."""
+    uids = [[f"{corpus}/{uid}" for corpus, uid in zip(run.corpora, run.uids, strict=True)] for run in runs]
+    names = [[f"{c}/{name}" if name else "" for c, name in zip(r.corpora, r.speakers, strict=False)] for r in runs]
+    return clusters_of_tests(uids, names, options.resample)
+
+
+def _stacked(run: MultiLabelPredictions, weights: NDArray[np.float32]) -> Floats:
+    """Every metric of the drawn utterances: [replicates, metrics]."""
+    scores = resampled(run, weights)
+    return np.stack([scores[name] for name in METRICS], axis=1)
 
 
 def resampled(tested: MultiLabelPredictions, weights: NDArray[np.float32]) -> dict[str, Floats]:
@@ -59,12 +70,12 @@ def resampled(tested: MultiLabelPredictions, weights: NDArray[np.float32]) -> di
     right = _counted(weights, truth == guess).sum(axis=1)
     return {
         "published": _balanced(truth, multilabel.int_cast(values), weights),
-        "eq4": right / (size * total),
-        "eq4_absent": 1 - _counted(weights, truth).sum(axis=1) / (size * total),
+        "eq4": _ratio(right, size * total),
+        "eq4_absent": 1 - _ratio(_counted(weights, truth).sum(axis=1), size * total),
         "balanced": _balanced(truth, guess, weights),
         **_f1(truth, guess, weights),
-        "subset": _counted(weights, (truth == guess).all(axis=1)[:, None])[:, 0] / total,
-        "hamming": 1 - right / (size * total),
+        "subset": _ratio(_counted(weights, (truth == guess).all(axis=1)[:, None])[:, 0], total),
+        "hamming": 1 - _ratio(right, size * total),
         "lrap": _weighted(weights, _ranked(truth, values), labels > 0),
         "argmax": _weighted(weights, top, labels == 1),
         "categorical_accuracy": _weighted(weights, top, np.ones(len(top), bool)),
@@ -104,7 +115,7 @@ def _ranked(truth: Bools, values: NDArray[np.float32]) -> Floats:
 
 
 def _weighted(weights: NDArray[np.float32], values: Floats, subset: Bools) -> Floats:
-    """Means over the drawn ones of ``some`` utterances."""
+    """Means over the drawn ones of a ``subset`` of utterances."""
     return _ratio(weights[:, subset].astype(np.float64) @ values[subset], _counted(weights, subset[:, None])[:, 0])
 
 

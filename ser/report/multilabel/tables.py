@@ -11,7 +11,7 @@ from ser.report.groups import Group
 from ser.report.multilabel import published
 from ser.report.multilabel.scores import METRICS, cells, rates
 from ser.report.predictions import MultiLabelPredictions
-from ser.report.runs import Expected
+from ser.report.runs import Expected, Options
 
 TYPES = ("one emotion", "two emotions", "three emotions")
 RATES = ("TNR", "FPR", "FNR", "TPR")
@@ -49,14 +49,14 @@ class Labelled:
         return cls(int(logged["utterances"]), dict(logged["labels"]), types)
 
 
-def scored(group: Group, tests: Sequence[MultiLabelPredictions], expected: Expected, replicates: int) -> ScoredSetting:
+def scored(group: Group, tests: Sequence[MultiLabelPredictions], expected: Expected, options: Options) -> ScoredSetting:
     """The scores of a setting, overall and by corpus."""
     by_corpus = {}
     for name in expected.tested:
         parts = [t.of(name) for t in tests]
         if parts[0].uids:
-            by_corpus[name] = cells(parts, replicates)
-    return ScoredSetting(group, tuple(tests), cells(tests, replicates), by_corpus)
+            by_corpus[name] = cells(parts, options)
+    return ScoredSetting(group, tuple(tests), cells(tests, options), by_corpus)
 
 
 def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Table:

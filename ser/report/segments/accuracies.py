@@ -1,12 +1,13 @@
 """Test clips of which every segment was classified, and their five accuracies, plain and resampled."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.metrics import segments
-from ser.report.bootstrap import Sample, clusters_of, draws_of, seed_weights
+from ser.report.bootstrap import Counts, Sample, clusters_of_tests, measure_draws
 from ser.report.content import Cell
 from ser.report.predictions import SegmentPredictions
 from ser.report.statistics import Floats, Integers, interval
@@ -52,8 +53,9 @@ def mean_and_spread(
     does. Runs need not be of the same clips. The deviation of a single run is a hole.
     """
     plain = [accuracies(run) for run in runs]
-    owners, sample = _owners(runs, resample)
-    draws = _resampled(runs, owners, sample.clusters, replicates, seed)
+    clusters, sample = _clusters(runs, resample)
+    measures = [partial(_of_drawn, per_clip(run)) for run in runs]
+    draws = measure_draws(measures, clusters, len(METRICS), replicates, np.random.default_rng(seed))
     out = {}
     for place, name in enumerate(METRICS):
         values = [scores[name] for scores in plain]
@@ -64,41 +66,20 @@ def mean_and_spread(
 
 def sample_of(runs: Sequence[SegmentPredictions], resample: str) -> Sample:
     """Returns what ``mean_and_spread`` resamples."""
-    return _owners(runs, resample)[1]
+    return _clusters(runs, resample)[1]
 
 
-def _owners(runs: Sequence[SegmentPredictions], resample: str) -> tuple[list[Integers], Sample]:
+def _clusters(runs: Sequence[SegmentPredictions], resample: str) -> tuple[list[Integers], Sample]:
     """The number of the speaker (or clip) that is drawn, of each clip of each run; and what is resampled."""
-    speakers: dict[str, str] = {}
-    for run in runs:
-        for uid, speaker in zip(run.uids, run.speakers or ("",) * len(run.uids), strict=True):
-            speakers.setdefault(uid, speaker)
-    cluster, count = clusters_of(tuple(speakers.values()), resample)
-    number = dict(zip(speakers, cluster.tolist(), strict=True))
-    by_speaker = resample == "speaker" and count > 0
-    owners: list[Integers] = [np.array([number[uid] for uid in run.uids], np.int64) for run in runs]
-    return owners, Sample(len(speakers), count, by_speaker, len(runs))
+    return clusters_of_tests([run.uids for run in runs], [run.speakers for run in runs], resample)
 
 
-def _resampled(
-    runs: Sequence[SegmentPredictions], owners: Sequence[Integers], clusters: int, replicates: int, seed: int
-) -> Floats:
-    """[replicates, metrics]; nan where a replicate has drawn no clip of the drawn seeds."""
-    rng = np.random.default_rng(seed)
-    seeds = seed_weights(len(runs), replicates, rng).astype(np.float64)
-    drawn = draws_of(clusters, replicates, rng)
-    total, weight = np.zeros((2, replicates, len(METRICS)))
-    for place, (run, owner) in enumerate(zip(runs, owners, strict=True)):
-        each = per_clip(run)
-        sums = np.zeros((clusters, each.shape[1] + 1))
-        np.add.at(sums, owner, np.column_stack([each, np.ones(len(each))]))
-        found = (drawn @ sums.astype(np.float32)).astype(np.float64)  # counts: exact below 2**24
-        found[:, 1] /= np.where(found[:, 0] > 0, found[:, 0], np.nan)
-        found[:, 2:-1] /= np.where(found[:, -1:] > 0, found[:, -1:], np.nan)
-        defined = np.isfinite(found[:, 1:-1]) * seeds[:, place, None]
-        total += np.nan_to_num(found[:, 1:-1]) * defined
-        weight += defined
-    return total / np.where(weight > 0, weight, np.nan)
+def _of_drawn(each: NDArray[np.float32], weights: Counts) -> Floats:
+    """Metrics [replicates, metrics] of the clips that ``weights`` draw; nan where none was drawn."""
+    sums = (weights @ each).astype(np.float64)
+    clips = weights.sum(axis=1, dtype=np.float64)
+    size = np.stack([sums[:, 0], *[clips] * (sums.shape[1] - 2)], axis=1)
+    return np.where(size > 0, sums[:, 1:] / np.maximum(size, 1), np.nan)
 
 
 def disorder(scores: Mapping[str, float], corpus: str = "") -> str:
