@@ -241,18 +241,21 @@ class _Counted:
         size, results = len(weights), len(self.pattern)
         patterns = int(self.pattern.max(initial=-1)) + 1
         column = self.pattern if patterns > 1 else slice(0, 1)  # one serves all
-        hits, recall = np.zeros((2, size, results))
+        hits = np.zeros((size, results), np.float32)  # counts: exact below 2**24
+        out = np.zeros((2, size, results))
         utterances, labels = np.zeros((2, size, patterns))
         for each in self.classes:
-            of_class = weights[:, each.clusters]
-            right = (of_class @ each.right).astype(np.float64)  # counts: exact below 2**24
+            of_class = np.take(weights, each.clusters, axis=1)
+            right = of_class @ each.right
             total = (of_class @ each.total).astype(np.float64)
             hits += right
-            recall += right / np.maximum(total, 1)[:, column]
+            out[1] += right / np.maximum(total, 1)[:, column]
             utterances += total
             labels += total > 0
         utterances, labels = (np.where(count > 0, count, np.nan)[:, column] for count in (utterances, labels))
-        return np.stack([hits / utterances, recall / labels])
+        np.divide(hits, utterances, out=out[0])
+        out[1] /= labels
+        return out
 
 
 def _patterns(present: Bools) -> tuple[Integers, Integers]:
@@ -300,13 +303,18 @@ class _Mean:
         means = np.full((*values.shape[:2], self.settings), np.nan)
         if not self._order.size:
             return means
-        for metric, scores in enumerate(values[:, :, self._order]):
-            weight = np.where(np.isnan(scores), 0.0, weights[:, self._order])
-            total = np.add.reduceat(weight, self._starts, axis=1)
-            weighted = np.add.reduceat(np.nan_to_num(scores) * weight, self._starts, axis=1)
-            means[metric, :, self._numbers] = np.divide(
-                weighted, total, out=np.full(total.shape, np.nan), where=total > 0
-            ).T
+        for metric, scores in enumerate(values):
+            undefined = np.isnan(scores)
+            weight = np.where(undefined, 0.0, weights)
+            weighted = np.where(undefined, 0.0, scores) * weight
+            if len(self._starts) < len(self._order):
+                weight, weighted = (
+                    np.add.reduceat(v[:, self._order], self._starts, axis=1) for v in (weight, weighted)
+                )
+            else:
+                weight, weighted = (v[:, self._order] for v in (weight, weighted))
+            mean = np.divide(weighted, weight, out=np.full(weight.shape, np.nan), where=weight > 0)
+            means[metric][:, self._numbers] = mean
         return means
 
 

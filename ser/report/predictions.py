@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, compress
 from operator import itemgetter
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -286,17 +286,9 @@ class _OnUtterances(Protocol):
     def truth(self) -> NDArray[Any]: ...
 
 
-Test = TypeVar("Test", bound=_OnUtterances)
-
-
 def utterances_of(test: _OnUtterances) -> tuple[tuple[str, ...], bytes]:
     """The utterances and labels that predictions are of: equal where two may be compared."""
     return test.uids, test.truth.tobytes()
-
-
-def on_same_utterances(tests: Sequence[Test]) -> list[Test]:
-    """Returns those on the same utterances, with the same labels, as the first."""
-    return [test for test in tests if utterances_of(test) == utterances_of(tests[0])]
 
 
 def pooled_labels(parts: Sequence[LabelPredictions]) -> LabelPredictions:

@@ -1,10 +1,9 @@
-"""The statistics of all reports: the bootstrap over test utterances, intervals, and the shares of cases won.
+"""Intervals from replicates, and the shares of cases won. ``ser.report.bootstrap`` makes the replicates.
 
 A case is one comparison with all else equal. It hands out one credit, to the best of its options, and counts only if
 all of them are there, so that an unfinished study shows smaller n and never a guess.
 """
 
-from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import Any
 
@@ -18,68 +17,15 @@ from ser.report.content import Cell
 METRICS = ("wa", "ua")
 AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
 TIES = ("fractional", "first")
-_CHUNK = 4_000_000  # resampled utterances held at once
 FEW_CLUSTERS = 5  # speakers: with fewer an interval means little
 _Z = 1.959963984540054  # of the normal distribution, 95 % two-sided
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
-Counts = NDArray[np.float32]  # how often each replicate draws each utterance [replicates, utterances]
 
 
-# --- the bootstrap ---
-
-
-def resamples(utterances: int, replicates: int, rng: np.random.Generator) -> Counts:
-    """Returns how often each bootstrap replicate draws each utterance: [replicates, utterances]."""
-    draws = rng.integers(utterances, size=(replicates, utterances)) + utterances * np.arange(replicates)[:, None]
-    return np.bincount(draws.ravel(), minlength=draws.size).reshape(draws.shape).astype(np.float32)
-
-
-def in_chunks(utterances: int, replicates: int, rng: np.random.Generator, width: int = 0) -> Iterator[Counts]:
-    """Yields the same in parts that fit the memory; the numbers do not depend on the size of the parts.
-
-    ``width``: values that the caller computes per replicate, where they are more than the utterances.
-    """
-    step = max(1, _CHUNK // max(utterances, width, 1))
-    for start in range(0, replicates, step):
-        yield resamples(utterances, min(step, replicates - start), rng)
-
-
-def weighted_accuracies(truth: Integers, correct: Bools, weights: Counts) -> Floats:
-    """Returns WA and UA [2, replicates, results] of weighted utterances; UA is the mean over the classes drawn.
-
-    ``truth`` [utterances], ``correct`` [utterances, results], ``weights`` [replicates, utterances].
-    """
-    hits = np.zeros((len(weights), correct.shape[1]))
-    recall = np.zeros_like(hits)
-    present = np.zeros((len(weights), 1))
-    for label in np.unique(truth):
-        of_class = weights[:, truth == label]
-        right = (of_class @ correct[truth == label].astype(np.float32)).astype(np.float64)  # counts: exact below 2**24
-        total = of_class.sum(axis=1, dtype=np.float64, keepdims=True)
-        hits += right
-        recall += right / np.maximum(total, 1)
-        present += total > 0
-    return np.stack([hits / weights.sum(axis=1, dtype=np.float64, keepdims=True), recall / present])
-
-
-def accuracy_draws(
-    truth: Integers, correct: Bools, setting: Sequence[int], replicates: int, rng: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """Returns WA and UA of settings [2, settings], and those of every replicate [2, replicates, settings].
-
-    A resample of the utterances serves all results (paired); a setting's value is the mean over its results.
-
-    ``truth`` [utterances], ``correct`` [utterances, results], ``setting``: the number of each result's setting.
-    """
-    owners = np.asarray(setting)
-    share = np.eye(int(owners.max()) + 1)[owners] / np.bincount(owners)
-    plain = weighted_accuracies(truth, correct, np.ones((1, len(truth)), np.float32)) @ share
-    chunks = in_chunks(len(truth), replicates, rng, correct.shape[1])
-    parts = [weighted_accuracies(truth, correct, weights) @ share for weights in chunks]
-    return plain[:, 0], np.concatenate([np.empty((2, 0, share.shape[1])), *parts], axis=1)
+# --- intervals ---
 
 
 def interval(value: float | Floats, draws: Floats, clusters: int = 0) -> Cell:

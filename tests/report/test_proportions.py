@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from experiments.interaffection import study
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
-from ser.report import statistics
+from ser.report import bootstrap, statistics
 from ser.report.content import HOLE, Cell
 from ser.report.interaffection import shares as counting
 from ser.report.interaffection.content import all_tables
@@ -29,7 +29,7 @@ from ser.report.interaffection.tables import (
 from ser.report.interaffection.validation import agreement, best_by_validation
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import Expected, Options, UsedCorpus
-from ser.report.statistics import credit, resamples, weighted_accuracies
+from ser.report.statistics import credit
 
 TRUTH = np.array([0, 1] * 5)
 NETWORKS = [
@@ -429,27 +429,6 @@ def test_no_result_is_a_grid_of_holes():
 # --- resampling ---
 
 
-def plain_bootstrap(truth, predictions, draws, n_classes):
-    """The same by loops: [metric, replicates, results]."""
-    out = np.empty((2, len(draws), len(predictions)))
-    for b, drawn in enumerate(draws):
-        for r, predicted in enumerate(predictions):
-            counts = confusion(truth[drawn], predicted[drawn], n_classes)
-            out[:, b, r] = wa(counts), ua(counts)
-    return out
-
-
-def test_bootstrap_against_plain_loops():
-    rng = np.random.default_rng(3)
-    truth = rng.choice(4, size=30, p=[0.6, 0.3, 0.07, 0.03])  # some replicates lack a class
-    predictions = rng.integers(4, size=(7, 30))
-    draws = np.random.default_rng(5).integers(30, size=(40, 30))
-    weights = resamples(30, 40, np.random.default_rng(5))
-    np.testing.assert_array_equal(weights, [np.bincount(d, minlength=30) for d in draws])
-    quick = weighted_accuracies(truth, truth[:, None] == predictions.T, weights)
-    np.testing.assert_allclose(quick, plain_bootstrap(truth, predictions, draws, 4), atol=1e-12)
-
-
 def test_shares_of_the_replicates_are_counted_anew():
     evidence = arranged_on_grid(small(), make_grid(), 200)
     drawn = configuration_shares(evidence, "ua", "fractional").replicates
@@ -460,16 +439,5 @@ def test_shares_of_the_replicates_are_counted_anew():
 
 def test_chunks_do_not_change_the_numbers(monkeypatch):
     whole = arranged_on_grid(small(), make_grid(), 33).scores[0].replicates["ua"]
-    monkeypatch.setattr(statistics, "_CHUNK", 70)
+    monkeypatch.setattr(bootstrap, "_CHUNK", 70)
     np.testing.assert_array_equal(arranged_on_grid(small(), make_grid(), 33).scores[0].replicates["ua"], whole)
-
-
-def test_intervals_cover_the_true_accuracy():
-    rng = np.random.default_rng(0)
-    truth, covered = np.zeros(120, np.int64), 0
-    for _ in range(200):
-        correct = rng.random((120, 1)) < 0.7
-        drawn = weighted_accuracies(truth, correct, resamples(120, 300, rng))[0, :, 0]
-        low, high = np.percentile(drawn, (2.5, 97.5))
-        covered += low <= 0.7 <= high
-    assert 0.90 <= covered / 200 <= 0.985
