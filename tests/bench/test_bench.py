@@ -23,6 +23,7 @@ SLOW = {
     "gan": "--images 64",
     "grid": "--trials 20",
     "networks": "--batch 2 --steps 1 --updates 2 --seeds 2 --without-bfloat16",
+    "proportions": "--seeds 1 --folds 2 --utterances 20 --speakers 2 --replicates 5",
     "runner": "--scale 0.2 --corpora ravdess",
     "stacked": "--candidates 2 --alone 1 --epochs 1 --turns 1",
     "store": "--utterances 20 --rounds 1",

@@ -16,6 +16,11 @@ from ser.report.interaffection.results import sign
 from ser.report.interaffection.scores import Evidence, Scores
 from ser.report.statistics import METRICS
 
+_SHARES = (
+    "How often each network is the best on test. Lines are 95 % intervals, grey bands the range of 95 % if nothing "
+    "differed."
+)
+
 
 def ua_by_combination(evidence: Evidence) -> Picture:
     """UA of every network over the combinations, one panel per target."""
@@ -34,9 +39,10 @@ def ua_by_combination(evidence: Evidence) -> Picture:
     for i, pooling in enumerate(grid.pooling):
         handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
-    return figures.picture(
-        figure, "ua_by_combination", "Unweighted accuracy of every network, by the corpora it was trained on."
-    )
+    caption = "Unweighted accuracy of every network on test, by the corpora it was trained on."
+    if len(grid.splits) > 1:
+        caption += f" Lines: ± one standard deviation over {len(grid.splits)} {grid.repeats}."
+    return figures.picture(figure, "ua_by_combination", caption)
 
 
 def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
@@ -47,6 +53,8 @@ def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[s
         colour = figures.colour(blocks.index(block))
         where = np.arange(len(values))[finite] + 0.7 * ((c + 0.5) / columns - 0.5)
         fill = colour if pooling.index(pool) else "none"
+        spread = 100 * np.nan_to_num(scores.spread["ua"][finite, c])
+        axes.vlines(where, values[finite] - spread, values[finite] + spread, color=colour, lw=0.8, alpha=0.5)
         axes.plot(where, values[finite], figures.marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
     if not scores.sample.utterances:
         axes.set_yticks([])
@@ -61,9 +69,15 @@ def shares(table: Table, evidence: Evidence) -> Picture:
     figure = Figure(figsize=(9, 0.9 + 0.31 * len(evidence.grid.configurations)), layout="constrained")
     panels = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, METRICS, strict=True):
-        rows = [row for row in table.rows if row.metric == metric and row.name in evidence.grid.task]
+        by_name = {row.name: row for row in table.rows if row.metric == metric}
+        rows = [by_name[task] for task in evidence.grid.task]
         bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
-        for place, (_, cell) in enumerate(bars):
+        equal = [by_name.get(f"{row.name} if equal") for row in rows]
+        chances = [row.cells[i] if row else None for i in range(len(table.columns)) for row in equal]
+        for place, ((_, cell), chance) in enumerate(zip(bars, chances, strict=True)):
+            if isinstance(chance, Cell):
+                low, high = 100 * chance.low, 100 * chance.high
+                axes.plot([low, high], [place, place], color=INK, alpha=0.13, lw=11, solid_capstyle="butt")
             colour = figures.colour(place * len(evidence.grid.blocks) // len(bars))
             assert isinstance(cell, Cell)  # in Table 3 all are
             value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
@@ -74,7 +88,7 @@ def shares(table: Table, evidence: Evidence) -> Picture:
         axes.set_title(f"{metric.upper()}: best in % of {rows[0].n} of {rows[0].of} cases", loc="left", fontsize=10)
         axes.set_xlim(left=0)
         figures.light(axes, "x")
-    return figures.picture(figure, "shares", "How often each network is the best; lines are 95 % intervals.")
+    return figures.picture(figure, "shares", _SHARES)
 
 
 def heat_map(evidence: Evidence) -> Picture:
