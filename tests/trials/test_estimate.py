@@ -1,0 +1,50 @@
+"""How long a grid will take: what is learned again on training and validation counts."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from ser.planning.plan import resolve
+from ser.study import override
+from ser.trials import estimate as rules
+from ser.trials.estimate import estimate
+
+
+def settings(study, **training):
+    return replace(study, training=replace(study.training, **training))
+
+
+@pytest.mark.parametrize(
+    ("training", "least", "most"),
+    [
+        ({"learns_from": "train", "patience_epochs": 3}, 4, 9),
+        ({"learns_from": "train", "patience_epochs": 0}, 9, 9),
+        ({"patience_epochs": 3}, 5, 18),  # four epochs, and the first of them once more
+        ({"patience_epochs": 0}, 10, 18),
+        ({"patience_epochs": 0, "keep": "last"}, 18, 18),
+    ],
+)
+def test_epochs_are_those_of_both_passes(study, manifests, monkeypatch, training, least, most):
+    monkeypatch.setattr(rules, "_seconds_per_update", lambda plan, trial: 1.0)
+    stated = {"max_epochs": 9, "keep": "best", "learns_from": "train_and_validation", **training}
+    plan = resolve(settings(study, **stated), {name: manifests[name] for name in ("tess", "ravdess")})
+    (line,) = [text for text in estimate(plan, plan.trials[:1], 1, {}) if "left to train" in text]
+    assert f"({least} to {most} epochs each)" in line
+    minutes = [int(h) * 60 + int(m) for h, m in re.findall(r"(\d+):(\d\d):\d\d", line)]
+    steps = study.training.steps_per_epoch
+    assert minutes == [(epochs * steps) // 60 for epochs in (least, most)]
+
+
+def test_an_epoch_on_both_subsets_has_more_mini_batches_where_each_item_comes_once(study, manifests):
+    passes = override(override(study, "training.steps_per_epoch", 0), "training.batches", "pooled")
+    plans = {
+        kind: resolve(settings(passes, learns_from=kind), {"ravdess": manifests["ravdess"]})
+        for kind in ("train", "train_and_validation")
+    }
+    split = plans["train"].sources["ravdess"].split
+    train, val, batch = len(split.train), len(split.val), passes.training.batch_size
+    found = {kind: rules._steps(plan, plan.trials[0]) for kind, plan in plans.items()}
+    assert found["train"] == pytest.approx(max(1.0, train / batch))
+    assert found["train_and_validation"] == pytest.approx(max(1.0, (train + val / 2) / batch))
+    assert val > 0
