@@ -8,6 +8,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -476,6 +477,7 @@ def sync(args: argparse.Namespace) -> int:
 def report(args: argparse.Namespace) -> int:
     """``ser report``."""
     from ser.cli import console
+    from ser.data.manifest import who_speaks
     from ser.report import collect
     from ser.report.runs import Options
     from ser.runs.location import Location
@@ -485,7 +487,8 @@ def report(args: argparse.Namespace) -> int:
     study = load_study(args.study)
     tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name, to_read=True)
     folder = args.work / "reports" / study.name
-    options = Options(args.ties, args.replicates, args.resample)
+    scanned = partial(who_speaks, args.work / "store" / "manifests")
+    options = Options(args.ties, args.replicates, args.resample, who_speaks=scanned)
     written = collect.report(tracker, study, folder, options, args.variant)
     print(written.markdown)
     console.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")

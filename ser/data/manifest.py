@@ -2,10 +2,11 @@
 
 import csv
 import hashlib
+import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from io import TextIOWrapper
 from operator import attrgetter
@@ -15,6 +16,8 @@ from typing import Any
 from ser import files
 
 SPLITS = ("train", "val", "test")
+FACTS = ("speaker", "sex", "session", "sentence")  # of an utterance, which predictions tell beside what was said of it
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is none of text for a spreadsheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +154,43 @@ def inert(text: str) -> str:
     >>> inert("=1+1"), inert("a=1")
     ("'=1+1", 'a=1')
     """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def one_line(text: str) -> str:
+    """Returns the same of a text without line ends, which not every reader of tables allows in a cell."""
+    return inert(" ".join(text.split()))
+
+
+def read_csv(path: Path) -> tuple[Utterance, ...]:
+    """Returns the utterances that ``write_csv`` wrote to ``path``.
+
+    Raises OSError, and ValueError, KeyError or TypeError for a table that it did not write so.
+    """
+    rows = csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""))
+    return tuple(_utterance({name: _plain(text) for name, text in row.items()}) for row in rows)
+
+
+def who_speaks(folder: Path, corpus: str, fingerprint: str) -> dict[str, tuple[str, ...]]:
+    """Returns FACTS by uid, as cells of one line, from the corpus's table in ``folder``.
+
+    {} unless the table is there and of this very fingerprint, so that it is of the same audio, labels and speakers.
+    """
+    try:
+        utterances = read_csv(folder / f"{corpus}.csv")
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return {}  # there is none, another version wrote it, or somebody edited it
+    if Manifest(corpus, "", utterances).fingerprint != fingerprint:
+        return {}
+    return {u.uid: tuple(one_line(str(getattr(u, name))) for name in FACTS) for u in utterances}
+
+
+def _utterance(cells: Mapping[str, str]) -> Utterance:
+    values: dict[str, Any] = dict(cells)
+    values |= {name: float(cells[name]) if cells[name] else None for name in ("start_s", "end_s")}
+    values |= {"rate_hz": int(cells["rate_hz"]), "seconds": float(cells["seconds"]), "bytes": int(cells["bytes"])}
+    return Utterance(**values | {"votes": tuple((rater, label) for rater, label in json.loads(cells["votes"]))})
+
+
+def _plain(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text

@@ -21,6 +21,7 @@ from ser.report.deviations import Deviation, Sample, deviations, stated_origins
 from ser.report.planned import planned_trials, selections, stated_corpora
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
+from ser.report.scans import Scans
 from ser.report.splits import SplitRuns
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
@@ -186,15 +187,18 @@ def report(
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
-    options = replace(options, references=cache(partial(_references, tracker, expected)))
+    scans = Scans(options.who_speaks, expected.fingerprints)
+    options = replace(options, file=scans.file(options.file), references=cache(partial(_references, tracker, expected)))
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
         unknown = unknown_axes(module, study)
         if unknown or (hasattr(module, "AXES") and expected.unlike):
-            content = _with_general(tracker, study, variant, unknown, options)
+            content = _with_general(tracker, study, variant, unknown, options, scans)
         else:
-            content = module.content(finished, expected, options)
+            content = module.content(scans.completed(finished), expected, options)
+        if scans.notes:
+            content = replace(content, notes=(*content.notes, *scans.notes))
         return write.write(with_table(content, expected, options), folder)
 
 
@@ -218,7 +222,7 @@ def unknown_axes(module: ModuleType, study: Study) -> tuple[str, ...]:
 
 
 def _with_general(
-    tracker: Tracker, study: Study, variant: str | None, unknown: Sequence[str], options: Options
+    tracker: Tracker, study: Study, variant: str | None, unknown: Sequence[str], options: Options, scans: Scans
 ) -> Content:
     """A paper's own tables of the first value of every unknown axis, and the general tables of all results.
 
@@ -233,12 +237,12 @@ def _with_general(
     part_of_it = replace(expected, trials=tuple(inside.items()), count=len(inside))
     counted = (
         run
-        for run in finished
+        for run in scans.completed(finished)
         if run.title in inside and expected.unlike.get(run.title, (run.trial_id,))[0] == run.trial_id
     )
     papers = module.content(counted, part_of_it, options)
     everything, expected = collect(tracker, study, variant, Selection())
-    general = registry.find("report", GENERAL).content(everything, expected, options)
+    general = registry.find("report", GENERAL).content(scans.completed(everything), expected, options)
     return content.appended(papers, general, _partial(first, expected))
 
 
@@ -386,6 +390,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         systems=tuple(s.name for s in study.comparison.systems if s.name in statements.systems),
         folds=statements.folds,
         unmet=statements.unmet,
+        fingerprints=statements.fingerprints,
         unlike=_unlike(runs),
         deviations=_deviations(planned, used, dict(trials), statements),
         origins=stated_origins(planned),

@@ -117,7 +117,7 @@ def _notes(scores: Sequence[Scores]) -> Iterator[str]:
     if "speakers" in names:
         yield (
             f"Holes by sex and by speaker: the runs on {names['speakers']} were made before predictions said who "
-            "speaks. F1 and calibration need no new runs; these do."
+            "speaks, and the work folder has no scan of the same corpora. F1 and calibration need no new runs."
         )
     if "sexes" in names:
         do, their = ("do", "their") if "," in names["sexes"] else ("does", "its")

@@ -26,7 +26,7 @@ from ser.report.runs import Finished
 from ser.report.statistics import Bools, Integers
 
 _SMALL = np.int16  # class indices of ten thousand results are held at once
-_FACTS = ("speaker", "sex", "session", "sentence")  # columns of who says what
+FACTS = ("speaker", "sex", "session", "sentence")  # columns of who says what
 Column = tuple[str, ...]
 Facts = tuple[Column, Column, Column, Column]  # these, of each utterance; four times () of runs without them
 
@@ -161,7 +161,7 @@ def single_label(
     size, present = len(classes), columns(run)
     if "segment" in present:
         return {c: clips.as_labels(run.run_id, probabilities) for c, clips in segments(run, classes).items()}
-    facts = _FACTS if set(_FACTS) <= set(present) else ()
+    facts = FACTS if set(FACTS) <= set(present) else ()
     chances = tuple(f"p_{name}" for name in classes) if probabilities else ()
     chances = chances if set(chances) <= set(present) else ()
     tests = {}
@@ -203,7 +203,7 @@ def segments(run: Finished, classes: Sequence[str]) -> dict[str, SegmentPredicti
     if not run.text:
         return {}
     logit_columns = _columns_of_classes(run, "l_", classes)
-    facts = _FACTS if set(_FACTS) <= set(columns(run)) else ()
+    facts = FACTS if set(FACTS) <= set(columns(run)) else ()
     tests = {}
     for corpus, rows in _rows(run, ("uid", "segment", "label", *facts, *logit_columns)).items():
         rows.sort(key=lambda row: (row[0], int(row[1])))
@@ -226,7 +226,7 @@ def multi_label(run: Finished, classes: Sequence[str]) -> MultiLabelPredictions 
     if not run.text:
         return None
     probability_columns = _columns_of_classes(run, "p_", classes)
-    facts = _FACTS if set(_FACTS) <= set(columns(run)) else ()
+    facts = FACTS if set(FACTS) <= set(columns(run)) else ()
     by_corpus = _rows(run, ("uid", "label", *facts, *probability_columns))
     rows = [(corpus, *row) for corpus in by_corpus for row in sorted(by_corpus[corpus], key=itemgetter(0))]
     truth = np.zeros((len(rows), len(classes)), bool)

@@ -10,6 +10,8 @@ from ser.study.release import Release
 
 RESAMPLED = ("speaker", "utterance")
 
+Who = Mapping[str, tuple[str, ...]]  # uid → speaker, sex, session, sentence
+
 
 @dataclass(frozen=True, eq=False)
 class Finished:
@@ -86,6 +88,7 @@ class Expected:
     systems: tuple[str, ...] = ()  # where a study compares whole systems: those that were asked for
     folds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # corpus → protocol → folds, where it has them
     unmet: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # corpus → system → what it lacks for that
+    fingerprints: Mapping[str, str] = field(default_factory=dict)  # corpus → that of its utterance table
     seed_moves: tuple[str, ...] = ("weights",)  # what another seed changes: also "split", "augmentation"
     unlike: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # title → ids of its several trials, as begun
     deviations: tuple[Deviation, ...] = ()  # settings in which runs differ from the study's file
@@ -150,6 +153,10 @@ def _no_curve(run_id: str, metric: str) -> list[float]:
     return []
 
 
+def _nobody(corpus: str, fingerprint: str) -> Who:
+    return {}
+
+
 def _no_references() -> Sequence[Finished]:
     return ()
 
@@ -167,4 +174,5 @@ class Options:
     resample: str = "speaker"  # what a replicate draws: one of RESAMPLED
     curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none
+    who_speaks: Callable[[str, str], Who] = _nobody  # (corpus, fingerprint) → for runs whose predictions do not say it
     references: Callable[[], Sequence[Finished]] = _no_references  # the finished references; see ser.report.reference

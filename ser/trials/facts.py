@@ -4,10 +4,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ser.data.manifest import Utterance, inert
+from ser.data.manifest import FACTS, Utterance, one_line
 from ser.features.entry import Names
-
-COLUMNS = ("speaker", "sex", "session", "sentence")  # as of the utterance table
 
 
 class Facts:
@@ -18,25 +16,20 @@ class Facts:
 
     def __init__(self, utterances: Sequence[Utterance] = ()) -> None:
         self._uids = Names(u.uid for u in utterances)
-        self._numbers = np.zeros((len(COLUMNS), len(utterances)), np.int32)
+        self._numbers = np.zeros((len(FACTS), len(utterances)), np.int32)
         self._texts: list[Names] = []
-        for row, column in enumerate(COLUMNS):
+        for row, column in enumerate(FACTS):
             number: dict[str, int] = {}
             self._numbers[row] = [number.setdefault(getattr(u, column), len(number)) for u in utterances]
-            self._texts.append(Names(map(_of_one_line, number)))
+            self._texts.append(Names(map(one_line, number)))
 
     def of(self, uids: Iterable[str]) -> dict[str, list[str]]:
         """Returns the columns of these utterances, in their order; "" is unknown."""
         place = {uid: i for i, uid in enumerate(self._uids)}
         places = [place.get(uid, -1) for uid in uids]
         columns = {}
-        for column, numbers, names in zip(COLUMNS, self._numbers, self._texts, strict=True):
+        for column, numbers, names in zip(FACTS, self._numbers, self._texts, strict=True):
             texts = [*names, ""]
             of_each = [*numbers.tolist(), len(texts) - 1]
             columns[column] = [texts[of_each[i]] for i in places]
         return columns
-
-
-def _of_one_line(text: str) -> str:
-    """As a cell that no reader takes for a formula or for the end of a line."""
-    return inert(" ".join(text.split()))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ser.data.manifest import Manifest, Refusal, Utterance, write_csv
+from ser.data.manifest import Manifest, Refusal, Utterance, read_csv, write_csv
 
 A = Utterance(
     "c/a", "c", "/x/a.wav", "c/1", "W", "angry", votes=(("r1", "angry"), ("r2", "sad")), seconds=1800, sha="aa"
@@ -90,3 +90,16 @@ def test_empty_tables_keep_their_headers(tmp_path: Path) -> None:
     write_csv(Manifest("c", "/x", ()), tmp_path / "c.csv")
     assert list(pd.read_csv(tmp_path / "c.csv").columns) == [f.name for f in fields(Utterance)]
     assert list(pd.read_csv(tmp_path / "c.refused.csv").columns) == ["what", "reason"]
+
+
+def test_what_is_written_is_read_again_whole(tmp_path):
+    rows = (
+        Utterance("c/1", "c", "/x/1.wav", "c/a", "A", "angry", "F", (("r1", "angry"), ("r2", "sad")), "1", "k01"),
+        Utterance(
+            "c/2", "c", "/x/2.wav", "c/b", "S", "sad", start_s=0.1, end_s=1 / 3, text="=a\r\n'b\", c", rate_hz=8000
+        ),
+        Utterance("c/3", "c", "/x/3.wav", "c/b", "S", "sad", text="-", seconds=1 / 7, bytes=12, sha="ab", sound="cd"),
+    )
+    manifest = Manifest("c", "/x", rows)
+    write_csv(manifest, tmp_path / "c.csv")
+    assert read_csv(tmp_path / "c.csv") == rows
