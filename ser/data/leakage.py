@@ -70,7 +70,8 @@ def _shared(done: Split, kind: str, key: Callable[[Utterance], Any]) -> int:
             if before == s:
                 continue
             if refused:
-                remedies = {"dialogue": "split by session", "sentence": "do not ask for sentences apart"}
+                by_session = f"split by session: --set {done.corpus}.by=session, where the rule has that setting"
+                remedies = {"dialogue": by_session, "sentence": "do not ask for sentences apart"}
                 raise Leak(
                     f"{kind} of {uid} ({before}) and {u.uid} ({s})",
                     f"split of {done.corpus}",

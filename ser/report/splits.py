@@ -27,7 +27,7 @@ class SplitOfRun:
 
 @dataclass(frozen=True)
 class ProvedSplit:
-    """A split with its proof, as ``ser.data.splits.prove`` writes it."""
+    """A split with its proof, as ``ser.data.leakage.prove`` writes it."""
 
     of: SplitOfRun
     proof: Mapping[str, Any]
@@ -72,7 +72,7 @@ class SplitRuns:
     @property
     def splits(self) -> Splits:
         """The splits in order: those of the first seed come first."""
-        return Splits(tuple(sorted(self.found.values(), key=lambda s: (s.seed, s.fold))), self.augmentation)
+        return Splits(tuple(sorted(self.found.values(), key=lambda s: (int(s.seed or 0), s.fold))), self.augmentation)
 
 
 def _kinds(params: Mapping[str, str]) -> str:

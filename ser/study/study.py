@@ -15,6 +15,7 @@ from ser.study.trial import Corpus, Training
 from ser.study.values import Part, Value
 
 NORMALISE = ("train", "speaker", "none")
+APART = ("sentence",)  # what a study may keep in one subset, beside speakers, dialogues and recordings
 SEED_MOVES = ("weights", "split", "augmentation")  # "weights": all that training draws, batches and dropout included
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
 
@@ -201,6 +202,8 @@ class Study:
 
     def _completed(self, corpus: Corpus) -> Corpus:
         loader = completed("corpora", corpus.loader, corpus.name)
+        for name in corpus.apart:
+            _one_of(name, f"{corpus.name}.apart", APART)
         if corpus.front_end and not self.comparison.systems:
             whole = completed("frontends", corpus.front_end_for(self.features.front_end), corpus.name)
             own = {name: value for name, value in whole.settings if name in dict(corpus.front_end)}

@@ -202,7 +202,7 @@ class Trial:
             parts.append(f"{self.role.name} {role['number']}" if "number" in role else self.role.name)
         else:
             parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.varied_values().items()]
-        fold = next((c.split.values().get("fold", 0) for c in self.corpora), 0)
+        fold = max((c.split.values().get("fold", 0) for c in self.corpora), default=0)  # some corpora may have none
         parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.repeat
         return " · ".join(parts)
 

@@ -2,14 +2,16 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from ser.errors import BadInput
 from ser.planning.plan import resolve
+from ser.planning.search import unfold
 from ser.report.collect import planned_trials
 from ser.report.runs import UsedCorpus
-from ser.study import override, part
+from ser.study import load_study, override, part, trial_of
 from ser.trials.job import job_of
 
 NAMES = ("iemocap", "tess", "ravdess", "customer")
@@ -185,4 +187,23 @@ def test_a_corpus_without_folds_stands_in_each_fold_of_others(sound, manifests):
     study = sound.with_corpora(replace(c, split=stays) if c.name == "customer" else c for c in sound.corpora)
     plan = resolve(study, {name: manifests[name] for name in ("ravdess", "customer")})
     assert len(of_point(plan, "R+C")) == 3
+    assert len({t.title for t in plan.trials}) == len(plan.trials)
+    first = study.with_corpora(sorted(study.corpora, key=lambda c: c.name != "customer"))
+    turned = resolve(first, {name: manifests[name] for name in ("customer", "ravdess")})
+    assert [t.title for t in of_point(turned, "C+R")] == [f"C+R · lstm · μ · unified · fold {k}" for k in (1, 2, 3)]
     assert [t.title for t in of_point(plan, "C")] == ["C · lstm · μ · unified"]
+
+
+def test_a_search_and_what_it_trains_again_live_in_the_split_of_their_seed():
+    study = load_study("mfcc_networks")
+    corpora = {c.name: c for c in study.corpora}
+    for seed in (0, 2):
+        statement = partial(trial_of, study, corpora=corpora, seed=seed)
+        points = study.grid(study.corpora)
+        known = unfold(study, points, statement, seed, {})
+        everything = unfold(study, points, statement, seed, {t.id: 1.0 for t in known})
+        roles = Counter(t.role.name for t in everything)
+        assert roles == {"printed": 2, "candidate": 2 * 20 * 3, "refit": 2}
+        assert {t.corpora[0].split["seed"] for t in everything} == {42 + seed}
+        assert {t.corpora[0].split["fold"] for t in everything} == {0, 1, 2, 3}
+        assert {t.seed for t in everything} == {seed}

@@ -204,3 +204,15 @@ def test_a_search_that_there_is_not_is_refused_where_it_is_made():
     with pytest.raises(BadInput, match=r"candidates: 2\.5; allowed: whole number"):
         Search(part("random", candidates=2.5))
     assert Corpus("x", "X", part("ravdess"), part("speakers")).copies == 0
+
+
+def test_what_no_gate_can_keep_apart_is_refused_where_it_is_written(paper):
+    with pytest.raises(BadInput, match=r"ravdess\.apart: 'sentences'.*sentence"):
+        paper.with_corpora(replace(c, apart=("sentences",)) if c.name == "ravdess" else c for c in paper.corpora)
+
+
+def test_what_no_seed_can_move_is_refused(paper):
+    with pytest.raises(BadInput, match="weights, split, augmentation"):
+        replace(paper, seed_moves=("weights", "order"))
+    with pytest.raises(BadInput, match=r"--set seed_moves: .*weights, split, augmentation"):
+        override(paper, "seed_moves", "order")
