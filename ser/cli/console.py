@@ -1,5 +1,6 @@
 """What a person sees in a terminal: tables, progress bars, and the same as plain lines where there is no terminal."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 b
     console = _Console(highlight=False, markup=False, width=140)
 _PLAIN_EVERY_S = 20.0
 _FEW = 3  # files named in a line
+_FOLD_OR_SEED = re.compile(r" · (?:fold|seed) \d+")
 _SHOWN = 15  # refused files, and equal models, listed where not all are asked for
 
 
@@ -145,11 +147,14 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     """What ``--plan`` prints. ``finished``: ids of trials."""
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
     table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
-    for s in plan.sources.values():
+    of_first_seed = {key: source for key, source in plan.sources.items() if not source.corpus.seed}
+    for s in of_first_seed.values():
         table.add_row(
             s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint
         )
     console.print(table)
+    if rest := len(plan.sources) - len(of_first_seed):
+        console.print(f"and {rest} more, of other seeds")
     for note in plan.notes:
         console.print(f"note: {note}")
     for corpus, needs in plan.unmet.items():
@@ -168,8 +173,9 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     for line in cost:
         console.print(line)
     if plan.twins:
-        more = f" and {len(plan.twins) - _SHOWN} more" if len(plan.twins) > _SHOWN else ""
-        console.print("the same model, trained once: " + ", ".join(_pairs(plan)[:_SHOWN]) + more)
+        pairs = _pairs(plan)
+        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
+        console.print("the same model, trained once: " + ", ".join(pairs[:_SHOWN]) + more)
 
 
 def to_run(plan: Plan) -> str:
@@ -183,7 +189,10 @@ def _references(plan: Plan) -> str:
 
 
 def _pairs(plan: Plan) -> list[str]:
-    return [f"{plan.by_id[twin].title} = {plan.by_id[original].task}" for twin, original in plan.twins.items()]
+    """Equal models in words, those of all folds and seeds once."""
+    names = {twin: _FOLD_OR_SEED.sub("", plan.by_id[twin].title) for twin in plan.twins}
+    pairs = (f"{names[twin]} = {plan.by_id[original].task}" for twin, original in plan.twins.items())
+    return list(dict.fromkeys(pairs))
 
 
 class Live:
