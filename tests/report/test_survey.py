@@ -374,6 +374,16 @@ def test_winners_are_found_anew_in_every_resample():
     assert (cell.low, cell.high) == (1 / 2, 3 / 4)  # with knn always tied; with svm tied if all drawn are of fold 1
 
 
+def test_shares_of_equal_systems_stand_beside_those_that_are_counted():
+    for options in (NEVER, Options(replicates=200)):
+        found = rows(made(crossed_runs(), crossed(), options), "proportions")
+        equal = [row.cells[3] for (part, _), row in found.items() if part == "family"]
+        assert sum(cell.value for cell in equal) == pytest.approx(1)
+    plain = rows(made(crossed_runs(), crossed(), NEVER), "proportions")
+    assert plain["family", "mfcc"].cells[2].value == plain["family", "time"].cells[2].value == 0.5
+    assert 0 <= equal[0].low < equal[0].high <= 1
+
+
 # --- holes and reasons ---
 
 

@@ -1,16 +1,19 @@
 """Pinto et al.: families of features and classifiers against each other, and how often each is best."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ser.report.content import Cell, Row, Table
-from ser.report.statistics import METRICS, Floats, complete_cases, credit, interval
+from ser.report.expected_shares import expected_shares
+from ser.report.statistics import METRICS, complete_cases, credit, interval
 from ser.report.survey.published import CLASSIFIERS, FAMILIES
 from ser.report.survey.results import PROTOCOLS, Bench, Key
 from ser.report.survey.tables import TYPESET, cell_of
 
 Grid = Sequence[Mapping[str, Key]]  # cases: option → its result
+_COLUMNS = (*(metric.upper() for metric in METRICS), *(f"{metric.upper()} if nothing differed" for metric in METRICS))
 
 
 def crossed(bench: Bench) -> tuple[list[str], list[str]]:
@@ -68,8 +71,10 @@ def proportions(bench: Bench, ties: str) -> Table:
         "Proportion of cases in which each is the best",
         "A case is a corpus under a protocol; for families with each classifier, for classifiers with each family. It "
         "counts once all its systems have all folds. The cells of one kind add up to 100 %; systems that are not named "
-        f"were never the best. {rule} Intervals: winners anew in every resample.{_left_out(alone)}",
-        tuple(metric.upper() for metric in METRICS),
+        f"were never the best. {rule} Intervals: winners anew in every resample. If nothing differed: the share to be "
+        "expected then, and its range in 95 % of resamples of results that are all made equally good."
+        f"{_left_out(alone)}",
+        _COLUMNS,
         tuple(rows),
         "cases",
         grouped="Kind",
@@ -93,31 +98,43 @@ def _rows(bench: Bench, part: str, grid: Grid, ties: str) -> list[Row]:
     if not grid:
         return []
     shares, options = [_shares(bench, grid, metric, ties) for metric in METRICS], list(grid[0])
-    n, of = shares[0][2:]
+    n, of = shares[0].n, shares[0].of
     if not n:
-        return [Row(part, "any", tuple(Cell(float("nan")) for _ in METRICS), n, of)]
+        return [Row(part, "any", tuple(Cell(float("nan")) for _ in _COLUMNS), n, of)]
     return [
-        Row(part, option, tuple(interval(share[i], draws[:, i]) for share, draws, _, _ in shares), n, of)
+        Row(part, option, (*(one.cells[i] for one in shares), *(one.expected[i] for one in shares)), n, of)
         for i, option in enumerate(options)
         if any(bench.can(*case[option]) for case in grid)
-        and (part != "system" or any(share[i] > 0 for share, *_ in shares))
+        and (part != "system" or any(one.cells[i].value > 0 for one in shares))
     ]
 
 
-def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> tuple[Floats, Floats, int, int]:
-    """Share of the cases in which each option is the best, that of replicates, cases that count, and all."""
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """In which share of the cases each option is the best."""
+
+    cells: Sequence[Cell]
+    expected: Sequence[Cell]  # if nothing differed, with the range of 95 %
+    n: int  # cases that count
+    of: int
+
+
+def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> _Shares:
     point = np.array([[_value(bench, key, metric) for key in case.values()] for case in grid])
     complete, of = complete_cases(point)
     if not complete.any():
-        return np.empty(0), np.empty((0, 0)), 0, of
+        return _Shares((), (), 0, of)
     replicates = next(iter(bench.results.values())).draws.shape[1]
     resampled = np.full((replicates, *point.shape), -np.inf)
+    clusters = []
     for place, case in enumerate(grid):
         for option, key in enumerate(case.values()):
             if result := bench.complete(*key):
                 resampled[:, place, option] = result.draws_of(metric)
-    share, draws = credit(point[complete], ties), credit(resampled[:, complete], ties)
-    return share.mean(axis=0), draws.mean(axis=1), int(complete.sum()), of
+                clusters.append(result.sample.clusters)
+    share, draws = credit(point[complete], ties).mean(axis=0), credit(resampled[:, complete], ties).mean(axis=1)
+    cells = [interval(value, draws[:, i], min(clusters)) for i, value in enumerate(share)]
+    return _Shares(cells, expected_shares(point, resampled, ties), int(complete.sum()), of)
 
 
 def _value(bench: Bench, key: Key, metric: str) -> float:
