@@ -38,12 +38,12 @@ _UNKNOWN = Release("unknown", "its runs were made before this was recorded")
 class Selection:
     """The parts of a run that are read: params of these names, metrics whose names begin so; None = all."""
 
-    params: tuple[str, ...] | None = None  # a name's * stands for any corpus: ``corpus.*.split.fold``
+    params: tuple[str, ...] | None = None  # a * stands for any text: ``corpus.*.split.fold``
     scores: tuple[str, ...] | None = None
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(re.escape(name).replace(r"\*", r"[^.]+") for name in self.params or ()))
+        return re.compile("|".join(re.escape(name).replace(r"\*", r".+") for name in self.params or ()))
 
     def has(self, name: str) -> bool:
         """Whether a param of this name is read."""

@@ -232,6 +232,12 @@ def test_what_is_expected_can_be_named(tracker, job, study, trial_of):
     assert all(name.startswith(SCORES) for name in run.scores)
 
 
+def test_a_star_in_a_params_name_is_any_text():
+    selection = collecting.Selection(("seed", "corpus.*.split.fold"))
+    assert all(map(selection.has, ("seed", "corpus.a.split.fold", "corpus.my.own.split.fold")))
+    assert not any(map(selection.has, ("seeds", "corpus.a.split", "corpus.a.split.folds", "xcorpus.a.split.fold")))
+
+
 def test_a_report_that_names_nothing_is_given_all(tracker, job, study, trial_of, monkeypatch):
     trial = trial_of("R")
     one.run(job, trial)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ser.report.comparison_tables import pairs_table, pictures_of
+from ser.report.interaffection import compared
 from ser.report.interaffection.compared import best_sets, networks_compared, rank_table
 from ser.report.interaffection.effects import axes_of, effects_table
 from ser.report.interaffection.shares import configuration_shares
@@ -118,6 +119,13 @@ def test_the_set_of_the_best_is_the_planted_one():
     assert (row.n, row.of) == (6, 6)  # two trainings on a alone, four with t
     members = [line.cells[:4] for line in every.rows if line.metric == "wa" and line.cells[-1] == "yes"]
     assert members == [("A+T", "multi", "LSTM", "μ")]
+
+
+def test_more_results_than_can_be_compared_are_a_hole(monkeypatch):
+    monkeypatch.setattr(compared, "_MOST_COMPARED", 5)
+    best, every = best_sets(arranged_on_grid(small(), make_grid(), 20))
+    assert rows_of(best)["a"].cells[0] == "–"
+    assert every.rows == ()
 
 
 def test_shares_beyond_what_chance_gives_are_marked():

@@ -14,7 +14,7 @@ def corpus_table(trainings: Mapping[TrialKey, Finished], grid: Grid, options: Op
     for corpus in grid.corpora:
         run = next((run for key, run in trainings.items() if corpus in key[0]), None)
         text = options.file(run.run_id, f"split/{corpus}.json") if run else None
-        rows.append(Row("", corpus, _counts(json.loads(text)) if text else (HOLE, HOLE, HOLE)))
+        rows.append(Row("", corpus, _counts(text) if text else (HOLE, HOLE, HOLE)))
     return Table(
         "table1",
         "Table 1: the corpora as used",
@@ -29,9 +29,9 @@ def corpus_table(trainings: Mapping[TrialKey, Finished], grid: Grid, options: Op
     )
 
 
-def _counts(proof: Mapping[str, Mapping[str, object]]) -> tuple[str, str, str]:
+def _counts(text: str) -> tuple[str, str, str]:
     """Speakers, utterances and classes of a split's proof."""
-    speakers = {name for names in proof["speakers"].values() for name in names}  # type: ignore[attr-defined]
-    classes = {name for counts in proof["per_class"].values() for name in counts}  # type: ignore[attr-defined]
-    utterances = sum(int(str(number)) for number in proof["utterances"].values())
-    return str(len(speakers)), str(utterances), str(len(classes))
+    proof = json.loads(text)
+    speakers = {name for names in proof["speakers"].values() for name in names}
+    classes = {name for counts in proof["per_class"].values() for name in counts}
+    return str(len(speakers)), str(sum(proof["utterances"].values())), str(len(classes))

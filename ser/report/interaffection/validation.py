@@ -16,6 +16,11 @@ from ser.report.interaffection.shares import TEST, VALIDATION, measured
 from ser.report.interaffection.tables import distinct, labels, reference_cell, reference_head
 from ser.report.statistics import AS_EQUAL, METRICS, complete_cases, credit
 
+_SHARED = (
+    " The validation accuracies are means over folds, and what validates in one fold is tested in another: both agree "
+    "more than in Table 2 by validation, where the choice is nested."
+)
+
 
 def best_by_validation(evidence: Evidence) -> Table:
     """Table 2 with winners that are chosen by validation: what searching and then testing gives."""
@@ -99,7 +104,8 @@ def agreement(evidence: Evidence, ties: str = "fractional") -> Table:
         "Is the winner by validation the winner on test?",
         "Of the cases of Tables 3 and 4 (which network is best?) and of Table 5 (which combination is best?) the share "
         "in which the winner by validation is a winner on test as well, and the share if it were chosen at random. "
-        "Lost: how much accuracy the winner by validation has less than the best on test, mean over the cases.",
+        "Lost: how much accuracy the winner by validation has less than the best on test, mean over the cases."
+        + (_SHARED if len(evidence.grid.folds) > 1 else ""),
         ("Same winner", "At random", "Lost", "Lost at random"),
         tuple(rows),
         "cases",
