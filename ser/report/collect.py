@@ -17,7 +17,7 @@ from ser import registry
 from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
-from ser.report.deviations import Deviation, Sample, deviations, stated_origins
+from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.planned import planned_trials, selections, stated_corpora
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
@@ -120,6 +120,7 @@ class _Statements:
     samples: dict[tuple[str, ...], tuple[str, dict[str, str]]] = field(default_factory=dict)  # title, params
     splits: SplitRuns = field(default_factory=SplitRuns)
     seed_moves: tuple[str, ...] = ("weights",)  # what it was before runs told
+    beyond: dict[str, str] = field(default_factory=dict)  # settings that no statement has
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -130,7 +131,7 @@ class _Statements:
         self.corpora, self.seeds = grid["corpora"], max(self.seeds, grid["seeds"])
         self.seed_moves = tuple(grid.get("seed_moves", self.seed_moves))
         self.mode, self.count = grid.get("mode", ""), max(self.count, grid.get("count") or 0)
-        self.references = grid.get("references", {})
+        self.references, self.beyond = grid.get("references", {}), grid.get("beyond", {})
         self.systems |= dict.fromkeys(grid.get("systems", ()))
         self.protocols |= dict.fromkeys(grid.get("protocols", ()))
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
@@ -411,7 +412,7 @@ def _deviations(
     other_seeds = statements.seeds > 1 and sorted(moves) != sorted(stated)
     seeds = (Deviation("seed_moves", ",".join(moves), ",".join(stated)),) if other_seeds else ()
     found = deviations(replace(study, seed_moves=moves), stated_corpora(study, used), samples)
-    return tuple(sorted((*found, *seeds), key=lambda d: d.path))
+    return tuple(sorted((*found, *seeds, *beyond(study, statements.beyond)), key=lambda d: d.path))
 
 
 def _reference(

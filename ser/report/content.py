@@ -30,7 +30,7 @@ __all__ = [
     "with_paper",
 ]
 
-LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing."
+LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing, or nothing is defined."
 
 
 OVER_OTHERS = "Results over other settings"
@@ -121,7 +121,7 @@ class Content:
             holes=expected.holes(titles),
             failures=expected.failures,
             inconsistencies=inconsistencies if expected.printed_anywhere else (),
-            badges=(*([f"mode {expected.mode}"] if expected.mode else []), *sheets.badge(expected), *badges),
+            badges=(*([f"mode {expected.mode}"] if expected.mode else []), *sheets.badges(expected), *badges),
             sheets=sheets.tables_of(expected),
             legend=legend,
         )

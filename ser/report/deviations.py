@@ -8,7 +8,7 @@ from typing import Any
 from ser import registry
 from ser.study import Corpus, Part, Study, part, trial_of, value_at
 from ser.study.origins import Origin
-from ser.study.overrides import leads_to_settings
+from ser.study.overrides import beyond_statements, leads_to_settings
 from ser.study.release import text_of
 
 Params = Mapping[str, str]
@@ -72,6 +72,14 @@ def deviations(study: Study, corpora: Mapping[str, Corpus], samples: Iterable[Sa
         for (path, ours, theirs), of in sorted(found.items())
         for whole in [_of_systems(path, of, systems)]
     )
+
+
+def beyond(study: Study, stated: Mapping[str, str]) -> tuple[Deviation, ...]:
+    """Returns in which settings that no statement has (see ``beyond_statements``) the runs' study differs."""
+    own = beyond_statements(study)
+    budget = {path: str(value) for path, value in study.demo.changes}
+    differ = [path for path, value in sorted(stated.items()) if path in own and own[path] != value]
+    return tuple(Deviation(p, stated[p], own[p], budget.get(p) == stated[p]) for p in differ)
 
 
 def stated_origins(study: Study) -> tuple[Stated, ...]:

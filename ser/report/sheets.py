@@ -1,5 +1,6 @@
 """The tables that every report has beside its results: corpora, splits, deviations, and what no paper states."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,14 @@ from ser.study.origins import SOURCES
 
 OTHER_SETTINGS = "paper, other settings"
 MOST_NAMED = 12  # tested speakers; more are counted
+SHORT = {
+    "whole": "whole release",
+    "part": "part of a release",
+    "other": "not the release",
+    "made": "made",
+    "own": "own table",
+    "unknown": "unknown",
+}
 SUBSETS = ("train", "val", "test")
 
 
@@ -143,13 +152,15 @@ def origins(expected: Expected) -> Table:
     )
 
 
-def badge(expected: Expected) -> list[str]:
-    """A fact for the top of the report, where settings differ from the study's."""
+def badges(expected: Expected) -> list[str]:
+    """Facts for the top of the report: what the corpora are, and how many settings differ from the study's."""
+    states = Counter(SHORT[release.state] for release in expected.releases.values())
+    facts = [f"corpora: {', '.join(f'{n} {state}' for state, n in states.items())}"] if states else []
     count = len(expected.deviations)
     if not count:
-        return []
+        return facts
     kind = "demo's budget: " if any(d.is_budget for d in expected.deviations) else ""
-    return [f"{kind}{_settings(count)} from the study, see Deviations"]
+    return [*facts, f"{kind}{_settings(count)} from the study, see Deviations"]
 
 
 def marked(tables: Sequence[Table], expected: Expected) -> tuple[Table, ...]:

@@ -8,13 +8,13 @@ OTHER_STUDY = "No paper's numbers are of this study, so none are shown."
 MADE_CORPORA = (
     "Demo: the corpora are made, not recorded. The numbers show that everything runs, and nothing about emotion."
 )
-RECORDED_CORPORA = "The corpora are recorded ones. No paper's numbers stand beside those of this study."
+NO_PAPER = "No paper's numbers stand beside those of this study."
 
 
 def standing(expected: Expected, published: bool = True) -> str:
     """Says whose corpora these are, and so whether the paper's numbers are shown, if a report has a paper's at all."""
     if not published:
-        return MADE_CORPORA if expected.demo else RECORDED_CORPORA
+        return MADE_CORPORA if expected.demo else NO_PAPER
     if expected.demo:
         return f"{MADE_CORPORA[:-1]}; the paper's numbers are not shown."
     if not expected.paper:

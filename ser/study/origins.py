@@ -7,8 +7,8 @@ from ser.errors import unknown
 
 SOURCES = {
     "ours": "this study",
-    "code": "the authors' program only",
-    "reading": "the paper, which leaves several readings",
+    "code": "the authors' program",
+    "reading": "a reading of the paper",
 }
 
 

@@ -267,6 +267,15 @@ def _typed(value: Value | Part, kind: object, place: str, allowed: str = "") -> 
         raise BadInput(error.value, place, allowed or error.allowed, error.remedy) from None
 
 
+def beyond_statements(study: Study) -> dict[str, str]:
+    """Returns the settings that no statement of a grid's trial has, as text by path: of search, reference and folds."""
+    listed = [*_of_reference(study), *(branch for branch in _of_search(study) if branch.head != "final")]
+    stated = {
+        path: branch.values[name] for branch in listed for path, name in zip(branch.paths(), branch.values, strict=True)
+    }
+    return {path: str(value) for path, value in {**stated, "folds": study.comparison.folds}.items()}
+
+
 def leads_to_settings(study: Study, path: str) -> bool:
     """Returns whether ``path`` is that of a setting, or the beginning of the paths of some."""
     paths = (known for branch in branches(study) for known in branch.paths())

@@ -21,6 +21,7 @@ from ser.runs.location import Location
 from ser.runs.replica import place
 from ser.runs.tracker import Tracker
 from ser.study import SCHEMA, Trial
+from ser.study.overrides import beyond_statements
 from ser.trials.facts import Facts
 
 _SEXES = {"F": 1, "M": 2}
@@ -96,7 +97,7 @@ def job_of(
     mirrors: dict[str, tuple[Trial, ...]] = {}
     for twin, original in plan.twins.items():
         mirrors[original] = (*mirrors.get(original, ()), plan.by_id[twin])
-    facts = _comparison(plan) | _releases(plan)
+    facts = _comparison(plan) | _releases(plan) | {"beyond": beyond_statements(plan.study)}
     tags = grid_tags(plan.corpora.values(), plan.seeds, plan.variant, plan.study.mode, len(plan.trials), facts) | {
         "schema": str(SCHEMA),
         "code_version": code,

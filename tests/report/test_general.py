@@ -376,7 +376,7 @@ def test_everything_is_written(tmp_path):
     assert {"axis_1.png", "axis_2.png", "curves.png", "confusion_1_a.png", "report.html"} <= names
     lines = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
     assert len([line for line in lines if line["table"] == "results_a" and line["column"] == "UA"]) == 4
-    assert "The corpora are recorded ones" in done.markdown
+    assert "No paper's numbers stand beside" in done.markdown
 
 
 def test_general_tables_follow_a_papers_own():

@@ -185,7 +185,7 @@ def test_accuracy_of_training_and_test(undrawn):
     assert content.notes[0].startswith(
         "Split of ravdess: holdout (by utterance, drop 1, folds 3, seed 42, test 0.33) (m"
     )
-    assert content.badges == ("mode paper",)
+    assert content.badges == ("mode paper", "corpora: 1 whole release")
 
 
 def test_of_several_seeds_the_best_of_the_test_is_called_so_and_all_stand_beside_it(undrawn):

@@ -357,7 +357,7 @@ def test_contradictions_are_shown(undrawn):
     assert content.notes[1].endswith("predictions give: ACA. The tables have the latter.")
     assert "ACA ≤ SCA ≤ BCA violated" in content.badges
     right = clips.content([finished(trial(), aca=0.25, sca=0.5, bca=0.75)], EXPECTED, OPTIONS)
-    assert right.badges == ("mode paper", "VGGish from random weights")
+    assert right.badges == ("mode paper", "corpora: 1 whole release", "VGGish from random weights")
 
 
 def test_where_vggish_started_from_is_said(undrawn):
@@ -365,7 +365,7 @@ def test_where_vggish_started_from_is_said(undrawn):
     assert any("random weights" in note for note in random.notes)
     public = clips.content(both(weights="abc123"), EXPECTED, OPTIONS)
     assert any("public weights, file abc123" in note for note in public.notes)
-    assert public.badges == ("mode paper",)
+    assert public.badges == ("mode paper", "corpora: 1 whole release")
     mixed = clips.content([*both(), *both(weights="abc123")], EXPECTED, OPTIONS)
     names = {row.name for row in table(mixed, "table3").rows}
     assert {"nonoverlap, weights random", "nonoverlap, weights abc123"} <= names

@@ -11,13 +11,13 @@ from ser.data.splits import prove, split
 from ser.errors import BadInput
 from ser.report import sheets, write
 from ser.report.content import Cell, Content, Row, Table
-from ser.report.deviations import Deviation, Sample, deviations, stated_origins
+from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.planned import stated_corpora
 from ser.report.runs import Expected, UsedCorpus
 from ser.report.splits import SplitRuns, few_tested
 from ser.study import Origin, completed, load_study, override, part, trial_of
 from ser.study.load import with_demo_budget
-from ser.study.overrides import check_origins
+from ser.study.overrides import beyond_statements, check_origins
 
 
 def runs_of(study, stated=None):
@@ -91,6 +91,15 @@ def test_what_a_search_draws_is_no_deviation():
     for stated, expected in ((study, set()), (override(study, "training.epsilon", 0.5), {"training.epsilon"})):
         params = trial_of(stated, point, corpora, 0).params()
         assert {d.path for d in deviations(study, corpora, [Sample(params, None)])} == expected
+
+
+def test_settings_of_search_reference_and_folds_are_told_though_no_statement_has_them():
+    study = load_study("multilabel")
+    assert beyond(study, beyond_statements(study)) == ()
+    assert all(d.is_budget for d in beyond(study, beyond_statements(with_demo_budget(study))))
+    changed = override(override(study, "search.candidates", 3), "reference", "none")
+    found = {d.path: (d.runs, d.study) for d in beyond(study, beyond_statements(changed))}
+    assert found == {"search.candidates": ("3", "20"), "reference": ("none", "logistic")}
 
 
 def test_of_a_persons_own_corpus_only_the_split_is_compared():
@@ -193,7 +202,10 @@ def with_numbers():
 def test_tables_with_a_papers_numbers_say_that_settings_differ(tmp_path):
     told = (Deviation("lstm.units", "4", "128"), Deviation("training.max_epochs", "7", "500", is_budget=True))
     made = Content.of(replace(EXPECTED, deviations=told), (), tables=[with_numbers()], notes=[])
-    assert made.badges == ("demo's budget: 2 settings differ from the study, see Deviations",)
+    assert made.badges == (
+        "corpora: 1 whole release",
+        "demo's budget: 2 settings differ from the study, see Deviations",
+    )
     done = write.write(made, tmp_path)
     warning = "Ours are of other settings than the paper's: 2 settings differ from the study"
     for name in ("tables.md", "tables.tex", "report.html"):
