@@ -23,11 +23,12 @@ from ser.report.statistics import Floats, Integers, interval
 
 SEXES = {"F": "female", "M": "male"}
 ACCURACIES = ("wa", "ua", "macro_f1", "weighted_f1")
-CALIBRATION = ("confidence", "ece", "nll", "brier")
+CALIBRATION = ("confidence", "excess", "ece", "nll", "brier")
 _GROUPS = ("", *SEXES)  # all, and those of each sex
 _BY_SEX = tuple(f"{metric}_{sex}" for sex in SEXES for metric in ("wa", "ua"))
 _GAPS = ("wa_gap", "ua_gap")  # female - male
 _NAMES = (*ACCURACIES, *CALIBRATION, *_BY_SEX, *_GAPS)
+_FEWEST = 3  # speakers of a sex that an interval needs: two that happen to be alike would seem certain
 _CHUNK = 2_000_000  # values that are held at once
 
 
@@ -87,6 +88,8 @@ def scores_of(best: Best, options: Options, seed: int = 0) -> Scores:
             cells[name] = Cell(float("nan"))
         elif name == "nll" and certain:
             cells[name] = Cell(float("inf"))
+        elif name == "ece" or (people.clusters_for(name) < _FEWEST and name in (*_BY_SEX, *_GAPS)):
+            cells[name] = Cell(float(plain[place]))  # resamples of few utterances have a larger ECE: no interval
         else:
             cells[name] = interval(plain[place], draws[:, place], people.clusters_for(name))
     start = len(_NAMES)
@@ -211,7 +214,8 @@ def _numbers(sums: Floats, size: int) -> Floats:
     wa, ua = _wa(counts), _ua(counts)
     confidence, surprise, square = sums[:, start + BINS :].T / total
     error = np.abs(sums[:, start : start + BINS]).sum(axis=1) / total
-    columns = [wa[:, 0], ua[:, 0], macro_f1s(whole), weighted_f1s(whole), confidence, error, surprise, square]
+    columns = [wa[:, 0], ua[:, 0], macro_f1s(whole), weighted_f1s(whole)]
+    columns += [confidence, confidence - wa[:, 0], error, surprise, square]
     columns += [wa[:, 1], ua[:, 1], wa[:, 2], ua[:, 2], wa[:, 1] - wa[:, 2], ua[:, 1] - ua[:, 2]]
     shares = row_shares(whole).reshape(len(sums), -1)
     return np.concatenate([np.stack(columns, axis=1), shares], axis=1)

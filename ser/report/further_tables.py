@@ -42,13 +42,14 @@ def calibration(scores: Sequence[Scores]) -> Table:
     return Table(
         "calibration",
         "Calibration of the best results",
-        "Confidence: the mean of each utterance's highest probability, 0 … 1; above WA it is too high. ECE: expected "
-        "calibration error, the mean distance of accuracy and confidence in 15 bins of equal width of confidence (Guo "
-        "et al. 2017); few utterances make it too large, in resamples even more, so that an interval may lie above "
-        "it. NLL: negative log-likelihood, natural logarithm; inf where a true class had probability 0. Brier: the sum "
-        "over classes of squared errors of probability (Brier 1950), 0 … 2. NLL and Brier of equal probabilities: "
-        f"{equal}. {HOLE}: no probabilities (a fitted model's decision values are none).",
-        (_HOW, "Speakers", "Utterances", "Confidence", "ECE", "NLL", "Brier"),
+        "Confidence: the mean of each utterance's highest probability, 0 … 1. Excess: confidence less WA; above 0 the "
+        "result is too sure of itself. ECE: expected calibration error, the mean distance of accuracy and confidence "
+        "in 15 bins of equal width of confidence (Guo et al. 2017); few utterances make it too large, those of "
+        "resamples even more, so that it has no interval. NLL: negative log-likelihood, natural logarithm; inf where a "
+        "true class had probability 0. Brier: the sum over classes of squared errors of probability (Brier 1950), "
+        f"0 … 2. NLL and Brier of equal probabilities: {equal}. {HOLE}: no probabilities (a fitted model's decision "
+        "values are none).",
+        (_HOW, "Speakers", "Utterances", "Confidence", "Excess", "ECE", "NLL", "Brier"),
         tuple(rows),
         "seeds",
         digits=3,
@@ -70,8 +71,8 @@ def by_sex(scores: Sequence[Scores]) -> Table:
         "by_sex",
         "By sex",
         "Accuracies of the female (F) and of the male (M) speakers of the test side, and the gap: female less male, in "
-        "points, its interval paired. A gap whose interval holds 0 is none that these speakers show. With one speaker "
-        f"of a sex there is no interval: it may be the person. {HOLE}: sexes are unknown, or of one only.",
+        "points, its interval paired. A gap whose interval holds 0 is none that these speakers show. With less than "
+        f"three speakers of a sex there is no interval: it may be the persons. {HOLE}: sexes are unknown, or one only.",
         (_HOW, "Speakers", "Utterances", *heads),
         tuple(rows),
         "seeds",
