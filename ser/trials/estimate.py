@@ -43,7 +43,8 @@ def store_size(plan: Plan) -> str:
     clean = sum(len(recipe.items) for recipe in entries if recipe.augmentation is None)
     copies = sum(len(recipe.items) for recipe in entries) - clean
     of = f"{clean} utterances" + (f" and {copies} augmented copies" if copies else "")
-    return f"features: {of} in {len(entries)} entries of the store, {size / 1e9:.2f} GB together"
+    number = "one entry" if len(entries) == 1 else f"{len(entries)} entries"
+    return f"features: {of} in {number} of the store, {size / 1e9:.2f} GB together"
 
 
 def _network_lines(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:

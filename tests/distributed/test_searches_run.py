@@ -377,7 +377,7 @@ def test_on_ray_candidates_are_trained_stacked_and_the_search_goes_on_with_the_s
     plan = planned(given).grown(tracker.objectives(done, "objective/loss"))
     known = Counter(r.data.metrics.get("stacked_trials", 1.0) for r in done.values())
     assert set(known) - {1.0}
-    assert len(done) == len(plan.trials) == 2 + 2 * 4 + 2
+    assert len(done) == len(plan.trials) + len(plan.references) == 2 + 2 * 4 + 2 + 1
     assert len(tracker.runs("tags.candidate LIKE '%'")) == 4
     assert main(given) == 0
     assert tracker.finished().keys() == done.keys()

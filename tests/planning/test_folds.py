@@ -6,12 +6,14 @@ from functools import partial
 
 import pytest
 
+from ser.data.leakage import Leak
+from ser.data.splits import split
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.planning.search import unfold
 from ser.report.collect import planned_trials
 from ser.report.runs import UsedCorpus
-from ser.study import load_study, override, part, trial_of
+from ser.study import completed, load_study, override, part, trial_of
 from ser.trials.job import job_of
 
 NAMES = ("iemocap", "tess", "ravdess", "customer")
@@ -97,6 +99,15 @@ def test_a_job_proves_every_fold(whole, where, tmp_path):
     assert {proof["shared_dialogues"] for proof in job.proofs.values()} == {0}
     train = job.subsets["ravdess/grouped/2"]["train"]
     assert list(train.names)[-1].endswith("#1") or not whole.sources["ravdess/grouped/2"].copies
+
+
+def test_pairs_of_iemocap_stay_together_by_rules_of_speakers_and_are_a_leak_where_one_is_named(manifests):
+    everyone = manifests["iemocap"].utterances
+    for rule in (part("speakers", train=0.6, val=0.2, test=0.2), part("grouped"), part("leave_one_out", by="session")):
+        done = split("iemocap", everyone, completed("splits", rule, "split"))
+        assert [len({u.session for u in us}) for us in done.subsets().values()] == [3, 1, 1]
+    with pytest.raises(Leak, match=r"dialogue of .*--set iemocap\.by=session"):
+        split("iemocap", everyone, completed("splits", part("leave_one_out", by="speaker"), "split"))
 
 
 # what another seed moves
