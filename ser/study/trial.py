@@ -21,7 +21,10 @@ REFERENCE = "reference"  # the role of a study's plain reference, which is no po
 
 @dataclass(frozen=True)
 class Training:
-    """How a network is trained; a paper's text decides, and what it leaves open its study states: no defaults."""
+    """How a network is trained; a paper's text decides, and what it leaves open its study states.
+
+    Only settings that came later have a default: what was done before. ``learns_from`` is of fitted models, too.
+    """
 
     learning_rate: float = setting("step size of the optimiser", above=0)
     weight_decay: float = setting("of Adam and SGD, as PyTorch adds it to gradients", low=0)

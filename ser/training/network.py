@@ -86,7 +86,9 @@ def smallest_batch(network: Network, items: Items) -> int:
     So it is where batch normalisation has a single value of an item in each channel: behind dense layers, or where
     convolutions leave one pixel. The shortest item is passed through the block, as after training.
     """
-    normalisations = [m for m in network.block.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    normalisations = [
+        m for m in network.block.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d)
+    ]
     if not normalisations:
         return 1
     values: list[int] = []  # of an item in each channel
