@@ -70,15 +70,16 @@ class Tested:
 def tested_of(results: Sequence[tuple[int, int, LabelPredictions]], resample: str) -> Tested:
     """Returns results on one corpus side by side: (setting, seed, predictions of all its folds).
 
-    ``resample``: "speaker" or "utterance". Where any result does not know its speakers (an older run), utterances are
-    drawn. An utterance that results label differently is one for each label. Raises BadInput for another ``resample``.
+    ``resample``: "speaker" or "utterance". Where no result tells the speaker of some utterance (older runs do not),
+    utterances are drawn. An utterance that results label differently is one for each label. Raises BadInput for another
+    ``resample``.
     """
     places: dict[tuple[str, int, int], int] = {}  # (name, label, how often it came before in the result) → row
     names: list[str] = []  # speaker of each row
-    shared: dict[tuple[tuple[str, ...], bytes], Integers] = {}  # thousands of results are on the same utterances
+    shared: dict[tuple[tuple[str, ...], bytes, bool], Integers] = {}  # thousands of results are on the same utterances
     rows = []
     for _, _, test in results:
-        key = test.uids, test.truth.tobytes()
+        key = test.uids, test.truth.tobytes(), bool(test.speakers)
         if key not in shared:
             shared[key] = _rows_of(test, places, names)
         rows.append(shared[key])
@@ -103,6 +104,8 @@ def _rows_of(test: LabelPredictions, places: dict[tuple[str, int, int], int], na
         rows[i] = places.setdefault((uid, label, repeats[uid, label]), len(places))
         if rows[i] == len(names):
             names.append(speaker)
+        else:
+            names[rows[i]] = names[rows[i]] or speaker
     return rows
 
 

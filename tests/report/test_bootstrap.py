@@ -7,6 +7,8 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import balanced_accuracy_score
 
+from ser.cli.arguments import parser
+from ser.cli.main import FUNCTIONS
 from ser.errors import BadInput
 from ser.report import bootstrap
 from ser.report.bootstrap import (
@@ -19,7 +21,7 @@ from ser.report.bootstrap import (
     words,
 )
 from ser.report.predictions import LabelPredictions
-from ser.report.runs import Options
+from ser.report.runs import RESAMPLED, Options
 from ser.report.statistics import interval
 
 
@@ -123,12 +125,19 @@ def test_utterances_are_drawn_where_that_is_asked_for_and_speakers_are_counted_s
         bootstrap.tested_of([(0, 0, predictions([0], [0], "a"))], "speakers")
 
 
-def test_one_result_that_does_not_know_its_speakers_makes_all_be_drawn_by_utterance():
+def test_an_utterance_of_an_unknown_speaker_makes_all_be_drawn_by_utterance():
     results = [
         (0, 0, predictions([0, 1], [0, 1], "ab", ["x", "y"])),
         (1, 0, predictions([0, 1], [0, 1], (), ["z", "y"])),
     ]
     assert bootstrap.tested_of(results, "speaker").sample == Sample(3, 0, False)
+
+
+def test_a_speaker_that_one_result_tells_is_known_to_all():
+    older, newer = predictions([0, 1], [0, 1]), predictions([0, 1], [1, 1], "ab")
+    for order in ((older, newer), (newer, older)):
+        tested = bootstrap.tested_of([(setting, 0, test) for setting, test in enumerate(order)], "speaker")
+        assert tested.sample == Sample(2, 2, True)
 
 
 def test_an_utterance_that_is_tested_twice_counts_twice():
@@ -185,6 +194,12 @@ def test_interval_leaves_out_undefined_replicates():
 
 
 # --- words ---
+
+
+def test_the_command_line_offers_what_may_be_drawn():
+    commands = next(action for action in parser(FUNCTIONS)._actions if action.choices)
+    (option,) = [a for a in commands.choices["report"]._actions if "--resample" in a.option_strings]
+    assert (tuple(option.choices), option.default) == (RESAMPLED, Options().resample)
 
 
 def test_notes_say_what_was_drawn_and_where_it_is_little():

@@ -14,6 +14,7 @@ import numpy as np
 from ser.metrics.accuracy import ua, wa
 from ser.report.bootstrap import Sample, accuracy_draws, tested_of
 from ser.report.content import HOLE, Cell
+from ser.report.groups import spread
 from ser.report.interaffection.placed import Placed, place
 from ser.report.interaffection.results import Configuration, Grid, Key, Result, Split
 from ser.report.predictions import LabelPredictions
@@ -240,8 +241,7 @@ def _matrix(blank: Floats, cells: Iterable[Place], values: Floats) -> Floats:
 def spread_of(results: Sequence[Result], metric: str) -> float:
     """Returns the sample deviation of a metric over seeds and folds; nan for one."""
     measure = {"wa": wa, "ua": ua}[metric]
-    values = [measure(result.test.counts) for result in results]
-    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return spread([measure(result.test.counts) for result in results])
 
 
 def _validation(results: Sequence[Result], metric: str) -> float:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ser.metrics import segments
 from ser.report.bootstrap import Counts, Sample, clusters_of_tests, measure_draws
 from ser.report.content import Cell
+from ser.report.groups import spread
 from ser.report.predictions import SegmentPredictions
 from ser.report.statistics import Floats, Integers, interval
 
@@ -59,8 +60,7 @@ def mean_and_spread(
     out = {}
     for place, name in enumerate(METRICS):
         values = [scores[name] for scores in plain]
-        spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-        out[name] = interval(float(np.mean(values)), draws[:, place], sample.clusters), Cell(spread)
+        out[name] = interval(float(np.mean(values)), draws[:, place], sample.clusters), Cell(spread(values))
     return out
 
 
