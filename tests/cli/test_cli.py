@@ -164,6 +164,7 @@ def test_plan_prints_the_grid_and_runs_nothing(capsys, data, tmp_path):
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "168 trials, 288 results, 150 to train" in said
+    assert "3 svm references beside them" in said
     assert "0 finished" in said
     assert "150 left to train" in said
     assert Tracker(Location.of(tmp_path / "work", None), "interaffection").runs() == []
