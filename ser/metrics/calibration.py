@@ -14,7 +14,7 @@ from ser.metrics.accuracy import UndefinedMetric
 VERSION = 1  # goes up when a number of this file changes
 
 BINS = 15  # of confidence, of equal width, as Guo et al. have them
-_SUM = 1e-3  # by so much a row of probabilities, printed with nine digits or fewer, may miss 1
+SUM = 1e-3  # by so much a row of probabilities, printed with nine digits or fewer, may miss 1
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -131,7 +131,7 @@ def _checked(truth: ArrayLike, probabilities: ArrayLike) -> tuple[Integers, Floa
     if true.min() < 0 or true.max() >= values.shape[1]:
         raise ValueError(f"class index {true.min()} … {true.max()}; allowed: 0 … {values.shape[1] - 1}")
     sums = values.sum(axis=1)
-    if not (np.isfinite(values).all() and values.min() >= 0 and np.abs(sums - 1).max() <= _SUM):
+    if not (np.isfinite(values).all() and values.min() >= 0 and np.abs(sums - 1).max() <= SUM):
         found = f"probabilities {values.min()} … {values.max()}, sums {sums.min()} … {sums.max()}"
         raise ValueError(f"{found}; allowed: 0 … 1, and sums of 1")
     return true, values

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion
+from ser.metrics.calibration import SUM
 from ser.metrics.segments import clip_modes, clip_predictions, clip_probabilities
 from ser.report.runs import Finished
 from ser.report.statistics import Bools, Integers
@@ -154,9 +155,10 @@ def single_label(
 ) -> dict[str, LabelPredictions]:
     """Reads predictions of one label an utterance, by corpus; {} if the run was not tested.
 
-    Where an utterance is many segments, its prediction is the class of their highest mean logit. Raises BadInput for
-    labels of other classes. ``only``: the one corpus that is looked at; "" for all. ``probabilities``: whether they are
-    kept, 4 bytes for each utterance and class; of thousands of runs ask for those of a few.
+    Where an utterance is many segments, its prediction is the class of their highest mean logit. ``only``: the one
+    corpus that is looked at; "" for all. ``probabilities``: whether they are kept, 4 bytes for each utterance and
+    class; of thousands of runs ask for those of a few. Raises BadInput for labels of other classes, and for what is no
+    probability, if they are kept.
     """
     size, present = len(classes), columns(run)
     if "segment" in present:
@@ -172,14 +174,22 @@ def single_label(
         uids, *cells = zip(*rows, strict=True)
         truth, predicted = (_numbers(run, values, classes, _SMALL) for values in cells[:2])
         who = _facts(cells[2 : 2 + len(facts)])
-        values = _probabilities(cells[2 + len(facts) :]) if chances else None
+        values = _probabilities(run, cells[2 + len(facts) :]) if chances else None
         tests[corpus] = LabelPredictions(run.run_id, uids, truth, predicted, size, *who, values)
     return tests
 
 
-def _probabilities(cells: Sequence[Column]) -> NDArray[np.float32] | None:
-    values = np.array([[text or "nan" for text in column] for column in cells], np.float64).T.astype(np.float32)
-    return values if np.isfinite(values).all() else None
+def _probabilities(run: Finished, cells: Sequence[Column]) -> NDArray[np.float32] | None:
+    """[utterances, classes]; None where one is nan, as a network may give it. Raises BadInput for what is none."""
+    try:
+        values = np.array([[text or "nan" for text in column] for column in cells], np.float64).T.astype(np.float32)
+    except ValueError:
+        raise BadInput("a probability that is no number", _place(run), "0 … 1", "test it again") from None
+    if not np.isfinite(values).all():
+        return None
+    if values.min() < 0 or np.abs(values.sum(axis=1) - 1).max() > SUM:
+        raise BadInput("probabilities whose sum is not 1", _place(run), "0 … 1, of all classes 1", "test it again")
+    return values
 
 
 def _facts(columns: Sequence[Column]) -> Facts:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ser.errors import BadInput
 from ser.report.predictions import multi_label, pooled_labels, pooled_segments, segments, single_label
 from ser.report.runs import Finished
 
@@ -35,6 +36,24 @@ def test_probabilities_are_kept_where_they_are_asked_for():
     found = single_label(run(ONE), CLASSES, only="a", probabilities=True)
     assert list(found) == ["a"]
     np.testing.assert_array_equal(found["a"].probabilities, np.array([[0.5, 0.5], [0.75, 0.25]], np.float32))
+
+
+@pytest.mark.parametrize("cells", ["much,0.5", "0.7,0.5", "-0.5,1.5"])
+def test_what_is_no_probability_is_refused_where_it_is_asked_for(cells):
+    text = ONE.replace("0.5,0.5", cells)
+    assert single_label(run(text), CLASSES)["a"].probabilities is None
+    with pytest.raises(BadInput, match="predictions of run run"):
+        single_label(run(text), CLASSES, probabilities=True)
+
+
+def test_probabilities_are_rounded_to_digits():
+    text = ONE.replace("0.5,0.5", "0.5,0.5000001")
+    assert single_label(run(text), CLASSES, probabilities=True)["a"].probabilities is not None
+
+
+def test_where_a_network_gave_no_number_there_are_no_probabilities():
+    text = ONE.replace("0.5,0.5", ",")
+    assert single_label(run(text), CLASSES, probabilities=True)["a"].probabilities is None
 
 
 def test_runs_of_before_have_no_speakers():
