@@ -44,6 +44,7 @@ class Picture:
     caption: str
     png: bytes
     svg: str  # for inlining in HTML: no prologue, no address, text in the colour of the page
+    quotes: bool = False  # a paper's numbers are drawn beside ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ class Content:
             expected=max(expected.count, len(titles)),
             tables=sheets.marked(tuple(tables), expected),
             notes=(*notes, *few_tested(expected.splits), *references_in_words(expected), *expected.notes),
-            pictures=tuple(pictures),
+            pictures=tuple(_warned(picture, sheets.warning(expected)) for picture in pictures),
             matrices=tuple(matrices),
             matrices_title=matrices_title,
             holes=expected.holes(titles),
@@ -136,6 +137,10 @@ class Content:
         """``2 trials are missing``."""
         count = len(self.holes)
         return f"{count} trial{'s are' if count != 1 else ' is'} missing"
+
+
+def _warned(picture: Picture, warning: str) -> Picture:
+    return replace(picture, caption=f"{picture.caption} {warning}") if picture.quotes and warning else picture
 
 
 def references_in_words(expected: Expected) -> list[str]:

@@ -94,7 +94,7 @@ def _value(study: Study, path: str) -> str:
     except KeyError:
         return ""
     parts = value if isinstance(value, tuple) else (value,)
-    return text_of(tuple(p.name if isinstance(p, Part) else p for p in parts)) or "none"
+    return ", ".join(p.name if isinstance(p, Part) else text_of(p) for p in parts) or "none"
 
 
 def _without_places(corpus: Corpus) -> Corpus:

@@ -95,7 +95,7 @@ def _rows(way: Sequence[ProvedSplit]) -> list[Row]:
     for side in there:
         speakers = _tested(way) if side == "test" else _range(len(one.proof["speakers"][side]) for one in way)
         utterances = _range(one.proof["utterances"][side] for one in way)
-        hours = _range(round(one.proof["hours"][side], 2) for one in way if "hours" in one.proof) or HOLE
+        hours = _range(float(f"{one.proof['hours'][side]:.3g}") for one in way if "hours" in one.proof) or HOLE
         classes = ", ".join(f"{name} {n}" for name, n in first.proof["per_class"][side].items())
         copies = first.of.copies if side == "train" else ""
         cells = (rule, speakers, utterances, hours, classes, folds, seeds, copies)
@@ -165,14 +165,21 @@ def badges(expected: Expected) -> list[str]:
 
 def marked(tables: Sequence[Table], expected: Expected) -> tuple[Table, ...]:
     """The tables as they are, but for those with printed numbers beside ours of other settings, which say so."""
-    count = len(expected.deviations)
-    if not count:
+    told = warning(expected)
+    if not told:
         return tuple(tables)
-    warning = f"Ours are of other settings than the paper's: {_settings(count)} from the study, see Deviations. "
     return tuple(
-        replace(t, explanation=warning + t.explanation, paper_label=OTHER_SETTINGS) if has_printed(t, expected) else t
+        replace(t, explanation=f"{told} {t.explanation}", paper_label=OTHER_SETTINGS) if has_printed(t, expected) else t
         for t in tables
     )
+
+
+def warning(expected: Expected) -> str:
+    """What stands beside a paper's numbers where our settings differ from the study's; "" where they do not."""
+    count = len(expected.deviations)
+    if not count:
+        return ""
+    return f"Ours are of other settings than the paper's: {_settings(count)} from the study, see Deviations."
 
 
 def has_printed(table: Table, expected: Expected) -> bool:

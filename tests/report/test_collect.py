@@ -251,6 +251,9 @@ def test_the_report_is_written_by_the_file_that_the_study_names(tracker, job, st
     one.run(job, trial_of("R"))
     written = collecting.report(tracker, study, tmp_path / "report", Options(replicates=2))
     assert (written.done, written.expected) == (2, 24)
+    assert "ravdess is part of the release (" in written.markdown  # tones under a few of its names
+    assert "| paper" not in written.markdown
+    assert "Deviations from the study file" in written.markdown
     assert "curves.png" in {path.name for path in written.files}
     with pytest.raises(BadInput, match="mfcc_networks"):
         collecting.report(tracker, replace(study, report="unknown"), tmp_path / "report")

@@ -107,7 +107,8 @@ def _pictures(
             of_best = "; of several seeds, the one with the most right in the test" if len(expected.seeds) > 1 else ""
             caption = f"Figure 7: accuracy of each class in the test of {corpus}{of_best}. Lines are 95 % intervals."
             printed = _printed(settings, expected, corpus)
-            yield figures.class_chart(bars, printed, expected.classes, f"figure7_{place}", caption)
+            chart = figures.class_chart(bars, printed, expected.classes, f"figure7_{place}", caption)
+            yield replace(chart, quotes=bool(printed))
     panels_of: dict[str, list[tuple[str, list[float]]]] = {}
     for block in dict.fromkeys(c.block for c in searched):
         ranked = tables.ranked([c for c in searched if c.block == block])

@@ -1,6 +1,7 @@
 """The figures of Pinto et al.: the survey's accuracies beside ours, and all systems under both protocols."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -54,7 +55,7 @@ def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: s
     figure.set_size_inches(9, 1.2 + 0.21 * place)
     survey = " as the survey prints them (outlined) and" if beside else ""
     caption = f"{title}: accuracies{survey} as found here (filled, WA); lines are 95 % intervals."
-    return figures.picture(figure, name, caption)
+    return replace(figures.picture(figure, name, caption), quotes=beside)
 
 
 def _label(system: str, claims: Sequence[Claim], beside: bool) -> str:
