@@ -101,9 +101,9 @@ def reference_several(expected: Expected, options: Options, setting: str = "") -
 
     One is of all corpora that have a reference, each answered by its own; [] where any lacks a fold of every seed.
     """
-    by_corpus = _tests(expected, options, setting, _several_of, _joined)
+    by_corpus = _tests(expected, options, setting, _several_of, joined_several)
     size = min(map(len, by_corpus.values()), default=0)
-    return [_joined([tests[place] for tests in by_corpus.values()]) for place in range(size)]
+    return [joined_several([tests[place] for tests in by_corpus.values()]) for place in range(size)]
 
 
 def reference_note(expected: Expected) -> str:
@@ -136,7 +136,7 @@ def table(expected: Expected, options: Options) -> Table:
     for corpus, setting in dict.fromkeys((r.corpus, r.setting) for r in expected.references):
         own = [r for r in expected.references if (r.corpus, r.setting) == (corpus, setting)]
         if several:
-            cells = _several_cells(_tests(expected, options, setting, _several_of, _joined).get(corpus, []))
+            cells = _several_cells(_tests(expected, options, setting, _several_of, joined_several).get(corpus, []))
         else:
             cells = reference_accuracies(expected, options, setting).get(corpus, (_HOLE, _HOLE))
         done, seeds = [r for r in own if r.run_id], len({r.seed for r in own})
@@ -202,8 +202,8 @@ def _several_of(run: Finished, corpus: str) -> MultiLabelPredictions | None:
     return tested.of(corpus) if tested else None
 
 
-def _joined(parts: Sequence[MultiLabelPredictions]) -> MultiLabelPredictions:
-    """The predictions of several folds or corpora as one test side, sorted by corpus and name."""
+def joined_several(parts: Sequence[MultiLabelPredictions]) -> MultiLabelPredictions:
+    """Returns the predictions of several folds or corpora as one test side, sorted by corpus and name."""
     corpora = np.concatenate([part.corpora for part in parts])
     uids = [uid for part in parts for uid in part.uids]
     order = sorted(range(len(uids)), key=lambda i: (corpora[i], uids[i]))

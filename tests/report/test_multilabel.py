@@ -13,13 +13,14 @@ from releases import whole
 from ser.errors import BadInput
 from ser.metrics import multilabel
 from ser.report import groups, write
+from ser.report.bootstrap import Sample
 from ser.report.groups import grouped, short
 from ser.report.multilabel import content as one
 from ser.report.multilabel.hyperparameters import layers
 from ser.report.multilabel.published import CLASSES, INCONSISTENCIES
-from ser.report.multilabel.scores import METRICS, cells, rates, resampled
+from ser.report.multilabel.scores import METRICS, rates, resampled, scores_of
 from ser.report.predictions import MultiLabelPredictions, multi_label
-from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 
 CORPORA = (UsedCorpus("iemocap", "I", True), UsedCorpus("tess", "T", True))
 EXPECTED = Expected(
@@ -133,12 +134,37 @@ def test_what_is_undefined_in_a_replicate_is_nan_there():
     assert drawn["eq4"].tolist() == pytest.approx([1, 5 / 7, 18 / 21])
 
 
-def test_cells_are_the_mean_over_seeds_with_one_resample_for_all():
-    some = options(replicates=30)
-    mixed = cells([answers(0), replace(answers(1), truth=answers(0).truth)], some)["eq4"]
+def test_scores_are_means_over_seeds_with_their_deviation():
+    mixed = scores_of([answers(0), replace(answers(1), truth=answers(0).truth)], Options(replicates=30))
     plain = [multilabel.scores(answers(0).truth, answers(s).probabilities)["eq4"] for s in (0, 1)]
-    assert mixed.value == pytest.approx(np.mean(plain))
-    assert mixed.low < mixed.value < mixed.high
+    cell = mixed.cells["eq4"]
+    assert cell.value == pytest.approx(np.mean(plain))
+    assert cell.low < cell.value < cell.high
+    assert mixed.spread["eq4"] == pytest.approx(np.std(plain, ddof=1))
+    assert mixed.sample == Sample(60, 0, False, 2)
+    assert np.isnan(scores_of([answers(0)], Options(replicates=0)).spread["eq4"])
+
+
+def test_seeds_on_other_utterances_count_alike():
+    other = replace(answers(1), uids=tuple(f"other {i}" for i in range(60)))
+    scores = scores_of([answers(0), other], Options(replicates=30))
+    assert scores.sample.utterances == 120
+    plain = [multilabel.scores(t.truth, t.probabilities)["macro_f1"] for t in (answers(0), other)]
+    assert scores.cells["macro_f1"].value == pytest.approx(np.mean(plain))
+
+
+def test_intervals_are_over_speakers():
+    """Half of six speakers are always right: the interval over speakers is far wider than that over utterances."""
+    truth = np.tile(np.eye(2, dtype=bool), (30, 1))
+    right = np.repeat([True, False] * 3, 10)
+    values = np.where(right[:, None], truth, ~truth).astype(np.float32)
+    speakers = tuple(np.repeat(list("abcdef"), 10).tolist())
+    found = MultiLabelPredictions("run", np.array(["a"] * 60), tuple(map(str, range(60))), truth, values, speakers)
+    wide, narrow = (
+        scores_of([found], Options(replicates=300, resample=by)).cells["subset"] for by in ("speaker", "utterance")
+    )
+    assert wide.value == narrow.value == 0.5
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
 
 
 def test_rates_are_shares_of_rows_and_blank_where_a_row_is_empty():
@@ -300,6 +326,41 @@ def test_a_seed_that_tests_other_utterances_counts(undrawn):
     assert row.cells[0].value == pytest.approx(np.mean([each.cells[0].value for each in alone]))
 
 
+def test_a_seed_on_other_utterances_counts_and_one_that_was_not_tested_is_said(undrawn):
+    runs = [
+        run_of(),
+        run_of(1, text=text_of(*predictions(10)), seed="1", title="I+T · cnn2d · seed 1"),
+        run_of(2, text="", seed="2", title="I+T · cnn2d · seed 2"),
+    ]
+    content = one.content(runs, replace(EXPECTED, seeds=(0, 1, 2)), options())
+    assert "Left out: seeds that were not tested, or lack folds which others have, of I+T · cnn2d." in content.notes
+    metrics = table(content, "metrics")
+    assert (metrics.rows[0].n, metrics.rows[0].of, metrics.columns[1]) == (2, 3, "±")
+
+
+def test_the_programs_own_numbers_stand_beside_ours(undrawn):
+    content = one.content([run_of()], EXPECTED, options())
+    keras = next(row for row in table(content, "metrics").rows if "Keras" in row.name)
+    assert keras.paper == (52.57,)
+    (loss,) = table(content, "loss").rows
+    truth, values = predictions()
+    assert loss.paper == (0.32,)
+    assert loss.cells[0].value == pytest.approx(multilabel.binary_cross_entropy(truth, values))
+    steps = {row.name: row.cells for row in table(content, "figure2").rows}
+    assert steps["Network"][1] == "block cnn2d, filters 200,200,150,100, dense 512,256,512"
+    assert steps["Scaling"][1] == "–"
+
+
+def test_the_reference_stands_below_the_networks(undrawn):
+    run = replace(run_of(9), run_id="the svm", params=run_of().params | {"classes": ",".join(CLASSES)})
+    references = tuple(Reference(f"{c.letter} · reference", "logistic", c.name, "", 0, 0, "the svm") for c in CORPORA)
+    content = one.content([run_of()], replace(EXPECTED, references=references), options(references=lambda: iter([run])))
+    names = dict.fromkeys(row.metric for row in table(content, "metrics").rows)
+    assert list(names) == ["I+T · cnn2d", "reference (logistic regression)"]
+    assert not any(row.paper for row in table(content, "metrics").rows if "reference" in row.metric)
+    assert [row.name for row in table(content, "loss").rows] == list(names)
+
+
 def test_missing_trials_are_holes_named_or_not(undrawn):
     expected = replace(EXPECTED, count=5, failures={"I+T · cnn2d · candidate 2": "Diverged: loss nan"})
     content = one.content([searched(1, 0.3)], expected, options())
@@ -330,5 +391,5 @@ def test_everything_is_written(tmp_path):
     rows = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
     (accuracy,) = [r for r in rows if r["row"] == "accuracy as published" and r["column"] == "All" and r["paper"]][:1]
     assert accuracy["paper"] == "57.64"
-    keys = "metrics figure4 table4 table1 table2 table3 search figure1 figure3 corpora"
+    keys = "metrics loss figure2 figure4 table4 table1 table2 table3 search figure1 figure3 corpora"
     assert {r["table"] for r in rows} == set(keys.split())

@@ -1,4 +1,4 @@
-"""Tables 2 and 3 of Pho et al. 2020, with what a search tried and chose, and the layers of Figure 3."""
+"""Tables 2 and 3 of Pho et al. 2020, with what a search tried and chose, and Figures 2 and 3 as lists."""
 
 from collections.abc import Mapping, Sequence
 
@@ -108,6 +108,41 @@ def _rest(group: Group) -> dict[str, str]:
         "Hidden Layer Activation Function": "ReLU" if block == "cnn2d" else HOLE,
         "Output Layer Activation Function": "Sigmoid" if sigmoid else "Softmax" if params else HOLE,
     }
+
+
+# Figure 2: step → what is told of it, and the settings that decide.
+_STEPS = {
+    "Recordings": ("cut or padded to one length, mono", ("front_end.rate_hz", "front_end.seconds", "front_end.trim_s")),
+    "Noise": (
+        "reduced by spectral gating, the first seconds taken for noise",
+        ("front_end.denoise", "front_end.noise_s", "front_end.denoise_after_padding"),
+    ),
+    "Spectrogram": ("short-time Fourier transform", ("front_end.window", "front_end.hop", "front_end.fft")),
+    "Mel bands": ("energies of mel bands, logarithm", ("front_end.mels", "front_end.low_hz", "front_end.high_hz")),
+    "Scaling": ("to -1 … 1", ("front_end.scale",)),
+    "Network": ("convolutions and dense layers, see Figure 3", ("block", "block.filters", "block.dense")),
+    "Output": ("a probability for each emotion by itself", ("classes", "training.loss")),
+}
+
+
+def figure_2(run: Finished | None) -> Table:
+    """Returns Figure 2, the way of the data from a recording to probabilities, with the settings of a run."""
+    rows = []
+    for step, (words, names) in _STEPS.items():
+        values = [
+            f"{name.rpartition('.')[2]} {readable(run.params[name])}" for name in names if run and name in run.params
+        ]
+        rows.append(Row("", step, (words, ", ".join(values) or HOLE)))
+    return Table(
+        "figure2",
+        "Figure 2: from recording to emotions",
+        "Steps in order, with the settings of the first trial; a corpus may have some of its own, see the sheet of "
+        "deviations and origins.",
+        ("What is done", "Settings"),
+        tuple(rows),
+        unit="",
+        grouped="",
+    )
 
 
 def layers(run: Finished | None, options: Options) -> Table:

@@ -1,6 +1,7 @@
 """Test utterances of a multi-label trial, and its scores over them, plain and resampled."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ser.metrics import multilabel
 from ser.report.bootstrap import Sample, clusters_of_tests, measure_draws
 from ser.report.content import Cell
+from ser.report.groups import spread
 from ser.report.predictions import MultiLabelPredictions
 from ser.report.runs import Options
 from ser.report.statistics import Bools, Floats, Integers, interval
@@ -29,22 +31,34 @@ METRICS = {
 }  # the scores of ser.multilabel, in their order
 
 
-def cells(runs: Sequence[MultiLabelPredictions], options: Options, seed: int = 0) -> dict[str, Cell]:
-    """Metric → its mean over ``runs`` (one per seed) with its interval, by resampled speakers and seeds.
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of a setting on some corpora: means over its seeds."""
 
-    Where speakers are unknown, utterances are resampled. A metric that is undefined for a run is a hole; a replicate in
-    which one is undefined does not count for its interval.
+    cells: Mapping[str, Cell]  # metric → mean with its interval
+    spread: Mapping[str, float]  # metric → sample standard deviation over the seeds, nan for one
+    sample: Sample  # what was resampled
+
+
+def scores_of(runs: Sequence[MultiLabelPredictions], options: Options, seed: int = 0) -> Scores:
+    """Returns the scores of ``runs``, one per seed, which need not be of the same utterances.
+
+    A replicate draws speakers, the same for all runs, and seeds. A metric that is undefined for a run is a hole; a
+    replicate in which one is undefined does not count for its interval.
     """
-    plain = [multilabel.scores(t.truth, t.probabilities) for t in runs]
-    clusters, sample = resampled_clusters(runs, options)
+    plain = [multilabel.scores(run.truth, run.probabilities) for run in runs]
+    values = {name: [scores.get(name, np.nan) for scores in plain] for name in METRICS}
+    clusters, sample = _resampled_clusters(runs, options)
     measures = [partial(_stacked, run) for run in runs]
     draws = measure_draws(measures, clusters, len(METRICS), options.replicates, np.random.default_rng(seed))
-    values = {name: float(np.mean([scores.get(name, np.nan) for scores in plain])) for name in METRICS}
-    return {name: interval(values[name], draws[:, i], sample.clusters) for i, name in enumerate(METRICS)}
+    cells = {
+        name: interval(float(np.mean(values[name])), draws[:, i], sample.clusters) for i, name in enumerate(METRICS)
+    }
+    return Scores(cells, {name: spread(each) for name, each in values.items()}, sample)
 
 
-def resampled_clusters(runs: Sequence[MultiLabelPredictions], options: Options) -> tuple[list[Integers], Sample]:
-    """Returns what is drawn, as a number of each utterance of each run, and what was resampled."""
+def _resampled_clusters(runs: Sequence[MultiLabelPredictions], options: Options) -> tuple[list[Integers], Sample]:
+    """What is drawn, as a number of each utterance of each run, and what was resampled."""
     uids = [[f"{corpus}/{uid}" for corpus, uid in zip(run.corpora, run.uids, strict=True)] for run in runs]
     names = [[f"{c}/{name}" if name else "" for c, name in zip(r.corpora, r.speakers, strict=False)] for r in runs]
     return clusters_of_tests(uids, names, options.resample)

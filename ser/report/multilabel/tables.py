@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ser.metrics import multilabel
 from ser.report.content import HOLE, Cell, Printed, Row, Table
-from ser.report.groups import Group
+from ser.report.groups import Group, spread
 from ser.report.multilabel import published
-from ser.report.multilabel.scores import METRICS, cells, rates
+from ser.report.multilabel.scores import METRICS, Scores, rates, scores_of
 from ser.report.predictions import MultiLabelPredictions
 from ser.report.runs import Expected, Options
 
@@ -26,12 +27,18 @@ _NAMES = {"iemocap": "IEMOCAP", "tess": "TESS", "ravdess": "RAVDESS", "crema_d":
 
 @dataclass(frozen=True, eq=False)
 class ScoredSetting:
-    """A setting whose test results are shown in full: its runs, one per seed, on the same utterances."""
+    """A setting whose test results are shown in full, or the plain reference."""
 
-    group: Group
-    tests: tuple[MultiLabelPredictions, ...]
-    whole: Mapping[str, Cell]  # metric → over all test utterances
-    by_corpus: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
+    title: str
+    group: Group | None  # its runs; None: the reference
+    tests: tuple[MultiLabelPredictions, ...]  # one per seed
+    whole: Scores  # over all test utterances
+    by_corpus: Mapping[str, Scores] = field(default_factory=dict)
+
+    @property
+    def stated(self) -> bool:
+        """Whether the study itself names it, so that the paper's numbers may stand beside its own."""
+        return self.group is not None and not self.group.searched
 
 
 @dataclass(frozen=True)
@@ -49,29 +56,31 @@ class Labelled:
         return cls(int(logged["utterances"]), dict(logged["labels"]), types)
 
 
-def scored(group: Group, tests: Sequence[MultiLabelPredictions], expected: Expected, options: Options) -> ScoredSetting:
+def scored(
+    title: str, group: Group | None, tests: Sequence[MultiLabelPredictions], expected: Expected, options: Options
+) -> ScoredSetting:
     """The scores of a setting, overall and by corpus."""
     by_corpus = {}
     for name in expected.tested:
-        parts = [t.of(name) for t in tests]
-        if parts[0].uids:
-            by_corpus[name] = cells(parts, options)
-    return ScoredSetting(group, tuple(tests), cells(tests, options), by_corpus)
+        parts = [part for test in tests if (part := test.of(name)).uids]
+        if parts:
+            by_corpus[name] = scores_of(parts, options)
+    return ScoredSetting(title, group, tuple(tests), scores_of(tests, options), by_corpus)
 
 
 def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
     """Every metric, overall and by corpus."""
     rows = []
+    repeated = any(len(one.tests) > 1 for one in settings)
     for one in settings:
         for metric, name in METRICS.items():
-            of_corpora = [one.by_corpus[c][metric] if c in one.by_corpus else None for c in expected.tested]
+            of_corpora = [one.by_corpus[c].cells[metric] if c in one.by_corpus else None for c in expected.tested]
             paper: tuple[Printed, ...] = ()
-            if expected.printed_overall and metric == "published" and not one.group.searched:
-                paper = (published.printed("text", "test", "cnn2d", "Accuracy"),)
-            row = Row(
-                one.group.title, name, (one.whole[metric], *of_corpora), len(one.tests), len(expected.seeds), paper
-            )
-            rows.append(row)
+            if expected.printed_overall and one.stated and metric in _PRINTED:
+                paper = (published.printed(*_PRINTED[metric]),)
+            deviation = [Cell(one.whole.spread[metric])] * repeated
+            cells = (one.whole.cells[metric], *deviation, *of_corpora)
+            rows.append(Row(one.title, name, cells, len(one.tests), len(expected.seeds), paper))
     return Table(
         "metrics",
         "Accuracy, as published and otherwise",
@@ -79,14 +88,49 @@ def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Tabl
         "numbers, so that an emotion counts as found only where its probability is 1 to the last digit. Equation 4, "
         "as the paper prints it, at a threshold of 0.5, beside what it gives where no emotion is ever found. "
         "Balanced accuracy, F1, subset accuracy and Hamming loss (less is better) at 0.5 too; LRAP: label ranking "
-        "average precision; argmax: on utterances of one emotion, whether it is the most probable. Emotions that no "
-        "utterance of a corpus has do not count in its balanced accuracy and F1.",
-        ("All", *expected.tested),
+        "average precision; argmax: on utterances of one emotion, whether it is the most probable, and as Keras counts "
+        "it, on all utterances, whether the most probable is the first of its emotions. Emotions that no utterance of "
+        "a corpus has do not count in its balanced accuracy and F1."
+        + (" Means over the seeds; ±: sample standard deviation over them." if repeated else ""),
+        ("All", *["±"] * repeated, *expected.tested),
         tuple(rows),
         "seeds",
         digits=2,
         grouped="Trial",
         brief=True,
+    )
+
+
+# What the paper, or the program of its authors, prints of a metric.
+_PRINTED = {
+    "published": ("text", "test", "cnn2d", "Accuracy"),
+    "categorical_accuracy": ("program", "test", "cnn2d", "Categorical accuracy"),
+}
+
+
+def losses(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
+    """The loss in the test, which the authors' program prints."""
+    rows = []
+    for one in settings:
+        values = [multilabel.binary_cross_entropy(test.truth, test.probabilities) for test in one.tests]
+        value = (
+            published.printed("program", "test", "cnn2d", "Loss") if expected.printed_overall and one.stated else None
+        )
+        cells = (Cell(float(np.mean(values))), Cell(spread(values)))
+        paper = () if value is None else (value,)
+        rows.append(Row("", one.title, cells, len(values), len(expected.seeds), paper))
+    return Table(
+        "loss",
+        "Loss in the test",
+        "Binary cross-entropy, mean over utterances and emotions, not weighted; of several seeds the mean and the "
+        "sample standard deviation."
+        + (" In the paper's place: the program of its authors." if expected.printed_overall else ""),
+        ("Loss", "±"),
+        tuple(rows),
+        "seeds",
+        digits=3,
+        unit="",
+        grouped="",
     )
 
 
@@ -98,12 +142,12 @@ def figure_4(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
         for i, emotion in enumerate(expected.classes):
             values = [Cell(float(v)) for matrix in (cast, plain) for v in matrix[i].ravel()]
             paper: tuple[Printed, ...] = ()
-            if expected.printed_overall and not one.group.searched:
+            if expected.printed_overall and one.stated:
                 tnr, tpr = (published.printed("figure4", "rate", emotion, rate) for rate in ("TNR", "TPR"))
                 if isinstance(tnr, float) and isinstance(tpr, float):
                     paper = (tnr, 100 - tnr, 100 - tpr, tpr)
             present = f"{counts[i, 1].sum()} of {counts[i].sum()}"
-            rows.append(Row(one.group.title, emotion, (*values, present), paper=paper))
+            rows.append(Row(one.title, emotion, (*values, present), paper=paper))
     return Table(
         "figure4",
         "Figure 4: is an emotion found where it is, and only there?",
@@ -122,9 +166,10 @@ def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
     rows = []
     names = ", ".join(_NAMES.get(c, c) for c in expected.tested)
     for one in ours:
-        description = (one.group.runs[0].params.get("block", HOLE), str(len(expected.classes)), names, "Multi")
+        method = one.group.runs[0].params.get("block", HOLE) if one.group else one.title
+        description = (method, str(len(expected.classes)), names, "Multi")
         row = Row(
-            "", f"Here: {one.group.title}", (*description, one.whole["published"]), len(one.tests), len(expected.seeds)
+            "", f"Here: {one.title}", (*description, one.whole.cells["published"]), len(one.tests), len(expected.seeds)
         )
         rows.append(row)
     for work in WORKS if expected.printed_anywhere else ():
