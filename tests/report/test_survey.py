@@ -599,6 +599,52 @@ def test_everything_is_written(tmp_path, monkeypatch, demo):
     assert ("outlined" in figure.caption) is not demo
 
 
+# --- comparisons ---
+
+
+def spoken(system, right, protocol="sd", speakers=8):
+    """Two folds of four speakers each, ten utterances of everybody, of which ``right`` of the speaker are right."""
+    runs = []
+    for number in (1, 2):
+        lines = ["corpus,uid,label,predicted,speaker,sex,session,sentence"]
+        for who in range((number - 1) * speakers // 2, number * speakers // 2):
+            for i in range(10):
+                label, other = CLASSES[i % 2], CLASSES[1 - i % 2]
+                lines.append(f"emodb,{who}/{i},{label},{label if i < right(who) else other},{who},F,,")
+        runs.append(finished(system, number, "\n".join(lines) + "\n", protocol))
+    return runs
+
+
+def test_systems_are_ranked_and_compared_pairwise():
+    """badshah is surely ahead of the two others, which are alike; yoon cannot be run and is left out."""
+    rng = np.random.default_rng(3)
+    noise = rng.integers(-1, 2, size=(3, 2, 8))
+    levels = {"badshah": 8, "zhao_2d": 5, "lim": 5}
+    runs = [
+        run for i, (name, level) in enumerate(levels.items()) for j, protocol in enumerate(FOLDS)
+        for run in spoken(name, lambda who, i=i, j=j, level=level: level + noise[i, j, who], protocol)
+    ]  # fmt: skip
+    expected = replace(ALONE, systems=(*levels, "yoon"), unmet={"emodb": {"yoon": "no text"}})
+    content = made(runs, expected, Options(replicates=300))
+    best = {row.name: row.cells[2] for row in table(content, "best_set").rows if row.metric == "ua"}
+    assert best == {"badshah": "yes", "zhao_2d": "no", "lim": "no"}
+    pairs = {row.name: row.cells for row in table(content, "pairs").rows if row.metric == "ua"}
+    assert len(pairs) == 3
+    assert [cells[-1] for name, cells in pairs.items() if "badshah" in name] == ["yes", "yes"]
+    assert [cells[-1] for name, cells in pairs.items() if "badshah" not in name] == ["no"]
+    assert any(note.endswith("so not yoon.") for note in content.notes)
+    shares = rows(content, "proportions")["system", "badshah"].cells
+    assert shares[1].value == 1
+    assert 0 < shares[3].value < 0.7  # by chance, of three
+
+
+def test_families_and_classifiers_have_paired_effects():
+    content = made(crossed_runs(), crossed(), Options(replicates=50))
+    effects = {row.name: row.cells for row in table(content, "effects").rows if row.metric == "ua"}
+    assert effects["mfcc − time"][1].value == pytest.approx(1 / 4)
+    assert effects["knn − svm"][2] == "0 of 2"
+
+
 # --- cases ---
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ser.report import bootstrap, figures, further
 from ser.report.content import Content, Matrix, Picture, Table
 from ser.report.general.axes import axis_table
-from ser.report.general.effects import Compared, compared_axes, diagrams, effect_table, rank_table
+from ser.report.general.effects import Compared, compared_axes, diagrams, effect_tables, rank_table
 from ser.report.general.figures import strip_plots
 from ser.report.general.measured import Result
 from ser.report.general.results import Results, results_of
@@ -72,7 +72,7 @@ def _tables(results: Results, compared: Sequence[Compared], ties: str) -> Iterat
     if results.axes.paths:
         yield axis_table(results, ties)
     if compared:
-        yield effect_table(compared, results)
+        yield from effect_tables(compared, results)
         if (ranks := rank_table(compared, results)).rows:
             yield ranks
     for corpus in results.expected.tested:

@@ -1,7 +1,7 @@
 """Which values of an axis differ: paired effects, tests of all pairs, and average ranks over the cases of an axis."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from ser.report.ranks import Ranking, critical_difference_diagram, friedman
 from ser.report.statistics import Floats
 
 MOST_VALUES = 20  # of an axis whose pairs are compared: 190
-MOST_READ = 30  # pairs that are listed in Markdown, too
+MOST_READ = 10  # pairs of a setting that are listed in Markdown, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +59,19 @@ def _compared(head: str, values: Sequence[str], point: Floats, draws: Floats, cl
     )
 
 
-def effect_table(compared: Sequence[Compared], results: Results) -> Table:
-    """Returns the paired difference of every two values of every axis, with tests corrected for their number."""
+def effect_tables(compared: Sequence[Compared], results: Results) -> Iterator[Table]:
+    """Yields the effects of all axes: those of few values for reading, those of many for looking up."""
+    few = [one for one in compared if len(one.effects) <= MOST_READ]
+    many = [one for one in compared if len(one.effects) > MOST_READ]
+    if few:
+        yield _effect_table("effects", "Do the values of a setting differ?", few, results)
+    if many:
+        heads = ", ".join(one.head for one in many)
+        yield replace(_effect_table("effects_many", f"Do the values differ: {heads}", many, results), brief=False)
+
+
+def _effect_table(key: str, title: str, compared: Sequence[Compared], results: Results) -> Table:
+    """The paired difference of every two values of some axes, with tests corrected for their number."""
     rows = []
     for one in compared:
         for effect, speakers, cases in zip(one.effects, one.over_speakers, one.over_cases, strict=True):
@@ -69,8 +80,8 @@ def effect_table(compared: Sequence[Compared], results: Results) -> Table:
             rows.append(Row(one.head, f"{effect.second} − {effect.first}", cells, effect.cases, len_of(one)))
     name = metric_name(results.ranking)
     return Table(
-        "effects",
-        "Do the values of a setting differ?",
+        key,
+        title,
         f"Mean difference in {name}, in points, over the cases that have both, all else equal, with a paired interval; "
         "in how many of the cases the one named first is better. p, speakers: whether other speakers (and seeds) of "
         "the same corpora would show it, by the draws behind the intervals, over the cases that have all values of the "
@@ -81,7 +92,7 @@ def effect_table(compared: Sequence[Compared], results: Results) -> Table:
         tuple(rows),
         "cases",
         grouped="Setting",
-        brief=len(rows) <= MOST_READ,
+        brief=True,
         typeset=len(rows) <= MOST_TYPESET,
     )
 
@@ -92,10 +103,13 @@ def len_of(one: Compared) -> int:
 
 
 def rank_table(compared: Sequence[Compared], results: Results) -> Table:
-    """Returns the average rank of every value of every axis of three values and more, and Friedman's test."""
+    """Returns the average rank of every value of every axis of three values and more, and Friedman's test.
+
+    Axes of which no case has all values are left out.
+    """
     rows = []
     for one in compared:
-        if len(one.values) > 2:
+        if len(one.values) > 2 and one.ranking.cases:
             for place in np.argsort(one.ranking.ranks, kind="stable").tolist():
                 cells = (Cell(float(one.ranking.ranks[place])), _friedman(one.ranking))
                 rows.append(Row(one.head, one.values[place], cells, one.ranking.cases, len_of(one)))
@@ -110,7 +124,7 @@ def rank_table(compared: Sequence[Compared], results: Results) -> Table:
         digits=2,
         unit="",
         grouped="Setting",
-        brief=bool(rows) and len(rows) <= MOST_READ,
+        brief=True,
         typeset=len(rows) <= MOST_TYPESET,
     )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from ser.report import further, validation
 from ser.report.content import LEGEND, Content, Matrix, Picture, Table
 from ser.report.runs import Expected, Finished, Options
-from ser.report.survey import costs, figures, published, selection, shares, tables
+from ser.report.survey import costs, figures, published, rivals, selection, shares, tables
 from ser.report.survey.notes import notes
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
 
@@ -43,8 +43,8 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         expected,
         titles,
         tables=(*_tables(bench, sizes, options), *more.tables),
-        notes=(*notes(bench, options), *costs.notes(bench, sizes), *more.notes, *remarks),
-        pictures=(*_pictures(bench), *more.pictures),
+        notes=(*notes(bench, options), *costs.notes(bench, sizes), *rivals.notes(bench), *more.notes, *remarks),
+        pictures=(*_pictures(bench), *rivals.pictures(bench), *more.pictures),
         matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best systems",
         inconsistencies=published.INCONSISTENCIES,
@@ -75,6 +75,8 @@ def _tables(bench: Bench, sizes: costs.Sizes, options: Options) -> Iterator[Tabl
     if any(shares.crossed(bench)):
         yield shares.families(bench)
     yield shares.proportions(bench, options.ties)
+    if bench.cases:
+        yield from rivals.tables(bench)
     if tables.augmented(bench):
         yield tables.augmentations(bench)
     if costs.comparable(bench, sizes):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ser.report.content import Cell, Row, Table
 from ser.report.expected_shares import expected_shares
-from ser.report.statistics import METRICS, complete_cases, credit, interval
+from ser.report.statistics import METRICS, Floats, complete_cases, credit, interval
 from ser.report.survey.published import CLASSIFIERS, FAMILIES
 from ser.report.survey.results import PROTOCOLS, Bench, Key
 from ser.report.survey.tables import TYPESET, cell_of
@@ -120,21 +120,33 @@ class _Shares:
 
 
 def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> _Shares:
-    point = np.array([[_value(bench, key, metric) for key in case.values()] for case in grid])
+    point, replicated = by_case(bench, grid, metric)
     complete, of = complete_cases(point)
     if not complete.any():
         return _Shares((), (), 0, of)
-    replicates = next(iter(bench.results.values())).draws.shape[1]
-    resampled = np.full((replicates, *point.shape), -np.inf)
-    clusters = []
+    share, draws = credit(point[complete], ties).mean(axis=0), credit(replicated[:, complete], ties).mean(axis=1)
+    cells = [interval(value, draws[:, i], clusters(bench)) for i, value in enumerate(share)]
+    return _Shares(cells, expected_shares(point, replicated, ties), int(complete.sum()), of)
+
+
+def clusters(bench: Bench) -> int:
+    """How many speakers (or utterances) are resampled of the corpus that has the fewest; 0 without results."""
+    return min((result.sample.clusters for result in bench.results.values()), default=0)
+
+
+def by_case(bench: Bench, grid: Grid, metric: str) -> tuple[Floats, Floats]:
+    """Returns an accuracy [cases, options], and that of every replicate [replicates, cases, options].
+
+    nan is a hole, -inf an option that a case does not have.
+    """
+    point = np.array([[_value(bench, key, metric) for key in case.values()] for case in grid])
+    replicates = min((result.draws.shape[1] for result in bench.results.values()), default=0)
+    replicated = np.where(np.isfinite(point), 0.0, point) + np.zeros((replicates, 1, 1))
     for place, case in enumerate(grid):
         for option, key in enumerate(case.values()):
             if result := bench.complete(*key):
-                resampled[:, place, option] = result.draws_of(metric)
-                clusters.append(result.sample.clusters)
-    share, draws = credit(point[complete], ties).mean(axis=0), credit(resampled[:, complete], ties).mean(axis=1)
-    cells = [interval(value, draws[:, i], min(clusters)) for i, value in enumerate(share)]
-    return _Shares(cells, expected_shares(point, resampled, ties), int(complete.sum()), of)
+                replicated[:, place, option] = result.draws_of(metric)
+    return point, replicated
 
 
 def _value(bench: Bench, key: Key, metric: str) -> float:
