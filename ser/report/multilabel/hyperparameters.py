@@ -110,7 +110,7 @@ def _rest(group: Group) -> dict[str, str]:
     }
 
 
-# Figure 2: step → what is told of it, and the settings that decide.
+# Figure 2: step → what is done, and the settings that decide.
 _STEPS = {
     "Recordings": ("cut or padded to one length, mono", ("front_end.rate_hz", "front_end.seconds", "front_end.trim_s")),
     "Noise": (

@@ -114,5 +114,5 @@ def both_protocols(bench: Bench, corpus: str) -> Picture | None:
     handles += [Line2D([], [], ls="", marker="o", color=INK, mfc="none", label="folds are missing")]
     handles += [Line2D([], [], ls=":", lw=0.8, color=INK, label="chance")]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-    caption = f"{corpus}: UA of every system, the best for new speakers first; lines are 95 % intervals."
+    caption = f"{corpus}: UA of every system with results, the best for new speakers first; lines are 95 % intervals."
     return figures.picture(figure, f"systems_{corpus}", caption)

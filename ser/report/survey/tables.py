@@ -121,7 +121,7 @@ def best(bench: Bench) -> Table:
     return Table(
         "best",
         "The best system per corpus and protocol",
-        "By UA, of the systems with all folds. Lead: UA over that of the second, paired over the utterances. Ties: "
+        "By UA, of the systems with all folds. Lead: UA over that of the second, paired. Ties: "
         "others that are as good; the first in the order of the systems is shown. The intervals are of the systems "
         "shown; being the best of many, they are biased upwards. Chance: UA of guessing.",
         ("System", "WA", "UA", "Second", "Lead", "Ties", "Chance", "Utterances", "Speakers"),
