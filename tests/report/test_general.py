@@ -160,6 +160,19 @@ def test_values_of_a_block_or_a_corpus_are_found_in_what_was_logged():
     assert [logged(run, path) for path in paths] == ["8", "0.2", "5", None, "0.1"]
 
 
+def test_a_seed_that_is_an_axis_is_shown_as_stated(undrawn):
+    """The study varies the seed of its noise; the trial's own seed is added to it, and is no other setting."""
+    points = [{"corpora": ("a",), "block": "lstm", "noise.seed": value} for value in (0, 5)]
+    runs = [
+        replace(run_of(0.1, "lstm", 4 + value, seed, **{"augmentation.noise.seed": str(value + seed)}), title=name,
+                run_id=name)
+        for value in (0, 5) for seed in (0, 1) for name in (f"{value} {seed}",)
+    ]  # fmt: skip
+    moved = expected(points, seeds=(0, 1), seed_moves=("weights", "split", "augmentation"))
+    rows = table(general(runs, moved, NEVER), "results_a").rows
+    assert [(row.cells[0], row.cells[1].value, row.n) for row in rows] == [("5", 0.9, 2), ("0", 0.4, 2)]
+
+
 def test_systems_that_no_point_names_are_results_of_their_own(undrawn):
     runs = [replace(run_of(0.1, "lstm", 4 + i), run_id=name, title=name) for i, name in enumerate(("svm", "knn"))]
     runs = [replace(run, params=run.params | {"role": "system", "role.system": run.title}) for run in runs]

@@ -1,7 +1,7 @@
 """The axes of any study, and its trials by setting: one per combination of values, repeated with seeds and folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ser.report.content import HOLE
@@ -22,6 +22,7 @@ class Axes:
     paths: tuple[str, ...]  # as a study writes them: corpora, block, training.learning_rate, lstm.units
     letters: Mapping[str, str]  # corpus → "I"
     stated: bool  # whether the study states them all, so that it is known which results are to come
+    seed_moves: tuple[str, ...] = ("weights",)  # what another seed changes
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -33,11 +34,20 @@ class Axes:
 
     def values(self, run: Finished) -> tuple[str, ...]:
         """Returns a run's values, as people read them."""
-        return tuple(self._readable(path, logged(run, path)) for path in self.paths)
+        return tuple(self._readable(path, self._as_stated(run, path)) for path in self.paths)
 
     def planned(self, point: Mapping[str, Any]) -> tuple[str, ...]:
         """Returns the values of a point, in the same form."""
         return tuple(self._readable(path, as_logged(point[path]) if path in point else None) for path in self.paths)
+
+    def _as_stated(self, run: Finished, path: str) -> str | None:
+        """A value as its study states it: the seed of a split or an augmentation without what the trial's adds."""
+        text, name = logged(run, path), path.rpartition(".")[0]
+        places = {"augmentation": f"augmentation.{path}", "split": f"corpus.{name}.split.seed"}
+        moved = any(place in run.params for kind, place in places.items() if kind in self.seed_moves)
+        if text is None or not moved or not path.endswith(".seed") or not text.isdigit():
+            return text
+        return str(int(text) - int(run.params.get("seed", "0")))
 
     def _readable(self, path: str, text: str | None) -> str:
         if text is None:
@@ -59,9 +69,9 @@ def axes_of(runs: Sequence[Finished], expected: Expected) -> Axes:
     listed = dict.fromkeys(path for run in runs for path in _varied(run))
     searched = [path for path in listed if len({logged(run, path) for run in runs}) > 1]
     names = list(dict.fromkeys([*stated, *searched]))
-    axes = Axes(tuple(names), expected.letters, not set(names) - set(stated))
+    axes = Axes(tuple(names), expected.letters, not set(names) - set(stated), expected.seed_moves)
     while more := unexplained(runs, axes.values, axes.paths):
-        axes = Axes((*axes.paths, *more), expected.letters, stated=False)
+        axes = replace(axes, paths=(*axes.paths, *more), stated=False)
     return axes
 
 
