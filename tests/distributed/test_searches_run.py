@@ -309,9 +309,9 @@ def test_an_end_that_is_not_whole_is_no_start(begin, population):
 
 
 def finished_once(tracker, plan):
-    """The finished run of each trial; fails where one has none or several."""
+    """The finished run of each trial, and of each reference; fails where one has none or several."""
     runs = [r for r in tracker.runs() if "trial_id" in r.data.tags and "superseded_by" not in r.data.tags]
-    assert Counter(r.data.tags["trial_id"] for r in runs) == Counter(t.id for t in plan.trials)
+    assert Counter(r.data.tags["trial_id"] for r in runs) == Counter(t.id for t in (*plan.trials, *plan.references))
     assert {r.info.status for r in runs} == {"FINISHED"}
     return {r.data.tags["trial_id"]: r for r in runs}
 
@@ -366,6 +366,22 @@ def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(comma
     same = {k: v for k, v in told.results.items() if k in known and not k.startswith("seconds/")}
     assert same == {k: known[k] for k in same}
     assert {"objective/loss", "balanced/ravdess", "epochs"} <= same.keys()
+
+
+@pytest.mark.slow
+def test_what_a_scheduler_ends_is_trained_again_on_both_subsets_and_not_ended_once_more(command):
+    settings = ["search.candidates=4", "scheduler.grace=1", "scheduler.reduction=2", "training.max_epochs=4"]
+    given, work = command("multilabel", *settings, "training.learns_from=train_and_validation")
+    assert main(given) == 0
+    plan, tracker = planned(given), Tracker(Location.of(work, None), "multilabel")
+    runs = finished_once(tracker, plan)
+    ended = {i: int(r.data.metrics["stopped_epoch"]) for i, r in runs.items() if "stopped_epoch" in r.data.metrics}
+    assert ended
+    for trial in plan.trials:
+        found = runs[trial.id].data.metrics
+        assert found["epochs"] == found["best_epoch"] == found["refit_epochs"] == ended.get(trial.id, 4)
+        assert len(tracker.curve(runs[trial.id].info.run_id, "refit/train/loss")) == found["refit_epochs"]
+        assert len(tracker.curve(runs[trial.id].info.run_id, "val/loss")) == found["epochs"]
 
 
 def test_on_ray_candidates_are_trained_stacked_and_the_search_goes_on_with_the_same_workers(command):
