@@ -9,10 +9,11 @@ Of n speakers a replicate draws n - 1, and of k seeds k - 1: draws of all n woul
 they are to show, two thirds of it with three seeds (Rao and Wu, "Resampling inference with complex survey data", J. Am.
 Stat. Assoc. 83, 1988). ``ser.report.statistics.interval`` widens the percentiles where speakers are few.
 
-Speakers and seeds that are drawn both count twice what belongs to a speaker under one seed: where seeds move the split,
-intervals are rather too wide (Owen, "The pigeonhole bootstrap", Ann. Appl. Stat. 1, 2007). In simulations 95 % intervals
-held the truth in 94 % of cases with 10 and with 30 speakers (by utterance: in 66 %), 91 % with 4 to 6, 57 % with 2; in
-98 % where five seeds each tested half of 20 speakers; in 85 % with three seeds that differed more than speakers.
+Where seeds move the split, intervals are rather too wide: speakers and seeds are both drawn, and what belongs to a
+speaker under one seed counts twice (Owen, "The pigeonhole bootstrap", Ann. Appl. Stat. 1, 2007). In simulations 95 %
+intervals held the truth in 94 % of cases with 10 and with 30 speakers (by utterance: in 66 %), in 91 % with 4 to 6, in
+57 % with 2; in 98 % where five seeds each tested half of 20 speakers; in 85 % with three seeds that differed more than
+speakers.
 
 What is assumed: speakers are independent of each other (the two of a dialogue are not quite), and stand for those that
 one wants to know about; so do seeds. Whether a corpus stands for others is not in any interval.
