@@ -56,6 +56,7 @@ def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
         "mode": "paper",
         "count": 24,
         "folds": {"tess": {"": 0}, "ravdess": {"": 0}},
+        "beyond": {"folds": "0", "reference": "none"},
         "unmet": {"tess": {}, "ravdess": {}},
         "seed_moves": ["weights", "split", "augmentation"],
         "systems": [],
