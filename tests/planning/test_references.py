@@ -80,6 +80,16 @@ def test_a_seed_has_one_of_its_own_only_where_it_changes_the_split(study):
     assert [t.title for t in references_of(made, apart)] == ["R · reference svm", "R · reference svm · seed 1"]
 
 
+def test_rotating_folds_have_one_for_each_fold_and_seed(study, manifests):
+    made = replace(override(study.in_mode("sound"), "augmentation", "none"), reference=SVM)
+    found = resolve(made, {"ravdess": manifests["ravdess"]}, seeds=2)
+    folds = [f"R · reference svm · fold {k}" for k in range(1, 6)]
+    assert [t.title for t in found.references] == [*folds, *(f"{title} · seed 1" for title in folds)]
+    for trial in found.references:
+        source = found.sources[trial.corpora[0].source]
+        assert not {u.speaker for u in source.split.train} & {u.speaker for u in source.split.test}
+
+
 def test_candidates_of_a_search_have_none(data, tmp_path):
     found = tiny_search.plan(tiny_search.study(), data, tmp_path)
     assert [t.title for t in found.references] == ["R · reference svm"]
