@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ser import registry
 from ser.data.manifest import Manifest, Refusal
+from ser.data.release import release_of
 from ser.data.votes import MOST, Statistics
 from ser.distributed.gpu_memory import advice
 from ser.host import terminal
@@ -71,6 +72,9 @@ def _plain_progress(title: str) -> Callable[[int, int], None]:
     return tell
 
 
+RELEASE = {"whole": "the whole release", "part": "part of the release", "other": "not the release"}
+
+
 def corpus(manifest: Manifest, all_refused: bool) -> None:
     """Counts of a scanned corpus beside those of the full release, and what was refused."""
     module = registry.find("corpora", manifest.loader)
@@ -83,6 +87,9 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
         f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers{of_all}, {manifest.hours:.2f} h, "
         f"fingerprint {manifest.fingerprint}"
     )
+    if expected and not manifest.demo:
+        found = release_of(manifest)
+        console.print(f"{RELEASE[found.state]}: {found.why}")
     table = Table("class", "found", "full release", box=None, pad_edge=False)
     counts = manifest.counts()
     for label in dict.fromkeys([*counts, *expected]):
