@@ -7,12 +7,13 @@ Where a setting was trained with several seeds, seeds are drawn as well.
 
 Of n speakers a replicate draws n - 1, and of k seeds k - 1: draws of all n would have (n - 1) / n of the variance that
 they are to show, two thirds of it with three seeds (Rao and Wu, "Resampling inference with complex survey data", J. Am.
-Stat. Assoc. 83, 1988). ``ser.report.statistics.interval`` widens the percentiles where speakers are few.
+Stat. Assoc. 83, 1988). ``ser.report.statistics.interval`` widens the percentiles where speakers are few, and
+takes Student's t where they are fewer than five.
 
 Where seeds move the split, intervals are rather too wide: speakers and seeds are both drawn, and what belongs to a
 speaker under one seed counts twice (Owen, "The pigeonhole bootstrap", Ann. Appl. Stat. 1, 2007). In simulations 95 %
-intervals held the truth in 94 % of cases with 10 and with 30 speakers (by utterance: in 66 %), in 91 % with 4 to 6, in
-57 % with 2; in 98 % where five seeds each tested half of 20 speakers; in 85 % with three seeds that differed more than
+intervals held the truth in 94 % of cases with 10 and with 30 speakers (by utterance: in 66 %), in 91 % with 5 and 6, in
+94 to 95 % with 2 to 4; in 98 % where five seeds each tested half of 20 speakers; in 85 % with three seeds that differed more than
 speakers.
 
 What is assumed: speakers are independent of each other (the two of a dialogue are not quite), and stand for those that
@@ -29,7 +30,7 @@ from ser.errors import BadInput
 from ser.report.content import Cell
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import RESAMPLED, Options
-from ser.report.statistics import FEW_CLUSTERS, Bools, Floats, Integers, interval
+from ser.report.statistics import FEW_CLUSTERS, SHARE, Bools, Floats, Integers, interval
 
 _CHUNK = 1_000_000  # values per replicate that are held at once
 Counts = NDArray[np.float32]  # how often each replicate draws each speaker or utterance [replicates, …]
@@ -335,7 +336,7 @@ def mean_accuracies(
         return Cell(float("nan")), Cell(float("nan"))
     tested = tested_of([(0, number, test) for number, test in enumerate(tests)], resample)
     point, draws = accuracy_draws(tested, replicates, np.random.default_rng(seed))
-    wa, ua = (interval(point[i, 0], draws[i, :, 0], tested.sample.clusters) for i in (0, 1))
+    wa, ua = (interval(point[i, 0], draws[i, :, 0], tested.sample.clusters, SHARE) for i in (0, 1))
     return wa, ua
 
 
@@ -365,7 +366,7 @@ def words(options: Options, samples: Mapping[str, Sample]) -> str:
         text += "There is one seed: what another one would change is not in the intervals. "
     text += f"Drawn from: {'; '.join(f'{name}: {_size(sample)}' for name, sample in samples.items())}."
     if few := [name for name, sample in samples.items() if 1 < sample.clusters < FEW_CLUSTERS]:
-        text += f" With fewer than {FEW_CLUSTERS} an interval means little: {', '.join(few)}."
+        text += f" With fewer than {FEW_CLUSTERS} an interval is wide and means little: {', '.join(few)}."
     if single := [name for name, sample in samples.items() if sample.clusters == 1]:
         text += f" With a single one there is none: {', '.join(single)}."
     return text

@@ -19,7 +19,7 @@ from ser.report.bootstrap import Sample, clusters_of, draws_of, seed_weights
 from ser.report.content import Cell
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import Options
-from ser.report.statistics import Floats, Integers, interval
+from ser.report.statistics import SHARE, Floats, Integers, interval
 
 SEXES = {"F": "female", "M": "male"}
 ACCURACIES = ("wa", "ua", "macro_f1", "weighted_f1")
@@ -93,7 +93,7 @@ def scores_of(best: Best, options: Options, seed: int = 0) -> Scores:
         else:
             cells[name] = interval(plain[place], draws[:, place], people.clusters_for(name))
     start = len(_NAMES)
-    matrix = [interval(plain[start + i], draws[:, start + i], people.clusters) for i in range(size**2)]
+    matrix = [interval(plain[start + i], draws[:, start + i], people.clusters, SHARE) for i in range(size**2)]
     return Scores(
         best,
         Sample(len(people.uids), people.speakers, people.by_speaker, len(best.tests)),

@@ -17,6 +17,7 @@ from ser.report.content import Cell
 METRICS = ("wa", "ua")
 AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
 TIES = ("fractional", "first")
+SHARE = (0.0, 1.0)  # where accuracies lie
 FEW_CLUSTERS = 5  # speakers: with fewer an interval means little
 _Z = 1.959963984540054  # of the normal distribution, 95 % two-sided
 
@@ -28,7 +29,9 @@ Bools = NDArray[np.bool_]
 # --- intervals ---
 
 
-def interval(value: float | Floats, draws: Floats, clusters: int = 0) -> Cell:
+def interval(
+    value: float | Floats, draws: Floats, clusters: int = 0, within: tuple[float, float] = (-np.inf, np.inf)
+) -> Cell:
     """Returns the value with the 2.5 and 97.5 percentiles of its replicates.
 
     Without replicates, or where the value is undefined, it has no interval; undefined replicates do not count.
@@ -37,7 +40,9 @@ def interval(value: float | Floats, draws: Floats, clusters: int = 0) -> Cell:
     those at which a normal distribution is as wide as Student's t with ``clusters`` - 1 degrees of freedom, because
     the spread between few speakers is itself known from few (the expanded percentile interval of Hesterberg, "What
     Teachers Should Know About the Bootstrap", Am. Stat. 69, 2015, section 4.1): 2.5 and 97.5 for many. A single one
-    has no interval.
+    has no interval. Of fewer than ``FEW_CLUSTERS`` there are too few different replicates for such percentiles (of two
+    speakers, two): there the interval is Student's t, so many standard deviations of the replicates on either side, as
+    far as values can lie: ``within``, ``SHARE`` for accuracies and other shares.
 
     >>> interval(0.5, np.array([0.4, 0.5, 0.6]))
     Cell(value=0.5, low=0.405, high=0.595)
@@ -45,9 +50,20 @@ def interval(value: float | Floats, draws: Floats, clusters: int = 0) -> Cell:
     defined = draws[np.isfinite(draws)]
     if not defined.size or np.isnan(value) or clusters == 1:
         return Cell(float(value))
+    if 1 < clusters < FEW_CLUSTERS and defined.size > 1:
+        half = float(stdtrit(clusters - 1, 0.975) * defined.std(ddof=1))
+        return Cell(float(value), max(float(value) - half, within[0]), min(float(value) + half, within[1]))
     outside = 100 * tail(clusters)
     low, high = np.percentile(defined, (outside, 100 - outside))
     return Cell(float(value), float(low), float(high))
+
+
+def interval_of_wins(share: float | Floats, draws: Floats, clusters: int = 0) -> Cell:
+    """Returns a share of cases that are won with its interval: percentiles, also where clusters are few.
+
+    In replicates more noise decides who wins: such an interval need not lie around the share, as Student's t does.
+    """
+    return interval(share, draws, clusters and max(clusters, FEW_CLUSTERS))
 
 
 def tail(clusters: int, level: float = 0.95) -> float:

@@ -206,7 +206,7 @@ def test_notes_say_what_was_drawn_and_where_it_is_little():
     samples = {"emodb": Sample(535, 10, True, 3), "tess": Sample(2800, 2, True), "own": Sample(9, 1, True)}
     text = words(Options(), samples)
     assert "emodb: 10 speakers, 535 utterances, 3 seeds; tess: 2 speakers, 2800 utterances" in text
-    assert "With fewer than 5 an interval means little: tess." in text
+    assert "With fewer than 5 an interval is wide and means little: tess." in text
     assert "With a single one there is none: own." in text
     assert "Fewer than 5 seeds leave them too narrow" in text
     assert words(Options(replicates=0), samples) == words(Options(), {}) == ""
@@ -272,6 +272,17 @@ def test_intervals_hold_the_truth_where_seeds_move_the_split():
     assert coverage(20, seeds=5, of_seeds=0.04, tested_share=0.5) >= between(0.95)[0]
 
 
-def test_two_speakers_mean_little():
-    """As the notes say of fewer than five."""
-    assert coverage(2) < between(0.7)[0]
+@pytest.mark.parametrize("speakers", [2, 3])
+def test_intervals_of_few_speakers_are_wide_and_hold_the_truth(speakers):
+    """Percentiles could not: of two speakers there are two different replicates."""
+    low, _ = between(0.95)
+    assert coverage(speakers) >= low
+
+
+def test_interval_of_two_speakers_is_students_t():
+    """0.4 and 0.8: mean 0.6, standard error 0.2, t 12.706."""
+    cell = interval(0.6, np.tile([0.4, 0.8], 500), clusters=2)
+    assert cell.high - 0.6 == pytest.approx(12.706 * 0.2, rel=1e-3)
+    assert 0.6 - cell.low == pytest.approx(12.706 * 0.2, rel=1e-3)
+    within = interval(0.6, np.tile([0.4, 0.8], 500), 2, within=(0, 1))
+    assert (within.low, within.high) == (0, 1)

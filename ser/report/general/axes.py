@@ -9,7 +9,7 @@ from ser.report.expected_shares import expected_shares
 from ser.report.general.measured import Result, Values
 from ser.report.general.results import Results
 from ser.report.general.tables import MOST_TYPESET, metric_name
-from ser.report.statistics import Floats, check_ties, complete_cases, credit, interval
+from ser.report.statistics import SHARE, Floats, check_ties, complete_cases, credit, interval, interval_of_wins
 
 _HOLE = Cell(float("nan"))
 
@@ -73,8 +73,8 @@ class _Measured:
         share, share_draws = credit(point, ties).mean(axis=0), credit(draws, ties).mean(axis=1)
         mean, drawn_mean = _mean_of_finite(point, 0), _mean_of_finite(draws, 1)
         places = range(point.shape[1])
-        self.means = [interval(mean[i], drawn_mean[:, i], clusters) for i in places]
-        self.shares = [interval(share[i], share_draws[:, i], clusters) for i in places]
+        self.means = [interval(mean[i], drawn_mean[:, i], clusters, SHARE) for i in places]
+        self.shares = [interval_of_wins(share[i], share_draws[:, i], clusters) for i in places]
         self.chances = expected_shares(point, draws, ties)
 
 

@@ -18,7 +18,7 @@ from ser.report.content import Cell
 from ser.report.groups import fold_of
 from ser.report.predictions import LabelPredictions, pooled_labels
 from ser.report.runs import Finished, Options
-from ser.report.statistics import METRICS, Floats, interval
+from ser.report.statistics import METRICS, SHARE, Floats, interval
 from ser.report.validation import validation_accuracy
 
 _NO_DRAWS = np.empty(0)
@@ -46,7 +46,7 @@ class Result:
 
     def cell(self, metric: str) -> Cell:
         """Returns a metric with its interval."""
-        return interval(self.point[metric], self.draws[metric], self.sample.clusters if self.sample else 0)
+        return interval(self.point[metric], self.draws[metric], self.sample.clusters if self.sample else 0, SHARE)
 
 
 @dataclass(frozen=True, eq=False)

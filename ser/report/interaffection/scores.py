@@ -20,7 +20,7 @@ from ser.report.interaffection.results import Configuration, Grid, Key, Result, 
 from ser.report.predictions import LabelPredictions
 from ser.report.reference import reference_accuracies
 from ser.report.runs import Hole, Options
-from ser.report.statistics import AS_EQUAL, METRICS, Floats, interval
+from ser.report.statistics import AS_EQUAL, METRICS, SHARE, Floats, interval
 
 Place = tuple[int, int]  # of a cell: combination, configuration
 Names = tuple[tuple[str, ...], tuple[str, ...]]  # utterances, and their speakers
@@ -85,7 +85,11 @@ class Scores:
         return f"{self.sample.utterances} utterances{speakers}"
 
     def cell(self, value: float | Floats, draws: Floats) -> Cell:
-        """Returns a value with its interval, for so many speakers or utterances as there are."""
+        """Returns an accuracy with its interval, for so many speakers or utterances as there are."""
+        return interval(value, draws, self.sample.clusters, SHARE)
+
+    def difference(self, value: float | Floats, draws: Floats) -> Cell:
+        """Returns the difference of two accuracies with its interval."""
         return interval(value, draws, self.sample.clusters)
 
 

@@ -15,7 +15,7 @@ from ser.report.content import Cell
 from ser.report.expected_shares import expected, null_draws
 from ser.report.interaffection.results import Configuration
 from ser.report.interaffection.scores import Evidence, Scores
-from ser.report.statistics import AS_EQUAL, Floats, complete_cases, credit, interval
+from ser.report.statistics import AS_EQUAL, Floats, complete_cases, credit, interval_of_wins
 
 TEST, VALIDATION = "test", "validation"  # on which utterances a winner is the best
 
@@ -33,7 +33,7 @@ class Shares:
 
     def cell(self, option: int) -> Cell:
         """Returns an option's share with its interval."""
-        return interval(self.share[option], self.replicates[:, option], self.clusters)
+        return interval_of_wins(self.share[option], self.replicates[:, option], self.clusters)
 
     def if_equal(self, option: int) -> Cell:
         """Returns the share to be expected if nothing differed, with the range of 95 % of the replicates."""

@@ -261,7 +261,7 @@ def _gain(scores: Scores, metric: str, top: Sequence[Place], alone: Sequence[Pla
         return Cell(np.nan)
     (k, c), (j, d) = top[0], alone[0]
     point, draws = scores.point[metric], scores.replicates[metric]
-    return scores.cell(point[k, c] - point[j, d], draws[:, k, c] - draws[:, j, d])
+    return scores.difference(point[k, c] - point[j, d], draws[:, k, c] - draws[:, j, d])
 
 
 def _rule(ties: str) -> str:

@@ -32,7 +32,9 @@ def best_by_validation(evidence: Evidence) -> Table:
         cells += [Cell(spread_of(best.results, metric) if best.results else np.nan)] * repeated
         cells += [*_labels(grid, scores, alone)[2:], _value(scores, alone), _difference(scores, best, alone)]
         test = (scores.point[metric][top[0]], scores.replicates[metric][:, *top[0]]) if top else (np.nan, np.empty(0))
-        lost = scores.cell(test[0] - best.value, test[1] - best.replicates) if best.results and top else Cell(np.nan)
+        lost = (
+            scores.difference(test[0] - best.value, test[1] - best.replicates) if best.results and top else Cell(np.nan)
+        )
         cells += [lost, _ties(scores, best), *[_frequency(best)] * repeated]
         cells += [*reference_cell(evidence, scores.target, metric), scores.size]
         rows.append(Row(metric, scores.target, tuple(cells), best.candidates, len(scores.results)))
@@ -125,7 +127,7 @@ def _value(scores: Scores, choice: Choice) -> Cell:
 def _difference(scores: Scores, choice: Choice, other: Choice) -> Cell:
     if not choice.results or not other.results:
         return Cell(np.nan)
-    return scores.cell(choice.value - other.value, choice.replicates - other.replicates)
+    return scores.difference(choice.value - other.value, choice.replicates - other.replicates)
 
 
 def _ties(scores: Scores, choice: Choice) -> str:

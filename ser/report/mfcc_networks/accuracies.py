@@ -13,7 +13,7 @@ from ser.report.mfcc_networks.groups import TestedSetting
 from ser.report.predictions import LabelPredictions
 from ser.report.reference import label, reference_labels
 from ser.report.runs import Expected, Options
-from ser.report.statistics import METRICS, Floats, interval
+from ser.report.statistics import METRICS, SHARE, Floats, interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Tests:
         if title not in self.titles:
             return Cell(np.nan)
         i, place = METRICS.index(metric), self.titles.index(title)
-        return interval(self.point[i, place], self.draws[i, :, place], self.sample.clusters)
+        return interval(self.point[i, place], self.draws[i, :, place], self.sample.clusters, SHARE)
 
     def difference(self, first: str, second: str, metric: str) -> Cell:
         """How much more the first is than the second, paired."""

@@ -11,7 +11,7 @@ from ser.report.bootstrap import Counts, Sample, clusters_of_tests, measure_draw
 from ser.report.content import Cell
 from ser.report.groups import spread
 from ser.report.predictions import SegmentPredictions
-from ser.report.statistics import Floats, Integers, interval
+from ser.report.statistics import SHARE, Floats, Integers, interval
 
 METRICS = {
     "sa": "SA",
@@ -60,7 +60,8 @@ def mean_and_spread(
     out = {}
     for place, name in enumerate(METRICS):
         values = [scores[name] for scores in plain]
-        out[name] = interval(float(np.mean(values)), draws[:, place], sample.clusters), Cell(spread(values))
+        cell = interval(float(np.mean(values)), draws[:, place], sample.clusters, SHARE)
+        out[name] = cell, Cell(spread(values))
     return out
 
 

@@ -16,7 +16,7 @@ from ser.report.content import Cell
 from ser.report.groups import spread
 from ser.report.predictions import LabelPredictions, pooled_labels, single_label
 from ser.report.runs import Expected, Finished, Options
-from ser.report.statistics import METRICS, Floats, interval
+from ser.report.statistics import METRICS, SHARE, Floats, interval
 from ser.report.survey.published import SYSTEMS
 
 PROTOCOLS = {"sd": "SD", "si": "SI"}  # speaker dependent, speaker independent
@@ -92,7 +92,7 @@ class Result:
 
     def cell(self, metric: str) -> Cell:
         """WA or UA with its interval."""
-        return interval(self.value(metric), self.draws_of(metric), self.sample.clusters)
+        return interval(self.value(metric), self.draws_of(metric), self.sample.clusters, SHARE)
 
     def spread(self, metric: str) -> float:
         """The sample standard deviation over the folds of all seeds, each by itself; nan for a single one."""

@@ -11,7 +11,7 @@ from ser.report.content import Cell, Row, Table
 from ser.report.groups import spread
 from ser.report.predictions import LabelPredictions, pooled_labels
 from ser.report.runs import Options
-from ser.report.statistics import METRICS, interval
+from ser.report.statistics import METRICS, SHARE, interval
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, Result
 from ser.report.validation import validation_accuracy
 
@@ -84,10 +84,13 @@ def _row(
     (most, times), *_ = Counter(name for name, _, _ in picked.values()).most_common()
     cells = (
         *(most, f"{times} of {len(picked)}", Cell(float(np.mean([ua for _, ua, _ in picked.values()])))),
-        *(interval(test, test_draws, count), Cell(spread([fold.accuracy("ua") for _, _, fold in picked.values()]))),
+        *(
+            interval(test, test_draws, count, SHARE),
+            Cell(spread([fold.accuracy("ua") for _, _, fold in picked.values()])),
+        ),
         *(
             top.system,
-            interval(best_value, best_draws, count),
+            interval(best_value, best_draws, count, SHARE),
             interval(best_value - test, best_draws - test_draws, count),
         ),
     )

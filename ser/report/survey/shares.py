@@ -7,7 +7,7 @@ import numpy as np
 
 from ser.report.content import Cell, Row, Table
 from ser.report.expected_shares import expected_shares
-from ser.report.statistics import METRICS, Floats, complete_cases, credit, interval
+from ser.report.statistics import METRICS, Floats, complete_cases, credit, interval_of_wins
 from ser.report.survey.published import CLASSIFIERS, FAMILIES
 from ser.report.survey.results import PROTOCOLS, Bench, Key
 from ser.report.survey.tables import TYPESET, cell_of
@@ -125,7 +125,7 @@ def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> _Shares:
     if not complete.any():
         return _Shares((), (), 0, of)
     share, draws = credit(point[complete], ties).mean(axis=0), credit(replicated[:, complete], ties).mean(axis=1)
-    cells = [interval(value, draws[:, i], clusters(bench)) for i, value in enumerate(share)]
+    cells = [interval_of_wins(value, draws[:, i], clusters(bench)) for i, value in enumerate(share)]
     return _Shares(cells, expected_shares(point, replicated, ties), int(complete.sum()), of)
 
 
