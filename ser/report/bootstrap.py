@@ -13,8 +13,8 @@ takes Student's t where they are fewer than five.
 Where seeds move the split, intervals are rather too wide: speakers and seeds are both drawn, and what belongs to a
 speaker under one seed counts twice (Owen, "The pigeonhole bootstrap", Ann. Appl. Stat. 1, 2007). In simulations 95 %
 intervals held the truth in 94 % of cases with 10 and with 30 speakers (by utterance: in 66 %), in 91 % with 5 and 6, in
-94 to 95 % with 2 to 4; in 98 % where five seeds each tested half of 20 speakers; in 85 % with three seeds that differed more than
-speakers.
+94 to 95 % with 2 to 4; in 98 % where five seeds each tested half of 20 speakers; in 85 % with three seeds that differed
+more than speakers.
 
 What is assumed: speakers are independent of each other (the two of a dialogue are not quite), and stand for those that
 one wants to know about; so do seeds. Whether a corpus stands for others is not in any interval.
