@@ -90,7 +90,7 @@ class Scores:
 
     def difference(self, value: float | Floats, draws: Floats) -> Cell:
         """Returns the difference of two accuracies with its interval."""
-        return interval(value, draws, self.sample.clusters)
+        return interval(value, draws, self.sample.clusters, (-1.0, 1.0))
 
 
 def tied_best(values: Floats, rows: Sequence[int]) -> list[Place]:
