@@ -51,14 +51,6 @@ class Compared:
         return f"of {count} corpora" if count != 1 else "of one corpus"
 
 
-def tables_of(compared: Compared) -> tuple[Table, ...]:
-    """Returns the effects of axes, the set that holds the best, and all pairs; those that have a line."""
-    tables = [effects_table(compared), best_table(compared)]
-    if len(compared.options) <= MOST_COMPARED:
-        tables.append(pairs_table(compared))
-    return tuple(table for table in tables if table.rows)
-
-
 def pictures_of(compared: Compared) -> tuple[Picture, ...]:
     """Returns the critical-difference diagram of the last metric, where there are cases and options to rank."""
     metric = list(compared.point)[-1]

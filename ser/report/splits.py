@@ -62,7 +62,8 @@ class SplitRuns:
             place = f"corpus.{name}.split"
             settings = {k.removeprefix(f"{place}."): v for k, v in params.items() if k.startswith(f"{place}.")}
             fold, seed = int(settings.pop("fold", 0)), settings.pop("seed", "")
-            words = ", ".join(f"{k} {v or 'none'}" for k, v in settings.items() if k != "version" and v != "False")
+            told = {k: v for k, v in settings.items() if k != "version" and v not in ("False", "None")}
+            words = ", ".join(f"{k} {v or 'none'}" for k, v in told.items())
             rule = params.get(place, "unknown") + (f" ({words})" if words else "")
             copies = params.get(f"corpus.{name}.copies", "0")
             split = SplitOfRun(name, rule, fold, seed, copies, run_id)

@@ -159,6 +159,14 @@ def test_the_split_sheet_says_who_is_tested_and_how_much_each_subset_has():
     assert "train 0.5" in rows["train"]["Rule"]
 
 
+def test_the_split_sheet_says_how_many_speakers_are_in_several_subsets():
+    table = sheets.split_table(proved(part("random", train=0.8, val=0.1, test=0.1, seed=0)))
+    assert table.rows[0].cells[0].startswith("random (")
+    assert table.rows[0].cells[0].endswith("; 11 speakers are in several subsets")
+    grouped = part("grouped", by="speaker", folds=4, fold=1, seed=0)
+    assert sheets.split_table(proved(grouped)).rows[0].cells[0] == "grouped (by speaker, folds 4)"
+
+
 def test_folds_and_seeds_are_one_way_and_the_tested_speakers_those_of_all():
     rules = [part("leave_one_out", by="speaker", fold=fold, songs=False) for fold in range(1, 13)]
     splits = proved(*rules)

@@ -17,7 +17,6 @@ from ser.report.mfcc_networks.accuracies import Tests, differences, findings, te
 from ser.report.mfcc_networks.groups import Candidate, TestedSetting, candidates, is_candidate, settings_tested
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
-from ser.report.split_note import split_of
 from ser.report.statistics import wilson
 
 _SUBSETS = ("train", "test")
@@ -72,7 +71,7 @@ def _notes(
     expected: Expected,
     options: Options,
 ) -> list[str]:
-    notes = [split_of(corpus, settings[0].runs[0], options) for corpus in expected.tested if settings]
+    notes = []
     if intervals := bootstrap.words(options, {corpus: one.sample for corpus, one in tests.items()}):
         notes.append(f"{intervals} Where speakers are in training and test, they say nothing of new speakers.")
     if titles := [title for one in settings for title in one.left_out]:

@@ -33,7 +33,6 @@ from ser.report.segments.tables import (
     table_4,
     table_5,
 )
-from ser.report.split_note import split_of
 
 _AS_LOGGED = 1e-6
 Answers = Mapping[str, Mapping[str, SegmentPredictions]]  # run id → corpus → clips
@@ -129,9 +128,8 @@ def _notes(settings: Sequence[Setting], folds: Sequence[int], expected: Expected
                 f"{way} {segments} segments of {clips} clips" for way, (clips, segments) in sizes.items()
             )
             notes.append(f"Test side of {corpus}, per seed: {described}.")
-        if settings:
-            first = f" Here the first of folds {', '.join(map(str, folds))}; the test clips of all are pooled."
-            notes.append(split_of(corpus, settings[0].runs[0], options) + (first if folds != (0,) else ""))
+        if settings and tuple(folds) != (0,):
+            notes.append(f"The test clips of {corpus} in folds {', '.join(map(str, folds))} are pooled.")
         incomplete = [s.title for s in settings if len(s.of(corpus)) < len({run.params.get("seed") for run in s.runs})]
         if incomplete:
             notes.append(f"Not counted on {corpus}: seeds that lack a fold, of {'; '.join(incomplete)}.")
