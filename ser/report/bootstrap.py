@@ -352,7 +352,7 @@ def words(options: Options, samples: Mapping[str, Sample]) -> str:
     if True in kinds:
         text += (
             "A replicate draws whole speakers with replacement (cluster bootstrap), because utterances of one speaker "
-            "are alike; few speakers widen the interval as Student's t does. "
+            "are alike; few speakers widen the interval as Student's t does. Where all replicates agree there is none. "
         )
     if False in kinds:
         text += "A replicate draws utterances"
@@ -366,7 +366,10 @@ def words(options: Options, samples: Mapping[str, Sample]) -> str:
         text += "There is one seed: what another one would change is not in the intervals. "
     text += f"Drawn from: {'; '.join(f'{name}: {_size(sample)}' for name, sample in samples.items())}."
     if few := [name for name, sample in samples.items() if 1 < sample.clusters < FEW_CLUSTERS]:
-        text += f" With fewer than {FEW_CLUSTERS} an interval is wide and means little: {', '.join(few)}."
+        text += (
+            f" With fewer than {FEW_CLUSTERS} an interval is Student's t over the replicates, wide, and means little: "
+            f"{', '.join(few)}."
+        )
     if single := [name for name, sample in samples.items() if sample.clusters == 1]:
         text += f" With a single one there is none: {', '.join(single)}."
     return text

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from ser.report.content import Cell
-from ser.report.statistics import AS_EQUAL, Bools, Floats, interval
+from ser.report.statistics import AS_EQUAL, DIFFERENCE, Bools, Floats, interval
 
 _ABSENT = -np.inf
 
@@ -122,7 +122,7 @@ def _mean_difference(differences: Floats, draws: Floats, clusters: int) -> Cell:
     """The mean over cases [cases] with the interval of its draws [replicates, cases]."""
     if not differences.size:
         return Cell(np.nan)
-    return interval(float(differences.mean()), draws.mean(axis=1), clusters)
+    return interval(float(differences.mean()), draws.mean(axis=1), clusters, DIFFERENCE)
 
 
 # --- all pairs ---
@@ -184,7 +184,7 @@ def pairwise_over_speakers(point: Floats, draws: Floats, clusters: int = 0, case
     for first, second in combinations(range(len(point)), 2):
         difference = float(point[second] - point[first]) if np.isfinite(point[[first, second]]).all() else np.nan
         changes = draws[:, second] - draws[:, first] if np.isfinite(difference) else np.empty(0)
-        cell = interval(difference, changes, clusters)
+        cell = interval(difference, changes, clusters, DIFFERENCE)
         count = cases if np.isfinite(difference) else 0
         pairs.append((first, second, cell, _p_of_draws(difference, changes, clusters), count))
     return _corrected(pairs)
@@ -282,9 +282,9 @@ def _members(values: Floats, bounds: Floats) -> Bools:
 def _hsu(values: Floats, bounds: Floats, members: Bools, place: int) -> tuple[float, float]:
     """Hsu's constrained interval of setting - best of the others: it ends at 0 where the sign is certain."""
     others = np.arange(len(values)) != place
-    high = max(0.0, float((values[place] - values[others] + bounds[place, others]).min()))
+    high = min(max(0.0, float((values[place] - values[others] + bounds[place, others]).min())), DIFFERENCE[1])
     rivals = members & others
     if not rivals.any():
         return 0.0, high
-    low = min(0.0, float((values[place] - values[rivals] - bounds[rivals, place]).min()))
+    low = max(min(0.0, float((values[place] - values[rivals] - bounds[rivals, place]).min())), DIFFERENCE[0])
     return low, high

@@ -18,6 +18,7 @@ METRICS = ("wa", "ua")
 AS_EQUAL = 1e-9  # accuracies nearer than this are tied: means over seeds differ in the last bits
 TIES = ("fractional", "first")
 SHARE = (0.0, 1.0)  # where accuracies lie
+DIFFERENCE = (-1.0, 1.0)  # where differences of accuracies lie
 FEW_CLUSTERS = 5  # speakers: with fewer an interval means little
 _Z = 1.959963984540054  # of the normal distribution, 95 % two-sided
 
@@ -34,7 +35,9 @@ def interval(
 ) -> Cell:
     """Returns the value with the 2.5 and 97.5 percentiles of its replicates.
 
-    Without replicates, or where the value is undefined, it has no interval; undefined replicates do not count.
+    Without replicates, where these do not vary, or where the value is undefined, it has no interval; undefined
+    replicates do not count. Replicates that are all alike (all is right of every speaker, two results are one training,
+    two speakers show the same difference) do not tell how far others would lie: an interval of no width would be false.
 
     ``clusters``: how many speakers (or utterances) the replicates were drawn from; 0 = not said. The percentiles are
     those at which a normal distribution is as wide as Student's t with ``clusters`` - 1 degrees of freedom, because
@@ -48,7 +51,7 @@ def interval(
     Cell(value=0.5, low=0.405, high=0.595)
     """
     defined = draws[np.isfinite(draws)]
-    if not defined.size or np.isnan(value) or clusters == 1:
+    if not defined.size or np.isnan(value) or clusters == 1 or np.ptp(defined) < AS_EQUAL:
         return Cell(float(value))
     if 1 < clusters < FEW_CLUSTERS and defined.size > 1:
         half = float(stdtrit(clusters - 1, 0.975) * defined.std(ddof=1))

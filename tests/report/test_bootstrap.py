@@ -206,7 +206,7 @@ def test_notes_say_what_was_drawn_and_where_it_is_little():
     samples = {"emodb": Sample(535, 10, True, 3), "tess": Sample(2800, 2, True), "own": Sample(9, 1, True)}
     text = words(Options(), samples)
     assert "emodb: 10 speakers, 535 utterances, 3 seeds; tess: 2 speakers, 2800 utterances" in text
-    assert "With fewer than 5 an interval is wide and means little: tess." in text
+    assert "With fewer than 5 an interval is Student's t over the replicates, wide, and means little: tess." in text
     assert "With a single one there is none: own." in text
     assert "Fewer than 5 seeds leave them too narrow" in text
     assert words(Options(replicates=0), samples) == words(Options(), {}) == ""
@@ -277,6 +277,14 @@ def test_intervals_of_few_speakers_are_wide_and_hold_the_truth(speakers):
     """Percentiles could not: of two speakers there are two different replicates."""
     low, _ = between(0.95)
     assert coverage(speakers) >= low
+
+
+@pytest.mark.parametrize("clusters", [0, 2, 10])
+def test_replicates_that_do_not_vary_give_no_interval(clusters):
+    """Two speakers with the same difference, or two results that are one training: no interval of no width."""
+    cell = interval(0.143, np.full(1000, 0.143) + 1e-16, clusters)
+    assert cell.value == 0.143
+    assert np.isnan([cell.low, cell.high]).all()
 
 
 def test_interval_of_two_speakers_is_students_t():

@@ -218,3 +218,13 @@ def test_comparisons_repeat_to_the_bit():
     one, two = (str(pairwise_over_speakers(*planted(np.zeros(4), 5), 12)) for _ in range(2))
     assert one == two
     assert str(indistinguishable(*planted(np.zeros(4), 5), 12)) == str(indistinguishable(*planted(np.zeros(4), 5), 12))
+
+
+def test_differences_of_accuracies_end_at_100_points():
+    """Student's t of two speakers is wide; a difference cannot be wider than accuracies are."""
+    point, draws = np.array([0.9, 0.5, 0.4]), np.array([[1.0, 0.2, 0.6], [0.8, 0.8, 0.2]] * 50)
+    cells = [pair.difference for pair in pairwise_over_speakers(point, draws, 2)]
+    cells += [standing.difference for standing in indistinguishable(point, draws, 2)]
+    cells += [effect.difference for effect in axis_effects("abc", point[None], draws[:, None], 2)]
+    limits = np.array([(cell.low, cell.high) for cell in cells])
+    assert limits.min() == -1 and limits.max() <= 1

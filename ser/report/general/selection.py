@@ -4,7 +4,7 @@ from ser.report.content import Cell, Row, Table
 from ser.report.general.measured import Choice, Result
 from ser.report.general.results import Results
 from ser.report.general.tables import metric_name
-from ser.report.statistics import interval
+from ser.report.statistics import DIFFERENCE, interval
 
 
 def chosen_table(results: Results) -> Table:
@@ -45,7 +45,8 @@ def chosen_table(results: Results) -> Table:
 def _row(choice: Choice, best: Result, metric: str, repeated: bool, of: int) -> Row:
     tested, (values, times) = choice.result, choice.settings[0]
     clusters = tested.sample.clusters if tested.sample else 0
-    optimism = interval(best.point[metric] - tested.point[metric], best.draws[metric] - tested.draws[metric], clusters)
+    lost = best.point[metric] - tested.point[metric]
+    optimism = interval(lost, best.draws[metric] - tested.draws[metric], clusters, DIFFERENCE)
     cells: list[Cell | str | None] = [*values, *[f"{times} of {choice.repeats}"] * repeated, Cell(choice.validation)]
     cells += [tested.cell(metric), *[Cell(tested.spread[metric])] * repeated, best.cell(metric), optimism]
     return Row(metric_name(metric), choice.corpus, tuple(cells), choice.candidates, of)

@@ -20,7 +20,7 @@ from ser.report.interaffection.results import Configuration, Grid, Key, Result, 
 from ser.report.predictions import LabelPredictions
 from ser.report.reference import reference_accuracies
 from ser.report.runs import Hole, Options
-from ser.report.statistics import AS_EQUAL, METRICS, SHARE, Floats, interval
+from ser.report.statistics import AS_EQUAL, DIFFERENCE, METRICS, SHARE, Floats, interval
 
 Place = tuple[int, int]  # of a cell: combination, configuration
 Names = tuple[tuple[str, ...], tuple[str, ...]]  # utterances, and their speakers
@@ -90,7 +90,7 @@ class Scores:
 
     def difference(self, value: float | Floats, draws: Floats) -> Cell:
         """Returns the difference of two accuracies with its interval."""
-        return interval(value, draws, self.sample.clusters, (-1.0, 1.0))
+        return interval(value, draws, self.sample.clusters, DIFFERENCE)
 
 
 def tied_best(values: Floats, rows: Sequence[int]) -> list[Place]:
