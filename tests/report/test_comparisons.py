@@ -227,4 +227,5 @@ def test_differences_of_accuracies_end_at_100_points():
     cells += [standing.difference for standing in indistinguishable(point, draws, 2)]
     cells += [effect.difference for effect in axis_effects("abc", point[None], draws[:, None], 2)]
     limits = np.array([(cell.low, cell.high) for cell in cells])
-    assert limits.min() == -1 and limits.max() <= 1
+    assert limits.min() == -1
+    assert limits.max() <= 1

@@ -172,7 +172,8 @@ def test_one_training_counted_twice_is_not_a_tie_but_shares_the_case():
     assert row.cells[:3] == ("A", "-", "LSTM")
     assert row.cells[9] == "0"
     gain = row.cells[8]
-    assert gain.value == 0 and np.isnan(gain.low)  # of one training beside itself nothing is to be known
+    assert gain.value == 0
+    assert np.isnan(gain.low)  # of one training beside itself nothing is to be known
     assert [values(r)[0] for r in lines(configuration_table(evidence))[:2]] == [0.25, 0.5]
 
 
