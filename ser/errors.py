@@ -39,8 +39,14 @@ def unknown(value: str, place: str, known: Iterable[str], remedy: str = "choose 
     """
     names = list(known)
     close = get_close_matches(value.lower(), names)
-    advice = f"did you mean {close[0]}? If not, {remedy}" if close else remedy
-    return BadInput(repr(value), place, ", ".join([*close, *(n for n in names if n not in close)]) or "none", advice)
+    allowed = ", ".join([*close, *(n for n in names if n not in close)]) or "none"
+    return BadInput(repr(value), place, allowed, advice(value, names, remedy))
+
+
+def advice(value: str, known: Iterable[str], remedy: str) -> str:
+    """Returns ``remedy``, after a question for the name of ``known`` that ``value`` resembles most, if it does."""
+    close = get_close_matches(value.lower(), list(known), 1)
+    return f"did you mean {close[0]}? If not, {remedy}" if close else remedy
 
 
 _OUT_OF_MEMORY = re.compile(

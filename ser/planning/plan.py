@@ -43,11 +43,11 @@ class Plan:
     folds: Mapping[str, Mapping[str, int]]  # corpus -> protocol -> folds
     unmet: Mapping[str, Mapping[str, str]]  # corpus -> system -> why it cannot be run there
     references: tuple[Trial, ...]  # plain models beside the trials, which they are not among
+    manifests: Mapping[str, Manifest]  # of all corpora, also of those that no trial uses
 
     def grown(self, losses: Mapping[str, float]) -> "Plan":
         """The same plan with all trials that the study's search knows of by these losses."""
-        manifests = {s.corpus.name: s.manifest for s in self.sources.values() if s.corpus.name in self.corpora}
-        grown = resolve(self.study, manifests, self.seeds, self.duplicates, losses)
+        grown = resolve(self.study, self.manifests, self.seeds, self.duplicates, losses)
         return replace(grown, notes=tuple(dict.fromkeys((*self.notes, *grown.notes))))
 
     @property
@@ -67,8 +67,10 @@ class Plan:
         shared: list[Any] = [s.mode, s.classes, s.labels.votes, s.features, s.blocks]
         texts = [*map(repr, shared), in_short(s.training)]
         texts += map(repr, (s.search, s.comparison.systems, s.comparison.protocols))
+        # What came later, and only where it is not as it was: the identities of grids that are there stay.
         moved = sorted(set(s.seed_moves))
-        texts += [repr(moved)] if moved != sorted(SEED_MOVES) else []  # came later, as the rest of the settings
+        texts += [repr(moved)] if moved != sorted(SEED_MOVES) else []
+        texts += [f"merge {s.labels.merge!r}"] if s.labels.stated is not None else []
         return identity(texts + [in_short(corpus.in_fold(0)) for corpus in self.corpora.values()])
 
     @property
@@ -134,14 +136,15 @@ def resolve(
     everything = tuple(trials.values())
     if duplicates == "repeat":
         everything = tuple(replace(t, repeat=1) if _is_twin(t) else t for t in everything)
-    for name, songs in {name: c.songs().name for name, c in corpora.items()}.items():
-        if any(c.name == songs for t in everything for c in t.corpora):
-            manifests = {**manifests, songs: manifests[name]}
-    sources = sources_of(study, everything + references, manifests, labelled, splits)
+    sung = {c.songs().name: manifests[name] for name, c in corpora.items()}
+    sung = {name: sung[name] for name in sung if any(c.name == name for t in everything for c in t.corpora)}
+    sources = sources_of(study, everything + references, {**manifests, **sung}, labelled, splits)
     corpora = {name: replace(c, copies=copies({}, 0)[name]) for name, c in corpora.items()}
     notes = dict.fromkeys(shared + notes_on(study, corpora, everything, sources, labelled, seeds))
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
-    plan = Plan(study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references)
+    plan = Plan(
+        study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references, manifests
+    )
     check_axes(plan)
     return plan
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from ser import registry
 from ser.errors import BadInput, unknown
 from ser.study.components import completed, with_setting
 from ser.study.settings import Rule, checked, kinds_of, rule_of
@@ -94,7 +95,8 @@ def _of_itself(study: Study) -> Iterator[Branch]:
 
     def merged(name: str, value: Value | Part, place: str) -> Study:
         pairs = _typed(value, tuple[tuple[str, str], ...], place, "pairs of a label and its class: merge=excited:happy")
-        return replace(study, labels=replace(study.labels, merge=pairs))
+        old = study.labels.merge if study.labels.stated is None else study.labels.stated
+        return replace(study, labels=replace(study.labels, merge=pairs, stated=None if pairs == old else old))
 
     yield Branch("", {"merge": study.labels.merge}, merged)
 
@@ -152,9 +154,14 @@ def _of_reference(study: Study) -> Iterator[Branch]:
             return replace(study, reference=None)
         if stated is not None and value == stated.name:
             return study
-        statistics = ("mean", "std") if stated is None else stated["statistics"]  # of the frames, whatever the model
-        new = completed("models", part(_typed(value, str, place), statistics=statistics), place)
-        return replace(study, reference=new)
+        fitted = [model for model in registry.names("models") if registry.is_fitted(model)]
+        if (chosen := _typed(value, str, place)) not in fitted:
+            raise unknown(chosen, place, [*fitted, "none"], "choose one of them: networks are no references")
+        new = part(chosen)
+        if "statistics" in {item.name for item in fields(registry.settings("models", chosen))}:  # else it takes frames
+            had = {} if stated is None else stated.values()
+            new = new.changed(statistics=had.get("statistics", ("mean", "std")))
+        return replace(study, reference=completed("models", new, place))
 
     def changed(name: str, value: Value | Part, place: str) -> Study:
         assert stated is not None

@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ser import registry
-from ser.errors import BadInput, unknown
+from ser.errors import BadInput, advice, unknown
 from ser.study.values import Part, Value, frozen, part
 
 
@@ -136,7 +136,9 @@ def checked(value: object, kind: object, rule: Rule, place: str) -> Value:
         raise BadInput(repr(value), place, kind_name(kind), "give one of that kind")
     plain = frozen(cast, place)
     if allowed := rule.problem(plain):
-        raise BadInput(str(value), place, f"{allowed}{f' ({rule.unit})' if rule.unit else ''}", "give such a value")
+        wrong = next((v for v in plain if v not in rule.choices), "") if isinstance(plain, tuple) else plain
+        remedy = advice(str(wrong), map(str, rule.choices), "give such a value")
+        raise BadInput(str(value), place, f"{allowed}{f' ({rule.unit})' if rule.unit else ''}", remedy)
     return plain
 
 

@@ -72,6 +72,7 @@ class Labels:
 
     merge: tuple[tuple[str, str], ...] = ()  # (label, class it counts as)
     votes: str = "one"  # label of an utterance | "tied": all that its raters' votes tie for
+    stated: tuple[tuple[str, str], ...] | None = None  # ``merge`` of the study file, where another has replaced it
 
     def __post_init__(self) -> None:
         if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.merge):

@@ -142,8 +142,7 @@ def _entry_keys(source: Source) -> dict[str, tuple[str, ...]]:
 
 def _releases(plan: Plan) -> dict[str, Any]:
     """What every corpus is in relation to its published release."""
-    manifests = {s.corpus.name: s.manifest for s in plan.sources.values() if s.corpus.name in plan.corpora}
-    return {"releases": {name: release_of(manifest).as_json() for name, manifest in manifests.items()}}
+    return {"releases": {name: release_of(manifest).as_json() for name, manifest in plan.manifests.items()}}
 
 
 def _comparison(plan: Plan) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Plans: the paper's grid over scanned corpora, copies that even them out, duplicates, and grids refused."""
 
+import json
 import pickle
 import re
 from collections import Counter
@@ -236,6 +237,42 @@ def test_a_later_setting_makes_another_variant_only_where_it_says_something_else
     other = override(study, "training.learns_from", "train_and_validation")
     assert "learns_from='train_and_validation'" in in_short(other.training)
     assert resolve(other, {n: manifests[n] for n in ("tess", "ravdess")}).variant != plan.variant
+
+
+def test_another_merge_than_the_studys_makes_another_variant_and_the_studys_own_the_same(study, manifests, plan):
+    two = {name: manifests[name] for name in ("tess", "ravdess")}
+    excited = override(study, "merge", (("excited", "happy"),))
+    fearful = override(excited, "merge", (("fear", "sad"),))
+    variants = {resolve(each, two).variant for each in (study, excited, fearful)}
+    assert len(variants) == 3
+    assert override(fearful, "merge", study.labels.merge) == study
+    stated = replace(study, labels=replace(study.labels, merge=(("excited", "happy"),)))
+    assert resolve(stated, two).variant == plan.variant  # as it was before a merge could be told from the study's
+
+
+def test_a_search_that_grows_keeps_the_copies_that_corpora_without_a_point_ask_for(paper, manifests):
+    """Copies make corpora as large as the largest of the run, which no point needs to use."""
+
+    def points(corpora, train_only):
+        return [{"corpora": ("ravdess",), "block": "lstm", "pooling": "mean", "task": "unified"}]
+
+    alone = resolve(replace(paper, points=points, expect=1), {"ravdess": manifests["ravdess"]})
+    plan = resolve(replace(paper, points=points, expect=1), manifests)
+    assert plan.trials[0].corpora[0].copies > alone.trials[0].corpora[0].copies == 0
+    grown = plan.grown({})
+    assert (grown.trials, grown.references, grown.variant) == (plan.trials, plan.references, plan.variant)
+    assert list(grown.corpora) == list(manifests)
+
+
+def test_a_job_says_of_all_corpora_what_they_are_also_of_those_without_a_point(paper, manifests, where, tmp_path):
+    def points(corpora, train_only):
+        return [{"corpora": ("ravdess",), "block": "lstm", "pooling": "mean", "task": "unified"}]
+
+    plan = resolve(replace(paper, points=points, expect=1), manifests)
+    job = job_of(plan, where, tmp_path, "store", "cpu", 1, "test", [])
+    assert {name: release["state"] for name, release in json.loads(job.tags["grid"])["releases"].items()} == {
+        "iemocap": "part", "tess": "part", "ravdess": "part", "customer": "own",
+    }  # fmt: skip
 
 
 def test_frames_are_estimated_from_durations(plan, features):

@@ -200,6 +200,36 @@ def test_a_study_has_few_fields():
     assert len(fields(Study)) <= 22
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "near"),
+    [
+        ("seed_moves", "weight", "weights"),
+        ("seed_moves", ("weights", "splt"), "split"),
+        ("training.learns_from", "train_validation", "train_and_validation"),
+        ("ravdess.by", "speakers", "speaker"),
+        ("reference", "svmm", "svm"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_with_the_nearest_one(paper, path, value, near):
+    with pytest.raises(BadInput, match=f"did you mean {near}") as error:
+        override(paper.in_mode("sound"), path, value)
+    assert error.value.place == f"--set {path}"
+    assert near in error.value.allowed.split(", ")
+
+
+def test_a_network_as_a_reference_is_refused_with_the_models_that_can_be_one(paper):
+    with pytest.raises(BadInput, match="networks are no references") as error:
+        override(paper, "reference", "lstm")
+    assert {"svm", "logistic", "none"} <= set(error.value.allowed.split(", "))
+    assert "tdnn" not in error.value.allowed
+
+
+def test_a_reference_that_takes_frames_has_no_statistics_and_the_next_one_has_again(paper):
+    frames = override(paper, "reference", "semi_cnn")
+    assert "statistics" not in frames.reference.values()
+    assert override(frames, "reference", "lda").reference["statistics"] == ("mean", "std")
+
+
 def test_a_search_that_there_is_not_is_refused_where_it_is_made():
     with pytest.raises(BadInput, match=r"candidates: 2\.5; allowed: whole number"):
         Search(part("random", candidates=2.5))
