@@ -25,6 +25,7 @@ from ser.training.start import CorpusData
 from ser.trials.job import UNCOPIED, Job, Subset
 from ser.trials.outputs import segment_frames
 
+_KEPT = 128  # subsets: five corpora in five folds have 75, and 25 more without copies for references
 _SHARE_OF_FREE = 0.1  # of a GPU's free memory, for one subset of a corpus in one of several processes on the GPU
 
 
@@ -51,7 +52,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     return replace(data, train=train)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_KEPT)
 def _items(
     store: str, work: str, corpus: str, keys: tuple[str, ...], subset: Subset, frames: int, device: str
 ) -> Items:

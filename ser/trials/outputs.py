@@ -58,7 +58,7 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
             scores = segments.accuracies(clip, p.truth[first], p.logits)
             out |= {f"{name}/{corpus}": value for name, value in scores.items()}
             truth, predicted = p.truth[first], segments.clip_predictions(clip, p.logits)
-            chances = segments.clip_probabilities(clip, p.logits)
+            chances = None if is_fitted(trial) else segments.clip_probabilities(clip, p.logits)
         matrix = accuracy.confusion(truth, predicted, len(trial.classes))
         scores = {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix)}
         scores |= {"macro_f1": f1.macro_f1(matrix), "weighted_f1": f1.weighted_f1(matrix)}

@@ -13,8 +13,8 @@ from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Undelivered
 from ser.study import override, part
 from ser.trials import run as one
-from ser.trials.inputs import load
-from ser.trials.job import job_of
+from ser.trials.inputs import _items, load
+from ser.trials.job import UNCOPIED, job_of
 
 LOUDER = (part("volume", gain_db=(-6.0, 6.0), seed=6), part("noise", snr_db=(5.0, 20.0), source="generated", seed=1))
 
@@ -84,3 +84,8 @@ def test_another_seed_has_other_copies_of_an_utterance(plan, store):
 
     assert frames(first).shape == frames(second).shape
     assert (frames(first) != frames(second)).any()
+
+
+def test_a_worker_keeps_all_subsets_of_five_corpora_in_five_folds():
+    of_a_source = len(("train", "val", "test", UNCOPIED))
+    assert _items.cache_parameters()["maxsize"] >= 5 * 5 * of_a_source

@@ -170,6 +170,15 @@ def test_clips_are_scored_beside_their_segments(clips):
     assert found["nll/iemocap"] == pytest.approx(-np.log(chances[[0, 1, 2], [0, 1, 3]]).mean(), rel=1e-6)
 
 
+def test_a_model_that_is_fitted_to_segments_has_no_calibration_either(clips):
+    trial, predictions = clips
+    fitted = replace(trial, block=part("svm", statistics=("mean",)))
+    scores, of_network = (score(each, outcome("iemocap", predictions)) for each in (fitted, trial))
+    assert {"ece/iemocap", "nll/iemocap"} <= set(of_network)
+    assert not {"ece/iemocap", "nll/iemocap", "brier/iemocap"} & set(scores)
+    assert scores["wa/iemocap"] == of_network["wa/iemocap"]
+
+
 def test_several_labels_have_scores_of_their_own(several):
     trial, predictions = several
     found = score(trial, outcome("iemocap", predictions))
