@@ -11,12 +11,16 @@ together because they share speakers. To permute the names of the options within
 independent, and the range would be too narrow; to permute them once for all cases of a corpus would count options that
 differ everywhere in the same way as chance, and it would be too wide. With one seed the draws hold the noise of the
 test side alone; that of training, which is independent between cases, would make ranges narrower.
+
+Of fewer than ``FEW_CLUSTERS`` speakers there are too few different replicates to count winners in (of two speakers,
+two): then equal chances stand there, without a range. A single case has one winner, whatever the chances are: of it
+nothing is expected.
 """
 
 import numpy as np
 
 from ser.report.content import Cell
-from ser.report.statistics import Floats, complete_cases, credit
+from ser.report.statistics import FEW_CLUSTERS, Floats, complete_cases, credit
 
 
 def null_draws(draws: Floats) -> Floats:
@@ -43,27 +47,45 @@ def expected(shares: Floats) -> list[Cell]:
 
 def _mean_and_range(shares: Floats) -> Cell:
     defined = shares[np.isfinite(shares)]
-    if not defined.size:
-        return Cell(np.nan)
+    if defined.size < 2:
+        return Cell(float(defined[0]) if defined.size else np.nan)
     low, high = np.percentile(defined, (2.5, 97.5))
     return Cell(float(defined.mean()), float(low), float(high))
 
 
-def expected_shares(point: Floats, draws: Floats, ties: str = "fractional", groups: Floats | None = None) -> list[Cell]:
+def null_shares(point: Floats, draws: Floats, ties: str = "fractional", clusters: int = 0) -> Floats:
+    """Returns the share of cases that each option wins in every replicate if nothing differs: [replicates, options].
+
+    ``point`` [cases, options] and ``draws`` [replicates, cases, options] of complete cases; ``clusters``: the speakers
+    (or utterances) behind the draws, 0 = many. Of few, one line of equal chances; of a single case, none.
+    """
+    if len(point) < 2:
+        return np.empty((0, point.shape[1]))
+    if 0 < clusters < FEW_CLUSTERS:
+        return equal_chances(point)[None][: len(draws)]
+    return np.asarray(credit(null_draws(draws), ties).mean(axis=1))
+
+
+def equal_chances(point: Floats) -> Floats:
+    """Returns the share of cases that each option would win if all that a case has had the same chance: [options]."""
+    options = np.isfinite(point)
+    return np.asarray((options / options.sum(axis=1, keepdims=True)).mean(axis=0))
+
+
+def expected_shares(
+    point: Floats, draws: Floats, ties: str = "fractional", groups: Floats | None = None, clusters: int = 0
+) -> list[Cell]:
     """Returns the share of complete cases that each option would win if nothing differed, with its 95 % range.
 
     ``point`` [cases, options] says which cases are complete, ``draws`` are [replicates, cases, options]. ``groups``
     [options, groups]: 1 where an option belongs to a group (a combination holds a corpus); then the shares are those of
-    the groups. Without a complete case all are holes; without draws the expected shares are those of equal chances,
-    without a range.
+    the groups. ``clusters``: as of ``null_shares``. Without two complete cases all are holes; without draws the
+    expected shares are those of equal chances, without a range.
     """
     complete, _ = complete_cases(point)
     members = np.eye(point.shape[1]) if groups is None else groups
-    if not complete.any():
+    if complete.sum() < 2:
         return [Cell(np.nan)] * members.shape[1]
     if not len(draws):
-        options = np.isfinite(point[complete])
-        chances = (options / options.sum(axis=1, keepdims=True)).mean(axis=0)
-        return [Cell(float(share)) for share in chances @ members]
-    wins = credit(null_draws(draws[:, complete]), ties)
-    return expected(wins.mean(axis=1) @ members)
+        return [Cell(float(share)) for share in equal_chances(point[complete]) @ members]
+    return expected(null_shares(point[complete], draws[:, complete], ties, clusters) @ members)

@@ -62,11 +62,12 @@ def interval(
 
 
 def interval_of_wins(share: float | Floats, draws: Floats, clusters: int = 0) -> Cell:
-    """Returns a share of cases that are won with its interval: percentiles, also where clusters are few.
+    """Returns a share of cases that are won with its interval, percentiles; without one where clusters are few.
 
-    In replicates more noise decides who wins: such an interval need not lie around the share, as Student's t does.
+    In replicates more noise decides who wins: such an interval need not lie around the share, as Student's t does. Of
+    fewer than ``FEW_CLUSTERS`` there are too few different replicates to count winners in.
     """
-    return interval(share, draws, clusters and max(clusters, FEW_CLUSTERS))
+    return Cell(float(share)) if 0 < clusters < FEW_CLUSTERS else interval(share, draws, clusters)
 
 
 def tail(clusters: int, level: float = 0.95) -> float:

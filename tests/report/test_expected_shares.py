@@ -68,6 +68,15 @@ def test_what_is_missing_does_not_count_and_nothing_is_invented():
     assert np.isnan(expected(np.empty((0, 1)))[0].value)
 
 
+def test_of_few_speakers_or_one_case_nothing_is_counted_in_replicates():
+    draws = np.random.default_rng(3).normal(size=(200, 4, 3))
+    few = expected_shares(np.ones((4, 3)), draws, clusters=3)
+    assert [cell.value for cell in few] == pytest.approx([1 / 3] * 3)
+    assert np.isnan([cell.low for cell in few]).all()
+    assert np.isfinite([cell.low for cell in expected_shares(np.ones((4, 3)), draws, clusters=5)]).all()
+    assert np.isnan([cell.value for cell in expected_shares(np.ones((1, 3)), draws[:, :1])]).all()
+
+
 def test_counted_shares_of_equal_networks_lie_within_the_expected_range():
     """Twelve combinations of one corpus under four networks that are equally good, tested by ten speakers."""
     inside = total = 0

@@ -10,6 +10,7 @@ from ser.report.comparison_tables import pairs_table, pictures_of
 from ser.report.interaffection import compared
 from ser.report.interaffection.compared import best_sets, networks_compared, rank_table
 from ser.report.interaffection.effects import axes_of, effects_table
+from ser.report.interaffection.figures import shares
 from ser.report.interaffection.shares import configuration_shares
 from ser.report.interaffection.tables import configuration_table, marginal_table, presence_table
 from tests.report.test_proportions import NETWORKS, arranged_on_grid, make_grid, result, small, values
@@ -141,6 +142,31 @@ def test_shares_beyond_what_chance_gives_are_marked():
     assert not any("beyond that" in name for table in tables for name in rows_of(table))
     assert values(rows_of(tables[1])["share if equal"])[:2] == pytest.approx([0.5, 0.5], abs=0.15)
     assert values(rows_of(tables[2])["a if equal"]) == pytest.approx([0.5] * 3, abs=0.15)
+
+
+def test_of_few_speakers_a_share_has_no_interval_and_nothing_is_beyond_chance():
+    """Sixty utterances of three speakers, a network far ahead: two or three speakers decide what the draws say."""
+    corpora = ("a", "t", "u", "v")
+    grid = make_grid(corpora=corpora, train_only=corpora[1:])
+    planted = list(drawn(lambda corpora, network: 0.8 if network == NETWORKS[2] else 0.5, grid=grid))
+    planted = [replace(r, test=replace(r.test, speakers=tuple(f"s{int(u[-3:]) % 3}" for u in r.uids))) for r in planted]
+    evidence = arranged_on_grid(planted, grid, 100, resample="speaker")
+    for table in (configuration_table(evidence), marginal_table(evidence), presence_table(evidence)):
+        cells = [cell for row in table.rows for cell in row.cells if cell]
+        assert np.isnan([cell.low for cell in cells]).all()
+        assert not any("beyond that" in row.name for row in table.rows)
+        assert "Of fewer than five speakers" in table.explanation
+    assert values(rows_of(configuration_table(evidence))["unified if equal"]) == pytest.approx([0.25] * 2)
+    assert values(rows_of(presence_table(evidence))["a if equal"]) == pytest.approx([0.5] * 3)
+
+
+def test_one_case_is_not_compared_with_chance():
+    table = configuration_table(arranged_on_grid(small()[:4], make_grid(corpora=("a",), train_only=()), 50))
+    assert [row.name for row in table.rows] == ["unified", "multi"] * 2
+    assert "One case has one winner" in table.explanation
+    caption = shares(table, arranged_on_grid(small()[:4], make_grid(corpora=("a",), train_only=()), 50)).caption
+    assert "Lines" in caption
+    assert "bands" not in caption  # there are none
 
 
 def test_shares_by_chance_of_small_grids_add_up():

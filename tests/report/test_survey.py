@@ -354,7 +354,14 @@ def test_or_given_to_the_first():
     assert found["classifier", "svm"].cells[0].value == 1
 
 
-def test_a_case_counts_once_all_its_systems_are_complete():
+@pytest.fixture
+def few_suffice(monkeypatch):
+    """Winners are counted in replicates of four utterances, too."""
+    for module in ("statistics", "expected_shares"):
+        monkeypatch.setattr(f"ser.report.{module}.FEW_CLUSTERS", 2)
+
+
+def test_a_case_counts_once_all_its_systems_are_complete(few_suffice):
     runs = [run for run in crossed_runs() if run.title != "emodb time_knn sd 2 0"]
     found = rows(made(runs, crossed(), Options(replicates=50)), "proportions")
     assert np.isnan(found["system", "any"].cells[0].value)
@@ -369,13 +376,13 @@ def test_what_cannot_be_run_does_not_hold_a_case_up():
     assert rows(made(crossed_runs(), expected), "proportions")["system", "mfcc_svm"].n == 1
 
 
-def test_winners_are_found_anew_in_every_resample():
+def test_winners_are_found_anew_in_every_resample(few_suffice):
     found = rows(made(crossed_runs(), crossed(), Options(replicates=200)), "proportions")
     cell = found["family", "mfcc"].cells[0]
     assert (cell.low, cell.high) == (1 / 2, 3 / 4)  # with knn always tied; with svm tied if all drawn are of fold 1
 
 
-def test_shares_of_equal_systems_stand_beside_those_that_are_counted():
+def test_shares_of_equal_systems_stand_beside_those_that_are_counted(few_suffice):
     for options in (NEVER, Options(replicates=200)):
         found = rows(made(crossed_runs(), crossed(), options), "proportions")
         equal = [row.cells[3] for (part, _), row in found.items() if part == "family"]
@@ -383,6 +390,13 @@ def test_shares_of_equal_systems_stand_beside_those_that_are_counted():
     plain = rows(made(crossed_runs(), crossed(), NEVER), "proportions")
     assert plain["family", "mfcc"].cells[2].value == plain["family", "time"].cells[2].value == 0.5
     assert 0 <= equal[0].low < equal[0].high <= 1
+
+
+def test_winners_are_not_counted_in_replicates_of_few():
+    found = rows(made(crossed_runs(), crossed(), Options(replicates=200)), "proportions")
+    share, equal = found["family", "mfcc"].cells[1], found["family", "mfcc"].cells[3]
+    assert (share.value, equal.value) == (3 / 4, 1 / 2)
+    assert np.isnan([share.low, equal.low]).all()
 
 
 # --- holes and reasons ---

@@ -34,7 +34,8 @@ def axis_table(results: Results, ties: str = "fractional") -> Table:
         "A case is a corpus with all other settings equal; it counts once all its results are there, and where an axis "
         f"has two values or more. Mean: over the cases that have the value. Best: in which share of all cases. {rule} "
         "Chance: the share that would be expected if nothing differed, with the range of 95 %: a share inside it tells "
-        "nothing.",
+        "nothing. Of fewer than five speakers it is that of equal chances, and neither has an interval; of one case "
+        "there is none.",
         tuple(f"{what} {metric_name(m)}" for what in ("Mean", "Best", "Chance") for m in results.metrics),
         tuple(rows),
         "cases",
@@ -75,7 +76,7 @@ class _Measured:
         places = range(point.shape[1])
         self.means = [interval(mean[i], drawn_mean[:, i], clusters, SHARE) for i in places]
         self.shares = [interval_of_wins(share[i], share_draws[:, i], clusters) for i in places]
-        self.chances = expected_shares(point, draws, ties)
+        self.chances = expected_shares(point, draws, ties, clusters=clusters)
 
 
 def by_case(cases: Sequence[Case], values: Sequence[str], metric: str) -> tuple[Floats, Floats]:

@@ -16,11 +16,6 @@ from ser.report.interaffection.results import sign
 from ser.report.interaffection.scores import Evidence, Scores
 from ser.report.statistics import METRICS
 
-_SHARES = (
-    "How often each network is the best on test. Lines are 95 % intervals, grey bands the range of 95 % if nothing "
-    "differed."
-)
-
 
 def ua_by_combination(evidence: Evidence) -> Picture:
     """UA of every network over the combinations, one panel per target."""
@@ -88,7 +83,23 @@ def shares(table: Table, evidence: Evidence) -> Picture:
         axes.set_title(f"{metric.upper()}: best in % of {rows[0].n} of {rows[0].of} cases", loc="left", fontsize=10)
         axes.set_xlim(left=0)
         figures.light(axes, "x")
-    return figures.picture(figure, "shares", _SHARES)
+    caption = f"How often each network is the best on test.{_lines_and_bands(table)}"
+    return figures.picture(figure, "shares", caption)
+
+
+def _lines_and_bands(table: Table) -> str:
+    """What is drawn beside the bars, and says nothing of what is not."""
+    drawn = {
+        equal: any(
+            isinstance(cell, Cell) and np.isfinite(cell.low)
+            for row in table.rows
+            if row.name.endswith("if equal") == equal
+            for cell in row.cells
+        )
+        for equal in (False, True)
+    }
+    lines = " Lines are 95 % intervals." if drawn[False] else ""
+    return lines + (" Grey bands are where 95 % of the replicates lie if nothing differs." if drawn[True] else "")
 
 
 def heat_map(evidence: Evidence) -> Picture:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser.report.content import Cell
-from ser.report.expected_shares import expected, null_draws
+from ser.report.expected_shares import expected, null_shares
 from ser.report.interaffection.results import Configuration
 from ser.report.interaffection.scores import Evidence, Scores
 from ser.report.statistics import AS_EQUAL, Floats, complete_cases, credit, interval_of_wins
@@ -26,7 +26,7 @@ class Shares:
 
     share: Floats  # [options]
     replicates: Floats  # [replicates, options]; none by validation, whose predictions are not saved
-    null: Floats  # [replicates, options], if all options were equally good
+    null: Floats  # [replicates, options], if all options were equally good; see ``null_shares``
     n: int  # cases counted
     of: int  # cases
     clusters: int = 0  # speakers or utterances that the replicates draw, of the target that has fewest
@@ -85,16 +85,18 @@ def _shares(point: Floats, draws: Floats, of: int, ties: str, clusters: int) -> 
     if n == 0:
         nothing = np.full((len(draws), point.shape[1]), np.nan)
         return Shares(np.full(point.shape[1], np.nan), nothing, nothing, 0, of)
-    wins, null = (credit(values, ties).mean(axis=1) for values in (draws, null_draws(draws)))
+    wins, null = credit(draws, ties).mean(axis=1), null_shares(point, draws, ties, clusters)
     return Shares(credit(point, ties).mean(axis=0), wins, null, n, of, clusters)
 
 
 def over_targets(shares: Sequence[Shares]) -> Shares:
     """Returns the mean shares over targets that have a case; holes without any."""
     counted = [each for each in shares if each.n] or list(shares)
-    share, replicates, null = (
-        np.mean([getattr(each, name) for each in counted], axis=0) for name in ("share", "replicates", "null")
-    )
+    share, replicates = (np.mean([getattr(each, name) for each in counted], axis=0) for name in ("share", "replicates"))
+    nulls = [each.null for each in counted]
+    if len({len(null) for null in nulls}) > 1:  # where one target has few speakers, or a single case, so has the mean
+        nulls = [null.mean(axis=0, keepdims=True) if len(null) else null for null in nulls]
+    null = np.mean(nulls, axis=0) if all(map(len, nulls)) else np.empty((0, share.size))
     n, of = sum(each.n for each in shares), sum(each.of for each in shares)
     return Shares(share, replicates, null, n, of, min(each.clusters for each in counted))
 

@@ -24,9 +24,15 @@ from ser.report.reference import label
 from ser.report.statistics import METRICS, check_ties
 
 _IF_EQUAL = (
-    " If equal: the share to be expected if nothing differed, with the range of 95 % of the replicates, of which each "
-    "option's own mean is taken away. Where a share lies above or below that range, a line says so."
+    " If equal: the share to be expected if nothing differed, and where 95 % of the replicates lie then: winners are "
+    "counted in each after every option's own mean over the replicates is taken away. A line marks shares above or "
+    "below that range."
 )
+_OF_FEW = (
+    " Of fewer than five speakers shares have no intervals, and “if equal” are equal chances, without a range: there "
+    "are too few different replicates to count winners in."
+)
+_ONE_CASE = " One case has one winner: nothing is said of chance."
 _DEVIATION = " SD: sample standard deviation over {repeats}, each for itself."
 
 
@@ -176,7 +182,7 @@ def _lines(metric: str, name: str, places: Sequence[tuple[Shares, int] | None], 
 def _by(table: Table, by: str) -> Table:
     """The table with what its winners were chosen by."""
     if by == TEST:
-        return replace(table, explanation=f"Best on test. {table.explanation}{_IF_EQUAL}")
+        return replace(table, explanation=f"Best on test. {table.explanation}{_chance(table)}")
     number, _, rest = table.title.partition(":")
     explanation = (
         f"Best by validation: the highest accuracy on the target's validation utterances, mean over seeds and folds. "
@@ -184,6 +190,14 @@ def _by(table: Table, by: str) -> Table:
     )
     title = f"{number} by validation:{rest}"
     return replace(table, key=f"{table.key}_validation", title=title, explanation=explanation, typeset=False)
+
+
+def _chance(table: Table) -> str:
+    """What a table's lines on chance mean; "" where it has none because there are no replicates."""
+    cells = [cell for row in table.rows if row.name.endswith("if equal") for cell in row.cells if cell]
+    if cells:
+        return _IF_EQUAL if any(isinstance(cell, Cell) and np.isfinite(cell.low) for cell in cells) else _OF_FEW
+    return _ONE_CASE if max((row.n for row in table.rows), default=0) == 1 else ""
 
 
 def every_result(evidence: Evidence) -> Table:

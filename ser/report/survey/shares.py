@@ -72,7 +72,8 @@ def proportions(bench: Bench, ties: str) -> Table:
         "A case is a corpus under a protocol; for families with each classifier, for classifiers with each family. It "
         "counts once all its systems have all folds. The cells of one kind add up to 100 %; systems that are not named "
         f"were never the best. {rule} Intervals: winners anew in every resample. If nothing differed: the share to be "
-        "expected then, and its range in 95 % of resamples of results that are all made equally good."
+        "expected then, and its range in 95 % of resamples of results that are all made equally good; of fewer than "
+        "five speakers it is that of equal chances, and neither has an interval."
         f"{_left_out(alone)}",
         _COLUMNS,
         tuple(rows),
@@ -126,7 +127,7 @@ def _shares(bench: Bench, grid: Grid, metric: str, ties: str) -> _Shares:
         return _Shares((), (), 0, of)
     share, draws = credit(point[complete], ties).mean(axis=0), credit(replicated[:, complete], ties).mean(axis=1)
     cells = [interval_of_wins(value, draws[:, i], clusters(bench)) for i, value in enumerate(share)]
-    return _Shares(cells, expected_shares(point, replicated, ties), int(complete.sum()), of)
+    return _Shares(cells, expected_shares(point, replicated, ties, clusters=clusters(bench)), int(complete.sum()), of)
 
 
 def clusters(bench: Bench) -> int:
