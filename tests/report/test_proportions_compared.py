@@ -9,10 +9,12 @@ import pytest
 from ser.report.comparison_tables import pairs_table, pictures_of
 from ser.report.interaffection import compared
 from ser.report.interaffection.compared import best_sets, networks_compared, rank_table
+from ser.report.interaffection.content import all_tables
 from ser.report.interaffection.effects import axes_of, effects_table
 from ser.report.interaffection.figures import shares
 from ser.report.interaffection.shares import configuration_shares
 from ser.report.interaffection.tables import configuration_table, marginal_table, presence_table
+from ser.report.runs import Options
 from tests.report.test_proportions import NETWORKS, arranged_on_grid, make_grid, result, small, values
 
 TRUTH = np.tile([0, 1], 100)
@@ -50,15 +52,14 @@ def test_effects_by_hand():
     """Right of ten: alone LSTM 5 and TDNN 7; with t LSTM 6, 8 and TDNN 6, 8 (unified, multi)."""
     table = effects_table(arranged_on_grid(list(twins(small())), make_grid(), 50))
     rows = rows_of(table)
-    assert table.columns == ("a", "All", "Better in")
+    assert table.columns == ("a", "Better in")  # all targets are one
     assert list(rows) == ["TDNN − LSTM", "multi − unified", "+ T"]
     # Alone one pair, since both set-ups are one training; with t two.
     assert rows["TDNN − LSTM"].cells[0].value == pytest.approx((0.2 + 0 + 0) / 3)
-    assert (rows["TDNN − LSTM"].cells[2], rows["TDNN − LSTM"].n) == ("1 of 3", 3)
+    assert (rows["TDNN − LSTM"].cells[1], rows["TDNN − LSTM"].n) == ("1 of 3", 3)
     assert rows["multi − unified"].cells[0].value == pytest.approx((0.2 + 0.2) / 2)
-    assert (rows["multi − unified"].cells[2], rows["multi − unified"].n) == ("2 of 2", 2)
+    assert (rows["multi − unified"].cells[1], rows["multi − unified"].n) == ("2 of 2", 2)
     assert rows["+ T"].cells[0].value == pytest.approx((0.1 + 0.3 - 0.1 + 0.1) / 4)
-    assert rows["+ T"].cells[1].value == rows["+ T"].cells[0].value
 
 
 def test_a_case_that_lacks_a_result_is_no_case_of_an_effect():
@@ -84,8 +85,8 @@ def test_an_effect_on_its_own_target_cannot_be():
 def test_a_planted_effect_has_an_interval_without_0_and_none_holds_it():
     planted = list(drawn(lambda corpora, network: 0.6 + 0.2 * (network[0] == "tdnn")))
     effects = rows_of(effects_table(arranged_on_grid(planted, make_grid(), 400)))
-    assert effects["TDNN − LSTM"].cells[1].low > 0.1
-    assert effects["+ T"].cells[1].low < 0 < effects["+ T"].cells[1].high
+    assert effects["TDNN − LSTM"].cells[0].low > 0.1
+    assert effects["+ T"].cells[0].low < 0 < effects["+ T"].cells[0].high
 
 
 def test_ranks_find_a_planted_network_and_say_how_many_cases():
@@ -162,11 +163,26 @@ def test_of_few_speakers_a_share_has_no_interval_and_nothing_is_beyond_chance():
 
 def test_one_case_is_not_compared_with_chance():
     table = configuration_table(arranged_on_grid(small()[:4], make_grid(corpora=("a",), train_only=()), 50))
-    assert [row.name for row in table.rows] == ["unified", "multi"] * 2
+    assert [row.name for row in table.rows] == ["share"] * 2
     assert "One case has one winner" in table.explanation
     caption = shares(table, arranged_on_grid(small()[:4], make_grid(corpora=("a",), train_only=()), 50)).caption
     assert "Lines" in caption
     assert "bands" not in caption  # there are none
+
+
+def test_on_one_corpus_set_ups_are_one_option_and_nothing_is_said_of_mixes():
+    grid = make_grid(corpora=("a",), train_only=())
+    evidence = arranged_on_grid(list(twins(small()[:4])), grid, 50)
+    tables = {table.key: table for table in all_tables(evidence, Options(replicates=50))}
+    assert not tables.keys() & {"table5", "table5_validation", "ranks", "best_results", "best_results_all"}
+    assert values(rows_of(tables["table3"])["share"]) == [0, 1]
+    assert tables["table4"].columns[-1] == "μ"  # no set-ups
+    assert not {"Single", "Gain"} & {*tables["table2"].columns, *tables["table2_validation"].columns}
+    assert list(rows_of(tables["best_set"])) == ["TDNN", "LSTM"]
+    assert list(rows_of(tables["pairs"])) == ["TDNN − LSTM"]
+    assert list(rows_of(tables["validation_agreement"])) == ["network, of each combination"]
+    mixed = {table.key for table in all_tables(arranged_on_grid(small(), make_grid(), 50), Options(replicates=50))}
+    assert {"table5", "table5_validation", "ranks", "best_results", "best_results_all"} <= mixed
 
 
 def test_shares_by_chance_of_small_grids_add_up():

@@ -19,15 +19,20 @@ _MOST_COMPARED = 600  # settings of a target: the time grows with their square
 
 
 def networks_compared(evidence: Evidence) -> Compared:
-    """Returns the networks over the cases of all targets: a case is a target and a combination."""
+    """Returns the networks over the cases of all targets: a case is a target and a combination.
+
+    Where no trial is of several corpora, all set-ups of a network are one training, and one option.
+    """
     grid = evidence.grid
+    places = [c for c, each in enumerate(grid.configurations) if grid.mixes or each[2] == grid.task[0]]
+    options = [grid.configurations[c] for c in places]
     point, draws = {}, {}
     for metric in METRICS:
-        point[metric] = np.concatenate([scores.point[metric] for scores in evidence.scores])
-        draws[metric] = np.concatenate([scores.replicates[metric] for scores in evidence.scores], axis=1)
+        point[metric] = np.concatenate([scores.point[metric][:, places] for scores in evidence.scores])
+        draws[metric] = np.concatenate([scores.replicates[metric][..., places] for scores in evidence.scores], axis=1)
     return Compared(
         axes=("block", "pooling", "task"),
-        options=tuple((block.upper(), sign(pooling), task) for block, pooling, task in grid.configurations),
+        options=tuple((block.upper(), sign(pooling), task) for block, pooling, task in options),
         corpora=tuple(scores.target for scores in evidence.scores for _ in scores.combinations),
         point=point,
         draws=draws,

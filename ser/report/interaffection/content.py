@@ -95,8 +95,11 @@ def all_tables(
 
     ``trainings``: one run of each trial; ``more``: further measures of the best.
     """
-    shares, trained = (configuration_table, marginal_table, presence_table), trainings or {}
+    grid, trained = evidence.grid, trainings or {}
+    shares = (configuration_table, marginal_table, *[presence_table] * grid.mixes)  # of one corpus there is no mix
     networks = networks_compared(evidence)
+    # With one case the networks are all results: their standings would say the same again, and nothing is ranked.
+    several = len(networks.corpora) > 1
     best, every_standing = best_sets(evidence)
     return (
         best_results(evidence),
@@ -105,16 +108,16 @@ def all_tables(
         agreement(evidence, options.ties),
         *(table(evidence, options.ties, VALIDATION) for table in shares),
         effects_table(evidence),
-        rank_table(networks),
+        *[rank_table(networks)] * several,
         best_table(networks),
-        best,
+        *[best] * several,
         *more.tables,
         corpus_table(trained, evidence.grid, options),
-        cost_table(trained, evidence.grid),
-        cost_ratios(trained, evidence.grid, published.COSTS if evidence.grid.expected.paper else ""),
+        cost_table(trained, grid),
+        cost_ratios(trained, grid, published.COSTS if grid.expected.paper else ""),
         best_runs(evidence),
         pairs_table(networks),
-        every_standing,
+        *[every_standing] * several,
         every_result(evidence),
     )
 
@@ -207,7 +210,8 @@ def _notes(evidence: Evidence, options: Options) -> list[str]:
     shared = sum(any(r.same_as for r in cell) for s in evidence.scores for cell in s.results.values())
     if shared:
         notes.append(
-            f"{shared} results are those of another trial: on one corpus, unified and multi are one training and tie."
+            f"{shared} results are those of another trial: on one corpus, unified and multi are one training"
+            + (" and tie." if grid.mixes else ", which is one option in shares and comparisons.")
         )
     without = sum(
         not all(np.isfinite(v) for r in cell for v in r.validation.values())

@@ -45,7 +45,7 @@ class Cases:
 
 def effects_table(evidence: Evidence) -> Table:
     """The effect of each axis of the grid on each target, and over all of them."""
-    grid, rows = evidence.grid, []
+    grid, rows, several = evidence.grid, [], len(evidence.scores) > 1
     for metric, axis in product(METRICS, axes_of(grid)):
         by_target = [cases_of(scores, metric, axis) for scores in evidence.scores]
         counted = [cases for cases in by_target if cases]
@@ -60,18 +60,19 @@ def effects_table(evidence: Evidence) -> Table:
         ]
         for number, effect in enumerate(overall):
             cells = [effects[number].difference if effects else None for effects in single]
+            cells += [effect.difference] * several
             better = f"{effect.positive} of {effect.cases}"
-            rows.append(
-                Row(metric, axis.label(effect, grid), (*cells, effect.difference, better), effect.cases, len(point))
-            )
+            rows.append(Row(metric, axis.label(effect, grid), (*cells, better), effect.cases, len(point)))
     return Table(
         "effects",
         "What each part does",
         "Mean difference in accuracy, in points, between two results that differ in this alone, with its 95 % "
-        "interval: on each target, and over all. “+ T” is one more corpus to train on. Better in: cases in which the "
-        "difference is above 0. A case that lacks one of the two results does not count. Each interval is for itself: "
-        "of twenty effects that are none, one is expected to exclude 0.",
-        (*(scores.target for scores in evidence.scores), "All", "Better in"),
+        "interval"
+        + (": on each target, and over all. " if several else ". ")
+        + ("“+ T” is one more corpus to train on. " if grid.mixes else "")
+        + "Better in: cases in which the difference is above 0. A case that lacks one of the two results does not "
+        "count. Each interval is for itself: of twenty effects that are none, one is expected to exclude 0.",
+        (*(scores.target for scores in evidence.scores), *["All"] * several, "Better in"),
         tuple(rows),
         "cases",
         brief=True,

@@ -14,6 +14,7 @@ from ser.report.content import Cell, Picture, Table
 from ser.report.interaffection.networks import Flow
 from ser.report.interaffection.results import sign
 from ser.report.interaffection.scores import Evidence, Scores
+from ser.report.interaffection.tables import lines_of_shares
 from ser.report.statistics import METRICS
 
 
@@ -61,12 +62,18 @@ def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[s
 
 def shares(table: Table, evidence: Evidence) -> Picture:
     """Bars of Table 3 with their intervals, one panel per metric."""
-    figure = Figure(figsize=(9, 0.9 + 0.31 * len(evidence.grid.configurations)), layout="constrained")
+    figure = Figure(
+        figsize=(9, 0.9 + 0.31 * len(table.columns) * len(lines_of_shares(evidence.grid))), layout="constrained"
+    )
     panels = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, METRICS, strict=True):
         by_name = {row.name: row for row in table.rows if row.metric == metric}
-        rows = [by_name[task] for task in evidence.grid.task]
-        bars = [(f"{column} {row.name}", row.cells[i]) for i, column in enumerate(table.columns) for row in rows]
+        rows = [by_name[name] for name in lines_of_shares(evidence.grid)]
+        bars = [
+            (f"{column} {row.name}" if len(rows) > 1 else column, row.cells[i])
+            for i, column in enumerate(table.columns)
+            for row in rows
+        ]
         equal = [by_name.get(f"{row.name} if equal") for row in rows]
         chances = [row.cells[i] if row else None for i in range(len(table.columns)) for row in equal]
         for place, ((_, cell), chance) in enumerate(zip(bars, chances, strict=True)):

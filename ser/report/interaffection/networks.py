@@ -29,6 +29,8 @@ def cost_table(trainings: Mapping[TrialKey, Finished], grid: Grid) -> Table:
     rows = []
     for configuration in grid.configurations:
         expected = [key for key in grid.titles if key[1:4] == configuration and not _is_twin(key, grid)]
+        if not expected:  # a set-up whose trainings are all those of another
+            continue
         runs = [trainings[key] for key in expected if key in trainings]
         cells = (
             _range([run.scores["parameters"] for run in runs if "parameters" in run.scores]),
@@ -62,6 +64,8 @@ def cost_ratios(trainings: Mapping[TrialKey, Finished], grid: Grid, claim: str =
         for first, second in combinations(dict.fromkeys(key[axis] for key in grid.titles), 2):
             pairs = [(case[first], case[second]) for case in by_case.values() if first in case and second in case]
             of = sum(first in case and second in case for case in expected.values())
+            if not of:
+                continue
             label = " / ".join(sign(str(value)) if name == "pooling" else str(value) for value in (second, first))
             cells = tuple(_ratio(pairs, score) for score in ("parameters", "seconds/training", "per epoch"))
             rows.append(Row(name, label.upper() if name == "block" else label, cells, len(pairs), of))

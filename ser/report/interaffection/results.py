@@ -149,6 +149,11 @@ class Grid:
         """The networks, in the fixed order that decides ties under "first"."""
         return tuple(product(self.blocks, self.pooling, self.task))
 
+    @cached_property
+    def mixes(self) -> bool:
+        """Whether some trial is of several corpora; else all task set-ups are one training, and no corpus is added."""
+        return any(len(key[0]) > 1 for key in self.titles)
+
     def combinations(self, target: str) -> tuple[tuple[str, ...], ...]:
         """Returns the combinations that hold ``target``, in the order of the points."""
         return tuple(dict.fromkeys(key[0] for key in self.titles if target in key[0]))

@@ -21,7 +21,7 @@ from ser.report.interaffection.shares import (
     presence_shares,
 )
 from ser.report.reference import label
-from ser.report.statistics import METRICS, check_ties
+from ser.report.statistics import METRICS, Floats, check_ties
 
 _IF_EQUAL = (
     " If equal: the share to be expected if nothing differed, and where 95 % of the replicates lie then: winners are "
@@ -33,6 +33,11 @@ _OF_FEW = (
     "are too few different replicates to count winners in."
 )
 _ONE_CASE = " One case has one winner: nothing is said of chance."
+SINGLE_HEADS = ("Single temp.", "Single pooling", "Single", "Gain")
+_SINGLE = (
+    " Single: over trainings on the target's corpus alone. Gain: Best minus Single, paired over the same utterances; "
+    "without an interval where both are one training."
+)
 _DEVIATION = " SD: sample standard deviation over {repeats}, each for itself."
 
 
@@ -43,8 +48,10 @@ def best_results(evidence: Evidence) -> Table:
         top, alone = _tops(scores, metric)
         cells: list[Cell | str | None] = [*labels(grid, scores, top[:1]), score(scores, metric, top[:1])]
         cells += [deviation(scores, metric, top[:1])] * repeated
-        cells += [*labels(grid, scores, alone[:1])[2:], score(scores, metric, alone[:1])]
-        cells += [_gain(scores, metric, top, alone), str(len(distinct(scores, top)) - 1) if top else HOLE]
+        if grid.mixes:
+            cells += [*labels(grid, scores, alone[:1])[2:], score(scores, metric, alone[:1])]
+            cells.append(_gain(scores, metric, top, alone))
+        cells.append(str(len(distinct(scores, top)) - 1) if top else HOLE)
         cells += [*reference_cell(evidence, scores.target, metric), scores.size]
         point = scores.point[metric]
         rows.append(Row(metric, scores.target, tuple(cells), int(np.isfinite(point).sum()), len(scores.results)))
@@ -53,8 +60,8 @@ def best_results(evidence: Evidence) -> Table:
         "Table 2: best result per target, chosen on test",
         "Best: over all combinations and networks, the one that is best on the utterances on which it is shown; being "
         "the best of many, it is biased upwards, and its interval, which is of the configuration shown, does not say "
-        "by how much. Single: over trainings on the target's corpus alone; for these the task is “-”, since with one "
-        "corpus both set-ups are one training. Gain: Best minus Single, paired over the same utterances."
+        "by how much. With one corpus the task is “-”, since both set-ups are one training."
+        + (_SINGLE if grid.mixes else "")
         + (_DEVIATION.format(repeats=grid.repeats) if repeated else "")
         + " Ties: other results that are as good; the first in the order of the grid is shown.",
         (
@@ -64,10 +71,7 @@ def best_results(evidence: Evidence) -> Table:
             "Pooling",
             "Best",
             *["SD"] * repeated,
-            "Single temp.",
-            "Single pooling",
-            "Single",
-            "Gain",
+            *SINGLE_HEADS[: len(SINGLE_HEADS) * grid.mixes],
             "Ties",
             *reference_head(evidence),
             "Utterances (speakers)",
@@ -109,9 +113,9 @@ def configuration_table(evidence: Evidence, ties: str = "fractional", by: str = 
     grid, rows = evidence.grid, []
     for metric in METRICS:
         shares = configuration_shares(evidence, metric, ties, by)
-        for task in grid.task:
-            where = [c for c, configuration in enumerate(grid.configurations) if configuration[2] == task]
-            rows += _lines(metric, task, [(shares, c) for c in where], shares.n, shares.of)
+        for name, weights in lines_of_shares(grid).items():
+            summed = shares.times(weights)
+            rows += _lines(metric, name, [(summed, i) for i in range(weights.shape[1])], shares.n, shares.of)
     table = Table(
         "table3",
         "Table 3: proportion of cases where each network is the best",
@@ -126,18 +130,33 @@ def configuration_table(evidence: Evidence, ties: str = "fractional", by: str = 
     return _by(table, by)
 
 
+def lines_of_shares(grid: Grid) -> dict[str, Floats]:
+    """Returns the lines of Table 3, one per set-up: name → which networks each of its cells adds up [networks, cells].
+
+    Where all set-ups of a network are one training, they are one line.
+    """
+    columns = list(product(grid.blocks, grid.pooling))
+    holds = {task: np.zeros((len(grid.configurations), len(columns))) for task in grid.task}
+    for number, (block, pooling, task) in enumerate(grid.configurations):
+        holds[task][number, columns.index((block, pooling))] = 1
+    return holds if grid.mixes or not holds else {"share": np.sum([*holds.values()], axis=0)}
+
+
 def marginal_table(evidence: Evidence, ties: str = "fractional", by: str = TEST) -> Table:
     """Table 4: the sums of Table 3 by temporal block, by pooling and by task set-up."""
     grid, rows = evidence.grid, []
     sums = marginals(np.eye(len(grid.configurations)), grid.configurations)
+    names = [*grid.blocks, *grid.pooling, *(grid.task if grid.mixes else ())]
+    sums = {name: sums[name] for name in names}
     weights = np.stack([*sums.values()], axis=1) if sums else np.empty((0, 0))
     for metric in METRICS:
         shares = configuration_shares(evidence, metric, ties, by).times(weights)
         rows += _lines(metric, "share", [(shares, i) for i in range(len(sums))], shares.n, shares.of)
-    names = [t.upper() for t in grid.blocks] + [sign(p) for p in grid.pooling] + list(grid.task)
-    explanation = "Sums of Table 3 by temporal block, by pooling and by task set-up; each group adds up to 100 %."
+    heads = [t.upper() for t in grid.blocks] + [sign(name) for name in names[len(grid.blocks) :]]
+    by_what = "by temporal block, by pooling and by task set-up" if grid.mixes else "by temporal block and by pooling"
+    explanation = f"Sums of Table 3 {by_what}; each group adds up to 100 %."
     title = "Table 4: proportion of cases where each part of a network is the best"
-    table = Table("table4", title, explanation, tuple(names), tuple(rows), "cases", digits=2, brief=True, bars=True)
+    table = Table("table4", title, explanation, tuple(heads), tuple(rows), "cases", digits=2, brief=True, bars=True)
     return _by(table, by)
 
 

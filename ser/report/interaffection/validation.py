@@ -13,12 +13,24 @@ from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.interaffection.results import Grid
 from ser.report.interaffection.scores import Choice, Evidence, Scores, spread_of
 from ser.report.interaffection.shares import TEST, VALIDATION, measured
-from ser.report.interaffection.tables import distinct, labels, reference_cell, reference_head
+from ser.report.interaffection.tables import (
+    SINGLE_HEADS,
+    distinct,
+    labels,
+    reference_cell,
+    reference_head,
+)
 from ser.report.statistics import AS_EQUAL, METRICS, complete_cases, credit
 
 _SHARED = (
     " The validation accuracies are means over folds, and what validates in one fold is tested in another: both agree "
     "more than in Table 2 by validation, where the choice is nested."
+)
+
+
+_SINGLE = (
+    "Single: chosen in the same way among trainings on that corpus alone. Gain: Test minus Single, paired; without an "
+    "interval where both are one choice. "
 )
 
 
@@ -30,7 +42,8 @@ def best_by_validation(evidence: Evidence) -> Table:
         top = scores.best(metric, range(len(scores.combinations)))[:1]
         cells: list[Cell | str | None] = [*_labels(grid, scores, best), Cell(best.validation), _value(scores, best)]
         cells += [Cell(spread_of(best.results, metric) if best.results else np.nan)] * repeated
-        cells += [*_labels(grid, scores, alone)[2:], _value(scores, alone), _difference(scores, best, alone)]
+        if grid.mixes:
+            cells += [*_labels(grid, scores, alone)[2:], _value(scores, alone), _difference(scores, best, alone)]
         test = (scores.point[metric][top[0]], scores.replicates[metric][:, *top[0]]) if top else (np.nan, np.empty(0))
         lost = (
             scores.difference(test[0] - best.value, test[1] - best.replicates) if best.results and top else Cell(np.nan)
@@ -44,9 +57,10 @@ def best_by_validation(evidence: Evidence) -> Table:
         "Test: of the combination and network with the highest accuracy on the target's validation utterances, in the "
         "epoch that was kept. The test utterances have no part in the choice, so this is what a search gives that is "
         "tested once; its interval does not cover another choice. Validation: the accuracy by which it was chosen, as "
-        "biased as a winner's is. Single: chosen in the same way among trainings on that corpus alone. Gain: Test "
-        "minus Single, paired. Optimism: Best of Table 2 minus Test. Ties: results that validation finds as good; the "
-        "first in the order of the grid is tested." + (_nested(grid) if repeated else ""),
+        "biased as a winner's is. "
+        + (_SINGLE if grid.mixes else "")
+        + "Optimism: Best of Table 2 minus Test. Ties: results that validation finds as good; the first in the order "
+        "of the grid is tested." + (_nested(grid) if repeated else ""),
         (
             "Comb.",
             "Task",
@@ -55,10 +69,7 @@ def best_by_validation(evidence: Evidence) -> Table:
             "Validation",
             "Test",
             *["SD"] * repeated,
-            "Single temp.",
-            "Single pooling",
-            "Single",
-            "Gain",
+            *SINGLE_HEADS[: len(SINGLE_HEADS) * grid.mixes],
             "Optimism",
             "Ties",
             *["Chosen in"] * repeated,
@@ -76,14 +87,14 @@ def _nested(grid: Grid) -> str:
         f" The choice is made anew in each of the {len(grid.splits)} {grid.repeats}, by the validation utterances of "
         "that one, and tested on its test utterances; folds are pooled, and values are means over the seeds. Shown is "
         "the network that is chosen most often, and in how many; numbers are of all the networks that were chosen. SD: "
-        "sample standard deviation over these."
+        "sample standard deviation over these; ties are summed over them."
     )
 
 
 def agreement(evidence: Evidence, ties: str = "fractional") -> Table:
     """How often the winner by validation is the winner on test, and what is lost where it is not."""
     rows = []
-    for metric, by_network in product(METRICS, (True, False)):
+    for metric, by_network in product(METRICS, (True, False) if evidence.grid.mixes else (True,)):
         same, chance, lost, lost_by_chance, of = [], [], [], [], 0
         for scores in evidence.scores:
             test, validation = (measured(scores, metric, by)[0] for by in (TEST, VALIDATION))
@@ -104,9 +115,10 @@ def agreement(evidence: Evidence, ties: str = "fractional") -> Table:
     return Table(
         "validation_agreement",
         "Is the winner by validation the winner on test?",
-        "Of the cases of Tables 3 and 4 (which network is best?) and of Table 5 (which combination is best?) the share "
-        "in which the winner by validation is a winner on test as well, and the share if it were chosen at random. "
-        "Lost: how much accuracy the winner by validation has less than the best on test, mean over the cases."
+        "Of the cases of Tables 3 and 4 (which network is best?) "
+        + ("and of Table 5 (which combination is best?) " if evidence.grid.mixes else "")
+        + "the share in which the winner by validation is a winner on test as well, and the share if it were chosen at "
+        "random. Lost: how much accuracy the winner by validation has less than the best on test, mean over the cases."
         + (_SHARED if len(evidence.grid.folds) > 1 else ""),
         ("Same winner", "At random", "Lost", "Lost at random"),
         tuple(rows),
