@@ -102,9 +102,13 @@ def _moved(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
     moves = []
     if "weights" in study.seed_moves:
         moves.append("weights, batches and dropout")
-    drawn = [c.name for c in corpora.values() if "seed" in c.split.values()]
+    rules = dict(study.comparison.protocols) or {"": None}
+    drawn, fixed = [], []
+    for name, c in corpora.items():
+        by_seed = [protocol for protocol, rule in rules.items() if "seed" in c.split_by(rule).split.values()]
+        alone = f" by {', '.join(by_seed)} alone" if len(by_seed) < len(rules) else ""
+        (drawn if by_seed else fixed).append(name + alone * bool(by_seed))
     if "split" in study.seed_moves and drawn:
-        fixed = [name for name in corpora if name not in drawn]
         moves.append(f"the split of {', '.join(drawn)}")
         moves[-1] += f" ({', '.join(fixed)}: fixed by the rule)" if fixed else ""
     if "augmentation" in study.seed_moves and study.features.augmentation:

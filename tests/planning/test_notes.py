@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import tiny_survey
+
 from ser.planning.plan import resolve
-from ser.study import override
+from ser.study import override, part
 
 
 def notes(study, manifests, *names, seeds=1):
@@ -41,6 +43,17 @@ def test_what_another_seed_changes_is_told_where_there_is_one(paper, study, mani
     assert "another seed changes: weights, batches and dropout (--set seed_moves)" in notes(
         weights, manifests, "ravdess", seeds=2
     )
+
+
+def test_a_protocol_that_no_seed_moves_is_told_apart_from_one_that_it_does(data, tmp_path):
+    by_name = part("leave_one_out", by="speaker", songs=False)
+    made = tiny_survey.study()
+    fixed = replace(made, corpora=(replace(made.corpora[0], split=by_name),), seed_moves=("split", "weights"))
+    manifest = tiny_survey.plan(made, data, tmp_path).manifests["ravdess"]
+    (told,) = [n for n in resolve(fixed, {"ravdess": manifest}, seeds=2).notes if "another seed" in n]
+    assert "the split of ravdess by sd alone" in told
+    (told,) = [n for n in resolve(made, {"ravdess": manifest}, seeds=2).notes if "another seed" in n]
+    assert "the split of ravdess;" in told.replace(" (--set", ";")
 
 
 def test_subsets_of_a_table_that_a_rule_does_not_ask_for_are_told(paper, manifests):
