@@ -131,7 +131,7 @@ def _literal(text: str) -> object:
 
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
-    from ser.cli import console
+    from ser.cli import console, scanned
     from ser.planning.request import Survey, locate, read, set_up, survey
 
     requested = _requested(args.corpora)
@@ -141,11 +141,11 @@ def corpora(args: argparse.Namespace) -> int:
     loaders = set_up([(name, loader) for name, loader, _ in places], [_setting(s) for s in args.set])
     for name, _, path in places:
         try:
-            console.corpus(read(name, loaders[name], path, args.work, console.bar), all_refused=args.refused)
+            scanned.corpus(read(name, loaders[name], path, args.work, console.bar), all_refused=args.refused)
         except BadInput as error:  # one corpus that cannot be read hides no other
             console.console.print(f"\n{name}  {path}\nerror: {error}")
             code = 2
-    console.surveyed(below.notes, below.refused, args.refused)
+    scanned.surveyed(below.notes, below.refused, args.refused)
     return code
 
 
@@ -200,15 +200,14 @@ def _made_corpora(args: argparse.Namespace, emotions: str) -> Path:
 
 def prepare(args: argparse.Namespace) -> int:
     """``ser prepare``."""
-    from ser.cli import console
+    from ser.cli import console, scanned
     from ser.planning import request as requests
 
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
-    for source in plan.sources.values():
-        console.refusals(source.manifest.refused, everything=False)
+    scanned.refusals([r for m in plan.manifests.values() for r in m.refused], everything=False)
     refused = requests.prepare(plan, _store(args), request.recordings, console.bar)
-    console.refusals(refused)
+    scanned.refusals(refused)
     entries = len({recipe.key for s in plan.sources.values() for recipe in s.entries})
     console.console.print(f"{entries} store entries ready in {_store(args).local}")
     return 0
@@ -216,13 +215,13 @@ def prepare(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """``ser export``."""
-    from ser.cli import console
+    from ser.cli import console, scanned
     from ser.features import hdf5
     from ser.planning import request as requests
 
     request = _request(args)
     plan, store = requests.plan_of(request, console.bar), _store(args)
-    console.refusals(requests.prepare(plan, store, request.recordings, console.bar))
+    scanned.refusals(requests.prepare(plan, store, request.recordings, console.bar))
     args.to.mkdir(parents=True, exist_ok=True)
     for name, rows, facts in requests.exported(plan, store):
         path = args.to / f"{name}.h5"
@@ -233,7 +232,7 @@ def export(args: argparse.Namespace) -> int:
 
 def labels(args: argparse.Namespace) -> int:
     """``ser labels``."""
-    from ser.cli import console
+    from ser.cli import scanned
     from ser.planning import request as requests
     from ser.report.multilabel.published import FIGURE_1
     from ser.study import load_study, override
@@ -246,7 +245,7 @@ def labels(args: argparse.Namespace) -> int:
     for text in args.set:
         study = override(study, *_setting(text))
     for name, loader, path in places:
-        console.labels(name, *requests.label_statistics(study, name, loader, path), releases.get(name))
+        scanned.labels(name, *requests.label_statistics(study, name, loader, path), releases.get(name))
     return 0
 
 
@@ -258,7 +257,7 @@ def _store(args: argparse.Namespace) -> "Store":
 
 def run(args: argparse.Namespace) -> int:
     """``ser run``."""
-    from ser.cli import console
+    from ser.cli import console, scanned
     from ser.distributed.profile import Profile
     from ser.planning import request as requests
     from ser.runs.location import Location
@@ -276,8 +275,7 @@ def run(args: argparse.Namespace) -> int:
     from ser.distributed.ledger import Search, unfinished
 
     # Features.
-    manifests = {s.corpus.name: s.manifest for s in plan.sources.values()}
-    console.refusals([r for m in manifests.values() for r in m.refused], everything=False)
+    scanned.refusals([r for m in plan.manifests.values() for r in m.refused], everything=False)
     prepared = _preparation(args, plan, request, where, profile, is_cluster=args.address is not None)
     job = prepared.job()
     # Trials.
@@ -300,12 +298,12 @@ def _preparation(
     is_cluster: bool = False,
 ) -> "Preparation":
     """Returns what makes the jobs of ``plan``, features first."""
-    from ser.cli import console
+    from ser.cli import console, scanned
     from ser.distributed.preparation import Preparation
 
     store = _store(args)
     place = args.store or str(store.local)
-    return Preparation(plan, request, store, place, where, profile, is_cluster, console.bar, console.refusals)
+    return Preparation(plan, request, store, place, where, profile, is_cluster, console.bar, scanned.refusals)
 
 
 def _check_precision(plan: "Plan", profile: "Profile") -> None:

@@ -178,6 +178,14 @@ def test_corpora_shows_counts_speakers_and_refusals(capsys, data):
     assert "duplicate of" in said
 
 
+def test_what_was_refused_is_listed_once_whatever_the_folds_and_seeds(capsys, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("ser.planning.request.prepare", lambda *given: [])
+    command = ["prepare", "interaffection", "--mode", "sound", "--data", str(data), "--corpora", "ravdess"]
+    settings = [f"--set={name}" for name in ("ravdess.folds=3", "seeds=2")]
+    assert main([*command, *settings, "--work", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("refused: ") == 1
+
+
 def test_prepare_builds_once_and_says_where(capsys, data, tmp_path):
     command = ["prepare", "interaffection", "--data", str(data), "--corpora", "ravdess", "--store", "features"]
     for _ in range(2):
