@@ -103,7 +103,8 @@ def _moved(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
     if "weights" in study.seed_moves:
         moves.append("weights, batches and dropout")
     rules = dict(study.comparison.protocols) or {"": None}
-    drawn, fixed = [], []
+    drawn: list[str] = []
+    fixed: list[str] = []
     for name, c in corpora.items():
         by_seed = [protocol for protocol, rule in rules.items() if "seed" in c.split_by(rule).split.values()]
         alone = f" by {', '.join(by_seed)} alone" if len(by_seed) < len(rules) else ""

@@ -110,6 +110,24 @@ def test_killed_within_an_epoch_of_the_second_pass_it_goes_on_to_the_same_bits(t
     assert bits(trained(made(), data, tmp_path / "killed")) == bits(whole)
 
 
+def test_a_second_pass_that_lacks_memory_goes_on_in_smaller_parts_after_the_same_first_pass(tmp_path, monkeypatch):
+    data, genuine, first_passes = corpora(), loop._gradients, []
+
+    def gradients(run, name, indices):
+        is_second = len(run.data[name].train) > SIZES["train"]
+        if is_second and run.accumulation_steps == 1:
+            raise RuntimeError("CUDA out of memory")
+        first_passes.extend([] if is_second else [run.accumulation_steps])
+        return genuine(run, name, indices)
+
+    monkeypatch.setattr(loop, "_gradients", gradients)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        trained(made(), data, tmp_path)
+    outcome = trained(made(), data, tmp_path, accumulation_steps=2)
+    assert first_passes == [1] * 4 * 20  # once, as it was
+    assert outcome.refit_epochs == outcome.best_epoch
+
+
 def test_a_finished_second_pass_trains_no_more(tmp_path, monkeypatch):
     data = corpora()
     whole = trained(made(), data, tmp_path)
