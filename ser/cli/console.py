@@ -43,6 +43,11 @@ _FOLD_OR_SEED = re.compile(r" · (?:fold|seed) \d+")
 _SHOWN = 15  # equal models that are listed
 
 
+def table(*columns: str) -> Table:
+    """Returns an empty table without lines, for ``console.print``."""
+    return Table(*columns, box=None, pad_edge=False)
+
+
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar called with (done, of); silent where output is no terminal and the work is short."""
@@ -70,13 +75,11 @@ def _plain_progress(title: str) -> Callable[[int, int], None]:
 def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     """What ``--plan`` prints. ``finished``: ids of trials."""
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
-    table = Table("corpus", "letter", "split", "copies", "fingerprint", box=None, pad_edge=False)
+    rows = table("corpus", "letter", "split", "copies", "fingerprint")
     of_first_seed = {key: source for key, source in plan.sources.items() if not source.corpus.seed}
     for s in of_first_seed.values():
-        table.add_row(
-            s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint
-        )
-    console.print(table)
+        rows.add_row(s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)
+    console.print(rows)
     if rest := len(plan.sources) - len(of_first_seed):
         console.print(f"and {rest} more, of other seeds")
     for note in plan.notes:
@@ -366,21 +369,7 @@ def local(trials: Sequence[tuple[str, str, str]]) -> None:
 
 def doctor(findings: "Sequence[Finding]") -> None:
     """One row per machine, then what keeps trials from running there."""
-    rows = Table(box=None, pad_edge=False)
-    for title in (
-        "node",
-        "python",
-        "ray",
-        "torch",
-        "offers",
-        "cores",
-        "memory",
-        "free disk",
-        "GPUs",
-        "store",
-        "tracker",
-    ):
-        rows.add_column(title)
+    rows = table("node", "python", "ray", "torch", "offers", "cores", "memory", "free disk", "GPUs", "store", "tracker")
     for f in findings:
         versions = [f.versions.get(name, "") for name in ("python", "ray", "torch")]
         sizes = [f"{f.cpus}", f"{f.memory_gb:.0f} GiB", f"{f.disk_gb:.0f} GiB"] if f.cpus else ["", "", ""]

@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rich.table import Table
-
 from ser import registry
-from ser.cli.console import console
+from ser.cli.console import console, table
 from ser.data.manifest import Manifest, Refusal
 from ser.data.release import release_of
 from ser.data.votes import MOST, Statistics
@@ -31,15 +29,15 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
     if expected and not manifest.demo:
         found = release_of(manifest)
         console.print(f"{RELEASE[found.state]}: {found.why}")
-    table = Table("class", "found", "full release", box=None, pad_edge=False)
+    rows = table("class", "found", "full release")
     counts = manifest.counts()
     for label in dict.fromkeys([*counts, *expected]):
         release = expected.get(label)
         differs = release is not None and release != counts.get(label, 0)
-        table.add_row(
+        rows.add_row(
             label, str(counts.get(label, 0)), "–" if release is None else f"{release}{' ≠' if differs else ''}"
         )
-    console.print(table)
+    console.print(rows)
     remarks(manifest.remarks, all_refused)
     refusals(manifest.refused, all_refused)
 
@@ -59,13 +57,13 @@ def labels(
     """Utterances with each emotion, and with so many; ``release``: both as the paper's full corpora have them."""
     left_out = ", ".join(f"{n} with {k or 'no'}" for k, n in whole.types.items() if k not in usable.types)
     console.print(f"\n{name}: {usable.clips} of {whole.clips} utterances; left out: {left_out or 'none'}", style="bold")
-    table = Table("emotions", "found", "full release", box=None, pad_edge=False)
+    rows = table("emotions", "found", "full release")
     types = {f"{k} at once": usable.types.get(k, 0) for k in range(1, MOST + 1)}
     expected = [*release[0], *release[1]] if release else []
     for place, (row, count) in enumerate((usable.positives | types).items()):
         full = expected[place] if expected else None
-        table.add_row(row, str(count), "–" if full is None else f"{full}{' ≠' if full != count else ''}")
-    console.print(table)
+        rows.add_row(row, str(count), "–" if full is None else f"{full}{' ≠' if full != count else ''}")
+    console.print(rows)
 
 
 def remarks(notes: Sequence[Refusal], everything: bool) -> None:
@@ -83,9 +81,9 @@ def refusals(refused: Sequence[Refusal], everything: bool = True) -> None:
         return
     reasons = Counter(r.kind for r in refused)
     console.print(f"refused: {len(refused)} (" + "; ".join(f"{n} × {why}" for why, n in reasons.most_common(5)) + ")")
-    table = Table("refused", "reason", box=None, pad_edge=False)
+    rows = table("refused", "reason")
     for r in refused if everything else refused[:_SHOWN]:
-        table.add_row(r.what, r.reason)
-    console.print(table)
+        rows.add_row(r.what, r.reason)
+    console.print(rows)
     if not everything and len(refused) > _SHOWN:
         console.print(f"… and {len(refused) - _SHOWN} more: --refused lists all")
