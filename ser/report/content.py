@@ -30,7 +30,7 @@ __all__ = [
     "with_paper",
 ]
 
-LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: trials are missing, or nothing is defined."
+LEGEND = f"Percent, with 95 % intervals in brackets; {HOLE} is a hole: not there yet, not known, or not defined."
 
 
 OVER_OTHERS = "Results over other settings"

@@ -1,6 +1,7 @@
 """The tables of further numbers of the best results: F1, calibration, by sex and by speaker, confusion as shares."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from math import log
 
 import numpy as np
@@ -63,22 +64,22 @@ def calibration(scores: Sequence[Scores]) -> Table:
 def by_sex(scores: Sequence[Scores]) -> Table:
     """Returns WA and UA of each sex, and the gap; holes where sexes are unknown, or only one is tested."""
     rows = []
-    for each in scores:
-        numbers = [each.cells[f"{metric}_{of}"] for metric in ("wa", "ua") for of in (*SEXES, "gap")]
-        rows.append(_row(each, (_sizes(each.speakers_of, " F", " M"), _sizes(each.utterances_of), *numbers)))
-    heads = [f"{metric} {of}" for metric in ("WA", "UA") for of in (*SEXES.values(), "gap")]
+    for each, metric in product(scores, ("wa", "ua")):
+        numbers = [each.cells[f"{metric}_{of}"] for of in (*SEXES, "gap")]
+        sizes = _sizes(each.speakers_of, " F", " M"), _sizes(each.utterances_of)
+        rows.append(_row(each, (_HEADS[metric], *sizes, *numbers)))
     return Table(
         "by_sex",
         "By sex",
         "Accuracies of the female (F) and of the male (M) speakers of the test side, and the gap: female less male, in "
-        "points, its interval paired. A gap whose interval holds 0 is none that these speakers show. With less than "
+        "points, its interval paired. Where that holds 0, these speakers do not show a gap. With fewer than "
         f"three speakers of a sex there is no interval: it may be the persons. {HOLE}: sexes are unknown, or one only.",
-        (_HOW, "Speakers", "Utterances", *heads),
+        (_HOW, "Metric", "Speakers", "Utterances", *(name.capitalize() for name in SEXES.values()), "Gap"),
         tuple(rows),
         "seeds",
         grouped="Corpus",
         brief=True,
-        keys=1,
+        keys=2,
     )
 
 

@@ -120,13 +120,16 @@ def deviations(expected: Expected) -> Table:
         Row("", d.path, (d.runs or "none", d.study or "none", "demo's budget" if d.is_budget else ""))
         for d in expected.deviations
     ]
+    heads: tuple[str, ...] = ("Here", "Study", "Why")
+    if not any(d.is_budget for d in expected.deviations):  # nothing is known of why
+        rows, heads = [replace(row, cells=row.cells[:2]) for row in rows], heads[:2]
     mode = f", in its mode {expected.mode}" if expected.mode else ""
     return Table(
         "deviations",
         "Deviations from the study file",
         f"Every setting in which a run's statement differs from the study as its file states it{mode}."
         + ("" if rows else " None."),
-        ("Here", "Study", "Why"),
+        heads,
         tuple(rows),
         unit="",
         grouped="",

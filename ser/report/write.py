@@ -6,11 +6,13 @@ comes from a file of ``ser/report``.
 
 import csv
 import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -33,7 +35,10 @@ class WrittenReport:
 
 
 def write(content: Content, folder: Path) -> WrittenReport:
-    """Writes ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent."""
+    """Writes ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent.
+
+    Figures of an earlier report there that this one does not have are removed; other files are left alone.
+    """
     text = markdown(content)
     contents: dict[str, bytes] = {
         "tables.md": text.encode(),
@@ -47,8 +52,27 @@ def write(content: Content, folder: Path) -> WrittenReport:
             title = f"{m.title}\n{m.heading}, n = {m.counts.sum()}"
             contents[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
     folder.mkdir(parents=True, exist_ok=True)
-    written = tuple(_put(folder / name, data) for name, data in contents.items())
+    written = tuple(_put(folder / name, _marked(data)) for name, data in contents.items())
+    for path in set(folder.glob("*.png")) - set(written):  # of an earlier report, with other tables or corpora
+        if _is_marked(path):
+            path.unlink(missing_ok=True)
     return WrittenReport(text, folder, written, content.done, content.expected, content.notes)
+
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_HEADER = 33  # bytes of a PNG up to its first chunk of anything
+_MARK = b"tEXt" + b"Source\0ser report"
+_CHUNK = struct.pack(">I", len(_MARK) - 4) + _MARK + struct.pack(">I", crc32(_MARK))
+
+
+def _marked(content: bytes) -> bytes:
+    """A picture with a text inside that says it is a report's, so that a later report may remove it."""
+    return content[:_HEADER] + _CHUNK + content[_HEADER:] if content.startswith(_PNG) else content
+
+
+def _is_marked(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(_HEADER + len(_CHUNK)).endswith(_CHUNK)
 
 
 def _put(path: Path, content: bytes) -> Path:

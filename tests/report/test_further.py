@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from ser.metrics import accuracy, calibration
-from ser.report import further
+from ser.report import further, further_tables
 from ser.report.content import HOLE
 from ser.report.further_scores import Best, scores_of
 from ser.report.predictions import LabelPredictions
@@ -89,6 +89,15 @@ def test_by_sex_and_speaker_by_hand():
     assert [who.ua for who in found.by_speaker] == sorted(who.ua for who in found.by_speaker)
 
 
+def test_the_table_of_sexes_has_a_line_per_accuracy():
+    found = scores_of(best(made(speakers=8, each=10)), Options(replicates=0))
+    table = further_tables.by_sex([found])
+    assert table.columns == ("Chosen by", "Metric", "Speakers", "Utterances", "Female", "Male", "Gap")
+    assert [row.cells[1:4] for row in table.rows] == [(name, "4 F + 4 M", "40 + 40") for name in ("WA", "UA")]
+    for metric, row in zip(("wa", "ua"), table.rows, strict=True):
+        assert row.cells[4:] == tuple(found.cells[f"{metric}_{of}"] for of in ("F", "M", "gap"))
+
+
 def test_the_interval_of_a_gap_finds_a_planted_one_and_none_where_there_is_none():
     options = Options(replicates=400)
     planted = scores_of(best(made(speakers=20, each=40, gap=0.3)), options).cells["ua_gap"]
@@ -137,9 +146,9 @@ def rows_of(content, key):
 
 def test_what_is_unknown_is_a_hole_and_the_notes_say_why():
     old = further.more_of([best(made(known=False, probabilities=False))], Options(replicates=20))
-    (sexes,), (speakers,) = rows_of(old, "by_sex"), rows_of(old, "by_speaker")
-    assert sexes.cells[1:3] == (HOLE, HOLE)
-    assert all(np.isnan(cell.value) for cell in sexes.cells[3:])
+    (sexes, _), (speakers,) = rows_of(old, "by_sex"), rows_of(old, "by_speaker")
+    assert sexes.cells[1:4] == ("WA", HOLE, HOLE)
+    assert all(np.isnan(cell.value) for cell in sexes.cells[4:])
     assert (speakers.cells[1], *speakers.cells[4:]) == (HOLE, HOLE, HOLE)
     assert all(np.isnan(cell.value) for cell in rows_of(old, "calibration")[0].cells[3:])
     assert not np.isnan(rows_of(old, "more")[0].cells[-1].value)

@@ -227,6 +227,12 @@ def test_tables_with_a_papers_numbers_say_that_settings_differ(tmp_path):
     assert "| training.max_epochs | 7    | 500   | demo's budget |" in done.markdown
 
 
+def test_of_deviations_that_are_no_budget_nothing_is_said_of_why():
+    told = replace(EXPECTED, deviations=(Deviation("lstm.units", "4", "128"),))
+    assert sheets.deviations(told).columns == ("Here", "Study")
+    assert sheets.deviations(told).rows[0].cells == ("4", "128")
+
+
 def test_without_deviations_nothing_is_marked(tmp_path):
     done = write.write(Content.of(EXPECTED, (), tables=[with_numbers()], notes=[]), tmp_path)
     assert "other settings" not in done.markdown

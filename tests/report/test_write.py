@@ -8,11 +8,14 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 from releases import whole
 
 from experiments.interaffection import study
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
+from ser.report import figures
 from ser.report import write as report
 from ser.report.content import Cell, Content, Row, Table
 from ser.report.interaffection import content as proportions
@@ -267,6 +270,18 @@ def test_a_second_report_replaces_the_first(tmp_path, undrawn):
     write([], grid, tmp_path)
     write(list(results_of(grid)), grid, tmp_path, replicates=3)
     assert "24 of 24 trials" in (tmp_path / "report.html").read_text()
+
+
+def test_figures_that_a_report_no_longer_has_are_removed_and_nothing_else(tmp_path):
+    picture = figures.picture(Figure(), "old", "Old.")
+    report.write(small(pictures=(picture, replace(picture, name="kept"))), tmp_path)
+    (tmp_path / "mine.png").write_bytes(picture.png)
+    (tmp_path / "notes.txt").write_text("mine")
+    second = report.write(small(pictures=(replace(picture, name="kept"),)), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {p.name for p in second.files} | {"mine.png", "notes.txt"}
+    with Image.open(tmp_path / "kept.png") as image:
+        image.load()
+        assert image.info["Source"] == "ser report"
 
 
 PERCENT = Table("key", "Title", "Why.", ("A", "B"), ())
