@@ -54,7 +54,7 @@ def test_studies_are_listed_with_those_of_ones_own():
     names = [line for line in lines if not line.startswith(" ")]
     assert names == [*study_names(), "segments"]
     assert max(map(len, lines)) <= 80
-    assert "  168 trials · report interaffection" in lines
+    assert "  168 trials · report interaffection · modes paper, sound" in lines
     assert "  2 trials and a random search · report mfcc_networks · modes paper, sound" in lines
 
 
