@@ -14,6 +14,7 @@ from ser.models._condensed import Condensed
 from ser.models._estimators import Estimator, Labels, Vectors
 from ser.models._fuzzy import FuzzyCMeans
 from ser.models._scaling import Scaling
+from ser.study.functionals import FUNCTIONALS
 from ser.study.settings import setting
 
 
@@ -21,7 +22,9 @@ from ser.study.settings import setting
 class Steps:
     """Settings of the steps, in their order; ours where a study states nothing else."""
 
-    statistics: tuple[str, ...] = setting("functionals of the frames; none: an utterance has one frame")
+    statistics: tuple[str, ...] = setting(
+        "functionals of the frames; none: an utterance has one frame", choices=FUNCTIONALS
+    )
     scaling: str = setting("scaling of every feature on the training subset", "standard", choices=("none", "standard"))
     select: int = setting("number of the best features by analysis of variance; 0: all", 0, low=0)
     clusters: int = setting("number of fuzzy clusters; 0: no clusters", 0, low=0)

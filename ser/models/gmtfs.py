@@ -16,6 +16,7 @@ from scipy.special import softmax
 
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
 from ser.models._scaling import Scaling
+from ser.study.functionals import FUNCTIONALS
 from ser.study.settings import setting
 
 VERSION = 1
@@ -31,7 +32,9 @@ Task = tuple[Vectors, Vectors]
 class Settings:
     """Settings of the fit; the penalty is ours."""
 
-    statistics: tuple[str, ...] = setting("functionals of the frames; none: an utterance has one frame")
+    statistics: tuple[str, ...] = setting(
+        "functionals of the frames; none: an utterance has one frame", choices=FUNCTIONALS
+    )
     scaling: str = setting("scaling of every feature on the training subset", "standard", choices=("none", "standard"))
     penalty: float = setting("weight of the features' norms in the loss", 0.01, low=0)
     iterations: int = setting("steps of the descent at most", 2000, low=1)

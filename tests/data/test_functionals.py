@@ -9,6 +9,7 @@ from scipy import stats
 import ser.data.functionals
 from ser.data.functionals import NAMES, functionals, of_contour, size
 from ser.errors import BadInput
+from ser.study.functionals import FUNCTIONALS
 
 
 def frames(count, width=5, seed=0):
@@ -18,6 +19,10 @@ def frames(count, width=5, seed=0):
 
 def of_each(x, name):
     return functionals(x, [name])
+
+
+def test_the_names_that_settings_may_have_are_these():
+    assert NAMES == FUNCTIONALS
 
 
 def test_the_example_holds():

@@ -208,6 +208,7 @@ def test_a_study_has_few_fields():
         ("training.learns_from", "train_validation", "train_and_validation"),
         ("ravdess.by", "speakers", "speaker"),
         ("reference", "svmm", "svm"),
+        ("reference.statistics", ("mean", "stdd"), "std"),
     ],
 )
 def test_a_choice_that_there_is_not_is_refused_with_the_nearest_one(paper, path, value, near):
