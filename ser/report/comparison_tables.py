@@ -135,7 +135,8 @@ def best_table(compared: Compared) -> Table:
         f"Means over the cases {compared.extent} that have every option, and the difference to the best of the others "
         "in percent points. The options marked yes hold the one that is truly the best with 95 % certainty, and the "
         "intervals of all lines hold at once (multiple comparisons with the best, Hsu 1996). The best number alone "
-        "says less. An interval that ends at 0 shows that an option is behind, or in front.",
+        "says less. An interval that ends at 0 shows that an option is behind, or in front. Fewer than five speakers "
+        "tell nothing apart, and it stays open.",
         ("Mean", "To the best other", "May be the best"),
         tuple(rows),
         "cases",

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from ser.report.content import Cell
-from ser.report.statistics import AS_EQUAL, DIFFERENCE, Bools, Floats, interval
+from ser.report.statistics import AS_EQUAL, DIFFERENCE, FEW_CLUSTERS, Bools, Floats, interval
 
 _ABSENT = -np.inf
 
@@ -225,7 +225,8 @@ def indistinguishable(
     bound: the ``level`` quantile of the greatest studentized difference to the others among draws that are centred, so
     that all are equal. Correlation between settings is thereby taken as it is; the bound is widened from the normal
     distribution's to Student's t of ``clusters`` - 1 degrees of freedom. Differences that do not vary between draws
-    tell nothing apart. Without draws nothing is known of the spread: all are members, without intervals.
+    tell nothing apart. Without draws, and of fewer than ``FEW_CLUSTERS`` speakers, whose draws are too few different
+    ones to have such a quantile, nothing is known of the spread: all are members, without intervals.
 
     ``point`` [settings], ``draws`` [replicates, settings], undefined replicates left out. None: a hole.
     """
@@ -234,7 +235,7 @@ def indistinguishable(
     defined = draws[:, compared]
     defined = defined[np.isfinite(defined).all(axis=1)]
     standings: list[Standing | None] = [None] * len(point)
-    if len(compared) < 2 or len(defined) < 2 or clusters == 1:
+    if len(compared) < 2 or len(defined) < 2 or 0 < clusters < FEW_CLUSTERS:
         for place in compared:
             standings[place] = Standing(Cell(_to_best_of_others(point, place)), True)
         return tuple(standings)

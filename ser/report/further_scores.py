@@ -19,7 +19,7 @@ from ser.report.bootstrap import Sample, clusters_of, draws_of, seed_weights
 from ser.report.content import Cell
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import Options
-from ser.report.statistics import SHARE, Floats, Integers, interval
+from ser.report.statistics import DIFFERENCE, SHARE, Floats, Integers, interval
 
 SEXES = {"F": "female", "M": "male"}
 ACCURACIES = ("wa", "ua", "macro_f1", "weighted_f1")
@@ -91,7 +91,7 @@ def scores_of(best: Best, options: Options, seed: int = 0) -> Scores:
         elif name == "ece" or (people.clusters_for(name) < _FEWEST and name in (*_BY_SEX, *_GAPS)):
             cells[name] = Cell(float(plain[place]))  # resamples of few utterances have a larger ECE: no interval
         else:
-            cells[name] = interval(plain[place], draws[:, place], people.clusters_for(name))
+            cells[name] = interval(plain[place], draws[:, place], people.clusters_for(name), _limits(name))
     start = len(_NAMES)
     matrix = [interval(plain[start + i], draws[:, start + i], people.clusters, SHARE) for i in range(size**2)]
     return Scores(
@@ -105,6 +105,13 @@ def scores_of(best: Best, options: Options, seed: int = 0) -> Scores:
          for sex in SEXES},
         {sex: people.sexes.count(sex) for sex in SEXES},
     )  # fmt: skip
+
+
+def _limits(name: str) -> tuple[float, float]:
+    """Between which values a number lies."""
+    if name in ("nll", "brier"):
+        return 0.0, np.inf if name == "nll" else 2.0
+    return DIFFERENCE if name == "excess" or name in _GAPS else SHARE
 
 
 # --- who was tested ---

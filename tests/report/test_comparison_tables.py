@@ -71,6 +71,12 @@ def test_one_speaker_or_no_draws_leave_holes_and_decide_nothing():
         assert {(row.cells[1], row.cells[-1]) for row in pairs.rows} == {("–", "–")}
 
 
+def test_few_speakers_do_not_say_what_may_be_the_best():
+    best = best_table(compared(clusters=4))
+    assert {row.cells[2] for row in best.rows} == {"–"}
+    assert np.isnan([row.cells[1].low for row in best.rows]).all()
+
+
 def test_nothing_to_compare_has_no_table_and_no_diagram():
     single = compared(options=OPTIONS[:1])
     assert tables_of(single) == pictures_of(single) == ()

@@ -198,7 +198,12 @@ def test_the_set_of_the_best_holds_the_best_and_its_intervals_the_truth(effects)
 
 def test_settings_whose_spread_is_unknown_are_all_members():
     point = np.array([0.5, 0.7, np.nan])
-    for draws, clusters in ((np.empty((0, 3)), 9), (np.full((9, 3), np.nan), 9), (rng(1).random((9, 3)), 1)):
+    for draws, clusters in (
+        (np.empty((0, 3)), 9),
+        (np.full((9, 3), np.nan), 9),
+        (rng(1).random((9, 3)), 1),
+        (rng(1).random((9, 3)), 4),
+    ):
         low, high, hole = indistinguishable(point, draws, clusters)
         assert hole is None
         assert (low.member, high.member) == (True, True)
@@ -224,7 +229,7 @@ def test_differences_of_accuracies_end_at_100_points():
     """Student's t of two speakers is wide; a difference cannot be wider than accuracies are."""
     point, draws = np.array([0.9, 0.5, 0.4]), np.array([[1.0, 0.2, 0.6], [0.8, 0.8, 0.2]] * 50)
     cells = [pair.difference for pair in pairwise_over_speakers(point, draws, 2)]
-    cells += [standing.difference for standing in indistinguishable(point, draws, 2)]
+    cells += [standing.difference for standing in indistinguishable(point, draws, 5)]
     cells += [effect.difference for effect in axis_effects("abc", point[None], draws[:, None], 2)]
     limits = np.array([(cell.low, cell.high) for cell in cells])
     assert limits.min() == -1

@@ -89,6 +89,16 @@ def test_by_sex_and_speaker_by_hand():
     assert [who.ua for who in found.by_speaker] == sorted(who.ua for who in found.by_speaker)
 
 
+def test_intervals_of_two_speakers_end_where_numbers_end():
+    """Student's t of two speakers is wider than accuracies can be."""
+    cells = scores_of(best(made(speakers=2, each=8)), Options(replicates=100)).cells
+    limits = {name: (0, 1) for name in ("wa", "ua", "macro_f1", "weighted_f1")}
+    limits |= {"excess": (-1, 1), "nll": (0, np.inf), "brier": (0, 2)}
+    for name, (low, high) in limits.items():
+        assert low <= cells[name].low < cells[name].high <= high, name
+    assert cells["ua"].low == 0
+
+
 def test_the_table_of_sexes_has_a_line_per_accuracy():
     found = scores_of(best(made(speakers=8, each=10)), Options(replicates=0))
     table = further_tables.by_sex([found])

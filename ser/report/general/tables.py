@@ -9,6 +9,7 @@ from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.general.measured import Result
 from ser.report.general.results import Results
 from ser.report.groups import fold_of
+from ser.report.statistics import FEW_CLUSTERS
 
 MOST_READ = 60  # results of a corpus that are listed in Markdown, too
 MOST_TYPESET = 30  # rows that fit a page
@@ -55,10 +56,12 @@ _BEST_SET = (
 
 
 def _standings(ranked: Sequence[Result], metric: str) -> Sequence[Standing | None]:
-    """How each result stands beside the best of a corpus; none where there are no draws, or too many results."""
+    """How each result stands beside the best of a corpus; none without draws, of few speakers, or too many results."""
     if not 1 < len(ranked) <= MOST_WITH_BEST or not all(len(result.draws[metric]) for result in ranked):
         return ()
     clusters = min(result.sample.clusters if result.sample else 0 for result in ranked)
+    if 0 < clusters < FEW_CLUSTERS:
+        return ()
     draws = np.stack([result.draws[metric] for result in ranked], axis=1)
     return indistinguishable(np.array([result.point[metric] for result in ranked]), draws, clusters)
 

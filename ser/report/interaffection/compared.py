@@ -13,7 +13,7 @@ from ser.report.interaffection.results import sign
 from ser.report.interaffection.scores import Evidence, Place, Scores
 from ser.report.interaffection.tables import labels
 from ser.report.ranks import critical_difference, friedman
-from ser.report.statistics import METRICS
+from ser.report.statistics import FEW_CLUSTERS, METRICS
 
 _MOST_COMPARED = 600  # settings of a target: the time grows with their square
 
@@ -93,9 +93,10 @@ def best_sets(evidence: Evidence) -> tuple[Table, Table]:
             cells_of_row = (*names, Cell(float(point[cell])), standings[cell].difference, is_member)
             rows.append(Row(metric, scores.target, cells_of_row))
     explanation = (
-        "Multiple comparisons with the best (Hsu): with 95 % probability the set holds the one that is best with other "
+        "Multiple comparisons with the best (Hsu): with 95 % confidence the set holds the one that is best with other "
         "speakers (or utterances, see the notes). Trainings that two set-ups share count once."
-        + f" Where a target has more than {_MOST_COMPARED} results there is no such set."
+        + f" Where a target has more than {_MOST_COMPARED} results, or fewer than {FEW_CLUSTERS} speakers, there is no "
+        "such set."
     )
     first = Table(
         "best_results", "Results per target that may be the best", f"{explanation} Alone: of trainings on that corpus "
@@ -115,7 +116,7 @@ def _trainings(scores: Scores) -> list[Place]:
 
 
 def _standings(scores: Scores, metric: str, cells: Sequence[Place]) -> dict[Place, Standing]:
-    if not cells or len(cells) > _MOST_COMPARED:
+    if not cells or len(cells) > _MOST_COMPARED or scores.sample.clusters < FEW_CLUSTERS:
         return {}
     standings = indistinguishable(*at_cells(scores, metric, cells), scores.sample.clusters)
     return {cell: standing for cell, standing in zip(cells, standings, strict=True) if standing}

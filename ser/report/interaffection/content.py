@@ -117,7 +117,7 @@ def all_tables(
         cost_ratios(trained, grid, published.COSTS if grid.expected.paper else ""),
         best_runs(evidence),
         pairs_table(networks),
-        *[every_standing] * several,
+        *[every_standing] * (several and bool(every_standing.rows)),
         every_result(evidence),
     )
 

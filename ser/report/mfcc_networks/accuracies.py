@@ -13,7 +13,7 @@ from ser.report.mfcc_networks.groups import TestedSetting
 from ser.report.predictions import LabelPredictions
 from ser.report.reference import label, reference_labels
 from ser.report.runs import Expected, Options
-from ser.report.statistics import METRICS, SHARE, Floats, interval
+from ser.report.statistics import DIFFERENCE, METRICS, SHARE, Floats, interval
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Tests:
         """How much more the first is than the second, paired."""
         i, a, b = METRICS.index(metric), self.titles.index(first), self.titles.index(second)
         draws = self.draws[i, :, a] - self.draws[i, :, b]
-        return interval(self.point[i, a] - self.point[i, b], draws, self.sample.clusters)
+        return interval(self.point[i, a] - self.point[i, b], draws, self.sample.clusters, DIFFERENCE)
 
 
 def tests_of(settings: Sequence[TestedSetting], expected: Expected, options: Options) -> dict[str, Tests]:

@@ -14,7 +14,7 @@ from ser.report.content import Cell
 from ser.report.groups import spread
 from ser.report.predictions import MultiLabelPredictions
 from ser.report.runs import Options
-from ser.report.statistics import Bools, Floats, Integers, interval
+from ser.report.statistics import SHARE, Bools, Floats, Integers, interval
 
 METRICS = {
     "published": "accuracy as published",
@@ -52,7 +52,8 @@ def scores_of(runs: Sequence[MultiLabelPredictions], options: Options, seed: int
     measures = [partial(_stacked, run) for run in runs]
     draws = measure_draws(measures, clusters, len(METRICS), options.replicates, np.random.default_rng(seed))
     cells = {
-        name: interval(float(np.mean(values[name])), draws[:, i], sample.clusters) for i, name in enumerate(METRICS)
+        name: interval(float(np.mean(values[name])), draws[:, i], sample.clusters, SHARE)
+        for i, name in enumerate(METRICS)
     }
     return Scores(cells, {name: spread(each) for name, each in values.items()}, sample)
 

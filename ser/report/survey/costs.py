@@ -12,7 +12,7 @@ import numpy as np
 
 from ser.report.content import Cell, Row, Table
 from ser.report.runs import Options
-from ser.report.statistics import METRICS, interval
+from ser.report.statistics import DIFFERENCE, METRICS, interval
 from ser.report.survey.results import PROTOCOLS, Bench, Result
 from ser.report.survey.tables import TYPESET, CellValue, short_reason
 
@@ -129,4 +129,4 @@ def _mean_cost(bench: Bench, corpus: str, metric: str) -> Cell:
         return _HOLE
     value = np.mean([sd.value(metric) - si.value(metric) for sd, si in pairs])
     draws = np.mean([sd.draws_of(metric) - si.draws_of(metric) for sd, si in pairs], axis=0)
-    return interval(float(value), draws, pairs[0][0].sample.clusters)
+    return interval(float(value), draws, pairs[0][0].sample.clusters, DIFFERENCE)

@@ -16,7 +16,7 @@ from ser.report.content import Cell
 from ser.report.groups import spread
 from ser.report.predictions import LabelPredictions, pooled_labels, single_label
 from ser.report.runs import Expected, Finished, Options
-from ser.report.statistics import METRICS, SHARE, Floats, interval
+from ser.report.statistics import DIFFERENCE, METRICS, SHARE, Floats, interval
 from ser.report.survey.published import SYSTEMS
 
 PROTOCOLS = {"sd": "SD", "si": "SI"}  # speaker dependent, speaker independent
@@ -101,7 +101,7 @@ class Result:
     def ahead_of(self, other: "Result", metric: str) -> Cell:
         """Returns how much more it is than ``other``."""
         draws = self.draws_of(metric) - other.draws_of(metric)
-        return interval(self.value(metric) - other.value(metric), draws, self.sample.clusters)
+        return interval(self.value(metric) - other.value(metric), draws, self.sample.clusters, DIFFERENCE)
 
     def gain(self, other: "Result", metric: str) -> Cell:
         """Returns how much more it is than ``other``, relative to it; a hole where that has nothing right."""

@@ -11,7 +11,7 @@ from ser.report.content import Cell, Row, Table
 from ser.report.groups import spread
 from ser.report.predictions import LabelPredictions, pooled_labels
 from ser.report.runs import Options
-from ser.report.statistics import METRICS, SHARE, interval
+from ser.report.statistics import DIFFERENCE, METRICS, SHARE, interval
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, Result
 from ser.report.validation import validation_accuracy
 
@@ -91,7 +91,7 @@ def _row(
         *(
             top.system,
             interval(best_value, best_draws, count, SHARE),
-            interval(best_value - test, best_draws - test_draws, count),
+            interval(best_value - test, best_draws - test_draws, count, DIFFERENCE),
         ),
     )
     return Row(corpus, PROTOCOLS[protocol], cells, len(known), of)
