@@ -5,7 +5,7 @@ whole release, as long as its recordings, pass for it here; ``ser demo`` marks w
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
@@ -71,17 +71,21 @@ def _foreign(manifest: Manifest, module: ModuleType, settings: object, expected:
     names = {u.uid.partition("/")[2] for u in manifest.utterances}
     listed = _names(module, settings)
     if hasattr(module, "NAME") and (odd := sorted(n for n in names if not module.NAME.search(f"/{n}"))):
-        return f"{len(odd)} names are no names of the release, as {odd[0]}"
+        return _told(odd, "name", "as the release has none")
     if listed and (odd := sorted(names - listed)):
-        return f"{len(odd)} utterances are not in the release, as {odd[0]}"
+        return _told(odd, "utterance", "not in the release")
     speakers = Counter(u.speaker.partition("/")[2] for u in manifest.utterances)
     known = _speakers(module, settings)
     if odd := sorted(name for name in speakers if known and name not in known):
-        return f"{len(odd)} speakers are not in the release, as {odd[0]}"
+        return _told(odd, "speaker", "not in the release")
     over = [f"{n} of speaker {s}, not {known[s]}" for s, n in speakers.items() if known and 0 < known[s] < n]
     counts = manifest.counts()
     over += [f"{n} {label}, not {expected.get(label, 0)}" for label, n in counts.items() if n > expected.get(label, 0)]
     return f"more utterances than the release has: {'; '.join(over[:_NAMED])}" if over else ""
+
+
+def _told(odd: Sequence[str], kind: str, what: str) -> str:
+    return f"{len(odd)} {kind}{'s' * (len(odd) > 1)} {what}: {odd[0]}{' …' * (len(odd) > 1)}"
 
 
 def _names(module: ModuleType, settings: object) -> frozenset[str]:

@@ -86,9 +86,11 @@ def test_other_names_speakers_and_labels_are_not_the_release():
     def changed(**values):
         return release_of(replace(whole, utterances=(replace(first, **values), *rest)))
 
-    assert changed(uid="savee/DC_a99").why == "1 utterances are not in the release, as DC_a99"
-    assert changed(uid="savee/hello").why == "1 names are no names of the release, as hello"
-    assert changed(speaker="savee/XX").why == "1 speakers are not in the release, as XX"
+    assert changed(uid="savee/DC_a99").why == "1 utterance not in the release: DC_a99"
+    assert changed(uid="savee/hello").why == "1 name as the release has none: hello"
+    assert changed(speaker="savee/XX").why == "1 speaker not in the release: XX"
+    two = (replace(first, uid="savee/DC_a98"), replace(first, uid="savee/DC_a99"), *rest)
+    assert release_of(replace(whole, utterances=two)).why == "2 utterances not in the release: DC_a98 …"
     assert changed(label="sad").why == "more utterances than the release has: 61 sad, not 60"
     assert changed(label="sad").state == "other"
 
