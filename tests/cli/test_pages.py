@@ -149,7 +149,9 @@ def test_a_server_with_its_own_pages_is_named_without_its_password(capsys, monke
 def test_the_pages_are_one_process_that_answers_when_it_says_so_and_ends_when_it_is_told(empty_ledger, tmp_path):
     shutil.copy(empty_ledger, tmp_path / "mlflow.db")
     command = [sys.executable, "-m", "ser", "ui", "--work", str(tmp_path), "--host", "0.0.0.0", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+    # A closed terminal ends the pages, unless whoever began them said otherwise, as nohup does to a whole test run.
+    hung_up = {"preexec_fn": lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **hung_up) as server:
         try:
             line = server.stdout.readline()
             name, _, port = line.split()[2].removeprefix("http://").rstrip(",").partition(":")

@@ -103,7 +103,7 @@ def test_results_tell_peak_card_and_whether_batches_were_cut():
 @pytest.mark.parametrize("measured", [True, False])
 def test_a_grid_ends_with_the_line_where_there_is_one(capsys, measured):
     summary = Summary(trained=8, slots=8, gpus_per_trial=0.125, used=trials(8, 1.5) if measured else [])
-    console.outcome(summary, SimpleNamespace(trials=[1] * 8, study=SimpleNamespace(name="made")))
+    console.outcome(summary, SimpleNamespace(trials=[1] * 8, references=(), study=SimpleNamespace(name="made")))
     assert ("gpus_per_trial = 0.0208 would fit 48" in capsys.readouterr().out) is measured
 
 
