@@ -147,7 +147,7 @@ def pairwise_over_cases(point: Floats) -> tuple[Pair, ...]:
     """Returns Wilcoxon's signed-rank test of every pair of options over cases [cases, options], corrected after Holm.
 
     As Demšar 2006 recommends for classifiers over data sets. Cases of no difference go to both signs by halves. With
-    n cases no p is below 2 ** (1 - n): five or fewer never reach 0.05.
+    n cases no p is below 2 ** (1 - n): five or fewer never reach 0.05. Of a single case p is undefined.
     """
     pairs = []
     for first, second in combinations(range(point.shape[1]), 2):
@@ -162,7 +162,7 @@ def _wilcoxon(differences: Floats) -> float:
     from scipy.stats import wilcoxon  # takes half a second to load
 
     rounded = np.round(differences, 9)  # ties are ties, whatever the last bits say
-    if not rounded.size:
+    if len(rounded) < 2:  # one case says nothing of others
         return np.nan
     if not rounded.any():
         return 1.0

@@ -41,6 +41,8 @@ def reliability_diagrams(results: Sequence[Best]) -> Picture:
         "is right. On the dotted line confidence can be taken at its word; below it is too high. Bars: utterances of "
         "each confidence; a dot of few means little."
     )
+    if any(len(best.tests) > 1 for best in results):
+        caption += " All seeds together; the table's ECE is the mean of the seeds' own, which is rather greater."
     return figures.picture(figure, "reliability", caption)
 
 
@@ -56,7 +58,7 @@ def _reliability(above: Axes, below: Axes, best: Best) -> None:
     above.scatter(x, y, s=size, color=figures.OKABE_ITO[0], alpha=0.85, zorder=3, linewidths=0, clip_on=False)
     above.set_ylabel("right, %")
     above.set_title(
-        f"{_wrapped(f'{best.corpus}: {best.title}')}\nECE {found.ece:.3f}, n = {len(truth)}", loc="left", fontsize=9
+        f"{_wrapped(f'{best.corpus}: {best.title}')}\nECE {found.ece:.3f}, n = {_times(best)}", loc="left", fontsize=9
     )
     above.set_xlim(0, 100)
     above.set_ylim(0, 100)
@@ -69,6 +71,13 @@ def _reliability(above: Axes, below: Axes, best: Best) -> None:
     below.set_xlabel("confidence, %")
     below.set_ylabel("n")
     figures.light(below, "y")
+
+
+def _times(best: Best) -> str:
+    """``338``, or ``338 × 3 seeds``: utterances do not become more by being tested with several seeds."""
+    sizes = {len(test.truth) for test in best.tests}
+    seeds = f" × {len(best.tests)} seeds" if len(best.tests) > 1 else ""
+    return f"{sizes.pop()}{seeds}" if len(sizes) == 1 else f"{sum(len(t.truth) for t in best.tests)} of all seeds"
 
 
 def _wrapped(title: str, width: int = 34) -> str:

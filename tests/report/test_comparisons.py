@@ -225,6 +225,12 @@ def test_comparisons_repeat_to_the_bit():
     assert str(indistinguishable(*planted(np.zeros(4), 5), 12)) == str(indistinguishable(*planted(np.zeros(4), 5), 12))
 
 
+def test_one_case_says_nothing_of_others():
+    (pair,) = pairwise_over_cases(np.array([[0.5, 0.9]]))
+    assert pair.difference.value == pytest.approx(0.4)
+    assert np.isnan([pair.p, pair.adjusted]).all()
+
+
 def test_differences_of_accuracies_end_at_100_points():
     """Student's t of two speakers is wide; a difference cannot be wider than accuracies are."""
     point, draws = np.array([0.9, 0.5, 0.4]), np.array([[1.0, 0.2, 0.6], [0.8, 0.8, 0.2]] * 50)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from ser.metrics import accuracy, calibration
-from ser.report import further, further_tables
+from ser.report import further, further_figures, further_tables
 from ser.report.content import HOLE
 from ser.report.further_scores import Best, scores_of
 from ser.report.predictions import LabelPredictions
@@ -100,6 +100,13 @@ def test_intervals_of_two_speakers_end_where_numbers_end():
     for name, (low, high) in limits.items():
         assert low <= cells[name].low < cells[name].high <= high, name
     assert (cells["ua"].low, cells["ua"].high) == (0, 1)
+
+
+def test_utterances_do_not_become_more_by_seeds():
+    picture = further_figures.reliability_diagrams([best(made(seed=1), made(seed=2))])
+    assert "n = 240 × 2 seeds" in picture.svg
+    assert "mean of the seeds" in picture.caption
+    assert "seeds" not in further_figures.reliability_diagrams([best(made())]).caption
 
 
 def test_the_table_of_sexes_has_a_line_per_accuracy():

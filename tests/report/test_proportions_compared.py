@@ -9,7 +9,7 @@ import pytest
 from ser.report.comparison_tables import pairs_table, pictures_of
 from ser.report.interaffection import compared
 from ser.report.interaffection.compared import best_sets, networks_compared, rank_table
-from ser.report.interaffection.content import all_tables
+from ser.report.interaffection.content import all_tables, arranged
 from ser.report.interaffection.effects import axes_of, effects_table
 from ser.report.interaffection.figures import shares
 from ser.report.interaffection.shares import configuration_shares
@@ -183,6 +183,17 @@ def test_on_one_corpus_set_ups_are_one_option_and_nothing_is_said_of_mixes():
     assert list(rows_of(tables["validation_agreement"])) == ["network, of each combination"]
     mixed = {table.key for table in all_tables(arranged_on_grid(small(), make_grid(), 50), Options(replicates=50))}
     assert {"table5", "table5_validation", "ranks", "best_results", "best_results_all"} <= mixed
+
+
+def test_figures_of_one_corpus_show_each_training_once():
+    grid = make_grid(corpora=("a",), train_only=())
+    results = list(twins(small()[:4]))
+    pictures = {picture.name: picture for picture in arranged(results, grid, Options(replicates=20)).pictures}
+    assert not {"mean_ua", "shares"} & pictures.keys()  # of one case
+    assert "multi" not in pictures["ua_by_combination"].svg
+    mixed = {picture.name: picture for picture in arranged(small(), make_grid(), Options(replicates=20)).pictures}
+    assert {"mean_ua", "shares"} <= mixed.keys()
+    assert "multi" in mixed["ua_by_combination"].svg
 
 
 def test_shares_by_chance_of_small_grids_add_up():

@@ -200,6 +200,10 @@ def test_latex_escapes():
     assert tex("a\\b{c}~^") == r"a\textbackslash{}b\{c\}\textasciitilde{}\textasciicircum{}"
 
 
+def test_latex_knows_the_signs_that_tables_have():
+    assert tex("χ² ≤ 7 … →") == r"$\chi$$^2$ $\leq$ 7 \dots{} $\rightarrow$"
+
+
 def test_latex_tables_are_balanced(full):
     body = (full.folder / "tables.tex").read_text()
     assert body.isascii()

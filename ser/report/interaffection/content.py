@@ -14,7 +14,7 @@ import numpy as np
 from ser.metrics.accuracy import confusion
 from ser.report import figures, further, validation
 from ser.report.bootstrap import words
-from ser.report.comparison_tables import best_table, pairs_table, pictures_of
+from ser.report.comparison_tables import MOST_COMPARED, best_table, pairs_table, pictures_of
 from ser.report.content import Content, Matrix, Picture, Printed, Row, Table, with_paper
 from ser.report.further import Best, Further
 from ser.report.groups import fold_of
@@ -116,7 +116,7 @@ def all_tables(
         cost_table(trained, grid),
         cost_ratios(trained, grid, published.COSTS if grid.expected.paper else ""),
         best_runs(evidence),
-        pairs_table(networks),
+        *[pairs_table(networks)] * (len(networks.options) <= MOST_COMPARED),
         *[every_standing] * (several and bool(every_standing.rows)),
         every_result(evidence),
     )
@@ -262,8 +262,9 @@ def _pictures(
     if not any(scores.sample.utterances for scores in evidence.scores):
         return
     yield ua_by_combination(evidence)
-    yield heat_map(evidence)
-    yield shares(next(table for table in tables if table.key == "table3"), evidence)
+    if sum(len(scores.combinations) for scores in evidence.scores) > 1:  # of one case both would say one number
+        yield heat_map(evidence)
+        yield shares(next(table for table in tables if table.key == "table3"), evidence)
     yield from pictures_of(networks_compared(evidence))
     if flows:
         yield architecture(flows)
@@ -297,13 +298,16 @@ def _matrices(evidence: Evidence) -> Iterator[Matrix]:
     """Yields the matrix of the network of each target that is best on test, summed over its seeds and folds."""
     grid = evidence.grid
     for place, scores in enumerate(evidence.scores, start=1):
-        for metric in METRICS:
-            if best := scores.best(metric, range(len(scores.combinations))):
-                cell = scores.results[best[0]]
+        every = range(len(scores.combinations))
+        best_of = {metric: best[0] for metric in METRICS if (best := scores.best(metric, every))}
+        for metric, where in best_of.items():
+            by = [name.upper() for name, other in best_of.items() if other == where]
+            if metric.upper() == by[0]:  # one network may be the best by both
+                cell = scores.results[where]
                 counts = sum(confusion(r.truth, r.predicted, len(grid.classes)) for r in cell)
                 safe = re.sub(r"[^\w-]+", "_", scores.target)  # two names may become one when made safe: place
                 yield Matrix(
-                    heading=f"{scores.target}, best {metric.upper()}",
+                    heading=f"{scores.target}, best {' and '.join(by)}",
                     title=_plain_title(grid, cell[0]),
                     classes=grid.classes,
                     counts=np.asarray(counts),

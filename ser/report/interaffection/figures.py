@@ -21,17 +21,20 @@ from ser.report.statistics import METRICS
 def ua_by_combination(evidence: Evidence) -> Picture:
     """UA of every network over the combinations, one panel per target."""
     grid, scores = evidence.grid, evidence.scores
+    tasks = grid.task if grid.mixes else grid.task[:1]  # on one corpus all set-ups are one training
     figure = Figure(figsize=(9, 0.7 + 2.5 * len(scores)), layout="constrained")
     panels = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
     for axes, target in zip(panels, scores, strict=True):
-        _dots(axes, target, grid.blocks, grid.pooling, grid.task)
+        _dots(axes, target, grid.blocks, grid.pooling, tasks)
         axes.set_xticks(range(len(target.combinations)), [grid.mix(c) for c in target.combinations])
         axes.set_title(f"tested on {target.target} ({target.words})", loc="left", fontsize=10)
         axes.set_ylabel("UA in %")
     handles = [
         Line2D([], [], marker="o", ls="", color=figures.colour(i), label=b.upper()) for i, b in enumerate(grid.blocks)
     ]
-    handles += [Line2D([], [], marker=figures.marker(i), ls="", color=INK, label=t) for i, t in enumerate(grid.task)]
+    handles += [
+        Line2D([], [], marker=figures.marker(i), ls="", color=INK, label=t) for i, t in enumerate(tasks) if grid.mixes
+    ]
     for i, pooling in enumerate(grid.pooling):
         handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
@@ -44,6 +47,8 @@ def ua_by_combination(evidence: Evidence) -> Picture:
 def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
     columns = len(scores.configurations)
     for c, (block, pool, setup) in enumerate(scores.configurations):
+        if setup not in task:
+            continue
         values = 100 * scores.point["ua"][:, c]
         finite = np.isfinite(values)
         colour = figures.colour(blocks.index(block))
