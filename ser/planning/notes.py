@@ -69,20 +69,20 @@ def _own_subsets(sources: Iterable[Source]) -> list[str]:
 
 def _folds_left_out(trials: Sequence[Trial], labelled: Labelled) -> list[str]:
     """Corpora of which some folds are not run, so that not all of them is tested."""
-    run: dict[tuple[str, str], dict[str, set[int]]] = {}
-    available: dict[tuple[str, str], int] = {}
+    run: dict[tuple[str, str, str], dict[str, set[int]]] = {}
+    available: dict[tuple[str, str, str], int] = {}
     for trial in trials:
         for c in (c for c in trial.corpora if c.tested and c.split.name in _ROTATING):
-            key = c.name, c.split.name
+            key = c.name, c.protocol, c.split.name
             run.setdefault(key, {}).setdefault(trial.combination, set()).add(c.split["fold"])
             if key not in available:
                 available[key] = fold_count(labelled[c.name], c.split)
     notes = []
-    for (name, rule), by_combination in run.items():
-        counts = {len(folds) for folds in by_combination.values()}
-        if (least := min(counts)) < available[name, rule]:
+    for key, by_combination in run.items():
+        (name, _, rule), counts = key, {len(folds) for folds in by_combination.values()}
+        if (least := min(counts)) < available[key]:
             where = "" if len(counts) == 1 else " in some combinations, as other corpora have no more"
-            notes.append(f"{name}: {least} of {available[name, rule]} folds ({rule}) are run{where}")
+            notes.append(f"{name}: {least} of {available[key]} folds ({rule}) are run{where}")
     return notes
 
 

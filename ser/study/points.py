@@ -68,8 +68,9 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
 
 def split_at(study: Study, point: Point, corpus: Corpus, seed: int) -> Corpus:
     """Returns a corpus as it is split at a point: by its protocol, in its fold and by its seed."""
-    rule = dict(study.comparison.protocols).get(point.get("protocol", ""))
-    split = corpus.split_by(rule).in_fold(point.get("fold", 0))
+    protocol = point.get("protocol", "")
+    rule = dict(study.comparison.protocols).get(protocol)
+    split = replace(corpus.split_by(rule).in_fold(point.get("fold", 0)), protocol=protocol)
     return split.moved(seed) if "split" in study.seed_moves else split
 
 

@@ -93,6 +93,7 @@ class Corpus:
     axes: tuple[tuple[str, Value], ...] = ()  # values of a point in its split and front-end, which these hold, too
     apart: tuple[str, ...] = ()  # what no two subsets share, beside speakers, dialogues and recordings: "sentence"
     seed: int = 0  # the trial's, where it moves the split or the copies: the split and the augmentations hold the sum
+    protocol: str = ""  # the study's that it is split by, if any: the split holds its rule
 
     @property
     def tested(self) -> bool:
@@ -105,11 +106,11 @@ class Corpus:
     def source(self) -> str:
         """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``.
 
-        Where the split is an axis its value follows, ``emodb/test=0.2``, and where another seed moves it that one:
-        ``emodb/stratified/2/seed 1``.
+        Before these comes a protocol, ``emodb/sd/stratified/2``. Where the split is an axis its value follows,
+        ``emodb/test=0.2``, and where another seed moves it that one: ``emodb/stratified/2/seed 1``.
         """
         fold = self.split.values().get("fold", 0)
-        place = [self.name, *((self.split.name, str(fold)) if fold else ())]
+        place = [self.name, *filter(None, [self.protocol]), *((self.split.name, str(fold)) if fold else ())]
         place += [f"{name}={value}" for name, value in self.axes if name in self.split.values()]
         return "/".join([*place, *([f"seed {self.seed}"] if self.seed else ())])
 
@@ -243,7 +244,8 @@ _TRIAL = {
     "initial_from": "initial_from",
 }  # fmt: skip
 _LATER: Mapping[str, Value] = {"weights_seed": None}  # what came later, and the value that says what was done before
-_NO_PARAMS = ("name", "axes", "apart", "seed")  # of a corpus: what other entries hold, and what changes no number
+# Of a corpus: what other entries hold, and what changes no number.
+_NO_PARAMS = ("name", "axes", "apart", "seed", "protocol")
 _TRAINING = {
     "learning_rate": "learning_rate", "weight_decay": "weight_decay", "clip_norm": "clip_norm",
     "batch_size": "batch_size", "batches": "batches", "bucket_pool": "bucket_pool",
@@ -294,7 +296,7 @@ def in_short(stated: Training | Corpus) -> str:
 
     So the text of what was stated then stays, and with it what is made of the text.
     """
-    later = {"apart": (), "seed": 0} if isinstance(stated, Corpus) else _LATER_TRAINING
+    later = {"apart": (), "seed": 0, "protocol": ""} if isinstance(stated, Corpus) else _LATER_TRAINING
     values = {item.name: getattr(stated, item.name) for item in fields(stated)}
     kept = (f"{name}={value!r}" for name, value in values.items() if name not in later or value != later[name])
     return f"{type(stated).__name__}({', '.join(kept)})"

@@ -232,7 +232,7 @@ def test_a_later_setting_makes_another_variant_only_where_it_says_something_else
     assert not set(made) & set(re.findall(r"(\w+)=", in_short(study.training)))
     assert set(made) <= set(vars(study.training))
     corpus = study.corpora[0]
-    assert in_short(corpus) == repr(corpus).replace(", apart=(), seed=0", "")
+    assert in_short(corpus) == repr(corpus).replace(", apart=(), seed=0, protocol=''", "")
     assert "apart=('sentence',)" in in_short(replace(corpus, apart=("sentence",)))
     other = override(study, "training.learns_from", "train_and_validation")
     assert "learns_from='train_and_validation'" in in_short(other.training)

@@ -16,7 +16,7 @@ from ser.report.collect import collect
 from ser.runs.location import Location
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Tracker
-from ser.study import Labels, load_study, override, settable_paths
+from ser.study import Comparison, Labels, load_study, override, part, settable_paths
 from ser.trials import inputs
 from ser.trials import run as one
 
@@ -110,8 +110,30 @@ def test_every_system_is_tested_on_the_same_spoken_utterances_of_a_fold(whole):
             found = {tuple(u.uid for u in sides(whole, of(whole, name, protocol, fold))["test"]) for name in RUNS}
             assert len(found) == 1
             tested += found.pop()
-        assert sorted(tested) == sorted(u.uid for u in whole.sources["ravdess/stratified/1"].manifest.utterances
+        assert sorted(tested) == sorted(u.uid for u in whole.sources["ravdess/sd/stratified/1"].manifest.utterances
                                         if u.channel == "speech")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (part("random", train=0.6, val=0.2, test=0.2), part("speakers", train=0.6, val=0.2, test=0.2)),
+        (part("grouped", folds=3), part("grouped", folds=4)),
+    ],
+    ids=["without folds", "by one rule"],
+)
+def test_protocols_have_splits_of_their_own_whatever_their_rules(rules, data, cache):
+    def points(corpora, train_only):
+        return [{"corpora": corpora, "system": "lda", "protocol": name, "fold": "all"} for name in ("one", "two")]
+
+    compared = Comparison(SYSTEMS[:1], tuple(zip(("one", "two"), rules, strict=True)))
+    found = tiny_survey.plan(tiny_survey.study(comparison=compared, points=points, expect=2), data, cache)
+    by_protocol = {name: [t for t in found.trials if t.role["protocol"] == name] for name in ("one", "two")}
+    assert [len(trials) for trials in by_protocol.values()] == [max(1, dict(r.settings).get("folds", 1)) for r in rules]
+    for trial in found.trials:
+        source = found.sources[trial.corpora[0].source]
+        assert source.corpus.split == trial.corpora[0].split
+    assert len(found.sources) == len(found.trials)
 
 
 def test_songs_train_beside_speech_and_never_those_of_a_singer_who_is_tested(whole):

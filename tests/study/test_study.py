@@ -113,8 +113,9 @@ def test_every_training_setting_is_part_of_the_identity(trials, name):
     assert replace(trial, training=changed).id != trial.id
 
 
-# ``axes`` and ``seed`` repeat what the split, the front-end and the trial hold; ``apart`` refuses, and changes nothing.
-@pytest.mark.parametrize("name", [f.name for f in fields(Corpus) if f.name not in ("axes", "seed", "apart")])
+# ``axes``, ``seed`` and ``protocol`` repeat what the split, the front-end and the trial hold; ``apart`` refuses, and
+# changes nothing.
+@pytest.mark.parametrize("name", sorted({f.name for f in fields(Corpus)} - {"axes", "seed", "protocol", "apart"}))
 def test_every_field_of_a_corpus_is_part_of_the_identity(trials, name):
     trial = trials[0]
     changed = replace(trial.corpora[0], **{name: other(getattr(trial.corpora[0], name))})
