@@ -118,6 +118,19 @@ def test_a_case_that_lacks_a_result_does_not_count_and_the_result_is_a_hole(undr
     assert len(content.holes) == 1
 
 
+def test_settings_that_share_their_trainings_are_compared_once(undrawn):
+    """With the rate 0.1 tdnn is the training of lstm: no case of the block, and 0.1 − 0.01 counts for each block."""
+    runs = runs_of()
+    twin = replace(runs[1], same_as=runs[0].trial_id, text=runs[0].text, scores=runs[0].scores)
+    results = results_of([runs[0], twin, *runs[2:]], expected(POINTS), NEVER)
+    by_rate, by_block = (cases_of(results, axis)[1] for axis in (0, 1))
+    assert [len(case) for case in by_block] == [2]
+    assert len(by_rate) == 2
+    shared = [replace(run, same_as=runs[2 * (i // 2)].trial_id) if i % 2 else run for i, run in enumerate(runs)]
+    results = results_of(shared, expected(POINTS), NEVER)
+    assert [len(cases_of(results, axis)[1]) for axis in (0, 1)] == [1, 0]
+
+
 def test_a_value_that_a_case_cannot_have_is_no_hole(undrawn):
     pruned = [p for p in POINTS if (p["training.learning_rate"], p["block"]) != (0.01, "tdnn")]
     rows = axis_rows(general(runs_of()[:3], expected(pruned), NEVER))

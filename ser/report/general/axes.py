@@ -32,7 +32,8 @@ def axis_table(results: Results, ties: str = "fractional") -> Table:
         "axes",
         "What each setting does",
         "A case is a corpus with all other settings equal; it counts once all its results are there, and where an axis "
-        f"has two values or more. Mean: over the cases that have the value. Best: in which share of all cases. {rule} "
+        "has two values or more, of different trainings. Mean: over the cases that have the value. Best: in which "
+        f"share of all cases. {rule} "
         "Chance: the share that would be expected if nothing differed, with the range of 95 %: a share inside it tells "
         "nothing. Of fewer than five speakers it is that of equal chances, and neither has an interval; of one case "
         "there is none.",
@@ -50,13 +51,25 @@ Case = Mapping[str, Result | None]  # value → result, None: it is not there ye
 
 
 def cases_of(results: Results, axis: int) -> tuple[list[str], list[Case]]:
-    """Returns the values of an axis, and its cases: those with two values or more."""
+    """Returns the values of an axis, and its cases: those with two values or more.
+
+    Results that share all their trainings (on one corpus two task set-ups are one network) do not differ by what they
+    are, and are no case; nor does the same pair of trainings count twice under two names of theirs.
+    """
     cases: dict[tuple[str, Values], dict[str, Result | None]] = {}
     for (corpus, values), result in results.cells.items():
         others = values[:axis] + values[axis + 1 :]
         cases.setdefault((corpus, others), {})[values[axis]] = result
-    compared = [case for case in cases.values() if len(case) > 1]
-    return list(dict.fromkeys(values[axis] for _, values in results.cells)), list(compared)
+    compared: dict[object, Case] = {}
+    for key, case in cases.items():
+        trainings = tuple((value, result and _trainings(result)) for value, result in case.items())
+        if len({training or value for value, training in trainings}) > 1:
+            compared.setdefault(key if None in case.values() else (key[0], trainings), case)
+    return list(dict.fromkeys(values[axis] for _, values in results.cells)), list(compared.values())
+
+
+def _trainings(result: Result) -> tuple[str, ...]:
+    return tuple(run.same_as or run.trial_id for run in result.runs)
 
 
 class _Measured:

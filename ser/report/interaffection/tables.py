@@ -26,7 +26,7 @@ from ser.report.statistics import METRICS, Floats, check_ties
 _IF_EQUAL = (
     " If equal: the share to be expected if nothing differed, and where 95 % of the replicates lie then: winners are "
     "counted in each after every option's own mean over the replicates is taken away. A line marks shares above or "
-    "below that range."
+    "below that range; each range is for itself, so that of twenty shares one lies outside by chance."
 )
 _OF_FEW = (
     " Of fewer than five speakers shares have no intervals, and “if equal” are equal chances, without a range: there "
