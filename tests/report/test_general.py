@@ -129,6 +129,7 @@ def test_settings_that_share_their_trainings_are_compared_once(undrawn):
     shared = [replace(run, same_as=runs[2 * (i // 2)].trial_id) if i % 2 else run for i, run in enumerate(runs)]
     results = results_of(shared, expected(POINTS), NEVER)
     assert [len(cases_of(results, axis)[1]) for axis in (0, 1)] == [1, 0]
+    assert {row.metric for row in table(general(shared, expected(POINTS), NEVER), "axes").rows} == {"learning_rate"}
 
 
 def test_a_value_that_a_case_cannot_have_is_no_hole(undrawn):

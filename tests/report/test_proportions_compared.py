@@ -159,6 +159,9 @@ def test_of_few_speakers_a_share_has_no_interval_and_nothing_is_beyond_chance():
         assert "Of fewer than five speakers" in table.explanation
     assert values(rows_of(configuration_table(evidence))["unified if equal"]) == pytest.approx([0.25] * 2)
     assert values(rows_of(presence_table(evidence))["a if equal"]) == pytest.approx([0.5] * 3)
+    shown = arranged(planted, grid, Options(replicates=100))
+    assert any("do not say which results may be the best" in note and note.endswith(": a.") for note in shown.notes)
+    assert not {"best_results", "best_results_all"} & {table.key for table in shown.tables}
 
 
 def test_one_case_is_not_compared_with_chance():

@@ -23,6 +23,8 @@ def axis_table(results: Results, ties: str = "fractional") -> Table:
     rows = []
     for axis, head in enumerate(results.axes.heads):
         values, cases = cases_of(results, axis)
+        if not cases:  # of settings that share all their trainings
+            continue
         measured = [_Measured(*by_case(cases, values, metric), ties, results.clusters) for metric in results.metrics]
         for i, value in enumerate(values):
             cells = [getattr(m, kind)[i] for kind in ("means", "shares", "chances") for m in measured]

@@ -38,7 +38,7 @@ from ser.report.interaffection.tables import (
 from ser.report.interaffection.validation import agreement, best_by_validation
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options
-from ser.report.statistics import METRICS
+from ser.report.statistics import FEW_CLUSTERS, METRICS
 from ser.report.validation import Curve, validation_accuracy
 
 AXES = ("corpora", "block", "pooling", "task", "fold")
@@ -110,7 +110,7 @@ def all_tables(
         effects_table(evidence),
         *[rank_table(networks)] * several,
         best_table(networks),
-        *[best] * several,
+        *[best] * (several and bool(every_standing.rows)),
         *more.tables,
         corpus_table(trained, evidence.grid, options),
         cost_table(trained, grid),
@@ -220,6 +220,12 @@ def _notes(evidence: Evidence, options: Options) -> list[str]:
     )
     if without:
         notes.append(f"{without} results have no validation accuracy, and are no candidates where validation chooses.")
+    if few := [s.target for s in evidence.scores if s.sample.utterances and s.sample.clusters < FEW_CLUSTERS]:
+        whose = "speakers" if options.resample == "speaker" else "utterances"
+        notes.append(
+            f"Fewer than {FEW_CLUSTERS} {whose} do not say which results may be the best, nor how often chance wins: "
+            f"{', '.join(few)}."
+        )
     cases = sum(len(s.combinations) for s in evidence.scores)
     if grid.expected.printed_overall:
         notes.append(
