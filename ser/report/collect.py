@@ -394,7 +394,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         fingerprints=statements.fingerprints,
         unlike=_unlike(runs),
         deviations=_deviations(planned, used, dict(trials), statements),
-        origins=stated_origins(planned),
+        origins=stated_origins(planned, [c.name for c in used]),
         splits=statements.splits.splits,
         references=tuple(
             _reference(place, [r for r in references if r.trial_id == trial], statements.accuracies)

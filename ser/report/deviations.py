@@ -1,7 +1,7 @@
 """In which settings runs differ from their study as its file states it, and what the file states beyond its paper."""
 
 from ast import literal_eval
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,9 +82,14 @@ def beyond(study: Study, stated: Mapping[str, str]) -> tuple[Deviation, ...]:
     return tuple(Deviation(p, stated[p], own[p], budget.get(p) == stated[p]) for p in differ)
 
 
-def stated_origins(study: Study) -> tuple[Stated, ...]:
-    """Returns what a study states beyond its paper in the mode at hand, each with its value."""
+def stated_origins(study: Study, used: Collection[str] | None = None) -> tuple[Stated, ...]:
+    """Returns what a study states beyond its paper in the mode at hand, each with its value.
+
+    ``used``: the corpora whose settings are listed; None = all of the study.
+    """
+    unused = {corpus.name for corpus in study.corpora} - set(used) if used is not None else set()
     there = (origin for origin in study.origins if leads_to_settings(study, origin.path))
+    there = (origin for origin in there if origin.path.partition(".")[0] not in unused)
     return tuple(Stated(origin, _value(study, origin.path)) for origin in there)
 
 

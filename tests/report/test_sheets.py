@@ -267,3 +267,10 @@ def test_origins_are_paths_of_settings_or_their_beginnings():
         Origin("lstm.units", "mine", "because")
     rows = sheets.origins(replace(EXPECTED, origins=stated_origins(study))).rows
     assert rows[0].cells == ("128", "this study", "because")
+
+
+def test_what_a_study_states_of_corpora_that_are_not_used_is_not_listed():
+    study = load_study("interaffection")
+    paths = {stated.origin.path for stated in stated_origins(study, ["ravdess"])}
+    assert {"ravdess.channels", "training.batch_size", "noise"} <= paths
+    assert not any(path.startswith(("iemocap.", "tess.", "customer.")) for path in paths)
