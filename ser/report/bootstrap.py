@@ -73,6 +73,13 @@ class Tested:
         count = self.speaker_count or (len(np.unique(self.speakers)) if self.by_speaker else 0)
         return Sample(len(self.truth), count, self.by_speaker, len(np.unique(self.seed)))
 
+    def sample_of(self, setting: int) -> Sample:
+        """Returns what is resampled of one setting: its own utterances, speakers and seeds."""
+        of_setting = self.setting == setting
+        inside = self.present[:, of_setting].any(axis=1)
+        speakers = len(np.unique(self.speakers[inside])) if self.by_speaker else 0
+        return Sample(int(inside.sum()), speakers, self.by_speaker, len(np.unique(self.seed[of_setting])))
+
 
 def tested_of(results: Sequence[tuple[int, int, LabelPredictions]], resample: str) -> Tested:
     """Returns results on one corpus side by side: (setting, seed, predictions of all its folds).

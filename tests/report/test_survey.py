@@ -155,7 +155,7 @@ def test_intervals_are_over_speakers_where_runs_tell_them():
     cell = rows(content, "systems")["emodb", "badshah"].cells[0]
     assert (cell.value, cell.low, cell.high) == (1 / 2, 0, 1)
     assert rows(content, "best")["emodb", "SD"].cells[-2:] == ("8", "2")
-    assert any("emodb: 2 speakers, 8 utterances" in note for note in content.notes)
+    assert any("emodb SD: 2 speakers, 8 utterances" in note for note in content.notes)
     alone = made(runs, replace(ALONE, folds={"emodb": {"sd": 2}}), Options(replicates=50, resample="utterance"))
     assert rows(alone, "systems")["emodb", "badshah"].cells[0].low > 0
 
@@ -628,6 +628,20 @@ def spoken(system, right, protocol="sd", speakers=8):
                 lines.append(f"emodb,{who}/{i},{label},{label if i < right(who) else other},{who},F,,")
         runs.append(finished(system, number, "\n".join(lines) + "\n", protocol))
     return runs
+
+
+def test_intervals_know_how_few_speakers_their_own_protocol_tests():
+    """Eight speakers are tested under SD, two of them under SI: there Student's t has one degree of freedom."""
+    runs = spoken("badshah", lambda who: 4 + who % 3)
+    si = spoken("badshah", lambda who: 4 + who % 3, "si", speakers=4)[:1]
+    expected = replace(ALONE, folds={"emodb": {"sd": 2, "si": 1}})
+    content = made([*runs, *si], expected, Options(replicates=200))
+    best = rows(content, "best")
+    assert [best["emodb", name].cells[-1] for name in ("SD", "SI")] == ["8", "2"]
+    sd_ua, si_ua = (best["emodb", name].cells[2] for name in ("SD", "SI"))
+    assert sd_ua.low > 0.3
+    assert si_ua.high - si_ua.low > 0.9
+    assert any("emodb SD: 8 speakers" in note and "emodb SI: 2 speakers" in note for note in content.notes)
 
 
 def test_systems_are_ranked_and_compared_pairwise():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.metrics.accuracy import ua, wa
-from ser.report.bootstrap import Sample, Tested, accuracy_draws, tested_of
+from ser.report.bootstrap import Sample, accuracy_draws, tested_of
 from ser.report.content import Cell
 from ser.report.groups import fold_of
 from ser.report.predictions import LabelPredictions, pooled_labels
@@ -113,7 +113,7 @@ def from_predictions(
     tested = tested_of(parts, options.resample)
     point, draws = accuracy_draws(tested, options.replicates, rng)
     results = [
-        _result(corpus, entry, (point[:, i], draws[:, :, i]), tests, _sample(tested, i))
+        _result(corpus, entry, (point[:, i], draws[:, :, i]), tests, tested.sample_of(i))
         for i, entry in enumerate(entries)
     ]
     choices = tuple(_choice(pick, one) for pick, one in zip(picks, results[len(settings) :], strict=True))
@@ -160,14 +160,6 @@ def _pick(settings: Mapping[Values, Seeds], validated: Validated, metric: str) -
 def _choice(pick: _Pick, result: Result) -> Choice:
     settings = tuple(Counter(pick.settings).most_common())
     return Choice(result.corpus, pick.metric, settings, result.validation[pick.metric], result, pick.candidates)
-
-
-def _sample(tested: Tested, setting: int) -> Sample:
-    """What is resampled of one setting: its own utterances, speakers and seeds."""
-    of_setting = tested.setting == setting
-    inside = tested.present[:, of_setting].any(axis=1)
-    speakers = len(np.unique(tested.speakers[inside])) if tested.by_speaker else 0
-    return Sample(int(inside.sum()), speakers, tested.by_speaker, len(np.unique(tested.seed[of_setting])))
 
 
 def _result(corpus: str, entry: _Entry, drawn: tuple[Floats, Floats], tests: Tests, sample: Sample) -> Result:

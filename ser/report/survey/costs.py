@@ -129,4 +129,5 @@ def _mean_cost(bench: Bench, corpus: str, metric: str) -> Cell:
         return _HOLE
     value = np.mean([sd.value(metric) - si.value(metric) for sd, si in pairs])
     draws = np.mean([sd.draws_of(metric) - si.draws_of(metric) for sd, si in pairs], axis=0)
-    return interval(float(value), draws, pairs[0][0].sample.clusters, DIFFERENCE)
+    clusters = min(result.sample.clusters for pair in pairs for result in pair)
+    return interval(float(value), draws, clusters, DIFFERENCE)

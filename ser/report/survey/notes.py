@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ser.report import bootstrap
+from ser.report.bootstrap import Sample
 from ser.report.runs import Options
 from ser.report.survey.published import CLAIMS
 from ser.report.survey.results import PROTOCOLS, Bench
@@ -33,7 +34,10 @@ def notes(bench: Bench, options: Options) -> Iterator[str]:
     """All of them, in order."""
     yield from _PROTOCOLS
     yield from _split(bench, options)
-    samples = {corpus: result.sample for (corpus, _, _), result in bench.results.items()}
+    samples: dict[str, Sample] = {}
+    for (corpus, protocol, _), result in bench.results.items():
+        name = f"{corpus} {PROTOCOLS[protocol]}"
+        samples[name] = max(samples.get(name, result.sample), result.sample, key=lambda sample: sample.utterances)
     if intervals := bootstrap.words(options, samples):
         yield intervals
     yield from _learned_from(bench)

@@ -63,7 +63,7 @@ class Result:
     answers: tuple[LabelPredictions, ...]  # one per seed
     point: Floats  # WA and UA, means over seeds [2]
     draws: Floats  # of both [2, replicates]
-    sample: Sample  # what they are drawn from: all of the corpus
+    sample: Sample  # what they are drawn from
 
     @property
     def system(self) -> str:
@@ -101,7 +101,8 @@ class Result:
     def ahead_of(self, other: "Result", metric: str) -> Cell:
         """Returns how much more it is than ``other``."""
         draws = self.draws_of(metric) - other.draws_of(metric)
-        return interval(self.value(metric) - other.value(metric), draws, self.sample.clusters, DIFFERENCE)
+        clusters = min(self.sample.clusters, other.sample.clusters)
+        return interval(self.value(metric) - other.value(metric), draws, clusters, DIFFERENCE)
 
     def gain(self, other: "Result", metric: str) -> Cell:
         """Returns how much more it is than ``other``, relative to it; a hole where that has nothing right."""
@@ -110,7 +111,8 @@ class Result:
             return Cell(float("nan"))
         if not (base_draws[~np.isnan(base_draws)] > 0).all():
             return Cell(value / base - 1)
-        return interval(value / base - 1, self.draws_of(metric) / base_draws - 1, self.sample.clusters)
+        clusters = min(self.sample.clusters, other.sample.clusters)
+        return interval(value / base - 1, self.draws_of(metric) / base_draws - 1, clusters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,5 +250,5 @@ def _scored(
         parts = [(i, seeds[seed], test) for i, key in enumerate(keys) for seed, test in tests[key].items()]
         tested = tested_of(parts, options.resample)
         point, draws = accuracy_draws(tested, options.replicates, np.random.default_rng(0))
-        scored |= {key: (point[:, i], draws[:, :, i], tested.sample) for i, key in enumerate(keys)}
+        scored |= {key: (point[:, i], draws[:, :, i], tested.sample_of(i)) for i, key in enumerate(keys)}
     return scored
