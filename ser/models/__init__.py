@@ -9,6 +9,9 @@ width of its answer; ``ser.training.network`` adds the head. ``GIVES`` is
 - "utterance": one vector per utterance [batch, outputs];
 - "segments": one per ``module.segment`` frames [sum(lengths) / segment, outputs].
 
+Parameters with ``requires_grad`` False are no part of the optimiser. A block may have
+``learning_rate_factors() -> Mapping[str, float]``: factors of ``training.learning_rate`` by the name of a parameter.
+
 There is no padding at this interface, so padding can never change an answer. Inside torch's autocast the answer may be
 bfloat16.
 
@@ -41,13 +44,15 @@ class Layer:
     """One line of a network's layer table, as plain values.
 
     ``output`` is the shape for one utterance, such as "78 × 20", or "" where the table does not say. ``parameters`` are
-    trained; ``averaged`` are numbers that training averages, as batch normalisation does.
+    trained; ``averaged`` are numbers that training averages, as batch normalisation does; ``frozen`` are weights that
+    stay as they came.
     """
 
     name: str
     output: str
     parameters: int = 0
     averaged: int = 0
+    frozen: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ _HEAD = "head"  # as runs call the last layer
 
 @dataclass(frozen=True)
 class LoggedLayer:
-    """One line of a summary: ``C1``, ``78 × 20`` (values × filters), its weights, all of them trained."""
+    """One line of a summary: ``C1``, ``78 × 20`` (values × filters), the weights that are trained."""
 
     name: str
     output: str
     parameters: int
     averaged: int = 0  # numbers that training averages, as batch normalisation does
+    frozen: int = 0  # weights that stay as they came
 
 
 def layers_of(run: Finished, options: Options, head: str) -> list[LoggedLayer]:

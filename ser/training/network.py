@@ -8,34 +8,12 @@ from torch import Tensor, nn
 from ser import registry
 from ser.errors import BadInput
 from ser.models import Layer, _keras, traits
+from ser.models._pooling import AttentionPooling
 from ser.study import POOLING_SIGNS, Part, Trial, settings_of
 from ser.study.settings import values_of
 from ser.training.batches import Items
 
 SHARED_HEAD = "all"
-
-
-class AttentionPooling(nn.Module):
-    """Equations 1-3: softmax over time of u·x_t weighs the mean, or mean and variance, of x_t."""
-
-    def __init__(self, width: int, pooling: str) -> None:
-        super().__init__()
-        if pooling not in POOLING_SIGNS:
-            raise BadInput(repr(pooling), "pooling", ", ".join(POOLING_SIGNS), "choose one of them")
-        self.variance = pooling == "mean_var"
-        self.u = nn.Parameter(torch.empty(width))
-        nn.init.normal_(self.u, std=width**-0.5)
-        self.outputs = width * (2 if self.variance else 1)
-
-    def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
-        """[sum(lengths), width] -> [batch, outputs]. The weights are a dense [batch, frames] matrix."""
-        owner = torch.arange(len(lengths), device=frames.device).repeat_interleave(lengths, output_size=len(frames))
-        foreign = owner != torch.arange(len(lengths), device=frames.device)[:, None]
-        alpha = (frames @ self.u).expand(len(lengths), -1).masked_fill(foreign, -torch.inf).softmax(dim=1)
-        mean = alpha @ frames
-        if not self.variance:
-            return mean
-        return torch.cat([mean, (alpha @ frames.square() - mean.square()).clamp_min(0)], dim=1)
 
 
 class Network(nn.Module):
@@ -77,6 +55,11 @@ class Network(nn.Module):
         head = self.heads[SHARED_HEAD if SHARED_HEAD in self.heads else corpus]
         logits: Tensor = head(self.pooling(hidden, lengths) if self.pooling else hidden)
         return logits
+
+    def learning_rate_factors(self) -> dict[str, float]:
+        """Returns factors of the learning rate by parameter, where the block states any; of all others it is 1."""
+        stated = getattr(self.block, "learning_rate_factors", None)
+        return {f"block.{name}": factor for name, factor in stated().items()} if stated else {}
 
 
 @torch.no_grad()
@@ -130,12 +113,14 @@ def layers_of(trial: Trial, width: int) -> list[Layer]:
 def _weighted(block: nn.Module) -> Iterator[Layer]:
     """Yields the modules that have weights of their own, with the number of their outputs."""
     for name, module in block.named_modules():
-        parameters = sum(p.numel() for p in module.parameters(recurse=False))
+        mine = list(module.parameters(recurse=False))
+        parameters = sum(p.numel() for p in mine if p.requires_grad)
         averaged = sum(b.numel() for b in module.buffers(recurse=False) if b.is_floating_point())
-        if parameters:
+        if mine:
             outputs = (getattr(module, key, None) for key in ("out_features", "out_channels", "hidden_size"))
             kind = f"{name} ({type(module).__name__})" if name else type(module).__name__
-            yield Layer(kind, next((str(n) for n in outputs if n is not None), ""), parameters, averaged)
+            output = next((str(n) for n in outputs if n is not None), "")
+            yield Layer(kind, output, parameters, averaged, sum(p.numel() for p in mine) - parameters)
 
 
 def _count(module: nn.Module) -> int:

@@ -67,8 +67,7 @@ def begin(
     if initial_state:
         network.load_state_dict(initial_state["network"])
         optimiser.load_state_dict(initial_state["optimiser"])
-        for group in optimiser.param_groups:  # the state brings its own
-            group |= {"lr": training.learning_rate, "weight_decay": training.weight_decay}
+        restate(optimiser, training, network)
     # A loss and a sequence of mini-batches for each corpus, or for all of them.
     losses = {name: Loss(training, trial.classes, each.train) for name, each in by_turn.items()}
     smallest = {name: smallest_batch(network, each.train) for name, each in by_turn.items()}
@@ -121,14 +120,34 @@ def _stream(training: Training, items: Items, seed: list[int], smallest: int, bl
     return Passes(len(items), training.batch_size, seed, smallest)
 
 
-def _optimiser(training: Training, network: nn.Module) -> torch.optim.Optimizer:
+def parameter_groups(training: Training, network: Network) -> list[dict[str, Any]]:
+    """Returns the groups of an optimiser: the parameters that learn, in the network's order, by their learning rate.
+
+    A rate is ``training.learning_rate``, times the factor that the block states for a parameter, if any.
+    """
+    factors = network.learning_rate_factors()
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault(factors.get(name, 1.0), []).append(parameter)
+    return [{"params": group, "lr": training.learning_rate * factor} for factor, group in groups.items()]
+
+
+def _optimiser(training: Training, network: Network) -> torch.optim.Optimizer:
+    groups = parameter_groups(training, network)
     options: dict[str, Any] = {"lr": training.learning_rate, "weight_decay": training.weight_decay}
     if training.optimiser == "sgd":
-        return torch.optim.SGD(network.parameters(), **options)
+        return torch.optim.SGD(groups, **options)
     if training.optimiser == "rmsprop":
-        return torch.optim.RMSprop(network.parameters(), alpha=0.9, eps=training.epsilon, **options)
+        return torch.optim.RMSprop(groups, alpha=0.9, eps=training.epsilon, **options)
     # Fused: a fifth of the time, where networks are large or tiny.
-    return torch.optim.Adam(network.parameters(), eps=training.epsilon, fused=True, **options)
+    return torch.optim.Adam(groups, eps=training.epsilon, fused=True, **options)
+
+
+def restate(optimiser: torch.optim.Optimizer, training: Training, network: Network) -> None:
+    """Sets learning rates and weight decay as ``training`` has them: a state of another trial brings its own."""
+    for group, stated in zip(optimiser.param_groups, parameter_groups(training, network), strict=True):
+        group |= {"lr": stated["lr"], "weight_decay": training.weight_decay}
 
 
 def set_precision(precision: str, device: str) -> None:

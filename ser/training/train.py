@@ -281,8 +281,8 @@ def _gradients(run: Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Ten
 
 @torch.no_grad()
 def _sum_of_weights(network: Network) -> Tensor:
-    """Not finite if any weight is not: the loss alone would not show a unit that an infinite bias has silenced."""
-    return torch.stack([p.sum() for p in network.parameters()]).sum()
+    """Not finite if any weight that learns is not: the loss alone would not show what an infinite bias has silenced."""
+    return torch.stack([p.sum() for p in network.parameters() if p.requires_grad]).sum()
 
 
 def _spoilt_weights(network: Network) -> str:

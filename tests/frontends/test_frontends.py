@@ -69,7 +69,7 @@ def test_every_setting_changes_the_numbers_or_the_waveform(name):
     """A setting that nothing reads would be a promise that nobody keeps."""
     module = find("frontends", name)
     source = "".join(inspect.getsource(m) for m in {module, *helpers(module)})
-    read = set(re.findall(r"settings\.(\w+)", source)) | {"rate_hz"}  # which whoever makes the waveform reads
+    read = set(re.findall(r"settings\.(\w+)", source)) | {"rate_hz", "stored"}  # which maker of waveform and store read
     if name == "spectrogram":
         read |= set(module._OF_IMAGES)
     assert {f.name for f in fields(module.Settings)} - read == set()

@@ -7,9 +7,10 @@ from torch import nn
 from ser import registry
 from ser.errors import BadInput
 from ser.models import lstm
+from ser.models._pooling import AttentionPooling
 from ser.study import part, settings_of
 from ser.study.settings import values_of
-from ser.training.network import AttentionPooling, Network
+from ser.training.network import Network
 
 MODELS = [name for name in registry.names("models") if registry.find("models", name).GIVES != "classes"]
 KINDS = ("frames", "utterance", "segments")
