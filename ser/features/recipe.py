@@ -22,6 +22,12 @@ def front_end_width(front_end: Part) -> int:
     return int(registry.find("frontends", front_end.name).width(settings_of("frontends", front_end)))
 
 
+def front_end_stack(front_end: Part) -> int:
+    """Returns how many layers of equal width lie one after another in each vector of a front-end; most have one."""
+    stack = getattr(registry.find("frontends", front_end.name), "stack", None)
+    return int(stack(settings_of("frontends", front_end))) if stack else 1
+
+
 def front_end_frames(front_end: Part, seconds: float) -> int:
     """Returns how many vectors a front-end makes of an utterance of that length, words left out."""
     settings = settings_of("frontends", front_end)

@@ -11,6 +11,12 @@ from ser.models._keras import glorot
 from ser.models._winograd import convolve
 
 Size = tuple[int, int]
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "none": nn.Identity,
+}
 
 
 def check_one_each(model: str, **columns: Sequence[object]) -> None:

@@ -1,12 +1,17 @@
-"""A whole network as in da Silva et al., Fig. 5: normalisation, temporal block, attention pooling, head or heads."""
+"""A whole network as in da Silva et al., Fig. 5: normalisation, temporal block, attention pooling, head or heads.
 
-from collections.abc import Iterator, Sequence
+Where a front-end stacks the layers of an encoder in each vector, their weighted sum comes before the block.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ser import registry
 from ser.errors import BadInput
+from ser.features.recipe import front_end_stack
 from ser.models import Layer, _keras, traits
 from ser.models._pooling import AttentionPooling
 from ser.study import POOLING_SIGNS, Part, Trial, settings_of
@@ -16,27 +21,66 @@ from ser.training.batches import Items
 SHARED_HEAD = "all"
 
 
+class LayerSum(nn.Module):
+    """The sum of an encoder's layers, weighted by the softmax of a learned number for each, all equal at first.
+
+    Peters et al. 2018 ("ELMo"), equation 1 without their gamma; Yang et al. 2021 ("SUPERB") compare encoders with it.
+    """
+
+    def __init__(self, layers: int, width: int) -> None:
+        super().__init__()
+        if width % layers:
+            allowed = f"a multiple of {layers}, the layers that the front-end stacks"
+            raise BadInput(
+                str(width), "width of a vector of layers", allowed, "correct width or stack of the front-end"
+            )
+        self.logits = nn.Parameter(torch.zeros(layers))
+        self.outputs = width // layers
+
+    @property
+    def weights(self) -> Tensor:
+        """The layers' weights [layers], which add up to 1."""
+        return self.logits.softmax(0)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """[frames, layers * outputs], layer by layer -> [frames, outputs]."""
+        weights, layers = self.weights, frames.split(self.outputs, dim=1)
+        total: Tensor = weights[0] * layers[0]
+        for weight, layer in zip(weights[1:], layers[1:], strict=True):  # an einsum takes four to seven times as long
+            total = torch.addcmul(total, weight, layer)
+        return total
+
+
 class Network(nn.Module):
     """Logits of one corpus's items. ``heads`` names the corpora for the multi-task set-up, empty for unified.
 
     ``mean`` and ``scale`` [width] normalise each feature; they are part of the checkpoint. With ``precision``
     "bfloat16" the block, which is all but a thousandth of the work, multiplies in bfloat16 and adds up in float32
-    (torch's autocast); weights, normalisation, pooling and heads are float32 in any case.
+    (torch's autocast); weights, normalisation, sum of layers, pooling and heads are float32 in any case. ``stack`` is
+    how many layers lie one after another in a vector; the block takes their ``LayerSum``, of width / stack values.
     """
 
     mean: Tensor
     scale: Tensor
 
     def __init__(
-        self, width: int, block: Part, pooling: str, classes: int, precision: str, heads: Sequence[str] = ()
+        self,
+        width: int,
+        block: Part,
+        pooling: str,
+        classes: int,
+        precision: str,
+        heads: Sequence[str] = (),
+        stack: int = 1,
     ) -> None:
         super().__init__()
         self.reduced = precision == "bfloat16"
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
+        self.layer_sum = LayerSum(stack, width) if stack > 1 else None
         settings, self.model = settings_of("models", block), traits(block.name)
         frames = self.model.gives == "frames"
-        self.block = registry.find("models", block.name).build(width, settings)
+        self.block = registry.find("models", block.name).build(width // stack, settings)
         if frames == (pooling == "none"):
             allowed = ", ".join(POOLING_SIGNS) if frames else "none"
             raise BadInput(repr(pooling), f"pooling of {block.name}", allowed, "choose one of them")
@@ -48,7 +92,7 @@ class Network(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:
         """Frames one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
-        normal = (frames - self.mean) * self.scale
+        normal = self.block_inputs(frames)
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.reduced):
             hidden = self.block(normal, lengths)
         hidden = hidden.to(frames.dtype)
@@ -60,6 +104,33 @@ class Network(nn.Module):
         """Returns factors of the learning rate by parameter, where the block states any; of all others it is 1."""
         stated = getattr(self.block, "learning_rate_factors", None)
         return {f"block.{name}": factor for name, factor in stated().items()} if stated else {}
+
+    def block_inputs(self, frames: Tensor) -> Tensor:
+        """Frames as the front-end makes them [frames, width] -> what the block takes [frames, width / stack]."""
+        normal = (frames - self.mean) * self.scale
+        return self.layer_sum(normal) if self.layer_sum else normal
+
+
+def network_of(trial: Trial, width: int) -> Network:
+    """Returns the trial's network for vectors of ``width`` values, its weights drawn from torch's generator.
+
+    Raises BadInput for a block, a pooling and a front-end that do not go together.
+    """
+    heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
+    classes, precision, stack = len(trial.classes), trial.training.precision, front_end_stack(trial.front_end)
+    return Network(width, trial.block, trial.pooling, classes, precision, heads, stack)
+
+
+def layer_weights(trial: Trial, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Returns the weights of the encoder's layers that a state of ``network_of(trial)`` holds, and what they are of.
+
+    Plain values, by the layer's number from 0, the input of the first transformer layer; empty without a sum of layers.
+    """
+    if "layer_sum.logits" not in weights:
+        return {}
+    shares = weights["layer_sum.logits"].double().softmax(0).tolist()
+    by_layer = {str(number): share for number, share in enumerate(shares)}
+    return {"corpora": [c.name for c in trial.corpora], "front_end": str(trial.front_end), "weights": by_layer}
 
 
 @torch.no_grad()
@@ -83,7 +154,7 @@ def smallest_batch(network: Network, items: Items) -> int:
     was_training = network.training
     try:
         shortest = items.batch([int(items.lengths().argmin())])
-        network.eval().block((shortest.frames - network.mean) * network.scale, shortest.lengths)
+        network.eval().block(network.block_inputs(shortest.frames), shortest.lengths)
     finally:
         network.train(was_training)
         for hook in hooks:
@@ -92,9 +163,12 @@ def smallest_batch(network: Network, items: Items) -> int:
 
 
 def layers(network: Network) -> list[Layer]:
-    """Returns the layer table of a network: its block's layers, pooling and heads."""
-    block, width = network.block, len(network.mean)
-    table = list(_weighted(block) if network.model.layers is None else network.model.layers(block, width))
+    """Returns the layer table of a network: the sum of an encoder's layers, the block's layers, pooling and heads."""
+    block, width, table = network.block, len(network.mean), list[Layer]()
+    if network.layer_sum:
+        width = network.layer_sum.outputs
+        table.append(Layer("layer-weighted sum", str(width), _count(network.layer_sum)))
+    table += list(_weighted(block) if network.model.layers is None else network.model.layers(block, width))
     if network.pooling:
         table.append(Layer("attention pooling", str(network.pooling.outputs), _count(network.pooling)))
     for name, head in network.heads.items():
@@ -105,9 +179,8 @@ def layers(network: Network) -> list[Layer]:
 
 def layers_of(trial: Trial, width: int) -> list[Layer]:
     """Returns the layer table of a trial's network for frames of ``width`` values; no weights are drawn or stored."""
-    heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
     with torch.device("meta"):
-        return layers(Network(width, trial.block, trial.pooling, len(trial.classes), "float32", heads))
+        return layers(network_of(trial, width))
 
 
 def _weighted(block: nn.Module) -> Iterator[Layer]:

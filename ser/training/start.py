@@ -14,7 +14,7 @@ from ser.study import Training, Trial
 from ser.training import seeds
 from ser.training.batches import Items, Passes, Stream, inverse_deviation
 from ser.training.loss import Loss
-from ser.training.network import Network, smallest_batch
+from ser.training.network import Network, network_of, smallest_batch
 
 
 class Diverged(RuntimeError):
@@ -163,9 +163,7 @@ def set_precision(precision: str, device: str) -> None:
 def build_network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
     """Returns the trial's network with the moments of its training items. Raises BadInput, and Diverged for NaN."""
     width = next(iter(data.values())).train.features[0].shape[1]
-    heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
-    precision = trial.training.precision
-    network = Network(width, trial.block, trial.pooling, len(trial.classes), precision, heads)
+    network = network_of(trial, width)
     if trial.normalise == "speaker":
         raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
     if trial.normalise == "train":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import torch
@@ -11,7 +12,7 @@ from ser.planning.plan import Plan
 from ser.planning.sources import total_frames
 from ser.study import Trial
 from ser.training.fit import is_fitted
-from ser.training.network import Network
+from ser.training.network import Network, network_of
 from ser.trials.outputs import segment_frames
 
 _OTHER_S = 0.5  # per trial, for everything else: start, evaluation, files, MLflow
@@ -109,7 +110,7 @@ def _seconds_per_update(plan: Plan, trial: Trial) -> float:
     clean = [plan.sources[c.source].recipes_for(trial.front_end)[0] for c in trial.corpora]
     frames = segment_frames(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
     block = trial.block.changed(weights="random") if trial.block.values().get("weights") else trial.block
-    network = Network(width, block, trial.pooling, len(trial.classes), trial.training.precision)
+    network = network_of(replace(trial, block=block, task="unified"), width)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -19,6 +19,7 @@ from ser.study import Part, Trial, settings_of
 from ser.training import checkpoint
 from ser.training.batches import Items
 from ser.training.fit import is_fitted
+from ser.training.network import layer_weights
 from ser.training.start import CorpusData
 from ser.training.train import Outcome, Predictions
 from ser.trials.facts import Facts
@@ -128,6 +129,8 @@ def write(
     if outcome.layers:
         table = [asdict(layer) for layer in outcome.layers]
         (folder / "layers.json").write_text(json.dumps(table, indent=1, ensure_ascii=False), encoding="utf-8")
+    if shares := layer_weights(trial, outcome.weights):
+        (folder / "layer_weights.json").write_text(json.dumps(shares, indent=1), encoding="utf-8")
     if outcome.weights:
         torch.save(outcome.weights, folder / "best.pt")
     if state:

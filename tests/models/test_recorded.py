@@ -29,6 +29,9 @@ def test_a_network_gives_the_recorded_numbers(name):
     draw = np.random.default_rng(SEED)
     x = torch.from_numpy(draw.normal(size=(UTTERANCES * frames, width)).astype(np.float32))
     lengths = torch.full((UTTERANCES,), frames)
+    if not list(block.parameters()):
+        cases = {"answers afterwards": block.eval()(x, lengths).numpy()}
+        return recorded.check("models", name, module.VERSION, cases, tolerance=1e-3)
     answers = block(x, lengths)
     (answers * torch.from_numpy(draw.normal(size=answers.shape).astype(np.float32))).sum().backward()
     gradients = torch.cat([p.grad.flatten() for p in block.parameters()])

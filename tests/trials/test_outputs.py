@@ -231,6 +231,35 @@ def test_files_of_single_labels(single, tmp_path):
     assert not (folder / "segments.json").exists()
 
 
+def test_weights_of_an_encoders_layers_are_a_file_of_their_own(single, tmp_path):
+    trial, predictions = single
+    found = outcome("ravdess", predictions)
+    write(
+        trial,
+        found,
+        data("ravdess", predictions.names, predictions.truth),
+        {"ravdess": PROOF},
+        {},
+        tmp_path / "a",
+        False,
+    )
+    assert not (tmp_path / "a/layer_weights.json").exists()
+    found.weights["layer_sum.logits"] = torch.tensor([0.0, np.log(3.0)])
+    write(
+        trial,
+        found,
+        data("ravdess", predictions.names, predictions.truth),
+        {"ravdess": PROOF},
+        {},
+        tmp_path / "a",
+        False,
+    )
+    content = json.loads((tmp_path / "a/layer_weights.json").read_text())
+    assert content["corpora"] == [c.name for c in trial.corpora]
+    assert content["front_end"] == str(trial.front_end)
+    assert content["weights"] == pytest.approx({"0": 0.25, "1": 0.75})
+
+
 def test_a_probability_of_one_is_not_one_of_nearly_one(single, tmp_path):
     trial, predictions = single
     logits = predictions.logits.copy()
