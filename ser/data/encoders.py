@@ -1,0 +1,147 @@
+"""Pretrained encoders of a user's own folders: their identity, checks before anything is computed, and loading.
+
+A statement holds an encoder's identity, never a path or a name: architecture, sizes, and a fingerprint of weights,
+config and input normalisation. Where its folder lies on this machine, ``remember`` says for the process.
+"""
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ser.data import encoder_config, encoder_weights
+from ser.errors import BadInput
+
+if TYPE_CHECKING:
+    from ser.data.encoder_config import Description
+    from ser.data.hidden_states import Model
+
+EACH = "each"  # value of a setting ``encoder`` that --encoder fills in
+_IDENTITY = re.compile(r"(?P<a>[a-z0-9][a-z0-9_-]*)-(?P<w>\d+)x(?P<n>\d+)-(?P<f>\d+)\.(?P<h>\d+)-(?P<p>[0-9a-f]{12})")
+_NAME_IT = "name its folder with --encoder NAME=DIR"
+_MODELS = 2  # kept in memory, by identity and device
+
+_folders: dict[str, Path] = {}
+_examined: dict[tuple[tuple[str, int, int], ...], "Encoder"] = {}
+_models: dict[tuple[str, str], "Model"] = {}
+_lock = threading.RLock()
+_device = "cpu"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """What a statement holds of an encoder; its text has all of it.
+
+    ``architecture`` is transformers' model type, ``width`` the length of a hidden state, ``states`` how many there are:
+    the input of the first transformer layer, and the output of each. ``first`` samples make the first frame, and each
+    ``hop`` more another. ``fingerprint``: 12 hexadecimal digits of weights, config and input normalisation.
+
+    >>> print(Encoder.parse("whisper-384x5-1.320-3fa29c81d0b2").states)
+    5
+    """
+
+    architecture: str
+    width: int
+    states: int
+    first: int
+    hop: int
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"{self.architecture}-{self.width}x{self.states}-{self.first}.{self.hop}-{self.fingerprint}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Encoder":
+        """Returns the encoder of an identity's text. Raises BadInput for another text, "each" among them."""
+        if text == EACH:
+            raise BadInput("no encoder", "encoder", "an encoder of a folder of yours", _NAME_IT)
+        if not (match := _IDENTITY.fullmatch(text)):
+            raise BadInput(repr(text), "encoder", "an identity such as whisper-384x5-1.320-3fa29c81d0b2", _NAME_IT)
+        width, states, first, hop = (int(match[key]) for key in "wnfh")
+        return cls(match["a"], width, states, first, hop, match["p"])
+
+    def frames(self, samples: int) -> int:
+        """Returns how many frames so many samples give; 0 of fewer than ``first``."""
+        return max(0, (samples - self.first) // self.hop + 1)
+
+
+def examine(folder: Path) -> Encoder:
+    """Returns the encoder of a folder, everything checked: config, preprocessor, and every weight.
+
+    The same wherever the folder lies and whatever it is called. 1.2 GB take a second or two, and a second call in the
+    process nothing, unless a file has changed. Raises BadInput for a folder that cannot be used as it is: no weight is
+    ever drawn at random, no code of a folder run, nothing fetched.
+    """
+    folder = Path(folder).absolute()
+    description = encoder_config.read(folder)
+    paths = encoder_weights.locate(folder)
+    key = _state(folder, paths)
+    with _lock:
+        if key not in _examined:
+            from ser.data import hidden_states
+
+            hidden_states.tensors_of(description, paths)
+            fingerprint = encoder_weights.fingerprint(paths, description.statement)
+            sizes = description.width, description.states, description.first, description.hop
+            _examined[key] = Encoder(description.architecture, *sizes, fingerprint)
+        return _examined[key]
+
+
+def _state(folder: Path, paths: tuple[Path, ...]) -> tuple[tuple[str, int, int], ...]:
+    """Path, size and time of change of all that an encoder is made of."""
+    names = encoder_config.CONFIG, encoder_config.PREPROCESSOR, encoder_config.PROCESSOR
+    files = [*(folder / name for name in names), *paths]
+    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files if p.is_file())
+
+
+def remember(folders: Mapping[str, Path]) -> None:
+    """Lets this process know where the folders of encoders lie, by identity."""
+    with _lock:
+        _folders.update({identity: Path(folder) for identity, folder in folders.items()})
+
+
+def folder_of(identity: str) -> Path:
+    """Returns the folder of an encoder. Raises BadInput where this process was not told of it."""
+    Encoder.parse(identity)
+    if identity not in _folders:
+        raise BadInput(identity, "encoder", ", ".join(_folders) or "encoders of --encoder, and there is none", _NAME_IT)
+    return _folders[identity]
+
+
+def describe(identity: str) -> "Description":
+    """Returns what the encoder's folder says of it; no weights are read. Raises BadInput."""
+    return encoder_config.read(folder_of(identity))
+
+
+def use_device(device: str) -> None:
+    """Lets encoders of this process compute on ``device``, "cpu" or "cuda", where nobody says another."""
+    global _device  # of the process, as torch's own default is
+    _device = device
+
+
+def device() -> str:
+    """Returns where encoders of this process compute."""
+    return _device
+
+
+def load(identity: str, device: str | None = None) -> "Model":
+    """Returns the encoder in evaluation mode; its ``module`` is transformers' own. Without device, the process's.
+
+    Loaded once per process and device. Raises BadInput where its folder is unknown, or is no more the one that it was.
+    """
+    place = device or _device
+    with _lock:
+        if (identity, place) not in _models:
+            from ser.data import hidden_states
+
+            folder = folder_of(identity)
+            present = str(examine(folder))
+            if present != identity:
+                raise BadInput(present, str(folder), f"{identity}, as the study has it", "bring its files back")
+            model = hidden_states.open_model(encoder_config.read(folder), encoder_weights.locate(folder), place)
+            while len(_models) >= _MODELS:
+                _models.pop(next(iter(_models)))
+            _models[identity, place] = model
+        return _models[identity, place]
