@@ -1,7 +1,8 @@
-"""What a store entry is made of, and how the features of one of its items are computed."""
+"""What a store entry is made of, and how the features of its items are computed."""
 
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,11 @@ import numpy.typing as npt
 from ser import registry
 from ser.data import audio
 from ser.data.manifest import Utterance
+from ser.errors import BadInput
 from ser.study import Part, identity, settings_of
+
+Array = npt.NDArray[np.floating[Any]]  # float32 or float16
+DTYPES = ("float32", "float16")  # of numbers as entries hold them; whatever reads them computes in float32
 
 
 def front_end_width(front_end: Part) -> int:
@@ -32,6 +37,22 @@ def front_end_frames(front_end: Part, seconds: float) -> int:
     """Returns how many vectors a front-end makes of an utterance of that length, words left out."""
     settings = settings_of("frontends", front_end)
     return int(registry.find("frontends", front_end.name).frames(round(seconds * settings.rate_hz), settings))
+
+
+def front_end_dtype(front_end: Part) -> str:
+    """Returns the numbers of entries, "float32" or "float16": the setting ``stored``, where a front-end has it.
+
+    Raises BadInput for others.
+    """
+    dtype = str(getattr(settings_of("frontends", front_end), "stored", "float32"))
+    if dtype not in DTYPES:
+        raise BadInput(repr(dtype), f"front_end {front_end.name}.stored", ", ".join(DTYPES), "choose one of them")
+    return dtype
+
+
+def is_batched(front_end: Part) -> bool:
+    """Returns whether a front-end computes several utterances at once."""
+    return hasattr(registry.find("frontends", front_end.name), "extract_batch")
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,28 @@ class Recipe:
         """Length of the front-end's vectors."""
         return front_end_width(self.front_end)
 
+    @property
+    def dtype(self) -> str:
+        """The numbers that an entry holds, "float32" or "float16"."""
+        return front_end_dtype(self.front_end)
+
+    @cached_property
+    def frames(self) -> tuple[int, ...]:
+        """How many vectors each item will have, by its duration alone."""
+        settings = settings_of("frontends", self.front_end)
+        frames = registry.find("frontends", self.front_end.name).frames
+        return tuple(int(frames(round(u.seconds * settings.rate_hz), settings)) for u, _ in self.items)
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of a vector as an entry holds it."""
+        return self.width * np.dtype(self.dtype).itemsize
+
+    @property
+    def bytes(self) -> int:
+        """Size of the entry's features, by the durations alone."""
+        return sum(self.frames) * self.frame_bytes
+
 
 def plain(kind: str, stated: Part) -> list[Any]:
     """Returns name, version and the full set of settings of a component, for keys and for a person to read."""
@@ -90,26 +133,72 @@ def one_thread() -> None:
         torch.set_num_threads(1)
 
 
-def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> npt.NDArray[np.float32]:
-    """Decode, resample, augment, extract: float32 [frames, width].
+def wave_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> audio.Wave:
+    """Decode, resample, augment: float32 [samples] at the front-end's rate.
 
     Raises UnusableAudio, OSError, or BadInput where the file is not as it was scanned.
     """
-    front_end, settings = recipe.front_end.name, settings_of("frontends", recipe.front_end)
+    rate_hz = settings_of("frontends", recipe.front_end).rate_hz
     one_thread()
-    wave = _wave(utterance, settings.rate_hz)
+    wave = _wave(utterance, rate_hz)
     if recipe.augmentation:
         kind, changes = recipe.augmentation.name, settings_of("augment", recipe.augmentation)
         # The draw depends on the utterance and copy alone: the same bytes in any order, on any worker.
         rng = np.random.default_rng([changes.seed, copy, crc32(utterance.uid.encode())])
-        wave = registry.find("augment", kind).apply(wave, settings.rate_hz, rng, changes, folder)
+        wave = registry.find("augment", kind).apply(wave, rate_hz, rng, changes, folder)
+    return wave
+
+
+def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> Array:
+    """Decode, resample, augment, extract: [frames, width], float32 or what the entry holds.
+
+    Raises UnusableAudio, OSError, or BadInput where the file is not as it was scanned.
+    """
+    wave = wave_of(recipe, utterance, copy, folder)
     text = (utterance.text,) if _reads_text(recipe.front_end) else ()
-    features: npt.NDArray[np.float32] = registry.find("frontends", front_end).extract(wave, settings, *text)
+    settings = settings_of("frontends", recipe.front_end)
+    return _stored(recipe, registry.find("frontends", recipe.front_end.name).extract(wave, settings, *text))
+
+
+def batches_of(recipe: Recipe, samples: Sequence[int]) -> list[list[int]]:
+    """Returns which waves of so many samples a front-end computes at once, each in one batch."""
+    front_end, settings = registry.find("frontends", recipe.front_end.name), settings_of("frontends", recipe.front_end)
+    batches: list[list[int]] = front_end.batches(samples, settings)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(samples))), batches
+    return batches
+
+
+def features_of_batch(recipe: Recipe, waves: Sequence[audio.Wave]) -> list[Array | audio.UnusableAudio]:
+    """Returns the features of waves that are computed at once, each [frames, width], or why a wave has none."""
+    front_end, settings = registry.find("frontends", recipe.front_end.name), settings_of("frontends", recipe.front_end)
+    try:
+        arrays = front_end.extract_batch(waves, settings)
+    except audio.UnusableAudio as error:  # of one of them: alone, the others are what they are
+        return [features_of_batch(recipe, [wave])[0] for wave in waves] if len(waves) > 1 else [error]
+    outcomes: list[Array | audio.UnusableAudio] = []
+    for array in arrays:
+        try:
+            outcomes.append(_stored(recipe, array))
+        except audio.UnusableAudio as error:
+            outcomes.append(error)
+    assert len(outcomes) == len(waves), (len(outcomes), len(waves))
+    return outcomes
+
+
+def _stored(recipe: Recipe, features: npt.NDArray[np.float32]) -> Array:
+    """Returns features as the entry holds them. Raises UnusableAudio for numbers that it cannot hold."""
     assert features.dtype == np.float32, features.dtype
     assert features.shape == (len(features), recipe.width), features.shape
     if not np.isfinite(features).all():
         raise audio.UnusableAudio("features are not finite")
-    return np.ascontiguousarray(features)
+    if recipe.dtype == "float32":
+        return np.ascontiguousarray(features)
+    with np.errstate(over="ignore", under="ignore"):  # the first is refused below, the second is rounding
+        halves = np.ascontiguousarray(features, np.float16)
+    if not np.isfinite(halves).all():
+        most = float(np.abs(features).max())
+        raise audio.UnusableAudio(f"features beyond float16: {most:.3g}, where 65504 is the largest")
+    return halves
 
 
 _last = threading.local()  # the recording that a thread has just decoded, and its path and hash

@@ -12,34 +12,27 @@ import errno
 import fcntl
 import os
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from io import BytesIO
 from pathlib import Path
-from typing import IO, Any
-from zlib import crc32
-
-import numpy as np
-import numpy.typing as npt
+from typing import IO
 
 from ser import files
 from ser.data import audio
 from ser.errors import BadInput
-from ser.features.entry import Features, verified
-from ser.features.recipe import Recipe, features_of, plain
+from ser.features.disk import FULL, NOT_OURS, cannot_write, write_json
+from ser.features.entry import Features, lock_path, verified
+from ser.features.recipe import Recipe, plain
 from ser.features.remote import RemoteFolder, is_url
+from ser.features.shards import Compute, in_threads, shards, stem, write_shard
 from ser.files import Damaged
 from ser.host import machine
 
 Progress = Callable[[int, int], None]
-_SHARD_ITEMS = 128  # small enough to lose little when killed, large enough to be read in long strokes
-_PAUSES_S = (0.1, 0.5, 2.0)  # before a recording that could not be read is tried again
 _DAMAGED = "damaged"  # an empty file in a remote entry: a file too many, for which the next build sends it all again
 _FILES_AT_ONCE = 8
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Store:
@@ -58,17 +51,23 @@ class Store:
         try:
             self.local.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(self.local, error) from None
+            raise cannot_write(self.local, error) from None
 
     def open(self, key: str) -> Features:
-        """A complete entry. Raises Damaged if a byte of it is not as written, FileNotFoundError if it is absent."""
+        """A complete entry. Raises Damaged if a byte of it is not as written, FileNotFoundError if it is absent.
+
+        Of an entry of gigabytes, Damaged may come later, when a shard is first read: the next build makes that anew.
+        """
         folder = self.local / key
-        features = self._intact(folder)
-        if features is None and self._remote:
-            with _locked(folder):
-                if self._intact(folder) is None:  # nobody has fetched it while we waited
-                    self._fetch(key)
-        return Features(folder, self.jobs) if features is None else features
+        try:
+            return Features(folder, self.jobs)
+        except (OSError, Damaged):
+            if not self._remote:
+                raise
+        with _locked(folder):
+            if self._intact(folder) is None:  # nobody has fetched it while we waited
+                self._fetch(key)
+        return Features(folder, self.jobs)
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
@@ -85,13 +84,20 @@ class Store:
             folder.mkdir(exist_ok=True)
             return (folder / name).open("w", encoding="utf-8")
         except OSError as error:
-            if error.errno in _NOT_OURS:
+            if error.errno in NOT_OURS:
                 return nullcontext()
-            raise _cannot_write(folder, error) from None
+            raise cannot_write(folder, error) from None
 
-    def build(self, recipe: Recipe, folder: Path | None = None, progress: Progress | None = None) -> Features:
-        """The entry of ``recipe``, computed where it is not there yet; ``folder`` holds a user's noise or responses.
+    def build(
+        self,
+        recipe: Recipe,
+        recordings: Path | None = None,
+        progress: Progress | None = None,
+        compute: Compute | None = None,
+    ) -> Features:
+        """The entry of ``recipe``, computed where it is not there yet; ``recordings``: a user's noise or responses.
 
+        ``compute`` says where missing shards are computed, if not by threads of this process.
         Checks every shard against its checksum and recomputes those that fail. Several processes asking for one entry
         build it once: the others wait. Utterances whose audio fails are in ``Features.refused``. Raises BadInput where
         a recording cannot be read any more or is not as it was scanned, and where there is no room or leave to write;
@@ -103,7 +109,7 @@ class Store:
             if features is None or not self._is_uploaded(target):
                 with _locked(target):
                     if self._intact(target) is None and not self._fetched(recipe.key):
-                        self._make(recipe, target, folder, progress)
+                        self._make(recipe, target, recordings, progress, compute or in_threads(self.jobs))
                     self._upload(target)
                 features = Features(target, self.jobs)
         if progress:
@@ -116,40 +122,41 @@ class Store:
         except (OSError, Damaged):
             return None
 
-    def _make(self, recipe: Recipe, target: Path, folder: Path | None, progress: Progress | None) -> None:
-        expected = {f"{_stem(shard)}.{kind}" for shard in _shards(recipe) for kind in ("npy", "json")}
+    def _make(
+        self,
+        recipe: Recipe,
+        target: Path,
+        recordings: Path | None,
+        progress: Progress | None,
+        compute: Compute,
+    ) -> None:
+        every = shards(recipe)
+        expected = {f"{stem(shard)}.{kind}" for shard in every for kind in ("npy", "json")}
         try:
             target.mkdir(parents=True, exist_ok=True)
             for path in list(target.iterdir()):  # the entry's mark, and what killed builds and other versions left
                 if path.name not in expected:
                     path.unlink()
         except OSError as error:
-            raise _cannot_write(target, error) from None
-        self._compute(recipe, [s for s in _shards(recipe) if not _is_whole(target, s)], target, folder, progress)
-        parts = [files.read(target / f"{_stem(shard)}.json") for shard in _shards(recipe)]
+            raise cannot_write(target, error) from None
+        with ThreadPoolExecutor(self.jobs) as pool:
+            whole = list(pool.map(lambda shard: _is_whole(target, shard), every))
+        missing = [shard for shard, is_there in zip(every, whole, strict=True) if not is_there]
+        done = _Progress(progress, len(recipe.items) - sum(map(len, missing)), len(recipe.items))
+        done.add(0)
+        compute(recipe, missing, recordings, lambda shard: write_shard(shard, target), done.add)
+        parts = [files.read(target / f"{stem(shard)}.json") for shard in every]
         meta = {
             "corpus": recipe.corpus,
             "front_end": plain("frontends", recipe.front_end),
             "augmentation": plain("augment", recipe.augmentation) if recipe.augmentation else None,
             "width": recipe.width,
+            "dtype": recipe.dtype,
             "libraries": audio.library_versions(),
             "refused": [r for p in parts for r in p["refused"]],
             "shards": parts,
         }
-        _write_json(target / "entry.json", meta)
-
-    def _compute(
-        self, recipe: Recipe, missing: Sequence[range], target: Path, folder: Path | None, progress: Progress | None
-    ) -> None:
-        done = len(recipe.items) - sum(map(len, missing))
-        pool = ThreadPoolExecutor(self.jobs)
-        try:
-            for count in pool.map(lambda shard: _write_shard(recipe, shard, target, folder), missing):
-                done += count
-                if progress:
-                    progress(done, len(recipe.items))
-        finally:  # an interrupt or a full disk ends the build now, not when all shards have had their turn
-            pool.shutdown(cancel_futures=True)
+        write_json(target / "entry.json", meta)
 
     def _is_uploaded(self, target: Path) -> bool:
         if not self._remote:
@@ -197,7 +204,7 @@ class Store:
             shutil.rmtree(arriving, ignore_errors=True)
             arriving.mkdir(parents=True)
             self._at_once(lambda name: remote.get(f"{key}/{name}", arriving / name), names.keys() - {_DAMAGED})
-            Features(arriving, self.jobs)
+            Features(arriving, self.jobs, whole=True)
             shutil.rmtree(self.local / key, ignore_errors=True)
             os.replace(arriving, self.local / key)
         except Damaged:
@@ -205,101 +212,44 @@ class Store:
                 remote.write(f"{key}/{_DAMAGED}", b"")
             raise
         except OSError as error:
-            if error.errno in (*_FULL, *_NOT_OURS):
-                raise _cannot_write(arriving, error) from None
+            if error.errno in (*FULL, *NOT_OURS):
+                raise cannot_write(arriving, error) from None
             raise
         finally:
             shutil.rmtree(arriving, ignore_errors=True)
         return True
 
 
-def _shards(recipe: Recipe) -> list[range]:
-    """Which items stand in which shard."""
-    return [range(at, min(at + _SHARD_ITEMS, len(recipe.items))) for at in range(0, len(recipe.items), _SHARD_ITEMS)]
-
-
-def _stem(shard: range) -> str:
-    return f"shard-{shard.start:07d}"
-
-
 def _is_whole(target: Path, shard: range) -> bool:
     try:
-        meta = verified(target / f"{_stem(shard)}.npy")
+        meta = verified(target / f"{stem(shard)}.npy")
     except Damaged:
         return False
     return len(meta["frames"]) + len(meta["refused"]) == len(shard)  # shards of another version may be shorter
 
 
-def _write_shard(recipe: Recipe, shard: range, target: Path, folder: Path | None) -> int:
-    arrays, frames, refused = [], [], []
-    for i in shard:
-        try:
-            arrays.append(_computed(recipe, i, folder))
-            frames.append((recipe.names[i], len(arrays[-1])))
-        except audio.UnusableAudio as error:
-            refused.append({"what": recipe.names[i], "reason": str(error)})
-    shape = (sum(map(len, arrays)), recipe.width)
-    header = BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
-    path = target / f"{_stem(shard)}.npy"
-    size, crc = 0, 0
-    with _replacing(path) as file:  # not by np.save, which does not tell a full disk from other errors
-        pieces: list[Any] = [header.getvalue(), *arrays]
-        for piece in pieces:
-            size += file.write(piece)
-            crc = crc32(piece, crc)
-    meta = {"file": path.name, "bytes": size, "crc32": crc, "frames": frames, "refused": refused}
-    _write_json(path.with_suffix(".json"), meta)
-    return len(shard)
+class _Progress:
+    """Counts utterances for a person, whichever thread has computed them."""
 
+    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
+        self._progress, self._done, self._total, self._lock = progress, done, total, threading.Lock()
 
-def _computed(recipe: Recipe, item: int, folder: Path | None) -> npt.NDArray[np.float32]:
-    """Features of one item, tried again where a recording cannot be read: a shared drive may be away for a moment."""
-    utterance, copy = recipe.items[item]
-    try:
-        for pause_s in _PAUSES_S:
-            with suppress(OSError):
-                return features_of(recipe, utterance, copy, folder)
-            time.sleep(pause_s)
-        return features_of(recipe, utterance, copy, folder)
-    except OSError as error:  # not refused for good: the scan has read it
-        file, reason = str(error.filename or utterance.path), error.strerror or str(error)
-        raise BadInput(reason, file, "a file as it was scanned", "run the command again: it scans anew") from None
-    except MemoryError:
-        remedy = "pass fewer --jobs, or take the file out of the corpus"
-        value = f"{recipe.names[item]} does not fit into memory"
-        raise BadInput(value, utterance.path, "an utterance that fits", remedy) from None
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with files.replacing(path) as file:
-            yield file
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-
-
-def _write_json(path: Path, meta: Mapping[str, Any]) -> None:
-    with _replacing(path) as file:
-        file.write(files.dump(meta, path))
-
-
-def _cannot_write(path: Path, error: OSError) -> BadInput:
-    reason = error.strerror or str(error)
-    if error.errno in _FULL:
-        return BadInput(reason, str(path), "room for the features", "free space, and the same command goes on")
-    return BadInput(reason, str(path), "a folder that can be written", "choose another --store, or repair this one")
+    def add(self, number: int) -> None:
+        """So many more are done."""
+        with self._lock:
+            self._done += number
+            if self._progress:
+                self._progress(self._done, self._total)
 
 
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """One builder of an entry at a time; the lock dies with its process, so a killed builder blocks nobody."""
     try:
-        lock = (target.parent / f".{target.name}.lock").open("w", encoding="utf-8")
+        lock = lock_path(target).open("w", encoding="utf-8")
         fcntl.flock(lock, fcntl.LOCK_EX)
     except OSError as error:
-        raise _cannot_write(target.parent, error) from None
+        raise cannot_write(target.parent, error) from None
     with lock:
         yield
 

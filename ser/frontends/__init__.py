@@ -5,6 +5,13 @@ A file defines ``VERSION``, which goes up when its numbers change (``tests/recor
 ``width(settings) -> int`` (the size of a vector), ``frames(samples, settings) -> int`` and
 ``extract(wave, settings) -> float32 [frames, width]`` for a mono waveform at ``settings.rate_hz``. Several threads call
 it at once. One with a setting ``patch`` makes several items of an utterance, of so many frames each; one with
-``READS_TEXT`` takes the utterance's transcription as a third argument, and may make more frames of it. What several
+``READS_TEXT`` takes the utterance's transcription as a third argument, and may make more frames of it. With a setting
+``stored`` ("float32", "float16") the store's entries hold such numbers; what trains sees float32. What several
 front-ends share lies in files whose names begin with an underscore.
+
+A file may define more: ``stack(settings) -> int``, where a vector is so many layers side by side, equally wide;
+``batches(samples, settings)``, which of the waves of so many samples are computed at once (lists of indices), and
+``extract_batch(waves, settings)``, the list of their features; ``container(parts) -> Part | None``, a front-end whose
+vectors hold those of several that differ in settings, and ``columns(part, container) -> slice | None``, where (None:
+they are the same), with the same bits: the store then holds one entry for all of them.
 """

@@ -16,7 +16,7 @@ from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import eligible, fold_count, split
 from ser.errors import BadInput
-from ser.features.recipe import Recipe, front_end_frames
+from ser.features.recipe import Recipe
 from ser.study import Corpus, Part, Point, Study, Trial
 from ser.study.points import split_at
 
@@ -255,7 +255,4 @@ def proportions(done: Split) -> str:
 
 def total_frames(recipes: Iterable[Recipe]) -> int:
     """Frames that ``recipes`` will hold, from the durations alone."""
-    total = 0
-    for recipe in recipes:
-        total += sum(front_end_frames(recipe.front_end, u.seconds) for u, _ in recipe.items)
-    return total
+    return sum(sum(recipe.frames) for recipe in recipes)

@@ -3,6 +3,7 @@
 Because batch number b is computed from the seed and b alone, a resumed training needs no sampler state.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -14,13 +15,61 @@ import torch
 from torch import Tensor
 
 from ser.features.entry import Features
+from ser.features.recipe import Array
+
+
+class _Views(Sequence[Tensor]):
+    """Blocks of a store entry as tensors, or some columns of them; a block is opened when it is first asked for."""
+
+    def __init__(self, blocks: Sequence[Array], columns: slice | None) -> None:
+        self._blocks, self._columns = blocks, columns
+        self._views: list[Tensor | None] = [None] * len(blocks)
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    @overload
+    def __getitem__(self, i: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Tensor]: ...
+    def __getitem__(self, i: int | slice) -> Tensor | list[Tensor]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(len(self))[i]]
+        if (view := self._views[i]) is None:
+            whole = torch.from_numpy(self._blocks[i])
+            view = self._views[i] = whole if self._columns is None else whole[:, self._columns]
+        return view
+
+
+class _Chain(Sequence[Tensor]):
+    """Blocks of several sequences, one after another; none is asked for before its turn."""
+
+    def __init__(self, parts: Iterable[Sequence[Tensor]]) -> None:
+        self._parts = tuple(parts)
+        self._ends = np.cumsum([len(part) for part in self._parts]).tolist()
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if self._ends else 0
+
+    @overload
+    def __getitem__(self, i: int) -> Tensor: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Tensor]: ...
+    def __getitem__(self, i: int | slice) -> Tensor | list[Tensor]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(len(self))[i]]
+        i = range(len(self))[i]
+        part = bisect_right(self._ends, i)
+        block: Tensor = self._parts[part][i - self._ends[part]]  # from its end: a negative number
+        return block
 
 
 @dataclass(frozen=True, eq=False)
 class Frames(Sequence[Tensor]):
-    """Features that lie in few large ``blocks`` [frames, width]: views are made on demand.
+    """Features that lie in few large ``blocks`` [frames, width]: float32, made on demand.
 
-    Item i is ``length[i]`` frames of ``blocks[block[i]]`` from ``start[i]`` on; all int64 [items].
+    Item i is ``length[i]`` frames of ``blocks[block[i]]`` from ``start[i]`` on; all int64 [items]. Blocks may be
+    float16, and columns of wider ones: an item is then a copy, and else a view.
     """
 
     blocks: Sequence[Tensor]
@@ -38,22 +87,32 @@ class Frames(Sequence[Tensor]):
     def __getitem__(self, i: int | slice) -> Tensor | list[Tensor]:
         if isinstance(i, slice):
             return [self[j] for j in range(len(self))[i]]
-        return self.blocks[int(self.block[i])][int(self.start[i]) : int(self.start[i] + self.length[i])]
+        item = self.blocks[int(self.block[i])][int(self.start[i]) : int(self.start[i] + self.length[i])]
+        return item.float().contiguous()
 
     def joined(self, indices: Sequence[int]) -> Tensor:
-        """Returns these items one after another, [sum of their lengths, width]; neighbours are copied in one stroke."""
+        """Returns these items one after another, float32 [sum of their lengths, width]."""
+        strokes = self._strokes(indices)
+        if all(stroke.dtype == torch.float32 for stroke in strokes):
+            return torch.cat(strokes)
+        size = sum(map(len, strokes)), strokes[0].shape[1]
+        return torch.cat(strokes, out=torch.empty(size, device=strokes[0].device))  # converted as it is copied
+
+    def _strokes(self, indices: Sequence[int]) -> list[Tensor]:
+        """Views of these items, one of all neighbours."""
         at = np.asarray(indices)
         block, start, end = self.block[at], self.start[at], self.start[at] + self.length[at]
         begins = np.ones(len(at) + 1, bool)  # a stroke, where the one before ends
         begins[1:-1] = (block[1:] != block[:-1]) | (start[1:] != end[:-1])
         first, last = begins[:-1], begins[1:]
         strokes = zip(block[first].tolist(), start[first].tolist(), end[last].tolist(), strict=True)
-        return torch.cat([self.blocks[b][a:z] for b, a, z in strokes])
+        return [self.blocks[b][a:z] for b, a, z in strokes]
 
     def on(self, device: str) -> "Frames":
-        """Returns all items, copied into one block on ``device``."""
+        """Returns all items, copied into one block on ``device``; float16 stay float16."""
         start = np.cumsum(self.length) - self.length
-        return Frames((self.joined(range(len(self))).to(device),), np.zeros_like(start), start, self.length)
+        block = torch.cat(self._strokes(range(len(self)))).to(device)
+        return Frames((block,), np.zeros_like(start), start, self.length)
 
     def selected(self, indices: Sequence[int]) -> "Frames":
         """Returns the items of these indices in their order, some perhaps several times; nothing is copied."""
@@ -61,21 +120,27 @@ class Frames(Sequence[Tensor]):
         return Frames(self.blocks, self.block[at], self.start[at], self.length[at])
 
     @classmethod
-    def of_entries(cls, entries: Iterable[Features], names: Sequence[str]) -> tuple["Frames", npt.NDArray[np.bool_]]:
+    def of_entries(
+        cls, entries: Iterable[Features], names: Sequence[str], columns: slice | None = None
+    ) -> tuple["Frames", npt.NDArray[np.bool_]]:
         """Returns the items of these names out of store entries, mapped and not copied; and which of them there are.
 
-        The second is bool [names]: what was refused when the features were computed is in no entry.
+        The second is bool [names]: what was refused when the features were computed is in no entry. ``columns``: those
+        of the vectors that are meant, None for all. Blocks are opened when an item of theirs is asked for, which
+        raises Damaged then.
         """
-        blocks: list[Tensor] = []
+        parts: list[_Views] = []
+        before = 0  # blocks
         places = np.full((3, len(names)), -1)  # block, start and length of each item
         for entry in entries:
             rows = entry.rows(names)
             is_here = rows >= 0
             rows = rows[is_here]
-            places[:, is_here] = entry.block[rows] + len(blocks), entry.start[rows], entry.length[rows]
-            blocks += map(torch.from_numpy, entry.blocks)
+            places[:, is_here] = entry.block[rows] + before, entry.start[rows], entry.length[rows]
+            parts.append(_Views(entry.blocks, columns))
+            before += len(entry.blocks)
         is_usable = places[0] >= 0
-        return cls(blocks, *places[:, is_usable]), is_usable
+        return cls(_Chain(parts), *places[:, is_usable]), is_usable
 
     @classmethod
     def concatenated(cls, several: Sequence["Frames"]) -> "Frames":
@@ -83,7 +148,7 @@ class Frames(Sequence[Tensor]):
         before = np.cumsum([0, *(len(f.blocks) for f in several)])
         block = np.concatenate([f.block + n for f, n in zip(several, before, strict=False)])
         start, length = (np.concatenate([getattr(f, name) for f in several]) for name in ("start", "length"))
-        return cls([b for f in several for b in f.blocks], block, start, length)
+        return cls(_Chain(f.blocks for f in several), block, start, length)
 
     def cut(self, frames: int) -> "Frames":
         """Returns every item as items of ``frames`` frames, of which its length is a multiple; nothing is copied."""
@@ -95,7 +160,10 @@ class Frames(Sequence[Tensor]):
     @property
     def nbytes(self) -> int:
         """Size of all items in bytes."""
-        return int(self.length.sum()) * self.blocks[0].shape[1] * self.blocks[0].element_size() if len(self) else 0
+        if not len(self):
+            return 0
+        block = self.blocks[int(self.block[0])]
+        return int(self.length.sum()) * block.shape[1] * block.element_size()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
 def store_size(plan: Plan) -> str:
     """Returns a line on the features that the store has to hold for the whole plan, those that it holds among them."""
     entries = list({recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}.values())
-    size = sum(4 * total_frames([recipe]) * recipe.width for recipe in entries)
+    size = sum(recipe.bytes for recipe in entries)
     clean = sum(len(recipe.items) for recipe in entries if recipe.augmentation is None)
     copies = sum(len(recipe.items) for recipe in entries) - clean
     of = f"{clean} utterances" + (f" and {copies} augmented copies" if copies else "")

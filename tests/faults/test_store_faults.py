@@ -25,7 +25,7 @@ from store_builder import SHARD, Attack, digest, frames
 from ser.data import audio
 from ser.data.manifest import Utterance
 from ser.errors import BadInput
-from ser.features import store
+from ser.features import shards, store
 from ser.features.recipe import Recipe
 from ser.features.store import Store
 from ser.files import Damaged
@@ -36,8 +36,8 @@ TESTS = Path(__file__).parents[1]
 @pytest.fixture(scope="module", autouse=True)
 def _small_shards():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "_SHARD_ITEMS", SHARD)
-        patch.setattr(store, "_PAUSES_S", (0.0, 0.0, 0.0))
+        patch.setattr(shards, "_ITEMS", SHARD)
+        patch.setattr(shards, "_PAUSES_S", (0.0, 0.0, 0.0))
         yield
 
 
@@ -76,13 +76,13 @@ def at(tmp_path, right) -> Store:
 def computed(monkeypatch):
     """Names of the items that were computed."""
     seen: list[str] = []
-    genuine = store.features_of
+    genuine = shards.features_of
 
     def counted(recipe, utterance, copy, folder):
         seen.append(utterance.uid)
         return genuine(recipe, utterance, copy, folder)
 
-    monkeypatch.setattr(store, "features_of", counted)
+    monkeypatch.setattr(shards, "features_of", counted)
     return seen
 
 
@@ -165,10 +165,10 @@ def test_files_of_another_entry_are_not_taken_for_its_own(at, recipe, right, pap
 
 def test_shards_of_another_length_left_by_an_older_version_are_made_anew(tmp_path, recipe, right, monkeypatch):
     here = Store(tmp_path / "s")
-    monkeypatch.setattr(store, "_SHARD_ITEMS", SHARD // 2)
+    monkeypatch.setattr(shards, "_ITEMS", SHARD // 2)
     older = here.build(recipe).folder
     assert frames(here.open(recipe.key)) == frames(right)
-    monkeypatch.setattr(store, "_SHARD_ITEMS", SHARD)
+    monkeypatch.setattr(shards, "_ITEMS", SHARD)
     assert frames(here.build(recipe)) == frames(right)  # a whole entry is whole, however it is cut
     (older / "entry.json").unlink()
     assert digest(here.build(recipe).folder) == digest(right.folder)
@@ -191,14 +191,14 @@ def test_nothing_depends_on_the_clock(at, recipe, right, computed, monkeypatch, 
 
 
 def fails_first(monkeypatch, uid: str, times: int, error: BaseException) -> None:
-    genuine, left = store.features_of, [error] * times
+    genuine, left = shards.features_of, [error] * times
 
     def failing(recipe, utterance, copy, folder):
         if utterance.uid == uid and left:
             raise left.pop()
         return genuine(recipe, utterance, copy, folder)
 
-    monkeypatch.setattr(store, "features_of", failing)
+    monkeypatch.setattr(shards, "features_of", failing)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE])
@@ -279,11 +279,11 @@ import json, pickle, subprocess, sys
 from itertools import count
 from pathlib import Path
 from store_builder import SHARD, digest, frames
-from ser.features import store
+from ser.features import shards, store
 from ser.errors import BadInput
 from ser.files import Damaged
 from ser.features.store import Store
-store._SHARD_ITEMS = SHARD
+shards._ITEMS = SHARD
 place, told = Path(sys.argv[1]), {}
 recipe, other = pickle.loads(Path(sys.argv[2]).read_bytes())
 def mount(*options):
@@ -296,12 +296,11 @@ def error_of(call):
 """
 
 GROWING = """
-genuine, told["shards"], told["full"], told["left"] = store._write_shard, [], [], []
-def counted(recipe, shard, *rest):
-    genuine(recipe, shard, *rest)
-    told["shards"].append(shard.start)
-    return len(shard)
-store._write_shard = counted
+genuine, told["shards"], told["full"], told["left"] = store.write_shard, [], [], []
+def counted(shard, folder):
+    genuine(shard, folder)
+    told["shards"].append(shard.stem)
+store.write_shard = counted
 mount("-t", "tmpfs", "-o", "size=4k", "none")
 for pages in count(1):
     mount("-o", f"remount,size={4 * pages}k")
@@ -322,7 +321,7 @@ def test_a_file_system_that_grows_page_by_page(tmp_path, recipe, right, mounts, 
     assert len(told["full"]) > 10
     assert all("BadInput" in e and "No space left" in e and "free space" in e for e in told["full"])
     assert told["left"] == []
-    assert told["shards"] == [0, 4, 8]  # each was finished once
+    assert told["shards"] == [f"shard-{at:07d}" for at in (0, 4, 8)]  # each was finished once
     assert told["digest"] == digest(right.folder)
 
 

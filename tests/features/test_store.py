@@ -24,7 +24,7 @@ from ser import registry
 from ser.data import audio
 from ser.data.manifest import Utterance
 from ser.errors import BadInput
-from ser.features import store
+from ser.features import shards
 from ser.features.entry import Names
 from ser.features.recipe import Recipe
 from ser.features.store import Store
@@ -38,7 +38,7 @@ SHARD = 4  # items per shard in these tests
 
 @pytest.fixture(autouse=True)
 def _small_shards(monkeypatch):
-    monkeypatch.setattr(store, "_SHARD_ITEMS", SHARD)
+    monkeypatch.setattr(shards, "_ITEMS", SHARD)
 
 
 def recorded(folder: Path, number: int) -> list[Utterance]:
@@ -66,13 +66,13 @@ def recipe(tmp_path, paper):
 def computed(monkeypatch):
     """Names of the items that were computed, in order."""
     seen: list[str] = []
-    genuine = store.features_of
+    genuine = shards.features_of
 
     def counted(recipe, utterance, copy, folder):
         seen.append(utterance.uid)
         return genuine(recipe, utterance, copy, folder)
 
-    monkeypatch.setattr(store, "features_of", counted)
+    monkeypatch.setattr(shards, "features_of", counted)
     return seen
 
 
@@ -129,9 +129,9 @@ def test_number_of_threads_is_no_difference(tmp_path, recipe):
 
 
 def test_an_interrupted_build_ends_without_what_was_not_begun(tmp_path, recipe, computed, monkeypatch):
-    ending, counted = threading.Event(), store.features_of
+    ending, counted = threading.Event(), shards.features_of
 
-    class Pool(store.ThreadPoolExecutor):
+    class Pool(shards.ThreadPoolExecutor):
         def shutdown(self, **how):
             super().shutdown(**{**how, "wait": False})
             ending.set()
@@ -142,13 +142,14 @@ def test_an_interrupted_build_ends_without_what_was_not_begun(tmp_path, recipe, 
         return counted(recipe, utterance, copy, folder)
 
     def interrupted(done, of):
-        raise KeyboardInterrupt
+        if done >= SHARD:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(store, "features_of", waits)
+    monkeypatch.setattr(shards, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(shards, "features_of", waits)
     with pytest.raises(KeyboardInterrupt):
         Store(tmp_path / "s", jobs=1).build(recipe, progress=interrupted)
-    assert computed == [f"c/{i}" for i in range(8)]  # the third shard was not begun
+    assert computed == [f"c/{i}" for i in range(5)]  # the third shard was not begun
     assert len(Store(tmp_path / "s").build(recipe)) == 10
 
 
@@ -157,9 +158,9 @@ import pickle
 import sys
 import time
 from pathlib import Path
-from ser.features import store
-store._SHARD_ITEMS = 4
-genuine = store.features_of
+from ser.features import shards, store
+shards._ITEMS = 4
+genuine = shards.features_of
 def slow(recipe, utterance, copy, folder):
     with open(sys.argv[3], "a") as log:
         log.write(utterance.uid + "\\n")
@@ -167,7 +168,7 @@ def slow(recipe, utterance, copy, folder):
         print("there", flush=True)
         time.sleep(60)
     return genuine(recipe, utterance, copy, folder)
-store.features_of = slow
+shards.features_of = slow
 store.Store(sys.argv[2], jobs=1).build(pickle.loads(Path(sys.argv[1]).read_bytes()))
 """
 
@@ -191,8 +192,8 @@ def test_a_build_killed_half_way_goes_on_where_it_was(tmp_path, recipe, computed
 
 
 def _build_and_log(folder: str, recipe: Recipe, log: str, together) -> None:
-    genuine = store.features_of
-    store._SHARD_ITEMS = SHARD
+    genuine = shards.features_of
+    shards._ITEMS = SHARD
 
     def logged(*args):
         with open(log, "a") as file:
@@ -200,7 +201,7 @@ def _build_and_log(folder: str, recipe: Recipe, log: str, together) -> None:
         time.sleep(0.05)  # so long that the other process would come in between
         return genuine(*args)
 
-    store.features_of = logged
+    shards.features_of = logged
     together.wait(60)
     Store(folder, jobs=1).build(recipe)
 

@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ser.features import store
+from ser.features import shards, store
 from ser.features.entry import Features
 from ser.features.recipe import Recipe
 from ser.features.store import Store
@@ -103,20 +103,19 @@ class Siege:
     def build(self, node: int) -> None:
         while not (self.place / "go").exists():  # a fast machine would be through before the last is forked
             time.sleep(0.001)
-        genuine = store._write_shard
+        genuine = store.write_shard
 
         def told(*words):
             with self.log.open("a") as log:
                 print(*words, file=log)
 
-        def logged(recipe, shard, target, folder):
-            told("begun", target, shard.start)
+        def logged(shard, target):
+            told("begun", target, shard.stem)
             time.sleep(_SHARD_S)
-            done = genuine(recipe, shard, target, folder)
-            told("done", target, shard.start)
-            return done
+            genuine(shard, target)
+            told("done", target, shard.stem)
 
-        store._write_shard = logged
+        store.write_shard = logged
         self.at(node).build(self.recipe)
 
     def observe(self) -> None:
@@ -179,7 +178,7 @@ class Siege:
 
 
 def main() -> None:
-    store._SHARD_ITEMS = SHARD
+    shards._ITEMS = SHARD
     attack = Attack(**json.loads(sys.argv[1]))
     recipe = pickle.loads(Path(attack.recipe).read_bytes())
     Store(Path(attack.folder) / "first").build(recipe)  # what is imported now is not imported by every builder anew
