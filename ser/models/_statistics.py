@@ -12,7 +12,7 @@ _LEAST_VARIANCE = 1e-12  # below it a deviation has no gradient: of a single fra
 
 
 def of_frames(frames: Tensor, lengths: Tensor, names: Sequence[str], model: str) -> Tensor:
-    """Frames of utterances one after another [sum(lengths), width] -> float32 [batch, width * max(1, len(names))].
+    """Frames of utterances one after another [sum(lengths), width] -> [batch, width * max(1, len(names))].
 
     First comes the first statistic of all columns, then the second. A deviation is at least 1e-6. Without ``names`` an
     utterance's only frame passes as it is. Nothing is rounded to bfloat16. Raises BadInput for an utterance of several
@@ -27,7 +27,8 @@ def of_frames(frames: Tensor, lengths: Tensor, names: Sequence[str], model: str)
             raise BadInput(count, f"{model}.statistics ()", "one frame per utterance", f"{remedy}, or a front-end's")
         return frames
     with torch.autocast(frames.device.type, enabled=False):
-        rows = [torch.cat([_STATISTICS[name](x) for name in names]) for x in frames.float().split(lengths.tolist())]
+        exact = frames.float() if frames.dtype == torch.bfloat16 else frames
+        rows = [torch.cat([_STATISTICS[name](x) for name in names]) for x in exact.split(lengths.tolist())]
         return torch.stack(rows)
 
 

@@ -36,7 +36,10 @@ WIDTH, SIZES = 6, {"train": 20, "val": 12, "test": 8}
 def made(block="lstm", pooling="mean_var", task="multi", **training):
     """A small trial on two corpora."""
     two = {name: Corpus(name, name.upper(), Part("none"), part("named", test=("x",))) for name in "ab"}
-    trial = trial_of(study, {"corpora": ("a", "b"), "block": block, "pooling": pooling, "task": task}, two, seed=0)
+    point = {"corpora": ("a", "b"), "block": "lstm", "pooling": pooling, "task": task}
+    papers = block in {b.name for b in study.blocks}
+    block = study.block(block) if papers else part(block, **values_of(find("models", block).example()[1]))
+    trial = replace(trial_of(study, point, two, seed=0), block=block)
     small = {k: 4 for k in ("units", "prep_units") if k in trial.block.values()}
     settings = {"batch_size": 4, "bucket_pool": 2, "steps_per_epoch": 4, "max_epochs": 3, "learning_rate": 1e-2}
     training = replace(trial.training, **settings | training)

@@ -14,6 +14,8 @@ OVERRIDES = (  # each reads settings that the papers' own do not reach
     ("vggish_mel", {"segmentation": "overlap_textbook"}),
     ("fourier", {"spacing": "pitch", "low_hz": 75.0, "high_hz": 500.0, "voicing": 0.45, "window": 640}),
     ("is09", {"smoothing": 1}),
+    ("opensmile", {"features": "emobase", "level": "lld_de"}),
+    ("opensmile", {"features": "ComParE_2016", "level": "lld"}),
     ("modulation", {"log": True, "unit": False}),
     ("spectrogram", {"patch": 50, "step": 25, "rows": 0}),
     ("spectrogram", {"silence_db": 30.0}),

@@ -12,6 +12,7 @@ from ser.errors import BadInput, is_out_of_memory
 from ser.metrics.accuracy import confusion, ua
 from ser.registry import find, names
 from ser.study import Corpus, Part, Training, part, trial_of
+from ser.study.settings import values_of
 from ser.training import checkpoint, seeds, start
 from ser.training import train as loop
 from ser.training.batches import Items, Stream
@@ -227,7 +228,8 @@ def test_a_loss_that_is_no_number_names_step_utterance_and_learning_rate(trial, 
 
 def with_block(trial, paper, block, **changed):
     """The trial with a small temporal block of that name, all class frequencies apart."""
-    block = paper.block(block)
+    papers = block in {b.name for b in paper.blocks}
+    block = paper.block(block) if papers else part(block, **values_of(find("models", block).example()[1]))
     small = {k: 8 for k in ("units", "prep_units") if k in block.values()}
     return replace(trial, block=block.changed(**small, **changed))
 
