@@ -137,6 +137,8 @@ def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> 
             setattr(args, name, kind(written, variable if from_variable else _option(name)))
     if plugins := _plugin_folders(getattr(args, "plugins", []), environment.get("SER_PLUGINS", "")):
         environment["SER_PLUGINS"] = plugins  # for every process that this one starts
+    if getattr(args, "encoder", None):
+        args.encoder = [_encoder(text) for text in args.encoder]
     if hasattr(args, "data"):
         args.data = [paths.data(folder) for folder in args.data]
     if environment.get("SER_CACHE"):
@@ -159,6 +161,14 @@ def _plugin_folders(options: Sequence[str], variable: str) -> str:
         if os.pathsep in entry:
             raise BadInput(entry, "--plugins", f"a folder without {os.pathsep!r} in its path", "rename it")
     return os.pathsep.join(dict.fromkeys(entries))
+
+
+def _encoder(text: str) -> str:
+    """NAME=DIR with the absolute path of a folder that is there."""
+    name, sign, folder = text.partition("=")
+    if not sign or not name.strip():
+        raise BadInput(repr(text), "--encoder", "NAME=DIR", "name the encoder, then its folder: --encoder base=DIR")
+    return f"{name.strip()}={paths.folder(folder.strip(), f'--encoder {name.strip()}')}"
 
 
 def _option(name: str) -> str:
@@ -213,7 +223,13 @@ def _set(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help=text)
 
 
+def _encoders(sub: argparse.ArgumentParser) -> None:
+    text = "a pretrained encoder: a folder with config.json and model.safetensors, by any name (repeatable: an axis)"
+    sub.add_argument("--encoder", action="append", default=[], metavar="NAME=DIR", help=text)
+
+
 def _grid(sub: argparse.ArgumentParser) -> None:
+    _encoders(sub)
     sub.add_argument("--mode", metavar="paper|sound", help="as printed, or speaker-independent (default: paper)")
     sub.add_argument("--seeds", type=int, metavar="K", help="repeat every trial with K seeds (default: the study's)")
     sub.add_argument(
@@ -400,6 +416,6 @@ COMMANDS = {
     "demo": Command(
         "Make speech corpora, run a study on them with a small budget, and report.",
         "ser demo\nser demo multilabel --work /tmp/demo",
-        (_demo_work, _tracking, _profile),
+        (_demo_work, _encoders, _tracking, _profile),
     ),
 }

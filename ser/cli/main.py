@@ -1,7 +1,6 @@
 """The command line: one function for each command of ``ser --help``."""
 
 import argparse
-import ast
 import os
 import re
 import shlex
@@ -10,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ser.cli.arguments import parser, resolve
+from ser.cli.assignments import setting
 from ser.errors import Away, BadInput
 from ser.host import environment, interpreter, paths, terminal
 
@@ -64,7 +64,7 @@ def _check_study(args: argparse.Namespace) -> None:
     if getattr(args, "demo", False):
         study = with_demo_budget(study)
     corpora_of_study = {c.name for c in study.corpora}
-    for path, value in map(_setting, getattr(args, "set", ())):
+    for path, value in map(setting, getattr(args, "set", ())):
         head = path.partition(".")[0]
         if head in corpora_of_study or head not in (
             args.corpora or ""
@@ -107,28 +107,6 @@ def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
     return ",".join(pieces[:end]), list(pieces[end:])
 
 
-def _setting(text: str) -> tuple[str, Any]:
-    """``a.b=value``; the value is a Python literal where it is one, ``x:y`` pairs for merge, else text."""
-    path, sign, value = text.partition("=")
-    if not sign:
-        raise BadInput(repr(text), "--set", "PATH=VALUE", "add the value")
-    if path == "merge":
-        return path, tuple(tuple(pair.split(":", 1)) for pair in value.split(",") if pair)
-    if "," in value and not value.startswith(("(", "[")):
-        value = (
-            f"({value},)" if all(_literal(v) is not None for v in value.split(",")) else repr(tuple(value.split(",")))
-        )
-    literal = _literal(value)
-    return path, value if literal is None else literal
-
-
-def _literal(text: str) -> object:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return None
-
-
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
     from ser.cli import console, scanned
@@ -138,7 +116,7 @@ def corpora(args: argparse.Namespace) -> int:
     below = survey(args.data) if args.data and not requested else Survey((), (), ())
     code = 0
     places = below.corpora or locate(args.data, requested, study=None)
-    loaders = set_up([(name, loader) for name, loader, _ in places], [_setting(s) for s in args.set])
+    loaders = set_up([(name, loader) for name, loader, _ in places], [setting(s) for s in args.set])
     for name, _, path in places:
         try:
             scanned.corpus(read(name, loaders[name], path, args.work, console.bar), all_refused=args.refused)
@@ -171,7 +149,7 @@ def _request(args: argparse.Namespace) -> "Request":
         work=args.work,
         data=tuple(args.data),
         corpora=_requested(args.corpora),
-        settings=tuple(_setting(s) for s in args.set),
+        settings=tuple(setting(s) for s in args.set),
         seeds=args.seeds,
         duplicates=args.duplicates,
         demo=args.demo,
@@ -179,6 +157,7 @@ def _request(args: argparse.Namespace) -> "Request":
         noise=args.noise,
         rir=args.rir,
         weights=args.weights,
+        encoders=tuple((name, Path(folder)) for name, _, folder in (text.partition("=") for text in args.encoder)),
     )
     study = requests.check(request)
     _make(args.work)  # what is refused above leaves no folder
@@ -243,7 +222,7 @@ def labels(args: argparse.Namespace) -> int:
     if args.set:
         study = study.with_corpora(requests.bring(study, [(name, loader) for name, loader, _ in places]))
     for text in args.set:
-        study = override(study, *_setting(text))
+        study = override(study, *setting(text))
     for name, loader, path in places:
         scanned.labels(name, *requests.label_statistics(study, name, loader, path), releases.get(name))
     return 0
@@ -537,7 +516,8 @@ def demo(args: argparse.Namespace) -> int:
 
     Profile.read(args.profile)  # before minutes of synthesis
     options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
-    code = main(["run", args.study, *options, "--demo", "--profile", args.profile])
+    encoders = [f"--encoder={text}" for text in args.encoder]
+    code = main(["run", args.study, *options, *encoders, "--demo", "--profile", args.profile])
     if code == 0:
         code = main(["report", args.study, *options])
         console.console.print(f"browse the runs:  ser ui --work {shlex.quote(str(args.work))}")

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from ser.data import encoder_config, encoder_weights
 from ser.errors import BadInput
+from ser.study import EACH
 
 if TYPE_CHECKING:
     from ser.data.encoder_config import Description
     from ser.data.hidden_states import Model
 
-EACH = "each"  # value of a setting ``encoder`` that --encoder fills in
+
+RANDOM = "RANDOM_WEIGHTS.txt"  # a file that says so of the weights beside it
 _IDENTITY = re.compile(r"(?P<a>[a-z0-9][a-z0-9_-]*)-(?P<w>\d+)x(?P<n>\d+)-(?P<f>\d+)\.(?P<h>\d+)-(?P<p>[0-9a-f]{12})")
 _NAME_IT = "name its folder with --encoder NAME=DIR"
 _MODELS = 2  # kept in memory, by identity and device
@@ -87,6 +89,16 @@ def examine(folder: Path) -> Encoder:
             sizes = description.width, description.states, description.first, description.hop
             _examined[key] = Encoder(description.architecture, *sizes, fingerprint)
         return _examined[key]
+
+
+def states_of(identity: str) -> int:
+    """Returns how many hidden states an encoder has, by its identity. Raises BadInput."""
+    return Encoder.parse(identity).states
+
+
+def is_random(folder: Path) -> bool:
+    """Returns whether a folder says that its weights are random, as those of ``ser.demo.encoder`` are."""
+    return (Path(folder) / RANDOM).is_file()
 
 
 def _state(folder: Path, paths: tuple[Path, ...]) -> tuple[tuple[str, int, int], ...]:

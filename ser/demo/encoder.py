@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ser.data import encoder_config
+from ser.data.encoders import RANDOM
 from ser.errors import unknown
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ARCHITECTURES = encoder_config.ARCHITECTURES
-_NOTE = "RANDOM_WEIGHTS.txt"
 _WINDOW_S = 4  # of Whisper's real 30
 _BANDS = 20
 
@@ -52,13 +52,8 @@ def make(
     preprocessor = json.dumps(_preprocessor(architecture), indent=2)
     (folder / encoder_config.PREPROCESSOR).write_text(f"{preprocessor}\n", encoding="utf-8")
     note = f"Random weights of a small {architecture}, made by ser demo. No result with it is a result on people.\n"
-    (folder / _NOTE).write_text(note, encoding="utf-8")
+    (folder / RANDOM).write_text(note, encoding="utf-8")
     return folder
-
-
-def is_random(folder: Path) -> bool:
-    """Whether a folder was made here."""
-    return (folder / _NOTE).is_file()
 
 
 def _model(architecture: str, width: int, layers: int, norm: str) -> "PreTrainedModel":

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ser.errors import BadInput
+from ser.study.functionals import STATISTICS
 
-STATISTICS = ("mean", "std", "min", "max")
 _LEAST_VARIANCE = 1e-12  # below it a deviation has no gradient: of a single frame it would be 0 / 0
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ser.models import _statistics
 from ser.models._layers import ACTIVATIONS
+from ser.study.functionals import STATISTICS
 from ser.study.settings import setting
 
 VERSION = 1
@@ -23,12 +24,12 @@ class Settings:
     """Settings of the head; the sizes are ours."""
 
     statistics: tuple[str, ...] = setting(
-        "statistics of the frames; none: an utterance has one frame", (), choices=_statistics.STATISTICS
+        "statistics of the frames; none: an utterance has one frame", (), choices=STATISTICS
     )
     frame_units: int = setting("units of a layer on each frame, before the statistics; 0: none", 0, low=0)
     layers: int = setting("dense layers behind the statistics", 1, low=0)
     units: int = setting("units of each of them", 256, low=1)
-    activation: str = setting("what follows each layer", "relu", choices=tuple(ACTIVATIONS))
+    activation: str = setting("what follows each layer", "relu", choices=("relu", "gelu", "tanh", "none"))
     norm: bool = setting("whether layer normalisation comes before each activation", False)
     dropout: float = setting("share that dropout takes of each layer's outputs", 0.5, low=0, below=1)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ser.models import _statistics
+from ser.study.functionals import STATISTICS
 from ser.study.settings import setting
 
 VERSION = 1
@@ -21,7 +22,7 @@ class Settings:
     """Settings of the classifier; ours."""
 
     statistics: tuple[str, ...] = setting(
-        "statistics of the frames; none: an utterance has one frame", (), choices=_statistics.STATISTICS
+        "statistics of the frames; none: an utterance has one frame", (), choices=STATISTICS
     )
     dropout: float = setting("share of the inputs that dropout takes", 0.0, low=0, below=1)
 

@@ -20,7 +20,7 @@ class Settings:
     """Settings of the block (Yang et al. 2021: activation "none"; Ma et al. 2024: "relu")."""
 
     units: int = setting("outputs for each frame", 256, low=1)
-    activation: str = setting("what follows the linear layer", "relu", choices=tuple(ACTIVATIONS))
+    activation: str = setting("what follows the linear layer", "relu", choices=("relu", "gelu", "tanh", "none"))
     dropout: float = setting("share of the outputs that dropout takes", 0.5, low=0, below=1)
 
 

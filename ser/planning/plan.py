@@ -12,6 +12,7 @@ from typing import Any
 
 from ser import registry
 from ser.data import same_audio, votes
+from ser.data.encoders import states_of
 from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import fold_count
@@ -20,7 +21,19 @@ from ser.models import traits
 from ser.planning import search
 from ser.planning.notes import notes_on
 from ser.planning.sources import Copies, Source, Splits, classes_by_votes, sources_of
-from ser.study import Corpus, Part, Point, Study, Trial, canonical, identity, references_of, statement, trial_of
+from ser.study import (
+    Corpus,
+    Part,
+    Point,
+    Study,
+    Trial,
+    canonical,
+    expand_encoders,
+    identity,
+    references_of,
+    statement,
+    trial_of,
+)
 from ser.study.labels import EMOTIONS
 from ser.study.study import SEED_MOVES
 from ser.study.trial import in_short
@@ -119,6 +132,7 @@ def resolve(
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
     points = study.expand_folds(points, folds, unmet)
+    points = expand_encoders(study, points, states_of)
     trials: dict[str, Trial] = {}
     stated: list[Trial] = []
     for seed in range(seeds):

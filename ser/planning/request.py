@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ser import registry
-from ser.data import pretrained, recordings, scan, votes
+from ser.data import encoders, pretrained, recordings, scan, votes
 from ser.data.manifest import Manifest, Refusal, write_csv
 from ser.errors import BadInput, unknown
 from ser.features.hdf5 import Row
@@ -20,7 +20,20 @@ from ser.features.store import Store
 from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, resolve
 from ser.planning.sources import Source
-from ser.study import Corpus, Part, Study, Value, load_study, override, part, settings_of, with_demo_budget
+from ser.study import (
+    EACH,
+    Corpus,
+    Part,
+    Study,
+    Value,
+    expand_encoders,
+    load_study,
+    override,
+    part,
+    settings_of,
+    takes_encoders,
+    with_demo_budget,
+)
 from ser.study.components import with_setting
 from ser.study.settings import complete, values_of
 
@@ -45,7 +58,7 @@ class Request:
     work: Path
     data: tuple[Path, ...] = ()
     corpora: tuple[CorpusRequest, ...] = ()
-    settings: tuple[tuple[str, Value], ...] = ()
+    settings: tuple[tuple[str, Value | Part], ...] = ()
     seeds: int | None = None  # as the study says
     duplicates: str = "once"
     demo: bool = False
@@ -53,6 +66,7 @@ class Request:
     noise: Path | None = None
     rir: Path | None = None
     weights: Path | None = None
+    encoders: tuple[tuple[str, Path], ...] = ()  # pretrained ones, by the names that a person gives them
 
     @property
     def recordings(self) -> dict[str, Path]:
@@ -80,6 +94,8 @@ def check(request: Request) -> Study:
             augments = f"a study that augments by {name}; {study.name} by {', '.join(kinds) or 'nothing'}"
             raise BadInput(str(folder), f"--{name}", augments, "leave it out")
     _with_weights(study, request.weights)
+    study = _with_encoders(study, request)
+    expand_encoders(study, filter(study.runs, study.grid(study.corpora)), encoders.states_of)
     return whole
 
 
@@ -104,12 +120,13 @@ def plan_of(request: Request, bar: Bar) -> Plan:
             raise BadInput(
                 kind["source"], f"--set {kind.name}.source", "generated", f"name the folder: --{kind.name} DIR"
             )
-    study = _with_weights(study, request.weights)
+    study = _with_weights(_with_encoders(study, request), request.weights)
     paths = {name: path for name, _, path in places}
     manifests = {c.name: read(c.name, c.loader, paths[c.name], request.work, bar) for c in study.corpora}
     plan = resolve(study, manifests, study.seeds if request.seeds is None else request.seeds, request.duplicates)
     absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
+    notes += _left_out(whole, study)
     return replace(plan, notes=(*plan.notes, *notes))
 
 
@@ -128,6 +145,55 @@ def _with_weights(study: Study, path: Path | None) -> Study:
         names = ", ".join(blocks)
         raise BadInput(str(path), "--weights", "a study with a network that takes weights", f"it has {names}")
     return study
+
+
+def _with_encoders(study: Study, request: Request) -> Study:
+    """The study with the encoders of the command, whose folders are looked at and kept in mind for this process.
+
+    They are an axis, one encoder, too: so the next command may name more of them. A front-end that ``--set`` has put
+    in the place of the study's gets a single one as its setting, as the titles of the study's trials do not name it.
+    Raises BadInput.
+    """
+    if not request.encoders:
+        return study
+    folders = _named_once(request.encoders)
+    takes = takes_encoders(study)
+    if not takes:
+        remedy = 'leave it out, or take another front-end: --set "front_end=pretrained(layers=last)"'
+        fits = f"a study with a front-end or network that takes one; {study.name} has {study.features.front_end.name}"
+        raise BadInput(next(iter(folders)), "--encoder", fits, remedy)
+    names: dict[str, str] = {}
+    for name, folder in folders.items():
+        other = names.setdefault(str(encoders.examine(folder)), name)
+        if other != name:
+            raise BadInput(f"{other} and {name}", "--encoder", "different encoders", "leave one of these two out")
+    encoders.remember({identity: folders[name] for identity, name in names.items()})
+    study = study.with_encoders((name, identity) for identity, name in names.items())
+    is_replaced = any(path == "front_end" for path, _ in request.settings)
+    if is_replaced and len(names) == 1 and study.features.front_end.values().get("encoder") == EACH:
+        study = override(study, "front_end.encoder", next(iter(names)))
+    return study
+
+
+def _named_once(named: Sequence[tuple[str, Path]]) -> dict[str, Path]:
+    """Encoders' folders by name. Raises BadInput for a name that is none, and for one that is there twice."""
+    folders: dict[str, Path] = {}
+    for name, folder in named:
+        if not _is_name(name):
+            allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
+            raise BadInput(repr(name), "--encoder", allowed, "rename it: NAME=DIR")
+        if name in folders:
+            raise BadInput(f"{name} twice", "--encoder", "each name once", "name the other one otherwise")
+        folders[name] = folder
+    return folders
+
+
+def _left_out(stated: Study, study: Study) -> list[str]:
+    """Notes on what corpora had otherwise of a front-end in whose place another one is."""
+    old, new = stated.features.front_end.name, study.features.front_end.name
+    changed = {c.name: ", ".join(f"{k}={v}" for k, v in c.front_end) for c in stated.corpora if c.front_end}
+    lost = [f"{c.name} ({changed[c.name]})" for c in study.corpora if c.name in changed and not c.front_end]
+    return [f"settings of {old} that are left out, as the front-end is {new}: {', '.join(lost)}"] if lost else []
 
 
 def _takes_weights(block: Part) -> bool:
@@ -286,7 +352,7 @@ def _loader(name: str, path: Path) -> str:
     )
 
 
-def set_up(located: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Value]]) -> dict[str, Part]:
+def set_up(located: Sequence[tuple[str, str]], settings: Sequence[tuple[str, Value | Part]]) -> dict[str, Part]:
     """The loaders of corpora (name, loader) by name, with ``settings`` such as ``calls.label_map`` changed.
 
     Raises BadInput for one that no corpus has.

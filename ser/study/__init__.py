@@ -1,6 +1,7 @@
 """What a study says: plain values, no torch. A trial is a statement, its id a hash of the whole statement."""
 
 from ser.study.components import completed
+from ser.study.encoders import expand_encoders, takes_encoders
 from ser.study.load import load_study, study_file, study_names, with_demo_budget
 from ser.study.origins import Origin, origins
 from ser.study.overrides import override, settable_paths, value_at
@@ -8,6 +9,7 @@ from ser.study.points import trial_of
 from ser.study.references import references_of
 from ser.study.settings import complete, setting, settings_of
 from ser.study.study import (
+    EACH,
     Comparison,
     Demo,
     Features,
@@ -34,6 +36,7 @@ from ser.study.trial import (
 from ser.study.values import Part, Value, part
 
 __all__ = [
+    "EACH",
     "POOLING_SIGNS",
     "REFERENCE",
     "SCHEMA",
@@ -54,6 +57,7 @@ __all__ = [
     "canonical",
     "complete",
     "completed",
+    "expand_encoders",
     "flat",
     "grid",
     "identity",
@@ -69,6 +73,7 @@ __all__ = [
     "study_file",
     "study_names",
     "subsets",
+    "takes_encoders",
     "trial_of",
     "value_at",
     "with_demo_budget",

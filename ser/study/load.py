@@ -12,11 +12,12 @@ from typing import Any
 
 from ser import shipped
 from ser.errors import BadInput, unknown
+from ser.study.encoders import LAYERS
 from ser.study.origins import Origin
 from ser.study.overrides import check_origins, check_space, override
 from ser.study.points import PLACES
 from ser.study.settings import rule_of
-from ser.study.study import Comparison, Demo, Features, Labels, Search, Study, System
+from ser.study.study import EACH, Comparison, Demo, Features, Labels, Search, Study, System
 from ser.study.trial import Corpus, Training
 
 _STATED = {c.__name__: c for c in (Study, Training, Corpus, System, Features, Labels, Search, Comparison, Demo, Origin)}
@@ -76,9 +77,14 @@ def check_points(study: Study) -> None:
             study.comparison.system(point["system"], f"system of {study.name}")
         else:
             study.block(point.get("block", ""))
-        values |= {repr((path, value)): (path, value) for path, value in point.items() if path not in PLACES}
-    for path, value in values.values():
-        override(study, path, value)
+        front_end = point.get("front_end")
+        settings = {path: value for path, value in point.items() if path not in (*PLACES, "front_end")}
+        values |= {repr((front_end, path, value)): (front_end, path, value) for path, value in settings.items()}
+        values |= {repr(front_end): (front_end, "", None)} if front_end is not None else {}
+    for front_end, path, value in values.values():
+        base = study if front_end is None else override(study, "front_end", front_end)
+        if path:
+            override(base, path, 0 if (path, value) == (LAYERS, EACH) else value)
 
 
 def _of_file(path: Path) -> Study:

@@ -128,6 +128,14 @@ def _of_components(study: Study) -> Iterator[Branch]:
         new = with_setting("frontends", features.front_end, name, value, _head(place))
         return replace(study, features=replace(features, front_end=new))
 
+    def whole(name: str, value: Value | Part, place: str) -> Study:
+        stated = value if isinstance(value, Part) else part(_typed(value, str, place))
+        new, corpora = completed("frontends", stated, name), study.corpora
+        if new.name != features.front_end.name:  # what corpora have otherwise are settings of the other one
+            corpora = tuple(replace(corpus, front_end=()) for corpus in corpora)
+        return replace(study, features=replace(features, front_end=new), corpora=corpora)
+
+    yield Branch("", {"front_end": features.front_end}, whole)
     yield Branch("front_end", features.front_end.values(), front_end)
     for block in study.blocks:
 

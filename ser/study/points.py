@@ -20,7 +20,7 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
     ``seed`` is added to what ``Study.seed_moves`` names: seed 0 is as the study states it. A seed that is an axis stays
     as the point has it. Raises BadInput for a path that names nothing and for a value that its component refuses.
     """
-    paths = [path for path in point if path not in PLACES]
+    paths = sorted((path for path in point if path not in PLACES), key=lambda path: path != "front_end")
     whole, role = study, part("grid", varied=tuple(paths))
     network, with_songs = {key: point[key] for key in ("block", "pooling", "task") if key in point}, False
     if "system" in point:
@@ -37,6 +37,8 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
             corpora = {**corpora, name: _with_axis(whole, corpora[name], setting, value)}
         else:
             whole = override(whole, path, value)
+            if path == "front_end" and whole.features.front_end.name != study.features.front_end.name:
+                corpora = {name: replace(c, front_end=()) for name, c in corpora.items()}
     split = [split_at(study, point, corpora[name], seed) for name in point["corpora"]]
     features, augmentation = whole.features, whole.features.augmentation
     if "augmentation" in study.seed_moves:

@@ -7,7 +7,7 @@ run of its own, but no point of the grid: a reader learns from it how much of a 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ser.study.study import Study
+from ser.study.study import EACH, Study
 from ser.study.trial import REFERENCE, Corpus, Trial, identity, statement
 from ser.study.values import Part, part
 
@@ -23,20 +23,32 @@ def references_of(study: Study, trials: Iterable[Trial]) -> list[Trial]:
     found: dict[str, Trial] = {}
     for trial in trials:
         for corpus in (c for c in trial.corpora if c.tested):
-            made = _reference(study, study.reference, trial, replace(corpus, copies=0))
+            if (front_end := _front_end(study, trial)) is None:
+                continue
+            made = _reference(study, study.reference, trial, replace(corpus, copies=0), front_end)
             found.setdefault(identity(statement(replace(made, seed=0, weights_seed=None))), made)
     return list(found.values())
 
 
-def _reference(study: Study, model: Part, beside: Trial, corpus: Corpus) -> Trial:
+def _front_end(study: Study, beside: Trial) -> Part | None:
+    """The study's front-end, with the encoder of the trial beside where it takes the command's; None without one."""
+    stated = study.features.front_end
+    if stated.values().get("encoder") != EACH:
+        return stated
+    encoder = beside.front_end.values().get("encoder") if beside.front_end.name == stated.name else None
+    return encoder and stated.changed(encoder=encoder)
+
+
+def _reference(study: Study, model: Part, beside: Trial, corpus: Corpus, front_end: Part) -> Trial:
     """Returns the reference on ``corpus``, split as for the trial ``beside``, from which its name in the grid comes."""
     role = beside.role.values()
-    of_corpus = tuple(path for path in role.get("varied", ()) if path.partition(".")[0] == corpus.name)
+    varied = [path for path in role.get("varied", ()) if path.partition(".")[0] == corpus.name]
+    varied += ["front_end.encoder"] if front_end != study.features.front_end else []
     return replace(
         beside,
         corpora=(corpus,),
         classes=study.classes_of(corpus),
-        front_end=study.features.front_end,
+        front_end=front_end,
         normalise="train",
         balance=Part("none"),
         augmentation=(),
@@ -46,5 +58,5 @@ def _reference(study: Study, model: Part, beside: Trial, corpus: Corpus) -> Tria
         training=study.training,
         repeat=0,
         initial_from="",
-        role=part(REFERENCE, protocol=role.get("protocol", ""), varied=of_corpus),
+        role=part(REFERENCE, protocol=role.get("protocol", ""), varied=tuple(varied)),
     )

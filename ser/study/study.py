@@ -17,6 +17,7 @@ from ser.study.values import Part, Value
 NORMALISE = ("train", "speaker", "none")
 APART = ("sentence",)  # what a study may keep in one subset, beside speakers, dialogues and recordings
 SEED_MOVES = ("weights", "split", "augmentation")  # "weights": all that training draws, batches and dropout included
+EACH = "each"  # a setting ``encoder`` that the command fills in, see ``ser.study.encoders``
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
 
 
@@ -155,7 +156,8 @@ class Study:
 
     A point names its corpora, and its block or its system; beside these any setting may be an axis, by its path. Its
     ``protocol`` is one of the study's, by which corpora are split otherwise than they state; with ``fold`` "all" it is
-    a trial for each. ``modes`` has, by mode, the fields that are different there.
+    a trial for each, and so it is for each encoder of the command where a setting ``encoder`` is "each", and for each
+    layer of that encoder where ``front_end.layers`` is. ``modes`` has, by mode, the fields that are different there.
 
     Every part is checked and completed when the study is made: it holds all settings. Raises BadInput.
     """
@@ -169,7 +171,7 @@ class Study:
     blocks: tuple[Part, ...]  # what points name
     training: Training
     points: Callable[[tuple[str, ...], tuple[str, ...]], list[Point]]
-    expect: int  # points with the study's own corpora
+    expect: int  # points with the study's own corpora, folds, encoders and layers not counted
     report: str = ""  # the component of kind "report" that makes its tables; "" = the general one, of any axes
     paper: str = ""  # the report whose printed numbers are of this very study; "" = no paper's are
     labels: Labels = Labels()
@@ -184,6 +186,7 @@ class Study:
     modes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"paper": {}})
     demo: Demo = Demo()
     origins: tuple[Origin, ...] = ()  # what is stated here and not in the paper
+    encoders: tuple[tuple[str, str], ...] = ()  # (name, identity) of the command's pretrained encoders
 
     def __post_init__(self) -> None:
         for name in ("report", "paper"):
@@ -221,6 +224,10 @@ class Study:
         listed = tuple(corpora)
         return replace(self, corpora=listed, expect=len(self.grid(listed)))
 
+    def with_encoders(self, encoders: Iterable[tuple[str, str]]) -> "Study":
+        """Returns the study with these encoders, (name, identity), wherever a front-end or block takes "each"."""
+        return replace(self, encoders=tuple(encoders))
+
     def grid(self, corpora: Sequence[Corpus]) -> list[Point]:
         """Returns the points over ``corpora``."""
         return self.points(tuple(c.name for c in corpora), tuple(c.name for c in corpora if not c.tested))
@@ -256,6 +263,13 @@ class Study:
             training=replace(self.training, **changes),
         )
 
+    def runs(self, point: Point) -> bool:
+        """Returns whether the point's system and protocol, if any, are among those to be run."""
+        systems, protocols = [s.name for s in self.comparison.systems], dict(self.comparison.protocols)
+        system, protocol = point.get("system", ""), point.get("protocol", "")
+        runs = self.comparison.runs
+        return not (system and not runs(system, systems)) and not (protocol and not runs(protocol, protocols))
+
     def expand_folds(
         self,
         points: Iterable[Point],
@@ -268,15 +282,10 @@ class Study:
         ``folds``: corpus → protocol ("" where the study has none) → how many, 0 for none; ``unmet``: corpus → system →
         what it lacks.
         """
-        systems, protocols = {s.name: s for s in self.comparison.systems}, dict(self.comparison.protocols)
         out: list[Point] = []
         for point in points:
-            system, protocol = systems.get(point.get("system", "")), point.get("protocol", "")
-            if system and (
-                not self.comparison.runs(system.name, systems) or system.name in unmet.get(point["corpora"][0], {})
-            ):
-                continue
-            if protocol and not self.comparison.runs(protocol, protocols):
+            protocol = point.get("protocol", "")
+            if not self.runs(point) or point.get("system") in unmet.get(point["corpora"][0], {}):
                 continue
             if point.get("fold") != "all":
                 out.append(point)

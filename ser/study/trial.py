@@ -6,6 +6,7 @@ and every id stays. ``SCHEMA`` is part of it and goes up when the mapping change
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from ser.study.values import Part, Value
 
 SCHEMA = 2  # of statements; 1 was a hash of the names of fields. Runs carry it as the tag ``schema``
 POOLING_SIGNS = {"mean": "μ", "mean_var": "μσ²"}
+_ENCODER = re.compile(r"(.+)-[\d.]+-([0-9a-f]{6})[0-9a-f]{6}")
 REFERENCE = "reference"  # the role of a study's plain reference, which is no point of its grid
 
 
@@ -198,14 +200,14 @@ class Trial:
         if self.pooling != "none":
             parts += [POOLING_SIGNS[self.pooling], self.task]
         if self.role.name == "system":
-            parts = [self.combination, role["system"], role["protocol"]]
+            parts = [self.combination, role["system"], *filter(None, [role["protocol"]]), *self._varied()]
         elif self.is_reference:
             parts = [self.combination, f"{REFERENCE} {self.block.name}", *filter(None, [role["protocol"]])]
-            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.varied_values().items()]
+            parts += self._varied()
         elif self.role.name != "grid":
             parts.append(f"{self.role.name} {role['number']}" if "number" in role else self.role.name)
         else:
-            parts += [f"{path.rpartition('.')[2]} {value}" for path, value in self.varied_values().items()]
+            parts += self._varied()
         fold = max((c.split.values().get("fold", 0) for c in self.corpora), default=0)  # some corpora may have none
         parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.repeat
         return " · ".join(parts)
@@ -214,6 +216,11 @@ class Trial:
     def is_reference(self) -> bool:
         """Whether it is a plain reference beside the study's trials (see ``ser.study.references``)."""
         return self.role.name == REFERENCE
+
+    def _varied(self) -> list[str]:
+        """The values that are this trial's own, for its title: ``encoder whisper-384x5-3fa29c``, ``layers 2``."""
+        values = ((path.rpartition(".")[2], value) for path, value in self.varied_values().items())
+        return [f"{name} {encoder_label(value) if name == 'encoder' else value or 'none'}" for name, value in values]
 
     def varied_values(self) -> dict[str, str]:
         """Returns the values that are this trial's own in its search or grid, as text, by path."""
@@ -235,6 +242,15 @@ class Trial:
             for c in self.corpora
             for key, value in flat({k: v for k, v in asdict(c).items() if k not in _NO_PARAMS}).items()
         }
+
+
+def encoder_label(identity: str) -> str:
+    """Returns a pretrained encoder's identity for people: its architecture and size, and six digits of its weights.
+
+    >>> encoder_label("whisper-384x5-1.320-3fa29c81d0b2")
+    'whisper-384x5-3fa29c'
+    """
+    return "-".join(match.groups()) if (match := _ENCODER.fullmatch(identity)) else identity
 
 
 # Name in a statement -> attribute. The names on the left never change within a SCHEMA, whatever becomes of attributes.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ser.data.encoders import folder_of
 from ser.data.leakage import prove
 from ser.data.manifest import Utterance
 from ser.data.release import release_of
@@ -73,6 +74,7 @@ class Job:
     experiment: str = ""  # in which the runs are: it may be renamed while they are trained
     is_tracked: bool = True  # trials are logged to MLflow; else they stay in their folders
     facts: Mapping[str, Facts] = field(default_factory=dict)  # corpus as split -> who says what in its test side
+    encoders: Mapping[str, str] = field(default_factory=dict)  # identity of a pretrained encoder -> its folder
 
     def untracked(self) -> "Job":
         """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
@@ -121,6 +123,7 @@ def job_of(
         saves_states=plan.study.search.rule.name == "pbt",
         experiment=Tracker.experiment_ids.get((where, plan.study.name), ""),
         facts={key: Facts(s.split.test) for key, s in plan.sources.items()},
+        encoders={identity: str(folder_of(identity)) for _, identity in plan.study.encoders},
     )
 
 
@@ -150,6 +153,7 @@ def _comparison(plan: Plan) -> dict[str, Any]:
     study = plan.study
     comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet, "seed_moves": study.seed_moves}
     comparison["references"] = {t.id: _place_of(t) for t in plan.references}
+    comparison |= {"encoders": {identity: name for name, identity in study.encoders}} if study.encoders else {}
     kinds = {"systems": [s.name for s in study.comparison.systems], "protocols": list(dict(study.comparison.protocols))}
     for kind, names in kinds.items():
         comparison[kind] = [name for name in names if study.comparison.runs(name, names)]

@@ -5,9 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
+from ser.data import encoders
 from ser.errors import Away, BadInput, is_out_of_memory
 from ser.files import Damaged
 from ser.host.paths import without_secrets
@@ -88,6 +90,7 @@ def run(
 def begin(job: Job) -> None:
     """Sets this process up for training."""
     torch.set_num_threads(job.threads)
+    encoders.remember({identity: Path(folder) for identity, folder in job.encoders.items()})
     if job.experiment:
         Tracker.experiment_ids.setdefault((job.where, job.study), job.experiment)
     if job.device != "cpu":

@@ -15,7 +15,8 @@ import soundfile
 from ser import registry
 from ser.cli import main as cli
 from ser.cli.arguments import parser
-from ser.cli.main import _requested, _setting, arguments, main
+from ser.cli.assignments import setting
+from ser.cli.main import _requested, arguments, main
 from ser.distributed import launch
 from ser.distributed.ledger import Summary
 from ser.distributed.preparation import Preparation
@@ -317,7 +318,7 @@ def test_an_interrupt_ends_with_status_130_and_says_that_nothing_is_lost(capsys,
     ],
 )
 def test_settings_are_literals_where_they_can_be_and_text_else(text, value):
-    assert _setting(text) == (text.partition("=")[0], value)
+    assert setting(text) == (text.partition("=")[0], value)
 
 
 def test_corpora_and_labels_take_the_settings_that_run_takes(capsys, table, tmp_path):

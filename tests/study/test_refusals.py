@@ -197,7 +197,7 @@ def test_settings_of_a_corpus_of_its_own_front_end_and_of_a_system_are_checked(p
 
 
 def test_a_study_has_few_fields():
-    assert len(fields(Study)) <= 22
+    assert len(fields(Study)) <= 23
 
 
 @pytest.mark.parametrize(
