@@ -17,6 +17,7 @@ LAYERS = (
     {"cli"},
     {"demo"},
     {"distributed"},
+    {"prediction"},
     {"trials"},
     {"report"},
     {"runs"},
@@ -32,7 +33,7 @@ LAYERS = (
     {"registry"},
     {"errors", "files"},
 )
-MOST_ENTRIES = 24
+MOST_ENTRIES = 25
 
 
 def name_of(path):

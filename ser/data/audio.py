@@ -26,7 +26,7 @@ _RATES_HZ = (1000, 768_000)
 _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
 _ENDLESS = 1 << 62  # libsndfile's word for a FLAC stream that says not how long it is
 _BLOCK = 1 << 20  # samples
-_BYTES = 1 << 32  # as much as a WAV header can say
+BYTES = 1 << 32  # of a file at most: as much as a WAV header can say
 _SAMPLES = 1 << 30  # of all channels in one file: 18 hours at 16 kHz, and 4 GiB of memory
 _SHORTEST_S = 1e-3  # a sample at least at any rate
 _LOUDEST = 2.0**31  # floats that hold 32-bit integers; beyond lie bytes that are no floats
@@ -194,7 +194,7 @@ def inspect_stretches(
 
     Raises UnusableAudio or OSError where the whole file is unusable.
     """
-    data = read(path, _BYTES)
+    data = read(path, BYTES)
     wave, rate_hz, remark = _decode(data)
     sha = _hash(data)
     outcomes: list[AudioFacts | UnusableAudio] = []
@@ -204,14 +204,20 @@ def inspect_stretches(
         except UnusableAudio as error:
             outcomes.append(error)
             continue
-        if len(stretch) < _SHORTEST_S * rate_hz:
-            outcomes.append(UnusableAudio(f"only {len(stretch)} samples"))
-        elif stretch.max() - stretch.min() < 2 * _SILENCE:  # whatever the level of a converter without a signal
-            outcomes.append(UnusableAudio("silent"))
+        if reason := what_lacks(stretch, rate_hz):
+            outcomes.append(UnusableAudio(reason))
         else:
             seconds = len(stretch) / rate_hz
             outcomes.append(AudioFacts(sha, len(data), rate_hz, seconds, _sound(stretch, rate_hz), remark))
     return outcomes
+
+
+def what_lacks(wave: Wave, rate_hz: int) -> str:
+    """Returns why a waveform holds no speech that can be used, as far as samples tell; "" where it may."""
+    if len(wave) < _SHORTEST_S * rate_hz:
+        return f"only {len(wave)} samples"
+    # Whatever the level of a converter without a signal.
+    return "silent" if wave.max() - wave.min() < 2 * _SILENCE else ""
 
 
 def _sound(wave: Wave, rate_hz: int) -> str:
@@ -246,7 +252,7 @@ def load(
 
     ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
     """
-    data = read(path, _BYTES)
+    data = read(path, BYTES)
     if sha is not None and (digest := _hash(data)) != sha:
         raise BadInput(
             f"bytes of hash {digest}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"

@@ -22,7 +22,7 @@ from ser.data.manifest import Refusal
 from ser.errors import BadInput
 
 # What zipfile raises for damaged, encrypted and exotic archives; ValueError for names, OSError for bzip2 too.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile, EOFError, RuntimeError, ValueError, OverflowError, struct.error, OSError,
     zlib.error, lzma.LZMAError,
 )  # fmt: skip
@@ -76,7 +76,7 @@ def _members(zipped: Path, size: int, changed_ns: int) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(zipped) as archive:
             return [member for member in archive.infolist() if not _is_hidden(member.filename)]
-    except _DAMAGE as error:
+    except DAMAGE as error:
         parts = list(zipped.parent.glob(f"{glob.escape(zipped.stem)}.[zZ][0-9][0-9]"))
         remedy = "the last part of a divided zip: unpack it" if parts else "download it again, or unpack it"
         raise _unusable(zipped, f"no readable zip: {error}; {remedy}") from None
@@ -127,7 +127,7 @@ def _extract(path: Path, name: re.Pattern[str], folder: Path) -> None:
                     shutil.copyfileobj(source, sink, 1 << 20)
     except BadInput:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
         raise _unusable(path, f"cannot be unpacked: {getattr(error, 'strerror', None) or error}") from None

@@ -55,6 +55,11 @@ def is_batched(front_end: Part) -> bool:
     return hasattr(registry.find("frontends", front_end.name), "extract_batch")
 
 
+def segment_frames(front_end: Part) -> int:
+    """Returns the frames of each item where a front-end cuts an utterance into several; 0 where it is one item."""
+    return int(getattr(settings_of("frontends", front_end), "patch", 0))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What an entry is made of. ``items`` are (utterance, copy number); copy 0 without augmentation."""
@@ -68,7 +73,7 @@ class Recipe:
     def key(self) -> str:
         """Folder name: readable, and unique by 12 hex digits over content, settings and the versions of the code."""
         content: list[Any] = [(u.uid, copy, u.sha, u.bytes, u.start_s, u.end_s) for u, copy in self.items]
-        if _reads_text(self.front_end):
+        if reads_text(self.front_end):
             content.append([u.text for u, _ in self.items])
         statement = [
             self.corpus,
@@ -119,7 +124,8 @@ def plain(kind: str, stated: Part) -> list[Any]:
     return [stated.name, registry.version(kind, stated.name), dict(sorted(values.items()))]
 
 
-def _reads_text(front_end: Part) -> bool:
+def reads_text(front_end: Part) -> bool:
+    """Returns whether a front-end takes the words of an utterance, too."""
     return bool(getattr(registry.find("frontends", front_end.name), "READS_TEXT", False))
 
 
@@ -154,10 +160,16 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
 
     Raises UnusableAudio, OSError, or BadInput where the file is not as it was scanned.
     """
-    wave = wave_of(recipe, utterance, copy, folder)
-    text = (utterance.text,) if _reads_text(recipe.front_end) else ()
-    settings = settings_of("frontends", recipe.front_end)
-    return _stored(recipe, registry.find("frontends", recipe.front_end.name).extract(wave, settings, *text))
+    return features_of_wave(recipe.front_end, wave_of(recipe, utterance, copy, folder), utterance.text)
+
+
+def features_of_wave(front_end: Part, wave: audio.Wave, text: str) -> Array:
+    """Returns the features [frames, width] of a waveform at the front-end's rate, and of its words where it reads such.
+
+    They are float32, or what an entry holds. Raises UnusableAudio.
+    """
+    words, settings = (text,) if reads_text(front_end) else (), settings_of("frontends", front_end)
+    return _stored(front_end, registry.find("frontends", front_end.name).extract(wave, settings, *words))
 
 
 def batches_of(recipe: Recipe, samples: Sequence[int]) -> list[list[int]]:
@@ -178,20 +190,20 @@ def features_of_batch(recipe: Recipe, waves: Sequence[audio.Wave]) -> list[Array
     outcomes: list[Array | audio.UnusableAudio] = []
     for array in arrays:
         try:
-            outcomes.append(_stored(recipe, array))
+            outcomes.append(_stored(recipe.front_end, array))
         except audio.UnusableAudio as error:
             outcomes.append(error)
     assert len(outcomes) == len(waves), (len(outcomes), len(waves))
     return outcomes
 
 
-def _stored(recipe: Recipe, features: npt.NDArray[np.float32]) -> Array:
+def _stored(front_end: Part, features: npt.NDArray[np.float32]) -> Array:
     """Returns features as the entry holds them. Raises UnusableAudio for numbers that it cannot hold."""
     assert features.dtype == np.float32, features.dtype
-    assert features.shape == (len(features), recipe.width), features.shape
+    assert features.shape == (len(features), front_end_width(front_end)), features.shape
     if not np.isfinite(features).all():
         raise audio.UnusableAudio("features are not finite")
-    if recipe.dtype == "float32":
+    if front_end_dtype(front_end) == "float32":
         return np.ascontiguousarray(features)
     with np.errstate(over="ignore", under="ignore"):  # the first is refused below, the second is rounding
         halves = np.ascontiguousarray(features, np.float16)

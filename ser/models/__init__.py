@@ -20,7 +20,8 @@ bfloat16.
   classes]. ``TAKES`` "vectors": x is [utterances, width], functionals (the setting ``statistics``) of the frames;
   "frames": a list of [frames, width]. With ``TASKS`` the methods also take ``tasks``, a number of each utterance for
   its corpus and sex. With ``SEVERAL_LABELS`` y may be k-hot, float32 [utterances, all classes], too: the decision
-  values are then of each class by itself, and their sigmoids are probabilities. All random numbers are the seed's.
+  values are then of each class by itself, and their sigmoids are probabilities. With ``LOGITS`` the softmax of the
+  decision values is the probability of each class. All random numbers are the seed's.
   gmtfs, knn, lda, logistic and svm draw none (but to start ``clusters``): another seed changes their answers only by
   another split.
 
@@ -68,6 +69,7 @@ class Traits:
     takes: str = ""
     tasks: bool = False
     several_labels: bool = False
+    logits: bool = False
     fits: Callable[[int, Any], bool] = _always
     layers: Callable[[Any, int], list[Layer]] | None = None
     stacked: type[Any] | None = None
@@ -84,6 +86,7 @@ _CONSTANTS = {
     "TAKES": "takes",
     "TASKS": "tasks",
     "SEVERAL_LABELS": "several_labels",
+    "LOGITS": "logits",
     "fits": "fits",
     "layers": "layers",
     "Stacked": "stacked",

@@ -2,7 +2,9 @@
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from sklearn.base import BaseEstimator
+from torch import Tensor
 
 from ser.errors import BadInput
 
@@ -12,6 +14,19 @@ Labels = npt.NDArray[np.int64]
 
 class Estimator(BaseEstimator):
     """scikit-learn's interface: parameters are the arguments of ``__init__``, what is fitted ends in ``_``."""
+
+
+class Tensors:
+    """Tensors as attributes, which are arrays in the state: files of models hold no tensors.
+
+    What is copied or read back has them on the CPU.
+    """
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v.detach().cpu().numpy() if isinstance(v, Tensor) else v for k, v in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__ |= {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in state.items()}
 
 
 class Scores(Estimator):

@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, normalize, one_hot, pad
 
 from ser.errors import BadInput
+from ser.models._estimators import Tensors
 
 
 @dataclass(frozen=True)
-class Filters:
+class Filters(Tensors):
     """``weights`` [filters, 1, frames, bands] for patches less their mean, and ``shift`` [filters, 1, 1]."""
 
     weights: Tensor

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from ser.models._estimators import Tensors
+
 
 @dataclass(frozen=True)
-class Salient:
+class Salient(Tensors):
     """The layer after training: ``weights`` [units, width] and ``offsets`` [units] of the salient units alone."""
 
     weights: Tensor

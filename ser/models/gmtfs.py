@@ -23,6 +23,7 @@ VERSION = 1
 GIVES = "classes"
 TAKES = "vectors"
 TASKS = True
+LOGITS = True
 
 # One task: x with a column of ones [utterances, width + 1], and y as ones and zeros [utterances, classes].
 Task = tuple[Vectors, Vectors]

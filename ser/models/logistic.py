@@ -19,6 +19,7 @@ VERSION = 1
 GIVES = "classes"
 TAKES = "vectors"
 SEVERAL_LABELS = True
+LOGITS = True
 
 
 @dataclass(frozen=True)

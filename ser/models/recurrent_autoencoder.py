@@ -8,6 +8,7 @@ utterance -> scores [utterances, classes].
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +100,19 @@ class RecurrentAutoencoder(Estimator):
         self.machine_ = svm.linear(self.settings.c, self.seed).fit(self._vectors(utterances), y)
         return self
 
+    def __getstate__(self) -> dict[str, object]:
+        """With arrays in place of the network, which comes back on the CPU."""
+        state = {**vars(self), "device": "cpu"}
+        if "network_" in state:
+            state["network_"] = {k: v.detach().cpu().numpy() for k, v in self.network_.state_dict().items()}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        if "network_" in state:
+            self.network_ = self._autoencoder(self.bands_.width_)
+            self.network_.load_state_dict({k: torch.from_numpy(v) for k, v in state["network_"].items()})
+
     def decision_function(self, x: Utterances) -> Vectors:
         """Utterances, [frames_i, width] each -> [utterances, classes]."""
         scores: Vectors = self.machine_.decision_function(self._vectors(self.bands_.scaled(x, self.device)))
@@ -106,8 +120,7 @@ class RecurrentAutoencoder(Estimator):
 
     def _train(self, utterances: list[Tensor]) -> None:
         settings = self.settings
-        width = utterances[0].shape[1]
-        self.network_ = Autoencoder(width, settings.units, settings.layers, settings.dropout).to(self.device)
+        self.network_ = self._autoencoder(utterances[0].shape[1])
         optimiser = torch.optim.Adam(self.network_.parameters(), lr=settings.learning_rate)
         self.losses_: list[float] = []
         for _ in range(settings.epochs):
@@ -120,6 +133,10 @@ class RecurrentAutoencoder(Estimator):
                 optimiser.step()
                 losses.append(loss.detach() * len(rows))
             self.losses_.append(float(torch.stack(losses).sum()) / len(utterances))
+
+    def _autoencoder(self, width: int) -> Autoencoder:
+        settings = self.settings
+        return Autoencoder(width, settings.units, settings.layers, settings.dropout).to(self.device)
 
     def _vectors(self, utterances: list[Tensor]) -> Vectors:
         """[utterances, layers · units], those of like length together."""

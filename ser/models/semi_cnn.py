@@ -75,6 +75,9 @@ class SemiCNN(Estimator):
         self.machine_ = svm.linear(settings.c, self.seed).fit(self._salient(candidates), y)
         return self
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "device": "cpu"}  # where its tensors come back
+
     def decision_function(self, x: Utterances) -> Vectors:
         """Utterances, [frames_i, width] each -> [utterances, classes]."""
         pooled = self.scaling_.transform(self._pooled(self.bands_.scaled(x, self.device)))

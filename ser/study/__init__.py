@@ -8,6 +8,7 @@ from ser.study.overrides import override, settable_paths, value_at
 from ser.study.points import trial_of
 from ser.study.references import references_of
 from ser.study.settings import complete, setting, settings_of
+from ser.study.stored import check_versions, stored_trial
 from ser.study.study import (
     EACH,
     Comparison,
@@ -55,6 +56,7 @@ __all__ = [
     "Trial",
     "Value",
     "canonical",
+    "check_versions",
     "complete",
     "completed",
     "expand_encoders",
@@ -70,6 +72,7 @@ __all__ = [
     "setting",
     "settings_of",
     "statement",
+    "stored_trial",
     "study_file",
     "study_names",
     "subsets",

@@ -24,6 +24,7 @@ from ser.study import Trial
 from ser.training import checkpoint, seeds
 from ser.training.batches import Items, parts, sorted_batches
 from ser.training.early_stopping import EarlyStopping
+from ser.training.fitted import Fitted
 from ser.training.network import Network, layers
 from ser.training.start import CorpusData, Diverged, Run, begin, first_names
 
@@ -80,6 +81,7 @@ class Outcome:
     parameters: int = 0  # weights of the network, or numbers that a fitted model keeps
     layers: Sequence[Layer] = ()  # of a network
     refit_epochs: int = 0
+    fitted: Fitted | None = None  # in place of weights, where the block is no network
 
 
 @dataclass

@@ -7,13 +7,12 @@ from datetime import timedelta
 
 import torch
 
-from ser.features.recipe import front_end_width
+from ser.features.recipe import front_end_width, segment_frames
 from ser.planning.plan import Plan
 from ser.planning.sources import total_frames
 from ser.study import Trial
 from ser.training.fit import is_fitted
 from ser.training.network import Network, network_of
-from ser.trials.outputs import segment_frames
 
 _OTHER_S = 0.5  # per trial, for everything else: start, evaluation, files, MLflow
 _FEW, _LONG_S = 2, 0.3

@@ -14,6 +14,7 @@ from ser import registry
 from ser.data.manifest import SPLITS
 from ser.errors import BadInput
 from ser.features.entry import Features
+from ser.features.recipe import segment_frames
 from ser.features.store import Store
 from ser.files import Damaged
 from ser.runs.folder import RunFolder
@@ -23,7 +24,6 @@ from ser.training import checkpoint, seeds
 from ser.training.batches import Frames, Items
 from ser.training.start import CorpusData
 from ser.trials.job import UNCOPIED, Job, Subset
-from ser.trials.outputs import segment_frames
 
 _KEPT = 128  # subsets: five corpora in five folds have 75, and 25 more without copies for references
 _SHARE_OF_FREE = 0.1  # of a GPU's free memory, for one subset of a corpus in one of several processes on the GPU

@@ -13,21 +13,17 @@ import pandas as pd
 import torch
 
 from ser.data.manifest import SPLITS
+from ser.features.recipe import segment_frames
 from ser.metrics import accuracy, calibration, f1, multilabel, segments
 from ser.metrics.confusion import confusion_png
-from ser.study import Part, Trial, settings_of
-from ser.training import checkpoint
+from ser.study import Trial
+from ser.training import checkpoint, fitted
 from ser.training.batches import Items
 from ser.training.fit import is_fitted
 from ser.training.network import layer_weights
 from ser.training.start import CorpusData
 from ser.training.train import Outcome, Predictions
 from ser.trials.facts import Facts
-
-
-def segment_frames(front_end: Part) -> int:
-    """Returns the frames of each item where a front-end cuts an utterance into several; 0 where it is one item."""
-    return int(getattr(settings_of("frontends", front_end), "patch", 0))
 
 
 def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
@@ -133,6 +129,8 @@ def write(
         (folder / "layer_weights.json").write_text(json.dumps(shares, indent=1), encoding="utf-8")
     if outcome.weights:
         torch.save(outcome.weights, folder / "best.pt")
+    if outcome.fitted:
+        fitted.save(outcome.fitted, folder / fitted.NAME)
     if state:
         checkpoint.save(folder / "state.pt", outcome.state)
 

@@ -11,6 +11,7 @@ from made_speech import EMOTIONS, RATE_HZ, utterances
 
 from ser import registry
 from ser.data import audio, functionals
+from ser.features.recipe import segment_frames
 from ser.planning.plan import _unmet
 from ser.report.survey import published
 from ser.study import load_study, override, settings_of, trial_of
@@ -19,7 +20,7 @@ from ser.training.fit import fit, is_fitted
 from ser.training.network import Network
 from ser.training.start import CorpusData
 from ser.training.train import train
-from ser.trials.outputs import score, segment_frames
+from ser.trials.outputs import score
 
 PRINTED = load_study("survey")
 SYSTEMS = {system.name: system for system in PRINTED.comparison.systems}

@@ -16,6 +16,7 @@ from experiments.mfcc_networks import study as of_vectors
 from experiments.multilabel import study as of_several
 from experiments.segments import study as of_segments
 from ser.data.manifest import Utterance
+from ser.features.recipe import segment_frames
 from ser.metrics import accuracy
 from ser.study import part, trial_of
 from ser.training import checkpoint
@@ -23,7 +24,7 @@ from ser.training.batches import Items
 from ser.training.start import CorpusData
 from ser.training.train import Outcome, Predictions
 from ser.trials.facts import Facts
-from ser.trials.outputs import score, segment_frames, write
+from ser.trials.outputs import score, write
 
 
 def first_trial(study, **point):

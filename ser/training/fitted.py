@@ -1,0 +1,177 @@
+"""A fitted model with what its inputs are scaled by: what it says of items, and its file, ``model.skops``.
+
+skops writes a zip of arrays and the names of classes, and runs no code of the file when it is read. Only classes of
+models, ours and plugins, and of scikit-learn, SciPy and NumPy are made of what a file names.
+"""
+
+import copy
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from torch import nn
+
+from ser import registry
+from ser.data.functionals import functionals
+from ser.errors import BadInput
+from ser.files import replacing
+from ser.models import traits
+from ser.models._estimators import Estimator
+from ser.study import Trial, settings_of
+
+NAME = "model.skops"
+Matrix = npt.NDArray[np.float64]
+Scaling = tuple[Matrix, Matrix]  # mean and 1 / deviation of every bin [width]
+Inputs = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its frames
+# What an estimator needed while it was fitted, and no longer.
+_FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
+_STATE = (*(name for name in _FITTING if name != "covariance_estimator"), "_optimizer")  # the parameters stay
+_LIBRARIES = ("sklearn", "scipy", "numpy")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model. ``scaling`` is of frames, where the trial normalises them on its training subset."""
+
+    model: Estimator
+    scaling: Scaling | None = None
+
+    def inputs(self, trial: Trial, frames: Iterable[npt.NDArray[np.float32]]) -> Inputs:
+        """Returns what the model takes of items, [frames_i, width] each: their frames, or a vector of each."""
+        return inputs(trial, frames, self.scaling)
+
+    def logits(self, trial: Trial, items: Inputs, tasks: npt.NDArray[np.int64] | None) -> npt.NDArray[np.float32]:
+        """Returns decision values, or logarithms of probabilities, [items, classes of the trial].
+
+        They are -inf for a class without training items. ``tasks``: see ``ser.models``.
+        """
+        whole = np.full((len(items), len(trial.classes)), -np.inf, np.float32)
+        whole[:, self.model.classes_] = _scores(self.model, items, tasks)
+        return whole
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether ``logits`` are logarithms of probabilities, as the model has no decision values."""
+        return not hasattr(self.model, "decision_function")
+
+    @property
+    def size(self) -> int:
+        """How many numbers the model needs to predict: weights, support vectors, stored neighbours."""
+        return _size(self.model)
+
+
+def inputs(trial: Trial, frames: Iterable[npt.NDArray[np.float32]], scaling: Scaling | None) -> Inputs:
+    """Returns what the trial's model takes of items, [frames_i, width] each; scaled one by one where there is one."""
+    scaled = _scaled(frames, scaling)
+    if traits(trial.block.name).takes == "frames":
+        return list(scaled)
+    statistics = settings_of("models", trial.block).statistics
+    rows = [functionals(x, statistics) if statistics else _only_frame(x) for x in scaled]
+    return np.array(rows) if rows else np.zeros((0, 0))
+
+
+def _scaled(frames: Iterable[npt.NDArray[np.float32]], scaling: Scaling | None) -> Iterator[npt.NDArray[np.float32]]:
+    """Yields each item's frames, scaled one by one: those of a corpus may be larger than the memory."""
+    for x in frames:
+        yield x if scaling is None else ((x - scaling[0]) * scaling[1]).astype(np.float32)
+
+
+def _only_frame(frames: npt.NDArray[np.float32]) -> Matrix:
+    if len(frames) != 1:
+        raise BadInput(f"an item of {len(frames)} frames", "statistics ()", "one frame", "name functionals")
+    return np.asarray(frames[0], np.float64)
+
+
+def standardised(vectors: Matrix, speakers: npt.NDArray[np.generic]) -> Matrix:
+    """Returns each feature with mean 0 and deviation 1 over a speaker's items; one that is constant there is 0.
+
+    ``vectors`` [items, width], ``speakers`` [items].
+    """
+    whole = vectors.copy()
+    for speaker in np.unique(speakers):
+        rows = speakers == speaker
+        spread = whole[rows].std(0)
+        whole[rows] = (whole[rows] - whole[rows].mean(0)) / np.where(spread > 1e-12, spread, 1.0)
+    return whole
+
+
+def _scores(model: Estimator, items: Inputs, tasks: npt.NDArray[np.int64] | None) -> Matrix:
+    """Returns decision values, or logarithms of probabilities, [items, classes of the training subset]."""
+    by_task = {} if tasks is None else {"tasks": tasks}
+    if hasattr(model, "decision_function"):
+        values = np.asarray(model.decision_function(items, **by_task), np.float64)
+        return np.stack([-values, values], axis=1) if values.ndim == 1 else values
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(model.predict_proba(items, **by_task)), np.float64)
+
+
+def _size(model: Estimator) -> int:
+    sizes: dict[int, int] = {}  # by identity, so that what two parts share counts once
+    rest: list[object] = [model]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, nn.Module):
+            sizes |= {id(p): p.numel() for p in value.parameters()}
+        elif isinstance(value, np.ndarray):
+            sizes[id(value)] = value.size if value.dtype.kind == "f" else 0
+        elif isinstance(value, list | tuple):
+            rest += value
+        elif hasattr(value, "get_params"):  # an estimator, without what it needed to be fitted
+            fields = vars(value).items()
+            rest += [v for k, v in fields if k == "_fit_X" or (not k.startswith("_") and k not in _FITTING)]
+    return sum(sizes.values())
+
+
+def save(fitted: Fitted, path: Path) -> None:
+    """Writes the file of a fitted model, without what it needed only while it was fitted."""
+    from skops import io
+
+    with replacing(path, durable=False) as file:
+        io.dump({"model": _slim(fitted.model), "scaling": fitted.scaling}, file, compression=zipfile.ZIP_DEFLATED)
+
+
+def load(path: Path, block: str) -> Fitted:
+    """Returns the fitted model of the block ``block`` from its file; tensors come to the CPU. Runs no code of the file.
+
+    Raises BadInput where the file is not whole, or names a class that no such file needs.
+    """
+    from skops import io
+
+    allowed = "the file of a fitted model as `ser run` writes it"
+    try:
+        named = io.get_untrusted_types(file=path)
+        if strange := [name for name in named if not _is_trusted(name, block)]:
+            raise BadInput(f"classes {', '.join(strange)}", str(path), "those of models and scikit-learn",
+                           "do not use a file of unknown origin")  # fmt: skip
+        content = io.load(path, trusted=named)
+        scaling = content["scaling"]
+        return Fitted(content["model"], None if scaling is None else (scaling[0], scaling[1]))
+    except BadInput:
+        raise
+    except (OSError, zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, ImportError) as error:
+        value = f"{type(error).__name__}: {error}"
+        raise BadInput(value, str(path), allowed, "bring it back, or train it again") from None
+
+
+def _is_trusted(name: str, block: str) -> bool:
+    """Whether a class that a file names is of a model's file, or of a library that models are made of."""
+    places = ("ser.models", registry.find("models", block).__name__, *_LIBRARIES)
+    return any(name.startswith(f"{place}.") for place in places)
+
+
+def _slim(value: object) -> object:
+    """Returns an estimator without what it needed only while it was fitted; no array is copied."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_slim, value))
+    if isinstance(value, type) or not hasattr(value, "get_params"):
+        return value
+    slim = copy.copy(value)
+    for name, inner in vars(value).items():
+        if name in _STATE:
+            slim.__dict__.pop(name, None)
+        else:
+            slim.__dict__[name] = _slim(inner)
+    return slim
