@@ -4,13 +4,13 @@ import ast
 import inspect
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import fields
 from types import ModuleType
 
 import librosa
 import numpy as np
 import pytest
-from front_end_cases import OVERRIDES
+from front_end_cases import OVERRIDES, settings_with
 
 from ser.data.audio import UnusableAudio
 from ser.features.recipe import one_thread
@@ -28,8 +28,7 @@ def speech(samples, seed=0):
 
 
 def extracted(name, wave, overrides=None):
-    module = find("frontends", name)
-    return module.extract(wave, replace(module.Settings(), **(overrides or {})))
+    return find("frontends", name).extract(wave, settings_with(name, overrides))
 
 
 def test_the_documented_settings_of_log_stft_are_the_papers(paper):
@@ -40,7 +39,7 @@ def test_the_documented_settings_of_log_stft_are_the_papers(paper):
 @each
 def test_gives_finite_float32_rows_of_the_stated_width(name, overrides, samples):
     wave, module = speech(samples), find("frontends", name)
-    settings = replace(module.Settings(), **(overrides or {}))
+    settings = settings_with(name, overrides)
     if not module.frames(samples, settings):  # too short for it
         with pytest.raises(UnusableAudio, match="short"):
             module.extract(wave, settings)

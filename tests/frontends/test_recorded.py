@@ -1,11 +1,9 @@
 """Front-ends give the numbers that are recorded for their VERSION."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import recorded
-from front_end_cases import OVERRIDES
+from front_end_cases import OVERRIDES, settings_with
 
 from ser.registry import find, names
 
@@ -27,7 +25,7 @@ def test_gives_the_recorded_numbers(name):
     module = find("frontends", name)
     cases = {}
     for overrides in [{}, *(changed for front_end, changed in OVERRIDES if front_end == name)]:
-        settings = replace(module.Settings(), **overrides)
+        settings = settings_with(name, overrides)
         text = (TEXT,) if getattr(module, "READS_TEXT", False) else ()
         case = ", ".join(f"{key}={value}" for key, value in overrides.items()) or "as documented"
         cases[case] = module.extract(voice(settings.rate_hz), settings, *text)

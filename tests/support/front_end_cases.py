@@ -1,7 +1,16 @@
 """Settings of front-ends under which tests run them, beside those that they document."""
 
+import atexit
+import shutil
+import tempfile
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from ser.data import encoders
+from ser.demo import encoder
+from ser.registry import find
 from ser.study import part, settings_of
 
 OVERRIDES = (  # each reads settings that the papers' own do not reach
@@ -20,7 +29,27 @@ OVERRIDES = (  # each reads settings that the papers' own do not reach
     ("spectrogram", {"patch": 50, "step": 25, "rows": 0}),
     ("spectrogram", {"silence_db": 30.0}),
     ("spectrogram", {"seconds": 0.5, "crop": "centre", "rows": 0, "scale": "none"}),
+    ("pretrained", {"layers": "all"}),
+    ("pretrained", {"layers": "mean", "statistics": ("mean", "std")}),
 )
+
+
+def settings_with(name: str, overrides: dict[str, Any] | None = None) -> Any:
+    """The documented settings of a front-end with some changed; an encoder that none is stated of is a random one."""
+    settings = replace(find("frontends", name).Settings(), **(overrides or {}))
+    if getattr(settings, "encoder", "") == encoders.EACH:
+        settings = replace(settings, encoder=random_encoder("whisper"))
+    return settings
+
+
+@cache
+def random_encoder(architecture: str, **form: Any) -> str:
+    """Identity of a small random encoder, whose folder this process remembers and removes at its end."""
+    folder = Path(tempfile.mkdtemp(prefix="encoder-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    identity = str(encoders.examine(encoder.make(folder, architecture, **form)))
+    encoders.remember({identity: folder})
+    return identity
 
 
 def checked(settings: Any) -> Any:
