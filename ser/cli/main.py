@@ -161,6 +161,8 @@ def _request(args: argparse.Namespace) -> "Request":
     )
     study = requests.check(request)
     _make(args.work)  # what is refused above leaves no folder
+    if args.demo and requests.lacks_encoders(request):
+        request = replace(request, encoders=_random_encoders(args.work))
     if args.demo and not args.data and not args.corpora:
         request = replace(request, data=(_made_corpora(args, study.demo.emotions),))
     return request
@@ -175,6 +177,19 @@ def _made_corpora(args: argparse.Namespace, emotions: str) -> Path:
     with console.bar("make demo corpora") as progress:
         synthesis.make(folder, progress=progress, emotions=emotions)
     return folder
+
+
+def _random_encoders(work: Path) -> tuple[tuple[str, Path], ...]:
+    """Two small encoders of a demo, by names that say what they are; the same as ever."""
+    from ser.cli import console
+    from ser.demo import encoder
+
+    folders = tuple((f"random-{kind}", work / "encoders" / kind) for kind in ("wavlm", "whisper"))
+    for _, folder in folders:
+        encoder.make(folder, folder.name)
+    names = " and ".join(name for name, _ in folders)
+    console.console.print(f"no --encoder: {names} are small and have random weights, to show the way")
+    return folders
 
 
 def prepare(args: argparse.Namespace) -> int:

@@ -76,17 +76,12 @@ class Request:
 
 def check(request: Request) -> Study:
     """The study of ``request``. Raises BadInput for all that is wrong whatever the corpora hold: it is refused before
-    corpora are made or scanned.
+    corpora are made or scanned. A demo may name encoders afterwards.
     """
-    study = whole = _study(request)
+    whole = _study(request)
     if request.duplicates not in DUPLICATES:
         raise unknown(request.duplicates, "--duplicates", DUPLICATES)
-    loaders, stated = registry.names("corpora"), {c.name for c in whole.corpora}
-    others = [w.name for w in request.corpora if w.name not in stated]
-    brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
-    study = study.with_corpora((*study.corpora, *brought))
-    for path, value in request.settings:
-        study = override(study, path, value)
+    study = _set(whole, request)
     study.check_labels(dict(request.settings))
     kinds = [kind.name for kind in study.features.augmentation]
     for name, folder in request.recordings.items():
@@ -95,8 +90,25 @@ def check(request: Request) -> Study:
             raise BadInput(str(folder), f"--{name}", augments, "leave it out")
     _with_weights(study, request.weights)
     study = _with_encoders(study, request)
-    expand_encoders(study, filter(study.runs, study.grid(study.corpora)), encoders.states_of)
+    if not (request.demo and not request.encoders):
+        expand_encoders(study, filter(study.runs, study.grid(study.corpora)), encoders.states_of)
     return whole
+
+
+def lacks_encoders(request: Request) -> bool:
+    """Whether the study of ``request`` takes pretrained encoders, and the command names none. Raises BadInput."""
+    return not request.encoders and takes_encoders(_set(_study(request), request))
+
+
+def _set(whole: Study, request: Request) -> Study:
+    """The study with the corpora that the command names beside its own, and all settings. Raises BadInput."""
+    loaders, stated = registry.names("corpora"), {c.name for c in whole.corpora}
+    others = [w.name for w in request.corpora if w.name not in stated]
+    brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
+    study = whole.with_corpora((*whole.corpora, *brought))
+    for path, value in request.settings:
+        study = override(study, path, value)
+    return study
 
 
 def _study(request: Request) -> Study:
@@ -126,6 +138,11 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     plan = resolve(study, manifests, study.seeds if request.seeds is None else request.seeds, request.duplicates)
     absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
+    notes += [
+        f"encoder {name}: its weights are random; results with it say whether the software works, and no more"
+        for name, identity in study.encoders
+        if encoders.is_random(encoders.folder_of(identity))
+    ]
     notes += _left_out(whole, study)
     return replace(plan, notes=(*plan.notes, *notes))
 
