@@ -21,9 +21,15 @@ class AttentionPooling(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """[sum(lengths), width] -> [batch, outputs]. The weights are a dense [batch, frames] matrix."""
+        if len(lengths) == 1:
+            return self._pooled((frames @ self.u)[None].softmax(dim=1), frames)
         owner = torch.arange(len(lengths), device=frames.device).repeat_interleave(lengths, output_size=len(frames))
         foreign = owner != torch.arange(len(lengths), device=frames.device)[:, None]
         alpha = (frames @ self.u).expand(len(lengths), -1).masked_fill(foreign, -torch.inf).softmax(dim=1)
+        return self._pooled(alpha, frames)
+
+    def _pooled(self, alpha: Tensor, frames: Tensor) -> Tensor:
+        """Weights of the frames [batch, frames] -> [batch, outputs]."""
         mean = alpha @ frames
         if not self.variance:
             return mean

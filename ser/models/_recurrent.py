@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pad_sequence
+
+from ser.models import _utterances
 
 
 def vectors(layer: nn.LSTM | nn.GRU, sequences: Sequence[Tensor], answer: str) -> Tensor:
@@ -14,11 +15,13 @@ def vectors(layer: nn.LSTM | nn.GRU, sequences: Sequence[Tensor], answer: str) -
     sequence when that ends. In float32 within autocast too: torch has a bfloat16 LSTM on few CPUs.
     """
     counts = torch.tensor([len(x) for x in sequences], device=sequences[0].device)
-    padded = pad_sequence(list(sequences))
+    padded = _utterances.padded(sequences)
     if not len(padded):
         return padded.new_zeros(len(sequences), layer.hidden_size, dtype=torch.float32)
     with torch.autocast(padded.device.type, enabled=False):
-        outputs = layer(padded.float())[0]
+        outputs: Tensor = layer(padded.float())[0]
+        if len(sequences) == 1:
+            return outputs[-1] if answer == "last" else outputs.mean(0)
         if answer == "last":
             last: Tensor = outputs[(counts - 1).clamp_min(0), torch.arange(len(counts), device=counts.device)]
             return last * (counts > 0)[:, None]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ser.errors import BadInput
+from ser.models import _utterances
 from ser.study.functionals import STATISTICS
 
 _LEAST_VARIANCE = 1e-12  # below it a deviation has no gradient: of a single frame it would be 0 / 0
@@ -28,7 +29,7 @@ def of_frames(frames: Tensor, lengths: Tensor, names: Sequence[str], model: str)
         return frames
     with torch.autocast(frames.device.type, enabled=False):
         exact = frames.float() if frames.dtype == torch.bfloat16 else frames
-        rows = [torch.cat([_STATISTICS[name](x) for name in names]) for x in exact.split(lengths.tolist())]
+        rows = [torch.cat([_STATISTICS[name](x) for name in names]) for x in _utterances.split(exact, lengths)]
         return torch.stack(rows)
 
 

@@ -6,8 +6,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.utils.rnn import pad_sequence
 
+from ser.models import _utterances
 from ser.study.settings import setting
 
 VERSION = 1
@@ -44,7 +44,7 @@ class Recurrent(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), outputs]."""
-        utterances = list(self.prepare(frames).split(lengths.tolist()))
+        utterances = _utterances.split(self.prepare(frames), lengths)
         hidden = [_run(self.directions[0], utterances)]
         if len(self.directions) == 2:
             hidden.append([x.flip(0) for x in _run(self.directions[1], [x.flip(0) for x in utterances])])
@@ -54,8 +54,8 @@ class Recurrent(nn.Module):
 
 def _run(lstm: nn.Module, utterances: list[Tensor]) -> list[Tensor]:
     """Returns the outputs of each utterance; padding at the end is harmless to a forward LSTM, and cut off again."""
-    hidden = _recurrence(lstm, pad_sequence(utterances))
-    return [hidden[: len(x), i] for i, x in enumerate(utterances)]
+    hidden = _recurrence(lstm, _utterances.padded(utterances))
+    return [hidden[: x.shape[0], i] for i, x in enumerate(utterances)]
 
 
 def _recurrence(lstm: nn.Module, padded: Tensor) -> Tensor:

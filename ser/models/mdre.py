@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
 from ser.frontends._speech_text_rows import PROSODY_VALUES, Kind, parted
+from ser.models import _utterances
 from ser.models._recurrent import vectors
 from ser.study.settings import setting
 
@@ -47,7 +48,7 @@ class _Audio(nn.Module):
     def forward(self, rows: Tensor, lengths: Tensor) -> Tensor:
         frames, counts = parted(rows, lengths, Kind.FRAME)
         inputs = self.dropout(_normal(self.frame_norm, frames))
-        state = vectors(self.gru, inputs.split(counts.tolist()), "last")
+        state = vectors(self.gru, _utterances.split(inputs, counts), "last")
         prosody, counts = parted(rows, lengths, Kind.PROSODY)
         normal = _normal(self.prosody_norm, prosody[:, :PROSODY_VALUES])
         # The first of each utterance (it has one); of an utterance without one, the row of zeros put behind all.
@@ -68,7 +69,7 @@ class _Text(nn.Module):
     def forward(self, rows: Tensor, lengths: Tensor) -> Tensor:
         values, counts = parted(rows, lengths, Kind.WORD)
         words = values[:, 0].long() % self.embedding.num_embeddings
-        return vectors(self.gru, self.dropout(self.embedding(words)).split(counts.tolist()), "last")
+        return vectors(self.gru, _utterances.split(self.dropout(self.embedding(words)), counts), "last")
 
 
 class MDRE(nn.Module):

@@ -50,6 +50,12 @@ class TDNN(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), units]."""
+        if len(lengths) == 1:
+            row = frames[None].transpose(1, 2)
+            for layer in self.layers:
+                row = layer(row).relu()
+            alone: Tensor = self.dropout(row.transpose(1, 2)[0])
+            return alone
         gaps = self.reach * arange(len(lengths), device=frames.device)
         place = arange(len(frames), device=frames.device) + gaps.repeat_interleave(lengths, output_size=len(frames))
         row = frames.new_zeros(1, frames.shape[1], len(frames) + self.reach * len(lengths))

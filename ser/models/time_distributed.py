@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ser.models import _utterances
 from ser.models._convolved import Convolutions, Convolved
 from ser.models._recurrent import vectors
 from ser.study.settings import setting
@@ -55,7 +56,7 @@ class TimeDistributed(nn.Module):
         """Frames of utterances one after another [sum(lengths), width] -> [batch, units], with dropout."""
         images, counts = windows(frames, lengths, self.window, self.hop)
         features = self.convolved(images).flatten(1)
-        out: Tensor = self.dropout(vectors(self.lstm, features.split(counts.tolist()), self.answer))
+        out: Tensor = self.dropout(vectors(self.lstm, _utterances.split(features, counts), self.answer))
         return out
 
 
