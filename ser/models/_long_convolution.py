@@ -18,7 +18,7 @@ def convolve_long(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """
     with torch.autocast(x.device.type, enabled=False):
         taps, samples = weight.shape[2], x.shape[2]
-        if torch.jit.is_tracing():  # for programs that may have no transforms
+        if torch.onnx.is_in_onnx_export():  # for programs that may have no transforms
             return torch.nn.functional.conv1d(pad(x.float(), ((taps - 1) // 2, taps // 2)), weight, bias)
         length = 1 << (_LONGER * taps - 1).bit_length()
         step = length - taps + 1  # samples of a block's cyclic answer in which nothing has come round

@@ -36,7 +36,9 @@ def convolve(x: Tensor, layer: nn.Conv2d) -> Tensor:
     """Returns ``layer(x)``, float [batch, channels, height, width]: by Winograd's way where that is the faster."""
     fit = layer.kernel_size == (3, 3) and layer.stride == layer.dilation == (1, 1) and layer.groups == 1
     fit = fit and min(layer.in_channels, layer.out_channels) >= _CHANNELS
-    fit = fit and not torch.jit.is_tracing()  # what is traced is for other programs, which have ways of their own
+    fit = (
+        fit and not torch.onnx.is_in_onnx_export()
+    )  # what is traced is for other programs, which have ways of their own
     if not fit or x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
         out: Tensor = layer(x)
         return out
