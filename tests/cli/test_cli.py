@@ -31,7 +31,6 @@ COMMANDS = (
     "prepare",
     "run",
     "train",
-    "predict",
     "export",
     "labels",
     "studies",
