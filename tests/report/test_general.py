@@ -13,10 +13,10 @@ from ser.report import collect, figures, write
 from ser.report.content import Cell, Content, Picture, appended
 from ser.report.general.axes import cases_of
 from ser.report.general.content import content as general
-from ser.report.general.results import results_of
-from ser.report.general.settings import axes_of
 from ser.report.groups import logged
+from ser.report.results import results_of
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.settings import axes_of
 from ser.runs.tracker import Tracker
 from ser.study import grid
 from ser.trials.job import job_of

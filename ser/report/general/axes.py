@@ -6,9 +6,9 @@ import numpy as np
 
 from ser.report.content import Cell, Row, Table
 from ser.report.expected_shares import expected_shares
-from ser.report.general.measured import Result, Values
-from ser.report.general.results import Results
 from ser.report.general.tables import MOST_TYPESET, metric_name
+from ser.report.measured import Result, Values
+from ser.report.results import Results
 from ser.report.statistics import SHARE, Floats, check_ties, complete_cases, credit, interval, interval_of_wins
 
 _HOLE = Cell(float("nan"))

@@ -12,8 +12,6 @@ from ser.report.content import Content, Matrix, Picture, Table
 from ser.report.general.axes import axis_table
 from ser.report.general.effects import Compared, compared_axes, diagrams, effect_tables, rank_table
 from ser.report.general.figures import strip_plots
-from ser.report.general.measured import Result
-from ser.report.general.results import Results, results_of
 from ser.report.general.selection import chosen_table
 from ser.report.general.tables import (
     MOST_READ,
@@ -24,6 +22,8 @@ from ser.report.general.tables import (
     run_table,
 )
 from ser.report.groups import without_repeats
+from ser.report.measured import Result
+from ser.report.results import Results, results_of
 from ser.report.runs import Expected, Finished, Options
 
 _LISTED = 6  # runs that a note names

@@ -16,9 +16,9 @@ from ser.report.comparisons import (
 )
 from ser.report.content import HOLE, Cell, Picture, Row, Table
 from ser.report.general.axes import by_case, cases_of
-from ser.report.general.results import Results
 from ser.report.general.tables import MOST_TYPESET, metric_name
 from ser.report.ranks import Ranking, critical_difference_diagram, friedman
+from ser.report.results import Results
 from ser.report.statistics import Floats
 
 MOST_VALUES = 20  # of an axis whose pairs are compared: 190

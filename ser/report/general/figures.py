@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.content import Picture
-from ser.report.general.results import Results
 from ser.report.general.tables import metric_name
+from ser.report.results import Results
 
 _PANELS = 3  # side by side
 _FEW = 8  # values that fit one of several panels

@@ -1,9 +1,9 @@
 """The best result of every corpus as validation chooses it, beside the best that the test chooses."""
 
 from ser.report.content import Cell, Row, Table
-from ser.report.general.measured import Choice, Result
-from ser.report.general.results import Results
 from ser.report.general.tables import metric_name
+from ser.report.measured import Choice, Result
+from ser.report.results import Results
 from ser.report.statistics import DIFFERENCE, interval
 
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from ser.report.comparisons import Standing, indistinguishable
 from ser.report.content import HOLE, Cell, Row, Table
-from ser.report.general.measured import Result
-from ser.report.general.results import Results
 from ser.report.groups import fold_of
+from ser.report.measured import Result
+from ser.report.results import Results
 from ser.report.statistics import FEW_CLUSTERS
 
 MOST_READ = 60  # results of a corpus that are listed in Markdown, too

@@ -1,16 +1,16 @@
 """Every setting of a study on every corpus that it was tested on, and those that are to come."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ser.report.bootstrap import Sample
-from ser.report.general.measured import Choice, Measured, Repeat, Result, Tests, Values, as_logged, from_predictions
-from ser.report.general.settings import Axes, axes_of
 from ser.report.groups import fold_of, repeat_of
+from ser.report.measured import Choice, Measured, Repeat, Result, Tests, Values, as_logged, from_predictions
 from ser.report.predictions import LabelPredictions, columns, single_label
 from ser.report.runs import Expected, Finished, Options
+from ser.report.settings import Axes, axes_of
 from ser.report.statistics import AS_EQUAL, METRICS
 
 _PREFERRED = ("balanced", "macro_f1")  # where utterances have several labels: the first is what ranks
@@ -29,7 +29,8 @@ class Results:
     left_out: tuple[str, ...]  # titles of tested runs that no result counts
     titles: frozenset[str]  # of all finished trials
     samples: Mapping[str, Sample]  # corpus → what is resampled; none where metrics are as logged
-    choices: Mapping[tuple[str, str], Choice]  # (corpus, metric), where validation can choose
+    choices: Mapping[tuple[str, str], Choice]  # (corpus, metric), where validation can choose among all
+    pooled: Mapping[tuple[str, str, str], Choice]  # (corpus, metric, pool): the same among those of a pool
     uneven: tuple[str, ...]  # corpora of which results have other utterances than each other
 
     @property
@@ -58,8 +59,16 @@ class Results:
         return [r for r in ranked if r.point[metric] >= ranked[0].point[metric] - AS_EQUAL]
 
 
-def results_of(finished: Iterable[Finished], expected: Expected, options: Options) -> Results:
-    """Reads every run and arranges it. Raises BadInput for predictions that fit no class."""
+def results_of(
+    finished: Iterable[Finished],
+    expected: Expected,
+    options: Options,
+    pool_of: Callable[[Finished], str] = lambda run: "",
+) -> Results:
+    """Reads every run and arranges it. Raises BadInput for predictions that fit no class.
+
+    ``pool_of``: the pool of a run's setting, in which validation chooses as it does among all; "" for none.
+    """
     runs, tests = _read(finished, expected)
     axes = axes_of(runs, expected)
     by_values: dict[Values, list[Finished]] = {}
@@ -77,7 +86,8 @@ def results_of(finished: Iterable[Finished], expected: Expected, options: Option
             if seeds := _complete_seeds(tested, corpus, folds):
                 complete[values] = seeds
         if tests and complete:
-            measured[corpus] = from_predictions(corpus, complete, tests, options, np.random.default_rng([0, place]))
+            rng, pools = np.random.default_rng([0, place]), _pools(by_values, complete, pool_of)
+            measured[corpus] = from_predictions(corpus, complete, tests, options, rng, pools)
             results: Iterable[Result] = measured[corpus].results
         else:
             results = [as_logged(corpus, values, seeds, metrics) for values, seeds in complete.items()]
@@ -94,9 +104,21 @@ def results_of(finished: Iterable[Finished], expected: Expected, options: Option
         left_out=tuple(run.title for run in runs if run.run_id in tested_ids - counted),
         titles=frozenset(run.title for run in runs),
         samples={corpus: one.sample for corpus, one in measured.items()},
-        choices={(corpus, choice.metric): choice for corpus, one in measured.items() for choice in one.choices},
+        choices={(c.corpus, c.metric): c for one in measured.values() for c in one.choices if not c.pool},
+        pooled={(c.corpus, c.metric, c.pool): c for one in measured.values() for c in one.choices if c.pool},
         uneven=tuple(corpus for corpus, one in measured.items() if one.uneven),
     )
+
+
+def _pools(
+    runs: Mapping[Values, Sequence[Finished]], complete: Iterable[Values], pool_of: Callable[[Finished], str]
+) -> dict[str, list[Values]]:
+    """The complete settings of every pool."""
+    pools: dict[str, list[Values]] = {}
+    for values in complete:
+        if pool := pool_of(runs[values][0]):
+            pools.setdefault(pool, []).append(values)
+    return pools
 
 
 def _read(

@@ -6,7 +6,7 @@ and fold the setting that is best in its validation subset, tested there (nested
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ Repeat = tuple[str, str]  # seed, and which of equal models
 Seeds = Mapping[Repeat, Sequence[Finished]]  # the runs of a setting, of all folds
 Tests = Mapping[str, Mapping[str, LabelPredictions]]  # run id → corpus → predictions
 Validated = Mapping[str, Mapping[str, float]]  # run id → metric → its accuracy in validation
+_ALL: Mapping[str, Collection[Values]] = {}  # no pools beside all
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,7 @@ class Choice:
     """What choosing by validation gives on a corpus: in every seed and fold its best setting there is tested."""
 
     corpus: str
+    pool: str  # of settings among which it is chosen; "" = all
     metric: str  # by which it is chosen
     settings: tuple[tuple[Values, int], ...]  # chosen, and in how many seeds and folds, the most frequent first
     validation: float  # mean of the accuracies by which they were chosen
@@ -90,6 +92,7 @@ class _Entry:
 class _Pick:
     """The choice by a metric: the setting of each seed and fold, and its runs."""
 
+    pool: str
     metric: str
     settings: tuple[Values, ...]
     runs: Seeds
@@ -97,15 +100,24 @@ class _Pick:
 
 
 def from_predictions(
-    corpus: str, settings: Mapping[Values, Seeds], tests: Tests, options: Options, rng: np.random.Generator
+    corpus: str,
+    settings: Mapping[Values, Seeds],
+    tests: Tests,
+    options: Options,
+    rng: np.random.Generator,
+    pools: Mapping[str, Collection[Values]] = _ALL,
 ) -> Measured:
-    """Returns results whose accuracies are counted in the predictions, and what validation chooses of them."""
+    """Returns results whose accuracies are counted in the predictions, and what validation chooses of them.
+
+    ``pools``: names of further collections of settings, beside all, in each of which validation chooses as well.
+    """
     every = [run for seeds in settings.values() for runs in seeds.values() for run in runs]
     validated = {
         run.run_id: {metric: validation_accuracy(run, corpus, metric, options.curve) for metric in METRICS}
         for run in every
     }
-    picks = [pick for metric in METRICS if (pick := _pick(settings, validated, metric))]
+    members = {"": settings} | {pool: {v: settings[v] for v in values} for pool, values in pools.items()}
+    picks = [pick for pool in members for m in METRICS if (pick := _pick(pool, members[pool], validated, m))]
     entries = [_entry(corpus, values, seeds, tests, validated) for values, seeds in settings.items()]
     entries += [_entry(corpus, (), pick.runs, tests, validated) for pick in picks]
     seeds = {repeat: number for number, repeat in enumerate(sorted({r for entry in entries for r in entry.pooled}))}
@@ -132,7 +144,7 @@ def _pooled(folds: Sequence[LabelPredictions]) -> LabelPredictions:
     return folds[0] if len(folds) == 1 else pooled_labels(folds)
 
 
-def _pick(settings: Mapping[Values, Seeds], validated: Validated, metric: str) -> _Pick | None:
+def _pick(pool: str, settings: Mapping[Values, Seeds], validated: Validated, metric: str) -> _Pick | None:
     """Chooses in every seed and fold, of equal ones the first; None where there are fewer than two candidates.
 
     Candidates are the settings whose validation accuracy is known in as many seeds and folds as that of any.
@@ -154,12 +166,14 @@ def _pick(settings: Mapping[Values, Seeds], validated: Validated, metric: str) -
         scores = [round(validated[places[values][place].run_id][metric], 9) for values in candidates]
         picked.append(candidates[int(np.argmax(scores))])
         runs.setdefault(place[0], []).append(places[picked[-1]][place])
-    return _Pick(metric, tuple(picked), runs, len(candidates))
+    return _Pick(pool, metric, tuple(picked), runs, len(candidates))
 
 
 def _choice(pick: _Pick, result: Result) -> Choice:
     settings = tuple(Counter(pick.settings).most_common())
-    return Choice(result.corpus, pick.metric, settings, result.validation[pick.metric], result, pick.candidates)
+    return Choice(
+        result.corpus, pick.pool, pick.metric, settings, result.validation[pick.metric], result, pick.candidates
+    )
 
 
 def _result(corpus: str, entry: _Entry, drawn: tuple[Floats, Floats], tests: Tests, sample: Sample) -> Result:
