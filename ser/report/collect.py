@@ -18,6 +18,7 @@ from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
+from ser.report.encoder_names import identities, names_of, renamed
 from ser.report.planned import planned_trials, selections, stated_corpora
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
@@ -92,6 +93,11 @@ class RunSummary:
             tested=not {k.partition("/")[2] for k in metrics}.isdisjoint(params.get("corpora", "").split(",")),
         )
 
+    def with_names(self, names: Mapping[str, str]) -> "RunSummary":
+        """Returns the run with names of encoders in place of their identities."""
+        title, error, params = (renamed(value, names) for value in (self.title, self.error, self.params))
+        return replace(self, title=title, error=error, params=params) if names else self
+
 
 @dataclass
 class _Statements:
@@ -121,6 +127,7 @@ class _Statements:
     splits: SplitRuns = field(default_factory=SplitRuns)
     seed_moves: tuple[str, ...] = ("weights",)  # what it was before runs told
     beyond: dict[str, str] = field(default_factory=dict)  # settings that no statement has
+    encoders: dict[str, str] = field(default_factory=dict)  # identity → name, as commands gave it; "" without one
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -137,6 +144,7 @@ class _Statements:
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
         self.releases |= {name: Release.of_json(values) for name, values in grid.get("releases", {}).items()}
         self.demo |= tags.get("data") == "demo"
+        self.encoders |= dict.fromkeys(identities([params]), "") | self.encoders | grid.get("encoders", {})
         if run.info.status == "FINISHED":
             for split, accuracy in accuracies_by_split(params, run.data.metrics).items():
                 self.accuracies.setdefault(split, {}).setdefault(tags["trial_id"], accuracy)
@@ -189,7 +197,12 @@ def report(
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
     scans = Scans(options.who_speaks, expected.fingerprints)
-    options = replace(options, file=scans.file(options.file), references=cache(partial(_references, tracker, expected)))
+    options = replace(
+        options,
+        file=scans.file(options.file),
+        references=cache(partial(_references, tracker, expected)),
+        others=partial(_systems_of, tracker, expected.demo),
+    )
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
@@ -284,6 +297,24 @@ def _references(tracker: Tracker, expected: Expected) -> Sequence[Finished]:
     return tuple(_finished(tracker, [RunSummary.of(tracker.run(run_id), Selection()) for run_id in ids]))
 
 
+def _systems_of(tracker: Tracker, demo: bool, study: str) -> Sequence[Finished]:
+    """The finished runs of another study's systems that count there, without their predictions."""
+    try:
+        there = Tracker(tracker.where, study, to_read=True)
+    except BadInput:  # no such runs, or they were deleted
+        return ()
+    runs: dict[str, Finished] = {}
+    for run in there.pages():
+        tags = run.data.tags
+        counts = "trial_id" in tags and _is_current(tags) and "superseded_by" not in tags
+        if counts and (tags.get("data") == "demo") == demo and run.info.status == "FINISHED":
+            one = RunSummary.of(run, Selection())
+            if one.tested and "role.system" in one.params:
+                finished = Finished(one.trial_id, one.run_id, one.title, one.params, one.scores, one.same_as, "")
+                runs.setdefault(one.trial_id, finished)
+    return tuple(runs.values())
+
+
 def _finished(tracker: Tracker, runs: Sequence[RunSummary]) -> Iterator[Finished]:
     texts = tracker.texts((r.folder for r in runs if r.tested), "predictions.csv")
     for run in runs:
@@ -335,7 +366,9 @@ def overview(
             repr(variant), "--variant", ", ".join(v for v in variants if v) or "none yet", "name one of these"
         )
     others = [f"{v} ({n} runs)" for v, n in variants.items() if v and v != variant]
-    return runs, _expected(study, runs, statements, others)
+    names = names_of(statements.encoders)
+    runs = [run.with_names(names) for run in runs]
+    return runs, _expected(study, runs, statements, others).with_names(names)
 
 
 def _is_current(tags: Mapping[str, str]) -> bool:

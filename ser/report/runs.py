@@ -1,10 +1,11 @@
 """The input of a report: finished runs with their predictions, and what the study expects, so that holes show."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ser.report.deviations import Deviation, Stated
+from ser.report.encoder_names import renamed
 from ser.report.splits import Splits
 from ser.study.release import Release
 
@@ -95,6 +96,7 @@ class Expected:
     origins: tuple[Stated, ...] = ()  # what the study states beyond its paper
     splits: Splits = field(default_factory=Splits)  # as far as proofs of them were read
     references: tuple[Reference, ...] = ()  # beside the trials; () also where the runs were begun without any
+    encoders: Mapping[str, str] = field(default_factory=dict)  # name of each pretrained encoder → its identity
 
     def printed_for(self, corpus: str) -> bool:
         """Whether a paper's printed numbers on this corpus may stand beside ours.
@@ -135,6 +137,18 @@ class Expected:
         """For people: ``I = iemocap, T = tess (train only)``."""
         return ", ".join(f"{c.letter} = {c.name}" + ("" if c.tested else " (train only)") for c in self.corpora)
 
+    def with_names(self, names: Mapping[str, str]) -> "Expected":
+        """Returns it with names of encoders in place of their identities, and with these (see ``encoder_names``)."""
+        if not names:
+            return self
+        changed = {
+            name: renamed(getattr(self, name), names) for name in ("trials", "notes", "uncounted", "failures", "unlike")
+        }
+        deviations = tuple(replace(d, runs=renamed(d.runs, names)) for d in self.deviations)
+        references = tuple(replace(r, title=renamed(r.title, names)) for r in self.references)
+        encoders = {name: identity for identity, name in names.items()}
+        return replace(self, **changed, deviations=deviations, references=references, encoders=encoders)
+
     def holes(self, finished: Collection[str]) -> tuple[Hole, ...]:
         """Returns what is missing where trials of these titles are finished.
 
@@ -161,6 +175,10 @@ def _no_references() -> Sequence[Finished]:
     return ()
 
 
+def _no_others(study: str) -> Sequence[Finished]:
+    return ()
+
+
 def _no_file(run_id: str, path: str) -> str | None:
     return None
 
@@ -176,3 +194,5 @@ class Options:
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none
     who_speaks: Callable[[str, str], Who] = _nobody  # (corpus, fingerprint) → for runs whose predictions do not say it
     references: Callable[[], Sequence[Finished]] = _no_references  # the finished references; see ser.report.reference
+    # (study) → finished runs of its whole systems in the same place, on the same kind of corpora, without predictions
+    others: Callable[[str], Sequence[Finished]] = _no_others

@@ -1,0 +1,56 @@
+"""Names of pretrained encoders for people: statements of trials hold what an encoder is, and never how it was called.
+
+A run's grid has the names that its command gave. Reports read runs whose params and titles have the names in place of
+the identities, so that every table and figure of every report shows them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ser.data.encoders import Encoder
+from ser.errors import BadInput
+
+
+def identities(params: Iterable[Mapping[str, str]]) -> list[str]:
+    """Returns the identities of encoders among the settings of runs, in order."""
+    values = dict.fromkeys(v for each in params for k, v in each.items() if k.endswith(".encoder"))
+    return [value for value in values if encoder_of(value)]
+
+
+def encoder_of(identity: str) -> Encoder | None:
+    """Returns what an identity tells of an encoder; None where it is none."""
+    try:
+        return Encoder.parse(identity)
+    except BadInput:
+        return None
+
+
+def names_of(stated: Mapping[str, str]) -> dict[str, str]:
+    """Returns identity → name, from the names that commands gave; "" = none.
+
+    Without one it is the architecture with the beginning of the fingerprint, which also tells two encoders apart to
+    which commands gave one name.
+    """
+    encoders = {identity: encoder for identity in stated if (encoder := encoder_of(identity))}
+    uses = Counter(stated[identity] for identity in encoders)
+    return {
+        identity: name if uses[name] == 1 and name else f"{name or encoder.architecture} {encoder.fingerprint[:6]}"
+        for identity, encoder in encoders.items()
+        for name in [stated[identity]]
+    }
+
+
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """Returns texts, and those in tuples, lists and mappings, with names in place of identities."""
+    if not names:
+        return value
+    if isinstance(value, str):
+        for identity, name in names.items():
+            value = value.replace(identity, name)
+        return value
+    if isinstance(value, Mapping):
+        return {renamed(key, names): renamed(item, names) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(renamed(item, names) for item in value)
+    return value

@@ -1,0 +1,186 @@
+"""The figures of the study of encoders: accuracy over layers, encoders by corpora, and the weights of layers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ser.metrics.confusion import INK
+from ser.report import figures
+from ser.report.content import HOLE, Picture
+from ser.report.encoders.results import Bench, Case, Setting
+from ser.report.encoders.weights import LayerWeights
+from ser.report.measured import Result
+from ser.report.statistics import Floats
+
+_STYLES = ("-", "--", ":")
+_WAYS = {"train": "normalised by the training set", "speaker": "normalised by speaker", "none": "not normalised"}
+_FAINTEST, _DARKEST = 0.06, 0.94  # of the colours of a heat map
+
+
+def layer_profiles(bench: Bench) -> Picture | None:
+    """Draws UA over the layers of every encoder, a panel for each corpus; None where no encoder has two layers."""
+    head = _head_of_most_layers(bench)
+    lines = {
+        (case, encoder): profile
+        for case in bench.cases
+        for encoder in bench.encoders
+        if len(profile := _profile(bench, case, encoder, head)) > 1
+    }
+    if not lines:
+        return None
+    corpora = list(dict.fromkeys(case.corpus for case, _ in lines))
+    encoders = [name for name in bench.encoders if any(name == encoder for _, encoder in lines)]
+    ways = list(dict.fromkeys(case.normalise for case, _ in lines))
+    figure, panels = _panels(len(corpora))
+    for axes, corpus in zip(panels, corpora, strict=True):
+        for (case, encoder), profile in lines.items():
+            if case.corpus == corpus:
+                place = encoders.index(encoder)
+                _draw_profile(axes, profile, place, _STYLES[ways.index(case.normalise) % len(_STYLES)])
+        axes.set_title(corpus, loc="left", fontsize=10)
+        axes.set_xlabel("layer (0: input of the first)")
+        axes.set_ylabel("UA in %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figures.light(axes, "y")
+    _legend(figure, encoders, [(ways.index(w), _WAYS.get(w, w)) for w in ways] if len(ways) > 1 else [])
+    single = f", {_WAYS.get(ways[0], ways[0])}" if len(ways) == 1 else ""
+    caption = (
+        f"UA over the layers of every encoder with the head {head}{single}; bands are 95 % intervals, a ring marks the "
+        "best layer, and a gap a layer that is missing."
+    )
+    return figures.picture(figure, "layers", caption)
+
+
+def _head_of_most_layers(bench: Bench) -> str:
+    """The head that most single layers have; of equal ones that of the best mean UA."""
+    there: dict[str, list[float]] = {}
+    for (_, values), result in bench.results.cells.items():
+        setting = bench.settings[values]
+        if result and setting.layer is not None and not setting.others:
+            there.setdefault(setting.head, []).append(result.point["ua"])
+    return max(there, key=lambda head: (len(there[head]), float(np.mean(there[head]))), default="")
+
+
+def _profile(bench: Bench, case: Case, encoder: str, head: str) -> dict[int, Result | None]:
+    """The results of all layers that are to be, by index; none where all are missing."""
+    every = {
+        setting.layer: result
+        for setting, result in bench.within(case, encoder).items()
+        if setting.layer is not None and setting.head == head and not setting.others
+    }
+    return dict(sorted(every.items())) if any(every.values()) else {}
+
+
+def _draw_profile(axes: Axes, profile: dict[int, Result | None], place: int, style: str) -> None:
+    layers = np.array(list(profile))
+    cells = [result.cell("ua") if result else None for result in profile.values()]
+    values, low, high = (
+        100 * np.array([getattr(cell, side) if cell else np.nan for cell in cells]) for side in ("value", "low", "high")
+    )
+    shade = figures.colour(place)
+    if np.isfinite(low).any():
+        axes.fill_between(layers, low, high, color=shade, alpha=0.12, lw=0)
+    axes.plot(layers, values, style, color=shade, marker=_marker(place), ms=3.5, lw=1.3)
+    top = int(np.nanargmax(values))
+    axes.plot([layers[top]], [values[top]], "o", ms=10, mfc="none", mec=shade, mew=1.4)
+
+
+def _marker(place: int) -> str:
+    """The shape of an encoder: of equal colours another one."""
+    return figures.marker(place + place // len(figures.OKABE_ITO))
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, two side by side."""
+    columns = min(2, count)
+    lines = -(-count // columns)
+    figure = Figure(figsize=(9, 0.7 + 2.9 * lines), layout="constrained")
+    panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure, panels[:count]
+
+
+def _legend(figure: Figure, encoders: Sequence[str], ways: Sequence[tuple[int, str]]) -> None:
+    handles = [
+        Line2D([], [], color=figures.colour(i), marker=_marker(i), ms=4, lw=1.3, label=name)
+        for i, name in enumerate(encoders)
+    ]
+    handles += [Line2D([], [], color=INK, ls=_STYLES[i % len(_STYLES)], lw=1.3, label=words) for i, words in ways]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False, fontsize=9)
+
+
+# --- encoders by corpora ---
+
+
+def heat_map(bench: Bench) -> Picture | None:
+    """Draws the best UA of every encoder in every case, and of how many settings; None without any."""
+    values = np.full((len(bench.encoders), len(bench.cases)), np.nan)
+    words = [["" for _ in bench.cases] for _ in bench.encoders]
+    for row, encoder in enumerate(bench.encoders):
+        for column, case in enumerate(bench.cases):
+            ranked, of = bench.ranked(case, encoder), len(bench.within(case, encoder))
+            if ranked:
+                values[row, column] = ranked[0][1].point["ua"]
+                words[row][column] = f"{100 * values[row, column]:.1f}\nn = {len(ranked)} of {of}"
+    if np.isnan(values).all():
+        return None
+    width = min(9.0, 2.6 + 1.25 * len(bench.cases))
+    figure = Figure(figsize=(width, 0.9 + 0.52 * len(bench.encoders)), layout="constrained")
+    axes = figure.subplots()
+    figures.matrix(axes, _shades(values), words, 8)
+    for row, column in np.argwhere(np.isnan(values)):
+        axes.text(column, row, HOLE, ha="center", va="center", fontsize=9, color=INK)
+    labels = [bench.words(case).replace(", ", "\n") for case in bench.cases]
+    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+    axes.set_yticks(range(len(bench.encoders)), bench.encoders, fontsize=9)
+    caption = (
+        "Best UA in percent of every encoder on every corpus, over its layers and heads, darker is higher; n: settings "
+        f"of those planned that it is the best of, {HOLE}: none is there yet."
+    )
+    return figures.picture(figure, "encoders_by_corpora", caption)
+
+
+def _shades(values: Floats) -> Floats:
+    """Values spread over the colours that can be told apart; nan stays."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if high - low < 1e-9:
+        return np.where(np.isnan(values), np.nan, 0.5)
+    return np.asarray(_FAINTEST + (_DARKEST - _FAINTEST) * (values - low) / (high - low))
+
+
+# --- weights of layers ---
+
+
+def weight_profiles(bench: Bench, every: Sequence[LayerWeights]) -> Picture | None:
+    """Draws the mean weight of every layer, a panel for each case, a line for each setting; None without any."""
+    if not every:
+        return None
+    cases = list(dict.fromkeys(one.case for one in every))
+    names = list(dict.fromkeys(_line(one.setting) for one in every))
+    figure, panels = _panels(len(cases))
+    for axes, case in zip(panels, cases, strict=True):
+        for one in (one for one in every if one.case == case):
+            place, layers = names.index(_line(one.setting)), np.arange(one.weights.shape[1])
+            shade = figures.colour(place)
+            for weights in one.weights:
+                axes.plot(layers, 100 * weights, color=shade, lw=0.6, alpha=0.3)
+            axes.plot(layers, 100 * one.means, color=shade, marker=_marker(place), ms=3.5, lw=1.5)
+            axes.axhline(100 / len(layers), color=shade, lw=0.8, ls=":")
+        axes.set_ylim(bottom=0)
+        axes.set_title(bench.words(case), loc="left", fontsize=10)
+        axes.set_xlabel("layer (0: input of the first)")
+        axes.set_ylabel("weight in %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figures.light(axes, "y")
+    _legend(figure, names, [(2, "equal weights")])
+    caption = "Weights that networks learned to give to the layers: means over seeds and folds, thin lines are runs."
+    return figures.picture(figure, "layer_weights", caption)
+
+
+def _line(setting: Setting) -> str:
+    return " · ".join(filter(None, [setting.encoder, setting.head, setting.others]))
