@@ -19,6 +19,7 @@ from ser.report.statistics import Floats
 _STYLES = ("-", "--", ":")
 _WAYS = {"train": "normalised by the training set", "speaker": "normalised by speaker", "none": "not normalised"}
 _FAINTEST, _DARKEST = 0.06, 0.94  # of the colours of a heat map
+_BANDS = 6  # lines of a panel whose bands can be told apart
 
 
 def layer_profiles(bench: Bench) -> Picture | None:
@@ -36,11 +37,12 @@ def layer_profiles(bench: Bench) -> Picture | None:
     encoders = [name for name in bench.encoders if any(name == encoder for _, encoder in lines)]
     ways = list(dict.fromkeys(case.normalise for case, _ in lines))
     figure, panels = _panels(len(corpora))
+    has_bands = max(sum(case.corpus == corpus for case, _ in lines) for corpus in corpora) <= _BANDS
     for axes, corpus in zip(panels, corpora, strict=True):
         for (case, encoder), profile in lines.items():
             if case.corpus == corpus:
-                place = encoders.index(encoder)
-                _draw_profile(axes, profile, place, _STYLES[ways.index(case.normalise) % len(_STYLES)])
+                place, style = encoders.index(encoder), _STYLES[ways.index(case.normalise) % len(_STYLES)]
+                _draw_profile(axes, profile, place, style, has_bands)
         axes.set_title(corpus, loc="left", fontsize=10)
         axes.set_xlabel("layer (0: input of the first)")
         axes.set_ylabel("UA in %")
@@ -49,8 +51,9 @@ def layer_profiles(bench: Bench) -> Picture | None:
     _legend(figure, encoders, [(ways.index(w), _WAYS.get(w, w)) for w in ways] if len(ways) > 1 else [])
     single = f", {_WAYS.get(ways[0], ways[0])}" if len(ways) == 1 else ""
     caption = (
-        f"UA over the layers of every encoder with the head {head}{single}; bands are 95 % intervals, a ring marks the "
-        "best layer, and a gap a layer that is missing."
+        f"UA over the layers of every encoder with the head {head}{single}. A ring marks the best layer of those that "
+        f"are there; {'bands are 95 % intervals' if has_bands else 'the line through it is its 95 % interval'}; a gap is a "
+        "layer that is missing."
     )
     return figures.picture(figure, "layers", caption)
 
@@ -75,17 +78,19 @@ def _profile(bench: Bench, case: Case, encoder: str, head: str) -> dict[int, Res
     return dict(sorted(every.items())) if any(every.values()) else {}
 
 
-def _draw_profile(axes: Axes, profile: dict[int, Result | None], place: int, style: str) -> None:
+def _draw_profile(axes: Axes, profile: dict[int, Result | None], place: int, style: str, has_band: bool) -> None:
     layers = np.array(list(profile))
     cells = [result.cell("ua") if result else None for result in profile.values()]
     values, low, high = (
         100 * np.array([getattr(cell, side) if cell else np.nan for cell in cells]) for side in ("value", "low", "high")
     )
     shade = figures.colour(place)
-    if np.isfinite(low).any():
+    top = int(np.nanargmax(values))
+    if not has_band:
+        axes.vlines(layers[top], low[top], high[top], color=shade, lw=1, alpha=0.7)
+    elif np.isfinite(low).any():
         axes.fill_between(layers, low, high, color=shade, alpha=0.12, lw=0)
     axes.plot(layers, values, style, color=shade, marker=_marker(place), ms=3.5, lw=1.3)
-    top = int(np.nanargmax(values))
     axes.plot([layers[top]], [values[top]], "o", ms=10, mfc="none", mec=shade, mew=1.4)
 
 
@@ -118,31 +123,50 @@ def _legend(figure: Figure, encoders: Sequence[str], ways: Sequence[tuple[int, s
 
 
 def heat_map(bench: Bench) -> Picture | None:
-    """Draws the best UA of every encoder in every case, and of how many settings; None without any."""
-    values = np.full((len(bench.encoders), len(bench.cases)), np.nan)
-    words = [["" for _ in bench.cases] for _ in bench.encoders]
-    for row, encoder in enumerate(bench.encoders):
-        for column, case in enumerate(bench.cases):
-            ranked, of = bench.ranked(case, encoder), len(bench.within(case, encoder))
-            if ranked:
-                values[row, column] = ranked[0][1].point["ua"]
-                words[row][column] = f"{100 * values[row, column]:.1f}\nn = {len(ranked)} of {of}"
-    if np.isnan(values).all():
+    """Draws the best UA of every encoder on every corpus, and of how many settings; None without any.
+
+    Ways of normalising are panels below each other.
+    """
+    ways = list(dict.fromkeys(case.normalise for case in bench.cases))
+    corpora = list(dict.fromkeys(case.corpus for case in bench.cases))
+    names = bench.encoders
+    best = {
+        (e, case): ranked[0][1].point["ua"] for case in bench.cases for e in names if (ranked := bench.ranked(case, e))
+    }
+    if not best:
         return None
-    width = min(9.0, 2.6 + 1.25 * len(bench.cases))
-    figure = Figure(figsize=(width, 0.9 + 0.52 * len(bench.encoders)), layout="constrained")
-    axes = figure.subplots()
-    figures.matrix(axes, _shades(values), words, 8)
-    for row, column in np.argwhere(np.isnan(values)):
-        axes.text(column, row, HOLE, ha="center", va="center", fontsize=9, color=INK)
-    labels = [bench.words(case).replace(", ", "\n") for case in bench.cases]
-    axes.set_xticks(range(len(labels)), labels, fontsize=8)
-    axes.set_yticks(range(len(bench.encoders)), bench.encoders, fontsize=9)
+    values = np.array([[[best.get((e, Case(c, way)), np.nan) for c in corpora] for e in names] for way in ways])
+    height = len(ways) * (0.75 + 0.46 * len(names))
+    figure = Figure(figsize=(min(9.0, 2.6 + 1.25 * len(corpora)), height), layout="constrained")
+    for axes, way, matrix, shades in zip(
+        figure.subplots(len(ways), 1, squeeze=False)[:, 0], ways, values, _shades(values), strict=True
+    ):
+        words = [
+            [
+                "" if np.isnan(v) else f"{100 * v:.1f}\n{_counted(bench, Case(c, way), e)}"
+                for c, v in zip(corpora, line, strict=True)
+            ]
+            for e, line in zip(names, matrix, strict=True)
+        ]
+        figures.matrix(axes, shades, words, 8)
+        for row, column in np.argwhere(np.isnan(matrix)):
+            axes.text(column, row, HOLE, ha="center", va="center", fontsize=9, color=INK)
+        axes.set_xticks(range(len(corpora)), corpora, fontsize=9)
+        axes.set_yticks(range(len(names)), names, fontsize=9)
+        if len(ways) > 1:
+            axes.set_title(_WAYS.get(way, way), loc="left", fontsize=10)
     caption = (
-        "Best UA in percent of every encoder on every corpus, over its layers and heads, darker is higher; n: settings "
-        f"of those planned that it is the best of, {HOLE}: none is there yet."
+        "Best UA in percent of every encoder on every corpus, over its layers and heads; darker is higher. n: settings "
+        f"that it is the best of, of those planned; {HOLE}: none is there yet."
     )
     return figures.picture(figure, "encoders_by_corpora", caption)
+
+
+def _counted(bench: Bench, case: Case, encoder: str) -> str:
+    """``n = 12 / 13``: settings that are there, of those planned; of all ``n = 13``."""
+    every = bench.within(case, encoder)
+    there = sum(result is not None for result in every.values())
+    return f"n = {there}" if there == len(every) else f"n = {there} / {len(every)}"
 
 
 def _shades(values: Floats) -> Floats:
