@@ -300,11 +300,11 @@ def _references(tracker: Tracker, expected: Expected) -> Sequence[Finished]:
 def _systems_of(tracker: Tracker, demo: bool, study: str) -> Sequence[Finished]:
     """The finished runs of another study's systems that count there, without their predictions."""
     try:
-        there = Tracker(tracker.where, study, to_read=True)
+        other = Tracker(tracker.where, study, to_read=True)
     except BadInput:  # no such runs, or they were deleted
         return ()
     runs: dict[str, Finished] = {}
-    for run in there.pages():
+    for run in other.pages():
         tags = run.data.tags
         counts = "trial_id" in tags and _is_current(tags) and "superseded_by" not in tags
         if counts and (tags.get("data") == "demo") == demo and run.info.status == "FINISHED":

@@ -6,10 +6,12 @@ the identities, so that every table and figure of every report shows them.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TypeVar, cast
 
 from ser.data.encoders import Encoder
 from ser.errors import BadInput
+
+T = TypeVar("T")
 
 
 def identities(params: Iterable[Mapping[str, str]]) -> list[str]:
@@ -41,16 +43,18 @@ def names_of(stated: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def renamed(value: Any, names: Mapping[str, str]) -> Any:
+def renamed(value: T, names: Mapping[str, str]) -> T:
     """Returns texts, and those in tuples, lists and mappings, with names in place of identities."""
-    if not names:
-        return value
+    return cast(T, _renamed(value, names)) if names else value
+
+
+def _renamed(value: object, names: Mapping[str, str]) -> object:
     if isinstance(value, str):
         for identity, name in names.items():
             value = value.replace(identity, name)
         return value
     if isinstance(value, Mapping):
-        return {renamed(key, names): renamed(item, names) for key, item in value.items()}
+        return {_renamed(key, names): _renamed(item, names) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(renamed(item, names) for item in value)
+        return type(value)(_renamed(item, names) for item in value)
     return value

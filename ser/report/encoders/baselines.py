@@ -49,8 +49,8 @@ class System:
 def place_of(run: Finished, corpus: str) -> Place:
     """Returns seed and fold of a run: equal where two runs have the same utterances in all subsets."""
     start = f"corpus.{corpus}."
-    told = {k.removeprefix(start): v for k, v in run.params.items() if k.startswith(start)}
-    split = sorted((k, v) for k, v in told.items() if k.partition(".")[0] not in _NO_SPLIT)
+    params = {k.removeprefix(start): v for k, v in run.params.items() if k.startswith(start)}
+    split = sorted((k, v) for k, v in params.items() if k.partition(".")[0] not in _NO_SPLIT)
     labels = [run.params.get(name, "") for name in ("classes", "merge", "labels")]
     return run.params.get("seed", "0"), repr((split, labels))
 

@@ -103,9 +103,9 @@ def _by_case(
     draws = np.full((replicates, *point.shape), -np.inf)
     for row, case in enumerate(cases):
         for name, results in case.items():
-            column, there = names.index(name), [result for result in results if result]
-            complete = len(there) == len(results)
-            top = max(there, key=lambda result: round(result.point[metric], 9)) if complete else None
+            column, finished = names.index(name), [result for result in results if result]
+            complete = len(finished) == len(results)
+            top = max(finished, key=lambda result: round(result.point[metric], 9)) if complete else None
             point[row, column] = top.point[metric] if top else np.nan
             draws[:, row, column] = top.draws[metric][:replicates] if top else np.nan
     return point, draws

@@ -19,7 +19,7 @@ from ser.report.statistics import Floats
 _STYLES = ("-", "--", ":")
 _WAYS = {"train": "normalised by the training set", "speaker": "normalised by speaker", "none": "not normalised"}
 _FAINTEST, _DARKEST = 0.06, 0.94  # of the colours of a heat map
-_BANDS = 6  # lines of a panel whose bands can be told apart
+_BANDS = 6  # lines of a panel whose bands a reader can see apart
 
 
 def layer_profiles(bench: Bench) -> Picture | None:
@@ -52,20 +52,20 @@ def layer_profiles(bench: Bench) -> Picture | None:
     single = f", {_WAYS.get(ways[0], ways[0])}" if len(ways) == 1 else ""
     caption = (
         f"UA over the layers of every encoder with the head {head}{single}. A ring marks the best layer of those that "
-        f"are there; {'bands are 95 % intervals' if has_bands else 'the line through it is its 95 % interval'}; a gap is a "
-        "layer that is missing."
+        f"are there; {'bands are 95 % intervals' if has_bands else 'the line through it is its 95 % interval'}. A gap: "
+        "a layer that is missing."
     )
     return figures.picture(figure, "layers", caption)
 
 
 def _head_of_most_layers(bench: Bench) -> str:
     """The head that most single layers have; of equal ones that of the best mean UA."""
-    there: dict[str, list[float]] = {}
+    by_head: dict[str, list[float]] = {}
     for (_, values), result in bench.results.cells.items():
         setting = bench.settings[values]
         if result and setting.layer is not None and not setting.others:
-            there.setdefault(setting.head, []).append(result.point["ua"])
-    return max(there, key=lambda head: (len(there[head]), float(np.mean(there[head]))), default="")
+            by_head.setdefault(setting.head, []).append(result.point["ua"])
+    return max(by_head, key=lambda head: (len(by_head[head]), float(np.mean(by_head[head]))), default="")
 
 
 def _profile(bench: Bench, case: Case, encoder: str, head: str) -> dict[int, Result | None]:
@@ -165,12 +165,12 @@ def heat_map(bench: Bench) -> Picture | None:
 def _counted(bench: Bench, case: Case, encoder: str) -> str:
     """``n = 12 / 13``: settings that are there, of those planned; of all ``n = 13``."""
     every = bench.within(case, encoder)
-    there = sum(result is not None for result in every.values())
-    return f"n = {there}" if there == len(every) else f"n = {there} / {len(every)}"
+    finished = sum(result is not None for result in every.values())
+    return f"n = {finished}" if finished == len(every) else f"n = {finished} / {len(every)}"
 
 
 def _shades(values: Floats) -> Floats:
-    """Values spread over the colours that can be told apart; nan stays."""
+    """Values spread over the colours that differ to the eye; nan stays."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if high - low < 1e-9:
         return np.where(np.isnan(values), np.nan, 0.5)

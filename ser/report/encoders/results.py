@@ -98,8 +98,8 @@ class Bench:
 
     def ranked(self, case: Case, encoder: str = "", metric: str = "ua") -> list[tuple[Setting, Result]]:
         """The results of a case, the best first; of equal ones in the order of the study."""
-        there = [(setting, result) for setting, result in self.within(case, encoder).items() if result]
-        return sorted(there, key=lambda pair: -round(pair[1].point[metric], 9))
+        pairs = [(setting, result) for setting, result in self.within(case, encoder).items() if result]
+        return sorted(pairs, key=lambda pair: -round(pair[1].point[metric], 9))
 
     def ties(self, ranked: Sequence[tuple[Setting, Result]], metric: str = "ua") -> int:
         """How many others are as good as the first."""
@@ -119,10 +119,10 @@ def bench_of(finished: Iterable[Finished], expected: Expected, options: Options)
         (systems if run.params.get("role.system") else others).append(run)
     points = tuple((title, point) for title, point in expected.trials if "system" not in point)
     results = results_of(others, replace(expected, trials=points), options, _pool_of)
-    known = _by_values(results, others)
+    facts = _by_values(results, others)
     common = _common(others)
-    heads = _heads_with_several_statistics([common | params for params in known.values()])
-    settings = {values: _setting(common | params, values, results, heads) for values, params in known.items()}
+    heads = _heads_with_several_statistics([common | params for params in facts.values()])
+    settings = {values: _setting(common | params, values, results, heads) for values, params in facts.items()}
     shapes = {name: Encoder.parse(identity) for name, identity in expected.encoders.items()}
     titles = results.titles | {run.title for run in systems}
     return Bench(results, settings, shapes, tuple(systems), frozenset(titles))
@@ -137,15 +137,15 @@ def _pool_of(run: Finished) -> str:
 
 
 def _by_values(results: Results, runs: Sequence[Finished]) -> dict[Values, dict[str, str]]:
-    """What is known of every combination of values: the params of a run, or what the study's point states."""
-    known: dict[Values, dict[str, str]] = {}
+    """What is facts of every combination of values: the params of a run, or what the study's point states."""
+    facts: dict[Values, dict[str, str]] = {}
     paths = [*results.axes.paths, ENCODER, LAYERS, STATISTICS, "block", "pooling", "normalise", "corpora", "front_end"]
     for run in runs:
         texts = {path: text for path in paths if (text := logged(run, path)) is not None}
-        known.setdefault(results.axes.values(run), texts | _of_block(run.params))
+        facts.setdefault(results.axes.values(run), texts | _of_block(run.params))
     for _, point in results.expected.trials:
-        known.setdefault(results.axes.planned(point), {path: as_logged(value) for path, value in point.items()})
-    return {values: known.get(values, {}) for _, values in results.cells} | known
+        facts.setdefault(results.axes.planned(point), {path: as_logged(value) for path, value in point.items()})
+    return {values: facts.get(values, {}) for _, values in results.cells} | facts
 
 
 def _of_block(params: Mapping[str, str]) -> dict[str, str]:
@@ -167,10 +167,10 @@ def _encoder(params: Mapping[str, Any]) -> str:
     return str(next((params[name] for name in names if params.get(name)), "") or params.get("front_end", HOLE))
 
 
-def _heads_with_several_statistics(known: Iterable[Mapping[str, str]]) -> set[str]:
+def _heads_with_several_statistics(facts: Iterable[Mapping[str, str]]) -> set[str]:
     """Blocks of which the study has several kinds of input: their heads say which."""
     statistics: dict[str, set[str]] = {}
-    for params in known:
+    for params in facts:
         statistics.setdefault(params.get("block", ""), set()).add(params.get(STATISTICS, ""))
     return {block for block, values in statistics.items() if len(values) > 1}
 

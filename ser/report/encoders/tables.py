@@ -83,8 +83,8 @@ def by_validation(bench: Bench) -> Table:
 
 def _rivals(choice: Choice, ranked: Sequence[tuple[Setting, Result]], bench: Bench) -> Result:
     """The best in the test of those among which validation could choose: whose validation is known."""
-    known = [result for _, result in ranked if not np.isnan(result.validation["ua"])]
-    return known[0] if known else ranked[0][1]
+    validated = [result for _, result in ranked if not np.isnan(result.validation["ua"])]
+    return validated[0] if validated else ranked[0][1]
 
 
 def _chosen_cells(bench: Bench, choice: Choice, top: Result) -> tuple[CellValue, ...]:
@@ -148,9 +148,9 @@ def every_result(bench: Bench) -> Table:
     rows = []
     seeds = max([1, len(bench.expected.seeds), *(r.seeds for r in bench.results.cells.values() if r)])
     for case, encoder in lines_of(bench):
-        there = bench.ranked(case, encoder)
+        ranked = bench.ranked(case, encoder)
         missing = [(setting, None) for setting, result in bench.within(case, encoder).items() if not result]
-        for setting, result in [*there, *missing]:
+        for setting, result in [*ranked, *missing]:
             cells: list[CellValue] = [encoder, *_named(bench, setting)[1:]]
             cells += [*map(result.cell, METRICS), Cell(result.spread["ua"])] if result else [_HOLE] * 3
             cells.append(Cell(result.validation["ua"]) if result else _HOLE)
