@@ -95,8 +95,8 @@ class RunSummary:
 
     def with_names(self, names: Mapping[str, str]) -> "RunSummary":
         """Returns the run with names of encoders in place of their identities."""
-        title, error, params = (renamed(value, names) for value in (self.title, self.error, self.params))
-        return replace(self, title=title, error=error, params=params) if names else self
+        title, error = renamed(self.title, names), renamed(self.error, names)
+        return replace(self, title=title, error=error, params=renamed(self.params, names)) if names else self
 
 
 @dataclass
@@ -201,7 +201,7 @@ def report(
         options,
         file=scans.file(options.file),
         references=cache(partial(_references, tracker, expected)),
-        others=partial(_systems_of, tracker, expected.demo),
+        others=partial(_systems_of, tracker, expected),
     )
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
@@ -297,7 +297,7 @@ def _references(tracker: Tracker, expected: Expected) -> Sequence[Finished]:
     return tuple(_finished(tracker, [RunSummary.of(tracker.run(run_id), Selection()) for run_id in ids]))
 
 
-def _systems_of(tracker: Tracker, demo: bool, study: str) -> Sequence[Finished]:
+def _systems_of(tracker: Tracker, expected: Expected, study: str) -> Sequence[Finished]:
     """The finished runs of another study's systems that count there, without their predictions."""
     try:
         other = Tracker(tracker.where, study, to_read=True)
@@ -307,7 +307,7 @@ def _systems_of(tracker: Tracker, demo: bool, study: str) -> Sequence[Finished]:
     for run in other.pages():
         tags = run.data.tags
         counts = "trial_id" in tags and _is_current(tags) and "superseded_by" not in tags
-        if counts and (tags.get("data") == "demo") == demo and run.info.status == "FINISHED":
+        if counts and (tags.get("data") == "demo") == expected.demo and run.info.status == "FINISHED":
             one = RunSummary.of(run, Selection())
             if one.tested and "role.system" in one.params:
                 finished = Finished(one.trial_id, one.run_id, one.title, one.params, one.scores, one.same_as, "")
@@ -402,6 +402,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
     planned = study.in_mode(statements.mode) if statements.mode else study
     only = (*statements.systems, *statements.protocols)
     planned = replace(planned, comparison=replace(planned.comparison, only=only))
+    planned = planned.with_encoders((name, identity) for identity, name in statements.encoders.items())
     countable = runs or not study.comparison.protocols  # how many folds there are, only runs say
     trials = planned_trials(planned, used, statements.seeds, statements.folds, statements.unmet) if countable else []
     return Expected(

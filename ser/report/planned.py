@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from ser import registry
+from ser.data.encoders import states_of
 from ser.report.runs import UsedCorpus
 from ser.study import Corpus, Study, part, settings_of, trial_of
+from ser.study.encoders import expand_encoders, takers
 from ser.study.release import text_of
 
 
@@ -36,9 +38,12 @@ def planned_trials(
 ) -> list[tuple[str, Mapping[str, Any]]]:
     """Returns title, point and seed of every trial of the study's grid over these corpora.
 
-    ``folds`` and ``unmet`` are as ``Study.expand_folds`` has them.
+    ``folds`` and ``unmet`` are as ``Study.expand_folds`` has them. Points that take an encoder are left out where the
+    study has none: which ones its runs have is not known then.
     """
     corpora = stated_corpora(study, used)
     points = study.points(tuple(corpora), tuple(c.name for c in used if not c.tested))
     points = study.expand_folds(points, folds, unmet)
+    points = [point for point in points if study.encoders or not takers(study, point)]
+    points = expand_encoders(study, points, states_of)
     return [(trial_of(study, p, corpora, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]

@@ -1,9 +1,9 @@
 """The report of the study of pretrained encoders: which is best on which corpus, which of its layers, with which head.
 
-It is of trials on one corpus each that vary the encoder, its layer, the head and the normalisation; values on other axes stand
-with every setting. Systems of the survey, of the study itself or of the study ``survey`` in the same work folder, stand
-beside the best where folds and seeds are the same, and the printed numbers of Ma et al. 2024 where corpus and folds are
-theirs.
+It is of trials on one corpus each that vary the encoder, its layer, the head and the normalisation; values on other
+axes stand with every setting. Systems of the survey, of the study itself or of the study ``survey`` in the same work
+folder, stand beside the best where folds and seeds are the same, and the printed numbers of Ma et al. 2024 where corpus
+and folds are theirs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
