@@ -89,6 +89,8 @@ ORIGINS = origins(
 study = Study(
     name="encoders",
     title="Pretrained encoders: layers and heads, by corpus",
+    report="encoders",
+    paper="encoders",
     corpora=(
         Corpus("emodb", "E", part("emodb"), SPEAKERS),
         Corpus("ravdess", "R", part("ravdess", channels=("speech",), actors=()), SPEAKER_FOLDS),

@@ -13,7 +13,10 @@ from ser.report.measured import Result
 from ser.report.standing import described
 
 _HOLE = Cell(float("nan"))
-_HEAD = {"block": "dense", "block.frame_units": "256", "block.layers": "0", "block.statistics": "mean"}
+_HEAD = {
+    **{"block": "dense", "block.frame_units": "256", "block.layers": "0", "block.statistics": "mean"},
+    **{"block.activation": "relu", "front_end.statistics": ""},
+}
 _RAW = ("train", "none")  # they do not normalise by speakers
 
 

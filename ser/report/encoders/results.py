@@ -11,7 +11,7 @@ from typing import Any
 
 from ser.data.encoders import Encoder
 from ser.report.content import HOLE
-from ser.report.groups import as_logged, logged, readable
+from ser.report.groups import as_logged, logged
 from ser.report.measured import Choice, Result, Values
 from ser.report.results import Results, results_of
 from ser.report.runs import Expected, Finished, Options
@@ -122,7 +122,8 @@ def bench_of(finished: Iterable[Finished], expected: Expected, options: Options)
     facts = _by_values(results, others)
     common = _common(others)
     heads = _heads_with_several_statistics([common | params for params in facts.values()])
-    settings = {values: _setting(common | params, values, results, heads) for values, params in facts.items()}
+    settings = {values: _setting(common | params, heads) for values, params in facts.items()}
+    settings = _with_others(settings, results)
     shapes = {name: Encoder.parse(identity) for name, identity in expected.encoders.items()}
     titles = results.titles | {run.title for run in systems}
     return Bench(results, settings, shapes, tuple(systems), frozenset(titles))
@@ -175,27 +176,39 @@ def _heads_with_several_statistics(facts: Iterable[Mapping[str, str]]) -> set[st
     return {block for block, values in statistics.items() if len(values) > 1}
 
 
-def _setting(params: Mapping[str, str], values: Values, results: Results, heads: set[str]) -> Setting:
+def _setting(params: Mapping[str, str], heads: set[str]) -> Setting:
     block, pooling = params.get("block", HOLE), params.get("pooling", "none")
     signs = [POOLING_SIGNS[pooling]] if pooling in POOLING_SIGNS else []
     inputs = [f"of {params.get(STATISTICS) or 'frames'}"] if block in heads else []
     tuned = any(name in params for name in ("block.encoder", f"{block}.encoder"))
-    others = [
-        _other(path, value, head, params, results)
-        for path, head, value in zip(results.axes.paths, results.axes.heads, values, strict=True)
-    ]
     return Setting(
         encoder=_encoder(params),
         layers=FINE_TUNED if tuned else params.get(LAYERS, HOLE) or HOLE,
         head=" ".join([block, *signs, *inputs]),
         normalise=params.get("normalise", "train"),
-        others=", ".join(filter(None, others)),
     )
 
 
-def _other(path: str, value: str, head: str, params: Mapping[str, str], results: Results) -> str:
-    """The value on an axis that has no column of its own; "" where it says nothing."""
-    if path == "corpora":
-        several = "," in params.get("corpora", "")
-        return f"trained on {value}" if several else ""
-    return "" if path in _TOLD or path.endswith(".encoder") or value == HOLE else f"{head} {readable(value)}"
+def _with_others(settings: Mapping[Values, Setting], results: Results) -> dict[Values, Setting]:
+    """The settings with the values on further axes that tell them apart.
+
+    An axis whose values follow from the rest, as how frames are stored, is left out.
+    """
+    groups: dict[tuple[str, Setting], list[Values]] = {}
+    for corpus, values in results.cells:
+        groups.setdefault((corpus, settings[values]), []).append(values)
+    axes = [axis for axis, path in enumerate(results.axes.paths) if path not in _TOLD and not path.endswith(".encoder")]
+    differing = [axis for axis in axes if any(len({values[axis] for values in one}) > 1 for one in groups.values())]
+    trained_on = [axis for axis, path in enumerate(results.axes.paths) if path == "corpora"]
+    trained_on = [axis for axis in trained_on if any(len({v[axis] for v in one}) > 1 for one in groups.values())]
+    heads = results.axes.heads
+    return {
+        values: replace(
+            setting,
+            others=", ".join(
+                [f"trained on {values[axis]}" for axis in trained_on]
+                + [f"{heads[axis]} {values[axis]}" for axis in differing if values[axis] != HOLE]
+            ),
+        )
+        for values, setting in settings.items()
+    }
