@@ -40,9 +40,10 @@ def replacing(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
 def checksum(path: Path) -> tuple[int, int]:
     """Returns size in bytes and CRC-32 of a file."""
     size, crc = 0, 0
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            size, crc = size + len(block), crc32(block, crc)
+    block = memoryview(bytearray(1 << 18))  # the same for all: new ones would leave holes in the heap
+    with path.open("rb", buffering=0) as file:
+        while read := file.readinto(block):
+            size, crc = size + read, crc32(block[:read], crc)
     return size, crc
 
 

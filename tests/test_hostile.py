@@ -150,7 +150,11 @@ def test_arguments_that_cannot_be_used_are_answered(capsys, arguments):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_option_that_there_is_not_is_answered_with_the_nearest(capsys, command):
-    needed = {"train": ["interaffection", "--trial", "R"], "new": ["study", "mine"]}
+    needed = {
+        "train": ["interaffection", "--trial", "R"],
+        "new": ["study", "mine"],
+        "predict": ["abcd", "a.wav"],
+    }
     study = needed.get(command, ["interaffection"] if command in OF_A_STUDY else [])
     options = ["--taht", "1"] if command == "demo" else ["--hlep"]
     line = answered(capsys, [command, *study, *options])

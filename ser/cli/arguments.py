@@ -273,6 +273,20 @@ def _address(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--address", metavar="ADDRESS", help=text)
 
 
+def _predicting(sub: argparse.ArgumentParser) -> None:
+    run = "a finished run: its id or its trial's (or the beginning), its title, or a folder with its files"
+    sub.add_argument("run", metavar="RUN", help=run)
+    files = "recordings, folders, zip files, tables (path, speaker, sex, text), or - for one from standard input"
+    sub.add_argument("files", metavar="FILE", nargs="+", help=files)
+    sub.add_argument("--study", dest="of_study", default="", metavar="STUDY", help="the study of RUN (default: any)")
+    corpus = "the corpus that recordings are like, where a model has a head or a front-end for each"
+    sub.add_argument("--corpus", default="", metavar="NAME", help=corpus)
+    sub.add_argument("--one-speaker", action="store_true", help="all recordings are of one speaker")
+    forms = sub.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="an object for each recording, one a line")
+    forms.add_argument("--csv", action="store_true", help="a table with a column for each class")
+
+
 def _planning(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
 
@@ -372,6 +386,13 @@ COMMANDS = {
         "Count what raters' votes make of the corpora: utterances of one, two and three emotions; reads no audio.",
         "ser labels multilabel --corpora crema_d=~/CREMA-D,iemocap=~/IEMOCAP_full_release",
         (_study, _corpora, _set),
+    ),
+    "predict": Command(
+        "Say which emotions recordings have, by the model of a finished run.",
+        "ser predict 3f2a9c1d recording.wav\n"
+        'ser predict "R · tdnn · μσ² · unified" ~/calls --csv\n'
+        "ser predict 3f2a9c1d - --json",
+        (_predicting, _work, _tracking, _encoders, _plugins),
     ),
     "studies": Command(
         "List the studies that there are: names, trials, reports.",

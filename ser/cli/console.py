@@ -60,6 +60,19 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
+@contextmanager
+def bar_beside_output(title: str) -> Iterator[Callable[[int, int], None]]:
+    """As ``bar``, on the error stream, for a command whose output is data; silent where both are one terminal."""
+    errors = _Console(stderr=True, highlight=False, markup=False)
+    if console.is_terminal or not errors.is_terminal:
+        yield lambda done, of: None
+        return
+    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
+
+
 def _plain_progress(title: str) -> Callable[[int, int], None]:
     last = time.monotonic()
 

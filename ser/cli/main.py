@@ -410,6 +410,27 @@ def train(args: argparse.Namespace) -> int:
     return 0 if isinstance(outcome, Finished) or (isinstance(outcome, Undelivered) and not job.is_tracked) else 1
 
 
+def predict(args: argparse.Namespace) -> int:
+    """``ser predict``."""
+    from ser.cli import console, predicted
+    from ser.data import encoders
+    from ser.prediction import listed, stdin
+    from ser.prediction.runs import predictor_of
+
+    folders = [Path(text.partition("=")[2]) for text in args.encoder]
+    encoders.remember({str(encoders.examine(folder)): folder for folder in folders})
+    predictor = predictor_of(args.work, args.tracking_uri, args.run, args.of_study, args.corpus)
+    for note in predicted.notes(predictor):
+        print(f"ser: {note}", file=sys.stderr)
+    recordings = [stdin(sys.stdin.buffer)] if args.files == ["-"] else list(listed(args.files, args.one_speaker))
+    with console.bar_beside_output("predict") as progress:
+        answers = predicted.counted(predictor.predict(recordings), len(recordings), progress)
+        failed = predicted.write(answers, predictor, "json" if args.json else "csv" if args.csv else "lines")
+    if failed and len(recordings) > 1:
+        print(f"ser: {failed} of {len(recordings)} have no answer", file=sys.stderr)
+    return 1 if failed else 0
+
+
 def doctor(args: argparse.Namespace) -> int:
     """``ser doctor``."""
     from ser.cli import console
@@ -560,6 +581,6 @@ def show(args: argparse.Namespace) -> int:
 
 _COMMANDS = (
     *(corpora, prepare, run, train, export, labels),
-    *(studies, show, doctor, status, sync, report, ui, new, demo),
+    *(predict, studies, show, doctor, status, sync, report, ui, new, demo),
 )
 FUNCTIONS = {f.__name__: f for f in _COMMANDS}

@@ -50,6 +50,15 @@ def front_end_dtype(front_end: Part) -> str:
     return dtype
 
 
+def columns_of(front_end: Part, container: Part) -> slice | None:
+    """Returns which columns of a container's vectors are a front-end's; None where all are."""
+    if container == front_end:
+        return None
+    columns: slice | None = registry.find("frontends", front_end.name).columns(front_end, container)
+    assert columns is not None, (front_end, container)
+    return None if columns == slice(0, front_end_width(container)) else columns
+
+
 def is_batched(front_end: Part) -> bool:
     """Returns whether a front-end computes several utterances at once."""
     return hasattr(registry.find("frontends", front_end.name), "extract_batch")

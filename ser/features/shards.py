@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from zlib import crc32
@@ -73,7 +74,7 @@ def shards(recipe: Recipe) -> list[range]:
             starts.append(i)
             total = 0.0
         total += size
-    return [range(a, z) for a, z in zip(starts, [*starts[1:], len(sizes)], strict=True)]
+    return [range(a, z) for a, z in pairwise([*starts, len(sizes)])]
 
 
 def stem(shard: range) -> str:

@@ -12,6 +12,6 @@ front-ends share lies in files whose names begin with an underscore.
 A file may define more: ``stack(settings) -> int``, where a vector is so many layers side by side, equally wide;
 ``batches(samples, settings)``, which of the waves of so many samples are computed at once (lists of indices), and
 ``extract_batch(waves, settings)``, the list of their features; ``container(parts) -> Part | None``, a front-end whose
-vectors hold those of several that differ in settings, and ``columns(part, container) -> slice | None``, where (None:
-they are the same), with the same bits: the store then holds one entry for all of them.
+vectors hold those of all that are named, which differ in one setting, and ``columns(part, container) -> slice``, where,
+with the same bits: the store then has one entry for all of them.
 """

@@ -15,7 +15,7 @@ from ser.data import encoders, pretrained, recordings, scan, votes
 from ser.data.manifest import Manifest, Refusal, write_csv
 from ser.errors import BadInput, unknown
 from ser.features.hdf5 import Row
-from ser.features.recipe import Recipe
+from ser.features.recipe import Recipe, columns_of
 from ser.features.store import Store
 from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, resolve
@@ -412,26 +412,31 @@ def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) 
 def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dict[str, str]]]:
     """For each corpus and front-end of ``plan``: a name, rows for ``write_hdf5``, and what made them.
 
-    Names of front-ends that differ in settings alone differ by the end of their entry's key.
+    Names of front-ends that differ in settings alone differ by the end of the key that an entry of theirs has.
     """
-    clean = {r.key: (source, r) for source in plan.sources.values() for r in source.recipes if r.augmentation is None}
-    counts = Counter(_export_name(recipe) for _, recipe in clean.values())
-    for key, (source, recipe) in clean.items():
+    clean: dict[str, tuple[Source, Recipe, Recipe]] = {}  # by key: a front-end's recipe, and that of its container
+    for source in plan.sources.values():
+        for own, container in source.containers.items():
+            whole = next(r for r in source.recipes if r.augmentation is None and r.front_end == container)
+            recipe = replace(whole, front_end=own)
+            clean[recipe.key] = source, recipe, whole
+    counts = Counter(_export_name(recipe) for _, recipe, _ in clean.values())
+    for key, (source, recipe, whole) in clean.items():
         name = _export_name(recipe) + (f"-{key.rpartition('-')[2]}" if counts[_export_name(recipe)] > 1 else "")
         settings = {k: str(v) for k, v in values_of(settings_of("frontends", recipe.front_end)).items()}
-        facts = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": key}
-        yield name, _rows(source, recipe, store), facts | settings
+        facts = {"corpus": recipe.corpus, "front_end": recipe.front_end.name, "store_entry": whole.key}
+        yield name, _rows(source, recipe, whole, store), facts | settings
 
 
 def _export_name(recipe: Recipe) -> str:
     return f"{recipe.corpus}-{recipe.front_end.name}"
 
 
-def _rows(source: Source, recipe: Recipe, store: Store) -> Iterator[Row]:
-    features = store.open(recipe.key)
+def _rows(source: Source, recipe: Recipe, whole: Recipe, store: Store) -> Iterator[Row]:
+    features, columns = store.open(whole.key), columns_of(recipe.front_end, whole.front_end) or slice(None)
     for u, _ in recipe.items:
         if u.uid in features:
-            yield u.uid, "|".join(source.labels.get(u.uid, (u.label,))), features.frames(u.uid)
+            yield u.uid, "|".join(source.labels.get(u.uid, (u.label,))), features.frames(u.uid)[:, columns]
 
 
 def label_statistics(study: Study, name: str, loader: str, path: Path) -> tuple[votes.Statistics, votes.Statistics]:

@@ -13,12 +13,12 @@ _NEAREST = 5
 def select(trials: Sequence[Trial], text: str) -> Trial:
     """Returns the trial of that id, of that beginning of an id, or of that title, with or without its signs.
 
-    >>> _typed("I+T+R · lstm · μσ² · multi") == _typed("i+t+r lstm mean_var multi")
+    >>> typed("I+T+R · lstm · μσ² · multi") == typed("i+t+r lstm mean_var multi")
     True
 
     Raises BadInput, with the nearest titles, where none or several are meant.
     """
-    by_title = [t for t in trials if _typed(t.title) == _typed(text)]
+    by_title = [t for t in trials if typed(t.title) == typed(text)]
     by_id = [t for t in trials if t.id.startswith(text.strip().lower())] if text.strip() else []
     exact = [t for t in by_title if t.title == text.strip()] or [t for t in by_id if t.id == text.strip().lower()]
     matches = exact or by_title or by_id
@@ -32,7 +32,7 @@ def select(trials: Sequence[Trial], text: str) -> Trial:
     raise BadInput(repr(text), "--trial", _listed(_nearest(trials, text)), remedy)
 
 
-def _typed(title: str) -> str:
+def typed(title: str) -> str:
     """A title in small letters and ASCII: ``i+t+r lstm mean_var multi``."""
     plain = title.lower().replace("²", "2").replace("µ", "μ")  # the micro sign of keyboards is another letter
     for name, sign in sorted(POOLING_SIGNS.items(), key=lambda item: -len(item[1])):
@@ -42,10 +42,10 @@ def _typed(title: str) -> str:
 
 def _nearest(trials: Sequence[Trial], text: str) -> list[Trial]:
     """Trials whose titles have every typed word, then those whose titles resemble it."""
-    words = set(_typed(text).split())
-    by_title = {_typed(t.title): t for t in trials}
+    words = set(typed(text).split())
+    by_title = {typed(t.title): t for t in trials}
     names = [name for name in by_title if words and words <= set(name.split())]
-    names += get_close_matches(_typed(text), by_title, _NEAREST, 0.3)
+    names += get_close_matches(typed(text), by_title, _NEAREST, 0.3)
     return [by_title[name] for name in dict.fromkeys(names)] or list(trials)
 
 

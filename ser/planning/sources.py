@@ -17,7 +17,7 @@ from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import eligible, fold_count, split
 from ser.errors import BadInput
 from ser.features.recipe import Recipe
-from ser.study import Corpus, Part, Point, Study, Trial
+from ser.study import Corpus, Part, Point, Study, Trial, Value
 from ser.study.points import split_at
 
 Labelled = Mapping[str, Sequence[Utterance]]  # corpus -> its utterances of the study's classes
@@ -30,10 +30,11 @@ class Source:
     corpus: Corpus
     manifest: Manifest
     split: Split
-    recipes: tuple[Recipe, ...]  # for each front-end the clean entry first, then those of augmented copies
+    recipes: tuple[Recipe, ...]  # for each container the clean entry first, then those of augmented copies
     labels: Mapping[str, tuple[str, ...]]  # uid -> all its classes, where an utterance may have several
     copies: tuple[tuple[str, Utterance], ...] = ()  # augmented copies that train: names of items, and whose they are
     spare: tuple[Recipe, ...] = ()  # augmented copies for trials that balance their classes with some of them
+    containers: Mapping[Part, Part] = field(default_factory=dict)  # front-end -> that whose entries hold its features
 
     @property
     def entries(self) -> tuple[Recipe, ...]:
@@ -41,9 +42,10 @@ class Source:
         return self.recipes + self.spare
 
     def recipes_for(self, front_end: Part) -> tuple[Recipe, ...]:
-        """The entries that a study's front-end makes of it."""
+        """The entries that hold what a study's front-end makes of it."""
         own = self.corpus.front_end_for(front_end)
-        return tuple(r for r in self.recipes if r.front_end == own)
+        container = self.containers.get(own, own)
+        return tuple(r for r in self.recipes if r.front_end == container)
 
 
 class Splits:
@@ -113,17 +115,45 @@ def sources_of(
             if _takes_copies(trial.balance):
                 use.balanced[end, trial.balance, trial.augmentation] = None
     clean, entries = _Clean(labelled), _Entries()
+    containers = {
+        name: _containers(end for use in of_corpus.values() for end in use.front_ends)
+        for name, of_corpus in uses.items()
+    }
     sources = {}
     for key, use in ((key, use) for of_corpus in uses.values() for key, use in of_corpus.items()):
         c, done = use.corpus, splits(use.corpus)
         kinds = _one_augmentation(study, use)
-        copied = _copied(c, kinds, clean(c, next(iter(use.front_ends))), done)
-        recipes = tuple(r for end in use.front_ends for r in (clean(c, end), *entries(copied, end)))
+        held = {end: containers[c.name][end] for end in use.front_ends}
+        ends = tuple(dict.fromkeys(held.values()))
+        copied = _copied(c, kinds, clean(c, ends[0]), done)
+        recipes = tuple(r for end in ends for r in (clean(c, end), *entries(copied, end)))
         copies = tuple((name, u) for r in recipes[1 : 1 + len(copied.entries)] for name, u in copied.training(r))
-        spare = tuple(r for how in use.balanced for r in _spare(c, *how, clean))
+        balanced = dict.fromkeys((held[end], balance, kinds) for end, balance, kinds in use.balanced)
+        spare = tuple(r for end, balance, kinds in balanced for r in _spare(c, end, balance, kinds, clean))
         several = {u.uid: classes_by_votes(study, u) for u in labelled[c.name]} if study.labels.votes == "tied" else {}
-        sources[key] = Source(c, manifests[c.name], done, recipes, several, copies, spare)
+        sources[key] = Source(c, manifests[c.name], done, recipes, several, copies, spare, held)
     return sources
+
+
+def _containers(front_ends: Iterable[Part]) -> dict[Part, Part]:
+    """Returns for each front-end that whose entries hold its features: itself, or one that holds those of several.
+
+    Their file decides, over all that differ in one setting.
+    """
+    ends = dict.fromkeys(front_ends)
+    containers = {end: end for end in ends}
+    for end in ends:
+        holder = registry.find("frontends", end.name)
+        for name in end.values() if hasattr(holder, "container") and containers[end] == end else ():
+            alike = [e for e in ends if e.name == end.name and _without(e, name) == _without(end, name)]
+            if len(alike) > 1 and (container := holder.container(alike)) is not None:
+                containers |= dict.fromkeys(alike, container)
+                break
+    return containers
+
+
+def _without(front_end: Part, name: str) -> dict[str, Value]:
+    return {key: value for key, value in front_end.values().items() if key != name}
 
 
 def classes_by_votes(study: Study, u: Utterance) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What a finished run says of new recordings: its model read back, and emotions with probabilities, file by file."""
 
 from ser.prediction.predictor import Prediction, Predictor, load
-from ser.prediction.recordings import Recording, listed
+from ser.prediction.recordings import Recording, listed, stdin
 
-__all__ = ["Prediction", "Predictor", "Recording", "listed", "load"]
+__all__ = ["Prediction", "Predictor", "Recording", "listed", "load", "stdin"]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ser import registry
-from ser.data import audio
+from ser.data import audio, encoders
 from ser.errors import BadInput
 from ser.features.recipe import features_of_wave, front_end_width, one_thread, reads_text, segment_frames
 from ser.files import Damaged
@@ -28,6 +28,7 @@ from ser.study import Part, Trial, check_versions, settings_of, stored_trial
 
 Frames = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
+STATEMENT = "statement.json"
 _CHUNK = 64  # recordings whose features are held at once
 FEWEST = 5  # recordings of a speaker whose features can be normalised: of fewer, means and deviations say little
 _REMEDIES = {
@@ -277,15 +278,18 @@ def load(folder: str | os.PathLike[str], corpus: str = "") -> Predictor:
     """
     place = Path(folder)
     try:
-        text = (place / "statement.json").read_text(encoding="utf-8")
+        text = (place / STATEMENT).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise BadInput(
             f"statement.json: {reason}", str(place), "the files of a finished run", "name its folder"
         ) from None
-    trial = stored_trial(text, str(place / "statement.json"))
+    trial = stored_trial(text, str(place / STATEMENT))
     check_versions(trial, trial.title)
     front_end = trial.corpora[0].front_end_for(trial.front_end)
+    for one in (front_end, trial.block):
+        if identity := one.values().get("encoder"):
+            encoders.folder_of(identity)  # which says what lacks
     is_fitted = registry.is_fitted(trial.block.name)
     system = (
         FittedSystem.read(place, trial) if is_fitted else NetworkSystem.read(place, trial, front_end_width(front_end))

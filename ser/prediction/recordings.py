@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from ser.data import audio, folders, zips
 from ser.errors import BadInput
@@ -26,9 +27,12 @@ class Recording:
     speaker: str = ""
     sex: str = ""  # F | M | ""
     text: str = ""  # what is said
+    problem: str = ""  # why there is nothing to be read
 
     def read(self) -> bytes:
-        """Returns the bytes of the file. Raises OSError, and UnusableAudio for a member that cannot be unpacked."""
+        """Returns the bytes of the file. Raises OSError, and UnusableAudio for what cannot be read or unpacked."""
+        if self.problem:
+            raise audio.UnusableAudio(self.problem)
         if self.content is not None:
             return self.content
         assert self.path is not None
@@ -47,29 +51,32 @@ class Recording:
 def listed(places: Iterable[str | os.PathLike[str]], is_one_speaker: bool = False) -> Iterator[Recording]:
     """Yields the recordings at ``places``, in order: files, all below folders, in zip files, and of tables (``.csv``).
 
-    A table has the column path (beside the table, or absolute), and may have speaker, sex (F, M) and text. A file is
-    yielded whether or not it holds sound: who reads it will say. With ``is_one_speaker`` all are of one speaker. Raises
-    BadInput where nothing is there, a folder has no recordings, a table no column path or a zip file cannot be read.
+    A table has the column path (beside the table, or absolute), and may have speaker, sex (F, M) and text. What is not
+    there, holds no recordings or cannot be read is yielded all the same: its ``problem``, or who reads it, will say.
+    With ``is_one_speaker`` all are of one speaker.
     """
     for place in places:
         for recording in _at(Path(place), os.fspath(place)):
             yield replace(recording, speaker=recording.speaker or "one") if is_one_speaker else recording
 
 
+def stdin(stream: BinaryIO) -> Recording:
+    """Returns the one recording whose file is written to ``stream``."""
+    content = stream.read(audio.BYTES + 1)
+    too_long = f"more than {audio.BYTES} bytes" if len(content) > audio.BYTES else ""
+    return Recording("-", content=content, problem=too_long)
+
+
 def _at(path: Path, written: str) -> Iterator[Recording]:
     if path.is_dir():
         below = sorted(p for p in folders.files(path, suffixes=(*audio.EXTENSIONS, ".zip")) if _may_be_speech(p))
-        if not below:
-            raise BadInput(f"no recordings below {written}", "FILE", f"files of {', '.join(audio.EXTENSIONS)}",
-                           "name the folder that holds them")  # fmt: skip
         for file in below:
             yield from _members(file) if file.suffix.lower() == ".zip" else [Recording(str(file), file)]
-    elif not path.exists():
-        raise BadInput(f"{written}, which is not there", "FILE", "a recording, a folder of them, a zip or a table",
-                       "name one")  # fmt: skip
-    elif path.suffix.lower() == ".zip":
+        if not below:
+            yield Recording(written, problem=f"no recordings below it: no files of {', '.join(audio.EXTENSIONS)}")
+    elif path.suffix.lower() == ".zip" and path.exists():
         yield from _members(path)
-    elif path.suffix.lower() == ".csv":
+    elif path.suffix.lower() == ".csv" and path.exists():
         yield from _rows(path)
     else:
         yield Recording(written, path)
@@ -80,9 +87,15 @@ def _may_be_speech(path: Path) -> bool:
 
 
 def _members(path: Path) -> Iterator[Recording]:
-    for member in zips.members(path):
-        if audio.is_audio(Path(member.filename)):
-            yield Recording(f"{path}/{member.filename}", path, member.filename)
+    try:
+        names = [m.filename for m in zips.members(path) if audio.is_audio(Path(m.filename))]
+    except BadInput as error:
+        yield Recording(str(path), problem=error.value)
+        return
+    for name in names:
+        yield Recording(f"{path}/{name}", path, name)
+    if not names:
+        yield Recording(str(path), problem="no recordings in it")
 
 
 def _rows(path: Path) -> Iterator[Recording]:
@@ -91,7 +104,9 @@ def _rows(path: Path) -> Iterator[Recording]:
         rows = csv.DictReader(io.StringIO(content), strict=True)
         names = [str(name).strip().lower() for name in rows.fieldnames or ()]
         if "path" not in names:
-            raise BadInput(f"columns {', '.join(names) or 'none'}", str(path), ", ".join(COLUMNS), "add path")
+            problem = f"columns {', '.join(names) or 'none'}; needed: path, and perhaps {', '.join(COLUMNS[1:])}"
+            yield Recording(str(path), problem=problem)
+            return
         for row in rows:
             values = {n: (v or "").strip() for n, v in zip(names, row.values(), strict=False) if isinstance(v, str)}
             place = values.get("path", "")
@@ -99,5 +114,5 @@ def _rows(path: Path) -> Iterator[Recording]:
                 speaker, sex, text = (values.get(name, "") for name in COLUMNS[1:])
                 file = path.parent / Path(place).expanduser()
                 yield Recording(place, file, speaker=speaker, sex=sex[:1].upper(), text=text)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadInput(str(error), str(path), "a table in UTF-8 with commas", "save it so") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        yield Recording(str(path), problem=f"no table in UTF-8 with commas: {error}")

@@ -344,6 +344,10 @@ class Tracker:
             raise BadInput(f"trial {trial}", f"runs of {self.where.printable}", "a finished run of it", "run it first")
         return self._copied(self.place(runs[trial].info.artifact_uri), path, str(folder))
 
+    def copy(self, run: Run, path: str, folder: Path) -> Path:
+        """Copies one artifact of a run into ``folder``; returns its path."""
+        return self._copied(self.place(run.info.artifact_uri), path, str(folder))
+
     def artifact(self, run: Run, path: str) -> Path:
         """Returns a local copy of one artifact."""
         return self._copied(self.place(run.info.artifact_uri), path, None)

@@ -17,6 +17,8 @@ from torch import Tensor
 from ser.features.entry import Features
 from ser.features.recipe import Array
 
+_MOST_NUMBERS = 1 << 25  # that are added up at once, in float64 and their squares: 0.5 GB
+
 
 class _Views(Sequence[Tensor]):
     """Blocks of a store entry as tensors, or some columns of them; a block is opened when it is first asked for."""
@@ -204,10 +206,22 @@ class Items:
     def moments(self) -> Tensor:
         """Mean and mean square of every bin over all frames, float64 [2, width] on the CPU; computed once."""
         total = torch.zeros(2, self.features[0].shape[1], dtype=torch.float64)
-        for at in range(0, len(self), 64):
-            frames = self._joined(range(at, min(at + 64, len(self)))).double()
+        for indices in self._neighbours(64, _MOST_NUMBERS // total.shape[1]):
+            frames = self._joined(indices).double()
             total += torch.stack([frames.sum(0), frames.square().sum(0)]).cpu()
         return total / int(self.lengths().sum())
+
+    def _neighbours(self, items: int, frames: int) -> Iterator[range]:
+        """All items in order, so many at once, and fewer where they have more frames than that."""
+        lengths = self.lengths().tolist()
+        start = size = 0
+        for i, length in enumerate(lengths):
+            if i > start and (i - start == items or size + length > frames):
+                yield range(start, i)
+                start, size = i, 0
+            size += length
+        if lengths:
+            yield range(start, len(lengths))
 
     @classmethod
     def pooled(cls, several: Sequence["Items"]) -> "Items":

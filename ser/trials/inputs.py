@@ -36,9 +36,11 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     """
     front_end = corpus.front_end_for(trial.front_end)
     keys, subsets = job.keys[corpus.source][str(front_end)], job.subsets[corpus.source]
+    columns = job.columns.get(corpus.source, {}).get(str(front_end))
+    frames = segment_frames(front_end)
 
     def items(subset: Subset) -> Items:
-        return _items(job.store, job.work, corpus.name, keys, subset, segment_frames(front_end), job.device)
+        return _items(job.store, job.work, corpus.name, keys, subset, frames, job.device, columns)
 
     if not corpus.copies:
         subsets = {**subsets, "train": subsets.get(UNCOPIED, subsets["train"])}
@@ -54,14 +56,23 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
 
 @lru_cache(maxsize=_KEPT)
 def _items(
-    store: str, work: str, corpus: str, keys: tuple[str, ...], subset: Subset, frames: int, device: str
+    store: str,
+    work: str,
+    corpus: str,
+    keys: tuple[str, ...],
+    subset: Subset,
+    frames: int,
+    device: str,
+    columns: tuple[int, int] | None = None,
 ) -> Items:
     """Mapped where they lie; copied to a GPU once, as one block, if they take no more than their share of it.
 
-    ``frames`` is the length of a segment where an utterance is several items, else 0.
+    ``frames`` is the length of a segment where an utterance is several items, else 0; ``columns`` are those of the
+    entries' vectors, None for all.
     """
     names = tuple(subset.names)
-    features, is_usable = Frames.of_entries((_entry(store, work, key) for key in keys), names)
+    entries = (_entry(store, work, key) for key in keys)
+    features, is_usable = Frames.of_entries(entries, names, slice(*columns) if columns else None)
     if names and not is_usable.any():
         raise BadInput(f"all {len(names)} utterances refused", f"store of {corpus}", "usable audio", "ser prepare")
     # Without what was refused when the features were computed, and listed there.
@@ -71,10 +82,10 @@ def _items(
     if frames:
         items = items.segments(frames)
     items = replace(items, labels=items.labels.to(device))
-    limit = _SHARE_OF_FREE * torch.cuda.mem_get_info()[0] if device != "cpu" else 0.0
-    if isinstance(items.features, Frames) and 0 < items.features.nbytes < limit:
-        return replace(items, features=items.features.on(device))
-    return items
+    if device == "cpu" or not isinstance(items.features, Frames):
+        return items
+    is_small = 0 < items.features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]
+    return replace(items, features=items.features.on(device)) if is_small else items
 
 
 @lru_cache(maxsize=256)

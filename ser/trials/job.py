@@ -14,6 +14,7 @@ from ser.data.leakage import prove
 from ser.data.manifest import Utterance
 from ser.data.release import release_of
 from ser.features.entry import Names
+from ser.features.recipe import columns_of
 from ser.features.remote import is_url
 from ser.planning.plan import Plan, grid_tags
 from ser.planning.sources import Source
@@ -75,6 +76,8 @@ class Job:
     is_tracked: bool = True  # trials are logged to MLflow; else they stay in their folders
     facts: Mapping[str, Facts] = field(default_factory=dict)  # corpus as split -> who says what in its test side
     encoders: Mapping[str, str] = field(default_factory=dict)  # identity of a pretrained encoder -> its folder
+    # Corpus as split -> front-end -> first column and the one after the last of its vectors, where entries hold more.
+    columns: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
 
     def untracked(self) -> "Job":
         """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
@@ -124,6 +127,7 @@ def job_of(
         experiment=Tracker.experiment_ids.get((where, plan.study.name), ""),
         facts={key: Facts(s.split.test) for key, s in plan.sources.items()},
         encoders={identity: str(folder_of(identity)) for _, identity in plan.study.encoders},
+        columns={key: columns for key, s in plan.sources.items() if (columns := _columns(s))},
     )
 
 
@@ -135,12 +139,17 @@ def head_of(job: Job, trial: Trial) -> Head:
 
 
 def _entry_keys(source: Source) -> dict[str, tuple[str, ...]]:
-    """Keys of the source's store entries, by front-end."""
-    keys: dict[str, tuple[str, ...]] = {}
-    for recipe in source.entries:
-        front_end = str(recipe.front_end)
-        keys[front_end] = (*keys.get(front_end, ()), recipe.key)
-    return keys
+    """Keys of the store entries that hold each front-end's features."""
+    return {
+        str(front_end): tuple(recipe.key for recipe in source.entries if recipe.front_end == container)
+        for front_end, container in source.containers.items()
+    }
+
+
+def _columns(source: Source) -> dict[str, tuple[int, int]]:
+    """First column and the one after the last of each front-end whose entries hold more than its own vectors."""
+    held = {front_end: columns_of(front_end, container) for front_end, container in source.containers.items()}
+    return {str(front_end): (at.start, at.stop) for front_end, at in held.items() if at is not None}
 
 
 def _releases(plan: Plan) -> dict[str, Any]:

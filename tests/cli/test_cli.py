@@ -31,6 +31,7 @@ COMMANDS = (
     "prepare",
     "run",
     "train",
+    "predict",
     "export",
     "labels",
     "studies",
