@@ -186,7 +186,7 @@ def _random_encoders(work: Path) -> tuple[tuple[str, Path], ...]:
 
     folders = tuple((f"random-{kind}", work / "encoders" / kind) for kind in ("wavlm", "whisper"))
     for _, folder in folders:
-        encoder.make(folder, folder.name)
+        encoder.make(folder, folder.name, layers=2)
     names = " and ".join(name for name, _ in folders)
     console.console.print(f"no --encoder: {names} are small and have random weights, to show the way")
     return folders

@@ -24,6 +24,7 @@ from ser.errors import BadInput
 from ser.runs.folder import Head, RunFolder
 from ser.runs.location import Location
 from ser.runs.tracker import Tracker
+from ser.study import part
 from ser.trials.job import head_of, job_of
 
 COMMANDS = (
@@ -320,6 +321,48 @@ def test_an_interrupt_ends_with_status_130_and_says_that_nothing_is_lost(capsys,
 )
 def test_settings_are_literals_where_they_can_be_and_text_else(text, value):
     assert setting(text) == (text.partition("=")[0], value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("mfcc", part("mfcc")),
+        ("mfcc()", part("mfcc")),
+        (" pretrained( layers=6 ,statistics=mean,std)", part("pretrained", layers=6, statistics=("mean", "std"))),
+        ("pretrained(layers=last, stored='float16')", part("pretrained", layers="last", stored="float16")),
+        ("pretrained(statistics=('mean', std))", part("pretrained", statistics=("mean", "std"))),
+        ("log_mel(floor=1e-6, low_hz=-20.0, noise='a,b)')", part("log_mel", floor=1e-6, low_hz=-20.0, noise="a,b)")),
+        ("pretrained(statistics=())", part("pretrained", statistics=())),
+        ("x(a=(1,2),3)", part("x", a=((1, 2), 3))),
+        ("mfcc(mean=False)", part("mfcc", mean=False)),
+    ],
+)  # fmt: skip
+def test_a_whole_front_end_is_written_like_a_call(text, value):
+    assert setting(f"front_end={text}") == ("front_end", value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "mfcc(", "mfcc)", "mfcc(mels=)", "a(b)", "a(b=c())", "a(b=c.d)", "a(b=1+2)", "a(x=2,x=3)", "a b", "a((b=1)"],
+)  # fmt: skip
+def test_what_is_no_front_end_is_refused_and_nothing_is_evaluated(text):
+    with pytest.raises(BadInput, match="--set front_end"):
+        setting(f"front_end={text}")
+
+
+def test_folders_of_encoders_are_absolute_and_there(tmp_path, capsys):
+    (tmp_path / "base").mkdir()
+    args = arguments(["run", "encoders", "--encoder", "b=base", "--encoder", f"c={tmp_path}/base"])
+    assert args.encoder == [f"b={tmp_path}/base", f"c={tmp_path}/base"]
+    for command in ("prepare", "run", "export", "demo"):
+        assert "--encoder NAME=DIR" in helped(capsys, command)
+        assert "--encoder b: " in refused(capsys, command, "encoders", "--encoder", "b=nowhere")
+        assert "'base'; allowed: NAME=DIR" in refused(capsys, command, "encoders", "--encoder", "base")
+
+
+def test_a_study_of_encoders_says_which_option_it_lacks(capsys, tmp_path):
+    (tmp_path / "corpora").mkdir()
+    assert "no encoder for front_end.encoder" in refused(capsys, "run", "encoders", "--data", "corpora")
 
 
 def test_corpora_and_labels_take_the_settings_that_run_takes(capsys, table, tmp_path):
