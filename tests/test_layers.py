@@ -121,7 +121,7 @@ def users(tool):
 @pytest.mark.parametrize(
     ("tool", "files"),
     [
-        ("ray", {"distributed.driver", "distributed.tune"}),
+        ("ray", {"distributed.driver", "distributed.feature_tasks", "distributed.tune", "distributed.watch"}),
         ("mlflow", {"runs.mlflow_client"}),
         ("rich", {"cli.console"}),
         ("uvicorn", {"cli.pages"}),

@@ -361,8 +361,9 @@ COMMANDS = {
     ),
     "prepare": Command(
         "Compute the features that a study needs into the store.",
-        "ser prepare interaffection --data ~/corpora",
-        (_study, _work, _corpora, _grid, _store, _jobs),
+        "ser prepare interaffection --data ~/corpora\n"
+        "ser prepare interaffection --data ~/corpora --address auto --profile gpu --store s3://bucket/features",
+        (_study, _work, _corpora, _grid, _store, _jobs, _profile, _address),
     ),
     "run": Command(
         "Run a study's trials; finished ones are never run again.",

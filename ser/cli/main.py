@@ -195,12 +195,16 @@ def _random_encoders(work: Path) -> tuple[tuple[str, Path], ...]:
 def prepare(args: argparse.Namespace) -> int:
     """``ser prepare``."""
     from ser.cli import console, scanned
+    from ser.distributed import features
+    from ser.distributed.profile import Profile
     from ser.planning import request as requests
 
+    profile = Profile.read(args.profile)
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
     scanned.refusals([r for m in plan.manifests.values() for r in m.refused], everything=False)
-    refused = requests.prepare(plan, _store(args), request.recordings, console.bar)
+    with features.computing(profile, args.address, args.work, console.console.print) as compute:
+        refused = requests.prepare(plan, _store(args), request.recordings, console.bar, compute)
     scanned.refusals(refused)
     entries = len({recipe.key for s in plan.sources.values() for recipe in s.entries})
     console.console.print(f"{entries} store entries ready in {_store(args).local}")
@@ -270,7 +274,7 @@ def run(args: argparse.Namespace) -> int:
 
     # Features.
     scanned.refusals([r for m in plan.manifests.values() for r in m.refused], everything=False)
-    prepared = _preparation(args, plan, request, where, profile, is_cluster=args.address is not None)
+    prepared = _preparation(args, plan, request, where, profile, args.address)
     job = prepared.job()
     # Trials.
     done = len(plan.to_run) - len(unfinished(job, plan.to_run))
@@ -289,7 +293,7 @@ def _preparation(
     request: "Request",
     where: "Location",
     profile: "Profile",
-    is_cluster: bool = False,
+    address: str | None = None,
 ) -> "Preparation":
     """Returns what makes the jobs of ``plan``, features first."""
     from ser.cli import console, scanned
@@ -297,7 +301,8 @@ def _preparation(
 
     store = _store(args)
     place = args.store or str(store.local)
-    return Preparation(plan, request, store, place, where, profile, is_cluster, console.bar, scanned.refusals)
+    note = console.console.print
+    return Preparation(plan, request, store, place, where, profile, address, console.bar, scanned.refusals, note)
 
 
 def _check_precision(plan: "Plan", profile: "Profile") -> None:

@@ -252,13 +252,18 @@ def load(
 
     ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
     """
+    wave, native_hz = decode(read(path, BYTES) if sha is None else read_scanned(path, sha))
+    return resample(cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
+
+
+def read_scanned(path: str | os.PathLike[str], sha: str) -> bytes:
+    """Returns the bytes of a file. Raises OSError, and BadInput where they are not those of hash ``sha``."""
     data = read(path, BYTES)
-    if sha is not None and (digest := _hash(data)) != sha:
+    if (digest := _hash(data)) != sha:
         raise BadInput(
             f"bytes of hash {digest}", str(path), f"{sha}, as scanned", "run the command again: it scans anew"
         )
-    wave, native_hz = decode(data)
-    return resample(cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
+    return data
 
 
 def resample(wave: Wave, from_hz: int, to_hz: int) -> Wave:

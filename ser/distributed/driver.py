@@ -1,9 +1,9 @@
-"""Trials on one machine or a cluster, as Ray knows them. It runs in a process of its own (``ser.distributed.pool``).
+"""Trials and features on one machine or a cluster, as Ray knows them, in a process of its own (see ``pool``).
 
 A raylet or head node that dies takes the process connected to it along, or leaves it waiting for ever. So
-``ser.distributed.launch`` decides, keeps the count and starts this process again; here Tune runs the work items that
-arrive, and every event of a trial goes back. Tune itself runs in this process, or, where this one is only a client
-(``ray://``), in a task on the head node.
+``ser.distributed.launch`` and ``features`` decide, keep the count and start this process again; here Tune runs the work
+items that arrive, ``feature_tasks`` computes shards, and every event goes back. Tune itself runs in this process, or,
+where this one is only a client (``ray://``), in a task on the head node.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,35 +24,30 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ser import PACKAGE, registry
-from ser.distributed import node, tune
+from ser.distributed import feature_tasks, node, tune
 from ser.distributed.messages import (
     Alive,
-    Broke,
-    Died,
+    BuildShards,
     DriverOptions,
-    EpochDone,
     Examined,
     Halving,
     ItemsDone,
-    Lost,
     Message,
     Note,
     Ready,
     Rejected,
     RunItems,
+    ShardsDone,
     TrialEvent,
     WorkItem,
 )
 from ser.distributed.profile import Profile
+from ser.distributed.watch import PULSE_S, Watch
 from ser.errors import BadInput
 from ser.host import environment, logs, machine
 from ser.host.environment import OF_RAY, OF_WORKERS
 from ser.host.scratch import INSIDE
-from ser.runs.folder import RunFolder
-from ser.runs.replica import Replica
 
-PULSE_S = 2.0
-_LONGEST_ROUND_S = 10.0  # of a watch; what took longer, it was stopped
 _AT_ONCE = 1000  # work items in one run of Tune, whose own cost per trial grows with their number
 _NODES_S = 600.0  # a cloud's GPU machine needs minutes to start
 _LOOK_S = 120.0
@@ -75,38 +71,57 @@ class _Line:
 
 
 def serve(options: DriverOptions, connection: Connection, folder: str) -> None:
-    """Runs the work items that arrive, list by list, until Close does; without a job looks at all nodes instead.
+    """Runs the work items or shards that arrive, list by list, until Close does; with places alone looks at all nodes.
 
-    With a list may come a scheduler, and a new job, as searches add trials. ``folder`` is for a local Ray's files.
+    ``folder`` is for a local Ray's files.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the listening process decides
-    line, address, profile = _Line(connection), options.address, options.profile
+    line = _Line(connection)
     try:
-        with _session(address, folder, len(options.packed_job)):
+        with _session(options.address, folder, len(options.packed_job)):
             signal.signal(signal.SIGTERM, _interrupt)
-            if not options.packed_job:
-                return line.send(Examined(tuple(_examine(options.places) if options.places else ())))
-            # Whatever keeps trials from running is known before the first of them is handed out.
-            slots = _slots(address, profile, line)
-            if options.places:
-                _refuse_unfit(options.places, profile)
-            line.send(Ready(slots))
-            watch = _Watch(line, options.work, options.replica, profile)
-            watch.start()
-            job = ray.put(options.packed_job)
-            while isinstance(request := connection.recv(), RunItems):
-                job = ray.put(request.packed_job) if request.packed_job else job
-                for at in range(0, len(request.items), _AT_ONCE):
-                    items = request.items[at : at + _AT_ONCE]
-                    if _is_client(address):
-                        _run_on_head(items, job, profile, request.halving, watch)
-                    else:
-                        tune.run(items, job, profile, request.halving, watch.on_event)
-                line.send(ItemsDone())
+            if options.packed_job:
+                _train(options, line)
+            elif options.places:
+                line.send(Examined(tuple(_examine(options.places))))
+            else:
+                _build(options, line)
     except BadInput as error:
         line.send(Rejected(error))
     except (KeyboardInterrupt, EOFError):
         pass
+
+
+def _train(options: DriverOptions, line: _Line) -> None:
+    """With a list of work items may come a scheduler, and a new job, as searches add trials."""
+    address, profile = options.address, options.profile
+    # Whatever keeps trials from running is known before the first of them is handed out.
+    slots = _slots(address, profile, line)
+    if options.places:
+        _refuse_unfit(options.places, profile)
+    line.send(Ready(slots))
+    watch = Watch(line.send, options.work, options.replica, profile)
+    watch.start()
+    job = ray.put(options.packed_job)
+    while isinstance(request := line.connection.recv(), RunItems):
+        job = ray.put(request.packed_job) if request.packed_job else job
+        for at in range(0, len(request.items), _AT_ONCE):
+            items = request.items[at : at + _AT_ONCE]
+            if _is_client(address):
+                _run_on_head(items, job, profile, request.halving, watch)
+            else:
+                tune.run(items, job, profile, request.halving, watch.on_event)
+        line.send(ItemsDone())
+
+
+def _build(options: DriverOptions, line: _Line) -> None:
+    line.send(Ready(0.0))
+    Watch(line.send, options.work, options.replica, options.profile).start()
+    while isinstance(request := line.connection.recv(), BuildShards):
+        share = replace(options.profile, cpus_per_trial=1, gpus_per_trial=request.gpus, trials_at_once=0)
+        _slots(options.address, share, line)
+        feature_tasks.build(request, partial(_room, share), line.send)
+        line.send(ShardsDone())
 
 
 def _interrupt(*_: object) -> None:
@@ -118,7 +133,7 @@ def _is_client(address: str | None) -> bool:
 
 
 def _run_on_head(
-    items: Sequence[WorkItem], job: "ray.ObjectRef[bytes]", profile: Profile, halving: Halving | None, watch: "_Watch"
+    items: Sequence[WorkItem], job: "ray.ObjectRef[bytes]", profile: Profile, halving: Halving | None, watch: Watch
 ) -> None:
     """Runs ``tune.run`` in a task of the head node, which cannot call this process."""
     mailbox: Any = ray.remote(num_cpus=0)(_Mailbox).options(resources=_HEAD).remote()
@@ -155,103 +170,6 @@ def _tune_task(
 ) -> None:
     """The job comes in a list, as Ray would replace a plain reference by the job itself."""
     tune.run(items, jobs[0], profile, halving, lambda event: ray.get(mailbox.put.remote(event)))
-
-
-@dataclass(frozen=True)
-class _Running:
-    """The latest progress of a trial, and where its worker is; ``awake_s``: the watch's clock at that time."""
-
-    node: str
-    pid: int
-    epoch: int
-    awake_s: float
-
-
-class _Watch(threading.Thread):
-    """Passes events of trials on; sends every few seconds that Ray has a living node; ends trials that make no
-    progress, by this process's own clock, as those of other machines may differ or jump. The clock stands while this
-    process does: a job that is suspended, by Ctrl-Z or by SLURM, hangs nowhere.
-    """
-
-    def __init__(self, line: _Line, work: str, replica: str, profile: Profile) -> None:
-        super().__init__(daemon=True)
-        self.line, self.work, self.replica = line, work, replica
-        self.limit_s = profile.minutes_without_progress * 60
-        self.running: dict[str, _Running] = {}  # by trial
-        self.awake_s, self._last_tick = 0.0, time.monotonic()
-        self.killed: set[str] = set()  # by this thread, which has noted the reason itself
-
-    def on_event(self, event: TrialEvent) -> None:
-        match event:
-            case EpochDone(trial, epoch, node_id, pid):
-                self.running[trial] = _Running(node_id, pid, epoch, self.awake_s)
-            case Died(trial, error):
-                self.running.pop(trial, None)
-                event = Died(trial, self._noted(trial, error))
-            case Broke(trial, error):
-                self.running.pop(trial, None)
-                event = Broke(trial, self._noted(trial, error))
-            case _:
-                self.running.pop(event.trial, None)
-        self.line.send(event)
-
-    def _noted(self, trial: str, error: str) -> str:
-        """Returns why a worker ended, and notes it where the worker itself could not; what it raised it has noted."""
-        replica, reason = Replica(self.replica, RunFolder(self.work, trial)), ""
-        if trial in self.killed or "ray::" in error:
-            reason = replica.note("")
-            self.killed.discard(trial)
-        return reason or replica.note(_in_short(error)) or _in_short(error)
-
-    def tick(self) -> None:
-        """Moves the clock on."""
-        now = time.monotonic()
-        self.awake_s += min(now - self._last_tick, _LONGEST_ROUND_S)
-        self._last_tick = now
-
-    def run(self) -> None:
-        while True:
-            self.tick()
-            with contextlib.suppress(RayError, ConnectionError, TimeoutError):
-                alive = {n["NodeID"] for n in ray.nodes() if n["Alive"]}
-                self.line.send(Alive() if alive else Lost("no node is alive"))
-                for trial, running in list(self.running.items()):
-                    if self.limit_s and self.awake_s - running.awake_s > self.limit_s and running.node in alive:
-                        self.running.pop(trial, None)
-                        self._kill(trial, running)
-            time.sleep(PULSE_S)
-
-    def _kill(self, trial: str, running: _Running) -> None:
-        self.killed.add(trial)
-        on_node = NodeAffinitySchedulingStrategy(node_id=running.node, soft=False)
-        place = ray.get(_kill.options(scheduling_strategy=on_node).remote(running.pid), timeout=60)
-        epoch = running.epoch + 1
-        reason = f"no progress for {self.limit_s / 60:g} min in epoch {epoch}, ended; it was at {place}"
-        Replica(self.replica, RunFolder(self.work, trial)).note(reason)
-
-
-@ray.remote(num_cpus=0)
-def _kill(pid: int) -> str:
-    """Has a process of this node write where it is, and ends it, also if it is stopped. Returns that place."""
-    path = tune.stack_file(pid)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGUSR1)
-        time.sleep(1)
-        os.kill(pid, signal.SIGKILL)
-    lines: list[str] = []
-    with contextlib.suppress(OSError):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        path.unlink()
-    return " < ".join([text.strip() for text in lines if text.strip().startswith("File")][:8]) or "an unknown place"
-
-
-def _in_short(text: str) -> str:
-    """Returns what Ray knows of the death of a worker; it explains at length, and names every possible cause."""
-    if "running low on memory" in text:
-        return "the worker was ended: the node was running low on memory"
-    if "ray::" not in text:
-        return "the worker died: it was killed, or its machine was lost"
-    return text.splitlines()[-1]
 
 
 def _refuse_unfit(places: node.Places, profile: Profile) -> None:
@@ -349,6 +267,11 @@ def _fits(resources: Mapping[str, float], profile: Profile) -> float:
     """Returns how many trials fit into these resources at once."""
     fits = resources.get("CPU", 0) / profile.cpus_per_trial
     return min(fits, resources.get("GPU", 0) / profile.gpus_per_trial) if profile.gpus_per_trial else fits
+
+
+def _room(profile: Profile) -> float:
+    """Returns how many trials fit into the cluster as it is now."""
+    return _fits(ray.cluster_resources(), profile)
 
 
 def _slots(address: str | None, profile: Profile, line: _Line) -> float:

@@ -1,4 +1,5 @@
-"""Messages between the process that decides (``launch``), the one that knows Ray (``driver``), and workers (``tune``).
+"""Messages between the process that decides (``launch``, ``features``), the one that knows Ray (``driver``), and its
+workers (``tune``, ``feature_tasks``).
 
 All are frozen dataclasses of plain values, and whoever receives them matches on their class.
 """
@@ -7,7 +8,10 @@ from dataclasses import dataclass
 
 from ser.distributed.node import Finding, Places
 from ser.distributed.profile import Profile
+from ser.distributed.transfer import Folder
 from ser.errors import BadInput
+from ser.features.recipe import Recipe
+from ser.features.shards import Shard
 from ser.runs.outcomes import TrialOutcome
 
 # What a driver is started with, and asked for
@@ -22,7 +26,7 @@ class DriverOptions:
     address: str | None = None  # of a running cluster; None for a Ray of this machine
     places: Places | None = None  # of a cluster: what its nodes have to reach
     replica: str = ""
-    packed_job: bytes = b""  # pickled (job, trials by id), which only workers open; b"" to look at the nodes only
+    packed_job: bytes = b""  # pickled (job, trials by id), which only workers open; b"" without trials
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,20 @@ class RunItems:
     items: tuple[WorkItem, ...]
     halving: Halving | None = None
     packed_job: bytes = b""
+
+
+@dataclass(frozen=True)
+class BuildShards:
+    """A request to compute shards of a store entry. ``token`` is the text of a mark in the entry's folder ``target``:
+    a node that sees it writes its shards there, others return them; "" where all return them.
+    """
+
+    recipe: Recipe
+    shards: tuple[range, ...]
+    target: str
+    token: str
+    folders: tuple[Folder, ...] = ()  # that the components read
+    gpus: float = 0.0  # for each shard
 
 
 @dataclass(frozen=True)
@@ -110,12 +128,30 @@ class Broke:
 TrialEvent = EpochDone | Ended | Stopped | Died | Broke
 
 
+# What becomes of shards
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """The shard of ``items`` is computed; ``shard`` is None where its node has written it."""
+
+    items: range
+    shard: Shard | None
+    node: str
+    host: str
+
+
+@dataclass(frozen=True)
+class ShardsDone:
+    """All shards of a request are computed."""
+
+
 # What becomes of Ray
 
 
 @dataclass(frozen=True)
 class Ready:
-    """Ray and its nodes can train ``slots`` trials at once."""
+    """Ray and its nodes are there, and can train ``slots`` trials at once."""
 
     slots: float
 
@@ -158,4 +194,4 @@ class Examined:
     findings: tuple[Finding, ...]
 
 
-Message = TrialEvent | Ready | Note | Alive | Lost | Rejected | ItemsDone | Examined
+Message = TrialEvent | ShardDone | Ready | Note | Alive | Lost | Rejected | ItemsDone | ShardsDone | Examined

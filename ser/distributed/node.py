@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # what only looks does without torch and MLflow
     from ser.trials.job import Job
 
 _MARK = ".seen"
-_COMPARED = ("ray", "torch", "mlflow", "numpy")
+_COMPARED = ("ray", "torch", "mlflow", "numpy", "soundfile", "soxr")
 # In a process of its own: Ray may hide GPUs of the machine from a process.
 _LOOK = """
 import json, torch
@@ -169,11 +169,7 @@ def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = 
     """Returns the state of this machine; ``driver_versions`` are those where the command runs. ``thorough``: its GPUs,
     too, and a run is written to the tracking store and removed again.
     """
-    problems: list[str] = []
-    node_versions = versions()
-    for name, needed in driver_versions.items():
-        if _plain(node_versions[name]) != _plain(needed):
-            problems.append(f"{name} {node_versions[name]}, but {needed} where the command is given")
+    problems, node_versions = differences(driver_versions), versions()
     libraries = _look() if thorough or needs.device != "cpu" else {}
     gpus = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in libraries.get("gpus", ()))
     if needs.device == "cuda" and not gpus:
@@ -220,6 +216,16 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             out[name] = "missing"
     return out
+
+
+def differences(driver_versions: Mapping[str, str]) -> list[str]:
+    """Returns which libraries of this machine are of other versions than where the command is given."""
+    node_versions = versions()
+    return [
+        f"{name} {node_versions[name]}, but {needed} where the command is given"
+        for name, needed in driver_versions.items()
+        if _plain(node_versions[name]) != _plain(needed)
+    ]
 
 
 def _plain(version_text: str) -> str:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ser import PACKAGE
 from ser.distributed.messages import (
+    BuildShards,
     Close,
     DriverOptions,
     Examined,
@@ -31,6 +32,7 @@ from ser.distributed.messages import (
     Ready,
     Rejected,
     RunItems,
+    ShardsDone,
     WorkItem,
 )
 from ser.distributed.node import Finding, Places, places
@@ -49,7 +51,7 @@ _START_S = 600.0  # to import Ray from a network drive of a busy cluster takes m
 _SILENCE_S = 90.0  # a busy machine is slow; Ray itself gives a lost node half a minute
 
 Event = Callable[[Message], None]
-_Last = TypeVar("_Last", Ready, ItemsDone, Examined)
+_Last = TypeVar("_Last", Ready, ItemsDone, ShardsDone, Examined)
 
 
 class RayLost(Exception):
@@ -98,12 +100,23 @@ class WorkerPool:
         pool = cls(DriverOptions(profile, job.work, address, reached, job.replica, _packed(job, trials)))
         if pool.note:
             on_note(pool.note)
-        try:
-            pool.slots = pool._receive_until(Ready, lambda m: on_note(m.line) if isinstance(m, Note) else None).slots
-        except BaseException:
-            pool.close()
-            raise
+        pool.slots = pool._ready(on_note)
         return pool
+
+    @classmethod
+    def of_features(cls, profile: Profile, work: Path, address: str) -> "WorkerPool":
+        """Returns a pool that can compute shards. Raises BadInput where there is no such cluster, and RayLost."""
+        pool = cls(DriverOptions(profile, str(work), address))
+        pool._ready(lambda line: None)
+        return pool
+
+    def _ready(self, on_note: Callable[[str], None]) -> float:
+        """Returns how many trials the pool trains at once, when it is ready; ends it where it never is."""
+        try:
+            return self._receive_until(Ready, lambda m: on_note(m.line) if isinstance(m, Note) else None).slots
+        except BaseException:
+            self.close()
+            raise
 
     def set_job(self, job: "Job", trials: Sequence["Trial"]) -> None:
         """Takes another job and its trials for the work items from now on."""
@@ -114,12 +127,23 @@ class WorkerPool:
 
         Raises RayLost as soon as Ray or its process is known to be of no use, and BadInput.
         """
-        try:
-            self._connection.send(RunItems(tuple(items), halving, self._new_job))
-        except OSError:
-            raise RayLost(self._exit_reason()) from None
+        self._send(RunItems(tuple(items), halving, self._new_job))
         self._new_job = b""
         self._receive_until(ItemsDone, on_event)
+
+    def build(self, request: BuildShards, on_event: Event) -> None:
+        """Computes shards; ``on_event`` is called with ShardDone for each, with Note, and with Alive every few seconds.
+
+        Raises RayLost, and BadInput where they cannot be computed.
+        """
+        self._send(request)
+        self._receive_until(ShardsDone, on_event)
+
+    def _send(self, request: RunItems | BuildShards) -> None:
+        try:
+            self._connection.send(request)
+        except OSError:
+            raise RayLost(self._exit_reason()) from None
 
     def examine(self) -> list[Finding]:
         """Returns the state of every living node, of a pool without a job. Raises RayLost, and BadInput."""
@@ -142,7 +166,7 @@ class WorkerPool:
 
         Raises RayLost, and BadInput.
         """
-        longest_s = _SILENCE_S if last is ItemsDone else _START_S
+        longest_s = _SILENCE_S if last in (ItemsDone, ShardsDone) else _START_S
         silent_s = 0.0  # while this process listened: what it was stopped for, or spent on a message, is no silence
         while silent_s < longest_s:
             try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ser.data.manifest import Refusal
+from ser.distributed import features
 from ser.distributed.profile import Profile
 from ser.features.store import Store
 from ser.host.version import code_version
@@ -26,18 +27,21 @@ class Preparation:
     store_place: str  # path or URL, as workers open it
     where: Location
     profile: Profile
-    is_cluster: bool  # other machines train the trials
+    address: str | None  # of the cluster whose machines compute features and train the trials
     bar: Bar
     on_refused: Callable[[Sequence[Refusal]], None]  # called with the recordings that have no features
+    on_note: Callable[[str], None]  # called with lines for a person
 
     def job(self) -> Job:
         """Builds the features that are missing or damaged, and returns the job. Raises BadInput."""
         plan, profile, work = self.plan, self.profile, Path(self.request.work)
-        self.on_refused(requests.prepare(plan, self.store, self.request.recordings, self.bar))
+        with features.computing(profile, self.address, work, self.on_note) as compute:
+            refused = requests.prepare(plan, self.store, self.request.recordings, self.bar, compute)
+        self.on_refused(refused)
         device, threads, notes = profile.device, profile.cpus_per_trial, requests.describe(plan)
         job = job_of(plan, self.where, work, self.store_place, device, threads, code_version(), notes)
         job = replace(job, weights=str(self.request.weights) if self.request.weights else "")
-        return job.spread() if self.is_cluster else job
+        return job.spread() if self.address is not None else job
 
     def grow(self, losses: Mapping[str, float]) -> tuple[Job, Sequence[Trial]] | None:
         """Returns the job and all trials once the search knows these losses, by trial id; None where it adds none."""

@@ -48,16 +48,11 @@ class Compute(Protocol):
     """What computes the missing shards of an entry, wherever."""
 
     def __call__(
-        self,
-        recipe: Recipe,
-        missing: Sequence[range],
-        recordings: Path | None,
-        save: Callable[[Shard], None],
-        count: Count,
+        self, recipe: Recipe, missing: Sequence[range], recordings: Path | None, target: Path, count: Count
     ) -> None:
-        """Calls ``save`` once with each of the shards, and ``count`` as utterances are done, from any thread.
+        """Writes each of the shards into ``target``, and calls ``count`` as utterances are done, from any thread.
 
-        Raises BadInput where a recording cannot be read any more, or a shard cannot be saved.
+        Raises BadInput where a recording cannot be read any more, or a shard cannot be written.
         """
 
 
@@ -88,16 +83,13 @@ def in_threads(jobs: int) -> Compute:
     Decoding, resampling, transforms and networks release the interpreter lock.
     """
 
-    def compute(
-        recipe: Recipe,
-        missing: Sequence[range],
-        recordings: Path | None,
-        save: Callable[[Shard], None],
-        count: Count,
-    ) -> None:
+    def compute(recipe: Recipe, missing: Sequence[range], recordings: Path | None, target: Path, count: Count) -> None:
+        def build(shard: range) -> None:
+            write_shard(compute_shard(recipe, shard, recordings, count), target)
+
         pool = ThreadPoolExecutor(jobs)
         try:
-            tasks = [pool.submit(lambda s: save(compute_shard(recipe, s, recordings, count)), s) for s in missing]
+            tasks = [pool.submit(build, shard) for shard in missing]
             for task in as_completed(tasks):
                 task.result()
         finally:  # an interrupt or a full disk ends the build now, not when all shards have had their turn

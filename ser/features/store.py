@@ -26,7 +26,7 @@ from ser.features.disk import FULL, NOT_OURS, cannot_write, write_json
 from ser.features.entry import Features, lock_path, verified
 from ser.features.recipe import Recipe, plain
 from ser.features.remote import RemoteFolder, is_url
-from ser.features.shards import Compute, in_threads, shards, stem, write_shard
+from ser.features.shards import Compute, in_threads, shards, stem
 from ser.files import Damaged
 from ser.host import machine
 
@@ -144,7 +144,7 @@ class Store:
         missing = [shard for shard, is_there in zip(every, whole, strict=True) if not is_there]
         done = _Progress(progress, len(recipe.items) - sum(map(len, missing)), len(recipe.items))
         done.add(0)
-        compute(recipe, missing, recordings, lambda shard: write_shard(shard, target), done.add)
+        compute(recipe, missing, recordings, target, done.add)
         parts = [files.read(target / f"{stem(shard)}.json") for shard in every]
         meta = {
             "corpus": recipe.corpus,

@@ -16,6 +16,7 @@ from ser.data.manifest import Manifest, Refusal, write_csv
 from ser.errors import BadInput, unknown
 from ser.features.hdf5 import Row
 from ser.features.recipe import Recipe, columns_of
+from ser.features.shards import Compute
 from ser.features.store import Store
 from ser.models import traits
 from ser.planning.plan import DUPLICATES, Plan, resolve
@@ -398,14 +399,19 @@ def read(name: str, loader: Part, path: Path, work: Path, bar: Bar) -> Manifest:
     return manifest
 
 
-def prepare(plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar) -> list[Refusal]:
-    """Build every store entry of ``plan`` that is not there; returns the utterances refused while computing."""
+def prepare(
+    plan: Plan, store: Store, recordings: Mapping[str, Path], bar: Bar, compute: Compute | None = None
+) -> list[Refusal]:
+    """Build every store entry of ``plan`` that is not there; returns the utterances refused while computing.
+
+    ``compute`` says where, if not here.
+    """
     refused: list[Refusal] = []
     each = {recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}
     for recipe in each.values():
         kind = recipe.augmentation.name if recipe.augmentation else "clean"
         with bar(f"features {recipe.corpus} {recipe.front_end.name} {kind}") as progress:
-            refused += store.build(recipe, recordings.get(kind), progress).refused
+            refused += store.build(recipe, recordings.get(kind), progress, compute).refused
     return refused
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ser.distributed import driver, tune
+from ser.distributed import driver, tune, watch
 from ser.distributed.messages import Alive, EpochDone
 from ser.distributed.profile import Profile
 from ser.runs import attempts
@@ -30,7 +30,7 @@ from ser.runs.folder import RunFolder
 def test_of_rays_long_account_of_a_death_what_it_knows_is_kept(job, trial_of, tmp_path, text, said, memory):
     run_folder = RunFolder(job.work, trial_of("R").id)
     run_folder.path.mkdir(parents=True)
-    assert watch(job)._noted(run_folder.trial, tune._last_failure(failed(tmp_path, text))).startswith(said)
+    assert watching(job)._noted(run_folder.trial, tune._last_failure(failed(tmp_path, text))).startswith(said)
     assert attempts.last_error(run_folder.path).startswith(said)
     assert attempts.begin(run_folder.path).accumulation_steps == (2 if memory else 1)
 
@@ -41,8 +41,8 @@ def failed(folder, text):
     return SimpleNamespace(error_file=str(folder / "error.txt"))
 
 
-def watch(job):
-    return driver._Watch(SimpleNamespace(send=lambda message: None), job.work, "", Profile.read("local"))
+def watching(job):
+    return watch.Watch(lambda message: None, job.work, "", Profile.read("local"))
 
 
 def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
@@ -50,7 +50,7 @@ def test_what_a_worker_noted_itself_is_not_overwritten(job, trial_of, tmp_path):
     run_folder.path.mkdir(parents=True)
     attempts.note(run_folder.path, "RuntimeError: no such kernel")
     said = tune._last_failure(failed(tmp_path, "Failure # 1\nray::ImplicitFunc.train()\nTypeError: of Ray's own"))
-    assert watch(job)._noted(run_folder.trial, said) == "RuntimeError: no such kernel"
+    assert watching(job)._noted(run_folder.trial, said) == "RuntimeError: no such kernel"
     assert attempts.last_error(run_folder.path) == "RuntimeError: no such kernel"
 
 
@@ -64,15 +64,15 @@ def test_a_process_that_nobody_listens_to_ends(job, trial_of, monkeypatch):
 
 
 def test_a_trial_of_a_job_that_was_suspended_does_not_hang(job, monkeypatch):
-    watching = watch(job)
-    watching.on_event(EpochDone("trial", 1, "node", 7))
-    since = watching.running["trial"].awake_s
-    now = driver.time.monotonic()
-    monkeypatch.setattr(driver.time, "monotonic", lambda: now)
+    looking = watching(job)
+    looking.on_event(EpochDone("trial", 1, "node", 7))
+    since = looking.running["trial"].awake_s
+    now = watch.time.monotonic()
+    monkeypatch.setattr(watch.time, "monotonic", lambda: now)
     for _ in range(3):
         now += 2.0
-        watching.tick()
-    assert 5.0 < watching.awake_s - since < 10.0  # while it runs, the clock goes
-    now += 10 * watching.limit_s
-    watching.tick()
-    assert watching.awake_s - since < watching.limit_s
+        looking.tick()
+    assert 5.0 < looking.awake_s - since < 10.0  # while it runs, the clock goes
+    now += 10 * looking.limit_s
+    looking.tick()
+    assert looking.awake_s - since < looking.limit_s

@@ -296,11 +296,11 @@ def error_of(call):
 """
 
 GROWING = """
-genuine, told["shards"], told["full"], told["left"] = store.write_shard, [], [], []
+genuine, told["shards"], told["full"], told["left"] = shards.write_shard, [], [], []
 def counted(shard, folder):
     genuine(shard, folder)
     told["shards"].append(shard.stem)
-store.write_shard = counted
+shards.write_shard = counted
 mount("-t", "tmpfs", "-o", "size=4k", "none")
 for pages in count(1):
     mount("-o", f"remount,size={4 * pages}k")

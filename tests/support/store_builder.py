@@ -17,7 +17,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ser.features import shards, store
+from ser.features import shards
 from ser.features.entry import Features
 from ser.features.recipe import Recipe
 from ser.features.store import Store
@@ -103,7 +103,7 @@ class Siege:
     def build(self, node: int) -> None:
         while not (self.place / "go").exists():  # a fast machine would be through before the last is forked
             time.sleep(0.001)
-        genuine = store.write_shard
+        genuine = shards.write_shard
 
         def told(*words):
             with self.log.open("a") as log:
@@ -115,7 +115,7 @@ class Siege:
             genuine(shard, target)
             told("done", target, shard.stem)
 
-        store.write_shard = logged
+        shards.write_shard = logged
         self.at(node).build(self.recipe)
 
     def observe(self) -> None:
