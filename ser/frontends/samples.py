@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ser.study.settings import setting
 
 VERSION = 1
+GIVES = "samples"  # as networks take them that join rows again
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ width of its answer; ``ser.training.network`` adds the head. ``GIVES`` is
 - "utterance": one vector per utterance [batch, outputs];
 - "segments": one per ``module.segment`` frames [sum(lengths) / segment, outputs].
 
+``TAKES`` "samples" says that a network takes the front-end ``samples``, without normalisation of its columns.
+
 Parameters with ``requires_grad`` False are no part of the optimiser. A block may have
 ``learning_rate_factors() -> Mapping[str, float]``: factors of ``training.learning_rate`` by the name of a parameter.
 

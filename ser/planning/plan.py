@@ -12,6 +12,7 @@ from typing import Any
 
 from ser import registry
 from ser.data import same_audio, votes
+from ser.data.encoder_config import RATE_HZ
 from ser.data.encoders import states_of
 from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
@@ -31,6 +32,7 @@ from ser.study import (
     expand_encoders,
     identity,
     references_of,
+    settings_of,
     statement,
     trial_of,
 )
@@ -160,6 +162,7 @@ def resolve(
         study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references, manifests
     )
     check_axes(plan)
+    check_samples(plan.trials)
     return plan
 
 
@@ -283,6 +286,24 @@ def check_axes(plan: Plan) -> None:
                 "trials that differ in data or settings",
                 remedy,
             )
+
+
+def check_samples(trials: Iterable[Trial]) -> None:
+    """Refuse a network that learns from samples on anything else, and on samples that are normalised by column."""
+    for trial in trials:
+        if traits(trial.block.name).takes != "samples":
+            continue
+        place = f"front_end of {trial.block.name}"
+        for front_end in {corpus.front_end_for(trial.front_end) for corpus in trial.corpora}:
+            module, settings = registry.find("frontends", front_end.name), settings_of("frontends", front_end)
+            if getattr(module, "GIVES", "") != "samples":
+                raise BadInput(front_end.name, place, "samples of whole utterances", "--set front_end=samples")
+            if settings.rate_hz != RATE_HZ:
+                remedy = "encoders of speech have learned from that rate"
+                raise BadInput(str(settings.rate_hz), f"{place}: rate_hz", str(RATE_HZ), remedy)
+        if trial.normalise != "none":
+            remedy = "--set normalise=none: the encoder's own normalisation is of whole utterances"
+            raise BadInput(repr(trial.normalise), f"normalise, with {trial.block.name}", "none", remedy)
 
 
 def _content(done: Split) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_encoders
 import torch
 
 from experiments.interaffection import study
@@ -72,7 +73,7 @@ def summary(outcome):
 
 def unpooled(block):
     """A small trial of a block that gives no frames, trained as its papers do, and its corpora."""
-    width, settings, frames = find("models", block).example()
+    width, settings, frames = tiny_encoders.example(block)
     frames = getattr(settings, "segment", frames)  # items are segments
     trial = made(task="unified", batches="pooled", steps_per_epoch=0, batch_size=8, optimiser="rmsprop")
     return replace(trial, block=part(block, **values_of(settings)), pooling="none"), corpora(frames, frames + 1, width)

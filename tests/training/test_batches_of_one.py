@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 import pytest
+import tiny_encoders
 import torch
 from torch import nn
 
@@ -32,7 +33,7 @@ def examples():
         module = find("models", name)
         if module.GIVES == "classes":
             continue
-        width, settings, frames = module.example()
+        width, settings, frames = tiny_encoders.example(name)
         if "norm" in {f.name for f in fields(settings)}:
             settings = replace(settings, norm=True)
         for title in (name, f"{name}, one pixel") if name in ONE_PIXEL else (name,):

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import tiny_encoders
 import torch
 
 from experiments.mfcc_networks import study as small_networks
@@ -28,12 +29,14 @@ def shapes(table):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_weight_of_a_network_is_in_one_line(name):
-    width, settings, _ = registry.find("models", name).example()
+    width, settings, _ = tiny_encoders.example(name)
     pooling = "mean_var" if traits(name).gives == "frames" else "none"
     network = Network(width, part(name, **values_of(settings)), pooling, 4, "float32", ("speech", "song"))
     table = layers(network)
     assert len({layer.name for layer in table[-2:]}) == 2
-    assert sum(layer.parameters for layer in table) == sum(p.numel() for p in network.parameters())
+    for learns in (True, False):
+        count = sum(layer.parameters if learns else layer.frozen for layer in table)
+        assert count == sum(p.numel() for p in network.parameters() if p.requires_grad is learns)
     averaged = sum(b.numel() for b in network.block.buffers() if b.is_floating_point())
     assert sum(layer.averaged for layer in table) == (0 if name == "vgg" else averaged)  # its buffers are constants
 

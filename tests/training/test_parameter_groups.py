@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import tiny_encoders
 import torch
 
 from ser.registry import find, names
@@ -21,7 +22,7 @@ def training(paper):
 
 def network(name="lstm"):
     torch.manual_seed(0)
-    width, settings, _ = find("models", name).example()
+    width, settings, _ = tiny_encoders.example(name)
     pooling = "mean" if find("models", name).GIVES == "frames" else "none"
     return Network(width, part(name, **values_of(settings)), pooling, 4, "float32")
 
