@@ -6,7 +6,10 @@ filter banks, two frames side by side (w2v-BERT 2.0). Nothing is ever run that a
 """
 
 import json
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import prod
@@ -36,18 +39,25 @@ _EXTRACTORS: Mapping[Inputs, str] = {
     "log_mel": "WhisperFeatureExtractor",
     "filter_bank": "SeamlessM4TFeatureExtractor",
 }
+_SPECTRA: Mapping[Inputs, tuple[str, ...]] = {
+    "log_mel": ("feature_size", "hop_length", "chunk_length", "n_fft", "padding_value"),
+    "filter_bank": ("feature_size", "num_mel_bins", "padding_value", "stride"),
+}
 # Its masks keep padding out of every valid frame. Not so: group norm over time, data2vec's five positional convolutions
-# in a row, HuBERT's batch norm before its one; and WavLM's masks are of a kind that torch is to drop.
-_MASKED = ("wav2vec2", "hubert", "unispeech", "unispeech-sat", "wav2vec2-bert")
+# in a row, HuBERT's batch norm before its one.
+_MASKED = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", "wav2vec2-bert")
 # Of config.json: names, what training alone reads, heads and decoders. All else may change a number.
-_WITHOUT_NUMBERS = ("_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "use_cache",
-                    "id2label", "label2id", "task_specific_params", "vocab_size", "output_attentions",
-                    "output_hidden_states", "return_dict", "is_encoder_decoder", "tie_word_embeddings",
-                    "gradient_checkpointing", "problem_type", "suppress_tokens", "begin_suppress_tokens",
-                    "forced_decoder_ids", "median_filter_width", "add_adapter")  # fmt: skip
-_PARTS_WITHOUT_NUMBERS = ("drop", "decoder", "mask_", "_token_id", "ctc_", "codevector", "contrastive", "diversity",
-                          "negatives", "classifier", "tdnn_", "xvector", "spec_augment", "weighted_layer", "adapter_",
-                          "feat_quantizer", "initializer", "init_std", "target_positions")  # fmt: skip
+_WITHOUT_NUMBERS = re.compile(
+    r"""(_name_or_path | transformers_version | (torch_)?dtype | architectures | use_cache | id2label | label2id
+    | problem_type | task_specific_params | vocab_size | output_(attentions|hidden_states|hidden_size) | return_dict
+    | is_encoder_decoder | median_filter_width | tie_word_embeddings | gradient_checkpointing | (begin_)?suppress_tokens
+    | (add|num)_adapter(_layers)?)$
+    | .*(drop | decoder | mask_ | _token_id | ctc_ | codevector | contrastive | diversity | negatives
+    | classifier | tdnn_ | xvector | spec_augment | weighted_layer | adapter_(kernel|stride|act) | feat_quantizer | init
+    | target_pos)
+    """,
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -78,12 +88,14 @@ class Description:
     @property
     def statement(self) -> dict[str, Any]:
         """All of the two files that may change a number."""
-        config = {
-            key: value
-            for key, value in self.config.items()
-            if key not in _WITHOUT_NUMBERS and not any(part in key for part in _PARTS_WITHOUT_NUMBERS)
-        }
-        return {"config": config, "inputs": self.inputs, "normalise": self.normalise, "rate_hz": RATE_HZ}
+        config = {key: value for key, value in self.config.items() if not _WITHOUT_NUMBERS.match(key)}
+        return {"config": config, "extractor": self.extractor, "normalise": self.normalise, "rate_hz": RATE_HZ}
+
+    @property
+    def extractor(self) -> dict[str, Any]:
+        """Settings of transformers' maker of spectra; none of waveforms."""
+        names = _SPECTRA.get(self.inputs, ())
+        return {name: self.preprocessor[name] for name in names if name in self.preprocessor}
 
     def settings(self) -> "PretrainedConfig":
         """Returns transformers' config, without what training alone or a head would read. Raises BadInput."""
@@ -118,6 +130,24 @@ def read(folder: Path) -> Description:
         config=config,
         preprocessor=preprocessor,
     )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what transformers prints, and the bars that it draws."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _bad(path: Path, value: str, allowed: str = "a configuration of the encoder") -> BadInput:
@@ -189,7 +219,8 @@ def _whole(folder: Path, architecture: str, config: Mapping[str, Any]) -> "Pretr
 
     values = {key: value for key, value in config.items() if key != "model_type"}
     try:
-        whole: PretrainedConfig = AutoConfig.for_model(architecture, **values)
+        with quiet():
+            whole: PretrainedConfig = AutoConfig.for_model(architecture, **values)
     except Exception as error:  # of transformers' own checks, which have no common class
         raise _bad(folder / CONFIG, f"{type(error).__name__}: {_first_line(error)}") from None
     # No masks, which are of training; no adapter, which makes frames rarer after the last layer.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
@@ -73,14 +73,12 @@ def fingerprint(paths: Sequence[Path], statement: Mapping[str, object]) -> str:
     return digest.hexdigest()[:12]
 
 
-def load(paths: Sequence[Path], shapes: Shapes, prefixes: Iterable[str]) -> "dict[str, Tensor]":
-    """Returns float32 tensors by the names of ``shapes``; those of heads and decoders stay on disk.
+def read(paths: Sequence[Path], shapes: Shapes, prefixes: Iterable[str]) -> "Iterator[tuple[str, Tensor]]":
+    """Yields name and tensor of each of ``shapes``; weights of heads and decoders stay on disk.
 
     ``prefixes`` are what the file may put before each name. Raises BadInput for a file that is damaged or asks for code
     to be run, and for a weight that is missing, of another shape or not finite.
     """
-    from torch import float32
-
     stored: dict[str, Callable[[], Tensor]] = {}
     for path in paths:
         stored |= _pickled(path) if path.suffix == ".bin" else _safe(path)
@@ -91,20 +89,15 @@ def load(paths: Sequence[Path], shapes: Shapes, prefixes: Iterable[str]) -> "dic
     if missing:  # transformers would draw them at random
         value = f"{len(missing)} of {len(shapes)} weights missing, {missing[0]} the first"
         raise _wrong(paths, value, "all weights of the encoder that config.json describes")
-    tensors: dict[str, Tensor] = {}
     for name, shape in shapes.items():
         if prefix + name in stored:
             tensor = stored[prefix + name]()
-            if tuple(tensor.shape) != tuple(shape):
-                value, allowed = (
-                    f"{prefix + name} of shape {tuple(tensor.shape)}",
-                    f"{tuple(shape)}, as config.json says",
-                )
-                raise _wrong(paths, value, allowed)
+            size = tuple(tensor.shape)
+            if size != tuple(shape):
+                raise _wrong(paths, f"{prefix + name} of shape {size}", f"{tuple(shape)}, as config.json says")
             if not tensor.is_floating_point() or not tensor.isfinite().all():
                 raise _wrong(paths, f"{prefix + name} has NaN, infinite or whole numbers", "finite numbers")
-            tensors[name] = tensor.to(float32)
-    return tensors
+            yield name, tensor
 
 
 def _safe(path: Path) -> "dict[str, Callable[[], Tensor]]":

@@ -27,8 +27,9 @@ _MODELS = 2  # kept in memory, by identity and device
 
 _folders: dict[str, Path] = {}
 _examined: dict[tuple[tuple[str, int, int], ...], "Encoder"] = {}
+_descriptions: dict[str, "Description"] = {}
 _models: dict[tuple[str, str], "Model"] = {}
-_lock = threading.RLock()
+_lock = threading.RLock()  # also of what transformers prints, which is silenced for the whole process
 _device = "cpu"
 
 
@@ -77,14 +78,15 @@ def examine(folder: Path) -> Encoder:
     ever drawn at random, no code of a folder run, nothing fetched.
     """
     folder = Path(folder).absolute()
-    description = encoder_config.read(folder)
-    paths = encoder_weights.locate(folder)
-    key = _state(folder, paths)
     with _lock:
+        description = encoder_config.read(folder)
+        paths = encoder_weights.locate(folder)
+        key = _state(folder, paths)
         if key not in _examined:
             from ser.data import hidden_states
 
-            hidden_states.tensors_of(description, paths)
+            for _ in hidden_states.weights_of(description, paths):
+                pass  # reading each checks it
             fingerprint = encoder_weights.fingerprint(paths, description.statement)
             sizes = description.width, description.states, description.first, description.hop
             _examined[key] = Encoder(description.architecture, *sizes, fingerprint)
@@ -124,7 +126,10 @@ def folder_of(identity: str) -> Path:
 
 def describe(identity: str) -> "Description":
     """Returns what the encoder's folder says of it; no weights are read. Raises BadInput."""
-    return encoder_config.read(folder_of(identity))
+    with _lock:
+        if identity not in _descriptions:
+            _descriptions[identity] = encoder_config.read(folder_of(identity))
+        return _descriptions[identity]
 
 
 def use_device(device: str) -> None:

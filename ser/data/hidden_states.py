@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,12 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from ser.data import encoder_weights
-from ser.data.encoder_config import RATE_HZ, Description
+from ser.data.encoder_config import RATE_HZ, Description, quiet
 from ser.errors import BadInput
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from transformers import PreTrainedModel
 
 Wave = npt.NDArray[np.float32]
@@ -94,6 +93,8 @@ class Model:
             return padded.to(self.device), None
         if not self.description.masks:
             raise AssertionError(f"{self.description.architecture} without masks, of lengths {sorted(set(lengths))}")
+        if self.description.architecture == "wavlm":  # adds a mask of truth values to positions; torch warns each time
+            warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
         mask = torch.arange(max(lengths))[None] < torch.tensor(lengths)[:, None]
         return padded.to(self.device), mask.long().to(self.device)
 
@@ -186,33 +187,40 @@ def _exact(device: str) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def open_model(description: Description, paths: "Sequence[Path]", device: str) -> Model:
+def open_model(description: Description, paths: Sequence[Path], device: str) -> Model:
     """Returns the encoder with the weights of the files. Raises BadInput where they do not fit."""
-    config = description.settings()
-    tensors = tensors_of(description, paths)
-    with _quiet(), torch.random.fork_rng(devices=[]):
-        kind = _class(description)
-        if "masked_spec_embed" in shapes_of(description) and "masked_spec_embed" not in tensors:
-            tensors["masked_spec_embed"] = torch.zeros(description.width)
-        attention = "eager" if description.architecture in _EAGER else "sdpa"
-        module = kind.from_pretrained(
-            None, config=config, state_dict=tensors, dtype=torch.float32, attn_implementation=attention,
+    shapes = shapes_of(description)
+    weights = {name: tensor.to(torch.float32) for name, tensor in weights_of(description, paths)}
+    for name in shapes.keys() - weights.keys():  # stands for masked frames, which training alone has
+        weights[name] = torch.zeros(shapes[name])
+    attention = "eager" if description.architecture in _EAGER else "sdpa"
+    with quiet(), torch.random.fork_rng(devices=[]):
+        kind: Any = _class(description)
+        module, report = kind.from_pretrained(
+            None,
+            config=description.settings(),
+            state_dict=weights,
+            dtype=torch.float32,
+            attn_implementation=attention,
             local_files_only=True,
-        )  # fmt: skip
+            output_loading_info=True,
+        )
+    missing = shapes.keys() & {*report["missing_keys"], *report["mismatched_keys"]}
+    assert not missing, missing
     return Model(description, module, device)
 
 
-def tensors_of(description: Description, paths: "Sequence[Path]") -> dict[str, Tensor]:
-    """Returns the encoder's weights by name, checked. Raises BadInput."""
+def weights_of(description: Description, paths: Sequence[Path]) -> Iterator[tuple[str, Tensor]]:
+    """Yields name and tensor of each weight of the encoder, as stored, checked. Raises BadInput."""
     base = _class(description).base_model_prefix
-    prefixes = ("model.encoder.", "encoder.", "") if description.inputs == "log_mel" else (f"{base}.", "")
-    return encoder_weights.load(paths, shapes_of(description), prefixes)
+    prefixes = ("", "encoder.", "model.encoder.") if description.inputs == "log_mel" else ("", f"{base}.")
+    return encoder_weights.read(paths, shapes_of(description), prefixes)
 
 
 def shapes_of(description: Description) -> dict[str, tuple[int, ...]]:
     """Returns shapes of all weights by name; none is made. Raises BadInput where no model can have such a config."""
     try:
-        with _quiet(), torch.device("meta"):
+        with quiet(), torch.device("meta"):
             module = _class(description)(description.settings())
     except BadInput:
         raise
@@ -245,33 +253,12 @@ def _class(description: Description) -> "type[PreTrainedModel]":
 
 def _extractor(description: Description) -> Callable[..., Mapping[str, Any]] | None:
     """Returns transformers' maker of spectra, None for waveforms."""
-    values = description.preprocessor
     if description.inputs == "log_mel":
         from transformers import WhisperFeatureExtractor
 
-        names = ("feature_size", "hop_length", "chunk_length", "n_fft", "padding_value")
-        return WhisperFeatureExtractor(**{name: values[name] for name in names if name in values})
+        return WhisperFeatureExtractor(**description.extractor)
     if description.inputs == "filter_bank":
         from transformers import SeamlessM4TFeatureExtractor
 
-        bands = ("feature_size", "num_mel_bins", "padding_value", "stride")
-        return SeamlessM4TFeatureExtractor(**{name: values[name] for name in bands if name in values})
+        return SeamlessM4TFeatureExtractor(**description.extractor)
     return None
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without what transformers prints, and the bars that it draws, while it makes a model."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()
