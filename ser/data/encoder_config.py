@@ -88,7 +88,7 @@ class Description:
     @property
     def statement(self) -> dict[str, Any]:
         """All of the two files that may change a number."""
-        config = {key: value for key, value in self.config.items() if not _WITHOUT_NUMBERS.match(key)}
+        config = {k: v for k, v in self.config.items() if v is not None and not _WITHOUT_NUMBERS.match(k)}
         return {"config": config, "extractor": self.extractor, "normalise": self.normalise, "rate_hz": RATE_HZ}
 
     @property
@@ -154,8 +154,9 @@ def _bad(path: Path, value: str, allowed: str = "a configuration of the encoder"
     return BadInput(value, str(path), allowed, "take the file that was published with the weights")
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+def _message(error: Exception) -> str:
+    """An error's text in one line, not too long."""
+    return " ".join(str(error).split())[:300]
 
 
 def _json(path: Path, origin: str) -> dict[str, Any]:
@@ -165,7 +166,7 @@ def _json(path: Path, origin: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise BadInput(f"no {path.name}", str(path.parent), f"the {path.name} {origin}", "put it there") from None
     except (OSError, ValueError) as error:
-        raise _bad(path, f"cannot be read: {_first_line(error)}", "a JSON object") from None
+        raise _bad(path, f"cannot be read: {_message(error)}", "a JSON object") from None
     if not isinstance(content, dict):
         raise _bad(path, f"a {type(content).__name__}", "a JSON object")
     return content
@@ -222,7 +223,7 @@ def _whole(folder: Path, architecture: str, config: Mapping[str, Any]) -> "Pretr
         with quiet():
             whole: PretrainedConfig = AutoConfig.for_model(architecture, **values)
     except Exception as error:  # of transformers' own checks, which have no common class
-        raise _bad(folder / CONFIG, f"{type(error).__name__}: {_first_line(error)}") from None
+        raise _bad(folder / CONFIG, f"{type(error).__name__}: {_message(error)}") from None
     # No masks, which are of training; no adapter, which makes frames rarer after the last layer.
     for name, value in {"mask_time_prob": 0.0, "mask_feature_prob": 0.0, "add_adapter": False}.items():
         if hasattr(whole, name):
