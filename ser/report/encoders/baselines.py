@@ -109,27 +109,25 @@ def _comparison(bench: Bench, case: Case, systems: Sequence[System], options: Op
     same = [system for system in systems if seeds and seeds == system.seeds(places)]
     places = {place: run for place, run in places.items() if place[0] in seeds or not seeds}
     classes = result.runs[0].params.get("classes", ",".join(bench.expected.classes)).split(",")
-    tests = [_by_seed(places, classes, case.corpus, options)]
-    tests += [_by_seed({p: system.runs[p] for p in places}, classes, case.corpus, options) for system in same]
-    usable = [i for i, each in enumerate(tests) if i == 0 or each]
-    same, tests = [same[i - 1] for i in usable[1:]], [tests[i] for i in usable]
-    number = {seed: place for place, seed in enumerate(sorted({seed for each in tests for seed in each}))}
-    parts = [(i, number[seed], test) for i, each in enumerate(tests) for seed, test in each.items()]
+    ours = _by_seed(places, classes, case.corpus, options) if same else {}
+    tests = [(s, _by_seed({p: s.runs[p] for p in places}, classes, case.corpus, options)) for s in same if ours]
+    tests = [(s, test) for s, test in tests if test]  # those whose predictions can be read again
+    number = {seed: place for place, seed in enumerate(sorted(seeds))}
+    every = [ours, *(test for _, test in tests)] if tests else []
+    parts = [(i, number[seed], test) for i, each in enumerate(every) for seed, test in each.items()]
     tested = tested_of(parts, options.resample)
     point, draws = accuracy_draws(tested, options.replicates, np.random.default_rng(0))
-    if not tests[0]:  # its predictions cannot be read again
-        same = []
-    order = sorted(range(len(same)), key=lambda i: -round(point[1, i + 1], 9))
-    columns = [0, *(i + 1 for i in order)]
+    order = sorted(range(len(tests)), key=lambda i: -round(point[1, i + 1], 9))
+    columns = [0, *(i + 1 for i in order)] if tests else []
     return Comparison(
         case,
         setting,
         result,
-        tuple(same[i] for i in order),
+        tuple(tests[i][0] for i in order),
         point[:, columns],
         draws[:, :, columns],
         tested.sample.clusters,
-        len(systems) - len(same),
+        len(systems) - len(tests),
     )
 
 
