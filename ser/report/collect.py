@@ -19,7 +19,7 @@ from ser.report import content, figures, write
 from ser.report.content import Content
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.encoder_names import identities, names_of, renamed
-from ser.report.planned import planned_trials, selections, stated_corpora
+from ser.report.planned import planned_trials, selections, stated_corpora, with_encoders
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.scans import Scans
@@ -27,6 +27,7 @@ from ser.report.splits import SplitRuns
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
 from ser.study import REFERENCE, SCHEMA, Study
+from ser.study.encoders import takes_encoders
 from ser.study.release import Release
 
 GENERAL = "general"  # the report of studies that name none
@@ -206,7 +207,7 @@ def report(
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     with figures.plain_style():
-        unknown = unknown_axes(module, study)
+        unknown = unknown_axes(module, study) or _encoders_as_axis(module, expected)
         if unknown or (hasattr(module, "AXES") and expected.unlike):
             content = _with_general(tracker, study, variant, unknown, options, scans)
         else:
@@ -233,6 +234,17 @@ def unknown_axes(module: ModuleType, study: Study) -> tuple[str, ...]:
     varied = [path for path in stated if len({repr(point.get(path)) for point in points}) > 1]
     searched = [] if study.search.rule.name == "grid" else [path for path, _ in study.search.space]
     return tuple(dict.fromkeys([*varied, *(path for path in searched if path not in module.AXES)]))
+
+
+def _encoders_as_axis(module: ModuleType, expected: Expected) -> tuple[str, ...]:
+    """The paths of a command's encoders, where there are several that the report cannot tell apart (see ``AXES``)."""
+    if not hasattr(module, "AXES"):
+        return ()
+    values: dict[str, set[str]] = {}
+    for _, point in expected.trials:
+        for path in (path for path in point if path.endswith(".encoder") and path not in module.AXES):
+            values.setdefault(path, set()).add(point[path])
+    return tuple(path for path, several in values.items() if len(several) > 1)
 
 
 def _with_general(
@@ -402,9 +414,9 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
     planned = study.in_mode(statements.mode) if statements.mode else study
     only = (*statements.systems, *statements.protocols)
     planned = replace(planned, comparison=replace(planned.comparison, only=only))
-    planned = planned.with_encoders((name, identity) for identity, name in statements.encoders.items())
+    encoded = with_encoders(planned, statements.encoders, statements.params)
     countable = runs or not study.comparison.protocols  # how many folds there are, only runs say
-    trials = planned_trials(planned, used, statements.seeds, statements.folds, statements.unmet) if countable else []
+    trials = planned_trials(encoded, used, statements.seeds, statements.folds, statements.unmet) if countable else []
     return Expected(
         study=study.name,
         title=study.title,
@@ -427,7 +439,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         unmet=statements.unmet,
         fingerprints=statements.fingerprints,
         unlike=_unlike(runs),
-        deviations=_deviations(planned, used, dict(trials), statements),
+        deviations=_deviations(planned, used, _stated_points(planned, trials), statements),
         origins=stated_origins(planned, [c.name for c in used]),
         splits=statements.splits.splits,
         references=tuple(
@@ -436,6 +448,13 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         ),
         seed_moves=statements.seed_moves,
     )
+
+
+def _stated_points(study: Study, trials: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
+    """The points by title as the study's file states them: without encoders where it takes none."""
+    if takes_encoders(study):
+        return dict(trials)
+    return {title: {k: v for k, v in point.items() if not k.endswith(".encoder")} for title, point in trials}
 
 
 def _deviations(

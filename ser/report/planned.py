@@ -7,8 +7,8 @@ from typing import Any
 from ser import registry
 from ser.data.encoders import states_of
 from ser.report.runs import UsedCorpus
-from ser.study import Corpus, Study, part, settings_of, trial_of
-from ser.study.encoders import expand_encoders, takers
+from ser.study import EACH, Corpus, Study, override, part, settings_of, trial_of
+from ser.study.encoders import expand_encoders, takers, takes_encoders
 from ser.study.release import text_of
 
 
@@ -27,6 +27,17 @@ def stated_corpora(study: Study, used: Sequence[UsedCorpus]) -> dict[str, Corpus
     stated = {corpus.name: corpus for corpus in study.corpora}
     others = {c.name: Corpus(c.name, c.letter, part(c.name), study.other_corpora) for c in used}
     return {c.name: replace(stated.get(c.name, others[c.name]), letter=c.letter) for c in used}
+
+
+def with_encoders(study: Study, encoders: Mapping[str, str], params: Mapping[str, str]) -> Study:
+    """Returns the study with the encoders of its runs, identity → name, as far as its points tell.
+
+    ``params``: of a run. Where the study itself takes none, its front-end is that of the runs: ``--set front_end=…``.
+    """
+    named = study.with_encoders((name, identity) for identity, name in encoders.items())
+    if not encoders or takes_encoders(named) or "front_end.encoder" not in params:
+        return named
+    return override(named, "front_end", part(params["front_end"], encoder=EACH))
 
 
 def planned_trials(

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.encoders import study
+from experiments.encoders import study as encoders
 from ser.report import collect
 from ser.report.encoder_names import identities, names_of, renamed
 from ser.report.runs import Expected
-from ser.study import SCHEMA, Corpus, trial_of
+from ser.study import SCHEMA, Corpus, override, part, trial_of
 from ser.study.encoders import expand_encoders
 
 TINY, OTHER = "whisper-384x5-1.320-3fa29c81d0b2", "wavlm-768x13-400.320-0a0b0c0d0e0f"
@@ -57,10 +57,10 @@ def tracked(trial, status="FINISHED", names=None, **tags):
     )
 
 
-def trials_of(*encoders):
+def trials_of(*names):
     """The first layers with logistic regression, on two folds."""
-    whole = study.with_encoders(encoders)
-    emodb = next(c for c in study.corpora if c.name == "emodb")
+    whole = encoders.with_encoders(names)
+    emodb = next(c for c in encoders.corpora if c.name == "emodb")
     assert isinstance(emodb, Corpus)
     points = [p for p in whole.points(("emodb",), ()) if p.get("block") == "logistic"]
     points = expand_encoders(whole, whole.expand_folds(points, {"emodb": {"": 2}}, {}), lambda _: 5)
@@ -70,7 +70,7 @@ def trials_of(*encoders):
 def overview(runs):
     newest = runs[-1]
     tracker = SimpleNamespace(pages=lambda: iter(runs), newest=lambda: newest)
-    return collect.overview(tracker, study, None, collect.Selection())
+    return collect.overview(tracker, encoders, None, collect.Selection())
 
 
 def test_runs_and_what_is_expected_bear_the_names():
@@ -102,3 +102,24 @@ def test_without_names_in_the_grid_the_encoder_is_told_by_what_it_is():
 def test_other_studies_are_left_as_they_are():
     plain = Expected("mine", "Mine", "", (), (), "", (), 0, (0,), False)
     assert plain.with_names({}) is plain
+
+
+def test_a_study_without_encoders_takes_those_of_its_runs(study):
+    """``--set front_end=pretrained`` with two encoders doubles the grid of da Silva et al."""
+    other = override(study, "front_end", part("pretrained", encoder="each", layers="mean"))
+    other = other.with_encoders((("tiny", TINY), ("wavlm", OTHER)))
+    corpora = {c.name: c for c in other.corpora if c.name in ("tess", "ravdess")}
+    points = expand_encoders(other, other.points(tuple(corpora), ("tess",)), lambda _: 5)
+    trials = [trial_of(other, point, corpora, 0) for point in points]
+    grid = {"corpora": [["tess", "T", False], ["ravdess", "R", True]], "seeds": 1}
+    grid |= {"encoders": {TINY: "tiny", OTHER: "wavlm"}}
+    runs = [tracked(trial, grid=json.dumps(grid)) for trial in (trials[0], trials[-1])]
+    tracker = SimpleNamespace(pages=lambda: iter(runs), newest=lambda: runs[-1])
+    summaries, expected = collect.overview(tracker, study, None, collect.Selection())
+    assert [run.params["front_end.encoder"] for run in summaries] == ["tiny", "wavlm"]
+    assert {run.title for run in summaries} <= {title for title, _ in expected.trials}
+    assert expected.count == 2 * len(study.points(tuple(corpora), ("tess",)))
+    assert "front_end" in {d.path for d in expected.deviations}
+    module = SimpleNamespace(AXES=("corpora", "block", "pooling", "task"))
+    assert collect._encoders_as_axis(module, expected) == ("front_end.encoder",)
+    assert collect._encoders_as_axis(SimpleNamespace(), expected) == ()
