@@ -11,6 +11,8 @@ width of its answer; ``ser.training.network`` adds the head. ``GIVES`` is
 
 ``TAKES`` "samples" says that a network takes the front-end ``samples``, without normalisation of its columns.
 
+With ``check(settings)``, which raises BadInput, a plan refuses settings that no width makes right.
+
 Parameters with ``requires_grad`` False are no part of the optimiser. A block may have
 ``learning_rate_factors() -> Mapping[str, float]``: factors of ``training.learning_rate`` by the name of a parameter.
 
@@ -40,6 +42,10 @@ from ser import registry
 
 def _always(width: int, settings: object) -> bool:
     return True
+
+
+def _unchecked(settings: object) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class Traits:
     several_labels: bool = False
     logits: bool = False
     fits: Callable[[int, Any], bool] = _always
+    check: Callable[[Any], None] = _unchecked
     layers: Callable[[Any, int], list[Layer]] | None = None
     stacked: type[Any] | None = None
     varies: tuple[str, ...] = ()
@@ -90,6 +97,7 @@ _CONSTANTS = {
     "SEVERAL_LABELS": "several_labels",
     "LOGITS": "logits",
     "fits": "fits",
+    "check": "check",
     "layers": "layers",
     "Stacked": "stacked",
     "VARIES": "varies",

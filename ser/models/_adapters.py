@@ -45,14 +45,9 @@ def last_norm(encoder: nn.Module) -> list[nn.Parameter]:
     return list(norm.parameters()) if isinstance(norm, nn.Module) else []
 
 
-def free_top(encoder: nn.Module, count: int, place: str) -> list[nn.Module]:
-    """Lets the last ``count`` transformer layers learn, and the norm that may follow them; returns the layers.
-
-    Raises BadInput where there are fewer.
-    """
+def free_top(encoder: nn.Module, count: int) -> list[nn.Module]:
+    """Lets the last ``count`` transformer layers learn, and the norm that may follow them; returns the layers."""
     layers = list(layers_of(encoder))
-    if count > len(layers):
-        raise BadInput(str(count), place, f"1 to {len(layers)}, the encoder's transformer layers", "take fewer")
     set_free(parameter for layer in layers[-count:] for parameter in layer.parameters())
     set_free(last_norm(encoder))
     return layers[-count:]
@@ -77,10 +72,8 @@ def add_adapters(
     ``targets`` are names of linear layers; () for queries and values of the attention, or the dense layers behind it
     where attention takes the bare weights. Raises BadInput for names that no linear layer has, or none that is called.
     """
-    try:
-        from peft import LoraConfig, inject_adapter_in_model
-    except ImportError:
-        raise BadInput("no peft", place, "the package peft", "pip install 'ser[pretrained]'") from None
+    from peft import LoraConfig, inject_adapter_in_model
+
     usable = _linear_layers(model)
     defaults = next((names for names in _ATTENTION if usable.issuperset(names)), _DENSE)
     names = targets or defaults

@@ -10,13 +10,16 @@ norms with the moments of pretraining. Each utterance is prepared as the model's
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from ser.data import encoders
+from ser.data.encoders import Encoder
 from ser.data.hidden_states import Wave, layers_of
+from ser.errors import BadInput
 from ser.models import Layer
 from ser.models._adapters import (
     add_adapters,
@@ -92,7 +95,7 @@ class Finetuned(nn.Module):
     def _free(self, settings: Settings) -> list[nn.Module]:
         """Lets learn what is to, and returns the transformer layers that it is in."""
         if settings.method == "top":
-            return free_top(self.encoder, settings.top, "finetuned.top")
+            return free_top(self.encoder, settings.top)
         if settings.method == "all":
             return free_all(self.encoder, settings.freeze_features)
         set_dropout([self.encoder], 0.0)
@@ -179,11 +182,21 @@ class Finetuned(nn.Module):
         return [rows.flatten(0, 1)[:n] for rows, n in zip(windows, frames, strict=True)]
 
 
+def check(settings: Settings) -> None:
+    """Raises BadInput for more top layers than the encoder has, and where the package of adapters is absent."""
+    layers = Encoder.parse(settings.encoder).states - 1
+    if settings.method == "top" and settings.top > layers:
+        raise BadInput(str(settings.top), "finetuned.top", f"1 to {layers}, the encoder's layers", "take fewer")
+    if settings.method == "lora" and find_spec("peft") is None:
+        raise BadInput("no peft", "finetuned.method: lora", "the package peft", "pip install 'ser[pretrained]'")
+
+
 def build(width: int, settings: Settings) -> Finetuned:
     """Returns the network, whose encoder is that of a folder which this process remembers.
 
     Raises BadInput for an encoder without folder, and for layers that it has not.
     """
+    check(settings)
     return Finetuned(settings)
 
 

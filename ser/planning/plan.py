@@ -162,7 +162,7 @@ def resolve(
         study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references, manifests
     )
     check_axes(plan)
-    check_samples(plan.trials)
+    check_blocks(plan.trials)
     return plan
 
 
@@ -288,10 +288,12 @@ def check_axes(plan: Plan) -> None:
             )
 
 
-def check_samples(trials: Iterable[Trial]) -> None:
-    """Refuse a network that learns from samples on anything else, and on samples that are normalised by column."""
+def check_blocks(trials: Iterable[Trial]) -> None:
+    """Refuse settings that a model's file refuses; a network of samples on anything else, or normalised by column."""
     for trial in trials:
-        if traits(trial.block.name).takes != "samples":
+        model = traits(trial.block.name)
+        model.check(settings_of("models", trial.block))
+        if model.takes != "samples":
             continue
         place = f"front_end of {trial.block.name}"
         for front_end in {corpus.front_end_for(trial.front_end) for corpus in trial.corpora}:

@@ -14,6 +14,7 @@ import torch
 HERE = Path(__file__).parent
 BENCHES = sorted(HERE.glob("bench_*.py"))
 SMALLEST = {
+    "encoders": "",
     "report": "--results 10 --utterances 20 --replicates 10",
 }
 # Those that start processes, Ray or MLflow, or whose networks have the papers' sizes, take from ten seconds to minutes.

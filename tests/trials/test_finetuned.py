@@ -9,10 +9,10 @@ import pytest
 import soundfile
 import torch
 
-from ser.data import encoders
 from ser.demo import encoder
 from ser.errors import BadInput
 from ser.features.store import Store
+from ser.models import finetuned
 from ser.planning import request as requests
 from ser.planning.request import CorpusRequest, Request
 from ser.runs.location import Location
@@ -171,7 +171,8 @@ def test_killed_after_an_epoch_it_goes_on_to_the_same_bits(job, tmp_path, method
     [
         ((("normalise", "train"),), "normalise, with finetuned: 'train'; allowed: none"),
         ((("front_end", "log_mel"),), "front_end of finetuned: log_mel; allowed: samples"),
-        ((("samples.rate_hz", 8000),), "front_end of finetuned: rate_hz: 8000; allowed: 16000"),
+        ((("finetuned.top", 3),), "finetuned.top: 3; allowed: 1 to 2"),
+        ((("front_end.rate_hz", 8000),), "front_end of finetuned: rate_hz: 8000; allowed: 16000"),
     ],
 )
 def test_what_it_cannot_learn_from_is_refused_before_anything_is_computed(ask, settings, message):
@@ -184,9 +185,7 @@ def test_without_an_encoder_it_is_refused(ask):
         requests.check(ask(encoders=()))
 
 
-def test_a_worker_that_does_not_know_the_folder_says_so(job, monkeypatch):
-    plan, each = job
-    monkeypatch.setattr(encoders, "_folders", {})
-    monkeypatch.setattr(encoders, "remember", lambda folders: None)
-    with pytest.raises(BadInput, match="--encoder NAME=DIR"):
-        one.run(each.untracked(), plan.trials[0], raise_errors=True)
+def test_adapters_without_their_package_are_refused_with_what_installs_it(ask, monkeypatch):
+    monkeypatch.setattr(finetuned, "find_spec", lambda name: None)
+    with pytest.raises(BadInput, match=r"no peft; allowed: the package peft; pip install 'ser\[pretrained\]'"):
+        requests.plan_of(ask(), bar)
