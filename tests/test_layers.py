@@ -130,6 +130,9 @@ def users(tool):
         ("h5py", {"features.hdf5"}),
         ("pywt", {"frontends.wavelet"}),
         ("noisereduce", {"frontends.log_mel"}),
+        ("opensmile", {"frontends.opensmile"}),
+        ("onnx", {"prediction.onnx"}),
+        ("onnxruntime", {"prediction.onnx"}),
     ],
 )
 def test_few_files_know_each_tool(tool, files):

@@ -287,6 +287,15 @@ def _predicting(sub: argparse.ArgumentParser) -> None:
     forms.add_argument("--csv", action="store_true", help="a table with a column for each class")
 
 
+def _exporting(sub: argparse.ArgumentParser) -> None:
+    run = "a finished run: its id or its trial's (or the beginning), its title, or a folder with its files"
+    sub.add_argument("run", metavar="RUN", help=run)
+    sub.add_argument("file", metavar="FILE", help="what to write: a name that ends in .safetensors or .onnx")
+    sub.add_argument("--study", dest="of_study", default="", metavar="STUDY", help="the study of RUN (default: any)")
+    corpus = "the corpus whose head or front-end to write, where a model has one for each (default: all heads)"
+    sub.add_argument("--corpus", default="", metavar="NAME", help=corpus)
+
+
 def _planning(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
 
@@ -394,6 +403,11 @@ COMMANDS = {
         'ser predict "R · tdnn · μσ² · unified" ~/calls --csv\n'
         "ser predict 3f2a9c1d - --json",
         (_predicting, _work, _tracking, _encoders, _plugins),
+    ),
+    "export-model": Command(
+        "Write the model of a finished run as one file: weights with their description, or ONNX.",
+        'ser export-model 3f2a9c1d emotions.safetensors\nser export-model "R · tdnn · μσ² · unified" emotions.onnx',
+        (_exporting, _work, _tracking, _encoders, _plugins),
     ),
     "studies": Command(
         "List the studies that there are: names, trials, reports.",

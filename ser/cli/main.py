@@ -418,12 +418,10 @@ def train(args: argparse.Namespace) -> int:
 def predict(args: argparse.Namespace) -> int:
     """``ser predict``."""
     from ser.cli import console, predicted
-    from ser.data import encoders
     from ser.prediction import listed, stdin
     from ser.prediction.runs import predictor_of
 
-    folders = [Path(text.partition("=")[2]) for text in args.encoder]
-    encoders.remember({str(encoders.examine(folder)): folder for folder in folders})
+    _remember(args.encoder)
     predictor = predictor_of(args.work, args.tracking_uri, args.run, args.of_study, args.corpus)
     for note in predicted.notes(predictor):
         print(f"ser: {note}", file=sys.stderr)
@@ -434,6 +432,29 @@ def predict(args: argparse.Namespace) -> int:
     if failed and len(recordings) > 1:
         print(f"ser: {failed} of {len(recordings)} have no answer", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _remember(texts: Sequence[str]) -> None:
+    """Lets encoders be read from the folders of ``--encoder``. Raises BadInput for one that holds none."""
+    from ser.data import encoders
+
+    folders = [Path(text.partition("=")[2]) for text in texts]
+    encoders.remember({str(encoders.examine(folder)): folder for folder in folders})
+
+
+def export_model(args: argparse.Namespace) -> int:
+    """``ser export-model``."""
+    from ser.cli import console
+    from ser.prediction import export
+    from ser.prediction.runs import predictor_of
+
+    path = Path(args.file).expanduser()
+    export.check_suffix(path)
+    _remember(args.encoder)
+    predictor = predictor_of(args.work, args.tracking_uri, args.run, args.of_study, args.corpus)
+    for line in export.export(predictor, path):
+        console.console.print(line)
+    return 0
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -586,6 +607,6 @@ def show(args: argparse.Namespace) -> int:
 
 _COMMANDS = (
     *(corpora, prepare, run, train, export, labels),
-    *(predict, studies, show, doctor, status, sync, report, ui, new, demo),
+    *(predict, export_model, studies, show, doctor, status, sync, report, ui, new, demo),
 )
-FUNCTIONS = {f.__name__: f for f in _COMMANDS}
+FUNCTIONS = {f.__name__.replace("_", "-"): f for f in _COMMANDS}

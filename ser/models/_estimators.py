@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from ser.errors import BadInput
+from ser.models._plain import Plain, affine, machine_of
 
 Vectors = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -45,6 +46,13 @@ class Scores(Estimator):
         """[utterances, width] -> [utterances, classes], in the order of ``classes_``; the largest is the answer."""
         scores: Vectors = self.classifier.decision_function(x)
         return scores if scores.ndim == 2 else np.stack([-scores, scores], axis=1)
+
+    def plain(self) -> Plain:
+        """Returns the classifier as arrays: a support vector machine's, or the weights of linear scores."""
+        classifier = self.classifier
+        if hasattr(classifier, "support_vectors_"):
+            return machine_of(classifier)
+        return affine(classifier.coef_, classifier.intercept_)
 
 
 def classes_of(y: Labels) -> Labels:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Vectors
+from ser.models._plain import Plain
 
 Utterances = Sequence[npt.NDArray[np.float32]]  # [frames, width] each
 
@@ -41,6 +42,12 @@ class Scaling(Estimator):
         _check_vectors(x)
         scaled: Vectors = (x - self.mean_) * self.factor_ if self.kind == "standard" else x
         return scaled
+
+    def plain(self) -> Plain:
+        """Returns the step as arrays."""
+        if self.kind != "standard":
+            return Plain("same", "x as it is")
+        return Plain("standard", "(x - mean) * factor", {"mean": self.mean_, "factor": self.factor_})
 
 
 class Bands(Estimator):

@@ -13,6 +13,7 @@ from ser.errors import BadInput
 from ser.models._condensed import Condensed
 from ser.models._estimators import Estimator, Labels, Vectors
 from ser.models._fuzzy import FuzzyCMeans
+from ser.models._plain import Plain
 from ser.models._scaling import Scaling
 from ser.study.functionals import FUNCTIONALS
 from ser.study.settings import setting
@@ -78,6 +79,10 @@ class Select(Estimator):
     def transform(self, x: Vectors) -> Vectors:
         """[utterances, width] -> [utterances, count]."""
         return x[:, self.columns_]
+
+    def plain(self) -> Plain:
+        """Returns the step as arrays."""
+        return Plain("select", "x[columns]", {"columns": self.columns_})
 
 
 def variance_ratio(x: Vectors, y: Labels) -> Vectors:

@@ -5,11 +5,13 @@ There on fuzzy memberships. x [utterances, width] -> shares of the vote [utteran
 
 from dataclasses import dataclass
 
+import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline
 
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
+from ser.models._plain import Plain
 from ser.models._steps import Steps, pipeline
 from ser.study.settings import setting
 
@@ -47,6 +49,13 @@ class Neighbours(Estimator):
         """[utterances, width] -> shares of the vote [utterances, classes], summing to one."""
         shares: Vectors = self.neighbours_.predict_proba(x)
         return shares
+
+    def plain(self) -> Plain:
+        """Returns the utterances that vote as arrays."""
+        vote = "one vote" if self.weights == "uniform" else "1 / distance votes (at distance 0 only those count)"
+        text = f"of the count rows of points nearest to x, each has {vote} for its class in labels; shares of all votes"
+        arrays = {"points": self.neighbours_._fit_X, "labels": self.neighbours_._y.astype(np.int64)}
+        return Plain("neighbours", text, arrays, {"count": self.count, "weights": self.weights})
 
 
 def build(settings: Settings, seed: int, device: str) -> Pipeline:

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
+from ser.models._plain import Plain, affine
 from ser.models._steps import Steps, pipeline
 from ser.study.settings import setting
 
@@ -59,6 +60,17 @@ class Regressions(Estimator):
             return logits if logits.ndim == 2 else np.stack([-logits / 2, logits / 2], axis=1)
         columns = [np.full(len(x), one) if isinstance(one, float) else one.decision_function(x) for one in self.fitted_]
         return np.stack(columns, axis=1)
+
+    def plain(self) -> Plain:
+        """Returns the regression as arrays. Of several labels, a class without choice has weights of 0."""
+        if not hasattr(self, "several_"):
+            one = self.fitted_[0]
+            share = 0.5 if len(one.coef_) == 1 else 1.0  # of two classes the logits are halves of their difference
+            return affine(share * one.coef_, share * one.intercept_)
+        width = next(len(one.coef_[0]) for one in self.fitted_ if not isinstance(one, float))
+        rows = [(np.zeros(width), one) if isinstance(one, float) else (one.coef_[0], one.intercept_[0])
+                for one in self.fitted_]  # fmt: skip
+        return affine(np.stack([row for row, _ in rows]), np.array([bias for _, bias in rows]))
 
     def _regression(self) -> LogisticRegression:
         s = self.settings

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from ser.errors import BadInput
 from ser.models._estimators import Estimator, Labels, Vectors, classes_of
+from ser.models._plain import Plain
 from ser.models._steps import Steps, pipeline
 from ser.study.settings import setting
 
@@ -70,6 +71,17 @@ class Perceptron(Estimator):
         """[utterances, width] -> probabilities [utterances, classes]."""
         probabilities: Vectors = self.network_.predict_proba(x)
         return probabilities
+
+    def plain(self) -> Plain:
+        """Returns the layers as arrays."""
+        network = self.network_
+        weights, biases = list(network.coefs_), list(network.intercepts_)
+        if weights[-1].shape[1] == 1:  # of two classes scikit-learn has one sigmoid
+            weights[-1] = np.concatenate([0 * weights[-1], weights[-1]], axis=1)
+            biases[-1] = np.concatenate([0 * biases[-1], biases[-1]])
+        arrays = {f"weight{n}": w for n, w in enumerate(weights)} | {f"bias{n}": b for n, b in enumerate(biases)}
+        text = "x @ weight0 + bias0, the positive part, @ weight1 + bias1 …; softmax of the last"
+        return Plain("layers", text, arrays, {"layers": len(weights)})
 
     def _network(self, utterances: int, *, held_out: bool) -> MLPClassifier:
         settings = self.settings

@@ -33,6 +33,7 @@ COMMANDS = (
     "run",
     "train",
     "predict",
+    "export-model",
     "export",
     "labels",
     "studies",
@@ -76,7 +77,7 @@ def test_help_names_every_command(capsys):
 def test_the_examples_of_the_help_can_be_parsed(capsys, command):
     examples = helped(capsys, command).partition("examples:\n")[2].splitlines()
     for example in filter(str.strip, examples):
-        assert parser(cli.FUNCTIONS).parse_args(shlex.split(example)[1:]).command.__name__ == command
+        assert parser(cli.FUNCTIONS).parse_args(shlex.split(example)[1:]).command is cli.FUNCTIONS[command]
 
 
 @pytest.fixture
