@@ -43,6 +43,12 @@ def locate(folder: Path) -> tuple[Path, ...]:
     raise BadInput(value, str(folder), _ALLOWED, f"{remedy} {_SAFE} of the model")
 
 
+def files(folder: Path) -> tuple[Path, ...]:
+    """Returns the files of weights, with the index of those in shards. Raises BadInput where there are none."""
+    indices = (folder / f"{name}.index.json" for name in (_SAFE, _PICKLE))
+    return (*(index for index in indices if index.is_file()), *locate(folder))
+
+
 def _shards(index: Path) -> tuple[Path, ...]:
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))

@@ -103,11 +103,19 @@ def is_random(folder: Path) -> bool:
     return (Path(folder) / RANDOM).is_file()
 
 
+def files(folder: Path) -> tuple[Path, ...]:
+    """Returns the files of a folder that an encoder is made of. Raises BadInput where it has no weights."""
+    return (*_descriptions(folder), *encoder_weights.files(folder))
+
+
+def _descriptions(folder: Path) -> list[Path]:
+    names = encoder_config.CONFIG, encoder_config.PREPROCESSOR, encoder_config.PROCESSOR
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
 def _state(folder: Path, paths: tuple[Path, ...]) -> tuple[tuple[str, int, int], ...]:
     """Path, size and time of change of all that an encoder is made of."""
-    names = encoder_config.CONFIG, encoder_config.PREPROCESSOR, encoder_config.PROCESSOR
-    files = [*(folder / name for name in names), *paths]
-    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in files if p.is_file())
+    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in (*_descriptions(folder), *paths))
 
 
 def remember(folders: Mapping[str, Path]) -> None:

@@ -30,14 +30,16 @@ def build(request: BuildShards, slots: Callable[[], float], on_done: Callable[[S
 
     Raises BadInput for what would be refused here, too, and for a shard that kills its workers.
     """
-    shipment, versions = _Shipment(request), node.versions()
+    shipment, options = _Shipment(request), _options(request)
+    libraries = ("transformers",) if any(folder.is_encoder for folder in request.folders) else ()
+    versions, device = node.versions(*libraries), "cuda" if request.gpus else "cpu"
     waiting, running = deque(request.shards), dict["ray.ObjectRef[Result]", range]()
     while waiting or running:
         while waiting and len(running) < max(2, _AHEAD * math.ceil(slots())) and (not running or shipment.has_room()):
             items = waiting.popleft()
             recipe = replace(request.recipe, items=tuple(request.recipe.items[i] for i in items))
-            work = Work(recipe, items, request.target, request.token, request.folders, versions)
-            running[_compute.options(num_gpus=request.gpus).remote(work, shipment.load(work))] = items
+            work = Work(recipe, items, request.target, request.token, request.folders, versions, device)
+            running[_compute.options(**options).remote(work, shipment.load(work))] = items
         ready, _ = ray.wait(list(running), timeout=_LISTEN_S)
         for reference in ready:
             items = running.pop(reference)
@@ -56,6 +58,12 @@ def build(request: BuildShards, slots: Callable[[], float], on_done: Callable[[S
 def _compute(work: Work, sent: Sent) -> Result:
     """References come inside ``sent``, so that only a node that needs a piece fetches it."""
     return shard.compute(work, sent, _fetch, ray.get_runtime_context().get_node_id())
+
+
+def _options(request: BuildShards) -> dict[str, float]:
+    """Returns what a task asks of Ray; no more memory than the largest node has, which would never be there."""
+    largest = max((n["Resources"].get("memory", 0) for n in ray.nodes() if n["Alive"]), default=0)
+    return {"num_gpus": request.gpus} | ({"memory": min(request.memory, largest)} if request.memory else {})
 
 
 def _fetch(reference: "ray.ObjectRef[bytes]") -> bytes:

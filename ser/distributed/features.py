@@ -18,11 +18,13 @@ from ser.distributed.profile import Profile
 from ser.distributed.shard import MARK
 from ser.distributed.transfer import Folder
 from ser.errors import BadInput
-from ser.features.recipe import Recipe
+from ser.features.recipe import Recipe, is_batched
 from ser.features.shards import Compute, Count, stem, write_shard
+from ser.study import settings_of
 
 _LOSSES = 10  # of Ray without a shard between them: a cluster's head may take minutes to return
 _ARRIVES_S = 30.0  # what a node wrote on a shared drive is seen here after seconds
+_MODEL = 3  # bytes of memory for each on disk: weights of 16 bits as 32, and what they compute
 _HOSTS = 8  # that are named
 
 
@@ -59,8 +61,10 @@ class _Nodes:
         self, recipe: Recipe, missing: Sequence[range], recordings: Path | None, target: Path, count: Count
     ) -> None:
         """As ``ser.features.shards.Compute``. Raises BadInput also where there is no such cluster, or it is lost."""
-        folders = (Folder.of_recordings(recordings),) if recordings else ()
-        request = BuildShards(recipe, tuple(missing), str(target), _marked(target), folders)
+        folders = _folders(recipe, recordings)
+        gpus = self._profile.gpus_per_trial if is_batched(recipe.front_end) else 0.0
+        memory = sum(_MODEL * f.bytes() for f in folders if f.is_encoder)
+        request = BuildShards(recipe, tuple(missing), str(target), _marked(target), folders, gpus, memory)
         left = {items.start: items for items in missing}
 
         def on_event(message: Message) -> None:
@@ -124,6 +128,13 @@ class _Nodes:
             total, nodes = self._shards.total(), len(self._ids)
             places = f"{nodes} nodes" if nodes > 1 else "1 node"
             self._on_note(f"features: {total} shards on {places} ({', '.join(each)}{more})")
+
+
+def _folders(recipe: Recipe, recordings: Path | None) -> tuple[Folder, ...]:
+    """Returns the folders that the components of an entry read. Raises BadInput where one is not there."""
+    encoder = getattr(settings_of("frontends", recipe.front_end), "encoder", "")
+    own = [Folder.of_encoder(encoder)] if encoder else []
+    return (*own, *([Folder.of_recordings(recordings)] if recordings else []))
 
 
 def _marked(target: Path) -> str:

@@ -73,6 +73,7 @@ class BuildShards:
     token: str
     folders: tuple[Folder, ...] = ()  # that the components read
     gpus: float = 0.0  # for each shard
+    memory: int = 0  # bytes for each shard, beyond what any needs
 
 
 @dataclass(frozen=True)

@@ -207,10 +207,10 @@ def one_of_several(finding: Finding, needs: Places) -> Finding:
     return finding
 
 
-def versions() -> dict[str, str]:
-    """Returns the versions of Python and the libraries that have to agree."""
+def versions(*others: str) -> dict[str, str]:
+    """Returns the versions of Python and the libraries that have to agree, ``others`` among them."""
     out = {"python": platform.python_version()}
-    for name in _COMPARED:
+    for name in (*_COMPARED, *others):
         try:
             out[name] = version(name)
         except PackageNotFoundError:
@@ -220,7 +220,7 @@ def versions() -> dict[str, str]:
 
 def differences(driver_versions: Mapping[str, str]) -> list[str]:
     """Returns which libraries of this machine are of other versions than where the command is given."""
-    node_versions = versions()
+    node_versions = versions(*(name for name in driver_versions if name not in (*_COMPARED, "python")))
     return [
         f"{name} {node_versions[name]}, but {needed} where the command is given"
         for name, needed in driver_versions.items()

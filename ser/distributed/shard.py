@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ser.data import encoders
 from ser.distributed import node, transfer
 from ser.distributed.messages import Rejected, ShardDone
 from ser.distributed.transfer import Folder, Reference
@@ -32,6 +33,7 @@ class Work:
     token: str
     folders: tuple[Folder, ...]
     versions: Mapping[str, str]
+    device: str
 
 
 @dataclass(frozen=True)
@@ -63,21 +65,22 @@ def compute(work: Work, sent: Sent, fetch: Callable[[Reference], bytes], node_id
         lacking = tuple(f for f, place in places.items() if place is None and f not in sent.folders)
         if lacking or (is_blind and not sent.recordings):
             return Unseen(is_blind, lacking)
-        folders = [place or transfer.keep(f, sent.folders[f], fetch) for f, place in places.items()]
+        paths = {f: place or transfer.keep(f, sent.folders[f], fetch) for f, place in places.items()}
+        encoders.use_device(work.device)
+        encoders.remember({f.identity: path for f, path in paths.items() if f.is_encoder})
+        recordings = next((path for f, path in paths.items() if not f.is_encoder), None)
         with ExitStack() as stack:
             recipe = work.recipe
             if is_blind:
                 recipe = stack.enter_context(transfer.received(recipe, sent.recordings, fetch))
-            result = shards.compute_shard(recipe, range(len(work.items)), folders[0] if folders else None)
+            result = shards.compute_shard(recipe, range(len(work.items)), recordings)
     except BadInput as error:
         # Gone or changed meanwhile: where the command is given it is read again, and sent or refused.
         is_lost = not is_blind and not transfer.sees(work.recipe.items)
         return Unseen(True, ()) if is_lost else Rejected(error)
     except OSError as error:
-        reason = f"{host}: {error.strerror or error}"
-        return Rejected(
-            BadInput(reason, "cache of a node", "room for recordings", "free space there, or set SER_CACHE")
-        )
+        reason, remedy = error.strerror or str(error), "free space there, or set its SER_CACHE"
+        return Rejected(BadInput(reason, f"cache of node {host}", "room for what is sent", remedy))
     result = replace(result, stem=shards.stem(work.items))
     return ShardDone(work.items, None if _is_written(result, work) else result, node_id, host)
 
@@ -97,8 +100,5 @@ def _is_written(result: Shard, work: Work) -> bool:
 def _check_versions(work: Work, host: str) -> None:
     """Raises BadInput for libraries that could give other numbers."""
     if problems := node.differences(work.versions):
-        allowed, remedy = (
-            "the libraries that are where the command is given",
-            "install them, and look again: ser doctor",
-        )
+        allowed, remedy = "the libraries that are where the command is given", "install them; ser doctor looks again"
         raise BadInput("; ".join(problems), f"node {host}", allowed, remedy)

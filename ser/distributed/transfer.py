@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from ser.data import audio, recordings
+from ser.data import audio, encoders, recordings
 from ser.data.manifest import Utterance
 from ser.distributed import node
 from ser.errors import BadInput
@@ -34,11 +34,26 @@ class Folder:
 
     identity: str
     path: str
+    is_encoder: bool = False
 
     @classmethod
     def of_recordings(cls, path: Path) -> "Folder":
         """Returns the folder of a user's noises or impulse responses. Raises BadInput where there are none."""
         return cls(recordings.fingerprint(path), str(path))
+
+    @classmethod
+    def of_encoder(cls, identity: str) -> "Folder":
+        """Returns the folder of a pretrained encoder. Raises BadInput where this process knows of none."""
+        return cls(identity, str(encoders.folder_of(identity)), is_encoder=True)
+
+    def files(self) -> Sequence[Path]:
+        """Returns the files that are read of it. Raises BadInput where they are not there."""
+        path = Path(self.path)
+        return encoders.files(path) if self.is_encoder else recordings.files(path)
+
+    def bytes(self) -> int:
+        """Returns the size of these files. Raises BadInput, and OSError."""
+        return sum(path.stat().st_size for path in self.files())
 
 
 def pieces(data: bytes) -> Iterator[bytes]:
@@ -50,7 +65,7 @@ def pieces(data: bytes) -> Iterator[bytes]:
 def read_folder(folder: Folder) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Yields names and pieces of the files of a folder, to be sent. Raises BadInput where one cannot be read."""
     try:
-        for path in recordings.files(Path(folder.path)):
+        for path in folder.files():
             with path.open("rb") as file:
                 yield path.relative_to(folder.path).as_posix(), iter(lambda: file.read(PIECE), b"")
     except OSError as error:
@@ -161,5 +176,6 @@ def _check(folder: Folder, path: Path) -> None:
     if not path.is_dir():
         raise FileNotFoundError(str(path))
     recordings.files.cache_clear()  # of what stood there before
-    if (identity := Folder.of_recordings(path).identity) != folder.identity:
+    identity = str(encoders.examine(path)) if folder.is_encoder else recordings.fingerprint(path)
+    if identity != folder.identity:
         raise BadInput(identity, str(path), folder.identity, "remove the folder")

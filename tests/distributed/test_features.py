@@ -14,7 +14,7 @@ from counting_front_end import bytes_of, recipe_of, recorded, times
 from nodes import Cluster
 
 import ser.frontends
-from ser.data import recordings
+from ser.data import encoders, recordings
 from ser.distributed import features, node, shard, transfer
 from ser.distributed.messages import Rejected, ShardDone
 from ser.distributed.pool import RayLost
@@ -61,7 +61,7 @@ def cache(tmp_path, monkeypatch):
 def work(recipe, items, **other):
     mine = replace(recipe, items=tuple(recipe.items[i] for i in items))
     return Work(**{"recipe": mine, "items": items, "target": "/nowhere", "token": "", "folders": (),
-                   "versions": node.versions(), **other})  # fmt: skip
+                   "versions": node.versions(), "device": "cpu", **other})  # fmt: skip
 
 
 def compute(work, sent=None):
@@ -165,6 +165,47 @@ def test_a_folder_that_a_node_does_not_see_is_sent_once_and_kept(noisy, tmp_path
     (kept / "street" / "1.wav").write_bytes(b"cut")
     assert compute(asked) == Unseen(False, (folder,))
     assert same(compute(asked, Sent({}, {folder: files})).shard, expected)
+
+
+def test_an_encoder_that_a_node_does_not_see_is_sent_once_and_kept(recipe, tmp_path, cache, monkeypatch):
+    pytest.importorskip("transformers")
+    from ser.demo import encoder
+
+    identity = str(encoders.examine(encoder.make(tmp_path / "encoder")))
+    encoders.remember({identity: tmp_path / "encoder"})
+    (tmp_path / "encoder" / "README.md").write_text("not read")
+    recipe = replace(recipe, front_end=part("pretrained", encoder=identity))
+    (folder,) = features._folders(recipe, None)
+    expected = shards.compute_shard(recipe, range(4))
+    files = {name: list(pieces) for name, pieces in transfer.read_folder(folder)}
+    assert sorted(files) == ["config.json", "model.safetensors", "preprocessor_config.json"]
+    assert folder.bytes() == sum(len(piece) for pieces in files.values() for piece in pieces)
+    monkeypatch.setattr(encoders, "_folders", {})  # of another process
+    monkeypatch.setattr(encoders, "_models", {})
+    (tmp_path / "encoder").rename(tmp_path / "elsewhere")
+    transfer._check.cache_clear()
+    asked = work(recipe, range(4), folders=(folder,))
+    assert compute(asked) == Unseen(False, (folder,))
+    assert same(compute(asked, Sent({}, {folder: files})).shard, expected)
+    assert encoders.folder_of(identity) == cache / "folders" / identity
+    assert same(compute(asked).shard, expected)
+
+
+def test_what_tasks_ask_of_ray(recipe, tmp_path, cache, pool):
+    """A GPU for front-ends that compute batches, room for an encoder's weights."""
+    pytest.importorskip("transformers")
+    from ser.demo import encoder
+
+    identity = str(encoders.examine(encoder.make(tmp_path / "encoder")))
+    encoders.remember({identity: tmp_path / "encoder"})
+    workers, size = pool([], sees=False), (tmp_path / "encoder" / "model.safetensors").stat().st_size
+    with features.computing(Profile.read("gpu"), "somewhere", tmp_path, print) as compute_there:
+        for front_end in (recipe.front_end, part("pretrained", encoder=identity)):
+            compute_there(replace(recipe, front_end=front_end), [range(4)], None, tmp_path, lambda number: None)
+    clean, encoded = workers.requests
+    assert (clean.gpus, clean.memory) == (0.0, 0)
+    assert encoded.gpus == Profile.read("gpu").gpus_per_trial
+    assert 3 * size < encoded.memory < 4 * size
 
 
 class Workers:
