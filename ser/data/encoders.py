@@ -105,17 +105,17 @@ def is_random(folder: Path) -> bool:
 
 def files(folder: Path) -> tuple[Path, ...]:
     """Returns the files of a folder that an encoder is made of. Raises BadInput where it has no weights."""
-    return (*_descriptions(folder), *encoder_weights.files(folder))
+    return (*_config_files(folder), *encoder_weights.files(folder))
 
 
-def _descriptions(folder: Path) -> list[Path]:
+def _config_files(folder: Path) -> list[Path]:
     names = encoder_config.CONFIG, encoder_config.PREPROCESSOR, encoder_config.PROCESSOR
     return [folder / name for name in names if (folder / name).is_file()]
 
 
 def _state(folder: Path, paths: tuple[Path, ...]) -> tuple[tuple[str, int, int], ...]:
     """Path, size and time of change of all that an encoder is made of."""
-    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in (*_descriptions(folder), *paths))
+    return tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in (*_config_files(folder), *paths))
 
 
 def remember(folders: Mapping[str, Path]) -> None:

@@ -80,6 +80,7 @@ def _result(reference: "ray.ObjectRef[Result]", request: BuildShards, items: ran
     try:
         return ray.get(reference)
     except RayTaskError as error:
+        print(error, flush=True)  # into the log, where it came about
         reason = str(error).splitlines()[-1]
         return Rejected(BadInput(reason, place, "a front-end that takes every recording", "look at work/logs/ray.log"))
     except (WorkerCrashedError, NodeDiedError, OutOfMemoryError) as error:
