@@ -297,7 +297,8 @@ def _exporting(sub: argparse.ArgumentParser) -> None:
 
 
 def _planning(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--plan", action="store_true", help="print what would be run, and run nothing")
+    text = "print what would be run or computed and what it costs, and do nothing of it"
+    sub.add_argument("--plan", action="store_true", help=text)
 
 
 def _one_trial(sub: argparse.ArgumentParser) -> None:
@@ -370,9 +371,9 @@ COMMANDS = {
     ),
     "prepare": Command(
         "Compute the features that a study needs into the store.",
-        "ser prepare interaffection --data ~/corpora\n"
+        "ser prepare interaffection --data ~/corpora --plan\n"
         "ser prepare interaffection --data ~/corpora --address auto --profile gpu --store s3://bucket/features",
-        (_study, _work, _corpora, _grid, _store, _jobs, _profile, _address),
+        (_study, _work, _corpora, _grid, _store, _jobs, _profile, _address, _planning),
     ),
     "run": Command(
         "Run a study's trials; finished ones are never run again.",

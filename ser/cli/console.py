@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ser.distributed.gpu_memory import advice
@@ -39,6 +39,7 @@ console = _Console(highlight=False, markup=False)  # names and errors hold brack
 if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 breaks tables
     console = _Console(highlight=False, markup=False, width=140)
 _PLAIN_EVERY_S = 20.0
+_RATE_OVER_S = 300.0  # over which progress is counted to foretell its end: batches come at once, then long none
 _FOLD_OR_SEED = re.compile(r" · (?:fold|seed) \d+")
 _SHOWN = 15  # equal models that are listed
 
@@ -54,8 +55,7 @@ def bar(title: str) -> Iterator[Callable[[int, int], None]]:
     if not console.is_terminal:
         yield _plain_progress(title)
         return
-    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with _progress(console) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, of: progress.update(task, completed=done, total=of)
 
@@ -67,20 +67,31 @@ def bar_beside_output(title: str) -> Iterator[Callable[[int, int], None]]:
     if console.is_terminal or not errors.is_terminal:
         yield lambda done, of: None
         return
-    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True) as progress:
+    with _progress(errors) as progress:
         task = progress.add_task(title, total=None)
         yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
+def _progress(where: Console) -> Progress:
+    """A bar with the time that it has taken, and what it will take as the last minutes went."""
+    counts, times = (BarColumn(), MofNCompleteColumn()), (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description:32}"), *counts, *times)
+    return Progress(*columns, console=where, transient=True, speed_estimate_period=_RATE_OVER_S)
+
+
 def _plain_progress(title: str) -> Callable[[int, int], None]:
     last = time.monotonic()
+    begun: tuple[float, int] | None = None  # when it was first called, and what was done by then: not by this process
 
     def tell(done: int, of: int) -> None:
-        nonlocal last
-        if time.monotonic() - last > _PLAIN_EVERY_S:
-            last = time.monotonic()
-            print(f"{title}: {done} of {of}", flush=True)
+        nonlocal last, begun
+        now = time.monotonic()
+        start_s, before = begun = begun or (now, done)
+        if now - last > _PLAIN_EVERY_S:
+            last = now
+            seconds = (of - done) * (now - start_s) / (done - before) if done > before else None
+            rest = f", about {timedelta(seconds=round(seconds))} left" if seconds else ""
+            print(f"{title}: {done} of {of}{rest}", flush=True)
 
     return tell
 

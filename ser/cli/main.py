@@ -202,6 +202,8 @@ def prepare(args: argparse.Namespace) -> int:
     profile = Profile.read(args.profile)
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
+    if args.plan:
+        return _show_features(args, plan, request)
     scanned.refusals([r for m in plan.manifests.values() for r in m.refused], everything=False)
     with features.computing(profile, args.address, args.work, console.console.print) as compute:
         refused = requests.prepare(plan, _store(args), request.recordings, console.bar, compute)
@@ -267,7 +269,8 @@ def run(args: argparse.Namespace) -> int:
     plan = requests.plan_of(request, console.bar)
     _check_precision(plan, profile)
     if args.plan:
-        return _show_plan(plan, where, profile)
+        _show_plan(plan, where, profile)
+        return _show_features(args, plan, request)
     _check_tracking(args, plan, where)
     from ser.distributed import launch  # and with it torch
     from ser.distributed.ledger import Search, unfinished
@@ -338,7 +341,18 @@ def _note_older_runs(tracker: "Tracker") -> None:
         console.console.print("runs of an older version, whose trials have other ids, are left alone: trials run anew")
 
 
-def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
+def _show_features(args: argparse.Namespace, plan: "Plan", request: "Request") -> int:
+    """Entries of the store that a plan needs, and what they cost. Raises BadInput where the disk has no room."""
+    from ser.cli.entries import features
+    from ser.planning.entries import check_room, costs, entries_of
+
+    store, recipes = _store(args), entries_of(plan)
+    features(costs(recipes, store, request.recordings), store)
+    check_room(recipes, store)
+    return 0
+
+
+def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> None:
     """Trials, those of them that are finished, and what the rest costs. A ledger that is there is only read."""
     from ser.cli import console
     from ser.errors import Refused
@@ -360,7 +374,6 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> int:
     todo = [t for t in plan.to_run if t.id not in done]
     lines = [*estimate(plan, todo, profile.at_once(machine.cores()), epochs), store_size(plan)]
     console.plan(plan, done, lines)
-    return 0
 
 
 def train(args: argparse.Namespace) -> int:

@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +135,7 @@ def plain(kind: str, stated: Part) -> list[Any]:
 
 
 def reads_text(front_end: Part) -> bool:
+    """Returns whether a front-end takes transcriptions as well."""
     """Returns whether a front-end takes the words of an utterance, too."""
     return bool(getattr(registry.find("frontends", front_end.name), "READS_TEXT", False))
 
@@ -146,6 +148,19 @@ def one_thread() -> None:
     """
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """As ``one_thread``, for a while."""
+    torch = sys.modules.get("torch")
+    threads = torch.get_num_threads() if torch else 1
+    one_thread()
+    try:
+        yield
+    finally:
+        if torch:
+            torch.set_num_threads(threads)
 
 
 def wave_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | None) -> audio.Wave:

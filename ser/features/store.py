@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from math import inf
 from pathlib import Path
 from typing import IO
 
@@ -68,6 +69,26 @@ class Store:
             if self._intact(folder) is None:  # nobody has fetched it while we waited
                 self._fetch(key)
         return Features(folder, self.jobs)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether ``local`` is this node's copy of a store elsewhere."""
+        return self._remote is not None
+
+    def missing_bytes(self, recipe: Recipe) -> int:
+        """Returns what an entry will take here beyond what is there, by the durations; 0 where it is complete."""
+        sizes = {}
+        with suppress(OSError), os.scandir(self.local / recipe.key) as paths:
+            sizes = {path.name: path.stat().st_size for path in paths}
+        whole = sum(size for name, size in sizes.items() if name.endswith(".npy"))
+        return 0 if "entry.json" in sizes else max(recipe.bytes - whole, 1)
+
+    def free_bytes(self) -> float:
+        """Returns the room that the disk has for entries, infinity where the system does not say."""
+        try:
+            return float(shutil.disk_usage(self.local).free)
+        except OSError:
+            return inf
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:

@@ -19,6 +19,7 @@ from ser.features.recipe import Recipe, columns_of
 from ser.features.shards import Compute
 from ser.features.store import Store
 from ser.models import traits
+from ser.planning.entries import check_room, entries_of
 from ser.planning.plan import DUPLICATES, Plan, resolve
 from ser.planning.sources import Source
 from ser.study import (
@@ -404,11 +405,11 @@ def prepare(
 ) -> list[Refusal]:
     """Build every store entry of ``plan`` that is not there; returns the utterances refused while computing.
 
-    ``compute`` says where, if not here.
+    ``compute`` says where, if not here. Raises BadInput, before any is computed, where they do not fit the disk.
     """
     refused: list[Refusal] = []
-    each = {recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}
-    for recipe in each.values():
+    check_room(entries := entries_of(plan), store)
+    for recipe in entries:
         kind = recipe.augmentation.name if recipe.augmentation else "clean"
         with bar(f"features {recipe.corpus} {recipe.front_end.name} {kind}") as progress:
             refused += store.build(recipe, recordings.get(kind), progress, compute).refused
@@ -422,9 +423,9 @@ def exported(plan: Plan, store: Store) -> Iterator[tuple[str, Iterator[Row], dic
     """
     clean: dict[str, tuple[Source, Recipe, Recipe]] = {}  # by key: a front-end's recipe, and that of its container
     for source in plan.sources.values():
-        for own, container in source.containers.items():
+        for front_end, container in source.containers.items():
             whole = next(r for r in source.recipes if r.augmentation is None and r.front_end == container)
-            recipe = replace(whole, front_end=own)
+            recipe = replace(whole, front_end=front_end)
             clean[recipe.key] = source, recipe, whole
     counts = Counter(_export_name(recipe) for _, recipe, _ in clean.values())
     for key, (source, recipe, whole) in clean.items():

@@ -145,9 +145,9 @@ def _containers(front_ends: Iterable[Part]) -> dict[Part, Part]:
     for end in ends:
         holder = registry.find("frontends", end.name)
         for name in end.values() if hasattr(holder, "container") and containers[end] == end else ():
-            alike = [e for e in ends if e.name == end.name and _without(e, name) == _without(end, name)]
-            if len(alike) > 1 and (container := holder.container(alike)) is not None:
-                containers |= dict.fromkeys(alike, container)
+            group = [e for e in ends if e.name == end.name and _without(e, name) == _without(end, name)]
+            if len(group) > 1 and (container := holder.container(group)) is not None:
+                containers |= dict.fromkeys(group, container)
                 break
     return containers
 

@@ -104,9 +104,9 @@ def test_another_process_computes_the_same_bytes(tmp_path, utterances, monkeypat
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         called = []
 
-        def elsewhere(recipe, missing, recordings, save, count):
+        def elsewhere(recipe, missing, recordings, target, count):
             for shard in reversed(missing):
-                save(pool.submit(_compute, recipe, shard, plugins).result())
+                write_shard(pool.submit(_compute, recipe, shard, plugins).result(), target)
                 count(len(shard))
                 called.append(shard)
 
