@@ -24,11 +24,11 @@ from ser.host import machine
 from ser.metrics import multilabel
 from ser.prediction.recordings import Recording
 from ser.prediction.systems import FittedSystem, NetworkSystem, System
+from ser.runs.model_files import STATEMENT
 from ser.study import Part, Trial, check_versions, settings_of, stored_trial
 
 Frames = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
-STATEMENT = "statement.json"
 _CHUNK = 64  # recordings whose features are held at once
 FEWEST = 5  # recordings of a speaker whose features can be normalised: of fewer, means and deviations say little
 _REMEDIES = {

@@ -8,14 +8,11 @@ from tempfile import TemporaryDirectory
 from ser import registry
 from ser.errors import BadInput
 from ser.planning.selection import typed
-from ser.prediction.predictor import STATEMENT, Predictor, load
+from ser.prediction.predictor import Predictor, load
 from ser.runs.folder import RunFolder
 from ser.runs.location import Location
-from ser.runs.lookup import finished_run
+from ser.runs.model_files import STATEMENT, WEIGHTS
 from ser.study import stored_trial
-from ser.training import fitted
-
-WEIGHTS = "best.pt"
 
 
 def predictor_of(work: Path, uri: str | None, run: str, study: str = "", corpus: str = "") -> Predictor:
@@ -34,21 +31,23 @@ def files_of(work: Path, uri: str | None, run: str, study: str = "") -> Iterator
     if folder := _folder(Path(run)) or _undelivered(work, run, study):
         yield folder
         return
-    tracker, found = finished_run(Location.of(work, uri, to_read=True), run, study, typed)
+    from ser.runs.lookup import finished_run  # and with it MLflow, which a folder needs not
+
+    tracker, run_in_store = finished_run(Location.of(work, uri, to_read=True), run, study, typed)
     with TemporaryDirectory(prefix="ser-") as copy:
-        place = tracker.place(str(found.info.artifact_uri))
+        place = tracker.place(str(run_in_store.info.artifact_uri))
         statement = tracker.text(STATEMENT, place)
         names = tracker.names(place, None)
         (Path(copy) / STATEMENT).write_text(statement, encoding="utf-8")
         name = model_file(statement)
         if name in names:  # else who reads them says so
-            tracker.copy(found, name, Path(copy))
+            tracker.copy(run_in_store, name, Path(copy))
         yield Path(copy)
 
 
 def model_file(statement: str) -> str:
     """Returns the name of the file that holds the model of a run with this statement. Raises BadInput."""
-    return fitted.NAME if registry.is_fitted(stored_trial(statement, STATEMENT).block.name) else WEIGHTS
+    return WEIGHTS[registry.is_fitted(stored_trial(statement, STATEMENT).block.name)]
 
 
 def _folder(path: Path) -> Path | None:

@@ -24,8 +24,9 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 # Sent in the background, what a server refuses is only logged, and the run is marked as finished without it.
 os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
 
+import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, FileInfo, Metric, Param, Run
+from mlflow.entities import Experiment, FileInfo, LoggedModel, LoggedModelOutput, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -48,11 +49,14 @@ __all__ = [
     "Client",
     "Experiment",
     "FileInfo",
+    "LoggedModel",
+    "LoggedModelOutput",
     "Metric",
     "Param",
     "Run",
     "artifact_files",
     "is_listed_by_server",
+    "mlflow_version",
     "pages",
 ]
 
@@ -104,6 +108,11 @@ class Client:
 def artifact_files(uri: str, tracking_uri: str) -> ArtifactRepository:
     """Returns MLflow's access to the files below ``uri``, without asking the tracking store for it."""
     return get_artifact_repository(uri, tracking_uri=tracking_uri)
+
+
+def mlflow_version() -> str:
+    """Returns the version of MLflow that is installed."""
+    return str(mlflow.__version__)
 
 
 def is_listed_by_server(uri: str, run_id: str, name: str) -> bool:

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-_OF_RUN = re.compile(r"(?:file:(?://)?)?/(?:.*/)?artifacts/([^/]+/[0-9a-f]{32}/artifacts(?:/.*)?)")
+_OF_RUN = re.compile(r"(?:file:(?://)?)?/(?:.*/)?artifacts/([^/]+/(?:models/m-)?[0-9a-f]{32}/artifacts(?:/.*)?)")
 _OF_EXPERIMENT = re.compile(r"(?:file:(?://)?)?/(?:.*/)?artifacts/([^/]+)")
 
 
@@ -65,3 +65,8 @@ def _rewrite_one(connection: sqlite3.Connection, identity: int, location: str, a
     runs = connection.execute("SELECT run_uuid, artifact_uri FROM runs WHERE experiment_id = :id", where).fetchall()
     changed = [(current(uri, artifacts), run) for run, uri in runs if uri]
     connection.executemany("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", changed)
+    models = connection.execute(
+        "SELECT model_id, artifact_location FROM logged_models WHERE experiment_id = :id", where
+    )
+    changed = [(current(uri, artifacts), model) for model, uri in models.fetchall() if uri]
+    connection.executemany("UPDATE logged_models SET artifact_location = ? WHERE model_id = ?", changed)

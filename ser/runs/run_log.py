@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ser.host.paths import without_secrets
+from ser.runs import logged_model
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client, Metric, Run, artifact_files
 
@@ -16,6 +17,7 @@ class Experiment(Protocol):
 
     where: Location
     client: Client
+    experiment: str
 
     def place(self, uri: str) -> str:
         """Returns the URI of a run's files, wherever the work folder lay when the run was made."""
@@ -27,8 +29,9 @@ class Experiment(Protocol):
 class RunLog:
     """One open run; ``sent`` are the epochs that it holds already."""
 
-    def __init__(self, tracker: Experiment, trial: str, run: Run, sent: set[int]) -> None:
-        self.tracker, self.trial, self._sent = tracker, trial, sent
+    def __init__(self, tracker: Experiment, trial: str, run: Run, sent: set[int], is_new: bool = False) -> None:
+        """``is_new``: it was begun just now."""
+        self.tracker, self.trial, self._sent, self._is_new = tracker, trial, sent, is_new
         self.run_id, self.folder = str(run.info.run_id), tracker.place(str(run.info.artifact_uri))
 
     def epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
@@ -64,9 +67,17 @@ class RunLog:
         folder: Path,
         rows: Iterable[Mapping[str, float]] = (),
         only: Iterable[str] = (),
+        original: str = "",
     ) -> None:
-        """Sends the files of ``folder``, or some ``only``, epochs not sent yet and results; FINISHED goes last."""
-        self.tracker.client.call_storage(self._files, folder, only)
+        """Sends the files of ``folder``, or some ``only``, epochs not sent yet and results; FINISHED goes last.
+
+        ``original``: the run that has the weights, where this one shares its training.
+        """
+        is_new, self._is_new = self._is_new, False
+        client, experiment = self.tracker.client, self.tracker.experiment
+        client.call_storage(self._files, folder, only)
+        uri, weights = self.tracker.where.uri, original or self.run_id
+        logged_model.log(client, uri, experiment, self.run_id, folder, weights, is_new)
         self._send_whole([*self._new(rows), [Metric(k, v, when_ms, 0) for k, v in results.items()]])
         self.close("", "FINISHED")
 

@@ -231,7 +231,7 @@ class Tracker:
         self._state(run, head)
         if ours:
             self._supersede(ours[0], run)
-        return RunLog(self, head.trial, run, set())
+        return RunLog(self, head.trial, run, set(), is_new=True)
 
     def _reopened(self, run: Run, head: Head) -> bool:
         """Goes on with a run of this work folder; False where it states other values, which MLflow never changes."""
@@ -315,13 +315,14 @@ class Tracker:
         log = self.start(replace(twin, tags={**tags, **twin.tags, "same_as": original.data.tags["trial_id"]}))
         if log is None:
             return
+        run_id = str(original.info.run_id)
         if run_folder and run_folder.results:
-            log.finish(*run_folder.results, run_folder.files, run_folder.epochs, _OF_BOTH)
+            log.finish(*run_folder.results, run_folder.files, run_folder.epochs, _OF_BOTH, run_id)
             return
-        run_id = original.info.run_id
         log.send(m for key in original.data.metrics for m in self.client.get_metric_history(run_id, key))
         with TemporaryDirectory() as copy:
-            log.finish(0, {}, self._copied(self.place(original.info.artifact_uri), "", copy), only=_OF_BOTH)
+            whole = Path(self._copied(self.place(original.info.artifact_uri), "", copy))
+            log.finish(0, {}, whole, only=_OF_BOTH, original=run_id)
 
     def curve(self, run_id: str, metric: str) -> list[float]:
         """Returns all values of one metric, by epoch."""

@@ -14,6 +14,7 @@ RUN = "0123456789abcdef" * 2
         (f"/old%20place/artifacts/study/{RUN}/artifacts", f"file:///new/artifacts/study/{RUN}/artifacts"),
         (f"file:///artifacts/artifacts/study/{RUN}/artifacts", f"file:///new/artifacts/study/{RUN}/artifacts"),
         ("file:///old/artifacts/study", "file:///new/artifacts/study"),
+        (f"/old/artifacts/study/models/m-{RUN}/artifacts", f"file:///new/artifacts/study/models/m-{RUN}/artifacts"),
         (f"s3://bucket/artifacts/study/{RUN}/artifacts", None),
         (f"mlflow-artifacts:/1/{RUN}/artifacts", None),
         ("file:///elsewhere/study", None),
