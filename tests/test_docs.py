@@ -20,6 +20,7 @@ ADD = {  # what the commands of a page print in the end
     "add_a_corpus": "4 trials",
     "add_a_front_end": "1 store entries ready",
     "add_a_model": "R · my_model · μ · unified",
+    "pretrained_encoders": "4 trials",
 }
 STATEMENTS = ast.parse((Path(__file__).parent / "test_layers.py").read_text()).body
 LAYERS = next(

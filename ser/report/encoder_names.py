@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from ser.data.encoders import Encoder
 from ser.errors import BadInput
+from ser.study.trial import encoder_label
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ def renamed(value: T, names: Mapping[str, str]) -> T:
 def _renamed(value: object, names: Mapping[str, str]) -> object:
     if isinstance(value, str):
         for identity, name in names.items():
-            value = value.replace(identity, name)
+            value = value.replace(identity, name).replace(encoder_label(identity), name)  # the latter is in titles
         return value
     if isinstance(value, Mapping):
         return {_renamed(key, names): _renamed(item, names) for key, item in value.items()}

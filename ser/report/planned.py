@@ -33,11 +33,14 @@ def with_encoders(study: Study, encoders: Mapping[str, str], params: Mapping[str
     """Returns the study with the encoders of its runs, identity → name, as far as its points tell.
 
     ``params``: of a run. Where the study itself takes none, its front-end is that of the runs: ``--set front_end=…``.
+    There a single encoder is a setting, and no axis: titles do not have it.
     """
     named = study.with_encoders((name, identity) for identity, name in encoders.items())
     if not encoders or takes_encoders(named) or "front_end.encoder" not in params:
         return named
-    return override(named, "front_end", part(params["front_end"], encoder=EACH))
+    is_axis = "front_end.encoder" in params.get("role.varied", "").split(",")
+    encoder = EACH if is_axis else params["front_end.encoder"]
+    return override(named, "front_end", part(params["front_end"], encoder=encoder))
 
 
 def planned_trials(
