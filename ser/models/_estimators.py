@@ -27,7 +27,7 @@ class Tensors:
         return {k: v.detach().cpu().numpy() if isinstance(v, Tensor) else v for k, v in vars(self).items()}
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__ |= {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in state.items()}
+        self.__dict__.update({k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in state.items()})
 
 
 class Scores(Estimator):
