@@ -31,7 +31,7 @@ def answers(model: Predictor, question: pd.DataFrame, corpus: str = "") -> pd.Da
     """Returns a row for each recording: emotion, error, unit ("probability" or "score") and ``score_<class>``.
 
     ``question`` has the columns path (a file on this machine) or audio (base64 of one), and may have speaker, sex (F,
-    M) and text. Scores of a recording with an error, and of classes that training lacked, are NaN.
+    M) and text. Scores of a recording with an error, and of classes that training lacked, are None.
     """
     model = model.for_corpus(corpus) if corpus else model
     recordings = [_recording(number, row) for number, row in enumerate(question.to_dict("records"))]
@@ -40,7 +40,10 @@ def answers(model: Predictor, question: pd.DataFrame, corpus: str = "") -> pd.Da
         scores = {f"score_{name}": prediction.scores.get(name, np.nan) for name in model.classes}
         finite = {name: value if np.isfinite(value) else np.nan for name, value in scores.items()}
         rows.append({"emotion": prediction.emotion, "error": prediction.error, "unit": model.unit, **finite})
-    return pd.DataFrame(rows, index=question.index)
+    table = pd.DataFrame(rows, index=question.index)
+    for name in table.columns[table.isna().any()]:
+        table[name] = table[name].astype(object).where(table[name].notna(), None)  # NaN is no JSON
+    return table
 
 
 def _recording(number: int, row: dict[str, object]) -> Recording:

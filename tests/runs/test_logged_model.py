@@ -68,8 +68,9 @@ def test_a_run_has_a_model_of_few_kilobytes_that_answers_as_the_run_does(job, tr
         table = pd.read_csv(tracker.artifact(run, "predictions.csv"))
         expected = table.set_index("uid").loc[[u.uid for u in plan.sources["ravdess"].split.test[:2]]]
         for name in trial.classes:
-            np.testing.assert_allclose(answers[f"score_{name}"][:2], expected[f"p_{name}"], atol=1e-5)
+            np.testing.assert_allclose(answers[f"score_{name}"][:2].astype(float), expected[f"p_{name}"], atol=1e-5)
         assert answers["emotion"].tolist() == [*expected["predicted"], ""]
+        assert answers[f"score_{trial.classes[0]}"][2] is None
         assert answers["error"].tolist() == ["", "", "No such file or directory"]
         bytes_of = base64.b64encode(Path(paths[1]).read_bytes()).decode()
         by_content = mlflow.pyfunc.load_model(f"models:/{model.model_id}").predict(
@@ -77,7 +78,8 @@ def test_a_run_has_a_model_of_few_kilobytes_that_answers_as_the_run_does(job, tr
         )
         assert by_content["emotion"][0] == answers["emotion"][1]
         assert "no base64" in by_content["error"][1]
-        assert served.predict(pd.DataFrame({"path": paths}), params={"corpus": "ravdess"}).equals(answers[:2])
+        again = served.predict(pd.DataFrame({"path": paths}), params={"corpus": "ravdess"})
+        assert again["emotion"].tolist() == answers["emotion"].tolist()[:2]
 
 
 @pytest.mark.parametrize("call", ["create_logged_model", "log_outputs", "finalize_logged_model", "set_terminated"])
