@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Wave = npt.NDArray[np.float32]
 Take = Callable[[int, list[Tensor]], None]
-_EAGER = ("wavlm",)  # whose attention has no other form
 _CACHES = ("rotary", "relative")  # positions that a model keeps from one call to the next: one thread at a time
+_gpu = Lock()  # what ``_exact`` sets is of the process, and a GPU computes one pass at a time anyway
 
 
 class _Enough(Exception):
@@ -69,6 +69,8 @@ class Model:
         self._extractor = _extractor(description)
         positions = description.settings().to_dict().get("position_embeddings_type")
         self._turn: AbstractContextManager[Any] = Lock() if positions in _CACHES else nullcontext()
+        if device != "cpu":
+            self._turn = _gpu
         self.layers[0].register_forward_pre_hook(_before_first, with_kwargs=True)
         for layer in self.layers:
             layer.register_forward_hook(_after_layer)
@@ -193,7 +195,6 @@ def open_model(description: Description, paths: Sequence[Path], device: str) -> 
     weights = {name: tensor.to(torch.float32) for name, tensor in weights_of(description, paths)}
     for name in shapes.keys() - weights.keys():  # stands for masked frames, which training alone has
         weights[name] = torch.zeros(shapes[name])
-    attention = "eager" if description.architecture in _EAGER else "sdpa"
     with quiet(), torch.random.fork_rng(devices=[]):
         kind: Any = _class(description)
         module, report = kind.from_pretrained(
@@ -201,7 +202,6 @@ def open_model(description: Description, paths: Sequence[Path], device: str) -> 
             config=description.settings(),
             state_dict=weights,
             dtype=torch.float32,
-            attn_implementation=attention,
             local_files_only=True,
             output_loading_info=True,
         )
@@ -220,7 +220,7 @@ def weights_of(description: Description, paths: Sequence[Path]) -> Iterator[tupl
 def shapes_of(description: Description) -> dict[str, tuple[int, ...]]:
     """Returns shapes of all weights by name; none is made. Raises BadInput where no model can have such a config."""
     try:
-        with quiet(), torch.device("meta"):
+        with quiet(), torch.random.fork_rng(devices=[]), torch.device("meta"):
             module = _class(description)(description.settings())
     except BadInput:
         raise

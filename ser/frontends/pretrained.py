@@ -1,12 +1,11 @@
-"""Hidden states of a pretrained encoder, as frames or as statistics over time: wav2vec 2.0, HuBERT, WavLM,
-data2vec-audio, UniSpeech(-SAT), w2v-BERT 2.0, Whisper's encoder, and others of their kind.
+"""Hidden states of a pretrained encoder, as frames or as statistics over time.
 
-The encoder is one of a folder of yours (``--encoder NAME=DIR``, ``ser.data.encoders``); nothing is fetched. Needs
-``pip install 'ser[pretrained]'``. State 0 is the input of the first transformer layer, state i the output of layer i,
-and the last one that of the encoder, after its final layer norm where it has one. A frame is 20 ms. Whisper's frames
-are cut to the utterance; of one that is longer than 30 s, windows of 30 s that follow each other are computed apart.
-Yang et al., "SUPERB", 2021, has such frozen encoders; Pepino et al., "Emotion recognition from speech using wav2vec 2.0
-embeddings", 2021, weighted sums of their layers.
+wav2vec 2.0, HuBERT, WavLM, data2vec-audio, UniSpeech(-SAT), w2v-BERT 2.0, Whisper's encoder, and others of their kind,
+from a folder of yours (``--encoder NAME=DIR``); nothing is fetched. Needs ``pip install 'ser[pretrained]'``. State 0 is
+the input of the first transformer layer, state i the output of layer i, and the last one that of the encoder, after its
+final layer norm where it has one. A frame is 20 ms. Whisper's frames are cut to the utterance; of a longer one than
+30 s, windows of 30 s that follow each other are computed apart. Yang et al., "SUPERB", 2021, compare such frozen
+encoders; Pepino, Riera, Ferrer, "Emotion recognition from speech using wav2vec 2.0 embeddings", 2021, sum their layers.
 """
 
 from collections.abc import Sequence
