@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ser.data.hidden_states import Model
 
 
+RANDOM_WEIGHTS = "its weights are random"  # what plans note, and reports look for: ``encoder NAME: its weights …``
 RANDOM = "RANDOM_WEIGHTS.txt"  # a file that says so of the weights beside it
 _IDENTITY = re.compile(r"(?P<a>[a-z0-9][a-z0-9_-]*)-(?P<w>\d+)x(?P<n>\d+)-(?P<f>\d+)\.(?P<h>\d+)-(?P<p>[0-9a-f]{12})")
 _NAME_IT = "name its folder with --encoder NAME=DIR"

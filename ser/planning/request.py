@@ -141,7 +141,7 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
     notes += [
-        f"encoder {name}: its weights are random; results with it say whether the software works, and no more"
+        f"encoder {name}: {encoders.RANDOM_WEIGHTS}; results with it say whether the software works, and no more"
         for name, identity in study.encoders
         if encoders.is_random(encoders.folder_of(identity))
     ]

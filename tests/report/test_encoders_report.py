@@ -418,11 +418,10 @@ def test_a_corpus_that_is_not_the_release_says_so(small):
     assert "table4" not in keys(content(runs, corpora=("iemocap", "savee")))
 
 
-def test_random_weights_are_said():
-    made = content(grid(), demo=True)
-    assert encoders.RANDOM in made.badges
-    assert any("weights of the encoders are random" in note for note in made.notes)
-    assert encoders.RANDOM not in content(grid()).badges
+def test_random_weights_are_said_at_the_top():
+    made = content(grid(), notes=("encoder wavlm: its weights are random; results say nothing",))
+    assert "random weights: wavlm" in made.badges
+    assert content(grid(), demo=True).badges == ()
 
 
 # --- figures ---

@@ -8,6 +8,7 @@ and folds are theirs.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from ser.data.encoders import RANDOM_WEIGHTS
 from ser.report import bootstrap, further
 from ser.report.comparison_tables import MOST_COMPARED, Compared, best_table, pairs_table, pictures_of
 from ser.report.content import Content, Matrix, Picture, Table
@@ -17,7 +18,6 @@ from ser.report.groups import without_repeats
 from ser.report.runs import Expected, Finished, Options
 
 _LISTED = 6  # runs that a note names
-RANDOM = "encoders of random weights"
 
 
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
@@ -35,8 +35,15 @@ def content(finished: Iterable[Finished], expected: Expected, options: Options) 
         matrices=_matrices(bench),
         matrices_title="Confusion matrices of the best settings",
         inconsistencies=published.INCONSISTENCIES,
-        badges=[RANDOM] if expected.demo and expected.encoders else [],
+        badges=_badges(expected),
     )
+
+
+def _badges(expected: Expected) -> list[str]:
+    """Says at the top which encoders have random weights, as the notes of their runs tell."""
+    starts = {name: f"encoder {name}: {RANDOM_WEIGHTS}" for name in expected.encoders}
+    names = [name for name, start in starts.items() if any(note.startswith(start) for note in expected.notes)]
+    return [f"random weights: {', '.join(names)}"] if names else []
 
 
 def _best(bench: Bench, options: Options) -> Iterator[further.Best]:
@@ -90,8 +97,6 @@ def _notes(bench: Bench, systems: Sequence[baselines.Comparison], options: Optio
             f"{name}: {encoder.architecture}, {encoder.states - 1} transformer layers of width {encoder.width}, "
             f"fingerprint of weights and configuration {encoder.fingerprint}."
         )
-    if bench.expected.demo and bench.shapes:
-        yield "The weights of the encoders are random: which is best, and at which layer, says nothing of real ones."
     if intervals := bootstrap.words(options, bench.results.samples):
         yield f"{intervals} Winners are counted anew in each replicate."
     if any(case.normalise == "speaker" for case in bench.cases):
