@@ -6,7 +6,8 @@ config and input normalisation. Where its folder lies on this machine, ``remembe
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,6 +146,25 @@ def use_device(device: str) -> None:
     """Lets encoders of this process compute on ``device``, "cpu" or "cuda", where nobody says another."""
     global _device  # of the process, as torch's own default is
     _device = device
+
+
+@contextmanager
+def on_device(device: str) -> Iterator[None]:
+    """Lets encoders compute on ``device``, and keeps no memory of a GPU afterwards; on a CPU where torch sees none."""
+    if device == "cpu":
+        yield
+        return
+    import torch
+
+    use_device(device if torch.cuda.is_available() else "cpu")
+    try:
+        yield
+    finally:
+        use_device("cpu")
+        with _lock:
+            for key in [key for key in _models if key[1] == device]:
+                del _models[key]
+        torch.cuda.empty_cache()
 
 
 def device() -> str:

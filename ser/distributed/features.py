@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser import files
+from ser.data import encoders
 from ser.distributed.messages import BuildShards, Message, Note, ShardDone
 from ser.distributed.pool import RayLost, WorkerPool
 from ser.distributed.profile import Profile
@@ -34,10 +35,12 @@ def computing(
 ) -> Iterator[Compute | None]:
     """Gives what computes missing shards on the cluster at ``address``, None where there is none; ends it afterwards.
 
-    Nobody connects to the cluster before a shard is missing. ``on_note`` gets lines for a person.
+    Nobody connects to the cluster before a shard is missing. ``on_note`` gets lines for a person. Without a cluster the
+    encoders of this process compute on the profile's device.
     """
     if address is None:
-        yield None
+        with encoders.on_device(profile.device):
+            yield None
         return
     nodes = _Nodes(profile, address, work, on_note)
     try:
@@ -65,7 +68,7 @@ class _Nodes:
         gpus = self._profile.gpus_per_trial if is_batched(recipe.front_end) else 0.0
         memory = sum(_MODEL * f.bytes() for f in folders if f.is_encoder)
         request = BuildShards(recipe, tuple(missing), str(target), _marked(target), folders, gpus, memory)
-        left = {items.start: items for items in missing}
+        remaining = {items.start: items for items in missing}
 
         def on_event(message: Message) -> None:
             match message:
@@ -79,13 +82,13 @@ class _Nodes:
                     self._losses = 0
                     self._ids.add(node)
                     self._shards[host] += 1
-                    del left[items.start]
+                    del remaining[items.start]
                     count(len(items))
 
         try:
-            while left:
+            while remaining:
                 try:
-                    self._connected().build(replace(request, shards=tuple(left.values())), on_event)
+                    self._connected().build(replace(request, shards=tuple(remaining.values())), on_event)
                     request = replace(request, token="")  # what is left was written where it is not seen
                 except RayLost as error:
                     self.close()
@@ -133,8 +136,8 @@ class _Nodes:
 def _folders(recipe: Recipe, recordings: Path | None) -> tuple[Folder, ...]:
     """Returns the folders that the components of an entry read. Raises BadInput where one is not there."""
     encoder = getattr(settings_of("frontends", recipe.front_end), "encoder", "")
-    own = [Folder.of_encoder(encoder)] if encoder else []
-    return (*own, *([Folder.of_recordings(recordings)] if recordings else []))
+    folders = [Folder.of_encoder(encoder)] if encoder else []
+    return (*folders, *([Folder.of_recordings(recordings)] if recordings else []))
 
 
 def _marked(target: Path) -> str:

@@ -62,9 +62,9 @@ def compute(work: Work, sent: Sent, fetch: Callable[[Reference], bytes], node_id
     try:
         _check_versions(work, host)
         places = {folder: transfer.place_of(folder) for folder in work.folders}
-        lacking = tuple(f for f, place in places.items() if place is None and f not in sent.folders)
-        if lacking or (is_blind and not sent.recordings):
-            return Unseen(is_blind, lacking)
+        unseen = tuple(f for f, place in places.items() if place is None and f not in sent.folders)
+        if unseen or (is_blind and not sent.recordings):
+            return Unseen(is_blind, unseen)
         paths = {f: place or transfer.keep(f, sent.folders[f], fetch) for f, place in places.items()}
         encoders.use_device(work.device)
         encoders.remember({f.identity: path for f, path in paths.items() if f.is_encoder})

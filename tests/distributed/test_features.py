@@ -208,6 +208,19 @@ def test_what_tasks_ask_of_ray(recipe, tmp_path, cache, pool):
     assert 3 * size < encoded.memory < 4 * size
 
 
+def test_without_a_cluster_encoders_of_this_process_use_the_profiles_gpu_and_give_it_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(encoders, "_models", {("kept", "cpu"): 1, ("unloaded", "cuda"): 2})
+    with features.computing(Profile.read("gpu"), None, tmp_path, print) as compute:
+        assert compute is None
+        assert encoders.device() == "cuda"
+    assert encoders.device() == "cpu"
+    assert encoders._models == {("kept", "cpu"): 1}
+    monkeypatch.undo()
+    with features.computing(LOCAL, None, tmp_path, print):
+        assert encoders.device() == "cpu"
+
+
 class Workers:
     """A pool that computes here, and dies after so many shards, again and again."""
 
