@@ -162,7 +162,7 @@ class Store:
             raise cannot_write(target, error) from None
         with ThreadPoolExecutor(self.jobs) as pool:
             whole = list(pool.map(lambda shard: _is_whole(target, shard), every))
-        missing = [shard for shard, is_there in zip(every, whole, strict=True) if not is_there]
+        missing = [shard for shard, is_complete in zip(every, whole, strict=True) if not is_complete]
         done = _Progress(progress, len(recipe.items) - sum(map(len, missing)), len(recipe.items))
         done.add(0)
         compute(recipe, missing, recordings, target, done.add)

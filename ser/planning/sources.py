@@ -43,8 +43,8 @@ class Source:
 
     def recipes_for(self, front_end: Part) -> tuple[Recipe, ...]:
         """The entries that hold what a study's front-end makes of it."""
-        own = self.corpus.front_end_for(front_end)
-        container = self.containers.get(own, own)
+        stated = self.corpus.front_end_for(front_end)
+        container = self.containers.get(stated, stated)
         return tuple(r for r in self.recipes if r.front_end == container)
 
 

@@ -27,7 +27,7 @@ SLOW = {
     "proportions": "--seeds 1 --folds 2 --utterances 20 --speakers 2 --replicates 5",
     "runner": "--scale 0.2 --corpora ravdess",
     "stacked": "--candidates 2 --alone 1 --epochs 1 --turns 1",
-    "store": "--utterances 20 --rounds 1",
+    "store": "--utterances 20 --rounds 1 --wide-gb 0.1",
     "tracking": "--runs 20 --replicates 2",
     "training": "--updates 1",
     "tune": "--largest 125",
