@@ -74,12 +74,12 @@ def tensors(predictor: Predictor) -> dict[str, Tensor]:
         whole = dict(system.network.named_parameters()) | dict(system.network.named_buffers())
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in whole.items()}
     assert isinstance(system, FittedSystem)
-    named = {
+    arrays = {
         f"{number}.{step.kind}.{name}": array
         for number, step in enumerate(steps(system.fitted, predictor))
         for name, array in step.arrays.items()
     }
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in named.items()}
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
 def metadata(predictor: Predictor) -> dict[str, str]:

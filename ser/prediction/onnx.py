@@ -105,9 +105,8 @@ def converted(predictor: Predictor, metadata: Mapping[str, str]) -> tuple[bytes,
     ]
     if isinstance(system, NetworkSystem) and system.network.reduced:
         lines.append("in float32: the run's own answers, of a block in bfloat16, differ by its rounding")
-    return _with_metadata(
-        content, {**metadata, "input": f"{graph.shape}: {_MEANING[graph.input]}", "outputs": outputs}
-    ), lines
+    notes = {"input": f"{graph.shape}: {_MEANING[graph.input]}", "outputs": outputs}
+    return _with_metadata(content, {**metadata, **notes}), lines
 
 
 def _of_network(predictor: Predictor, network: Network) -> _Graph:
@@ -149,8 +148,8 @@ def _vectors(plain: Sequence[Plain], predictor: Predictor) -> list[Tensor]:
         if step.kind == "standard":
             mean, factor = (torch.as_tensor(step.arrays[name]) for name in ("mean", "factor"))
             deviation = torch.where(factor > 0, 1 / factor, torch.zeros_like(factor))
-            drawn = (torch.randn(n, len(mean), generator=draw, dtype=torch.float64) for n in (1, 5))
-            return [(x * deviation + mean).float() for x in drawn]
+            noise = (torch.randn(n, len(mean), generator=draw, dtype=torch.float64) for n in (1, 5))
+            return [(x * deviation + mean).float() for x in noise]
     statistics = getattr(settings_of("models", predictor.trial.block), "statistics", ())
     width = front_end_width(predictor.front_end()) * max(1, len(statistics))
     return [torch.randn(n, width, generator=draw) for n in (1, 5)]

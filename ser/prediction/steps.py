@@ -60,8 +60,8 @@ class Vectors(nn.Module):
         for number, step in enumerate(self.plain):
             arrays = {name: self.get_buffer(f"{name}_{number}") for name in step.arrays}
             x = _STEPS[step.kind](x, arrays, step.values)
-        lacking = torch.full_like(x[:, :1], -torch.inf)
-        scores = [x[:, self.places[c]][:, None] if c in self.places else lacking for c in range(self.classes)]
+        absent = torch.full_like(x[:, :1], -torch.inf)
+        scores = [x[:, self.places[c]][:, None] if c in self.places else absent for c in range(self.classes)]
         return torch.cat(scores, dim=1).float()
 
 

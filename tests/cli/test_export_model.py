@@ -8,7 +8,8 @@ from safetensors.numpy import load_file
 from trained_runs import of_kind
 
 from ser.cli.main import main
-from ser.prediction import load
+from ser.prediction import Recording, load
+from ser.prediction.predictor import _extracted
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,6 @@ def test_a_run_becomes_a_file_of_arrays_and_one_of_onnx(run, tmp_path, capsys):
     assert json.loads(metadata["classes"]) == list(run.trial.classes)
     # The answers for a recording of the test subset, from its frames to its row of predictions.csv.
     predictor, row = load(run.files), run.table.iloc[0]
-    from ser.prediction.predictor import _extracted
-    from ser.prediction.recordings import Recording
-
     uid = row["uid"]
     frames = _extracted(Recording(uid, run.paths[uid]), predictor.front_end())
     (found,) = session.run(["probabilities"], {"frames": frames})
