@@ -54,8 +54,8 @@ def component(text: str, place: str) -> Part:
             settings[last].append(piece)
         elif piece.strip():
             raise _unreadable(text, place)
-    values = {name: [_value(piece, text, place) for piece in pieces] for name, pieces in settings.items()}
-    return part(call[1], **{name: some[0] if len(some) == 1 else tuple(some) for name, some in values.items()})
+    values = {name: tuple(_value(piece, text, place) for piece in pieces) for name, pieces in settings.items()}
+    return part(call[1], **{name: each[0] if len(each) == 1 else each for name, each in values.items()})
 
 
 def _pieces(text: str, whole: str, place: str) -> list[str]:

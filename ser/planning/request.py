@@ -194,10 +194,10 @@ def _with_encoders(study: Study, request: Request) -> Study:
     return study
 
 
-def _named_once(named: Sequence[tuple[str, Path]]) -> dict[str, Path]:
+def _named_once(pairs: Sequence[tuple[str, Path]]) -> dict[str, Path]:
     """Encoders' folders by name. Raises BadInput for a name that is none, and for one that is there twice."""
     folders: dict[str, Path] = {}
-    for name, folder in named:
+    for name, folder in pairs:
         if not _is_name(name):
             allowed = f"a lower-case letter, then letters, digits, - and _; not {', '.join(_RESERVED)}"
             raise BadInput(repr(name), "--encoder", allowed, "rename it: NAME=DIR")

@@ -20,14 +20,14 @@ def references_of(study: Study, trials: Iterable[Trial]) -> list[Trial]:
     """
     if study.reference is None:
         return []
-    found: dict[str, Trial] = {}
+    references: dict[str, Trial] = {}
     for trial in trials:
         for corpus in (c for c in trial.corpora if c.tested):
             if (front_end := _front_end(study, trial)) is None:
                 continue
-            made = _reference(study, study.reference, trial, replace(corpus, copies=0), front_end)
-            found.setdefault(identity(statement(replace(made, seed=0, weights_seed=None))), made)
-    return list(found.values())
+            reference = _reference(study, study.reference, trial, replace(corpus, copies=0), front_end)
+            references.setdefault(identity(statement(replace(reference, seed=0, weights_seed=None))), reference)
+    return list(references.values())
 
 
 def _front_end(study: Study, beside: Trial) -> Part | None:
