@@ -5,10 +5,12 @@ import shutil
 from contextlib import nullcontext
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
 
+from ser import prediction
 from ser.demo import encoder
 from ser.errors import BadInput
 from ser.features.store import Store
@@ -141,8 +143,18 @@ def test_it_learns_by_each_method_and_keeps_what_has_learned(job):
     assert sizes["lora"] < sizes["top"] < sizes["all"]
 
 
+def check_predictions(folder, tones):
+    """The run's model, read back from its files, answers of recordings what it has answered in the run."""
+    (table,) = (pd.read_csv(path) for path in folder.rglob("predictions.csv"))
+    model = prediction.load(next(folder.rglob("best.pt")).parent)
+    answers = list(model.predict([tones / f"{uid.rpartition('/')[2]}.wav" for uid in table["uid"]]))
+    for answer, (_, row) in zip(answers, table.iterrows(), strict=True):
+        assert (answer.error, answer.emotion) == ("", row["predicted"])
+        assert answer.scores["sad"] == pytest.approx(row["p_sad"], abs=1e-4)
+
+
 @pytest.mark.parametrize("method", ["lora", "all"])
-def test_killed_after_an_epoch_it_goes_on_to_the_same_bits(job, tmp_path, method):
+def test_killed_after_an_epoch_it_goes_on_to_the_same_bits(job, tones, tmp_path, method):
     plan, each = job
     (trial,) = (t for t in plan.trials if t.block["method"] == method)
     curves, whole = [], []
@@ -164,6 +176,7 @@ def test_killed_after_an_epoch_it_goes_on_to_the_same_bits(job, tmp_path, method
     one.run(each, trial, lambda epoch, row: whole.append([row[k] for k in sorted(row) if "loss" in k]))
     assert len(whole) == 10
     assert curves == whole
+    check_predictions(path.parents[0], tones)
 
 
 @pytest.mark.parametrize(
