@@ -241,7 +241,9 @@ def test_what_stays_lies_where_the_encoder_is_and_the_encoder_never_changes():
         assert (p.data_ptr() in shared) is (name not in learning(net))
     steps(net, rows(5, 9))
     block(method="all").load_state_dict(steps(block(method="all"), rows(5)).state_dict())
+    block().double()  # moved, as to another device
     assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+    assert {p.dtype for p in module.parameters()} == {torch.float32}
     assert not any(p.requires_grad for p in module.parameters())
 
 
