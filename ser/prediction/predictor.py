@@ -102,13 +102,13 @@ class Predictor:
     def front_end(self, head: str = "") -> Part:
         """Returns the front-end of a head's corpus, or that of all. Raises BadInput where corpora have several."""
         name = head or self.corpus
-        own = {c.name: c.front_end_for(self.trial.front_end) for c in self.trial.corpora}
+        by_corpus = {c.name: c.front_end_for(self.trial.front_end) for c in self.trial.corpora}
         if name:
-            return own[name]
-        if len(set(own.values())) > 1:
-            value = f"{len(set(own.values()))} front-ends of {len(own)} corpora"
+            return by_corpus[name]
+        if len(set(by_corpus.values())) > 1:
+            value = f"{len(set(by_corpus.values()))} front-ends of {len(by_corpus)} corpora"
             raise BadInput(value, self.trial.title, "one for all recordings", "choose a corpus's: --corpus NAME")
-        return next(iter(own.values()))
+        return next(iter(by_corpus.values()))
 
     def predict(self, recordings: Iterable[Recording | str | os.PathLike[str]]) -> Iterator[Prediction]:
         """Yields a prediction for each recording, in their order.

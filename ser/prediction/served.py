@@ -48,15 +48,15 @@ def answers(model: Predictor, question: pd.DataFrame, corpus: str = "") -> pd.Da
 
 def _recording(number: int, row: dict[str, object]) -> Recording:
     path, audio, speaker, sex, text = (_text(row.get(name)) for name in INPUTS)
-    known = Recording(path or str(number), speaker=speaker, sex=sex[:1].upper(), text=text)
+    recording = Recording(path or str(number), speaker=speaker, sex=sex[:1].upper(), text=text)
     if isinstance(content := row.get("audio"), bytes):
-        return replace(known, content=content)
+        return replace(recording, content=content)
     if audio:
         try:
-            return replace(known, content=base64.b64decode(audio, validate=True))
+            return replace(recording, content=base64.b64decode(audio, validate=True))
         except ValueError as error:
-            return replace(known, problem=f"column audio is no base64: {error}")
-    return replace(known, path=Path(path)) if path else replace(known, problem="neither path nor audio")
+            return replace(recording, problem=f"column audio is no base64: {error}")
+    return replace(recording, path=Path(path)) if path else replace(recording, problem="neither path nor audio")
 
 
 def _text(value: object) -> str:

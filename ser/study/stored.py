@@ -31,33 +31,33 @@ def stored_trial(text: str, place: str) -> Trial:
         parts = {name: _part(values[name], place) for name in ("front_end", "balance", "block", "role")}
         corpora = tuple(_corpus(c, place) for c in values["corpora"])
         augmentation = tuple(_part(kind, place) for kind in values["augmentation"])
-        training = _made(Training, values["training"], place)
+        training = _instance(Training, values["training"], place)
     except (KeyError, TypeError) as error:
         raise BadInput(f"{type(error).__name__}: {error}", place, _ALLOWED, _REMEDY) from None
     rest = {"corpora": corpora, "augmentation": augmentation, "training": training, **parts}
-    return _made(Trial, {**values, **rest}, place)
+    return _instance(Trial, {**values, **rest}, place)
 
 
 def check_versions(trial: Trial, place: str) -> None:
     """Raises BadInput where the front-end or the model has other numbers here than when the trial was trained."""
     for kind, stated in (("frontends", trial.front_end), ("models", trial.block)):
-        here = registry.version(kind, stated.name)
-        if here != stated.version:
+        installed = registry.version(kind, stated.name)
+        if installed != stated.version:
             value = f"{stated.name} of version {stated.version}"
             remedy = "train it again (`ser run`), or use the version of ser that its run names as code_version"
-            raise BadInput(value, place, f"version {here}, which is installed and has other numbers", remedy)
+            raise BadInput(value, place, f"version {installed}, which is installed and has other numbers", remedy)
 
 
 def _corpus(values: Mapping[str, Any], place: str) -> Corpus:
     parts = {name: _part(values[name], place) for name in ("loader", "split")}
-    return _made(Corpus, {**values, **parts}, place)
+    return _instance(Corpus, {**values, **parts}, place)
 
 
 def _part(values: Mapping[str, Any], place: str) -> Part:
-    return _made(Part, values, place)
+    return _instance(Part, values, place)
 
 
-def _made(kind: type[_Kind], values: Mapping[str, Any], place: str) -> _Kind:
+def _instance(kind: type[_Kind], values: Mapping[str, Any], place: str) -> _Kind:
     """Returns an instance of the dataclass, with tuples for JSON's lists."""
     names = {item.name: item for item in fields(kind)}
     if further := sorted(set(values) - set(names)):
