@@ -10,18 +10,31 @@ import pytest
 import soundfile
 import torch
 from scipy.special import softmax
-from trained_runs import of_kind
+from trained_runs import ENCODER_KINDS, of_kind
 
 from ser import registry
-from ser.data import audio
+from ser.data import audio, encoders
 from ser.errors import BadInput
 from ser.metrics import segments
-from ser.prediction import Recording, load
+from ser.prediction import Recording, load, served
 from ser.prediction import predictor as predictor_module
 from ser.prediction.predictor import FEWEST
 from ser.study import settings_of
 
-KINDS = ("frames", "heads", "segments", "several", "stacked", "lda", "logistic", "knn", "gmtfs", "lda_speaker")
+KINDS = (
+    "frames",
+    "heads",
+    "segments",
+    "several",
+    "stacked",
+    "lda",
+    "logistic",
+    "knn",
+    "gmtfs",
+    "lda_speaker",
+    "encoder",
+    "finetuned",
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +58,8 @@ def scores_of(answers):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictions_are_those_of_the_test_subset(run_of, kind):
+    if kind in ENCODER_KINDS:
+        pytest.importorskip("peft")
     run = run_of(kind)
     answers = answers_of(run, corpus=run.table["corpus"][0])
     assert [a.error for a in answers] == [""] * len(answers)
@@ -161,6 +176,19 @@ def test_a_front_end_that_reads_text_asks_for_it(run_of, monkeypatch):
     (answer,) = answers_of(run, recordings(run)[:1])
     assert "reads what is said" in answer.error
     assert "path, text" in answer.error
+
+
+@pytest.mark.parametrize("kind", ENCODER_KINDS)
+def test_a_model_on_an_encoder_asks_for_its_folder_before_anything(run_of, kind, monkeypatch):
+    pytest.importorskip("peft")
+    run = run_of(kind)
+    expected = scores_of(answers_of(run))
+    folder = next(p for p in run.files.parents if (p / "encoder").is_dir()) / "encoder"
+    monkeypatch.setattr(encoders, "_folders", {})
+    with pytest.raises(BadInput, match="--encoder"):
+        load(run.files)
+    monkeypatch.setenv("SER_ENCODERS", str(folder))
+    np.testing.assert_allclose(scores_of(served.load(str(run.files)).predict(recordings(run))), expected, atol=1e-6)
 
 
 def test_a_front_end_that_fails_on_one_recording_stops_nothing(run_of, monkeypatch):

@@ -10,12 +10,14 @@ import tiny_survey
 from experiments.interaffection import study as frames
 from experiments.multilabel import study as multilabel
 from experiments.segments import study as segments
+from ser.data import encoders
 from ser.data.scan import scan
+from ser.demo import encoder
 from ser.features.store import Store
 from ser.planning.plan import Plan, resolve
 from ser.runs.folder import RunFolder
 from ser.runs.location import Location
-from ser.study import Study, System, Trial, override, part
+from ser.study import Features, Study, System, Trial, override, part
 from ser.trials import group
 from ser.trials import run as one
 from ser.trials.job import job_of
@@ -59,6 +61,13 @@ SYSTEMS = {
     "knn": part("knn", **tiny_survey.STEPS, neighbours=3),
     "gmtfs": tiny_survey.TASKS,
 }
+
+
+PRETRAINED = {"block": "projection", "pooling": "mean_var", "task": "unified", "front_end.layers": "all",
+              "front_end.stored": "float16"}  # fmt: skip
+TUNED = {"block": "finetuned", "pooling": "none", "task": "unified", "front_end": part("samples", longest_s=1.0),
+         "normalise": "none", "finetuned.method": "lora", "finetuned.units": 4}  # fmt: skip
+ENCODER_KINDS = {"encoder": PRETRAINED, "finetuned": TUNED}
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,9 @@ def of_kind(kind: str, data: Path, cache: Path) -> Trained:
     elif kind == "stacked":
         plan = tiny_search.plan(tiny_search.study("cnn1d"), data, cache)
         trial = next(t for t in plan.trials if group.group_key(t) is not None)
+    elif kind in ENCODER_KINDS:
+        plan = encoder_plan(ENCODER_KINDS[kind], data, cache)
+        (trial,) = plan.trials
     else:
         name = kind.removesuffix("_speaker")
         system = System(kind, SYSTEMS[name], normalise="speaker" if name != kind else "none")
@@ -135,6 +147,23 @@ def of_kind(kind: str, data: Path, cache: Path) -> Trained:
         plan = tiny_survey.plan(study, data, cache)
         trial = next(t for t in plan.trials if t.role.values()["protocol"] == "si")
     return trained(plan, trial, cache)
+
+
+def encoder_plan(point: dict[str, object], data: Path, cache: Path) -> Plan:
+    """One network on a tiny encoder with random weights, over the miniature of RAVDESS."""
+    folder = encoder.make(cache / "encoder", width=8, layers=2)
+    identity = str(encoders.examine(folder))
+    encoders.remember({identity: folder})
+    study = replace(
+        frames,
+        features=Features(part("pretrained"), "train"),
+        blocks=(part("projection", units=4), part("finetuned", units=4)),
+        corpora=tuple(c for c in frames.corpora if c.name == "ravdess"),
+        points=lambda corpora, _: [{"corpora": corpora, **point}],
+        expect=1,
+    ).with_encoders([("tiny", identity)])
+    settings = {k: v for k, v in FRAMES.items() if not k.startswith("tdnn.")}
+    return plan_of(changed(study, settings), data, cache, "ravdess")
 
 
 def points_of(system: str):
