@@ -5,7 +5,7 @@ So MLflow's pages list it, ``mlflow models serve`` answers with it, and ``mlflow
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from platform import python_version
@@ -16,7 +16,6 @@ from ser.errors import Refused
 from ser.runs.mlflow_client import Client, LoggedModel, LoggedModelOutput, artifact_files, mlflow_version
 from ser.runs.model_files import INPUTS, STATEMENT, WEIGHTS
 from ser.runs.refusal import status_of
-from ser.study import stored_trial
 
 NAME = "model"  # ``runs:/<run>/model``
 _CODE = "served_model.py"
@@ -41,8 +40,8 @@ def log(client: Client, uri: str, experiment: str, run_id: str, files: Path, ori
         if status_of(error.__cause__) == 404:  # a server from before MLflow 3 has no such models
             return
         raise
-    trial = stored_trial((files / STATEMENT).read_text(encoding="utf-8"), str(files / STATEMENT))
-    texts = _texts(trial.classes, run_id, str(model.model_id), original, weights)
+    classes = json.loads((files / STATEMENT).read_text(encoding="utf-8"))["classes"]  # whatever version wrote the rest
+    texts = _texts(classes, run_id, str(model.model_id), original, weights)
     client.call_storage(_send, texts, str(model.artifact_location), uri)
     if is_new or not client.get_run(run_id).outputs.model_outputs:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
@@ -66,7 +65,7 @@ def _send(texts: Mapping[str, str], location: str, uri: str) -> None:
         artifact_files(location, uri).log_artifacts(folder)
 
 
-def _texts(classes: tuple[str, ...], run_id: str, model_id: str, original: str, weights: str) -> dict[str, str]:
+def _texts(classes: Sequence[str], run_id: str, model_id: str, original: str, weights: str) -> dict[str, str]:
     """Returns MLflow's files of a model by name. JSON is YAML, too."""
     description = {
         "artifact_path": NAME,
@@ -103,7 +102,7 @@ def _texts(classes: tuple[str, ...], run_id: str, model_id: str, original: str, 
     }
 
 
-def _signature(classes: tuple[str, ...]) -> dict[str, str]:
+def _signature(classes: Sequence[str]) -> dict[str, str]:
     inputs = [{"type": "string", "name": name, "required": False} for name in INPUTS]
     outputs = [{"type": "string", "name": name, "required": True} for name in ("emotion", "error", "unit")]
     outputs += [{"type": "double", "name": f"score_{name}", "required": True} for name in classes]
