@@ -1,13 +1,14 @@
 """The axes of any study, and its trials by setting: one per combination of values, repeated with seeds and folds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ser.report.content import HOLE
 from ser.report.groups import as_logged, logged, readable, short, unexplained
 from ser.report.runs import Expected, Finished
 from ser.study import POOLING_SIGNS
+from ser.study.points import PLACES
 
 # What points say beside their axes, and what follows from the rest of a statement.
 _NO_AXES = ("fold", "initial_from", "final", "role", "seed")
@@ -23,6 +24,8 @@ class Axes:
     letters: Mapping[str, str]  # corpus → "I"
     stated: bool  # whether the study states them all, so that it is known which results are to come
     seed_moves: tuple[str, ...] = ("weights",)  # what another seed changes
+    # (block or system, path) → what its runs have whose points state nothing there
+    defaults: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -34,14 +37,20 @@ class Axes:
 
     def values(self, run: Finished) -> tuple[str, ...]:
         """Returns a run's values, as people read them."""
-        return tuple(self._readable(path, self._as_stated(run, path)) for path in self.paths)
+        return tuple(self._readable(path, self.as_stated(run, path)) for path in self.paths)
 
     def planned(self, point: Mapping[str, Any]) -> tuple[str, ...]:
         """Returns the values of a point, in the same form."""
-        return tuple(self._readable(path, as_logged(point[path]) if path in point else None) for path in self.paths)
+        return tuple(self._readable(path, self.stated_at(point, path)) for path in self.paths)
 
-    def _as_stated(self, run: Finished, path: str) -> str | None:
-        """A value as its study states it: the seed of a split or an augmentation without what the trial's adds."""
+    def stated_at(self, point: Mapping[str, Any], path: str) -> str | None:
+        """Returns the value of a point as runs log it, or what runs of its kind have where it states nothing."""
+        if path in point:
+            return as_logged(point[path])
+        return self.defaults.get((str(point.get("system") or point.get("block", "")), path))
+
+    def as_stated(self, run: Finished, path: str) -> str | None:
+        """Returns a run's value as its study states it: the seed of a split or an augmentation without what the trial's adds."""
         text, name = logged(run, path), path.rpartition(".")[0]
         places = {"augmentation": f"augmentation.{path}", "split": f"corpus.{name}.split.seed"}
         moved = any(place in run.params for kind, place in places.items() if kind in self.seed_moves)
@@ -70,9 +79,21 @@ def axes_of(runs: Sequence[Finished], expected: Expected) -> Axes:
     searched = [path for path in listed if len({logged(run, path) for run in runs}) > 1]
     names = list(dict.fromkeys([*stated, *searched]))
     axes = Axes(tuple(names), expected.letters, not set(names) - set(stated), expected.seed_moves)
+    axes = replace(axes, defaults=_defaults(runs, axes))
     while more := unexplained(runs, axes.values, axes.paths):
         axes = replace(axes, paths=(*axes.paths, *more), stated=False)
     return axes
+
+
+def _defaults(runs: Sequence[Finished], axes: Axes) -> dict[tuple[str, str], str]:
+    """What runs of a block or system have on the axes that their points do not state."""
+    defaults: dict[tuple[str, str], str] = {}
+    for run in runs:
+        kind, stated = run.params.get("role.system") or run.params.get("block", ""), set(_varied(run))
+        for path in (path for path in axes.paths if path not in (*PLACES, *stated)):
+            if (text := axes.as_stated(run, path)) is not None:
+                defaults.setdefault((kind, path), text)
+    return defaults
 
 
 def _varied(run: Finished) -> list[str]:

@@ -479,3 +479,25 @@ def test_names_of_tables_are_unique():
     assert all(len(row.cells) == len(t.columns) for t in made.tables for row in t.rows)
     assert [t.key for t in (tables.best(bench_of(grid(), expected(grid()), NEVER)),)] == ["best"]
     assert baselines.SURVEY == "survey"
+
+
+def test_a_point_that_states_nothing_has_what_runs_of_its_head_have():
+    """Vectors are the study's default; only the points of frames state their statistics."""
+    frames = {"block": "dense", "front_end.statistics": "", "role.varied": "front_end.layers,front_end.statistics"}
+    runs = [one for layer in LAYERS for one in folds_of("whisper", layer, 4, **{"role.varied": "front_end.layers"})]
+    runs += folds_of("whisper", "last", 5, **frames)
+    planned = expected(runs)
+    stated = tuple(
+        (title, dict(point, **{"front_end.statistics": ()} if point["block"] == "dense" else {}))
+        for title, point in planned.trials
+    )
+    bench = bench_of(runs[2:], replace(planned, trials=stated), NEVER)  # the first layer is to come
+    within = bench.within(Case("emodb", "train"))
+    assert [
+        (s.layers, s.head, result is not None) for s, result in sorted(within.items(), key=lambda p: p[0].layers)
+    ] == [
+        ("0", "logistic", False),
+        ("1", "logistic", True),
+        ("2", "logistic", True),
+        ("last", "dense", True),
+    ]

@@ -145,7 +145,9 @@ def _by_values(results: Results, runs: Sequence[Finished]) -> dict[Values, dict[
         texts = {path: text for path in paths if (text := logged(run, path)) is not None}
         facts.setdefault(results.axes.values(run), texts | _of_block(run.params))
     for _, point in results.expected.trials:
-        facts.setdefault(results.axes.planned(point), {path: as_logged(value) for path, value in point.items()})
+        texts = {path: as_logged(value) for path, value in point.items()}
+        texts |= {path: text for path in paths if (text := results.axes.stated_at(point, path)) is not None}
+        facts.setdefault(results.axes.planned(point), texts)
     return {values: facts.get(values, {}) for _, values in results.cells} | facts
 
 
