@@ -8,7 +8,6 @@ from ser.report.content import HOLE
 from ser.report.groups import as_logged, logged, readable, short, unexplained
 from ser.report.runs import Expected, Finished
 from ser.study import POOLING_SIGNS
-from ser.study.points import PLACES
 
 # What points say beside their axes, and what follows from the rest of a statement.
 _NO_AXES = ("fold", "initial_from", "final", "role", "seed")
@@ -50,7 +49,7 @@ class Axes:
         return self.defaults.get((str(point.get("system") or point.get("block", "")), path))
 
     def as_stated(self, run: Finished, path: str) -> str | None:
-        """Returns a run's value as its study states it: the seed of a split or an augmentation without what the trial's adds."""
+        """Returns a run's value as its study states it: seeds of splits and augmentations without the trial's."""
         text, name = logged(run, path), path.rpartition(".")[0]
         places = {"augmentation": f"augmentation.{path}", "split": f"corpus.{name}.split.seed"}
         moved = any(place in run.params for kind, place in places.items() if kind in self.seed_moves)
@@ -90,7 +89,7 @@ def _defaults(runs: Sequence[Finished], axes: Axes) -> dict[tuple[str, str], str
     defaults: dict[tuple[str, str], str] = {}
     for run in runs:
         kind, stated = run.params.get("role.system") or run.params.get("block", ""), set(_varied(run))
-        for path in (path for path in axes.paths if path not in (*PLACES, *stated)):
+        for path in (path for path in axes.paths if path not in stated):
             if (text := axes.as_stated(run, path)) is not None:
                 defaults.setdefault((kind, path), text)
     return defaults

@@ -269,6 +269,7 @@ def test_a_planted_difference_is_tested_over_speakers():
     truth = 4 / 8 + (np.mean([noise["wavlm", f] for f in FOLDS]) - np.mean([noise["whisper", f] for f in FOLDS])) / 8
     assert row.cells[0].value == pytest.approx(truth)
     assert row.cells[0].low > 0.2
+    assert row.cells[2] == table(made, "encoders").rows[0].cells[6]  # of one case both are one test
     (lead,) = table(made, "encoders").rows
     assert lead.cells[5].low == pytest.approx(row.cells[0].low)
     assert lead.cells[6].startswith("<") or float(lead.cells[6]) < 0.05
@@ -486,9 +487,10 @@ def test_a_point_that_states_nothing_has_what_runs_of_its_head_have():
     frames = {"block": "dense", "front_end.statistics": "", "role.varied": "front_end.layers,front_end.statistics"}
     runs = [one for layer in LAYERS for one in folds_of("whisper", layer, 4, **{"role.varied": "front_end.layers"})]
     runs += folds_of("whisper", "last", 5, **frames)
+    runs = [replace(one, params=one.params | {"task": "unified"}) for one in runs]
     planned = expected(runs)
     stated = tuple(
-        (title, dict(point, **{"front_end.statistics": ()} if point["block"] == "dense" else {}))
+        (title, dict(point, **{"front_end.statistics": (), "task": "unified"} if point["block"] == "dense" else {}))
         for title, point in planned.trials
     )
     bench = bench_of(runs[2:], replace(planned, trials=stated), NEVER)  # the first layer is to come
@@ -501,3 +503,4 @@ def test_a_point_that_states_nothing_has_what_runs_of_its_head_have():
         ("2", "logistic", True),
         ("last", "dense", True),
     ]
+    assert {setting.others for setting in within} == {""}

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from ser.report.comparison_tables import Compared, p_text
 from ser.report.comparisons import (
     axis_effects,
+    holm,
     means_of_complete_cases,
     pairwise_over_cases,
     pairwise_over_speakers,
@@ -122,9 +124,9 @@ def effects(bench: Bench) -> Table:
         "Encoders, heads and normalisation, all else equal",
         "Mean difference in UA, in points, over the cases that have both, with a paired interval; in how many of the "
         "cases the one that is named first is better. A case is a corpus with all else equal; encoders have their best "
-        "layer there. p, speakers: whether other speakers (and seeds) of the same corpora would show it, over the "
-        "cases that have all options; p, cases: whether other cases would, by Wilcoxon's signed-rank test, which takes "
-        "cases as independent; those of a corpus are not. Both are corrected for the number of pairs (Holm).",
+        "layer there. p, speakers: whether other speakers (and seeds) of the same corpora would show it; p, cases: "
+        "whether other cases would, by Wilcoxon's signed-rank test, which takes cases as independent; those of a "
+        "corpus are not. Both are corrected for the number of pairs (Holm).",
         ("UA difference", "Better in", "p, speakers", "p, cases"),
         tuple(rows),
         "cases",
@@ -139,15 +141,23 @@ def _effects(bench: Bench, kind: Kind) -> Iterator[Row]:
     if one is None or len(one.options) > MOST_OPTIONS:
         return
     point, draws, names = one.point["ua"], one.draws["ua"], one.names
-    means, mean_draws, count = means_of_complete_cases(point, draws)
-    of_speakers = pairwise_over_speakers(means, mean_draws, one.clusters, count)
+    of_speakers = holm([_p_over_speakers(point[:, pair], draws[:, :, pair], one.clusters) for pair in _pairs(names)])
     of_cases = pairwise_over_cases(point)
     every = axis_effects(names, point, draws, one.clusters)
-    for effect, speakers, cases in zip(every, of_speakers, of_cases, strict=True):
-        better = f"{effect.positive} of {effect.cases}"
-        cells = (effect.difference, better, p_text(speakers.adjusted), p_text(cases.adjusted))
+    for effect, p, cases in zip(every, of_speakers, of_cases, strict=True):
+        cells = (effect.difference, f"{effect.positive} of {effect.cases}", p_text(p), p_text(cases.adjusted))
         if effect.of:
             yield Row(kind.head, f"{effect.second} − {effect.first}", cells, effect.cases, effect.of)
+
+
+def _pairs(names: Sequence[str]) -> list[list[int]]:
+    return [list(pair) for pair in combinations(range(len(names)), 2)]
+
+
+def _p_over_speakers(point: Floats, draws: Floats, clusters: int) -> float:
+    """The p of two options [cases, 2] over the cases that have both."""
+    (pair,) = pairwise_over_speakers(*means_of_complete_cases(point, draws)[:2], clusters)
+    return pair.p
 
 
 # --- shares ---
