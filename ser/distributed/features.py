@@ -129,8 +129,9 @@ class _Nodes:
             each = [f"{host} {number}" for host, number in self._shards.most_common(_HOSTS)]
             more = f" and {len(self._shards) - _HOSTS} more" if len(self._shards) > _HOSTS else ""
             total, nodes = self._shards.total(), len(self._ids)
+            amount = f"{total} shards" if total > 1 else "1 shard"
             places = f"{nodes} nodes" if nodes > 1 else "1 node"
-            self._on_note(f"features: {total} shards on {places} ({', '.join(each)}{more})")
+            self._on_note(f"features: {amount} on {places} ({', '.join(each)}{more})")
 
 
 def _folders(recipe: Recipe, recordings: Path | None) -> tuple[Folder, ...]:
