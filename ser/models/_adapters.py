@@ -108,13 +108,19 @@ def _linear_layers(model: "Model") -> set[str]:
 
 
 def set_dropout(layers: Iterable[nn.Module], share: float) -> None:
-    """Sets what these layers drop, in modules and in attention, while they train."""
-    for module in (module for layer in layers for module in layer.modules()):
+    """Sets what these layers drop while they train; their attention drops nothing.
+
+    With dropout in attention, torch computes it the long way on a CPU: an update of Whisper tiny took twice as long.
+    """
+    modules = [module for layer in layers for module in layer.modules()]
+    attention = {id(inner) for module in modules if "Attention" in type(module).__name__ for inner in module.modules()}
+    for module in modules:
+        rate = 0.0 if id(module) in attention else share
         if isinstance(module, nn.Dropout):
-            module.p = share
+            module.p = rate
         for name, value in list(vars(module).items()):
             if "dropout" in name and isinstance(value, int | float):
-                setattr(module, name, share)
+                setattr(module, name, rate)
 
 
 def compute_again(layers: Iterable[nn.Module]) -> None:

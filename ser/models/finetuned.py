@@ -4,8 +4,9 @@ As ``Wav2Vec2ForSequenceClassification`` of transformers: the encoder's last hid
 over an utterance's frames. The convolutional front is frozen as in Baevski et al. 2020; adapters are those of Hu et al.
 2022. Weights that do not learn are the encoder's own, in memory as in files: they come from its folder.
 
-Layers that learn drop out by ``dropout``; all else computes as when it is used: no SpecAugment, no LayerDrop, batch
-norms with the moments of pretraining. Each utterance is prepared as the model's authors do.
+Layers that learn drop out by ``dropout``, but not in their attention; all else computes as when it is used: no
+SpecAugment, no LayerDrop, batch norms with the moments of pretraining. Each utterance is prepared as the model's
+authors do.
 """
 
 from collections.abc import Sequence
