@@ -75,9 +75,9 @@ class Encoder:
 def examine(folder: Path) -> Encoder:
     """Returns the encoder of a folder, everything checked: config, preprocessor, and every weight.
 
-    The same wherever the folder lies and whatever it is called. 1.2 GB take a second or two, and a second call in the
-    process nothing, unless a file has changed. Raises BadInput for a folder that cannot be used as it is: no weight is
-    ever drawn at random, no code of a folder run, nothing fetched.
+    The same wherever the folder lies and whatever it is called. 1.2 GB take three seconds of one core, and a second
+    call in the process nothing, unless a file has changed. Raises BadInput for a folder that cannot be used as it is:
+    no weight is ever drawn at random, no code of a folder run, nothing fetched.
     """
     folder = Path(folder).absolute()
     with _lock:

@@ -105,7 +105,7 @@ def extract_batch(waves: Sequence[Array], settings: Settings) -> list[Array]:
         raise UnusableAudio(
             f"too short: {shortest} samples, where a frame of {encoder.architecture} needs {encoder.first}"
         )
-    states, is_mean = _wanted(settings, encoder)
+    states, is_mean = _states(settings, encoder)
     model = encoders.load(settings.encoder)
     if settings.scale == "none" and not model.description.normalise:
         value, allowed = f"scale none for {encoder}", "model, for this encoder normalises no input"
@@ -195,8 +195,8 @@ def _number(settings: Settings) -> int | str:
     return Encoder.parse(settings.encoder).states - 1 if settings.layers == "last" else settings.layers
 
 
-def _wanted(settings: Settings, encoder: Encoder) -> tuple[list[int], bool]:
-    """Returns numbers of the states that are wanted by themselves, and whether their mean is, before them."""
+def _states(settings: Settings, encoder: Encoder) -> tuple[list[int], bool]:
+    """Returns numbers of the states that are asked for by themselves, and whether their mean is, before them."""
     layers = _number(settings)
     if isinstance(layers, int):
         return [layers], False
