@@ -1,7 +1,7 @@
 """A model as ONNX: a network of an item's frames, or a fitted model of vectors; scores and probabilities out.
 
 torch traces the model with an item of common length (its older exporter: the newer one refuses what looks at lengths,
-20 of our 22 networks). Then onnxruntime has to answer items of several lengths as the run's own model does.
+which was 19 of 21 networks). Then onnxruntime has to answer items of several lengths as the run's own model does.
 """
 
 import io
