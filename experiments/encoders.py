@@ -23,6 +23,7 @@ SPEAKERS = part("leave_one_out", by="speaker", fold=1)
 SPEAKER_FOLDS = part("grouped", by="speaker", folds=5, fold=1, seed=0)
 SESSIONS = part("leave_one_out", by="session", fold=1)
 VECTORS: dict[str, list[object]] = {"front_end.statistics": [("mean", "std")]}
+POOLED: dict[str, list[object]] = {"pooling": ["none"], "task": ["unified"]}  # by the front-end, or the block itself
 FRAMES: dict[str, list[object]] = {"front_end.statistics": [()]}
 BESIDE = ("wu_lda", "wu_svm", "wang", "mfcc_svm")  # of the survey: the best on EMO-DB, and quick
 
@@ -38,6 +39,7 @@ def probes(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]
             block=["logistic"],
             **{"front_end.layers": [EACH, "mean"]},
             **VECTORS,
+            **POOLED,
             normalise=["train", "speaker"],
             fold=["all"],
         )
@@ -51,8 +53,8 @@ def networks(corpus: str) -> list[Point]:
     last: dict[str, list[object]] = {"front_end.layers": ["last"]}
     attention: dict[str, list[object]] = {"pooling": ["mean", "mean_var"], "task": ["unified"]}
     return [
-        *grid(**common, block=["linear", "dense"], **every, **VECTORS),
-        *grid(**common, block=["dense"], **last, **FRAMES),
+        *grid(**common, block=["linear", "dense"], **POOLED, **every, **VECTORS),
+        *grid(**common, block=["dense"], **POOLED, **last, **FRAMES),
         *grid(**common, block=["projection"], **attention, **every, **FRAMES),
     ]
 
