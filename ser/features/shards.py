@@ -3,6 +3,7 @@
 A shard is a plain function of the recipe and of its range of items: it needs no store, and nothing of other shards.
 """
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -77,6 +78,10 @@ def stem(shard: range) -> str:
     return f"shard-{shard.start:07d}"
 
 
+class _Over(Exception):
+    """The build has ended while this shard was computed."""
+
+
 def in_threads(jobs: int) -> Compute:
     """Returns what computes shards in ``jobs`` threads of this process.
 
@@ -84,15 +89,23 @@ def in_threads(jobs: int) -> Compute:
     """
 
     def compute(recipe: Recipe, missing: Sequence[range], recordings: Path | None, target: Path, count: Count) -> None:
+        is_over = threading.Event()
+
+        def count_or_end(number: int) -> None:
+            if is_over.is_set():
+                raise _Over
+            count(number)
+
         def build(shard: range) -> None:
-            write_shard(compute_shard(recipe, shard, recordings, count), target)
+            write_shard(compute_shard(recipe, shard, recordings, count_or_end), target)
 
         pool = ThreadPoolExecutor(jobs)
         try:
             tasks = [pool.submit(build, shard) for shard in missing]
             for task in as_completed(tasks):
                 task.result()
-        finally:  # an interrupt or a full disk ends the build now, not when all shards have had their turn
+        finally:  # an interrupt or a full disk ends the build now, not when shards have had their turn
+            is_over.set()
             pool.shutdown(cancel_futures=True)
 
     return compute

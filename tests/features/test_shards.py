@@ -1,6 +1,9 @@
 """Shards: how entries are cut, the same bytes wherever they are computed, batches, float16 and its bounds."""
 
+import itertools
 import multiprocessing
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -131,6 +134,28 @@ def test_progress_counts_utterances_one_by_one_and_ends_with_all(tmp_path, utter
 
 
 # batches
+
+
+def test_a_build_that_ends_early_computes_no_utterance_more(tmp_path, utterances, monkeypatch):
+    """As after Ctrl-C or with a full disk: other shards end where they are, and leave no file."""
+    monkeypatch.setattr(shards, "_BATCHED_ITEMS", 20)
+    made = recipe_of(utterances, part("layered"))
+    first, second = shards.shards(made)
+    are_two, calls, finished = threading.Barrier(2), itertools.count(1), []
+
+    def count(number):
+        call = next(calls)
+        if call <= 2:
+            are_two.wait(10)  # both shards are at work
+        if call == 1:
+            raise OSError("no room")
+        time.sleep(0.5)
+        finished.append(call)
+
+    with pytest.raises(OSError, match="no room"):
+        shards.in_threads(2)(made, [first, second], None, tmp_path, count)
+    assert finished == [2]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_shard_is_computed_in_the_batches_that_its_front_end_names(tmp_path, utterances):
