@@ -37,9 +37,13 @@ class Settings:
     """Which features; all else is the package's configuration of the set."""
 
     rate_hz: int = setting("sampling rate", 16000, unit="Hz", choices=(8000, 16000, 32000, 44100, 48000))
-    features: str = setting("the feature set", "eGeMAPSv02", choices=tuple(_WIDTHS))
+    features: str = setting(
+        "the feature set", "eGeMAPSv02", choices=("eGeMAPSv02", "GeMAPSv01b", "ComParE_2016", "emobase")
+    )
     level: str = setting(
-        "statistics of an utterance, descriptors each 10 ms, or the deltas of these", "functionals", choices=_LEVELS
+        "statistics of an utterance, descriptors each 10 ms, or the deltas of these",
+        "functionals",
+        choices=("functionals", "lld", "lld_de"),
     )
 
 
