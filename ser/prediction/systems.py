@@ -61,17 +61,12 @@ class NetworkSystem:
         network = network_of(trial, width)
         try:
             network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        except (
-            RuntimeError,
-            pickle.UnpicklingError,
-            EOFError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            OSError,
-        ) as error:
-            value = next(iter(str(error).splitlines()), type(error).__name__)
-            raise BadInput(value, str(path), f"the weights of {trial.title}", "bring the run's own file back") from None
+        except (pickle.UnpicklingError, EOFError) as error:  # torch would advise to run the file's code
+            raise _not_weights(path, trial, f"damaged, or more than weights ({type(error).__name__})") from None
+        except MemoryError:
+            raise  # says nothing about the file
+        except Exception as error:  # of a damaged file: torch's reader has no error of its own
+            raise _not_weights(path, trial, next(iter(str(error).splitlines()), type(error).__name__)) from None
         return cls(network.eval())
 
     @property
@@ -154,3 +149,7 @@ def missing(path: Path, trial: Trial) -> BadInput:
     """Returns the error for a run without the file of its model."""
     remedy = "earlier versions kept no fitted models: delete the run in MLflow's pages, and `ser run` trains it again"
     return BadInput(f"no {path.name} of {trial.title}", str(path.parent), "the files of a run with its model", remedy)
+
+
+def _not_weights(path: Path, trial: Trial, value: str) -> BadInput:
+    return BadInput(value, str(path), f"the weights of {trial.title}", "bring the run's own file back")

@@ -1,13 +1,14 @@
 """A fitted model with what its inputs are scaled by: what it says of items, and its file, ``model.skops``.
 
-skops writes a zip of arrays and the names of classes, and runs no code of the file when it is read. Only classes of
-models, ours and plugins, and of scikit-learn, SciPy and NumPy are made of what a file names.
+skops writes a zip of arrays and the names of classes. What a file names is called with its arrays: so only classes of
+models, ours and plugins, and of scikit-learn are made of it, and no functions.
 """
 
 import copy
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from torch import nn
 
 from ser import registry
+from ser.data import zips
 from ser.data.functionals import functionals
 from ser.errors import BadInput
 from ser.files import replacing
@@ -29,7 +31,8 @@ Inputs = Matrix | list[npt.NDArray[np.float32]]  # a vector of each item, or its
 # What an estimator needed while it was fitted, and no longer.
 _FITTING = ("covariance_", "covariance_estimator", "means_", "priors_", "xbar_", "scalings_", "pvalues_", "scores_")
 _STATE = (*(name for name in _FITTING if name != "covariance_estimator"), "_optimizer")  # the parameters stay
-_LIBRARIES = ("sklearn", "scipy", "numpy")
+# Larger, unpacked, and so many times larger than its file: it was made to fill the memory.
+_LARGE_BYTES, _LARGER = 1 << 30, 100
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ def load(path: Path, block: str) -> Fitted:
 
     allowed = "the file of a fitted model as `ser run` writes it"
     try:
+        _check_size(path)
         named = io.get_untrusted_types(file=path)
         if strange := [name for name in named if not _is_trusted(name, block)]:
             raise BadInput(f"classes {', '.join(strange)}", str(path), "those of models and scikit-learn",
@@ -151,15 +155,28 @@ def load(path: Path, block: str) -> Fitted:
         return Fitted(content["model"], None if scaling is None else (scaling[0], scaling[1]))
     except BadInput:
         raise
-    except (OSError, zipfile.BadZipFile, LookupError, TypeError, ValueError, AttributeError, ImportError) as error:
+    except (*zips.DAMAGE, LookupError, TypeError, AttributeError, ImportError, MemoryError) as error:
         value = f"{type(error).__name__}: {error}"
         raise BadInput(value, str(path), allowed, "bring it back, or train it again") from None
 
 
+def _check_size(path: Path) -> None:
+    """Raises BadInput for a file of some kilobytes that would fill the memory."""
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > max(_LARGE_BYTES, _LARGER * path.stat().st_size):
+        value = f"{unpacked} bytes unpacked of {path.stat().st_size}"
+        raise BadInput(value, str(path), f"{_LARGER} times as many at most", "do not use a file of unknown origin")
+
+
 def _is_trusted(name: str, block: str) -> bool:
-    """Whether a class that a file names is of a model's file, or of a library that models are made of."""
-    places = ("ser.models", registry.find("models", block).__name__, *_LIBRARIES)
-    return any(name.startswith(f"{place}.") for place in places)
+    """Whether a name in a file is that of a class, of a model's module or of scikit-learn. Raises ImportError."""
+    module, _, kind = name.rpartition(".")
+    places = "ser.models", registry.find("models", block).__name__, "sklearn"
+    if not any(f"{module}.".startswith(f"{place}.") for place in places):
+        return False
+    value = getattr(import_module(module), kind, None)
+    return isinstance(value, type) and value.__module__ == module
 
 
 def _slim(value: object) -> object:

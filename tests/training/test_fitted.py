@@ -4,6 +4,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -87,6 +88,59 @@ def test_a_file_that_names_other_classes_is_refused_and_runs_nothing(tmp_path, m
     with pytest.raises(BadInput, match="system"):
         fitted.load(tmp_path / "function.skops", "svm")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("numpy.testing._private.utils", "measure"),  # compiles and runs what it is called with
+        ("sklearn.utils.validation", "check_array"),  # a function, whatever it does
+        ("sklearn.utils.validation", "np"),
+        ("ser.models._estimators", "classes_of"),
+        ("ser.models._estimators", "BaseEstimator"),  # of another module
+    ],
+)
+def test_a_file_whose_arrays_are_to_be_given_to_functions_is_refused_and_calls_none(module, name, tmp_path):
+    evil = tmp_path / "evil"
+    code = np.frombuffer(f"open({str(evil)!r}, 'w')".encode(), np.uint8).copy()
+    skops.dump({"model": code, "scaling": None}, tmp_path / "array.skops")
+    with zipfile.ZipFile(tmp_path / "array.skops") as archive:
+        content = {entry: archive.read(entry) for entry in archive.namelist()}
+    schema = content["schema.json"].decode()
+    for was, now in (
+        ('"__class__": "ndarray"', f'"__class__": "{name}"'),
+        ('"__module__": "numpy"', f'"__module__": "{module}"'),
+    ):
+        assert was in schema
+        schema = schema.replace(was, now)
+    with zipfile.ZipFile(tmp_path / "function.skops", "w") as archive:
+        for entry, data in (content | {"schema.json": schema.encode()}).items():
+            archive.writestr(entry, data)
+    with pytest.raises(BadInput, match=f"classes {module}.{name}; allowed"):
+        fitted.load(tmp_path / "function.skops", "logistic")
+    assert not evil.exists()
+
+
+def test_a_damaged_file_is_refused_wherever_it_is_damaged(tmp_path):
+    (x, y, _), module = toy("logistic"), registry.find("models", "logistic")
+    model = module.build(module.example()[1], 0, "cpu")
+    model.fit(x, y)
+    fitted.save(Fitted(model), tmp_path / "model.skops")
+    whole, draw = (tmp_path / "model.skops").read_bytes(), np.random.default_rng(0)
+    for _ in range(150):
+        damaged = bytearray(whole)
+        damaged[draw.integers(len(whole))] ^= 1 << draw.integers(8)
+        (tmp_path / "model.skops").write_bytes(damaged)
+        with suppress(BadInput):
+            fitted.load(tmp_path / "model.skops", "logistic")
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitted, "_LARGE_BYTES", 100_000)
+    content = {"model": np.zeros(1 << 20), "scaling": None}
+    skops.dump(content, tmp_path / "model.skops", compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(BadInput, match="bytes unpacked of"):
+        fitted.load(tmp_path / "model.skops", "svm")
 
 
 def _bytes_of(schema):
