@@ -21,6 +21,9 @@ from ser.errors import BadInput
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
+_BYTES = 1 << 24  # of a config; real ones have some kilobytes
+_LARGEST = 100_000  # samples, bands or seconds of a spectrum
+_LAYERS = 1000  # that a model is laid out with to be looked at; real ones have 48 at most
 RATE_HZ = 16000  # of all these architectures' public weights
 ARCHITECTURES = (
     "wav2vec2",
@@ -151,7 +154,7 @@ def quiet() -> Iterator[None]:
 
 
 def _bad(path: Path, value: str, allowed: str = "a configuration of the encoder") -> BadInput:
-    return BadInput(value, str(path), allowed, "take the file that was published with the weights")
+    return BadInput(value[:300], str(path), allowed, "take the file that was published with the weights")
 
 
 def _message(error: Exception) -> str:
@@ -161,11 +164,17 @@ def _message(error: Exception) -> str:
 
 def _json(path: Path, origin: str) -> dict[str, Any]:
     """Returns the object of a JSON file. Raises BadInput where there is none."""
+    if path.exists() and not path.is_file():  # a named pipe would be waited for
+        raise _bad(path, "no file", "a JSON object")
     try:
+        if path.stat().st_size > _BYTES:
+            raise _bad(path, f"{path.stat().st_size} bytes", f"a JSON object of {_BYTES} bytes at most")
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise BadInput(f"no {path.name}", str(path.parent), f"the {path.name} {origin}", "put it there") from None
-    except (OSError, ValueError) as error:
+    except BadInput:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise _bad(path, f"cannot be read: {_message(error)}", "a JSON object") from None
     if not isinstance(content, dict):
         raise _bad(path, f"a {type(content).__name__}", "a JSON object")
@@ -209,6 +218,9 @@ def _preprocessor(folder: Path, inputs: Inputs) -> dict[str, Any]:
     if content.get("sampling_rate", RATE_HZ) != RATE_HZ:
         value = f"sampling_rate {content['sampling_rate']}"
         raise BadInput(value, str(path), str(RATE_HZ), f"take an encoder of speech at {RATE_HZ} Hz")
+    padding = content.get("padding_value", 0.0)
+    if not isinstance(padding, int | float) or isinstance(padding, bool) or not abs(padding) <= _LARGEST:
+        raise _bad(path, f"padding_value {padding}", f"a number, {_LARGEST} at most")
     if content.get("dither"):
         raise BadInput(f"dither {content['dither']}", str(path), "0: no random numbers", "write 0 there")
     return content
@@ -240,6 +252,8 @@ def _values(folder: Path, architecture: str, config: Mapping[str, Any]) -> dict[
     for name, size in values.items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise _bad(folder / CONFIG, f"{name} {size}", "a whole number, 1 or more")
+    if values["num_hidden_layers"] > _LAYERS:
+        raise _bad(folder / CONFIG, f"{values['num_hidden_layers']} layers", f"{_LAYERS} or fewer")
     others = ("conv_kernel", "conv_stride", "feat_extract_norm", "conv_pos_batch_norm")
     return values | {name: getattr(whole, name, None) for name in others}
 
@@ -257,20 +271,28 @@ def _geometry(
         hops = [prod(strides[:i]) for i in range(len(strides) + 1)]
         return 1 + sum((kernel - 1) * hop for kernel, hop in zip(kernels, hops, strict=False)), hops[-1], 0
     if inputs == "filter_bank":
-        stride, bands = preprocessor.get("stride", 2), preprocessor.get("num_mel_bins", 80)
+        stride, bands = (_whole_number(folder, preprocessor, *each) for each in (("stride", 2), ("num_mel_bins", 80)))
         if stride * bands != values["feature_projection_input_dim"]:
             value = f"{bands} bands x {stride} frames"
             raise _bad(
                 folder / PREPROCESSOR, value, f"{values['feature_projection_input_dim']} in all, as {CONFIG} says"
             )
         return 400 + 160 * (stride - 1), 160 * stride, 0
-    bands, hop = preprocessor.get("feature_size", 80), preprocessor.get("hop_length", 160)
-    samples = preprocessor.get("chunk_length", 30) * RATE_HZ
+    sizes = ("feature_size", 80), ("hop_length", 160), ("chunk_length", 30), ("n_fft", 400)
+    bands, hop, seconds, _ = (_whole_number(folder, preprocessor, *each) for each in sizes)
+    samples = seconds * RATE_HZ
     if bands != values["num_mel_bins"] or samples != 2 * hop * values["max_source_positions"]:
         value = f"{bands} bands, {samples // hop} frames"
         allowed = f"{values['num_mel_bins']} bands, {2 * values['max_source_positions']} frames, as {CONFIG} says"
         raise _bad(folder / PREPROCESSOR, value, allowed)
     return 1, 2 * hop, samples
+
+
+def _whole_number(folder: Path, preprocessor: Mapping[str, Any], name: str, default: int) -> int:
+    size = preprocessor.get(name, default)
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= _LARGEST:
+        raise _bad(folder / PREPROCESSOR, f"{name} {size}", f"a whole number, 1 to {_LARGEST}")
+    return size
 
 
 def _has_masks(architecture: str, values: Mapping[str, Any]) -> bool:

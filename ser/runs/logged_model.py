@@ -19,6 +19,8 @@ from ser.runs.refusal import status_of
 
 NAME = "model"  # ``runs:/<run>/model``
 _CODE = "served_model.py"
+# A server from before MLflow 3 has no such models, and one may keep them for others: the run's results count.
+_NO_MODELS = (403, 404, 405, 501)
 _EXAMPLE: Mapping[str, object] = {"columns": ["path"], "data": [["recording.wav"]]}
 
 
@@ -37,7 +39,7 @@ def log(client: Client, uri: str, experiment: str, run_id: str, files: Path, ori
     try:
         model = model or client.create_logged_model(experiment, name=NAME, source_run_id=run_id, model_type="emotions")
     except Refused as error:
-        if status_of(error.__cause__) == 404:  # a server from before MLflow 3 has no such models
+        if status_of(error.__cause__) in _NO_MODELS:
             return
         raise
     classes = json.loads((files / STATEMENT).read_text(encoding="utf-8"))["classes"]  # whatever version wrote the rest
@@ -52,7 +54,7 @@ def _existing(client: Client, experiment: str, run_id: str) -> LoggedModel | Non
     try:
         models = client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
     except Refused as error:
-        if status_of(error.__cause__) == 404:
+        if status_of(error.__cause__) in _NO_MODELS:
             return None
         raise
     return next((model for model in models if model.name == NAME), None)

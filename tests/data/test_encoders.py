@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import pickle
 import shutil
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +78,41 @@ def test_an_identity_is_its_text_and_the_text_its_identity():
 def test_another_text_is_refused_with_the_option_to_name_a_folder(text):
     with pytest.raises(BadInput, match="--encoder NAME=DIR"):
         Encoder.parse(text)
+
+
+@pytest.mark.parametrize("name", [CONFIG, PREPROCESSOR])
+def test_a_file_that_would_be_waited_for_or_fill_the_memory_is_refused_unread(folder, name, monkeypatch):
+    monkeypatch.setattr(encoder_config, "_BYTES", 10_000)
+    (folder / name).write_text("[" * 9000)
+    with pytest.raises(BadInput, match="cannot be read"):
+        encoders.examine(folder)
+    (folder / name).write_text("{" + " " * 10_000)
+    with pytest.raises(BadInput, match="10001 bytes; allowed"):
+        encoders.examine(folder)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises(BadInput, match=name):
+        encoders.examine(folder)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "x", -1, 0, 10**9, 10**400, 1.5, float("nan"), [], {}, [1, "a"], True, "1" * 999]
+)
+@pytest.mark.parametrize("name", ["whisper", "wav2vec2-bert"])
+def test_no_value_of_a_preprocessor_is_another_error(originals, tmp_path, name, value):
+    place = shutil.copytree(originals[name], tmp_path / name)
+    stated = json.loads((place / PREPROCESSOR).read_text())
+    sizes = ("feature_size", "hop_length", "chunk_length", "n_fft", "num_mel_bins", "stride", "padding_value")
+    for key in sizes:
+        (place / PREPROCESSOR).write_text(json.dumps({**stated, key: value}))
+        with suppress(BadInput):
+            states(place)
+
+
+def test_more_layers_than_any_encoder_has_are_refused_before_they_are_laid_out(folder):
+    edit(folder / CONFIG, num_hidden_layers=10**8)
+    with pytest.raises(BadInput, match="100000000 layers; allowed: 1000"):
+        encoders.examine(folder)
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,11 @@ def test_a_store_that_goes_away_in_the_middle_has_one_model_in_the_end(job, tria
     assert_one_model_each(tracker)
 
 
-def test_a_server_without_such_models_takes_the_run_all_the_same(job, trial, tracker, monkeypatch):
+@pytest.mark.parametrize(("status", "reason"), [(404, "Not Found"), (403, "Permission denied")])
+def test_a_server_without_such_models_takes_the_run_all_the_same(job, trial, tracker, monkeypatch, status, reason):
     def absent(*_, **options):
-        text = "API request to endpoint /api/2.0/mlflow/logged-models failed with error code 404 != 200"
-        raise mlflow.exceptions.MlflowException(f"{text}. Response body: 'Not Found'")
+        text = f"API request to endpoint /api/2.0/mlflow/logged-models failed with error code {status} != 200"
+        raise mlflow.exceptions.MlflowException(f"{text}. Response body: '{reason}'")
 
     for name in ("create_logged_model", "search_logged_models"):
         monkeypatch.setattr(mlflow.MlflowClient, name, absent)
