@@ -6,6 +6,7 @@ measurement has a process of its own, and its memory is the most by which that p
 """
 
 import argparse
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
     known = {t.id for t in chosen}
     twins = [t for t in chosen if len(t.corpora) == 1 and t.task == "multi"]
     mirrors = {original: (t,) for t in twins if (original := replace(t, task="unified").id) in known}
-    return Job(study.name, where, str(work), str(work / "store"), {}, {}, {}, tags, mirrors, "cpu", 1)
+    return Job(study.name, where, str(work), str(work / "store"), {}, {}, {}, {}, tags, mirrors, "cpu", 1)
 
 
 def predictions(trial: Trial, rng: np.random.Generator) -> tuple[str, dict[str, float]]:
@@ -133,6 +134,8 @@ def own_trials(job: Job, news: list[Trial]) -> Callable[[], object]:
                 run_folder.begin(head)
                 run_folder.files.mkdir()
                 (run_folder.files / "predictions.csv").write_text("corpus,uid,label,predicted\n")
+                (run_folder.files / "statement.json").write_text(json.dumps({"classes": study.classes}))
+                (run_folder.files / "best.pt").write_bytes(bytes(1000))  # so that MLflow has a model of it
                 for name in ("confusion", "split"):
                     (run_folder.files / name).mkdir()
                     (run_folder.files / name / "x.json").write_text("{}")
