@@ -135,7 +135,6 @@ def plain(kind: str, stated: Part) -> list[Any]:
 
 
 def reads_text(front_end: Part) -> bool:
-    """Returns whether a front-end takes transcriptions as well."""
     """Returns whether a front-end takes the words of an utterance, too."""
     return bool(getattr(registry.find("frontends", front_end.name), "READS_TEXT", False))
 
@@ -190,7 +189,7 @@ def features_of(recipe: Recipe, utterance: Utterance, copy: int, folder: Path | 
 def features_of_wave(front_end: Part, wave: audio.Wave, text: str) -> Array:
     """Returns the features [frames, width] of a waveform at the front-end's rate, and of its words where it reads such.
 
-    They are float32, or what an entry holds. Raises UnusableAudio.
+    They are float32, or what an entry holds. Raises UnusableAudio, and BadInput for numbers that float16 cannot hold.
     """
     words, settings = (text,) if reads_text(front_end) else (), settings_of("frontends", front_end)
     return _stored(front_end, registry.find("frontends", front_end.name).extract(wave, settings, *words))
@@ -222,18 +221,19 @@ def features_of_batch(recipe: Recipe, waves: Sequence[audio.Wave]) -> list[Array
 
 
 def _stored(front_end: Part, features: npt.NDArray[np.float32]) -> Array:
-    """Returns features as the entry holds them. Raises UnusableAudio for numbers that it cannot hold."""
+    """Returns features as the entry holds them. Raises UnusableAudio for NaN, BadInput for what is beyond float16."""
     assert features.dtype == np.float32, features.dtype
     assert features.shape == (len(features), front_end_width(front_end)), features.shape
     if not np.isfinite(features).all():
         raise audio.UnusableAudio("features are not finite")
     if front_end_dtype(front_end) == "float32":
         return np.ascontiguousarray(features)
-    with np.errstate(over="ignore", under="ignore"):  # the first is refused below, the second is rounding
+    with np.errstate(over="ignore", under="ignore"):  # the first is an error below, the second is rounding
         halves = np.ascontiguousarray(features, np.float16)
     if not np.isfinite(halves).all():
-        most = float(np.abs(features).max())
-        raise audio.UnusableAudio(f"features beyond float16: {most:.3g}, where 65504 is the largest")
+        # No fault of the utterance. Were it refused, it would lack one front-end's trials where its entry holds others.
+        value, remedy = f"features up to {float(np.abs(features).max()):.3g}", "--set front_end.stored=float32"
+        raise BadInput(value, f"front_end {front_end.name}.stored", "65504 at most in float16", remedy)
     return halves
 
 

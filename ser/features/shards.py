@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 
 from ser.data import audio
-from ser.errors import BadInput
+from ser.errors import BadInput, is_out_of_memory
 from ser.features.disk import replacing, write_json
 from ser.features.recipe import Array, Recipe, batches_of, features_of, features_of_batch, is_batched, wave_of
 
@@ -151,8 +151,10 @@ def _in_batches(
         members = [usable[i] for i in batch]
         try:
             results = features_of_batch(recipe, [wave for _, wave in members])
-        except MemoryError:
-            raise _too_large(recipe, shard[members[0][0]]) from None
+        except (MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise _too_large(recipe, shard[members[0][0]]) from None
+            raise
         for (place, _), outcome in zip(members, results, strict=True):
             outcomes[place] = outcome
         count(len(members))
