@@ -61,8 +61,9 @@ def _compute(work: Work, sent: Sent) -> Result:
 
 
 def _options(request: BuildShards) -> dict[str, float]:
-    """Returns what a task asks of Ray; no more memory than the largest node has, which would never be there."""
-    largest = max((n["Resources"].get("memory", 0) for n in ray.nodes() if n["Alive"]), default=0)
+    """Returns what a task asks of Ray; no more memory than the largest node that fits has: it would never be there."""
+    alive = (n["Resources"] for n in ray.nodes() if n["Alive"])
+    largest = max((r.get("memory", 0) for r in alive if r.get("GPU", 0) >= request.gpus), default=0)
     return {"num_gpus": request.gpus} | ({"memory": min(request.memory, largest)} if request.memory else {})
 
 

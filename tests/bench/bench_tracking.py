@@ -35,7 +35,7 @@ from ser.runs.folder import RunFolder
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client
 from ser.runs.tracker import Tracker
-from ser.study import Trial, trial_of
+from ser.study import SCHEMA, Trial, trial_of
 from ser.trials.job import Job, head_of
 
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
@@ -53,6 +53,7 @@ def trials(count: int) -> list[Trial]:
 def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
     """A job over ``chosen``; what is multi-task on one corpus is trained with its equal."""
     tags = grid_tags(CORPORA, chosen[-1].seed + 1, "bench") | {"code_version": "bench", "data": "real", "work": "w"}
+    tags["schema"] = str(SCHEMA)
     known = {t.id for t in chosen}
     twins = [t for t in chosen if len(t.corpora) == 1 and t.task == "multi"]
     mirrors = {original: (t,) for t in twins if (original := replace(t, task="unified").id) in known}

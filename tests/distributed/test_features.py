@@ -15,8 +15,8 @@ from nodes import Cluster
 
 import ser.frontends
 from ser.data import encoders, recordings
-from ser.distributed import features, node, shard, transfer
-from ser.distributed.messages import Rejected, ShardDone
+from ser.distributed import feature_tasks, features, node, shard, transfer
+from ser.distributed.messages import BuildShards, Rejected, ShardDone
 from ser.distributed.pool import RayLost
 from ser.distributed.profile import Profile
 from ser.distributed.shard import Sent, Unseen, Work
@@ -206,6 +206,19 @@ def test_what_tasks_ask_of_ray(recipe, tmp_path, cache, pool):
     assert (clean.gpus, clean.memory) == (0.0, 0)
     assert encoded.gpus == Profile.read("gpu").gpus_per_trial
     assert 3 * size < encoded.memory < 4 * size
+
+
+def test_a_task_asks_for_no_more_memory_than_a_node_with_its_gpu_has(recipe, tmp_path, monkeypatch):
+    """Else it would wait for ever."""
+    nodes = [
+        {"Alive": True, "Resources": {"CPU": 64.0, "memory": 1000.0}},
+        {"Alive": True, "Resources": {"CPU": 8.0, "GPU": 1.0, "memory": 100.0}},
+        {"Alive": False, "Resources": {"CPU": 8.0, "GPU": 8.0, "memory": 5000.0}},
+    ]
+    monkeypatch.setattr(feature_tasks.ray, "nodes", lambda: nodes)
+    request = BuildShards(recipe, (), str(tmp_path), "", (), 0.5, 700)
+    assert feature_tasks._options(request) == {"num_gpus": 0.5, "memory": 100}
+    assert feature_tasks._options(replace(request, gpus=0.0)) == {"num_gpus": 0.0, "memory": 700}
 
 
 def test_without_a_cluster_encoders_of_this_process_use_the_profiles_gpu_and_give_it_back(tmp_path, monkeypatch):
