@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ser import registry
 from ser.errors import BadInput
-from ser.features.recipe import front_end_stack
+from ser.features.recipe import front_end_stack, front_end_width
 from ser.models import Layer, _keras, traits
 from ser.models._pooling import AttentionPooling
 from ser.study import POOLING_SIGNS, Part, Trial, settings_of
@@ -117,8 +117,23 @@ def network_of(trial: Trial, width: int) -> Network:
     Raises BadInput for a block, a pooling and a front-end that do not go together.
     """
     heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
-    classes, precision, stack = len(trial.classes), trial.training.precision, front_end_stack(trial.front_end)
-    return Network(width, trial.block, trial.pooling, classes, precision, heads, stack)
+    classes, precision = len(trial.classes), trial.training.precision
+    return Network(width, trial.block, trial.pooling, classes, precision, heads, stack_of(trial))
+
+
+def stack_of(trial: Trial) -> int:
+    """Returns how many layers lie side by side in each vector of a trial's corpora, which have as many.
+
+    Raises BadInput where settings that a corpus has otherwise make that another number, or vectors of another width.
+    """
+    front_ends = {c.front_end_for(trial.front_end): c.name for c in trial.corpora}
+    if len(front_ends) > 1:
+        sizes = {name: (front_end_width(one), front_end_stack(one)) for one, name in front_ends.items()}
+        if len(set(sizes.values())) > 1:
+            value = ", ".join(f"{name} {width} of {stack} layers" for name, (width, stack) in sizes.items())
+            place = f"width of {trial.front_end.name}, by corpus"
+            raise BadInput(value, place, "one width and number of layers", "change what a corpus has otherwise")
+    return front_end_stack(next(iter(front_ends)))
 
 
 def layer_weights(trial: Trial, weights: Mapping[str, Tensor]) -> dict[str, Any]:

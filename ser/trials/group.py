@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from ser.errors import BadInput
-from ser.features.recipe import front_end_stack
 from ser.files import Damaged
 from ser.runs import attempts
 from ser.runs.outcomes import Failed, StoreDamaged, TrialOutcome
 from ser.study import Trial
 from ser.training import stacked
 from ser.training.batches import Items
-from ser.training.network import layers_of
+from ser.training.network import layers_of, stack_of
 from ser.training.stacked import Member, Report, Trained
 from ser.training.start import CorpusData
 from ser.training.train import Outcome, Predictions
@@ -36,7 +35,7 @@ def group_key(trial: Trial) -> Hashable | None:
     The statement alone decides: stacked training draws dropout otherwise, so that the numbers are others.
     """
     one_head = len(trial.corpora) == 1 and trial.task == "unified"
-    if not trial.training.stacked or not one_head or trial.corpora[0].copies or front_end_stack(trial.front_end) > 1:
+    if not trial.training.stacked or not one_head or trial.corpora[0].copies or stack_of(trial) > 1:
         return None
     shape = stacked.stack_key(trial.block, trial.training)
     # A group is as long as its longest member: nobody is to wait for another's last epochs.

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from front_end_cases import random_encoder
 
 from experiments.interaffection import study
 from ser.errors import BadInput
@@ -197,3 +198,14 @@ def test_without_several_layers_there_is_no_sum():
     assert layer_weights(trial, net.state_dict()) == {}
     tiny = replace(trial, block=block_of("rnn"), pooling="none")
     assert group_key(tiny) is not None
+
+
+def test_what_a_corpus_has_otherwise_decides_on_the_sum_and_corpora_of_a_trial_agree():
+    encoder = random_encoder("whisper", width=8, layers=2)  # three states
+    trial = replace(trial_of_block("linear"), front_end=part("pretrained", encoder=encoder, layers="last"))
+    (corpus,) = trial.corpora
+    every = replace(corpus, name="b", front_end=(("layers", "all"),))
+    assert network_of(replace(trial, corpora=(every,)), 24).layer_sum.outputs == 8
+    assert network_of(replace(trial, corpora=(corpus, replace(corpus, name="b"))), 8).layer_sum is None
+    with pytest.raises(BadInput, match=r"a 8 of 1 layers, b 24 of 3 layers; allowed: one width and number of layers"):
+        network_of(replace(trial, corpora=(corpus, every)), 8)
