@@ -67,7 +67,7 @@ def points(corpora: tuple[str, ...], train_only: tuple[str, ...]) -> list[Point]
     return [*probes(corpora, train_only), *beside, *heads]
 
 
-_HEADS = "ours; heads are small, as what is compared is what encoders know"
+_HEADS = "heads are small, as what is compared is what encoders know"
 ORIGINS = origins(
     ours={
         "front_end.statistics": "of each layer over the frames of an utterance, where a head takes vectors",

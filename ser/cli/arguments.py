@@ -24,6 +24,7 @@ examples:
   ser run interaffection --data ~/corpora \\
       --corpora iemocap,tess,ravdess,customer=~/calls/manifest.csv
   ser report interaffection                            the paper's tables, at any time during a grid
+  ser predict 3f2a9c1d recording.wav                   what a finished run says of a new recording
   ser ui                                               browse the runs in MLflow
 
 exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted, 141 reader of the output left, 70 defect
@@ -224,16 +225,26 @@ def _set(sub: argparse.ArgumentParser) -> None:
 
 
 def _encoders(sub: argparse.ArgumentParser) -> None:
-    text = "a pretrained encoder: a folder with config.json and model.safetensors, by any name (repeatable: an axis)"
+    text = "a pretrained encoder: any name, and the folder with config.json and model.safetensors (repeatable: an axis)"
+    sub.add_argument("--encoder", action="append", default=[], metavar="NAME=DIR", help=text)
+
+
+def _encoders_of_run(sub: argparse.ArgumentParser) -> None:
+    text = "where a pretrained encoder lies that RUN takes; NAME is free (repeatable)"
     sub.add_argument("--encoder", action="append", default=[], metavar="NAME=DIR", help=text)
 
 
 def _grid(sub: argparse.ArgumentParser) -> None:
     _encoders(sub)
-    sub.add_argument("--mode", metavar="paper|sound", help="as printed, or speaker-independent (default: paper)")
+    mode = "paper, as printed (default), or sound, speaker-independent; those of other studies: ser studies"
+    sub.add_argument("--mode", metavar="MODE", help=mode)
     sub.add_argument("--seeds", type=int, metavar="K", help="repeat every trial with K seeds (default: the study's)")
     sub.add_argument(
-        "--set", action="append", default=[], metavar="PATH=VALUE", help="change a setting, e.g. training.batch_size=32"
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change a setting, e.g. training.batch_size=32 (repeatable)",
     )
     sub.add_argument(
         "--duplicates",
@@ -379,6 +390,7 @@ COMMANDS = {
         "Run a study's trials; finished ones are never run again.",
         "ser run interaffection --data ~/corpora --plan\n"
         "ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
+        "ser run encoders --data ~/corpora --encoder wavlm=~/models/wavlm-base-plus --plan\n"
         "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
         (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _planning, _changed_corpus),
     ),
@@ -402,13 +414,14 @@ COMMANDS = {
         "Say which emotions recordings have, by the model of a finished run.",
         "ser predict 3f2a9c1d recording.wav\n"
         'ser predict "R · tdnn · μσ² · unified" ~/calls --csv\n'
-        "ser predict 3f2a9c1d - --json",
-        (_predicting, _work, _tracking, _encoders, _plugins),
+        "ser predict 3f2a9c1d - --json\n"
+        "ser predict 3f2a9c1d ~/calls --encoder whisper=~/models/whisper-tiny --one-speaker",
+        (_predicting, _work, _tracking, _encoders_of_run, _plugins),
     ),
     "export-model": Command(
         "Write the model of a finished run as one file: weights with their description, or ONNX.",
         'ser export-model 3f2a9c1d emotions.safetensors\nser export-model "R · tdnn · μσ² · unified" emotions.onnx',
-        (_exporting, _work, _tracking, _encoders, _plugins),
+        (_exporting, _work, _tracking, _encoders_of_run, _plugins),
     ),
     "studies": Command(
         "List the studies that there are: names, trials, reports.",

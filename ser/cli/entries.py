@@ -15,14 +15,14 @@ _FEW = 40  # entries in the table
 
 def features(costs: Sequence[Cost], store: Store) -> None:
     """Every entry with what it takes, the sum, and what the disk has."""
-    rows = table("corpus", "front-end", "items", "frames x width", "numbers", "size", "in the store", "to compute")
+    rows = table("corpus", "front-end", "utterances", "frames x width", "numbers", "size", "stored", "time")
     names = labels([cost.recipe for cost in costs])
     for cost, name in list(zip(costs, names, strict=True))[:_FEW]:
         recipe = cost.recipe
         rows.add_row(
             recipe.corpus,
             name,
-            f"{len(recipe.items)} {recipe.augmentation.name if recipe.augmentation else 'utterances'}",
+            f"{len(recipe.items)} {recipe.augmentation.name if recipe.augmentation else ''}".strip(),
             f"{sum(recipe.frames)} x {recipe.width}",
             recipe.dtype,
             size(recipe.bytes),
@@ -48,9 +48,14 @@ def labels(recipes: Sequence[Recipe]) -> list[str]:
     texts = []
     for name, values in zip(names, settings, strict=True):
         others = [each for other, each in zip(names, settings, strict=True) if other == name]
-        differing = [f"{k}={v}" for k, v in values.items() if len({str(each.get(k)) for each in others}) > 1]
+        differing = [f"{k}={_text(v)}" for k, v in values.items() if len({str(each.get(k)) for each in others}) > 1]
         texts.append(" ".join([name, *differing]))
     return texts
+
+
+def _text(value: object) -> str:
+    """A setting's value as a person would type it: ``mean,std`` for several, ``none`` for nothing."""
+    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 
 
 def _share(cost: Cost) -> str:

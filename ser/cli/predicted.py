@@ -24,7 +24,7 @@ def notes(predictor: Predictor) -> list[str]:
     if predictor.several_labels:
         lines.append("a recording may have several emotions: each has a probability of its own")
     if predictor.is_by_speaker:
-        lines.append("features are normalised over all recordings of each speaker: answers hang on which are given")
+        lines.append("features are normalised over all recordings of each speaker: answers depend on which are given")
     return lines
 
 

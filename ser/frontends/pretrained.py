@@ -47,7 +47,7 @@ class Settings:
 
 
 def width(settings: Settings) -> int:
-    """States side by side, layer by layer: each its ``statistics`` or its frames. Raises BadInput for settings."""
+    """States side by side, layer by layer: each its ``statistics`` or its frames. Raises BadInput."""
     return stack(settings) * _rest(settings)
 
 

@@ -274,12 +274,12 @@ def _spare(
 
 
 def proportions(done: Split) -> str:
-    """For people: ``train 71 % (17 speakers), val 21 % (5), test 8 % (2)``."""
+    """For people: ``train 427 = 80 % (8 speakers), val 58 = 11 % (1), test 49 = 9 % (1)``."""
     total = sum(len(us) for us in done.subsets().values())
-    parts = (
-        f"{side} {len(us)} = {100 * len(us) / total:.0f} % ({len({u.speaker for u in us})} speakers)"
-        for side, us in done.subsets().items()
-    )
+    parts: list[str] = []
+    for side, utterances in done.subsets().items():
+        speakers = f"{len({u.speaker for u in utterances})}{'' if parts else ' speakers'}"
+        parts.append(f"{side} {len(utterances)} = {100 * len(utterances) / total:.0f} % ({speakers})")
     return ", ".join(parts)
 
 

@@ -33,7 +33,7 @@ _SECONDS = (0.4, 1.0, 1.7, 2.9, 4.3)  # of recordings whose numbers of frames ar
 _LARGEST = 2**31 - 2**20  # bytes of a file: protobuf's limit
 _MEANING = {
     "frames": "of one item, as the front-end makes them",
-    "vectors": "what the steps frames, statistics and speaker, as far as there are these, make of recordings",
+    "vectors": "what the front-end, statistics and normalisation by speaker, where they are steps, make of them",
 }
 _REMEDY = "take a FILE.safetensors"
 

@@ -31,7 +31,12 @@ def finished_run(where: Location, text: str, study: str, typed: Callable[[str], 
         by_trial.setdefault((str(run.info.experiment_id), run.data.tags["trial_id"]), []).append(run)
     if not by_trial:
         allowed = "id or title of a finished run, or a folder of its files"
-        raise BadInput(repr(text), _PLACE, allowed, "see `ser status STUDY` or `ser ui`")
+        raise BadInput(
+            repr(text),
+            _PLACE,
+            allowed,
+            "`ser ui` shows runs; logs/STUDY.log in the work folder has their ids and titles",
+        )
     if len(by_trial) > 1:
         allowed = "; ".join(_title(canonical_run(each)) for each in list(by_trial.values())[:_LISTED])
         remedy = "name its study with --study, or give more of its id"

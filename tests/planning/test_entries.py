@@ -180,6 +180,10 @@ def test_front_ends_of_one_name_differ_by_their_settings(wide):
     assert printed.labels([*others, mfcc]) == ["layered layers=0", "layered layers=3", "mfcc"]
 
 
+def test_settings_of_several_values_are_printed_as_they_are_typed():
+    assert [printed._text(value) for value in (("mean", "std"), (), "all", 3)] == ["mean,std", "none", "all", "3"]
+
+
 def test_a_part_that_is_there_is_told(wide, tmp_path, capsys):
     printed.features([Cost(wide, wide.bytes // 4, 7.0)], Store(tmp_path / "s", jobs=2))
     assert re.search(r" 75 % +0:00:04", capsys.readouterr().out)
@@ -189,7 +193,7 @@ def test_prepare_tells_what_it_would_do_and_does_nothing(tmp_path, data, tiny, c
     command = ["prepare", "interaffection", "--data", str(data), "--corpora", "ravdess", "--work", str(tmp_path), *tiny]
     assert main([*command, "--plan"]) == 0
     output = capsys.readouterr().out
-    assert re.search(r"ravdess +log_stft +\d+ utterances +\d+ x 257 +float32 .* no +0:0", output)
+    assert re.search(r"ravdess +log_stft +\d+ +\d+ x 257 +float32 .* no +0:0", output)
     assert re.search(r"[\d.]+ .B free at", output)
     assert not list((tmp_path / "store").glob("*/entry.json"))
     assert main(command) == 0

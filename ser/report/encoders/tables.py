@@ -139,7 +139,8 @@ def tested_in_words(result: Result) -> str:
     """``40 utterances, 4 speakers``; a hole where it is not known."""
     if result.sample is None:
         return HOLE
-    speakers = f", {result.sample.speakers} speakers" if result.sample.speakers else ""
+    number = result.sample.speakers
+    speakers = f", {number} speaker{'s' * (number > 1)}" if number else ""
     return f"{result.sample.utterances} utterances{speakers}"
 
 
