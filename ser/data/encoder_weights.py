@@ -53,7 +53,7 @@ def _shards(index: Path) -> tuple[Path, ...]:
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         paths = tuple(index.parent / Path(name).name for name in names)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         value = f"cannot be read ({type(error).__name__})"
         raise BadInput(value, str(index), "a weight_map from tensors to shards", _DOWNLOAD) from None
     for path in paths:

@@ -344,6 +344,20 @@ def test_a_missing_shard_is_named(folder):
     refused(folder, "no model-00002-of-00002.safetensors", "download")
 
 
+@pytest.mark.parametrize("text", ["[" * 9000, "{}", '{"weight_map": [1]}', '{"weight_map": {"a": 1, "b": "c"}}'])
+def test_a_broken_index_of_shards_is_refused(folder, text):
+    sharded(folder)
+    (folder / f"{WEIGHTS}.index.json").write_text(text)
+    refused(folder, "cannot be read", "download")
+
+
+def test_a_shard_outside_the_folder_is_not_read(folder):
+    sharded(folder)
+    (folder.parent / "outside").write_bytes(b"")
+    (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"weight_map": {"a": "../outside"}}))
+    refused(folder, "no outside", "download")
+
+
 # Weights in other forms
 
 

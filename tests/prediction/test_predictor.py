@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -72,6 +73,24 @@ def test_predictions_are_those_of_the_test_subset(run_of, kind):
         np.testing.assert_allclose(logits, expected, rtol=1e-6, atol=1e-6 if prefix == "d" else 1e-5)
     if "predicted" in run.table and prefix != "l":
         assert [a.emotion for a in answers] == run.table["predicted"].tolist()
+
+
+def test_damaged_weights_are_refused_wherever_they_are_damaged(run_of, tmp_path):
+    """Torch's reader raises errors of many kinds, and advises to run what the file asks for."""
+    run, draw = run_of("frames"), np.random.default_rng(0)
+    shutil.copytree(run.files, tmp_path / "run")
+    whole = (run.files / "best.pt").read_bytes()
+    at = whole.index(b"heads")  # in the names of weights
+    places = [*range(at - 8, at + 24), *draw.integers(len(whole), size=20)]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x80
+        (tmp_path / "run" / "best.pt").write_bytes(damaged)
+        with suppress(BadInput):
+            load(tmp_path / "run")
+    torch.save({"weight": Recording}, tmp_path / "run" / "best.pt")
+    with pytest.raises(BadInput, match="damaged, or more than weights"):
+        load(tmp_path / "run")
 
 
 def test_a_recording_alone_is_answered_as_among_others(run_of):
