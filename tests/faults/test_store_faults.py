@@ -269,7 +269,7 @@ def test_a_disk_that_fills_up_at_any_file_is_told_and_the_same_call_goes_on(
         with pytest.raises(FileNotFoundError):
             here.open(recipe.key)
         assert digest(here.build(recipe).folder) == digest(right.folder)
-        assert len(computed) - len(set(computed)) <= SHARD  # of the shard that failed
+        assert len(computed) - len(set(computed)) <= 2 * SHARD  # of the shard that failed, and of one begun since
 
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{TESTS / 'support'}:{TESTS.parent}", "OPENBLAS_NUM_THREADS": "1"}

@@ -153,8 +153,9 @@ def check_interrupted(trial, data, seed, tmp_path, monkeypatch):
 def in_a_process_of_its_own(*given):
     """What ``main`` found."""
     run = [sys.executable, __file__, *map(str, given)]
-    root = str(Path(loop.__file__).parents[2])
-    done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, timeout=120)
+    root = Path(loop.__file__).parents[2]
+    places = {"PYTHONPATH": f"{root}{os.pathsep}{root / 'tests' / 'support'}"}
+    done = subprocess.run(run, capture_output=True, text=True, env={**os.environ, **places}, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

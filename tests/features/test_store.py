@@ -149,7 +149,8 @@ def test_an_interrupted_build_ends_without_what_was_not_begun(tmp_path, recipe, 
     monkeypatch.setattr(shards, "features_of", waits)
     with pytest.raises(KeyboardInterrupt):
         Store(tmp_path / "s", jobs=1).build(recipe, progress=interrupted)
-    assert computed == [f"c/{i}" for i in range(5)]  # the third shard was not begun
+    # The second shard may have been begun, and ended after its first utterance; the third was not.
+    assert computed in ([f"c/{i}" for i in range(4)], [f"c/{i}" for i in range(5)])
     assert len(Store(tmp_path / "s").build(recipe)) == 10
 
 

@@ -130,7 +130,7 @@ def test_without_dropout_the_numbers_are_those_of_the_ordinary_loop(block, optim
     found = trained([various(block)[0], one], data)["one"]
     corpus = Corpus("a", "A", Part("none"), part("named", test=("x",)))
     given = {"study": "s", "mode": "m", "corpora": (corpus,), "classes": tuple("wxyz"), "merge": (), "labels": "one"}
-    given |= {"front_end": Part("none"), "normalise": "train", "balance": Part("none"), "augmentation": ()}
+    given |= {"front_end": part("mfcc"), "normalise": "train", "balance": Part("none"), "augmentation": ()}
     given |= {"pooling": "none", "task": "unified"}
     trial = Trial(**given, block=one.block, training=one.training, seed=one.seed[0], repeat=one.seed[1])
     sides = (
