@@ -145,7 +145,7 @@ def plan_of(request: Request, bar: Bar) -> Plan:
         for name, identity in study.encoders
         if encoders.is_random(encoders.folder_of(identity))
     ]
-    notes += _left_out(whole, study)
+    notes += [*_left_out(whole, study), *_stated_by_points(study, request)]
     return replace(plan, notes=(*plan.notes, *notes))
 
 
@@ -205,6 +205,17 @@ def _named_once(pairs: Sequence[tuple[str, Path]]) -> dict[str, Path]:
             raise BadInput(f"{name} twice", "--encoder", "each name once", "name the other one otherwise")
         folders[name] = folder
     return folders
+
+
+def _stated_by_points(study: Study, request: Request) -> list[str]:
+    """Notes on settings of the command that points of the grid state themselves: an axis has the last word."""
+    points = [point for point in study.grid(study.corpora) if study.runs(point)]
+    counts = {path: sum(path in point for point in points) for path, _ in request.settings}
+    return [
+        f"--set {path} changes nothing in {number} of the {len(points)} points of the grid, which state it themselves"
+        for path, number in counts.items()
+        if number
+    ]
 
 
 def _left_out(stated: Study, study: Study) -> list[str]:

@@ -123,6 +123,15 @@ def test_the_study_of_encoders_plans_each_layer_of_each_encoder(ask, folders):
     )  # a further encoder goes on with the same grid
 
 
+def test_a_setting_that_every_point_states_itself_is_told_to_change_nothing(ask):
+    settings = (("front_end.layers", 1), ("logistic.c", 0.1))
+    plan = plan_of(ask(("a", "whisper"), study="encoders", settings=settings, mode="probes"), no_bar)
+    (note,) = [note for note in plan.notes if note.startswith("--set")]
+    assert note.startswith("--set front_end.layers changes nothing in ")
+    number, points = (int(word) for word in note.split() if word.isdigit())
+    assert number == points > 0
+
+
 def test_settings_of_corpora_that_another_front_end_lacks_are_told(ask):
     study = load_study("segments")
     stated = {c.name: c.front_end for c in study.corpora if c.front_end}
