@@ -3,12 +3,14 @@
 A loader is a module with
 
 - ``TITLE``, ``FILES`` (how its recordings are named), ``FOLDER`` (what the folder to give holds);
+- ``ABOUT``, its languages, kind, licence, reference and where to get it (``ser.data.about``); None where it is a format;
 - ``VERSION``, which goes up when the same folder gives other utterances, and the frozen dataclass ``Settings``;
 - ``expected(settings)``: utterances per label of the full release, and ``EXPECTED_SPEAKERS``; ``{}`` and 0 if unknown;
 - where known, for ``ser.data.release``, which tells the release from parts of it and from other recordings under its
   names: ``names(settings)``, the uids of the release without the corpus, an empty set where they cannot be listed;
   ``speakers(settings)``, utterances per speaker, 0 if unknown; ``MEAN_SECONDS``, between which an utterance of it lasts
   on average; ``DAMAGED``, uids of recordings that no copy, or not every one, has in a usable form;
+- ``scale(settings)``, where utterances have valence, arousal or dominance: the lowest and highest rating;
 - ``find(folder)``: the corpus at or below ``folder``, or None;
 - ``load(root, settings, corpus)``: its utterances, no audio opened; ``corpus`` is what the corpus is called, where that
   is not the name of the loader;

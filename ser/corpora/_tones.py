@@ -8,6 +8,8 @@ import soundfile
 
 from ser.study.labels import EMOTIONS
 
+_KINDS = 13  # of formants: more would lie beyond the band
+
 
 def write(
     path: Path, rate_hz: int, label: str, speaker: str, seed: int, seconds: float | None = None, channels: int = 1
@@ -18,7 +20,7 @@ def write(
     seconds = rng.uniform(0.3, 0.6) if seconds is None else seconds
     time = np.arange(round(seconds * rate_hz)) / rate_hz
     pitch_hz = 90 + crc32(speaker.encode()) % 150 + rng.normal(0, 3)
-    kind = EMOTIONS.index(label)
+    kind = EMOTIONS.index(label) % _KINDS
     formant_hz = 300 + 230 * kind
     wave = np.zeros_like(time)
     for harmonic in range(1, int(3800 / pitch_hz)):

@@ -17,6 +17,8 @@ from ser import files
 
 SPLITS = ("train", "val", "test")
 FACTS = ("speaker", "sex", "session", "sentence")  # of an utterance, which predictions tell beside what was said of it
+DIMENSIONS = ("valence", "arousal", "dominance")
+_LATER = ("folds", *DIMENSIONS)  # fields that came later, and say nothing in most corpora
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is none of text for a spreadsheet
 
 
@@ -40,10 +42,14 @@ class Utterance:
     intensity: str = ""
     channel: str = "speech"  # speech | song | dialog
     split: str = ""  # train | val | test where the corpus itself fixes it
+    folds: tuple[str, ...] = ()  # the same in each of its official folds, "" where it is left out of one
     start_s: float | None = None  # a stretch of a longer file, in seconds
     end_s: float | None = None
-    language: str = ""
+    language: str = ""  # BCP 47: "de", "zh", "pt-BR"
     text: str = ""
+    valence: float | None = None  # means of its raters, on the corpus's own scale (``Manifest.scale``)
+    arousal: float | None = None
+    dominance: float | None = None
     rate_hz: int = 0  # from here on: filled in by the scan, from the audio itself
     seconds: float = 0.0
     bytes: int = 0
@@ -91,6 +97,7 @@ class Manifest:
     loader: str = ""  # file of ser/corpora that read it, and the settings it was read with
     settings: tuple[tuple[str, Any], ...] = ()
     remarks: tuple[Refusal, ...] = ()  # on files that are used although their headers had to be corrected
+    scale: tuple[float, float] | None = None  # lowest and highest of valence, arousal and dominance, where rated
 
     @property
     def fingerprint(self) -> str:
@@ -101,7 +108,11 @@ class Manifest:
         digest = hashlib.sha256()
         for u in self.utterances:
             row = (u.uid, u.speaker, u.sex, u.label, u.votes, u.session, u.channel, u.split, u.start_s, u.end_s, u.sha)
-            digest.update(json.dumps([*row, u.text]).encode())
+            # What came later only where it says something: fingerprints that are there stay.
+            later = {name: value for name in _LATER if (value := getattr(u, name)) not in ((), None)}
+            digest.update(json.dumps([*row, u.text, *([later] if later else [])]).encode())
+        if self.scale is not None:
+            digest.update(json.dumps(self.scale).encode())
         return digest.hexdigest()[:16]
 
     @property
@@ -187,8 +198,9 @@ def who_speaks(folder: Path, corpus: str, fingerprint: str) -> dict[str, tuple[s
 
 def _utterance(cells: Mapping[str, str]) -> Utterance:
     values: dict[str, Any] = dict(cells)
-    values |= {name: float(cells[name]) if cells[name] else None for name in ("start_s", "end_s")}
+    values |= {name: float(cells[name]) if cells[name] else None for name in ("start_s", "end_s", *DIMENSIONS)}
     values |= {"rate_hz": int(cells["rate_hz"]), "seconds": float(cells["seconds"]), "bytes": int(cells["bytes"])}
+    values["folds"] = tuple(json.loads(cells["folds"]))
     return Utterance(**values | {"votes": tuple((rater, label) for rater, label in json.loads(cells["votes"]))})
 
 

@@ -84,6 +84,7 @@ def scan(
         loader=loader,
         settings=tuple(values_of(loader_settings).items()),
         remarks=tuple(sorted(set(remarks), key=astuple)),
+        scale=module.scale(loader_settings) if hasattr(module, "scale") else None,
     )
 
 

@@ -5,6 +5,8 @@ import unicodedata
 EMOTIONS = (
     "neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise",
     "boredom", "excited", "frustrated", "other", "unknown",
+    "contempt", "amused", "sleepy", "enthusiastic", "anxious", "apologetic", "assertive", "concerned", "encouraging",
+    "questioning", "sarcastic", "worried",
 )  # fmt: skip
 
 IEMOCAP = {

@@ -100,6 +100,12 @@ class Network(nn.Module):
         logits: Tensor = head(self.pooling(hidden, lengths) if self.pooling else hidden)
         return logits
 
+    def answering(self, corpus: str) -> tuple[str, ...]:
+        """Returns the heads that answer for a corpus: its own, the shared one, or all for one that was not trained."""
+        if SHARED_HEAD in self.heads:
+            return (SHARED_HEAD,)
+        return (corpus,) if corpus in self.heads else tuple(self.heads)
+
     def learning_rate_factors(self) -> dict[str, float]:
         """Returns factors of the learning rate by parameter, where the block states any; of all others it is 1."""
         stated = getattr(self.block, "learning_rate_factors", None)

@@ -346,6 +346,27 @@ def predict(network: Network, items: Items, accumulation_steps: int = 1) -> Pred
     return Predictions(items.names, items.labels.cpu().numpy(), logits)
 
 
+def predict_by_head(network: Network, items: Items, accumulation_steps: int = 1) -> dict[str, Predictions]:
+    """Returns what each head says of every item, by its name: of a corpus that no head was trained on, all heads."""
+    return {
+        head: predict(network, replace(items, corpus=head), accumulation_steps)
+        for head in network.answering(items.corpus)
+    }
+
+
+def mean_of_heads(by_head: Mapping[str, Predictions]) -> Predictions:
+    """Returns the mean of the heads' probabilities, as logits (their logarithms, or of k-hot labels their log-odds)."""
+    each = list(by_head.values())
+    if len(each) == 1:
+        return each[0]
+    mean = np.mean([p.probabilities.astype(np.float64) for p in each], axis=0)
+    tiny = np.finfo(np.float32).tiny
+    logits = np.log(np.maximum(mean, tiny))
+    if each[0].truth.ndim == 2:
+        logits -= np.log(np.maximum(1 - mean, tiny))
+    return Predictions(each[0].names, each[0].truth, logits.astype(np.float32))
+
+
 def _save(path: Path, run: Run, progress: _Progress, best: Mapping[str, Tensor]) -> None:
     network, optimiser = run.network.state_dict(), run.optimiser.state_dict()
     checkpoint.save(path, {"network": network, "optimiser": optimiser, "progress": vars(progress), "best": dict(best)})
