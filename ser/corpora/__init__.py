@@ -3,7 +3,7 @@
 A loader is a module with
 
 - ``TITLE``, ``FILES`` (how its recordings are named), ``FOLDER`` (what the folder to give holds);
-- ``ABOUT``, its languages, kind, licence, reference and where to get it (``ser.data.about``); None where it is a format;
+- ``ABOUT``, languages, kind, licence, reference and where to get it (``ser.data.about``); None where it is a format;
 - ``VERSION``, which goes up when the same folder gives other utterances, and the frozen dataclass ``Settings``;
 - ``expected(settings)``: utterances per label of the full release, and ``EXPECTED_SPEAKERS``; ``{}`` and 0 if unknown;
 - where known, for ``ser.data.release``, which tells the release from parts of it and from other recordings under its

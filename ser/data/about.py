@@ -1,4 +1,4 @@
-"""What there is to know of a corpus before it is at hand: its languages, how it came about, its licence, where it is."""
+"""What there is to know of a corpus before it is at hand: its languages, how it came about, licence, where it is."""
 
 from dataclasses import dataclass
 

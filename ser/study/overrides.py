@@ -107,11 +107,11 @@ def _of_itself(study: Study) -> Iterator[Branch]:
     yield Branch("", {"seeds": study.seeds, "seed_moves": study.seed_moves}, seeded)
 
     def compared(name: str, value: Value | Part, place: str) -> Study:
-        new = _field(Comparison, "folds", value, place) if name == "folds" else _typed(value, tuple[str, ...], place)
+        new = _typed(value, tuple[str, ...], place) if name == "only" else _field(Comparison, name, value, place)
         changes: dict[str, Any] = {name: new}
         return replace(study, comparison=replace(study.comparison, **changes))
 
-    limits = {"folds": study.comparison.folds}
+    limits: dict[str, Any] = {name: getattr(study.comparison, name) for name in ("folds", "test_on", "test_side")}
     yield Branch("", limits | {"only": study.comparison.only} if study.comparison.systems else limits, compared)
 
     def trained(name: str, value: Value | Part, place: str) -> Study:

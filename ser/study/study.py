@@ -16,6 +16,8 @@ from ser.study.values import Part, Value
 
 NORMALISE = ("train", "speaker", "none")
 APART = ("sentence",)  # what a study may keep in one subset, beside speakers, dialogues and recordings
+MEMBERS, ALL = "members", "all"  # what ``test_on`` may name beside corpora: those of the study, all that are there
+TESTED_SUBSETS = ("test", "all")  # of a tested corpus: the test side of its split, where it has one; every utterance
 SEED_MOVES = ("weights", "split", "augmentation")  # "weights": all that training draws, batches and dropout included
 EACH = "each"  # a setting ``encoder`` that the command fills in, see ``ser.study.encoders``
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
@@ -121,6 +123,16 @@ class Comparison:
     protocols: tuple[tuple[str, Part | None], ...] = ()  # by name, how corpora are split; None: as each states
     only: tuple[str, ...] = ()  # systems and protocols to be run; of a kind of which none is listed, all
     folds: int = setting("folds of each protocol at most; 0: all", 0, low=0)
+    test_on: tuple[str, ...] = setting(
+        "corpora that every trial is tested on where it has not learned from them: names; members: the study's that "
+        "are there; all: also others that are there",
+        (),
+    )
+    test_side: str = setting(
+        "of those corpora: the test side of their split, all of one that has none; or every utterance",
+        "test",
+        choices=TESTED_SUBSETS,
+    )
 
     def __post_init__(self) -> None:
         rules = ((name, rule and completed("splits", rule, f"protocol {name}")) for name, rule in self.protocols)
@@ -128,6 +140,7 @@ class Comparison:
         names = (*(s.name for s in self.systems), *dict(self.protocols))
         for name in self.only:
             _one_of(name, "only", names)
+        _one_of(self.test_side, "test_side", TESTED_SUBSETS)
 
     def runs(self, name: str, kind: Iterable[str]) -> bool:
         """Returns whether a system or protocol is to be run; ``kind`` are all of its kind."""

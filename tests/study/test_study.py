@@ -246,6 +246,7 @@ def test_no_number_is_infinite_or_none_at_all(paper, path):
         ("ravdess.seed", -1, "0 or more"),
         ("seeds", 0, "1 or more"),
         ("folds", -1, "0 or more"),
+        ("test_side", "train", "test, all"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused_with_what_is_allowed(paper, path, value, allowed):
