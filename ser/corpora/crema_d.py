@@ -18,6 +18,7 @@ from typing import Any
 
 from ser.corpora import _tones
 from ser.data import folders
+from ser.data.about import About
 from ser.data.manifest import Listing, Refusal, Utterance
 from ser.errors import BadInput
 from ser.study.labels import CREMA_D as LABELS
@@ -44,6 +45,20 @@ COLUMNS = {"videodemographics.csv": {"actorid", "sex"}, "tabulatedvotes.csv": {"
 MOST_VOTES = 1000  # of one label for one clip; some ten people saw each
 Votes = dict[str, dict[str, Counter[str]]]  # clip -> what was shown -> votes per label
 Pairs = tuple[tuple[str, str], ...]  # (what was shown, label)
+ABOUT = About(
+    languages=("en",),
+    kind="acted",
+    licence="Open Database License, its contents under the Database Contents License",
+    reference="Cao, Cooper, Keutmann, Gur, Nenkova & Verma: CREMA-D: Crowd-sourced Emotional Multimodal Actors "
+    "Dataset. IEEE Transactions on Affective Computing 5(4), 2014, 377–390. doi 10.1109/TAFFC.2014.2336244",
+    download="git clone https://github.com/CheyneyComputerScience/CREMA-D with git-lfs; AudioWAV, processedResults and "
+    "VideoDemographics.csv of it are enough",
+    defects=(
+        "1076_MTI_SAD_XX is silent, and refused",
+        "1040_ITH_SAD_X is the file 1040_ITH_SAD_XX of the tables in clones before October 2022; read under that name",
+        "archives that GitHub makes hold pointers instead of recordings; they are refused with the remedy",
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser.corpora import _tones
 from ser.data import folders
+from ser.data.about import About
 from ser.data.manifest import Listing, Utterance
 from ser.study.labels import EMODB as LABELS
 
@@ -20,6 +21,15 @@ EXPECTED_SPEAKERS = 10
 MEAN_SECONDS = (2.6, 3.0)  # 2.78
 NAME = ZIPPED = re.compile(r"/((\d\d)([ab]\d\d)([WLEAFTN])[a-z])\Z", re.ASCII)
 SEX = {"03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F"}
+
+ABOUT = About(
+    languages=("de",),
+    kind="acted",
+    licence="free to download and use; no licence text is given, a citation is asked for",
+    reference="Burkhardt, Paeschke, Rolfes, Sendlmeier & Weiss: A Database of German Emotional Speech. Interspeech "
+    "2005, 1517–1520. doi 10.21437/Interspeech.2005-446",
+    download="download.zip (40 MB) from http://emodb.bilderbar.info, as it is or unpacked",
+)
 
 
 @dataclass(frozen=True)

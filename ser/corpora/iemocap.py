@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ser.corpora import _tones
 from ser.data import folders
+from ser.data.about import About
 from ser.data.manifest import Listing, Refusal, Utterance
 from ser.study.labels import IEMOCAP as LABELS
 from ser.study.labels import IEMOCAP_WORDS as WORDS
@@ -30,6 +31,20 @@ LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\
 # Emotions end at a tab or at the comment in parentheses, which may hold tabs and semicolons itself.
 VOTE_LINE = re.compile(r"(C-[EFM]\w*):?\s*([^(\t]*)", re.ASCII)
 TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)", re.ASCII)
+ABOUT = About(
+    languages=("en",),
+    kind="acted",
+    licence="request form of the University of Southern California; research only, not to be passed on",
+    reference="Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee & Narayanan: IEMOCAP: Interactive emotional "
+    "dyadic motion capture database. Language Resources and Evaluation 42(4), 2008, 335–359. "
+    "doi 10.1007/s10579-008-9076-6",
+    download="IEMOCAP_full_release.tar.gz after the form at https://sail.usc.edu/iemocap; Session1 … Session5 of it, "
+    "of which dialog/EmoEvaluation, dialog/transcriptions and sentences/wav are enough",
+    defects=(
+        "resource forks of macOS (._ files) lie between the label files, and are left out",
+        "2507 turns have no majority among their raters; their label is unknown",
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ FILES = "CSV with the columns path, label and speaker"
 FOLDER = "manifest.csv"
 PLACES = ("label_map", "audio_root", "outside")  # lead to the data and are no part of it, nor of a trial's identity
 EXPECTED_SPEAKERS = 0
+ABOUT = None  # a format
 REQUIRED = ("path", "label", "speaker")
 OPTIONAL = ("sex", "split", "language", "session", "start", "end", "text", "uid")
 SEXES = {"": "", "f": "F", "female": "F", "feminino": "F", "m": "M", "male": "M", "masculino": "M"}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ser.corpora import _tones
 from ser.data import folders
+from ser.data.about import About
 from ser.data.manifest import Listing, Refusal, Utterance
 from ser.errors import BadInput
 from ser.study.labels import RAVDESS as LABELS
@@ -30,6 +31,20 @@ NAME = ZIPPED = re.compile(r"/((0[123])-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])
 CHANNELS = {"01": "speech", "02": "song"}
 ACTORS = tuple(f"{number:02d}" for number in range(1, 25))
 SENTENCES = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+ABOUT = About(
+    languages=("en",),
+    kind="acted",
+    licence="CC BY-NC-SA 4.0",
+    reference="Livingstone & Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS). PLOS ONE "
+    "13(5), 2018, e0196391. doi 10.1371/journal.pone.0196391",
+    download="Audio_Speech_Actors_01-24.zip and, for songs, Audio_Song_Actors_01-24.zip from Zenodo, "
+    "https://doi.org/10.5281/zenodo.1188976, as they are or unpacked; no video",
+    defects=(
+        "actor 18 did not sing",
+        "03-01-03-01-02-01-07 and 03-01-03-01-02-02-07 are one recording; one of them is used",
+        "mirrors hold every file twice; one of each is used",
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ser.corpora import _tones
 from ser.data import folders
+from ser.data.about import About
 from ser.data.manifest import Listing, Utterance
 from ser.study.labels import SAVEE as LABELS
 
@@ -20,6 +21,15 @@ EXPECTED_SPEAKERS = 4
 SPEAKERS = ("DC", "JE", "JK", "KL")
 MEAN_SECONDS = (3.3, 4.4)  # 3.84
 NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII | re.IGNORECASE)
+ABOUT = About(
+    languages=("en",),
+    kind="acted",
+    licence="free of charge after registration; research only",
+    reference="Haq & Jackson: Multimodal Emotion Recognition. In W. Wang (ed.), Machine Audition: Principles, "
+    "Algorithms and Systems, IGI Global 2010, 398–423. doi 10.4018/978-1-61520-919-4.ch017",
+    download="AudioData.zip after registration at http://kahlan.eps.surrey.ac.uk/savee",
+    defects=("file names repeat from speaker to speaker; the speaker's folder is made part of an utterance's name",),
+)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ser.corpora import _tones
 from ser.data import folders as _tree
+from ser.data.about import About
 from ser.data.manifest import Listing, Utterance
 from ser.study.labels import TESS as LABELS
 
@@ -35,6 +36,19 @@ WORDS = (
     "shack shall shawl sheep shirt should shout size soap soup sour south sub such sure take talk tape team tell "
     "thin third thought thumb time tip tire ton tool tough turn vine voice void vote wag walk wash week wheat "
     "when which whip white wife wire witch yearn yes young youth"
+)
+ABOUT = About(
+    languages=("en",),
+    kind="acted",
+    licence="CC BY-NC-ND 4.0",
+    reference="Pichora-Fuller & Dupuis: Toronto emotional speech set (TESS). Scholars Portal Dataverse, 2020. "
+    "doi 10.5683/SP2/E8H2MF",
+    download="dataverse_files.zip from https://doi.org/10.5683/SP2/E8H2MF, as it is or unpacked",
+    defects=(
+        "one file is called OA_bite_neutral; it is taken for OAF_bite_neutral",
+        "YAF_germ_angry and YAF_neat_fear cannot be read in some copies, and are refused there",
+        "mirrors hold every file twice; one of each is used",
+    ),
 )
 
 

@@ -1,6 +1,7 @@
 """What holds for every corpus: the miniature of each file of ser/corpora is found, read, scanned and copied alike."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from ser import registry
+from ser.data.about import KINDS, About
 from ser.data.manifest import Manifest, Refusal
 from ser.data.scan import corpora_below, scan
 from ser.study import part, settings_of
@@ -55,6 +57,25 @@ def test_loader_states_what_it_is(loader: str) -> None:
     expected = m.expected(m.Settings())
     assert set(expected) <= set(EMOTIONS)
     assert (m.EXPECTED_SPEAKERS > 0) == bool(expected)
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_corpus_states_where_it_comes_from_and_a_format_does_not(loader: str, miniature: Folder) -> None:
+    m = module(loader)
+    if m.ABOUT is None:
+        assert m.expected(m.Settings()) == {}  # a format holds any corpus
+        return
+    about: About = m.ABOUT
+    assert about.languages
+    assert all(re.fullmatch(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", language) for language in about.languages)
+    assert about.kind in KINDS
+    assert about.licence
+    assert re.search(r"\b(19|20)\d\d\b", about.reference)
+    assert re.search(r"https?://", about.download)
+    assert all(about.defects)
+    listing = m.load(m.find(miniature(loader)), m.Settings(), loader)
+    assert {u.language for u in listing.utterances} <= set(about.languages)
+    assert all(u.language for u in listing.utterances)
 
 
 @pytest.mark.parametrize("loader", LOADERS)
