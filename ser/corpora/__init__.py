@@ -15,9 +15,11 @@ A loader is a module with
 - ``load(root, settings, corpus)``: its utterances, no audio opened; ``corpus`` is what the corpus is called, where that
   is not the name of the loader;
 - ``miniature(root, seed)``: writes a small copy of the real layout, known defects and all, with made audio;
-- ``NAME`` where recordings are known by their names: the pattern of "/<folder>/<file without extension>";
+- ``NAME`` where recordings are known by their names: a pattern that is searched in "/<folder>/<folder>/<folder>/<file
+  without extension>", begins with a slash and ends with ``\\Z``; it is found in "/<uid without the corpus>", too;
 - ``ZIPPED`` where the corpus is distributed as zip files: the pattern of the recordings in them.
 
+Where a recording's name says everything, ``ser.corpora._named`` makes ``find``, ``load`` and the rest of the pattern.
 Looking for files goes by ``ser.data.folders``, which walks a folder once for all loaders. What lies below the root and
 is neither used nor refused by ``load`` is listed by the scan (``ser.data.unused``).
 """

@@ -4,13 +4,12 @@ Burkhardt et al. (2005), emodb.bilderbar.info. The letter A is Angst, which is f
 """
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from ser.corpora import _tones
-from ser.data import folders
+from ser.corpora._named import Named
+from ser.corpora._named import Settings as Settings
 from ser.data.about import About
-from ser.data.manifest import Listing, Utterance
 from ser.study.labels import EMODB as LABELS
 
 VERSION = 1  # goes up when the same folder gives other utterances
@@ -19,9 +18,8 @@ FILES = "wav named like 03a01Fa.wav (speaker, sentence, emotion, version)"
 FOLDER = "wav/"
 EXPECTED_SPEAKERS = 10
 MEAN_SECONDS = (2.6, 3.0)  # 2.78
-NAME = ZIPPED = re.compile(r"/((\d\d)([ab]\d\d)([WLEAFTN])[a-z])\Z", re.ASCII)
+NAME = ZIPPED = re.compile(r"/(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]\Z", re.ASCII)
 SEX = {"03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F"}
-
 ABOUT = About(
     languages=("de",),
     kind="acted",
@@ -30,48 +28,18 @@ ABOUT = About(
     "2005, 1517–1520. doi 10.21437/Interspeech.2005-446",
     download="download.zip (40 MB) from http://emodb.bilderbar.info, as it is or unpacked",
 )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The corpus leaves nothing to choose."""
-
-
-def expected(settings: Settings) -> dict[str, int]:
-    """Returns utterances per label of the release."""
-    return {"angry": 127, "boredom": 81, "disgust": 46, "fear": 69, "happy": 71, "sad": 62, "neutral": 79}
-
-
-def speakers(settings: Settings) -> dict[str, int]:
-    """Returns utterances of each speaker: those takes of some 800 that were recognised and judged natural."""
-    return dict(zip(SEX, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True))
-
-
-def find(folder: Path) -> Path | None:
-    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
-
-
-def load(root: Path, settings: Settings, corpus: str = "emodb") -> Listing:
-    """Every recording; ``sentence`` is the corpus's code, a01 to b10."""
-    clips, refused = folders.recordings(root, NAME, FILES)
-    utterances = []
-    for path, name in clips:
-        stem, speaker, sentence, emotion = name.groups()
-        utterances.append(
-            Utterance(
-                uid=f"{corpus}/{stem}",
-                corpus=corpus,
-                path=str(path),
-                speaker=f"{corpus}/{speaker}",
-                label_raw=emotion,
-                label=LABELS[emotion],
-                sex=SEX.get(speaker, ""),
-                sentence=sentence,
-                language="de",
-            )
-        )
-    return folders.listing(utterances, refused)
+CORPUS = Named(
+    "emodb",
+    NAME,
+    FILES,
+    ABOUT,
+    LABELS,
+    SEX,
+    counts={"angry": 127, "boredom": 81, "disgust": 46, "fear": 69, "happy": 71, "sad": 62, "neutral": 79},
+    # Those takes of some 800 that were recognised and judged natural.
+    by_speaker=dict(zip(SEX, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True)),
+)
+expected, names, speakers, find, load = CORPUS.contract()
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

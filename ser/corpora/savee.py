@@ -4,13 +4,13 @@ Haq & Jackson (2009), University of Surrey.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from ser.corpora import _tones
-from ser.data import folders
+from ser.corpora._named import Named
+from ser.corpora._named import Settings as Settings
 from ser.data.about import About
-from ser.data.manifest import Listing, Utterance
 from ser.study.labels import SAVEE as LABELS
 
 VERSION = 1  # goes up when the same folder gives other utterances
@@ -20,7 +20,9 @@ FOLDER = "DC, JE, JK and KL, or ALL"
 EXPECTED_SPEAKERS = 4
 SPEAKERS = ("DC", "JE", "JK", "KL")
 MEAN_SECONDS = (3.3, 4.4)  # 3.84
-NAME = re.compile(r"/(DC|JE|JK|KL)[/_]((sa|su|[adfhn])\d\d)\Z", re.ASCII | re.IGNORECASE)
+NAME = re.compile(
+    r"/(?P<speaker>DC|JE|JK|KL)[/_](?P<sentence>(?P<label>sa|su|[adfhn])\d\d)\Z", re.ASCII | re.IGNORECASE
+)
 ABOUT = About(
     languages=("en",),
     kind="acted",
@@ -32,56 +34,32 @@ ABOUT = About(
 )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The corpus leaves nothing to choose."""
-
-
-def expected(settings: Settings) -> dict[str, int]:
-    """Returns utterances per label of the release."""
-    return {label: 120 if label == "neutral" else 60 for label in LABELS.values()}
-
-
-def names(settings: Settings) -> frozenset[str]:
+def _listed() -> Iterator[str]:
     """Fifteen of each emotion by each speaker, and thirty neutral ones."""
-    return frozenset(
-        f"{speaker}_{code}{number:02d}"
-        for speaker in SPEAKERS
-        for code, label in LABELS.items()
-        for number in range(1, 31 if label == "neutral" else 16)
-    )
+    for speaker in SPEAKERS:
+        for code, label in LABELS.items():
+            yield from (f"{speaker}_{code}{number:02d}" for number in range(1, 31 if label == "neutral" else 16))
 
 
-def speakers(settings: Settings) -> dict[str, int]:
-    """Returns utterances of each speaker."""
-    return dict.fromkeys(SPEAKERS, 120)
+def _read(name: re.Match[str]) -> dict[str, str]:
+    """Returns what a name says; names repeat from speaker to speaker, so that the speaker is part of the uid."""
+    speaker, sentence, label = name["speaker"].upper(), name["sentence"].lower(), name["label"].lower()
+    return {"uid": f"{speaker}_{sentence}", "speaker": speaker, "sentence": sentence, "label": label}
 
 
-def find(folder: Path) -> Path | None:
-    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return folders.home(path for path, _ in folders.recordings(folder, NAME, FILES)[0])
-
-
-def load(root: Path, settings: Settings, corpus: str = "savee") -> Listing:
-    """Every recording; names repeat from speaker to speaker, so that the speaker is part of the uid."""
-    clips, refused = folders.recordings(root, NAME, FILES)
-    utterances = []
-    for path, name in clips:
-        speaker, code, emotion = name[1].upper(), name[2].lower(), name[3].lower()
-        utterances.append(
-            Utterance(
-                uid=f"{corpus}/{speaker}_{code}",
-                corpus=corpus,
-                path=str(path),
-                speaker=f"{corpus}/{speaker}",
-                label_raw=emotion,
-                label=LABELS[emotion],
-                sex="M",
-                sentence=code,
-                language="en",
-            )
-        )
-    return folders.listing(utterances, refused)
+CORPUS = Named(
+    "savee",
+    NAME,
+    FILES,
+    ABOUT,
+    LABELS,
+    "M",
+    counts={label: 120 if label == "neutral" else 60 for label in LABELS.values()},
+    by_speaker=dict.fromkeys(SPEAKERS, 120),
+    listed=_listed,
+    read=_read,
+)
+expected, names, speakers, find, load = CORPUS.contract()
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

@@ -5,13 +5,13 @@ Pichora-Fuller & Dupuis (2020), doi 10.5683/SP2/E8H2MF. OAF is the older, YAF th
 
 import re
 import shutil
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from ser.corpora import _tones
-from ser.data import folders as _tree
+from ser.corpora._named import Named
+from ser.corpora._named import Settings as Settings
 from ser.data.about import About
-from ser.data.manifest import Listing, Utterance
 from ser.study.labels import TESS as LABELS
 
 VERSION = 1  # goes up when the same folder gives other utterances
@@ -22,7 +22,9 @@ EXPECTED_SPEAKERS = 2
 MEAN_SECONDS = (1.9, 2.2)  # 2.06
 DAMAGED = frozenset(("YAF_germ_angry", "YAF_neat_fear"))  # in some copies
 # One original file is called OA_bite_neutral; later copies renamed it to OAF.
-NAME = ZIPPED = re.compile(rf"/(OAF|OA|YAF)_([a-z]+)_({'|'.join(LABELS)})\Z", re.IGNORECASE | re.ASCII)
+NAME = ZIPPED = re.compile(
+    rf"/(?P<speaker>OAF|OA|YAF)_(?P<sentence>[a-z]+)_(?P<label>{'|'.join(LABELS)})\Z", re.IGNORECASE | re.ASCII
+)
 
 # Northwestern University Auditory Test No. 6 (Tillman & Carhart 1966), four lists of 50.
 WORDS = (
@@ -52,55 +54,27 @@ ABOUT = About(
 )
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The corpus leaves nothing to choose."""
+def _read(name: re.Match[str]) -> dict[str, str]:
+    """Returns what a name says; the sentence is the word that follows "Say the word"."""
+    speaker = "YAF" if name["speaker"].upper() == "YAF" else "OAF"
+    word, emotion = name["sentence"].lower(), name["label"].lower()
+    uid, text = f"{speaker}_{word}_{emotion}", f"Say the word {word}"
+    return {"uid": uid, "speaker": speaker, "sentence": word, "label": emotion, "text": text}
 
 
-def expected(settings: Settings) -> dict[str, int]:
-    """Returns utterances per label of the release."""
-    return dict.fromkeys(LABELS.values(), 400)
-
-
-def names(settings: Settings) -> frozenset[str]:
-    """Both speakers say every word in every emotion."""
-    return frozenset(
-        f"{who}_{word}_{emotion}" for who in ("OAF", "YAF") for word in WORDS.split() for emotion in LABELS
-    )
-
-
-def speakers(settings: Settings) -> dict[str, int]:
-    """Returns utterances of each speaker."""
-    return {"OAF": 1400, "YAF": 1400}
-
-
-def find(folder: Path) -> Path | None:
-    """Returns the narrowest folder at or below ``folder`` that holds every recording of the corpus, or None."""
-    return _tree.home(path for path, _ in _tree.recordings(folder, NAME, FILES)[0])
-
-
-def load(root: Path, settings: Settings, corpus: str = "tess") -> Listing:
-    """Every recording; ``sentence`` is the word said after "Say the word"."""
-    clips, refused = _tree.recordings(root, NAME, FILES)
-    utterances = []
-    for path, name in clips:
-        speaker = "YAF" if name[1].upper() == "YAF" else "OAF"
-        word, emotion = name[2].lower(), name[3].lower()
-        utterances.append(
-            Utterance(
-                uid=f"{corpus}/{speaker}_{word}_{emotion}",
-                corpus=corpus,
-                path=str(path),
-                speaker=f"{corpus}/{speaker}",
-                label_raw=emotion,
-                label=LABELS[emotion],
-                sex="F",
-                sentence=word,
-                language="en",
-                text=f"Say the word {word}",
-            )
-        )
-    return _tree.listing(utterances, refused)
+CORPUS = Named(
+    "tess",
+    NAME,
+    FILES,
+    ABOUT,
+    LABELS,
+    "F",
+    counts=dict.fromkeys(LABELS.values(), 400),
+    by_speaker={"OAF": 1400, "YAF": 1400},
+    listed=lambda: ("_".join(parts) for parts in product(("OAF", "YAF"), WORDS.split(), LABELS)),
+    read=_read,
+)
+expected, names, speakers, find, load = CORPUS.contract()
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

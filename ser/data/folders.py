@@ -16,6 +16,7 @@ from ser.data.manifest import Listing, Refusal, Utterance
 TEXT_BYTES = 1 << 28  # a line per utterance: more than a million of them
 MAX_DEPTH = 8  # IEMOCAP's recordings lie four folders below its root; people put up to three more around it
 SUFFIXES = (".wav", ".flac")  # of lossless recordings
+_ABOVE = 3  # folders before a file's name that a pattern may ask for: speaker, emotion and sentence have one each
 DEMO_MARK = "MADE_BY_SER_DEMO"
 Recording = tuple[Path, re.Match[str]]
 
@@ -45,6 +46,7 @@ class Walk:
     passed: list[Refusal] = field(default_factory=list)
     deeper: list[str] = field(default_factory=list)
     _ending: dict[tuple[str, ...], list[tuple[str, list[str]]]] = field(default_factory=dict)
+    _audio: list[tuple[str, list[str], list[tuple[str, str]]]] = field(default_factory=list)
 
     def ending(self, suffixes: tuple[str, ...]) -> list[tuple[str, list[str]]]:
         """``folders`` with the names alone that end in ``suffixes``, whatever their case; each loader asks for them."""
@@ -52,6 +54,34 @@ class Walk:
             matching = ((place, [n for n in names if n.lower().endswith(suffixes)]) for place, names in self.folders)
             self._ending[suffixes] = [(place, names) for place, names in matching if names]
         return self._ending[suffixes]
+
+    def audio(self) -> list[tuple[str, list[str], list[tuple[str, str]]]]:
+        """Folders with the names of their audio, and of the lossless ones the name and what patterns are matched with.
+
+        That is put together once for all loaders: each of them asks for every file.
+        """
+        if not self._audio:
+            for place, names in self.ending(audio.EXTENSIONS):
+                above = _above(place)
+                split = ((name, os.path.splitext(name)) for name in names)
+                keys = [(name, f"{above}{stem}") for name, (stem, suffix) in split if suffix.lower() in SUFFIXES]
+                self._audio.append((place, names, keys))
+        return self._audio
+
+
+def _above(folder: str) -> str:
+    """Returns "/<folder>/<folder>/<folder>/" of the last folders of a path."""
+    return "".join(f"/{part}" for part in folder.split(os.sep)[-_ABOVE:] if part) + "/"
+
+
+def key(path: str) -> str:
+    """Returns what the pattern of a corpus is searched in: the last three folders and the file without its extension.
+
+    >>> key("/data/corpus/Actor_01/03-01-01-01-01-01-01.wav")
+    '/data/corpus/Actor_01/03-01-01-01-01-01-01'
+    """
+    folder, file = os.path.split(path)
+    return _above(folder) + os.path.splitext(file)[0]
 
 
 _shared: ContextVar[dict[str, Walk] | None] = ContextVar("walks", default=None)
@@ -179,14 +209,9 @@ def text(path: Path, refused: list[Refusal], first: int | None = None) -> str:
 
 
 def match(path: PurePath | str, name: re.Pattern[str]) -> re.Match[str] | None:
-    """``name`` searched in "/<folder>/<file without extension>" of a lossless recording, else None."""
-    folder, file = os.path.split(path)
-    return _match(os.path.basename(folder), file, name)
-
-
-def _match(folder: str, file: str, name: re.Pattern[str]) -> re.Match[str] | None:
-    stem, suffix = os.path.splitext(file)
-    return name.search(f"/{folder}/{stem}") if suffix.lower() in SUFFIXES else None
+    """``name`` searched in the ``key`` of a lossless recording, else None."""
+    text = str(path)
+    return name.search(key(text)) if os.path.splitext(text)[1].lower() in SUFFIXES else None
 
 
 def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recording], list[Refusal]]:
@@ -197,9 +222,8 @@ def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recor
     walked = walk(root)
     right: list[Recording] = []
     refused = [*walked.refused]
-    for place, names in walked.ending(audio.EXTENSIONS):
-        folder = os.path.basename(place)
-        matches = {file: hit for file in names if (hit := _match(folder, file, name))}
+    for place, names, keys in walked.audio():
+        matches = {file: hit for file, text in keys if (hit := name.search(text))}
         right += [(Path(place, file), hit) for file, hit in matches.items()]
         if matches:
             refused += [Refusal(os.path.join(place, f), f"not a {form}") for f in names if f not in matches]

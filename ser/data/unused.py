@@ -137,8 +137,7 @@ def _with_names() -> list[ModuleType]:
 
 
 def _is_named(module: ModuleType, path: str) -> bool:
-    folder, name = os.path.split(path)
-    match: re.Match[str] | None = module.NAME.search(f"/{os.path.basename(folder)}/{os.path.splitext(name)[0]}")
+    match: re.Match[str] | None = module.NAME.search(folders.key(path))
     return match is not None
 
 
