@@ -6,6 +6,9 @@ fold, and "alternating" lets speakers take turns in validation where too few are
 "stratified" draw utterances, and "holdout" does by default, so that speakers stand in several subsets: some papers did.
 Then the record says how many. ``ser.data.leakage`` proves every split.
 
+Across corpora: "unseen" tests a corpus whole, of which nothing trains. With "leave_one_corpus_out" each corpus of a
+combination is unseen in turn, and the others are split by "speakers": a study makes trials of it before it comes here.
+
 A rule with the setting ``songs`` sees speech and songs alike, so that both have the same folds, and keeps one of the
 two: songs, which are never tested, or all that is not sung.
 """
@@ -127,6 +130,20 @@ class StratifiedSplit:
     songs: bool | None = setting("songs alone, which are never tested, or all else; None: no difference", None)
 
 
+@dataclass(frozen=True)
+class UnseenSplit:
+    """The corpus is tested whole and trains nothing: how a model does that was trained on other corpora."""
+
+
+@dataclass(frozen=True)
+class LeaveOneCorpusOutSplit:
+    """Each corpus of a combination is unseen in turn; of the others whole speakers train and validate."""
+
+    val: float = setting("share of the speakers that validate, where the corpus trains", 0.2, above=0, below=1)
+    by: str = setting("what is drawn", "speaker", choices=("session", "speaker"))
+    seed: int = setting("seed of the draw", 0, low=0)
+
+
 SubsetOf = Callable[[Utterance], str | None]  # the subset of an utterance; None: it is left out
 
 
@@ -176,6 +193,8 @@ def fold_count(utterances: Sequence[Utterance], rule: Part) -> int:
 
 def _nonempty_subsets(rule: Part) -> list[str]:
     """Returns the subsets that must not be empty."""
+    if rule.name == "unseen":
+        return ["test"]
     if rule.values().get("songs"):
         return ["train"]
     if rule.name == "alternating":
@@ -343,6 +362,10 @@ def _stratified(corpus: str, utterances: Sequence[Utterance], rule: Part) -> Sub
     return lambda u: "test" if fold_of[u.uid] == fold else "val" if fold_of[u.uid] == fold % number + 1 else "train"
 
 
+def _unseen(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
+    return lambda u: "test"
+
+
 _RULES = {
     "sessions": _sessions,
     "named": _by_speaker_name,
@@ -353,6 +376,7 @@ _RULES = {
     "holdout": _holdout,
     "leave_one_out": _leave_one_out,
     "stratified": _stratified,
+    "unseen": _unseen,
 }
 
 

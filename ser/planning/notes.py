@@ -7,7 +7,9 @@ from ser.data.splits import fold_count
 from ser.errors import BadInput
 from ser.planning.sources import Labelled, Source
 from ser.study import Corpus, Study, Trial
+from ser.study.trial import IN_TURN
 
+_ACROSS = "tested whole by models that were trained on others"
 _ROTATING = ("grouped", "leave_one_out", "stratified")  # rules whose folds test everybody once
 
 
@@ -22,10 +24,24 @@ def notes_on(
     """Returns the notes on a plan's corpora. Raises BadInput for a class that is not trained."""
     notes = [note for source in sources.values() for note in check_classes(study, source)]
     notes += [f"{c.name}: nothing of it is tested" for c in corpora.values() if not c.tested]
+    notes += _unseen(study, corpora)
     notes += _own_subsets(sources.values())
     notes += _folds_left_out(trials, labelled)
     notes += _copies(study, corpora)
     return notes + (_moved(study, corpora) if seeds > 1 else [])
+
+
+def _unseen(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
+    """What is tested by models that have learned from other corpora only."""
+    rules = dict(study.comparison.protocols) or {"": None}
+    notes = []
+    for protocol, rule in rules.items():
+        split = [c.split_by(rule) for c in corpora.values()]
+        by = f" by {protocol}" if protocol else ""
+        names = ", ".join(c.name for c in split if c.is_left_out_in_turn)
+        notes += [f"{names}: each is unseen in turn{by} ({IN_TURN}), {_ACROSS}"] if names else []
+        notes += [f"{c.name}: unseen{by}, {_ACROSS}" for c in split if not c.trains]
+    return notes
 
 
 def check_classes(study: Study, source: Source) -> list[str]:

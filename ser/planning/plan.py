@@ -38,7 +38,7 @@ from ser.study import (
 )
 from ser.study.labels import EMOTIONS
 from ser.study.study import SEED_MOVES
-from ser.study.trial import in_short
+from ser.study.trial import IN_TURN, UNSEEN, in_short
 
 DUPLICATES = ("once", "repeat")  # what becomes of equal models: see ``resolve``
 
@@ -130,10 +130,13 @@ def resolve(
     splits = Splits(labelled)
     copies = Copies(study, corpora, splits)
     if not (points := study.grid(list(corpora.values()))):
-        raise _only_trained(corpora)
+        raise _only_trained(corpora) if any(c.trains for c in corpora.values()) else _none_trains(corpora)
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
     points = study.expand_folds(points, folds, unmet)
+    if not points and any(study.split_of(name, p).is_left_out_in_turn for name in corpora for p in folds[name]):
+        raise BadInput(", ".join(corpora), f"corpora of {study.name}, by {IN_TURN}", "combinations of two or more",
+                       "add another corpus: --corpora NAME=PATH")  # fmt: skip
     points = expand_encoders(study, points, states_of)
     trials: dict[str, Trial] = {}
     stated: list[Trial] = []
@@ -188,7 +191,7 @@ def _suits(name: str, several: bool) -> bool:
 def _statement(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int, copies: Copies) -> Trial:
     """The trial of a point with the augmented copies that its split and its seed ask for."""
     trial, number = trial_of(study, point, corpora, seed), copies(point, seed)
-    return replace(trial, corpora=tuple(replace(c, copies=number.get(c.name, 0)) for c in trial.corpora))
+    return replace(trial, corpora=tuple(replace(c, copies=number.get(c.name, 0) * c.trains) for c in trial.corpora))
 
 
 def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:
@@ -199,6 +202,14 @@ def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:
     if "test" in rule:
         remedy += f"; or have a part of it tested: --set {name}.test={side}"
     return BadInput(f"{', '.join(corpora)} only trains", "--corpora", "at least one corpus with a test side", remedy)
+
+
+def _none_trains(corpora: Mapping[str, Corpus]) -> BadInput:
+    """The error for corpora that are all unseen."""
+    value, rule = f"{', '.join(corpora)}, of which none trains", "at least one corpus of another rule"
+    return BadInput(
+        value, f"split rule {UNSEEN}", rule, "add a corpus: --corpora NAME=PATH; or change a rule: --set NAME.split"
+    )
 
 
 def _with_classes(study: Study, corpus: Corpus, manifest: Manifest) -> Corpus:
@@ -231,8 +242,8 @@ def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str
 
 
 def _is_twin(trial: Trial) -> bool:
-    """With one corpus, one head per corpus is one head."""
-    return len(trial.corpora) == 1 and trial.task == "multi"
+    """With one corpus that trains, one head per corpus is one head."""
+    return len(trial.training_corpora) == 1 and trial.task == "multi"
 
 
 def _corpus(study: Study, name: str) -> Corpus:
@@ -272,7 +283,7 @@ def check_axes(plan: Plan) -> None:
     seen: dict[str, Trial] = {}
     content = {name: _content(source.split) for name, source in plan.sources.items()}
     for trial in plan.to_train:
-        task = trial.task if len(trial.corpora) > 1 else "unified"
+        task = trial.task if len(trial.training_corpora) > 1 else "unified"
         blind = replace(trial, corpora=(), task=task, role=Part("grid"), seed=trial.training_seed, weights_seed=None)
         key = canonical([statement(blind), sorted(content[c.source] + str(c.copies) for c in trial.corpora)])
         other = seen.setdefault(key, trial)

@@ -19,6 +19,7 @@ from ser.errors import BadInput
 from ser.features.recipe import Recipe
 from ser.study import Corpus, Part, Point, Study, Trial, Value
 from ser.study.points import split_at
+from ser.study.trial import UNSEEN
 
 Labelled = Mapping[str, Sequence[Utterance]]  # corpus -> its utterances of the study's classes
 
@@ -79,12 +80,16 @@ class Copies:
         self._made: dict[tuple[str, int, int], dict[str, int]] = {}
 
     def __call__(self, point: Point, seed: int) -> dict[str, int]:
-        """Returns the number for each corpus, as it is split at a point and by a seed; none without augmentation."""
+        """Returns the number for each corpus, as it is split at a point and by a seed; none without augmentation.
+
+        One that is left out at the point counts as it is where it trains.
+        """
         if not self._study.features.augmentation:
             return dict.fromkeys(self._corpora, 0)
         key = point.get("protocol", ""), point.get("fold", 0), seed
         if key not in self._made:
-            split = {name: split_at(self._study, point, corpus, seed) for name, corpus in self._corpora.items()}
+            place = {path: value for path, value in point.items() if path != UNSEEN}
+            split = {name: split_at(self._study, place, corpus, seed) for name, corpus in self._corpora.items()}
             size = {name: self._splits.training_size(corpus) for name, corpus in split.items()}
             self._made[key] = {name: max(size.values()) - number for name, number in size.items()}
         return self._made[key]

@@ -85,7 +85,7 @@ class Predictor:
         """The corpora whose heads answer; ("",) where one head answers for all."""
         if self.trial.task != "multi":
             return ("",)
-        return (self.corpus,) if self.corpus else tuple(c.name for c in self.trial.corpora)
+        return (self.corpus,) if self.corpus else tuple(c.name for c in self.trial.training_corpora)
 
     @property
     def several_labels(self) -> bool:
@@ -94,7 +94,7 @@ class Predictor:
 
     def for_corpus(self, name: str) -> "Predictor":
         """Returns the predictor for recordings like a corpus's: with its front-end and its head. Raises BadInput."""
-        names = tuple(c.name for c in self.trial.corpora)
+        names = tuple(c.name for c in self.trial.training_corpora)
         if name not in names:
             raise BadInput(repr(name), "--corpus", ", ".join(names), "choose one of them, or leave it out")
         return Predictor(self.trial, self.system, name)
@@ -102,7 +102,7 @@ class Predictor:
     def front_end(self, head: str = "") -> Part:
         """Returns the front-end of a head's corpus, or that of all. Raises BadInput where corpora have several."""
         name = head or self.corpus
-        by_corpus = {c.name: c.front_end_for(self.trial.front_end) for c in self.trial.corpora}
+        by_corpus = {c.name: c.front_end_for(self.trial.front_end) for c in self.trial.training_corpora}
         if name:
             return by_corpus[name]
         if len(set(by_corpus.values())) > 1:
@@ -212,12 +212,12 @@ class Predictor:
         items = [f[k : k + patch] for f in frames for k in range(0, len(f), patch)] if patch else list(frames)
         counts = [len(f) // patch if patch else 1 for f in frames]
         owners = [r for r, n in zip(recordings, counts, strict=True) for _ in range(n)]
-        logits = self.system.logits(self.trial, items, head or self.trial.corpora[0].name, self._tasks(owners))
+        logits = self.system.logits(self.trial, items, head or self.trial.training_corpora[0].name, self._tasks(owners))
         return np.split(logits, np.cumsum(counts)[:-1])
 
     def _tasks(self, recordings: Sequence[Recording]) -> npt.NDArray[np.int64]:
         """Returns the number of each recording's corpus and sex, as ``ser.training.fit`` has it; -1 of no corpus."""
-        names = [c.name for c in self.trial.corpora]
+        names = [c.name for c in self.trial.training_corpora]
         corpus = names.index(self.corpus) if self.corpus else 0 if len(names) == 1 else None
         sexes = {"F": 1, "M": 2}
         numbers = [-1 if corpus is None else 3 * corpus + sexes.get(r.sex, 0) for r in recordings]
@@ -286,7 +286,7 @@ def load(folder: str | os.PathLike[str], corpus: str = "") -> Predictor:
         ) from None
     trial = stored_trial(text, str(place / STATEMENT))
     check_versions(trial, trial.title)
-    front_end = trial.corpora[0].front_end_for(trial.front_end)
+    front_end = trial.training_corpora[0].front_end_for(trial.front_end)
     for one in (front_end, trial.block):
         if identity := one.values().get("encoder"):
             encoders.folder_of(identity)  # which says what lacks

@@ -19,7 +19,7 @@ from ser.report import content, figures, write
 from ser.report.content import Content
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.encoder_names import identities, names_of, renamed
-from ser.report.planned import planned_trials, selections, stated_corpora, with_encoders
+from ser.report.planned import across_corpora, planned_trials, selections, stated_corpora, with_encoders
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.scans import Scans
@@ -29,6 +29,7 @@ from ser.runs.tracker import Tracker
 from ser.study import REFERENCE, SCHEMA, Study
 from ser.study.encoders import takes_encoders
 from ser.study.release import Release
+from ser.study.trial import UNSEEN
 
 GENERAL = "general"  # the report of studies that name none
 _LISTED = 6  # titles that a note names
@@ -129,6 +130,7 @@ class _Statements:
     seed_moves: tuple[str, ...] = ("weights",)  # what it was before runs told
     beyond: dict[str, str] = field(default_factory=dict)  # settings that no statement has
     encoders: dict[str, str] = field(default_factory=dict)  # identity → name, as commands gave it; "" without one
+    across: dict[str, str] = field(default_factory=dict)  # corpus → split rule, of those that models of others test
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -143,6 +145,7 @@ class _Statements:
         self.systems |= dict.fromkeys(grid.get("systems", ()))
         self.protocols |= dict.fromkeys(grid.get("protocols", ()))
         self.folds, self.unmet = self.folds | grid.get("folds", {}), self.unmet | grid.get("unmet", {})
+        self.across = grid.get("across", {})
         self.releases |= {name: Release.of_json(values) for name, values in grid.get("releases", {}).items()}
         self.demo |= tags.get("data") == "demo"
         self.encoders |= dict.fromkeys(identities([params]), "") | self.encoders | grid.get("encoders", {})
@@ -237,12 +240,12 @@ def unknown_axes(module: ModuleType, study: Study) -> tuple[str, ...]:
 
 
 def _encoders_as_axis(module: ModuleType, expected: Expected) -> tuple[str, ...]:
-    """The paths of a command's encoders, where there are several that the report cannot tell apart (see ``AXES``)."""
+    """The paths of a command's encoders and of unseen corpora, where there are several that ``AXES`` do not name."""
     if not hasattr(module, "AXES"):
         return ()
     values: dict[str, set[str]] = {}
     for _, point in expected.trials:
-        for path in (path for path in point if path.endswith(".encoder") and path not in module.AXES):
+        for path in (p for p in point if (p.endswith(".encoder") or p == UNSEEN) and p not in module.AXES):
             values.setdefault(path, set()).add(point[path])
     return tuple(path for path, several in values.items() if len(several) > 1)
 
@@ -416,7 +419,8 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
     planned = replace(planned, comparison=replace(planned.comparison, only=only))
     encoded = with_encoders(planned, statements.encoders, statements.params)
     countable = runs or not study.comparison.protocols  # how many folds there are, only runs say
-    trials = planned_trials(encoded, used, statements.seeds, statements.folds, statements.unmet) if countable else []
+    crossed = across_corpora(encoded, statements.across)
+    trials = planned_trials(crossed, used, statements.seeds, statements.folds, statements.unmet) if countable else []
     return Expected(
         study=study.name,
         title=study.title,

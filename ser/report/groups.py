@@ -16,7 +16,7 @@ _LOSSES = ("objective/loss", "val/loss")  # of the epoch that was kept; where th
 _SEARCHED = ("candidate", "refit", "member")  # trials that a search proposes, see ser.planning.search
 _SAME = ("role", "seed", "repeat", "initial_from")  # of repeats and members of a search, not settings
 _NO_SETTINGS = (*_SAME, "study", "mode")
-_ROLES = ("role.system", "role.protocol")  # of a role, these are settings
+_ROLES = ("role.system", "role.protocol", "role.unseen")  # of a role, these are settings
 
 
 @dataclass(frozen=True, eq=False)

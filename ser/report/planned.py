@@ -7,7 +7,7 @@ from typing import Any
 from ser import registry
 from ser.data.encoders import states_of
 from ser.report.runs import UsedCorpus
-from ser.study import EACH, Corpus, Study, override, part, settings_of, trial_of
+from ser.study import EACH, Corpus, Study, completed, override, part, settings_of, trial_of
 from ser.study.encoders import expand_encoders, takers, takes_encoders
 from ser.study.release import text_of
 
@@ -43,6 +43,18 @@ def with_encoders(study: Study, encoders: Mapping[str, str], params: Mapping[str
     return override(named, "front_end", part(params["front_end"], encoder=encoder))
 
 
+def across_corpora(study: Study, rules: Mapping[str, str]) -> Study:
+    """Returns the study with these split rules, by corpus, of models that are tested on corpora of others.
+
+    Which trials it has hangs on them (``--set split=leave_one_corpus_out``); ``rules`` are those of its runs.
+    """
+    for name, rule in rules.items():
+        if all(corpus.name != name for corpus in study.corpora):
+            study = replace(study, other_corpora=completed("splits", part(rule), name))
+    stated = {name: completed("splits", part(rule), name) for name, rule in rules.items()}
+    return study.with_corpora(replace(c, split=stated.get(c.name, c.split)) for c in study.corpora)
+
+
 def planned_trials(
     study: Study,
     used: Sequence[UsedCorpus],
@@ -57,7 +69,7 @@ def planned_trials(
     """
     corpora = stated_corpora(study, used)
     points = study.points(tuple(corpora), tuple(c.name for c in used if not c.tested))
-    points = study.expand_folds(points, folds, unmet)
+    points = study.expand_folds((p for p in points if any(corpora[name].trains for name in p["corpora"])), folds, unmet)
     points = [point for point in points if study.encoders or not takers(study, point)]
     points = expand_encoders(study, points, states_of)
     return [(trial_of(study, p, corpora, seed).title, {**p, "seed": seed}) for seed in range(seeds) for p in points]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -141,7 +142,7 @@ def _planned(axes: Axes, expected: Expected) -> dict[tuple[str, Values], Result 
     if not axes.stated:
         return {}
     points = [point for _, point in expected.trials]
-    places = [(c, axes.planned(point)) for point in points for c in expected.tested if c in point.get("corpora", ())]
+    places = [(c, axes.planned(point)) for point in points for c in expected.tested if c in _tested_at(point)]
     return dict.fromkeys(places)
 
 
@@ -160,12 +161,17 @@ def _folds_of(
     """The folds of every corpus under every protocol ("" without): those that are planned, and those tested."""
     folds: dict[tuple[str, str], set[int]] = {}
     for _, point in expected.trials:
-        for corpus in point.get("corpora", ()):
+        for corpus in _tested_at(point):
             folds.setdefault((corpus, str(point.get("protocol", ""))), set()).add(int(point.get("fold", 0)))
     for run in runs:
         for corpus in (c for c in expected.tested if _tested_on(run, c, tests, metric)):
             folds.setdefault((corpus, _protocol(run)), set()).add(fold_of(run))
     return folds
+
+
+def _tested_at(point: Mapping[str, Any]) -> tuple[str, ...]:
+    """The corpora that a point may test: its own, or the one that is unseen."""
+    return (point["unseen"],) if "unseen" in point else tuple(point.get("corpora", ()))
 
 
 def _protocol(run: Finished) -> str:

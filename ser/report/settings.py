@@ -12,7 +12,7 @@ from ser.study import POOLING_SIGNS
 # What points say beside their axes, and what follows from the rest of a statement.
 _NO_AXES = ("fold", "initial_from", "final", "role", "seed")
 _HEADS = {"corpora": "Corpora", "system": "System", "protocol": "Protocol", "block": "Block", "pooling": "Pooling",
-          "task": "Task"}  # fmt: skip
+          "task": "Task", "unseen": "Unseen"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,13 @@ def _of_itself(study: Study) -> Iterator[Branch]:
     limits: dict[str, Any] = {name: getattr(study.comparison, name) for name in ("folds", "test_on", "test_side")}
     yield Branch("", limits | {"only": study.comparison.only} if study.comparison.systems else limits, compared)
 
+    def split(name: str, value: Value | Part, place: str) -> Study:  # of all corpora, a person's own among them
+        rule = _rule(value, place)
+        others = replace(study, other_corpora=rule)
+        return others.with_corpora(replace(corpus, split=rule) for corpus in study.corpora)
+
+    yield Branch("", {"split": study.other_corpora}, split, listed=False)  # it has no value: corpora have several
+
     def trained(name: str, value: Value | Part, place: str) -> Study:
         changes: dict[str, Any] = {name: _field(Training, name, value, place)}
         return replace(study, training=replace(study.training, **changes))
@@ -224,7 +231,11 @@ def _of_corpus(study: Study, corpus: Corpus) -> Iterator[Branch]:
         new = with_setting("frontends", whole, name, value, _head(place))[name]
         return changed(replace(corpus, front_end=tuple((k, new if k == name else v) for k, v in corpus.front_end)))
 
+    def rule(name: str, value: Value | Part, place: str) -> Study:
+        return changed(replace(corpus, split=_rule(value, place)))
+
     yield Branch(corpus.name, corpus.loader.values(), loader)
+    yield Branch(corpus.name, {"split": corpus.split}, rule)
     yield Branch(corpus.name, {k: v for k, v in corpus.split.settings if k != "fold"}, split)
     yield Branch(corpus.name, dict(corpus.front_end), front_end)
 
@@ -261,6 +272,11 @@ def _features(study: Study, name: str, value: Value | Part, place: str) -> Featu
     if value not in ("none", (), None):
         raise BadInput(repr(value), place, "none", "leave augmentation out, or change the study file")
     return replace(study.features, augmentation=())
+
+
+def _rule(value: Value | Part, place: str) -> Part:
+    """Returns a split rule as ``--set`` has it: ``split=unseen``, or with its settings in brackets. Raises BadInput."""
+    return completed("splits", value if isinstance(value, Part) else part(_typed(value, str, place)), place)
 
 
 def _head(place: str) -> str:

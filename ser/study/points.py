@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ser.errors import BadInput, unknown
-from ser.study.components import with_setting
+from ser.study.components import completed, with_setting
 from ser.study.overrides import override
 from ser.study.study import Point, Study
-from ser.study.trial import Corpus, Trial
+from ser.study.trial import IN_TURN, UNSEEN, Corpus, Trial
 from ser.study.values import Part, Value, part
 
 # Axes of a grid that are no paths of settings:
-PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", "initial_from", "final", "role")
+PLACES = ("corpora", "system", "protocol", "block", "pooling", "task", "fold", UNSEEN, "initial_from", "final", "role")
 
 
 def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: int) -> Trial:
@@ -21,7 +21,8 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
     as the point has it. Raises BadInput for a path that names nothing and for a value that its component refuses.
     """
     paths = sorted((path for path in point if path not in PLACES), key=lambda path: path != "front_end")
-    whole, role = study, part("grid", varied=tuple(paths))
+    unseen = {UNSEEN: point[UNSEEN]} if UNSEEN in point else {}
+    whole, role = study, part("grid", varied=tuple(paths), **unseen)
     network, with_songs = {key: point[key] for key in ("block", "pooling", "task") if key in point}, False
     if "system" in point:
         whole = study.with_system(point["system"])
@@ -29,7 +30,7 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
         network = {"block": system.block.name, "pooling": system.pooling, "task": system.task}
         with_songs = "song" in system.needs
         axes = {key: point.get(key, "") for key in ("system", "protocol", "fold")}
-        role = part("system", varied=tuple(paths), **axes)
+        role = part("system", varied=tuple(paths), **axes, **unseen)
     # A search's last trials have settings of their own; then come the values that are this point's own.
     for path, value in (*(study.search.final if point.get("final") else ()), *((path, point[path]) for path in paths)):
         name, _, setting = path.partition(".")
@@ -45,7 +46,7 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
         augmentation = tuple(kind if f"{kind.name}.seed" in paths else _moved(kind, seed) for kind in augmentation)
     if augmentation and {"split", "augmentation"} & set(study.seed_moves):  # the copies are this seed's own
         split = [replace(corpus, seed=seed) for corpus in split]
-    split += [corpus.songs() for corpus in split if with_songs]
+    split += [corpus.songs() for corpus in split if with_songs and corpus.trains]
     return Trial(
         study=study.name,
         mode=study.mode,
@@ -69,11 +70,22 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
 
 
 def split_at(study: Study, point: Point, corpus: Corpus, seed: int) -> Corpus:
-    """Returns a corpus as it is split at a point: by its protocol, in its fold and by its seed."""
+    """Returns a corpus as it is split at a point: by its protocol, in its fold and by its seed, or not where unseen."""
     protocol = point.get("protocol", "")
     rule = dict(study.comparison.protocols).get(protocol)
+    if corpus.name == point.get(UNSEEN):
+        rule = completed("splits", part(UNSEEN), UNSEEN)
+    elif (stated := rule or corpus.split).name == IN_TURN:
+        rule = _of_training(stated)
     split = replace(corpus.split_by(rule).in_fold(point.get("fold", 0)), protocol=protocol)
     return split.moved(seed) if "split" in study.seed_moves else split
+
+
+def _of_training(rule: Part) -> Part:
+    """Returns the rule of a corpus that trains while another one is left out: nobody of it is tested."""
+    train = round(1 - rule["val"], 12)
+    speakers = part("speakers", train=train, val=rule["val"], test=0.0, by=rule["by"], seed=rule["seed"])
+    return completed("splits", speakers, IN_TURN)
 
 
 def _moved(kind: Part, seed: int) -> Part:

@@ -16,13 +16,13 @@ def references_of(study: Study, trials: Iterable[Trial]) -> list[Trial]:
     """Returns the references beside ``trials`` of a grid: one for each way in which they split a corpus they test.
 
     So there is one for every tested corpus, fold and protocol, and for every seed that changes the split. Each learns
-    from its corpus without augmented or balanced copies, through the study's front-end.
+    from its corpus without augmented or balanced copies, through the study's front-end. An unseen corpus has none.
     """
     if study.reference is None:
         return []
     references: dict[str, Trial] = {}
     for trial in trials:
-        for corpus in (c for c in trial.corpora if c.tested):
+        for corpus in (c for c in trial.corpora if c.tested and c.trains):
             if (front_end := _front_end(study, trial)) is None:
                 continue
             reference = _reference(study, study.reference, trial, replace(corpus, copies=0), front_end)

@@ -1,6 +1,6 @@
 """A study: what is varied, on which corpora, by which components, and with which budget."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import combinations, product
 from typing import Any
@@ -11,10 +11,10 @@ from ser.study.components import completed
 from ser.study.labels import EMOTIONS
 from ser.study.origins import Origin
 from ser.study.settings import checked, kinds_of, rule_of, setting
-from ser.study.trial import Corpus, Training
+from ser.study.trial import UNSEEN, Corpus, Training
 from ser.study.values import Part, Value
 
-NORMALISE = ("train", "speaker", "none")
+NORMALISE = ("train", "corpus", "speaker", "none")
 APART = ("sentence",)  # what a study may keep in one subset, beside speakers, dialogues and recordings
 MEMBERS, ALL = "members", "all"  # what ``test_on`` may name beside corpora: those of the study, all that are there
 TESTED_SUBSETS = ("test", "all")  # of a tested corpus: the test side of its split, where it has one; every utterance
@@ -88,7 +88,7 @@ class Features:
     """What networks take: a front-end, how its values are normalised, and augmented or balanced copies."""
 
     front_end: Part
-    normalise: str  # "train": per-bin mean and variance over a trial's training frames | "speaker" | "none"
+    normalise: str  # "train": per-bin mean and variance over training frames | "corpus" | "speaker" | "none"
     augmentation: tuple[Part, ...] = ()
     balance: Part = Part("none")
 
@@ -242,8 +242,12 @@ class Study:
         return replace(self, encoders=tuple(encoders))
 
     def grid(self, corpora: Sequence[Corpus]) -> list[Point]:
-        """Returns the points over ``corpora``."""
-        return self.points(tuple(c.name for c in corpora), tuple(c.name for c in corpora if not c.tested))
+        """Returns the points over ``corpora`` in which some corpus trains."""
+        stated = self.points(tuple(c.name for c in corpora), tuple(c.name for c in corpora if not c.tested))
+        if all(c.trains for c in corpora):
+            return stated
+        training = {c.name for c in corpora if c.trains}
+        return [point for point in stated if training & set(point["corpora"])]
 
     def classes_of(self, corpus: Corpus) -> tuple[str, ...]:
         """Returns the classes that a trial on this corpus tells apart."""
@@ -292,11 +296,12 @@ class Study:
         """Returns points as they are run: those of listed systems whose needs are met, and of fold "all" one for each.
 
         Of corpora with different numbers of folds the least counts; a corpus without folds stands in each of them.
+        Where corpora are left out in turn there is a point for each, which has it as ``unseen``.
         ``folds``: corpus → protocol ("" where the study has none) → how many, 0 for none; ``unmet``: corpus → system →
         what it lacks.
         """
         out: list[Point] = []
-        for point in points:
+        for point in self._in_turn(points):
             protocol = point.get("protocol", "")
             if not self.runs(point) or point.get("system") in unmet.get(point["corpora"][0], {}):
                 continue
@@ -306,6 +311,25 @@ class Study:
             number = min((n for name in point["corpora"] if (n := folds[name][protocol])), default=0)
             out += [{**point, "fold": k} for k in (range(1, number + 1) if number else (0,))]
         return out
+
+    def _in_turn(self, points: Iterable[Point]) -> Iterator[Point]:
+        """Yields the points, each for every corpus that its rule leaves out while others train; none where none would.
+
+        One that states which corpus is unseen stays as it is.
+        """
+        for point in points:
+            split = [self.split_of(name, point.get("protocol", "")) for name in point["corpora"]]
+            left_out = [c.name for c in split if c.is_left_out_in_turn]
+            if UNSEEN in point or not left_out:
+                yield point
+            elif sum(c.trains for c in split) > 1:
+                yield from ({**point, UNSEEN: name} for name in left_out)
+
+    def split_of(self, name: str, protocol: str = "") -> Corpus:
+        """Returns a corpus as the study splits it by a protocol, one that it does not name by its rule for others."""
+        stated = next((c for c in self.corpora if c.name == name), None)
+        corpus = stated or Corpus(name, name, Part(name), self.other_corpora)
+        return corpus.split_by(dict(self.comparison.protocols).get(protocol))
 
     def block(self, name: str) -> Part:
         """Returns the temporal block of that name. Raises BadInput."""

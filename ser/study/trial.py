@@ -18,6 +18,10 @@ from ser.study.values import Part, Value
 SCHEMA = 2  # of statements; 1 was a hash of the names of fields. Runs carry it as the tag ``schema``
 POOLING_SIGNS = {"mean": "μ", "mean_var": "μσ²"}
 _ENCODER = re.compile(r"(.+)-[\d.]+-([0-9a-f]{6})[0-9a-f]{6}")
+UNSEEN = "unseen"  # split rule of a corpus that trains nothing
+IN_TURN = (
+    "leave_one_corpus_out"  # split rule of corpora each of which is unseen in some trials, and trains in the others
+)
 REFERENCE = "reference"  # the role of a study's plain reference, which is no point of its grid
 
 
@@ -105,6 +109,16 @@ class Corpus:
         return not only_trains and not (self.split.name == "holdout" and rule["fold"])
 
     @property
+    def trains(self) -> bool:
+        """False for a corpus that is tested whole, by models that others train."""
+        return self.split.name != UNSEEN
+
+    @property
+    def is_left_out_in_turn(self) -> bool:
+        """Whether it is unseen in some of a study's trials, and trains in the others."""
+        return self.split.name == IN_TURN
+
+    @property
     def source(self) -> str:
         """The corpus as it is split: its name, and rule and fold where there are several: ``emodb/stratified/2``.
 
@@ -113,6 +127,7 @@ class Corpus:
         """
         fold = self.split.values().get("fold", 0)
         place = [self.name, *filter(None, [self.protocol]), *((self.split.name, str(fold)) if fold else ())]
+        place += [] if self.trains else [UNSEEN]
         place += [f"{name}={value}" for name, value in self.axes if name in self.split.values()]
         return "/".join([*place, *([f"seed {self.seed}"] if self.seed else ())])
 
@@ -158,7 +173,9 @@ class Trial:
     merge: tuple[tuple[str, str], ...]  # (label, class it counts as)
     labels: str  # of an utterance: "one" | "tied": all that its raters' votes tie for
     front_end: Part
-    normalise: str  # "train": per-bin mean and variance over the trial's training frames | "speaker" | "none"
+    normalise: (
+        str  # "train": per-bin mean and variance over the trial's training frames | "corpus" | "speaker" | "none"
+    )
     balance: Part  # what makes the classes of the training subset equal: "none" | a file of ser/balance
     augmentation: tuple[Part, ...]
     block: Part
@@ -188,6 +205,11 @@ class Trial:
         return tuple(c.name for c in self.corpora if c.tested)
 
     @property
+    def training_corpora(self) -> tuple[Corpus, ...]:
+        """The corpora that the model learns from: each has a head in the multi-task set-up."""
+        return tuple(c for c in self.corpora if c.trains)
+
+    @property
     def combination(self) -> str:
         """The corpora's letters: ``I+T+R``."""
         return "+".join(c.letter for c in self.corpora)
@@ -208,6 +230,7 @@ class Trial:
             parts.append(f"{self.role.name} {role['number']}" if "number" in role else self.role.name)
         else:
             parts += self._varied()
+        parts += [f"{c.letter} {UNSEEN}" for c in self.corpora if not c.trains]
         fold = max((c.split.values().get("fold", 0) for c in self.corpora), default=0)  # some corpora may have none
         parts += [f"fold {fold}"] * bool(fold) + [f"seed {self.seed}"] * bool(self.seed) + ["repeat"] * self.repeat
         return " · ".join(parts)

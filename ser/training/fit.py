@@ -43,7 +43,7 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     kinds = ("train", "val") if trial.training.learns_from == "train_and_validation" else ("train",)
     training = [key for key in subsets if key[1] in kinds and len(subsets[key])]
     scaling = _scaling(trial, subsets, kinds)
-    items, tasks = _inputs(trial, subsets, kind.takes, scaling), _tasks(subsets) if kind.tasks else {}
+    items, tasks = _inputs(trial, subsets, kind.takes, scaling), _tasks(trial, subsets) if kind.tasks else {}
     model = registry.find("models", name).build(settings_of("models", trial.block), trial.training_seed, device)
     labels = np.concatenate([subsets[key].labels.cpu().numpy() for key in training])
     if labels.ndim != 1 and not kind.several_labels:
@@ -72,7 +72,7 @@ def _scaling(trial: Trial, subsets: Mapping[Key, Items], kinds: Sequence[str]) -
     """Returns mean and 1 / deviation of every bin over the subsets of ``kinds``, which the model learns from."""
     if trial.normalise != "train":
         return None
-    corpora = dict.fromkeys(name for name, _ in subsets)
+    corpora = [c.name for c in trial.training_corpora]
     seen = [[subsets[name, kind] for kind in kinds if len(subsets[name, kind])] for name in corpora]
     mean, square = np.mean([Items.pooled(each).moments.numpy() for each in seen], axis=0)
     return mean, inverse_deviation(torch.from_numpy(mean), torch.from_numpy(square)).numpy()
@@ -101,13 +101,14 @@ def _by_speaker(vectors: Mapping[Key, Matrix], subsets: Mapping[Key, Items]) -> 
     return dict(zip(keys, np.split(whole, cut), strict=True))
 
 
-def _tasks(subsets: Mapping[Key, Items]) -> dict[Key, npt.NDArray[np.int64]]:
-    """Returns corpus and sex of each item as one number."""
-    corpora = list(dict.fromkeys(name for name, _ in subsets))
-    return {
-        key: 3 * corpora.index(key[0]) + (items.voices[:, 1] if len(items.voices) else np.zeros(len(items))).astype(int)
-        for key, items in subsets.items()
-    }
+def _tasks(trial: Trial, subsets: Mapping[Key, Items]) -> dict[Key, npt.NDArray[np.int64]]:
+    """Returns corpus and sex of each item as one number; -1 of a corpus that nothing was learned from."""
+    number = {c.name: 3 * i for i, c in enumerate(trial.training_corpora)}
+    tasks = {}
+    for key, items in subsets.items():
+        sexes = (items.voices[:, 1] if len(items.voices) else np.zeros(len(items))).astype(int)
+        tasks[key] = number[key[0]] + sexes if key[0] in number else np.full(len(items), -1)
+    return tasks
 
 
 def _joined(parts: Sequence[Inputs]) -> Inputs:

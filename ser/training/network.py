@@ -122,7 +122,7 @@ def network_of(trial: Trial, width: int) -> Network:
 
     Raises BadInput for a block, a pooling and a front-end that do not go together.
     """
-    heads = [c.name for c in trial.corpora] if trial.task == "multi" else ()
+    heads = [c.name for c in trial.training_corpora] if trial.task == "multi" else ()
     classes, precision = len(trial.classes), trial.training.precision
     return Network(width, trial.block, trial.pooling, classes, precision, heads, stack_of(trial))
 
@@ -151,7 +151,7 @@ def layer_weights(trial: Trial, weights: Mapping[str, Tensor]) -> dict[str, Any]
         return {}
     shares = weights["layer_sum.logits"].double().softmax(0).tolist()
     by_layer = {str(number): share for number, share in enumerate(shares)}
-    return {"corpora": [c.name for c in trial.corpora], "front_end": str(trial.front_end), "weights": by_layer}
+    return {"corpora": [c.name for c in trial.training_corpora], "front_end": str(trial.front_end), "weights": by_layer}
 
 
 @torch.no_grad()

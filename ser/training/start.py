@@ -23,7 +23,10 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True)
 class CorpusData:
-    """The three subsets of one corpus. ``test`` is empty where it only trains, ``val`` where it validates nothing."""
+    """The three subsets of one corpus.
+
+    ``test`` is empty where it only trains, ``val`` where it validates nothing, and both others where it is unseen.
+    """
 
     train: Items
     val: Items
@@ -81,8 +84,8 @@ def begin(
 
 
 def _by_turn(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, CorpusData]:
-    """The data of each corpus, or of all of them as "pooled"."""
-    names, training = [c.name for c in trial.corpora], trial.training
+    """The data of each corpus that trains, or of all of them as "pooled"."""
+    names, training = [c.name for c in trial.training_corpora], trial.training
     if training.batches == "corpus" or len(names) == 1:
         if not training.steps_per_epoch and len(names) > 1:
             raise BadInput("0", "training.steps_per_epoch", "more than 0 where corpora take turns",
@@ -162,15 +165,15 @@ def set_precision(precision: str, device: str) -> None:
 
 def build_network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
     """Returns the trial's network with the moments of its training items. Raises BadInput, and Diverged for NaN."""
-    width = next(iter(data.values())).train.features[0].shape[1]
+    learned = [data[c.name].train for c in trial.training_corpora]
+    width = learned[0].features[0].shape[1]
     network = network_of(trial, width)
     if trial.normalise == "speaker":
         raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
     if trial.normalise == "train":
-        each = [data[c.name].train for c in trial.corpora]
-        network.mean, network.scale = _moments(each)
+        network.mean, network.scale = _moments(learned)
         if not (network.mean + network.scale).isfinite().all():  # every loss would be NaN, and name the wrong ones
-            spoilt = [n for s in each for n, x in zip(s.names, s.features, strict=True) if not x.isfinite().all()]
+            spoilt = [n for s in learned for n, x in zip(s.names, s.features, strict=True) if not x.isfinite().all()]
             rate, names = trial.training.learning_rate, first_names(spoilt)
             raise Diverged(f"mean features not finite before step 1, learning rate {rate}; because of: {names}")
     return network

@@ -82,6 +82,8 @@ class Outcome:
     layers: Sequence[Layer] = ()  # of a network
     refit_epochs: int = 0
     fitted: Fitted | None = None  # in place of weights, where the block is no network
+    # Of corpora that no head was trained on, what each head says: ``predictions`` are their mean.
+    by_head: Mapping[str, Mapping[str, Predictions]] = field(default_factory=dict)
 
 
 @dataclass
@@ -158,11 +160,11 @@ def _outcome(run: Run, progress: _Progress, best: Mapping[str, Tensor], tested: 
     started = time.perf_counter()
     state = {"network": _on_cpu(run.network.state_dict()), "optimiser": run.optimiser.state_dict()}
     run.network.load_state_dict(best)
-    predictions = {name: predict(run.network, items, run.accumulation_steps) for name, items in tested.items()}
+    said = {name: predict_by_head(run.network, items, run.accumulation_steps) for name, items in tested.items()}
     return Outcome(
         progress.history[: progress.epoch],
         progress.best_epoch,
-        predictions,
+        {name: mean_of_heads(by_head) for name, by_head in said.items()},
         progress.seconds + time.perf_counter() - started,
         dict(best),
         {},
@@ -170,6 +172,7 @@ def _outcome(run: Run, progress: _Progress, best: Mapping[str, Tensor], tested: 
         sum(p.numel() for p in run.network.parameters()),
         layers(run.network),
         progress.refit_epochs,
+        by_head={name: by_head for name, by_head in said.items() if len(by_head) > 1},
     )
 
 

@@ -45,7 +45,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     if not corpus.copies:
         subsets = {**subsets, "train": subsets.get(UNCOPIED, subsets["train"])}
     data = CorpusData(*(items(subsets[name]) for name in SPLITS))
-    if trial.balance.name == "none":
+    if trial.balance.name == "none" or not corpus.trains:
         return data
     copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
     balanced = registry.find("balance", trial.balance.name).balanced

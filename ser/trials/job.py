@@ -163,10 +163,16 @@ def _comparison(plan: Plan) -> dict[str, Any]:
     comparison: dict[str, Any] = {"folds": plan.folds, "unmet": plan.unmet, "seed_moves": study.seed_moves}
     comparison["references"] = {t.id: _place_of(t) for t in plan.references}
     comparison |= {"encoders": {identity: name for name, identity in study.encoders}} if study.encoders else {}
+    comparison |= {"across": rules} if (rules := across_rules(plan)) else {}
     kinds = {"systems": [s.name for s in study.comparison.systems], "protocols": list(dict(study.comparison.protocols))}
     for kind, names in kinds.items():
         comparison[kind] = [name for name in names if study.comparison.runs(name, names)]
     return comparison
+
+
+def across_rules(plan: Plan) -> dict[str, str]:
+    """Returns the rules of those corpora of a plan that are tested by models of others: which trials there are."""
+    return {name: c.split.name for name, c in plan.corpora.items() if c.is_left_out_in_turn or not c.trains}
 
 
 def _place_of(reference: Trial) -> dict[str, Any]:

@@ -281,7 +281,12 @@ def test_a_systems_training_is_its_own_and_the_rest_the_studys():
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("lda.block.solvr", "svd"), ("lda.training.max_epochs", 0), ("cnn.normalise", "corpus"), ("cnn.block.units", "x")],
+    [
+        ("lda.block.solvr", "svd"),
+        ("lda.training.max_epochs", 0),
+        ("cnn.normalise", "corpora"),
+        ("cnn.block.units", "x"),
+    ],
 )
 def test_a_setting_of_a_system_that_is_none_is_refused(path, value):
     with pytest.raises(BadInput):
