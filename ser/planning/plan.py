@@ -133,10 +133,7 @@ def resolve(
         raise _only_trained(corpora) if any(c.trains for c in corpora.values()) else _none_trains(corpora)
     folds = {name: _folds(study, c, labelled[name]) for name, c in corpora.items()}
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
-    points = study.expand_folds(points, folds, unmet)
-    if not points and any(study.split_of(name, p).is_left_out_in_turn for name in corpora for p in folds[name]):
-        raise BadInput(", ".join(corpora), f"corpora of {study.name}, by {IN_TURN}", "combinations of two or more",
-                       "add another corpus: --corpora NAME=PATH")  # fmt: skip
+    points = _as_run(study, points, folds, unmet)
     points = expand_encoders(study, points, states_of)
     trials: dict[str, Trial] = {}
     stated: list[Trial] = []
@@ -202,6 +199,19 @@ def _only_trained(corpora: Mapping[str, Corpus]) -> BadInput:
     if "test" in rule:
         remedy += f"; or have a part of it tested: --set {name}.test={side}"
     return BadInput(f"{', '.join(corpora)} only trains", "--corpora", "at least one corpus with a test side", remedy)
+
+
+def _as_run(
+    study: Study, points: list[Point], folds: Mapping[str, Mapping[str, int]], unmet: Mapping[str, Mapping[str, str]]
+) -> list[Point]:
+    """The points as they are run. Raises BadInput where nobody trains while a corpus is left out."""
+    expanded = study.expand_folds(points, folds, unmet)
+    if not expanded and any(
+        study.split_of(c, p).is_left_out_in_turn for c, of_corpus in folds.items() for p in of_corpus
+    ):
+        raise BadInput(", ".join(folds), f"corpora of {study.name}, by {IN_TURN}", "combinations of two or more",
+                       "add another corpus: --corpora NAME=PATH")  # fmt: skip
+    return expanded
 
 
 def _none_trains(corpora: Mapping[str, Corpus]) -> BadInput:
