@@ -33,7 +33,8 @@ def features(costs: Sequence[Cost], store: Store) -> None:
     if len(costs) > _FEW:
         console.print(f"and {len(costs) - _FEW} entries more")
     needed = sum(cost.missing_bytes for cost in costs)
-    text = f"{size(sum(cost.recipe.bytes for cost in costs))} of features, {size(needed)} of them not there yet"
+    number = "one entry" if len(costs) == 1 else f"{len(costs)} entries"
+    text = f"{number} of features, {size(sum(cost.recipe.bytes for cost in costs))}, {size(needed)} not there yet"
     if needed:
         timed = [cost.seconds for cost in costs if cost.seconds is not None]
         text += f": about {_duration(sum(timed), store.jobs)} on {store.jobs} cores of this machine"

@@ -359,7 +359,7 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> None:
     from ser.host import machine
     from ser.runs.history import mean_epochs
     from ser.runs.tracker import Tracker
-    from ser.trials.estimate import estimate, store_size
+    from ser.trials.estimate import estimate
 
     done, epochs = set(), {}
     fresh = where.database is not None and not where.database.exists()  # a new work folder gets its ledger
@@ -372,8 +372,7 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> None:
     except BadInput:
         pass  # no trial of this study was ever run there
     todo = [t for t in plan.to_run if t.id not in done]
-    lines = [*estimate(plan, todo, profile.at_once(machine.cores()), epochs), store_size(plan)]
-    console.plan(plan, done, lines)
+    console.plan(plan, done, estimate(plan, todo, profile.at_once(machine.cores()), epochs))
 
 
 def train(args: argparse.Namespace) -> int:

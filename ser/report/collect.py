@@ -469,7 +469,8 @@ def _deviations(
     other_seeds = statements.seeds > 1 and sorted(moves) != sorted(stated)
     seeds = (Deviation("seed_moves", ",".join(moves), ",".join(stated)),) if other_seeds else ()
     found = deviations(replace(study, seed_moves=moves), stated_corpora(study, used), samples)
-    return tuple(sorted((*found, *seeds, *beyond(study, statements.beyond)), key=lambda d: d.path))
+    every = sorted((*found, *seeds, *beyond(study, statements.beyond)), key=lambda d: d.path)
+    return tuple(replace(d, is_budget=d.is_budget and statements.demo) for d in every)  # of one's own it is no demo's
 
 
 def _reference(

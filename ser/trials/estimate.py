@@ -36,17 +36,6 @@ def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Map
     return lines or ["nothing left to train"]
 
 
-def store_size(plan: Plan) -> str:
-    """Returns a line on the features that the store has to hold for the whole plan, those that it holds among them."""
-    entries = list({recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}.values())
-    size = sum(recipe.bytes for recipe in entries)
-    clean = sum(len(recipe.items) for recipe in entries if recipe.augmentation is None)
-    copies = sum(len(recipe.items) for recipe in entries) - clean
-    of = f"{clean} utterances" + (f" and {copies} augmented copies" if copies else "")
-    number = "one entry" if len(entries) == 1 else f"{len(entries)} entries"
-    return f"features: {of} in {number} of the store, {size / 1e9:.2f} GB together"
-
-
 def _network_lines(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
     first = {_kind(t): t for t in reversed(todo)}
     per_update = {name: _seconds_per_update(plan, trial) for name, trial in first.items()}

@@ -27,6 +27,7 @@ def test_sums() -> None:
 CHANGES: dict[str, Any] = {
     "uid": "c/z", "speaker": "c/9", "sex": "F", "label": "sad", "votes": (("r1", "angry"),), "session": "1",
     "channel": "song", "split": "test", "start_s": 0.5, "end_s": 0.7, "sha": "zz", "text": "other",
+    "folds": ("train", "test"), "valence": 2.5, "arousal": 1.0, "dominance": 0.0,
 }  # fmt: skip
 IGNORED = {"corpus", "path", "label_raw", "sentence", "intensity", "language", "rate_hz", "seconds", "bytes", "sound"}
 
@@ -48,6 +49,11 @@ def test_fingerprint_leaves_out_the_rest(name: str) -> None:
     assert changed.fingerprint == MANIFEST.fingerprint
 
 
+def test_fingerprints_of_corpora_without_ratings_are_what_they_were_before_there_were_any() -> None:
+    assert MANIFEST.fingerprint == "adad40f62354a6cb"
+    assert replace(MANIFEST, scale=(1.0, 5.0)).fingerprint != replace(MANIFEST, scale=(1.0, 7.0)).fingerprint
+
+
 def test_fingerprint_has_sixteen_digits_and_follows_members() -> None:
     assert len(MANIFEST.fingerprint) == 16
     assert int(MANIFEST.fingerprint, 16) >= 0
@@ -57,6 +63,7 @@ def test_fingerprint_has_sixteen_digits_and_follows_members() -> None:
 def test_written_table_gives_every_field_back(tmp_path: Path) -> None:
     path = tmp_path / "new/c.csv"
     odd = replace(B, text='Olá, "sim";\r\nnão\rtalvez', start_s=0.1, end_s=0.30000000000000004)
+    odd = replace(odd, folds=("test", "", "train"), valence=0.1 + 0.2, dominance=-1.0)
     write_csv(replace(MANIFEST, utterances=(A, odd)), path)
     rows = pd.read_csv(path, keep_default_na=False).to_dict("records")
     assert [row["uid"] for row in rows] == ["c/a", "c/b"]

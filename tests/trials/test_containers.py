@@ -16,7 +16,6 @@ from ser.runs.outcomes import StoreDamaged, Undelivered
 from ser.study import grid, part
 from ser.trials import inputs
 from ser.trials import run as one
-from ser.trials.estimate import store_size
 from ser.trials.job import job_of
 
 LAYERS = (0, 3, "all")
@@ -84,7 +83,6 @@ def test_one_entry_holds_what_several_front_ends_make(plan_of, where, tmp_path, 
     by_layer = {t.front_end["layers"]: str(t.front_end) for t in plan.trials}
     assert job.keys["ravdess"] == dict.fromkeys(by_layer.values(), (recipe.key,))
     assert job.columns == {"ravdess": {by_layer[0]: (0, 8), by_layer[3]: (24, 32)}}
-    assert "in one entry of the store" in store_size(plan)
 
 
 def test_a_front_end_alone_has_an_entry_of_its_own(plan_of, where, tmp_path, store):
