@@ -79,9 +79,9 @@ def test_written_table_gives_every_field_back(tmp_path: Path) -> None:
 def test_written_table_letter_by_letter(tmp_path: Path) -> None:
     write_csv(replace(MANIFEST, utterances=(replace(B, start_s=1e-7, text='a "b",c', bytes=44),)), tmp_path / "c.csv")
     assert (tmp_path / "c.csv").read_bytes().decode().split("\r\n") == [
-        "uid,corpus,path,speaker,label_raw,label,sex,votes,session,sentence,intensity,channel,split,start_s,end_s,"
-        "language,text,rate_hz,seconds,bytes,sha,sound",
-        'c/b,c,/x/b.wav,c/2,F,happy,,[],,,,speech,,1e-07,,,"a ""b"",c",0,3600,44,bb,',
+        "uid,corpus,path,speaker,label_raw,label,sex,votes,session,sentence,intensity,channel,split,folds,start_s,"
+        "end_s,language,text,valence,arousal,dominance,rate_hz,seconds,bytes,sha,sound",
+        'c/b,c,/x/b.wav,c/2,F,happy,,[],,,,speech,,[],1e-07,,,"a ""b"",c",,,,0,3600,44,bb,',
         "",
     ]
 
