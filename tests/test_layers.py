@@ -3,9 +3,11 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+from parsed import nodes, tree
 
 import ser
 
@@ -44,10 +46,11 @@ MODULES = {name_of(p) for p in FILES}
 REPORTS = {p.name for p in (ROOT / "report").iterdir() if (p / "__init__.py").is_file()}
 
 
+@cache
 def imports(path):
     """Full names of all modules that a file imports, wherever in the file."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -173,13 +176,13 @@ def test_training_loads_no_ray_and_no_mlflow_and_the_words_no_torch(module, load
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_file_and_every_public_name_says_what_it_is_for(path):
-    tree = ast.parse(path.read_text())
-    assert ast.get_docstring(tree)
-    public = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
+    module = tree(path)
+    assert ast.get_docstring(module)
+    public = [n for n in module.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and not n.name.startswith("_")]
     assert [n.name for n in public if not ast.get_docstring(n)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_function_is_longer_than_a_screen(path):
-    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+    functions = [n for n in nodes(path) if isinstance(n, ast.FunctionDef)]
     assert {f.name for f in functions if f.end_lineno - f.lineno + 1 > 60} == set()

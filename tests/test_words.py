@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from parsed import nodes, tree
+
 import ser
 from ser.cli.arguments import parser
 from ser.cli.main import FUNCTIONS
@@ -43,7 +45,7 @@ MOST_ANY = 14  # lines
 
 def bindings(path: Path) -> Iterator[str]:
     """Names of all variables, parameters, fields, functions, classes and attributes that a file gives a value to."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 yield name
@@ -73,7 +75,7 @@ def test_names_are_nouns_and_verbs():
 
 def test_no_function_is_called_of():
     """A class method may be: ``Location.of(work)`` reads well, ``of(work)`` does not."""
-    functions = {p.name: [n for n in ast.parse(p.read_text()).body if isinstance(n, ast.FunctionDef)] for p in CODE}
+    functions = {p.name: [n for n in tree(p).body if isinstance(n, ast.FunctionDef)] for p in CODE}
     assert [file for file, defined in functions.items() if any(f.name.strip("_") == "of" for f in defined)] == []
 
 
@@ -112,7 +114,7 @@ def is_any(annotation: ast.expr | None) -> bool:
 def test_signatures_say_what_they_take():
     counts: Counter[str] = Counter()
     for path in (p for p in CODE if p.is_relative_to(ROOT / "ser")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 taken = [node.returns, *(a.annotation for a in ast.walk(node.args) if isinstance(a, ast.arg))]
                 lines = {a.lineno for a in taken if a is not None and is_any(a)}
