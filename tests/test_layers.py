@@ -134,6 +134,7 @@ def users(tool):
         ("pywt", {"frontends.wavelet"}),
         ("noisereduce", {"frontends.log_mel"}),
         ("opensmile", {"frontends.opensmile"}),
+        ("av", {"data.codecs"}),
         ("onnx", {"prediction.onnx"}),
         ("onnxruntime", {"prediction.onnx"}),
     ],

@@ -15,13 +15,14 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from ser.data import sound_header
+from ser.data import codecs, sound_header
 from ser.errors import BadInput
 
 Wave = npt.NDArray[np.float32]
 
 VERSION = 1  # goes up when reading or resampling gives other numbers, or other files are refused
 EXTENSIONS = (".wav", ".flac", ".ogg", ".mp3")
+CODED = codecs.EXTENSIONS  # of what is read where PyAV is installed
 _RATES_HZ = (1000, 768_000)
 _SAMPLES_PER_BYTE = 10_000  # more than any coder gives, constant silence in FLAC included
 _ENDLESS = 1 << 62  # libsndfile's word for a FLAC stream that says not how long it is
@@ -35,6 +36,10 @@ _SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step:
 
 class UnusableAudio(Exception):
     """The file cannot give a waveform; the message says why, in words for the table of refusals."""
+
+
+class LibraryMissing(UnusableAudio):
+    """The file could be read if a library were installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,8 @@ def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> b
 
 def is_audio(path: Path) -> bool:
     """True for names that may hold speech: known extension, and no resource fork or system litter."""
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith("._") and "__MACOSX" not in path.parts
+    is_named_so = path.suffix.lower() in (*EXTENSIONS, *CODED)
+    return is_named_so and not path.name.startswith("._") and "__MACOSX" not in path.parts
 
 
 class _Bytes(io.BytesIO):
@@ -97,10 +103,21 @@ def _decode(data: bytes) -> tuple[Wave, int, str]:
         raise UnusableAudio("empty file")
     if data.startswith(sound_header.LFS_POINTER):
         raise UnusableAudio(sound_header.kind(data))
+    container = sound_header.container(data)
+    if container and sound_header.is_cut_off(data):
+        raise UnusableAudio(f"{container[0]}: truncated; copy or download it again")
     try:
-        data, remark = sound_header.readable(data)
-        with _Sound(_Bytes(data)) as file:
-            wave, rate_hz = _read(data, file), file.samplerate
+        if container:
+            (wave, rate_hz), remark = codecs.decode(_Bytes(data), container[1], _SAMPLES), ""
+            _check_rate(rate_hz)
+        else:
+            data, remark = sound_header.readable(data)
+            with _Sound(_Bytes(data)) as file:
+                wave, rate_hz = _read(data, file), file.samplerate
+    except codecs.LibraryMissing as error:
+        raise LibraryMissing(f"{container and container[0]}: {error}") from None
+    except codecs.Undecodable as error:
+        raise UnusableAudio(f"{container and container[0]}: {error}") from None
     except sound_header.Contradiction as error:
         raise UnusableAudio(f"damaged: {error}") from None
     except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -134,7 +151,7 @@ def _read(data: bytes, file: soundfile.SoundFile) -> Wave:
 
 def _read_to_the_end(data: bytes, file: soundfile.SoundFile) -> Wave:
     """Returns samples of a stream whose header says not how many: block by block, no more than its bytes can hold."""
-    _check_rate(file)
+    _check_rate(file.samplerate)
     most = min(len(data) * _SAMPLES_PER_BYTE, _SAMPLES) // file.channels
     blocks: list[Wave] = []
     while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
@@ -148,35 +165,32 @@ def _read_to_the_end(data: bytes, file: soundfile.SoundFile) -> Wave:
 
 def _check_plausible(data: bytes, file: soundfile.SoundFile) -> None:
     """A damaged header may announce terabytes, for which memory would be asked before the first sample is read."""
-    _check_rate(file)
+    _check_rate(file.samplerate)
     if file.frames * file.channels > len(data) * _SAMPLES_PER_BYTE:
         raise UnusableAudio(f"damaged header: {file.frames} samples announced in {len(data)} bytes")
     if file.frames * file.channels > _SAMPLES:
         raise UnusableAudio(f"{file.frames} samples in {file.channels} channels, more than {_SAMPLES} together")
 
 
-def _check_rate(file: soundfile.SoundFile) -> None:
-    if not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
-        raise UnusableAudio(f"damaged header: a rate of {file.samplerate} Hz")
+def _check_rate(rate_hz: int) -> None:
+    if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]:
+        raise UnusableAudio(f"damaged header: a rate of {rate_hz} Hz")
 
 
 def _frames_announced(data: bytes, file: soundfile.SoundFile) -> int:
-    """Samples per channel that the header promises. libsndfile shortens a cut-off WAV silently, so WAV is read here."""
-    frames, at = int(file.frames), 12
-    while data[:4] == b"RIFF" and at + 8 <= len(data):
-        size = int.from_bytes(data[at + 4 : at + 8], "little")
-        at += 8
-        if data[at - 8 : at - 4] == b"data":
-            if size >= sound_header.UNKNOWN:
-                return 0  # nothing to compare with
-            if file.subtype in _WAV_BYTES:
-                return size // (_WAV_BYTES[file.subtype] * int(file.channels))
-            return frames * size // (len(data) - at) if at + size > len(data) > at else frames
-        at += size + size % 2
-    return frames
+    """Samples per channel that the header promises, which libsndfile shortens silently where a file is cut off."""
+    frames, announced = int(file.frames), sound_header.samples(data)
+    if announced is None:
+        return frames
+    at, size = announced
+    if size is None:
+        return 0  # nothing to compare with
+    if file.subtype in _BYTES:
+        return size // (_BYTES[file.subtype] * int(file.channels))
+    return frames * size // (len(data) - at) if at + size > len(data) > at else frames
 
 
-_WAV_BYTES = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}  # of a sample
 
 
 def inspect(path: Path, start_s: float | None = None, end_s: float | None = None) -> AudioFacts:
@@ -252,7 +266,14 @@ def load(
 
     ``sha`` is what a scan found: raises BadInput where the bytes are others, which must not bear its name.
     """
-    wave, native_hz = decode(read(path, BYTES) if sha is None else read_scanned(path, sha))
+    data = read(path, BYTES) if sha is None else read_scanned(path, sha)
+    try:
+        wave, native_hz = decode(data)
+    except LibraryMissing as error:
+        if sha is None:
+            raise
+        # It was read where it was scanned: refused here it would be lost in silence.
+        raise BadInput(str(error), str(path), "a machine that reads it as the scan did", codecs.REMEDY) from None
     return resample(cut(wave, native_hz, start_s, end_s), native_hz, rate_hz)
 
 
@@ -276,4 +297,5 @@ def resample(wave: Wave, from_hz: int, to_hz: int) -> Wave:
 @cache
 def library_versions() -> str:
     """Recorded with store entries: the libraries whose arithmetic made the features."""
-    return f"soundfile {soundfile.__version__}, soxr {soxr.__version__}, numpy {np.__version__}"
+    others = f"soxr {soxr.__version__}, numpy {np.__version__}, PyAV {codecs.library_version()}"
+    return f"soundfile {soundfile.__version__}, {others}"

@@ -7,6 +7,7 @@ is reported. Where doubt remains the file is refused.
 
 import struct
 from dataclasses import dataclass, replace
+from typing import Literal
 
 UNKNOWN = 0x7FFFF000  # and more: what streaming writers leave for a size, sox this, others the largest numbers
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
@@ -191,6 +192,52 @@ def _length(data: bytes, at: int, fmt: _Format) -> tuple[int, list[str]]:
     )
 
 
+def samples(data: bytes) -> tuple[int, int | None] | None:
+    """Where the samples of a WAV, RF64, W64, AIFF or AU file begin, and how many bytes of them its header announces.
+
+    None for other files, and for the bytes where the header leaves them open, as streaming writers do.
+    """
+    magic = data[:4]
+    if magic in (b"RIFF", b"RF64"):
+        return _samples_in(data, 12, "little", b"data", 0)
+    if magic == b"FORM":
+        return _samples_in(data, 12, "big", b"SSND", 8)
+    if magic == b"riff":
+        return _samples_in_w64(data)
+    if magic == b".snd" and len(data) >= 12:
+        size = int.from_bytes(data[8:12], "big")
+        return int.from_bytes(data[4:8], "big"), None if size >= UNKNOWN else size
+    return None
+
+
+def _samples_in(
+    data: bytes, at: int, order: Literal["little", "big"], name: bytes, before: int
+) -> tuple[int, int | None] | None:
+    """As ``samples``, of chunks from ``at``; ``before`` bytes of the one called ``name`` stand before the samples."""
+    in_64_bits: int | None = None
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at + 4 : at + 8], order)
+        if data[at : at + 4] == b"ds64":
+            in_64_bits = int.from_bytes(data[at + 16 : at + 24], "little")
+        if data[at : at + 4] == name:
+            return at + 8 + before, in_64_bits if size >= UNKNOWN else max(0, size - before)
+        at += 8 + size + size % 2
+    return None
+
+
+def _samples_in_w64(data: bytes) -> tuple[int, int | None] | None:
+    """As ``samples``, of Sony's format: names of 16 bytes, sizes of 8 with name and size in, in steps of 8."""
+    at = 40
+    while at + 24 <= len(data):
+        size = int.from_bytes(data[at + 16 : at + 24], "little")
+        if data[at : at + 4] == b"data":
+            return at + 24, size - 24 if size >= 24 else None
+        if size < 24:
+            return None
+        at += -(-size // 8) * 8
+    return None
+
+
 LFS_POINTER = b"version https://git-lfs"
 _AGAIN = "copy or download it again"
 _CONVERT = "convert it: ffmpeg -i IN OUT.wav"
@@ -201,18 +248,25 @@ _BEGINNINGS = (  # what begins so, and what to do
     (b"Rar!", "a rar file", "unpack it"),
     (b"7z\xbc\xaf", "a 7z file", "unpack it"),
     (b"\0\5\x16\7", "a resource fork of macOS", "it holds no sound and can be deleted"),
-    (b"0&\xb2u", "Windows Media audio", _CONVERT),
-    (b"#!AMR", "AMR audio", _CONVERT),
-    (b"\x1aE\xdf\xa3", "a WebM or Matroska file", _CONVERT),
-    (b"wvpk", "WavPack audio", _CONVERT),
-    (b"MAC ", "Monkey's Audio", _CONVERT),
     (b"ajkg", "audio packed by shorten", _CONVERT),
-    (b"\xff\xf1", "AAC audio", _CONVERT),
-    (b"\xff\xf9", "AAC audio", _CONVERT),
     (b"%PDF", "a PDF file", _AGAIN),
     (b"\x89PNG", "a picture", _AGAIN),
     (b"\xff\xd8\xff", "a picture", _AGAIN),
     (b"\xd0\xcf\x11\xe0", "an old Office file (such as .xls)", _AGAIN),
+)
+_CONTAINERS = (  # that FFmpeg reads: where what stands, what it is, and FFmpeg's name of it
+    (0, b"0&\xb2u", "Windows Media audio or video", "asf"),
+    (0, b"#!AMR", "AMR audio", "amr"),
+    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska file", "matroska"),
+    (0, b"wvpk", "WavPack audio", "wv"),
+    (0, b"MAC ", "Monkey's Audio", "ape"),
+    (0, b"\xff\xf1", "AAC audio", "aac"),
+    (0, b"\xff\xf9", "AAC audio", "aac"),
+    (0, b"FLV\1", "a Flash video", "flv"),
+    (0, b"\0\0\1\xba", "a video (MPEG)", "mpeg"),
+    (4, b"ftyp", "MPEG-4 audio or video (as .m4a)", "mov"),
+    (4, b"moov", "a QuickTime video", "mov"),
+    (8, b"AVI ", "a video (AVI)", "avi"),
 )
 _SOUNDS = {
     b"RIFF": "a WAV", b"RIFX": "a WAV", b"RF64": "a WAV", b"riff": "a W64", b"fLaC": "a FLAC", b"OggS": "an Ogg",
@@ -220,15 +274,26 @@ _SOUNDS = {
 }  # fmt: skip
 
 
+def container(data: bytes) -> tuple[str, str] | None:
+    """Returns what the bytes are, and FFmpeg's name of it, where it is read by ``ser.data.codecs``; else None."""
+    for at, beginning, what, name in _CONTAINERS:
+        if data.startswith(beginning, at) and (at < 8 or data[:4] == b"RIFF"):
+            return what, name
+    return None
+
+
+def is_cut_off(data: bytes) -> bool:
+    """Returns whether a RIFF file, as AVI is, announces more bytes than there are, of which decoders say nothing."""
+    return data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 > len(data) + _SLIP
+
+
 def kind(data: bytes) -> str:
     """What the bytes are if they are no sound that can be read, and what to do: for people; "" where nobody knows."""
     for beginning, what, remedy in _BEGINNINGS:
         if data.startswith(beginning):
             return f"{what}; {remedy}"
-    if data[4:8] == b"ftyp":
-        return f"MPEG-4 audio or video (as .m4a); {_CONVERT}"
-    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
-        return f"a video (AVI); {_CONVERT}"
+    if found := container(data):
+        return f"{found[0]}; {_CONVERT}"
     if data[:4] == b"NIST" and b"shorten" in data[:1024]:
         return "NIST SPHERE packed by shorten; convert it: sph2pipe -f wav IN OUT.wav"
     begin = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()

@@ -5,12 +5,13 @@ A killed worker or node loses the shards that it has begun, and Ray hands these 
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import ray
 from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
+from ser.data import codecs
 from ser.distributed import node, shard, transfer
 from ser.distributed.messages import BuildShards, Rejected, ShardDone
 from ser.distributed.shard import Sent, Unseen, Work
@@ -31,8 +32,7 @@ def build(request: BuildShards, slots: Callable[[], float], on_done: Callable[[S
     Raises BadInput for what would be refused here, too, and for a shard that kills its workers.
     """
     shipment, options = _Shipment(request), _options(request)
-    libraries = ("transformers",) if any(folder.is_encoder for folder in request.folders) else ()
-    versions, device = node.versions(*libraries), "cuda" if request.gpus else "cpu"
+    versions, device = node.versions(*_libraries(request)), "cuda" if request.gpus else "cpu"
     waiting, running = deque(request.shards), dict["ray.ObjectRef[Result]", range]()
     while waiting or running:
         while waiting and len(running) < max(2, _AHEAD * math.ceil(slots())) and (not running or shipment.has_room()):
@@ -58,6 +58,14 @@ def build(request: BuildShards, slots: Callable[[], float], on_done: Callable[[S
 def _compute(work: Work, sent: Sent) -> Result:
     """References come inside ``sent``, so that only a node that needs a piece fetches it."""
     return shard.compute(work, sent, _fetch, ray.get_runtime_context().get_node_id())
+
+
+def _libraries(request: BuildShards) -> Iterator[str]:
+    """Yields libraries that these features need, beside those that all do."""
+    if any(folder.is_encoder for folder in request.folders):
+        yield "transformers"
+    if any(u.path.lower().endswith(codecs.EXTENSIONS) for u, _ in request.recipe.items):
+        yield codecs.LIBRARY
 
 
 def _options(request: BuildShards) -> dict[str, float]:

@@ -50,6 +50,12 @@ def announcing_much() -> bytes:
         (encoded(np.stack([TONE, TONE], axis=1))[: 44 + 4 * 10_000], "truncated: 10000 of 16000 samples"),
         (encoded(subtype="PCM_24")[:-300], "truncated"),
         (encoded()[:20], "unreadable"),
+        (encoded(form="RF64")[:20_000], "truncated: 9948 of 16000"),
+        (encoded(form="RF64", subtype="FLOAT")[:20_000], "truncated: .* of 16000"),
+        (encoded(form="W64")[:20_000], "truncated: 9948 of 16000"),
+        (encoded(form="W64", subtype="DOUBLE")[:20_000], "truncated: .* of 16000"),
+        (encoded(form="AIFF")[:20_000], "truncated: .* of 16000"),
+        (encoded(form="AU")[:20_000], "truncated: .* of 16000"),
         (encoded(form="FLAC")[:5000], "unreadable"),
         (encoded(form="MP3")[:2000], "truncated: 15023 of 16000"),
         (with_nan(), "NaN"),
@@ -83,6 +89,20 @@ def test_unusable_bytes_are_refused_with_the_reason(data: bytes, reason: str) ->
         (encoded(form="FLAC"), 2e-4),
         (encoded(subtype="ULAW"), 2e-2),
         (encoded(form="WAVEX"), 2e-4),
+        (encoded(form="AIFF"), 2e-4),
+        (encoded(form="AU"), 2e-4),
+        *(
+            (encoded(form=form, subtype=subtype), tolerance)
+            for form in ("RF64", "W64")
+            for subtype, tolerance in (
+                ("PCM_U8", 2e-2),
+                ("PCM_16", 2e-4),
+                ("PCM_24", 1e-6),
+                ("PCM_32", 1e-7),
+                ("FLOAT", 0),
+                ("DOUBLE", 1e-7),
+            )
+        ),
         (encoded(np.stack([TONE, TONE], axis=1)), 2e-4),
     ],
 )
@@ -197,7 +217,7 @@ def test_headers_that_are_a_few_bytes_off_are_read_and_told(tmp_path: Path, case
         (encoded().decode("utf-8", "replace").encode(), "as if they were text"),
         (b"<!DOCTYPE html>\n<html>", "a web page"),
         (b"<?xml version='1.0'?><Error/>", "an XML text"),
-        (b"\0\0\0\x18ftypM4A " + bytes(50), "MPEG-4 audio .*; convert it: ffmpeg"),
+        (b"\0\0\0\x18ftypM4A " + bytes(50), "MPEG-4 audio .*: cut off or damaged"),
         (b"#!AMR\n" + bytes(50), "AMR audio"),
         (b"PK\3\4" + bytes(50), "a zip file; unpack it"),
         (bytes(4000), "nothing but zero bytes"),

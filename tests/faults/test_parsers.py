@@ -254,7 +254,16 @@ def test_a_manifest_that_is_written_holds_every_text(
 
 @pytest.mark.parametrize(
     ("form", "subtype"),
-    [("WAV", "PCM_24"), ("WAV", "IMA_ADPCM"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("MP3", None), ("AIFF", "PCM_16")],
+    [
+        ("WAV", "PCM_24"),
+        ("WAV", "IMA_ADPCM"),
+        ("FLAC", "PCM_16"),
+        ("OGG", "VORBIS"),
+        ("MP3", None),
+        ("AIFF", "PCM_16"),
+        ("RF64", "PCM_16"),
+        ("W64", "FLOAT"),
+    ],
 )
 @searched
 @given(data=st.data())
