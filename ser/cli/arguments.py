@@ -335,6 +335,11 @@ def _refused(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--refused", action="store_true", help="list every refused file, not only the reasons")
 
 
+def _known(sub: argparse.ArgumentParser) -> None:
+    text = "list all corpora that can be read: language, kind, licence, size, where to get them; of NAME all there is"
+    sub.add_argument("--known", metavar="NAME", nargs="?", const="", help=text)
+
+
 def _new(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("kind", metavar="KIND", choices=list(NEW), help=", ".join(NEW))
     sub.add_argument("name", metavar="NAME", help="small letters, digits and _")
@@ -377,8 +382,9 @@ COMMANDS = {
     "corpora": Command(
         "Show the corpora found: utterances, speakers, hours, classes, refused files.",
         "ser corpora --data ~/corpora\nser corpora --corpora emodb=~/emodb --refused\n"
-        "ser corpora --corpora calls=~/calls/manifest.csv --set calls.label_map=labels.json",
-        (_work, _corpora, _set, _refused, _plugins),
+        "ser corpora --corpora calls=~/calls/manifest.csv --set calls.label_map=labels.json\n"
+        "ser corpora --known\nser corpora --known emodb",
+        (_work, _corpora, _set, _refused, _known, _plugins),
     ),
     "prepare": Command(
         "Compute the features that a study needs into the store.",

@@ -110,6 +110,9 @@ def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
     from ser.cli import console, scanned
+
+    if args.known is not None:
+        return _known(args.known)
     from ser.planning.request import Survey, locate, read, set_up, survey
 
     requested = _requested(args.corpora)
@@ -125,6 +128,14 @@ def corpora(args: argparse.Namespace) -> int:
             code = 2
     scanned.surveyed(below.notes, below.refused, args.refused)
     return code
+
+
+def _known(name: str) -> int:
+    """Prints what is known of the corpus ``name``, of all where it is empty."""
+    from ser.cli import catalogue, known
+
+    print("\n".join(known.detailed(name, catalogue.width()) if name else known.listed(catalogue.width())))
+    return 0
 
 
 def _make(work: Path) -> None:

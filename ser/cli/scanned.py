@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ser import registry
 from ser.cli.console import console, table
+from ser.data.about import language_name
 from ser.data.manifest import Manifest, Refusal
 from ser.data.release import release_of
 from ser.data.votes import MOST, Statistics
@@ -26,6 +27,8 @@ def corpus(manifest: Manifest, all_refused: bool) -> None:
         f"{len(manifest.utterances)} utterances, {len(manifest.speakers)} speakers{of_all}, {manifest.hours:.2f} h, "
         f"fingerprint {manifest.fingerprint}"
     )
+    if spoken := Counter(u.language for u in manifest.utterances if u.language):
+        console.print("spoken: " + ", ".join(f"{language_name(tag)} {n}" for tag, n in spoken.most_common()))
     if expected and not manifest.demo:
         found = release_of(manifest)
         console.print(f"{RELEASE[found.state]}: {found.why}")

@@ -11,6 +11,8 @@ A loader is a module with
   ``speakers(settings)``, utterances per speaker, 0 if unknown; ``MEAN_SECONDS``, between which an utterance of it lasts
   on average; ``DAMAGED``, uids of recordings that no copy, or not every one, has in a usable form;
 - ``scale(settings)``, where utterances have valence, arousal or dominance: the lowest and highest rating;
+- ``CORPORA``, of a format for which published corpora are listed: name → ``title``, ``utterances`` and ``about``,
+  which is None where a loader of its own reads the corpus;
 - ``find(folder)``: the corpus at or below ``folder``, or None;
 - ``load(root, settings, corpus)``: its utterances, no audio opened; ``corpus`` is what the corpus is called, where that
   is not the name of the loader;

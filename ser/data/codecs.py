@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
+Block = npt.NDArray[np.float32]  # [samples, channels]
+_MIDDLE = {"uint8": np.float32(128)}
+_FULL_SCALE = {
+    "uint8": np.float32(2**7), "int16": np.float32(2**15), "int32": np.float32(2**31), "int64": np.float32(2**63)
+}  # fmt: skip
 EXTENSIONS = (".3gp", ".aac", ".amr", ".ape", ".avi", ".flv", ".m4a", ".mka", ".mkv", ".mov", ".mp4", ".mpg", ".webm",
               ".wma", ".wmv", ".wv")  # fmt: skip
 LIBRARY = "av"
@@ -40,7 +45,7 @@ def library_version() -> str:
         return "none"
 
 
-def decode(file: BinaryIO, container: str, most: int) -> tuple[npt.NDArray[np.float32], int]:
+def decode(file: BinaryIO, container: str, most: int) -> tuple[Block, int]:
     """Decodes the first sound stream of ``file`` whole: (float32 [samples, channels], rate in Hz).
 
     ``container`` is FFmpeg's name of it; ``most`` samples of all channels are read. Raises Undecodable, MemoryError.
@@ -50,11 +55,12 @@ def decode(file: BinaryIO, container: str, most: int) -> tuple[npt.NDArray[np.fl
     except ImportError:
         raise LibraryMissing(f"PyAV, which reads it, is not installed; {REMEDY}") from None
     try:
-        with av.open(file, format=container, metadata_errors="replace") as opened:
+        with av.open(file, "r", format=container, metadata_errors="replace") as opened:
             if not opened.streams.audio:
                 raise Undecodable("a video without sound")
             stream = opened.streams.audio[0]
-            rate_hz, blocks = 0, []
+            rate_hz = 0
+            blocks: list[Block] = []
             for block, rate in _blocks(opened, stream):
                 if rate_hz not in (0, rate) or (blocks and block.shape[1] != blocks[0].shape[1]):
                     raise Undecodable("its rate or its channels change midway; convert it: ffmpeg -i IN OUT.wav")
@@ -62,7 +68,7 @@ def decode(file: BinaryIO, container: str, most: int) -> tuple[npt.NDArray[np.fl
                 blocks.append(block)
                 if (most := most - block.size) < 0:
                     raise Undecodable("more samples than can be held in memory")
-            announced_s = float(stream.duration * stream.time_base) if stream.duration and container in _EXACT else 0.0
+            announced_s = float((stream.duration or 0) * (stream.time_base or 0)) if container in _EXACT else 0.0
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise Undecodable(f"cut off or damaged ({getattr(error, 'strerror', None) or error}); copy it again") from None
     if not blocks:
@@ -73,19 +79,12 @@ def decode(file: BinaryIO, container: str, most: int) -> tuple[npt.NDArray[np.fl
     return wave, rate_hz
 
 
-def _blocks(opened: "InputContainer", stream: "AudioStream") -> Iterator[tuple[npt.NDArray[np.float32], int]]:
+def _blocks(opened: "InputContainer", stream: "AudioStream") -> Iterator[tuple[Block, int]]:
     """Yields samples as they are decoded, float32 [samples, channels], with their rate in Hz."""
     for frame in opened.decode(stream):
         samples = frame.to_ndarray()
         if not frame.format.is_planar:
             samples = samples.reshape(-1, frame.layout.nb_channels).T
-        yield _floats(samples).T, frame.sample_rate
-
-
-def _floats(samples: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
-    """Returns samples of any width with 1 as full scale."""
-    if samples.dtype == np.uint8:
-        return (samples.astype(np.float32) - 128) / 128
-    if np.issubdtype(samples.dtype, np.integer):
-        return samples.astype(np.float32) / np.float32(-float(np.iinfo(samples.dtype).min))
-    return samples.astype(np.float32, copy=False)
+        kind = samples.dtype.name
+        middle, full_scale = _MIDDLE.get(kind, np.float32(0)), _FULL_SCALE.get(kind, np.float32(1))
+        yield (samples.astype(np.float32) - middle).T / full_scale, frame.sample_rate

@@ -1,0 +1,100 @@
+"""What there is to know of corpora before they are at hand: ``ser corpora --known``, which needs no network."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+from ser import registry
+from ser.data.about import About, language_name
+from ser.errors import unknown
+
+_FORMATS = "formats, for corpora of one's own and those of others"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A published corpus, and the loader that reads it."""
+
+    title: str
+    about: About
+    loader: str
+    utterances: int  # 0 where it is not known
+    speakers: int
+    labels: Sequence[str] = ()
+
+
+def listed(columns: int) -> list[str]:
+    """Returns a paragraph for each corpus that can be read, and the formats in which others are."""
+    lines: list[str] = []
+    for name, corpus in _known().items():
+        lines += [_head(name, corpus), *_facts(corpus, columns), ""]
+    lines += [f"{_FORMATS}:"]
+    for name in registry.names("corpora"):
+        module = registry.find("corpora", name)
+        if _about(name) is None:
+            lines += [f"  {name}", *(f"    {line}" for line in wrap(f"{module.TITLE}: {module.FILES}", columns - 4))]
+    return [*lines, "", "ser corpora --known NAME says more of one"]
+
+
+def detailed(name: str, columns: int) -> list[str]:
+    """Returns all that is known of the corpus ``name``. Raises BadInput for a name that there is not."""
+    corpora = _known()
+    if name not in corpora:
+        raise unknown(name, "ser corpora --known", list(corpora), "name one of these, or none to see all")
+    corpus = corpora[name]
+    lines = [_head(name, corpus), *_facts(corpus, columns)]
+    module = registry.find("corpora", corpus.loader)
+    if corpus.labels:
+        lines += _fact("classes", ", ".join(corpus.labels), columns)
+    lines += _fact("files", module.FILES, columns)
+    lines += _fact("folder", module.FOLDER, columns)
+    for defect in corpus.about.defects:
+        lines += _fact("defect", defect, columns)
+    place = "FOLDER" if corpus.loader == name else "LISTS"
+    loader = f"ser show corpora/{corpus.loader}"
+    return [*lines, *_fact("then", f"ser corpora --corpora {name}={place}; settings: {loader}", columns)]
+
+
+def _known() -> dict[str, _Known]:
+    """Returns every corpus that a loader is made for, and those that lists of a format tell of, by name."""
+    corpora: dict[str, _Known] = {}
+    names = registry.names("corpora")
+    for name in names:
+        if (about := _about(name)) is not None:
+            module = registry.find("corpora", name)
+            counts = module.expected(module.Settings())
+            total = sum(counts.values())
+            corpora[name] = _Known(module.TITLE, about, name, total, module.EXPECTED_SPEAKERS, tuple(counts))
+    for loader in names:
+        for name, entry in getattr(registry.find("corpora", loader), "CORPORA", {}).items():
+            if entry.about is not None and name not in corpora:
+                corpora[name] = _Known(entry.title, entry.about, loader, entry.utterances, 0)
+    return dict(sorted(corpora.items()))
+
+
+def _about(name: str) -> About | None:
+    """Returns what a loader states of its corpus, None for a format and for plugins that state nothing."""
+    about: About | None = getattr(registry.find("corpora", name), "ABOUT", None)
+    return about
+
+
+def _head(name: str, corpus: _Known) -> str:
+    title = "" if corpus.title == name else f" · {corpus.title}"
+    return name + title + ("" if corpus.loader == name else f" (read by {corpus.loader})")
+
+
+def _facts(corpus: _Known, columns: int) -> Iterator[str]:
+    about = corpus.about
+    size = ", ".join(
+        f"{count} {what}" for count, what in ((corpus.utterances, "utterances"), (corpus.speakers, "speakers")) if count
+    )
+    first = " · ".join(filter(None, (", ".join(map(language_name, about.languages)), about.kind, size)))
+    yield from (f"  {line}" for line in wrap(first, columns - 2))
+    yield from _fact("licence", about.licence, columns)
+    yield from _fact("reference", about.reference, columns)
+    yield from _fact("download", about.download, columns)
+
+
+def _fact(name: str, text: str, columns: int) -> list[str]:
+    first, *others = wrap(text, columns - 13, break_long_words=False, break_on_hyphens=False) or [""]
+    return [f"  {name:9}  {first}", *(" " * 13 + line for line in others)]
