@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from sys import intern
 
-from ser.corpora import _tones
+from ser.corpora import _label_maps, _tones
 from ser.data import audio, folders, nearby
 from ser.data import table as _table
 from ser.data.manifest import SPLITS, Listing, Refusal, Utterance
@@ -105,7 +105,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     table = table.absolute()
     folder = table.parent / settings.audio_root
     corpus = corpus or table.parent.name
-    labels = _label_map(table.parent, settings.label_map)
+    labels = _label_maps.read(table.parent, settings.label_map, MANIFEST)
     reading = _Reading(corpus, _Files(folder), labels, settings.outside)
     listed: list[Utterance] = []
     refused: list[Refusal] = []
@@ -170,27 +170,6 @@ def _numbers(lines: list[int]) -> str:
     numbers = ", ".join(map(str, lines[:SHOWN_LINES]))
     more = len(lines) - SHOWN_LINES
     return f"line{'s' if len(lines) > 1 else ''} {numbers}" + (f" and {more} more" if more > 0 else "")
-
-
-def _label_map(folder: Path, name: str) -> Mapping[str, str]:
-    if not name:
-        return MANIFEST
-    path = folder / Path(name).expanduser()
-    path = path if path.exists() or not Path(name).exists() else Path(name).absolute()
-    try:
-        mapping = json.loads(audio.read(path, folders.TEXT_BYTES).decode("utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(
-            f"unreadable: {error}", str(path), "a JSON object of text to text", "correct label_map"
-        ) from None
-    if not isinstance(mapping, dict) or not set(map(str, mapping.values())) <= set(EMOTIONS):
-        wrong = (
-            sorted(set(map(str, mapping.values())) - set(EMOTIONS))
-            if isinstance(mapping, dict)
-            else [type(mapping).__name__]
-        )
-        raise BadInput(", ".join(wrong), str(path), ", ".join(EMOTIONS), "map every label to one of these")
-    return {**MANIFEST, **{plain(raw): label for raw, label in mapping.items()}}
 
 
 def _rows(table: Path, reading: "_Reading") -> Iterator[_table.Row]:

@@ -18,6 +18,7 @@ from ser import files
 SPLITS = ("train", "val", "test")
 FACTS = ("speaker", "sex", "session", "sentence")  # of an utterance, which predictions tell beside what was said of it
 DIMENSIONS = ("valence", "arousal", "dominance")
+UNKNOWN_SPEAKER = "unknown"  # after the corpus's name: what all have in common whose speakers nobody tells
 _LATER = ("folds", *DIMENSIONS)  # fields that came later, and say nothing in most corpora
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is none of text for a spreadsheet
 
@@ -55,6 +56,11 @@ class Utterance:
     bytes: int = 0
     sha: str = ""
     sound: str = ""  # hash of its samples, the same in whatever file they lie
+
+    @property
+    def has_speaker(self) -> bool:
+        """False where the corpus does not tell who speaks."""
+        return self.speaker != f"{self.corpus}/{UNKNOWN_SPEAKER}"
 
     @property
     def recording(self) -> tuple[str | float | None, ...]:

@@ -2,7 +2,8 @@
 
 Rules: "sessions" and "named" (speakers) list who is on which side, "speakers" draws whole speakers or sessions by
 shares, "grouped" deals them into folds, each of which is tested once, "leave_one_out" tests one session or speaker per
-fold, and "alternating" lets speakers take turns in validation where too few are there to be tested. "random" and
+fold, and "alternating" lets speakers take turns in validation where too few are there to be tested. "given" takes the
+official folds or subsets of the corpus as they are. "random" and
 "stratified" draw utterances, and "holdout" does by default, so that speakers stand in several subsets: some papers did.
 Then the record says how many. ``ser.data.leakage`` proves every split.
 
@@ -144,6 +145,24 @@ class LeaveOneCorpusOutSplit:
     seed: int = setting("seed of the draw", 0, low=0)
 
 
+@dataclass(frozen=True)
+class GivenSplit:
+    """The subsets that the corpus itself states, in each of its official folds, whoever stands in several of them."""
+
+    fold: int = setting(
+        "number of the official fold; a corpus that states one subset for each utterance has one", 1, low=0
+    )
+    val: float = setting(
+        "share of what trains that validates instead, where the corpus states none that does", 0.2, low=0, below=1
+    )
+    by: str = setting(
+        "what is drawn for that: whole speakers, or utterances, as they are where speakers are unknown",
+        "speaker",
+        choices=("speaker", "utterance"),
+    )
+    seed: int = setting("seed of that draw", 0, low=0)
+
+
 SubsetOf = Callable[[Utterance], str | None]  # the subset of an utterance; None: it is left out
 
 
@@ -163,7 +182,7 @@ def split(corpus: str, utterances: Sequence[Utterance], rule: Part, apart: tuple
     subsets = {s: tuple(by_subset[s]) for s in SPLITS}
     if rule.values().get("songs"):
         subsets["test"] = ()
-    leaks = rule.name in ("random", "stratified") or rule.values().get("by") == "utterance"
+    leaks = rule.name in ("random", "stratified", "given") or rule.values().get("by") == "utterance"
     done = Split(corpus, **subsets, leaks=leaks, apart=apart)
     for side in _nonempty_subsets(rule):
         if not subsets[side]:
@@ -188,6 +207,8 @@ def fold_count(utterances: Sequence[Utterance], rule: Part) -> int:
     """Returns how many folds the rule makes of them; 0 where it makes none, or takes those of other corpora."""
     if rule.name == "leave_one_out":
         return len({getattr(u, rule["by"]) for u in utterances})
+    if rule.name == "given":
+        return max((len(u.folds) or int(bool(u.split)) for u in utterances), default=0)
     return int(rule.values().get("folds", 0))
 
 
@@ -366,7 +387,36 @@ def _unseen(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetO
     return lambda u: "test"
 
 
+def _given(corpus: str, utterances: Sequence[Utterance], rule: Part) -> SubsetOf:
+    """In fold k every utterance is where the corpus puts it, or nowhere. Where none validates, some of training do.
+
+    These are whole speakers, alike in sex, or utterances, where only one speaker trains or some are unknown.
+    """
+    fold, count = max(1, int(rule["fold"])), fold_count(utterances, rule)
+    if fold > count:
+        value = f"fold {fold} of {count}" if count else "no official subsets"
+        allowed = "one of the folds that the corpus states, or its column split"
+        remedy = "change fold" if count else "choose another rule, or bring the corpus by its lists (loader emobox)"
+        raise BadInput(value, f"split of {corpus} by {rule}", allowed, remedy)
+    side = {u.uid: (u.folds[fold - 1 : fold] or (u.split,))[0] for u in utterances}
+    if "val" not in side.values() and rule["val"]:
+        side |= dict.fromkeys(_validating([u for u in utterances if side[u.uid] == "train"], rule), "val")
+    return lambda u: side[u.uid] or None
+
+
+def _validating(trained: Sequence[Utterance], rule: Part) -> list[str]:
+    """Returns the uids that validate of those that train."""
+    share, seed = float(rule["val"]), int(rule["seed"])
+    groups = groups_of(trained, "speaker")
+    if rule["by"] == "speaker" and len(groups.names) > 1 and all(u.has_speaker for u in trained):
+        part = drawn(groups, (1 - share, share), {}, seed, _DRAWS)
+        return [u.uid for u in trained if part[groups.of_uid[u.uid]] == 1]
+    order = np.random.default_rng(seed).permutation(len(trained))
+    return [trained[i].uid for i in order[: round(share * len(trained))]]
+
+
 _RULES = {
+    "given": _given,
     "sessions": _sessions,
     "named": _by_speaker_name,
     "speakers": _speakers,

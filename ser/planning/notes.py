@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ser.data.leakage import Split, prove
+from ser.data.leakage import prove
 from ser.data.splits import fold_count
 from ser.errors import BadInput
 from ser.planning.sources import Labelled, Source
@@ -10,7 +10,7 @@ from ser.study import Corpus, Study, Trial
 from ser.study.trial import IN_TURN
 
 _ACROSS = "tested whole by models that were trained on others"
-_ROTATING = ("grouped", "leave_one_out", "stratified")  # rules whose folds test everybody once
+_ROTATING = ("given", "grouped", "leave_one_out", "stratified")  # rules whose folds test everybody once
 
 
 def notes_on(
@@ -49,7 +49,7 @@ def check_classes(study: Study, source: Source) -> list[str]:
     notes, done = [], source.split
     labels = {u.label for utterances in done.subsets().values() for u in utterances}
     if study.labels.votes == "tied":
-        return _leaks(done)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
+        return _leaks(source)  # corpora complement each other: RAVDESS and CREMA-D do not have the same emotions
     for side, utterances in done.subsets().items():
         classes = study.classes_of(source.corpus)
         absent = [c for c in classes if c not in {u.label for u in utterances}] if utterances else []
@@ -64,14 +64,18 @@ def check_classes(study: Study, source: Source) -> list[str]:
             )
         if absent:
             notes.append(f"{done.corpus}: no {', '.join(absent)} in {side}; UA there is over the classes present")
-    return notes + _leaks(done)
+    return notes + _leaks(source)
 
 
-def _leaks(done: Split) -> list[str]:
-    proof = prove(done)
-    shared = proof["shared_speakers"]
+def _leaks(source: Source) -> list[str]:
+    proof, name = prove(source.split), source.corpus.name
+    shared, why = proof["shared_speakers"], "by intention"
+    if source.corpus.split.name == "given":
+        why = "as the corpus states them"
+        if any(not u.has_speaker for us in source.split.subsets().values() for u in us):
+            return [f"{name}: not all speakers are known, so that nobody can say who stands in several subsets"]
     talks = f", and {n} sessions of dialogues" if (n := proof["shared_dialogues"]) else ""
-    return [f"{done.corpus}: {shared} speakers{talks} stand in several subsets, by intention"] if shared else []
+    return [f"{name}: {shared} speakers{talks} stand in several subsets, {why}"] if shared else []
 
 
 def _own_subsets(sources: Iterable[Source]) -> list[str]:
@@ -79,7 +83,7 @@ def _own_subsets(sources: Iterable[Source]) -> list[str]:
     return [
         f"{s.corpus.name}: its own subsets (column split) are not used by the rule {s.corpus.split.name}"
         for s in sources
-        if s.corpus.split.name != "speakers" and any(u.split for u in s.manifest.utterances)
+        if s.corpus.split.name not in ("speakers", "given") and any(u.split for u in s.manifest.utterances)
     ]
 
 

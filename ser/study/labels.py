@@ -63,3 +63,8 @@ MANIFEST = {
     **{word: name for name, words in _WORDS.items() for word in words.split()},
     "pleasant surprise": "surprise", "pleasant surprised": "surprise",
 }  # fmt: skip
+# EmoBox's names, as plain() writes them; what people do beside emotions is other.
+EMOBOX = {
+    **MANIFEST, "no agreement": "unknown", "poker": "other", "pleasure": "other", "pain, groan": "other",
+    "breath": "other", "disappointment, disapproval": "other",
+}  # fmt: skip

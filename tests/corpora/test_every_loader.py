@@ -179,7 +179,7 @@ def test_corpora_side_by_side_keep_to_their_own_roots(tmp_path: Path) -> None:
     roots = {loader: module(loader).find(module(loader).miniature(tmp_path / "data")) for loader in LOADERS}
     for loader, root in roots.items():
         assert module(loader).find(tmp_path) == root
-    names = {loader: "customer" if loader == "manifest_csv" else loader for loader in LOADERS}
+    names = dict(zip(LOADERS, LOADERS, strict=True)) | {"manifest_csv": "customer", "emobox": "polish"}
     assert corpora_below([tmp_path]) == sorted((names[loader], loader, root) for loader, root in roots.items())
     assert corpora_below([tmp_path, tmp_path / "data"]) == corpora_below([tmp_path])
     for loader, root in roots.items():

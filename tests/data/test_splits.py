@@ -546,3 +546,60 @@ def test_a_balanced_holdout_that_cannot_be_made_is_refused(utterance, rule):
     count = 1 if not rule["fold"] else 3
     with pytest.raises(BadInput, match="enough utterances and speakers for each subset"):
         split("corpus", [utterance(f"s{s}", n) for s in range(count) for n in range(9)], rule)
+
+
+GIVEN = part("given", fold=1, val=0.25, by="speaker", seed=0)
+
+
+def in_folds(utterance):
+    """Eight speakers with two folds: of the first one subset validates, in the second nobody does."""
+    sides = {s: ("test" if s < 2 else "val" if s < 4 else "train", "test" if s > 5 else "train") for s in range(8)}
+    return [utterance(f"s{s}", n, folds=sides[s]) for s in range(8) for n in range(5)]
+
+
+def test_official_folds_are_taken_as_they_are(utterance):
+    first = split("corpus", in_folds(utterance), GIVEN)
+    assert {s: speakers(first, s) for s in SPLITS} == {
+        "train": {f"corpus/s{s}" for s in (4, 5, 6, 7)},
+        "val": {"corpus/s2", "corpus/s3"},
+        "test": {"corpus/s0", "corpus/s1"},
+    }
+    assert fold_count(in_folds(utterance), GIVEN) == 2
+    with pytest.raises(BadInput, match="fold 3 of 2"):
+        split("corpus", in_folds(utterance), GIVEN.changed(fold=3))
+
+
+def test_where_nobody_validates_a_share_of_the_training_speakers_does(utterance):
+    done = split("corpus", in_folds(utterance), GIVEN.changed(fold=2, val=1 / 3))
+    assert speakers(done, "test") == {"corpus/s6", "corpus/s7"}
+    assert (len(speakers(done, "val")), len(speakers(done, "train"))) == (2, 4)
+    assert speakers(done, "val").isdisjoint(speakers(done, "train"))
+    drawn = {
+        frozenset(speakers(split("corpus", in_folds(utterance), GIVEN.changed(fold=2, seed=s)), "val"))
+        for s in range(9)
+    }
+    assert len(drawn) > 1
+    assert not split("corpus", in_folds(utterance), GIVEN.changed(fold=2, val=0.0)).val
+
+
+def test_utterances_validate_where_speakers_are_unknown_or_it_is_asked_for(utterance):
+    unknown = [utterance("unknown", n, folds=("test" if n < 4 else "train",)) for n in range(24)]
+    done = split("corpus", unknown, GIVEN)
+    assert (len(done.train), len(done.val), len(done.test)) == (15, 5, 4)
+    by_utterance = split("corpus", in_folds(utterance), GIVEN.changed(fold=2, by="utterance"))
+    assert (len(by_utterance.train), len(by_utterance.val)) == (22, 8)
+    assert prove(by_utterance)["shared_speakers"] > 0
+
+
+def test_a_speaker_on_both_sides_is_counted_as_the_corpus_gives_it(utterance):
+    both = [utterance(f"s{n % 3}", n, folds=("test" if n % 2 else "train",)) for n in range(30)]
+    assert prove(split("corpus", both, GIVEN))["shared_speakers"] == 3
+
+
+def test_one_subset_stated_for_each_utterance_is_one_fold(utterance):
+    stated = [utterance(f"s{n % 5}", n, split=("train", "val", "test", "train", "")[n % 5]) for n in range(20)]
+    done = split("corpus", stated, GIVEN)
+    assert {s: len(us) for s, us in done.subsets().items()} == {"train": 8, "val": 4, "test": 4}
+    assert fold_count(stated, GIVEN) == 1
+    with pytest.raises(BadInput, match="no official subsets"):
+        split("corpus", [utterance("a", n) for n in range(9)], GIVEN)
