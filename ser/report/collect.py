@@ -17,6 +17,8 @@ from ser import registry
 from ser.errors import BadInput
 from ser.report import content, figures, write
 from ser.report.content import Content
+from ser.report.crossing.section import section_of, with_section
+from ser.report.crossing.tested import TAG, CrossRun, unseen_of
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.encoder_names import identities, names_of, renamed
 from ser.report.planned import across_corpora, planned_trials, selections, stated_corpora, with_encoders
@@ -76,6 +78,7 @@ class RunSummary:
     scores: dict[str, float]
     tested: bool  # on any corpus: the trials of a search by folds are not
     is_reference: bool
+    crossed: tuple[str, ...] = ()  # corpora beside its own that it was tested on
 
     @classmethod
     def of(cls, run: Any, selection: Selection) -> "RunSummary":
@@ -92,6 +95,7 @@ class RunSummary:
             params=dict(params) if selection.params is None else {k: v for k, v in params.items() if selection.has(k)},
             scores={k: v for k, v in metrics.items() if selection.scores is None or k.startswith(selection.scores)},
             is_reference=params.get("role") == REFERENCE,
+            crossed=tuple(sorted(k.removeprefix(TAG) for k in tags if k.startswith(TAG))),
             tested=not {k.partition("/")[2] for k in metrics}.isdisjoint(params.get("corpora", "").split(",")),
         )
 
@@ -131,6 +135,7 @@ class _Statements:
     beyond: dict[str, str] = field(default_factory=dict)  # settings that no statement has
     encoders: dict[str, str] = field(default_factory=dict)  # identity → name, as commands gave it; "" without one
     across: dict[str, str] = field(default_factory=dict)  # corpus → split rule, of those that models of others test
+    crossed: dict[str, None] = field(default_factory=dict)  # corpora tested by runs that did not learn from them
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -150,6 +155,9 @@ class _Statements:
         self.demo |= tags.get("data") == "demo"
         self.encoders |= dict.fromkeys(identities([params]), "") | self.encoders | grid.get("encoders", {})
         if run.info.status == "FINISHED":
+            self.crossed |= dict.fromkeys(
+                [k.removeprefix(TAG) for k in tags if k.startswith(TAG)] + [*unseen_of(params)]
+            )
             for split, accuracy in accuracies_by_split(params, run.data.metrics).items():
                 self.accuracies.setdefault(split, {}).setdefault(tags["trial_id"], accuracy)
         if params.get("role") == REFERENCE:  # its settings are not those of the grid
@@ -215,6 +223,9 @@ def report(
             content = _with_general(tracker, study, variant, unknown, options, scans)
         else:
             content = module.content(scans.completed(finished), expected, options)
+        if expected.crossed:
+            section = section_of(_cross_runs(tracker, study, variant, scans), expected, options)
+            content = with_section(content, section, first=getattr(module, "FIRST", False))
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
         return write.write(with_table(content, expected, options), folder)
@@ -341,6 +352,23 @@ def _finished(tracker: Tracker, runs: Sequence[RunSummary]) -> Iterator[Finished
         yield Finished(run.trial_id, run.run_id, run.title, run.params, run.scores, run.same_as, text)
 
 
+def _cross_runs(tracker: Tracker, study: Study, variant: str | None, scans: Scans) -> Iterator[CrossRun]:
+    """The finished runs of a variant, those that count, with the files of their tests on strangers."""
+    runs, _ = overview(tracker, study, variant, Selection())
+    first: dict[str, RunSummary] = {}
+    for run in (r for r in runs if r.status == "FINISHED" and not r.is_reference):
+        first.setdefault(run.trial_id, run)
+    counted = list(first.values())
+    names = dict.fromkeys(name for run in counted for name in run.crossed)
+    texts = {
+        (name, kind): tracker.texts((r.folder for r in counted if name in r.crossed), f"{TAG}{name}.{kind}")
+        for name in names
+        for kind in ("csv", "json")
+    }
+    for run, finished in zip(counted, scans.completed(_finished(tracker, counted)), strict=True):
+        yield CrossRun(finished, {c: (next(texts[c, "csv"]), next(texts[c, "json"])) for c in run.crossed})
+
+
 def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
     """The text of an artifact in the run's own folder, or None if it has none of that name."""
     place = tracker.place(tracker.client.get_run(run_id).info.artifact_uri)
@@ -451,6 +479,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
             for trial, place in statements.references.items()
         ),
         seed_moves=statements.seed_moves,
+        crossed=tuple(statements.crossed),
     )
 
 

@@ -179,6 +179,27 @@ def single_label(
     return tests
 
 
+def of_heads(run: Finished, classes: Sequence[str]) -> dict[str, dict[str, LabelPredictions]]:
+    """Returns what each head answers where a run asked all: corpus → head → predictions; {} where it did not.
+
+    A head's probabilities are the columns ``p_<class>@<head>``; it answers the class of the highest one.
+    """
+    names = dict.fromkeys(name.partition("@")[2] for name in columns(run) if name.startswith("p_") and "@" in name)
+    facts = FACTS if set(FACTS) <= set(columns(run)) else ()
+    out: dict[str, dict[str, LabelPredictions]] = {}
+    for head in names:
+        chances = tuple(f"p_{name}@{head}" for name in classes)
+        for corpus, rows in _rows(run, ("uid", "label", *facts, *chances)).items():
+            rows.sort(key=itemgetter(0))
+            uids, labels, *cells = zip(*rows, strict=True)
+            who, values = _facts(cells[: len(facts)]), _probabilities(run, cells[len(facts) :])
+            if values is not None:
+                truth, answer = _numbers(run, labels, classes, _SMALL), values.argmax(axis=1).astype(_SMALL)
+                test = LabelPredictions(run.run_id, uids, truth, answer, len(classes), *who)
+                out.setdefault(corpus, {})[head] = test
+    return out
+
+
 def _probabilities(run: Finished, cells: Sequence[Column]) -> NDArray[np.float32] | None:
     """[utterances, classes]; None where one is nan, as a network may give it. Raises BadInput for what is none."""
     try:

@@ -1,6 +1,6 @@
 """A table of a report as plain values: cells with intervals and holes, rows with a paper's numbers, and its words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HOLE = "–"
 Printed = float | str | None  # as a paper prints it: a number in the table's unit, a text, or nothing
@@ -13,6 +13,7 @@ class Cell:
     value: float
     low: float = float("nan")
     high: float = float("nan")
+    mark: str = field(default="", repr=False, kw_only=True)  # a sign behind the number, which the table's words explain
 
 
 @dataclass(frozen=True)

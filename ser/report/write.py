@@ -85,8 +85,8 @@ def _put(path: Path, content: bytes) -> Path:
 
 
 def number(cell: Cell, table: Table) -> str:
-    """In the unit of the table: ``58.8``; a hole is ``–``."""
-    return HOLE if np.isnan(cell.value) else _rounded(cell.value, table)
+    """In the unit of the table: ``58.8``, with its mark; a hole is ``–``."""
+    return HOLE if np.isnan(cell.value) else f"{_rounded(cell.value, table)}{cell.mark}"
 
 
 def span(cell: Cell, table: Table) -> str:

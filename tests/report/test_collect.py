@@ -295,7 +295,7 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
     monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
     monkeypatch.setattr(
-        collecting, "collect", lambda *_: ((), SimpleNamespace(mode="", references=(), fingerprints={}))
+        collecting, "collect", lambda *_: ((), SimpleNamespace(mode="", references=(), fingerprints={}, crossed=()))
     )
     monkeypatch.setattr(collecting.write, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error

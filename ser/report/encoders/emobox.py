@@ -6,7 +6,8 @@ import numpy as np
 
 from ser.metrics.f1 import macro_f1
 from ser.report.content import HOLE, Cell, Row, Table
-from ser.report.encoders.published import COLUMNS, MODELS, PROTOCOLS, Model, Protocol, printed
+from ser.report.emobox_models import MODELS, Model
+from ser.report.encoders.published import COLUMNS, PROTOCOLS, Protocol, printed
 from ser.report.encoders.results import Bench, Case, Setting
 from ser.report.groups import fold_of
 from ser.report.measured import Result

@@ -11,31 +11,8 @@ linear layer. Where the lists have no validation subset, a fifth of the training
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ser.report.emobox_models import MODELS
 from ser.report.printed import Printed, Tables, cell
-
-
-@dataclass(frozen=True)
-class Model:
-    """A row of the table: what tells the encoder, as far as its shape does."""
-
-    name: str  # as printed
-    architecture: str  # the library's; "" = the library that reads encoders here has none
-    width: int
-    states: int  # hidden states: transformer layers and their input
-
-
-MODELS = (
-    Model("wav2vec 2.0 base", "wav2vec2", 768, 13),
-    Model("HuBERT base", "hubert", 768, 13),
-    Model("HuBERT large", "hubert", 1024, 25),
-    Model("WavLM base", "wavlm", 768, 13),
-    Model("WavLM large", "wavlm", 1024, 25),
-    Model("data2vec base", "data2vec-audio", 768, 13),
-    Model("data2vec large", "data2vec-audio", 1024, 25),
-    Model("data2vec 2.0 base", "", 768, 13),
-    Model("data2vec 2.0 large", "", 1024, 25),
-    Model("Whisper large v3", "whisper", 1280, 33),
-)
 
 
 @dataclass(frozen=True)
