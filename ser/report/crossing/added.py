@@ -57,9 +57,9 @@ def share_of(pairs: Sequence[Pair], metric: str, ties: str) -> Share | None:
     if not complete.any():
         return Share(Cell(float("nan")), Cell(float("nan")), 0, of)
     value = credit(point[complete], ties)[:, 1].mean()
-    drawn = credit(draws[:, complete], ties)[:, :, 1].mean(axis=1)
+    replicates = credit(draws[:, complete], ties)[:, :, 1].mean(axis=1)
     chance = expected_shares(point, draws, ties, clusters=clusters)[1]
-    return Share(interval_of_wins(value, drawn, clusters), chance, int(complete.sum()), of)
+    return Share(interval_of_wins(value, replicates, clusters), chance, int(complete.sum()), of)
 
 
 def helps(across: Arrangement, ties: str = "fractional") -> Table | None:
@@ -73,8 +73,8 @@ def helps(across: Arrangement, ties: str = "fractional") -> Table | None:
         for name, strangers in _lines(across):
             pairs = [[p for s in strangers if s != c for p in pairs_of(across, s, c)] for c in across.learned]
             shares = [share_of(each, metric, ties) for each in pairs]
-            there = [share for share in shares if share]
-            rows += _rows(metric, name, shares, sum(share.n for share in there), sum(share.of for share in there))
+            counted = [share for share in shares if share]
+            rows += _rows(metric, name, shares, sum(share.n for share in counted), sum(share.of for share in counted))
     if not rows:
         return None
     rule = "a tie counts for neither" if ties == "first" else "a tie counts half"
@@ -158,13 +158,13 @@ def _presence(
     across: Arrangement, stranger: str, sets: Sequence[Training], metric: str, ties: str
 ) -> list[Share | None]:
     keys: list[list[Key]] = [[(learned, values) for learned in sets] for values in across.values]
-    known = set(across.planned)
+    planned = set(across.planned)
     replicates = min((len(r.draws[metric]) for (c, _), r in across.results.items() if c == stranger), default=0)
     point = np.full((len(keys), len(sets)), -np.inf)
     draws = np.full((replicates, *point.shape), -np.inf)
     for row, line in enumerate(keys):
         for column, key in enumerate(line):
-            if key in known:
+            if key in planned:
                 result = across.results.get((stranger, key))
                 point[row, column] = result.point[metric] if result else np.nan
                 draws[:, row, column] = result.draws[metric][:replicates] if result else np.nan
@@ -181,12 +181,12 @@ def _grouped(point: Floats, draws: Floats, members: Floats, ties: str, clusters:
         hole = Share(Cell(float("nan")), Cell(float("nan")), 0, of)
         return [None if place == own else hole for place in range(members.shape[1])]
     share = credit(point[complete], ties).mean(axis=0) @ members
-    drawn = credit(draws[:, complete], ties).mean(axis=1) @ members
+    replicates = credit(draws[:, complete], ties).mean(axis=1) @ members
     chances = expected_shares(point, draws, ties, members, clusters)
     return [
         None
         if place == own
-        else Share(interval_of_wins(share[place], drawn[:, place], clusters), chances[place], n, of)
+        else Share(interval_of_wins(share[place], replicates[:, place], clusters), chances[place], n, of)
         for place in range(members.shape[1])
     ]
 

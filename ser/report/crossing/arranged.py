@@ -70,8 +70,8 @@ class Arrangement:
     def strangers(self) -> tuple[str, ...]:
         """Corpora that some trial was tested on without having learned from them; the study's own ones first."""
         names = dict.fromkeys(corpus for (corpus, _), result in self.results.items() if not result.seen)
-        own = [c.name for c in self.expected.corpora if c.name in names]
-        return (*own, *(name for name in names if name not in own))
+        members = [c.name for c in self.expected.corpora if c.name in names]
+        return (*members, *(name for name in names if name not in members))
 
     @cached_property
     def trainings(self) -> tuple[Training, ...]:
@@ -83,8 +83,8 @@ class Arrangement:
     def learned(self) -> tuple[str, ...]:
         """All corpora that some trial learns from."""
         names = dict.fromkeys(name for learned in self.trainings for name in learned)
-        own = [c.name for c in self.expected.corpora if c.name in names]
-        return (*own, *(name for name in names if name not in own))
+        members = [c.name for c in self.expected.corpora if c.name in names]
+        return (*members, *(name for name in names if name not in members))
 
     @cached_property
     def values(self) -> tuple[Values, ...]:
@@ -107,27 +107,29 @@ class Arrangement:
 def arranged(runs: Iterable[CrossRun], expected: Expected, options: Options) -> Arrangement:
     """Reads every run and arranges it. Raises BadInput for predictions that fit no class."""
     by_corpus: dict[str, list[Test]] = {}
-    told: list[CrossRun] = []
+    with_facts: list[CrossRun] = []
     shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # names, which thousands of tests have in common
     for each in runs:
         for test in tests_of(each, expected.classes):
             by_corpus.setdefault(test.corpus, []).append(_slim(test, shared))
         files = {name: ("", facts) for name, (_, facts) in each.files.items()}
-        told.append(CrossRun(replace(each.run, text=""), files))
+        with_facts.append(CrossRun(replace(each.run, text=""), files))
     finished = {test.run.run_id: test.run for tests in by_corpus.values() for test in tests}
     values_of, heads, planned = _settings(list(finished.values()), expected)
-    own: dict[tuple[str, Key], Result] = {}
+    results: dict[tuple[str, Key], Result] = {}
     single: dict[tuple[str, Key], tuple[Result, ...]] = {}
     for place, (corpus, tests) in enumerate(by_corpus.items()):
         for result in _on(corpus, tests, values_of, options, np.random.default_rng([1, place])):
             cell = corpus, (result.learned, result.values)
             planned.setdefault(cell[1], None)
             if result.head == MEAN:
-                own[cell] = result
+                results[cell] = result
             else:
                 single[cell] = (*single.get(cell, ()), result)
     in_turn = any(unseen_of(run.params) for run in finished.values())
-    return Arrangement(expected, heads, tuple(planned), own, single, in_turn, facts_of(told), _samples(own.values()))
+    return Arrangement(
+        expected, heads, tuple(planned), results, single, in_turn, facts_of(with_facts), _samples(results.values())
+    )
 
 
 def _slim(test: Test, shared: dict[tuple[str, ...], tuple[str, ...]]) -> Test:
@@ -161,15 +163,15 @@ def _settings(
     Where a corpus trains nothing and points do not say so, only runs tell what is learned from: nothing is planned.
     """
     axes = axes_of(runs, expected)
-    kept = [place for place, path in enumerate(axes.paths) if path not in ("corpora", UNSEEN, f"role.{UNSEEN}")]
+    places = [place for place, path in enumerate(axes.paths) if path not in ("corpora", UNSEEN, f"role.{UNSEEN}")]
 
     def of(values: Sequence[str]) -> Values:
-        return tuple(values[place] for place in kept)
+        return tuple(values[place] for place in places)
 
     planned: dict[Key, None] = {}
     points = [point for _, point in expected.trials if "corpora" in point]
-    told = not any(unseen_of(run.params) for run in runs) or any(UNSEEN in point for point in points)
-    if axes.stated and told:
+    is_planned = not any(unseen_of(run.params) for run in runs) or any(UNSEEN in point for point in points)
+    if axes.stated and is_planned:
         planned = {(_learned_at(point), of(axes.planned(point))): None for point in points}
     return {run.run_id: of(axes.values(run)) for run in runs}, of(axes.heads), planned
 

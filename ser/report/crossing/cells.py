@@ -27,15 +27,15 @@ Pair = tuple[Result | None, Result | None]  # without something, and with it; No
 
 def by_pair(pairs: Sequence[Pair], metric: str) -> tuple[Floats, Floats, int]:
     """Returns values [pairs, 2], draws [replicates, pairs, 2], and the fewest speakers behind these; a hole is nan."""
-    there = [result for pair in pairs for result in pair if result]
-    replicates = min((len(result.draws[metric]) for result in there), default=0)
+    results = [result for pair in pairs for result in pair if result]
+    replicates = min((len(result.draws[metric]) for result in results), default=0)
     point = np.full((len(pairs), 2), np.nan)
     draws = np.full((replicates, len(pairs), 2), np.nan)
     for row, pair in enumerate(pairs):
         for side, result in enumerate(pair):
             if result:
                 point[row, side], draws[:, row, side] = result.point[metric], result.draws[metric][:replicates]
-    return point, draws, min((result.sample.clusters for result in there), default=0)
+    return point, draws, min((result.sample.clusters for result in results), default=0)
 
 
 def difference(pairs: Sequence[Pair], metric: str) -> Cell:

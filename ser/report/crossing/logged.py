@@ -13,24 +13,24 @@ from ser.report.predictions import columns
 Logged = dict[tuple[str, str], list[dict[str, float]]]  # (stranger, setting) → scores of each run
 
 
-def noted(runs: Iterable[CrossRun], found: Logged) -> Iterator[CrossRun]:
-    """Passes runs on, and puts the scores of those whose answers on strangers are no single labels into ``found``."""
+def noted(runs: Iterable[CrossRun], scores_of: Logged) -> Iterator[CrossRun]:
+    """Passes runs on, and puts into ``scores_of`` what was logged of answers that are no single labels."""
     for each in runs:
         for corpus, (text, _) in each.files.items():
             if not {"predicted", "segment"} & set(columns(replace(each.run, text=text))):
                 place = corpus, without_repeats(each.run.title)
-                found.setdefault(place, []).append(_scores(each, corpus))
+                scores_of.setdefault(place, []).append(_scores(each, corpus))
         yield each
 
 
-def table(found: Logged) -> Table | None:
+def table(scores_of: Logged) -> Table | None:
     """Returns all scores that were put there; None where there are none."""
-    if not any(scores for repeats in found.values() for scores in repeats):
+    if not any(scores for repeats in scores_of.values() for scores in repeats):
         return None
-    names = list(dict.fromkeys(name for repeats in found.values() for scores in repeats for name in scores))
+    names = list(dict.fromkeys(name for repeats in scores_of.values() for scores in repeats for name in scores))
     rows = [
         Row(corpus, title, tuple(Cell(_mean(repeats, name)) for name in names), len(repeats), len(repeats))
-        for (corpus, title), repeats in found.items()
+        for (corpus, title), repeats in scores_of.items()
     ]
     return Table(
         "across_logged",

@@ -20,8 +20,8 @@ _SEEN = f"{SEEN} behind a number: other speakers of that corpus were trained on,
 
 def columns_of(across: Arrangement) -> tuple[str, ...]:
     """Returns the tested corpora: strangers somewhere, then those that are always trained on as well."""
-    seen = dict.fromkeys(corpus for corpus, _ in across.results)
-    return (*across.strangers, *(name for name in seen if name not in across.strangers))
+    tested = dict.fromkeys(corpus for corpus, _ in across.results)
+    return (*across.strangers, *(name for name in tested if name not in across.strangers))
 
 
 def cell_of(across: Arrangement, learned: Training, corpus: str, metric: str) -> Cell | None:
@@ -30,10 +30,10 @@ def cell_of(across: Arrangement, learned: Training, corpus: str, metric: str) ->
     A corpus that only trains has no test side: trials that learned from it cannot be tested on it.
     """
     results = [across.results.get((corpus, (learned, values))) for values in across.settings_of(learned)]
-    there = [result for result in results if result]
-    if not there and _is_whole(across, learned, corpus):
+    present = [result for result in results if result]
+    if not present and _is_whole(across, learned, corpus):
         return None
-    return mean(there, metric) if len(there) == len(results) else _HOLE
+    return mean(present, metric) if len(present) == len(results) else _HOLE
 
 
 def _is_whole(across: Arrangement, learned: Training, corpus: str) -> bool:
@@ -93,8 +93,8 @@ def best_trainings(across: Arrangement) -> Table:
         "best_training",
         "The best training set for a stranger",
         "By the test, of all training sets that do not hold the corpus and all other settings; being the best of many "
-        "it is rather too good. Ties: others that are as good. As good: how many results cannot be told from the best "
-        "(multiple comparisons with the best, Hsu 1996, 95 %), and the training sets among them. Trained on it: the "
+        "it is rather too good. Ties: others that are as good. As good: how many results cannot be distinguished from "
+        "the best (multiple comparisons with the best, Hsu 1996, 95 %), and the training sets among them. Trained on it: the "
         "best result of trials that learned from other speakers of the corpus. Chance: equal shares of the classes "
         "that the corpus has.",
         ("Training set", *across.heads, "Result", "Ties", "As good", "Of training sets", "Trained on it", "Chance",
@@ -110,8 +110,8 @@ def _best_cells(
     across: Arrangement, best: Result, results: Sequence[Result], metric: str
 ) -> tuple[Cell | str | None, ...]:
     ties = sum(result.point[metric] >= best.point[metric] - AS_EQUAL for result in results) - 1
-    seen = [r for (corpus, _), r in across.results.items() if corpus == best.corpus and r.seen]
-    top = best_of(seen, metric)
+    rivals = [r for (corpus, _), r in across.results.items() if corpus == best.corpus and r.seen]
+    top = best_of(rivals, metric)
     classes = int((best.counts.sum(axis=1) > 0).sum())
     like = _as_good(results, metric)
     sets = dict.fromkeys(across.words(result.learned) for result in like)
@@ -129,7 +129,7 @@ def _best_cells(
 
 
 def _as_good(results: Sequence[Result], metric: str) -> list[Result]:
-    """Results that cannot be told from the best; [] where that is not known."""
+    """Results that cannot be distinguished from the best; [] where that is not known."""
     clusters = min((result.sample.clusters for result in results), default=0)
     if not 1 < len(results) <= MOST_WITH_BEST or 0 < clusters < FEW_CLUSTERS:
         return []
@@ -153,9 +153,9 @@ def every_result(across: Arrangement) -> Table:
     """Returns every result on every corpus, the best of a corpus first; those that are to come are holes."""
     rows = []
     for corpus in columns_of(across):
-        found = {key: across.results.get((corpus, key)) for key in across.planned}
-        ordered = sorted(found.items(), key=lambda item: -round(item[1].point["ua"], 9) if item[1] else 1.0)
-        most = max((result.repeats for result in found.values() if result), default=0)
+        by_key = {key: across.results.get((corpus, key)) for key in across.planned}
+        ordered = sorted(by_key.items(), key=lambda item: -round(item[1].point["ua"], 9) if item[1] else 1.0)
+        most = max((result.repeats for result in by_key.values() if result), default=0)
         for (learned, values), result in ordered:
             if result is None and _is_whole(across, learned, corpus):
                 continue

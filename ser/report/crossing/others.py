@@ -54,13 +54,13 @@ def _effects(head: str, axis: int, kind: str, results: Sequence[Result], metric:
     replicates = min(len(result.draws[metric]) for result in results)
     point = np.array([result.point[metric] for result in results])
     draws = np.stack([result.draws[metric][:replicates] for result in results], axis=1)
-    values, by_case, drawn = cases_of_axis(settings, len(settings[0]) - 1, point, draws)
+    values, by_case, draws_by_case = cases_of_axis(settings, len(settings[0]) - 1, point, draws)
     if len(values) > MOST_VALUES:
         return
     clusters = min(result.sample.clusters for result in results)
-    means, mean_draws, count = means_of_complete_cases(by_case, drawn)
+    means, mean_draws, count = means_of_complete_cases(by_case, draws_by_case)
     pairs = pairwise_over_speakers(means, mean_draws, clusters, count)
-    for effect, pair in zip(axis_effects(values, by_case, drawn, clusters), pairs, strict=True):
+    for effect, pair in zip(axis_effects(values, by_case, draws_by_case, clusters), pairs, strict=True):
         if effect.cases:
             better = f"{effect.positive} of {effect.cases}"
             cells = (kind, metric.upper(), effect.difference, better, p_text(pair.adjusted))
@@ -109,12 +109,12 @@ SAME, OTHER, MIXED = "same", "other", "both"
 
 def languages_of(across: Arrangement) -> Mapping[str, frozenset[str]]:
     """Returns the languages of the corpora, as far as tests on them tell; a corpus of unknown ones is missing."""
-    found = {}
+    languages = {}
     for corpus, facts in across.facts.items():
         names = frozenset(name for each in facts for name in each.get("languages") or ())
         if names:
-            found[corpus] = names
-    return found
+            languages[corpus] = names
+    return languages
 
 
 def relation(languages: Mapping[str, frozenset[str]], stranger: str, learned: Sequence[str]) -> str:
@@ -145,9 +145,9 @@ def by_language(across: Arrangement) -> Table | None:
                 pairs = _matched(by_kind.get(OTHER, []), by_kind.get(SAME, []))
                 counts = ", ".join(sets)
                 gap = difference(pairs, metric)
-                told = ", ".join(sorted(languages[corpus]))
+                spoken = ", ".join(sorted(languages[corpus]))
                 n = sum(map(len, by_kind.values()))
-                rows.append(Row(metric, corpus, (told, *cells, gap, counts), n, len(strange(across, corpus))))
+                rows.append(Row(metric, corpus, (spoken, *cells, gap, counts), n, len(strange(across, corpus))))
     if len({relation(languages, c, r.learned) for c in across.strangers for r in strange(across, c)} - {""}) < 2:
         return None
     return Table(
@@ -187,11 +187,11 @@ def recalls(across: Arrangement) -> Table | None:
         totals = np.array([c.sum(axis=1) for c in counts], np.float64)
         right = np.array([np.diagonal(c) for c in counts], np.float64)
         share = np.divide(right, totals, out=np.full(right.shape, np.nan), where=totals > 0)
-        there = (totals.sum(axis=0) > 0).tolist()
-        cells: list[Cell | str] = [Cell(float(share[:, i].mean())) if there[i] else HOLE for i in range(len(classes))]
-        taken = np.array([c.sum(axis=0) / max(c.sum(), 1) for c in counts]).mean(axis=0)
+        present = (totals.sum(axis=0) > 0).tolist()
+        cells: list[Cell | str] = [Cell(float(share[:, i].mean())) if present[i] else HOLE for i in range(len(classes))]
+        predicted = np.array([c.sum(axis=0) / max(c.sum(), 1) for c in counts]).mean(axis=0)
         rows.append(Row(corpus, "recall", tuple(cells), len(counts), len(counts)))
-        rows.append(Row(corpus, "predicted", tuple(Cell(float(v)) for v in taken), len(counts), len(counts)))
+        rows.append(Row(corpus, "predicted", tuple(Cell(float(v)) for v in predicted), len(counts), len(counts)))
     if not rows:
         return None
     return Table(

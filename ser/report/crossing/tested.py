@@ -71,10 +71,10 @@ def tests_of(each: CrossRun, classes: Sequence[str]) -> Iterator[Test]:
 
 def facts_of(runs: Iterable[CrossRun]) -> dict[str, list[Mapping[str, Any]]]:
     """Returns the facts of all tests on strangers, by corpus; each that differs once."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    by_corpus: dict[str, dict[str, Mapping[str, Any]]] = {}
     for each in runs:
         for corpus, (_, text) in each.files.items():
             facts = json.loads(text) if text else {}
-            told = {k: v for k, v in facts.items() if k not in ("model", "code_version", "per_class")}
-            found.setdefault(corpus, {}).setdefault(json.dumps(told, sort_keys=True), facts)
-    return {corpus: list(by_text.values()) for corpus, by_text in found.items()}
+            same = {k: v for k, v in facts.items() if k not in ("model", "code_version", "per_class")}
+            by_corpus.setdefault(corpus, {}).setdefault(json.dumps(same, sort_keys=True), facts)
+    return {corpus: list(by_text.values()) for corpus, by_text in by_corpus.items()}
