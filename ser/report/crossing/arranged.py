@@ -14,12 +14,13 @@ import numpy as np
 
 from ser.report.bootstrap import Sample, accuracy_draws, tested_of
 from ser.report.content import Cell
-from ser.report.crossing.tested import UNSEEN, CrossRun, Test, facts_of, tests_of, unseen_of
+from ser.report.crossing.tested import CrossRun, Test, facts_of, tests_of, unseen_of
 from ser.report.groups import fold_of, repeat_of
 from ser.report.predictions import LabelPredictions, pooled_labels
 from ser.report.runs import Expected, Finished, Options
 from ser.report.settings import axes_of
 from ser.report.statistics import METRICS, SHARE, Floats, Integers, interval
+from ser.study.trial import UNSEEN
 
 Values = tuple[str, ...]  # one of each axis but the corpora
 Training = tuple[str, ...]  # names of corpora

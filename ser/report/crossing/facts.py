@@ -50,7 +50,7 @@ def _cells(facts: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def split_words(split: Any) -> str:
+def split_words(split: object) -> str:
     """Returns a split in words, whether it is a name or holds its settings."""
     if isinstance(split, Mapping):
         settings = ", ".join(f"{k} {v}" for k, v in split.items() if k not in ("name", "rule"))
@@ -59,13 +59,13 @@ def split_words(split: Any) -> str:
     return str(split or "no split")
 
 
-def _count(value: Any) -> str:
+def _count(value: object) -> str:
     if isinstance(value, list | tuple | dict):
         return str(len(value))
     return str(value) if value else HOLE
 
 
-def _counted(value: Any, sign: str = " ") -> str:
+def _counted(value: object, sign: str = " ") -> str:
     """``calm 96, other 3`` of a mapping, names of a list."""
     if isinstance(value, Mapping):
         return ", ".join(f"{k}{sign}{v if not isinstance(v, list | tuple) else '+'.join(map(str, v))}"
@@ -76,7 +76,7 @@ def _counted(value: Any, sign: str = " ") -> str:
     return str(value or "")
 
 
-def _release(value: Any) -> str:
+def _release(value: object) -> str:
     if isinstance(value, Mapping):
         return str(value.get("state", json.dumps(value, sort_keys=True)))
     return str(value or HOLE)

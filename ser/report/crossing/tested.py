@@ -11,9 +11,9 @@ from typing import Any
 
 from ser.report.predictions import LabelPredictions, columns, of_heads, single_label
 from ser.report.runs import Finished
+from ser.study.trial import UNSEEN
 
 TAG = "cross/"  # tags, metrics and files of tests on strangers begin so
-UNSEEN = "unseen"  # the split rule of a corpus that trains nothing
 
 Texts = tuple[str, str]  # predictions of a corpus as CSV, and facts of the test as JSON
 
