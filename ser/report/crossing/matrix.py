@@ -94,9 +94,9 @@ def best_trainings(across: Arrangement) -> Table:
         "The best training set for a stranger",
         "By the test, of all training sets that do not hold the corpus and all other settings; being the best of many "
         "it is rather too good. Ties: others that are as good. As good: how many results cannot be distinguished from "
-        "the best (multiple comparisons with the best, Hsu 1996, 95 %), and the training sets among them. Trained on it: "
-        "the best result of trials that learned from other speakers of the corpus. Chance: equal shares of the classes "
-        "that the corpus has.",
+        "the best (multiple comparisons with the best, Hsu 1996, 95 %), and the training sets among them. Trained on "
+        "it: the best result of trials that learned from other speakers of the corpus. Chance: equal shares of the "
+        "classes that the corpus has.",
         ("Training set", *across.heads, "Result", "Ties", "As good", "Of training sets", "Trained on it", "Chance",
          "Tested on"),
         tuple(rows),
