@@ -25,6 +25,10 @@ def notes(predictor: Predictor) -> list[str]:
         lines.append("a recording may have several emotions: each has a probability of its own")
     if predictor.is_by_speaker:
         lines.append("features are normalised over all recordings of each speaker: answers depend on which are given")
+    if predictor.is_by_corpus:
+        lines.append(
+            "features are normalised over all recordings given, as one corpus: answers depend on which these are"
+        )
     return lines
 
 

@@ -22,19 +22,18 @@ from ser.features.recipe import features_of_wave, front_end_width, one_thread, r
 from ser.files import Damaged
 from ser.host import machine
 from ser.metrics import multilabel
+from ser.prediction.groups import FEWEST, GroupSums, too_few
 from ser.prediction.recordings import Recording
 from ser.prediction.systems import FittedSystem, NetworkSystem, System
 from ser.runs.model_files import STATEMENT
 from ser.study import Part, Trial, check_versions, settings_of, stored_trial
+from ser.training.normalise import frames_by
 
 Frames = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
+Groups = Mapping[Part, GroupSums]  # by front-end
 _CHUNK = 64  # recordings whose features are held at once
-FEWEST = 5  # recordings of a speaker whose features can be normalised: of fewer, means and deviations say little
-_REMEDIES = {
-    "speaker": "give --one-speaker where all files are of one, or a table with the columns path, speaker",
-    "text": "give a table with the columns path, text",
-}
+_TEXT = "give a table with the columns path, text"
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,11 @@ class Predictor:
         return self.trial.normalise == "speaker"
 
     @property
+    def is_by_corpus(self) -> bool:
+        """Whether features are normalised over all recordings that are given, which are taken for one corpus."""
+        return self.trial.normalise == "corpus"
+
+    @property
     def heads(self) -> tuple[str, ...]:
         """The corpora whose heads answer; ("",) where one head answers for all."""
         if self.trial.task != "multi":
@@ -113,29 +117,49 @@ class Predictor:
     def predict(self, recordings: Iterable[Recording | str | os.PathLike[str]]) -> Iterator[Prediction]:
         """Yields a prediction for each recording, in their order.
 
-        A few are held in memory at once; where features are normalised by speaker, a vector of each. Raises BadInput
-        for what no recording could be predicted with.
+        A few are held in memory at once; where vectors are normalised by speaker, one of each. Where frames are, by
+        speaker or corpus, all are read twice. Raises BadInput for what no recording could be predicted with.
         """
         for head in self.heads:
             self.front_end(head)
         each = (r if isinstance(r, Recording) else Recording(os.fspath(r), Path(r)) for r in recordings)
         with ThreadPoolExecutor(machine.cores(), initializer=one_thread) as pool:
+            if by := frames_by(self.trial):
+                yield from self._predict_by_group(list(each), by, pool)
+                return
             if self.is_by_speaker:
                 yield from self._predict_by_speaker(list(each), pool)
                 return
             while chunk := list(islice(each, _CHUNK)):
                 yield from self._predict_chunk(chunk, pool)
 
-    def _predict_chunk(self, chunk: Sequence[Recording], pool: ThreadPoolExecutor) -> Iterator[Prediction]:
+    def _predict_chunk(
+        self, chunk: Sequence[Recording], pool: ThreadPoolExecutor, groups: Groups | None = None
+    ) -> Iterator[Prediction]:
         by_head: dict[str, list[Logits | str]] = {}
         features: dict[Part, list[Frames | str]] = {}
         for head in self.heads:
             front_end = self.front_end(head)
             if front_end not in features:
-                features[front_end] = list(pool.map(partial(self._features, front_end=front_end), chunk))
+                read = pool.map(partial(self._features, front_end=front_end), chunk)
+                features[front_end] = list(map(groups[front_end].normalised, chunk, read) if groups else read)
             by_head[head] = self._logits(features[front_end], chunk, head)
         for number, recording in enumerate(chunk):
             yield self._prediction(recording, {head: answers[number] for head, answers in by_head.items()})
+
+    def _predict_by_group(self, whole: Sequence[Recording], by: str, pool: ThreadPoolExecutor) -> Iterator[Prediction]:
+        """Two passes: the sums of all frames by group, then predictions of normalised features."""
+        groups = {}
+        for front_end in {self.front_end(head) for head in self.heads}:
+            groups[front_end] = GroupSums(by)
+            for start in range(0, len(whole), _CHUNK):
+                chunk = whole[start : start + _CHUNK]
+                for recording, frames in zip(
+                    chunk, pool.map(partial(self._features, front_end=front_end), chunk), strict=True
+                ):
+                    groups[front_end].add(recording, frames)
+        for start in range(0, len(whole), _CHUNK):
+            yield from self._predict_chunk(whole[start : start + _CHUNK], pool, groups)
 
     def _predict_by_speaker(self, whole: Sequence[Recording], pool: ThreadPoolExecutor) -> Iterator[Prediction]:
         """Two passes: the vectors of all recordings, then those of each speaker, normalised, to the model."""
@@ -158,9 +182,7 @@ class Predictor:
         answers = dict[int, Logits]()
         for speaker, rows in speakers.items():
             if not speaker or len(rows) < FEWEST:
-                reason = f"{len(rows)} recordings of {speaker}" if speaker else "the speaker is not known"
-                allowed = f"{FEWEST} or more of a speaker: features are normalised by speaker"
-                errors |= dict.fromkeys(rows, f"{reason}; needed: {allowed}; {_REMEDIES['speaker']}")
+                errors |= dict.fromkeys(rows, too_few(len(rows), "speaker", speaker))
                 continue
             tasks = self._tasks([whole[n] for n in rows])
             logits = system.of_speaker(self.trial, np.array([vectors[n] for n in rows]), tasks)
@@ -172,7 +194,7 @@ class Predictor:
         """Returns the features of a recording, float32 [frames, width], or why there are none."""
         try:
             if reads_text(front_end) and not recording.text:
-                return f"{front_end.name} reads what is said, too; {_REMEDIES['text']}"
+                return f"{front_end.name} reads what is said, too; {_TEXT}"
             one_thread()
             return _extracted(recording, front_end)
         except (audio.UnusableAudio, BadInput, Damaged) as error:

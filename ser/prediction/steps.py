@@ -12,13 +12,17 @@ from ser.models._plain import Plain
 from ser.prediction.predictor import Predictor
 from ser.study import settings_of
 from ser.training.fitted import NAME, Fitted
+from ser.training.normalise import frames_by
 
-BEFORE = ("frames", "statistics", "speaker")  # steps that make a recording's vector
+BEFORE = ("group", "frames", "statistics", "speaker")  # steps that make a recording's vector
 
 
 def steps(fitted: Fitted, predictor: Predictor) -> list[Plain]:
     """Returns what a fitted model does, step by step. Raises BadInput where one of them is not plain arrays."""
     block, plain = predictor.trial.block, []
+    if by := frames_by(predictor.trial):
+        text = f"each frame: minus the mean, by the standard deviation, both over all frames of the {by}"
+        plain.append(Plain("group", text))
     if fitted.scaling:
         mean, factor = fitted.scaling
         plain.append(Plain("frames", "each frame: (x - mean) * factor", {"mean": mean, "factor": factor}))
@@ -26,7 +30,7 @@ def steps(fitted: Fitted, predictor: Predictor) -> list[Plain]:
     if statistics:
         text = "over the frames of a recording, of all columns: the first of these statistics, then the second, …"
         plain.append(Plain("statistics", text, values={"names": ", ".join(statistics)}))
-    if predictor.is_by_speaker:
+    if predictor.is_by_speaker and not frames_by(predictor.trial):
         text = "each feature minus its mean, by its standard deviation, both over the speaker's recordings"
         plain.append(Plain("speaker", text))
     for name, step in getattr(fitted.model, "steps", [("model", fitted.model)]):

@@ -39,7 +39,7 @@ class System(Protocol):
         """Returns the probabilities that logits [items, classes] stand for, or the logits where they stand for none."""
 
     def vector(self, trial: Trial, frames: Frames) -> Scores:
-        """Returns the vector of an item [width] that is then normalised by speaker. Raises BadInput without such."""
+        """Returns the vector of an item [width] that is then normalised by speaker, where the model takes vectors."""
 
     def of_speaker(self, trial: Trial, vectors: Scores, tasks: npt.NDArray[np.int64]) -> Logits:
         """As ``logits``, of all the vectors [items, width] of one speaker."""
@@ -85,12 +85,12 @@ class NetworkSystem:
         return probabilities(logits, several_labels)
 
     def vector(self, trial: Trial, frames: Frames) -> Scores:
-        """Raises BadInput: networks take frames."""
-        raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
+        """Never asked: networks take frames."""
+        raise NotImplementedError
 
     def of_speaker(self, trial: Trial, vectors: Scores, tasks: npt.NDArray[np.int64]) -> Logits:
-        """Raises BadInput: networks take frames."""
-        raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
+        """Never asked: networks take frames."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,11 @@ def is_fitted(trial: Trial) -> bool:
 def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     """Fits the trial's model and predicts the test subsets.
 
-    ``normalise`` "speaker" standardises every feature over each speaker's items of all subsets, without their labels
-    (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the frames learned from. The
-    predictions' ``logits`` are the model's decision values, -inf for a class without training items. Labels may be
-    k-hot for a model that takes several labels of an utterance. Raises BadInput for what a model cannot be fitted to.
+    ``normalise`` "speaker" standardises every feature of a vector over each speaker's items of all subsets, without
+    their labels (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the frames learned
+    from; else frames come as ``ser.training.normalise`` makes them. The predictions' ``logits`` are the model's
+    decision values, -inf for a class without training items. Labels may be k-hot for a model that takes several labels
+    of an utterance. Raises BadInput for what a model cannot be fitted to.
     """
     started = time.perf_counter()
     name = trial.block.name
@@ -80,11 +81,9 @@ def _scaling(trial: Trial, subsets: Mapping[Key, Items], kinds: Sequence[str]) -
 
 def _inputs(trial: Trial, subsets: Mapping[Key, Items], takes: str, scaling: Scaling | None) -> dict[Key, Inputs]:
     """Returns what the model takes of each subset's items: their frames, or a vector of each."""
-    if takes == "frames" and trial.normalise == "speaker":
-        raise BadInput("'speaker'", f"normalise of {trial.block.name}", "train, none", "it takes frames, no vector")
     frames = {key: (x.cpu().numpy() for x in items.features) for key, items in subsets.items()}
     whole = {key: inputs(trial, each, scaling) for key, each in frames.items()}
-    if trial.normalise == "speaker":
+    if trial.normalise == "speaker" and takes != "frames":
         vectors = {key: each for key, each in whole.items() if isinstance(each, np.ndarray)}
         for corpus in {name for name, _ in subsets}:
             keys = [key for key in subsets if key[0] == corpus]

@@ -164,12 +164,13 @@ def set_precision(precision: str, device: str) -> None:
 
 
 def build_network(trial: Trial, data: Mapping[str, CorpusData]) -> Network:
-    """Returns the trial's network with the moments of its training items. Raises BadInput, and Diverged for NaN."""
+    """Returns the trial's network, with the moments of its training items where these normalise.
+
+    Raises BadInput, and Diverged for NaN.
+    """
     learned = [data[c.name].train for c in trial.training_corpora]
     width = learned[0].features[0].shape[1]
     network = network_of(trial, width)
-    if trial.normalise == "speaker":
-        raise BadInput("'speaker'", "normalise", "train, none", "only models of vectors are normalised so")
     if trial.normalise == "train":
         network.mean, network.scale = _moments(learned)
         if not (network.mean + network.scale).isfinite().all():  # every loss would be NaN, and name the wrong ones

@@ -21,6 +21,7 @@ from ser.study import Trial
 from ser.training import stacked
 from ser.training.batches import Items
 from ser.training.network import layers_of, stack_of
+from ser.training.normalise import GROUPS
 from ser.training.stacked import Member, Report, Trained
 from ser.training.start import CorpusData
 from ser.training.train import Outcome, Predictions
@@ -36,6 +37,8 @@ def group_key(trial: Trial) -> Hashable | None:
     """
     one_head = len(trial.corpora) == 1 and trial.task == "unified"
     if not trial.training.stacked or not one_head or trial.corpora[0].copies or stack_of(trial) > 1:
+        return None
+    if trial.normalise in GROUPS:  # members share their items' features
         return None
     shape = stacked.stack_key(trial.block, trial.training)
     # A group is as long as its longest member: nobody is to wait for another's last epochs.

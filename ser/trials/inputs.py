@@ -20,7 +20,7 @@ from ser.files import Damaged
 from ser.runs.folder import RunFolder
 from ser.runs.tracker import Tracker
 from ser.study import Corpus, Trial, settings_of
-from ser.training import checkpoint, seeds
+from ser.training import checkpoint, normalise, seeds
 from ser.training.batches import Frames, Items
 from ser.training.start import CorpusData
 from ser.trials.job import UNCOPIED, Job, Subset
@@ -30,7 +30,7 @@ _SHARE_OF_FREE = 0.1  # of a GPU's free memory, for one subset of a corpus in on
 
 
 def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
-    """Returns a corpus's items as the trial's front-end, split and balance make them; kept for later trials.
+    """Returns a corpus's items as the trial's front-end, split, balance and ``normalise`` make them.
 
     Raises BadInput where every utterance of a subset was refused, Damaged where the store lacks an entry.
     """
@@ -44,10 +44,15 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
 
     if not corpus.copies:
         subsets = {**subsets, "train": subsets.get(UNCOPIED, subsets["train"])}
-    data = CorpusData(*(items(subsets[name]) for name in SPLITS))
+    each = [items(subsets[name]) for name in SPLITS]
+    copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
+    if by := normalise.frames_by(trial):
+        clean = [items(subsets.get(UNCOPIED, subsets["train"])), *each[1:]]
+        each = normalise.normalised(each, clean, by)
+        copies = copies and normalise.normalised([copies], clean, by)[0]
+    data = CorpusData(*each)
     if trial.balance.name == "none" or not corpus.trains:
         return data
-    copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
     balanced = registry.find("balance", trial.balance.name).balanced
     seed = seeds.for_balance((trial.training_seed, trial.repeat))
     train = balanced(data.train, copies, len(trial.classes), settings_of("balance", trial.balance), seed, job.device)

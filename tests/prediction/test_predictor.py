@@ -24,6 +24,8 @@ from ser.study import settings_of
 
 KINDS = (
     "frames",
+    "frames_speaker",
+    "frames_corpus",
     "heads",
     "segments",
     "several",
@@ -49,6 +51,12 @@ def recordings(run, uids=()):
     return [Recording(u, run.paths[u], speaker=run.speakers[u], sex=run.sexes[u]) for u in uids]
 
 
+def corpus_of(run):
+    """The corpus whose test subset the predictions are of, "" where it is no corpus that trains."""
+    name = run.table["corpus"][0]
+    return name if name in {c.name for c in run.trial.training_corpora} else ""
+
+
 def answers_of(run, each=(), corpus=""):
     return list(load(run.files, corpus).predict(each or recordings(run)))
 
@@ -62,7 +70,7 @@ def test_predictions_are_those_of_the_test_subset(run_of, kind):
     if kind in ENCODER_KINDS:
         pytest.importorskip("peft")
     run = run_of(kind)
-    answers = answers_of(run, corpus=run.table["corpus"][0])
+    answers = answers_of(run, corpus=corpus_of(run))
     assert [a.error for a in answers] == [""] * len(answers)
     prefix = next(p for p in "pdl" if f"{p}_{run.trial.classes[0]}" in run.table)
     expected = run.columns(prefix).to_numpy(float)
@@ -172,6 +180,14 @@ def test_tasks_are_corpus_and_sex_and_without_them_their_mean(run_of):
 
 
 # normalised by speaker
+
+
+@pytest.mark.parametrize(("kind", "who"), [("frames_speaker", "ravdess/"), ("frames_corpus", "all")])
+def test_frames_normalised_together_need_enough_recordings(run_of, kind, who):
+    run = run_of(kind)
+    few = answers_of(run, [r for r in recordings(run) if r.speaker == recordings(run)[0].speaker][: FEWEST - 1])
+    assert all(f"{FEWEST - 1} recordings of {who}" in a.error for a in few)
+    assert len(few) == FEWEST - 1
 
 
 def test_a_speaker_normalised_model_needs_the_speaker_and_enough_of_him(run_of):

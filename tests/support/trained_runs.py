@@ -70,6 +70,13 @@ TUNED = {"block": "finetuned", "pooling": "none", "task": "unified", "front_end"
 ENCODER_KINDS = {"encoder": PRETRAINED, "finetuned": TUNED}
 
 
+# Networks, normalised by their own speakers, and by a whole corpus, of which nothing trains.
+NORMALISED: dict[str, dict[str, object]] = {
+    "frames_speaker": {"normalise": "speaker"},
+    "frames_corpus": {"normalise": "corpus", "ravdess.split": "unseen"},
+}
+
+
 @dataclass(frozen=True)
 class Trained:
     """A finished trial: ``files`` of its run, ``table`` its predictions, ``paths`` of its recordings by uid."""
@@ -123,9 +130,10 @@ def trained(plan: Plan, trial: Trial, cache: Path) -> Trained:
 
 
 def of_kind(kind: str, data: Path, cache: Path) -> Trained:
-    """A trained run: "frames", "heads", "segments", "several", "stacked", or a fitted system, "lda_speaker" too."""
-    if kind in ("frames", "heads"):
-        plan = plan_of(changed(frames, FRAMES), data, cache, "tess", "ravdess")
+    """A trained run: "frames", "heads", "segments", "several", "stacked", a fitted system; "…_speaker": by speaker."""
+    if kind in ("frames", "heads", *NORMALISED):
+        settings = FRAMES | NORMALISED.get(kind, {})
+        plan = plan_of(changed(frames, settings), data, cache, "tess", "ravdess")
         shape = ("T+R", "tdnn", "mean_var", "multi" if kind == "heads" else "unified")
         trial = next(t for t in plan.trials if (t.combination, t.block.name, t.pooling, t.task) == shape)
     elif kind == "segments":

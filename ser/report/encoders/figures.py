@@ -17,7 +17,8 @@ from ser.report.measured import Result
 from ser.report.statistics import Floats
 
 _STYLES = ("-", "--", ":")
-_WAYS = {"train": "normalised by the training set", "speaker": "normalised by speaker", "none": "not normalised"}
+_WAYS = {"train": "normalised by the training set", "corpus": "normalised by corpus",
+         "speaker": "normalised by speaker", "none": "not normalised"}  # fmt: skip
 _FAINTEST, _DARKEST = 0.06, 0.94  # of the colours of a heat map
 _BANDS = 6  # lines of a panel whose bands a reader can see apart
 

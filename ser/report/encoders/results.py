@@ -21,7 +21,7 @@ from ser.study import POOLING_SIGNS
 ENCODER, LAYERS, STATISTICS = "front_end.encoder", "front_end.layers", "front_end.statistics"
 FINE_TUNED = "fine-tuned"
 _TOLD = ("corpora", "system", "protocol", "block", "pooling", "normalise", "front_end", ENCODER, LAYERS, STATISTICS)
-_NORMALISED = {"train": "", "speaker": "by speaker", "none": "not normalised"}
+_NORMALISED = {"train": "", "corpus": "by corpus", "speaker": "by speaker", "none": "not normalised"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Setting:
     encoder: str  # its name, that of the front-end where it is none
     layers: str  # "0", "1", …, "last", "mean", "all"; HOLE where there are none to choose from
     head: str  # "logistic", "projection μ"
-    normalise: str  # "train" | "speaker" | "none"
+    normalise: str  # "train" | "corpus" | "speaker" | "none"
     others: str = ""  # values on other axes: "learning_rate 0.001"
 
     @property
