@@ -3,7 +3,7 @@
 import numpy as np
 import recorded
 
-from ser.metrics import accuracy, calibration, f1, multilabel, segments
+from ser.metrics import accuracy, calibration, distribution, f1, multilabel, regression, segments
 
 RNG = np.random.default_rng(0)
 TRUTH, LOGITS = RNG.integers(4, size=60), RNG.normal(size=(60, 4)).astype(np.float32)
@@ -44,5 +44,22 @@ def test_accuracies_of_segments_are_the_recorded_ones():
     recorded.check("metrics", "segments", segments.VERSION, cases)
 
 
+def test_scores_of_ratings_are_the_recorded_ones():
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=40)
+    cases = regression.scores(truth, truth + rng.normal(size=40))
+    recorded.check("metrics", "regression", regression.VERSION, cases)
+
+
+def test_divergences_are_the_recorded_ones():
+    rng = np.random.default_rng(2)
+    shares, chances = rng.dirichlet(np.ones(4), size=30), rng.dirichlet(np.ones(4), size=30)
+    cases = distribution.scores(shares, chances) | {"entropy": distribution.entropy(shares)}
+    cases |= {"majority": distribution.majority(np.round(3 * shares))}
+    recorded.check("metrics", "distribution", distribution.VERSION, cases)
+
+
 def test_every_metric_is_recorded_and_nothing_else():
-    assert recorded.names("metrics") == {"accuracy", "calibration", "f1", "multilabel", "segments"}
+    assert recorded.names("metrics") == {
+        *("accuracy", "calibration", "distribution", "f1", "multilabel", "regression", "segments"),
+    }
