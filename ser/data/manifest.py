@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from ser import files
+from ser.study.labels import DIMENSIONS as DIMENSIONS
 
 SPLITS = ("train", "val", "test")
 FACTS = ("speaker", "sex", "session", "sentence")  # of an utterance, which predictions tell beside what was said of it
-DIMENSIONS = ("valence", "arousal", "dominance")
 UNKNOWN_SPEAKER = "unknown"  # after the corpus's name: what all have in common whose speakers nobody tells
 _LATER = ("folds", *DIMENSIONS)  # fields that came later, and say nothing in most corpora
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a cell that begins so is none of text for a spreadsheet

@@ -34,6 +34,25 @@ def tied(
     return tuple(emotion for emotion in classes if counts[emotion] == most > 0)
 
 
+def shares(
+    votes: Iterable[tuple[str, str]], label: str, classes: Sequence[str], merge: Mapping[str, str]
+) -> tuple[float, ...]:
+    """Returns the share of the votes that each of ``classes`` has, of those for one of them; () where there are none.
+
+    Votes count as ``tied`` counts them: several of one rater too, and without any vote it is ``label``.
+
+    >>> votes = [("1", "sad"), ("1", "angry"), ("2", "excited"), ("3", "sad"), ("4", "other")]
+    >>> shares(votes, "unknown", ("happy", "sad", "angry"), {"excited": "happy"})
+    (0.25, 0.5, 0.25)
+    >>> shares([], "calm", ("happy", "sad"), {})
+    ()
+    """
+    emotions = [emotion for _, emotion in votes] or [label]
+    counts = Counter(merge.get(emotion, emotion) for emotion in emotions)
+    total = sum(counts[emotion] for emotion in classes)
+    return tuple(counts[emotion] / total for emotion in classes) if total else ()
+
+
 def label_sets(
     utterances: Iterable[Utterance], classes: Sequence[str], merge: Mapping[str, str]
 ) -> dict[str, tuple[str, ...]]:

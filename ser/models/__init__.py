@@ -26,6 +26,8 @@ bfloat16.
   its corpus and sex. With ``SEVERAL_LABELS`` y may be k-hot, float32 [utterances, all classes], too: the decision
   values are then of each class by itself, and their sigmoids are probabilities. With ``LOGITS`` the softmax of the
   decision values is the probability of each class. All random numbers are the seed's.
+  With ``regressor(settings, seed, device)`` the file has ratings predicted, too: an estimator with ``fit(x, y)`` and
+  ``predict(x)``, float [utterances], of one dimension.
   gmtfs, knn, lda, logistic and svm draw none (but to start ``clusters``): another seed changes their answers only by
   another split.
 
@@ -78,6 +80,7 @@ class Traits:
     tasks: bool = False
     several_labels: bool = False
     logits: bool = False
+    regressor: Callable[[Any, int, str], Any] | None = None
     fits: Callable[[int, Any], bool] = _always
     check: Callable[[Any], None] = _unchecked
     layers: Callable[[Any, int], list[Layer]] | None = None
@@ -96,6 +99,7 @@ _CONSTANTS = {
     "TASKS": "tasks",
     "SEVERAL_LABELS": "several_labels",
     "LOGITS": "logits",
+    "regressor": "regressor",
     "fits": "fits",
     "check": "check",
     "layers": "layers",

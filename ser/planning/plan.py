@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from ser import registry
-from ser.data import same_audio, votes
+from ser.data import same_audio
 from ser.data.encoder_config import RATE_HZ
 from ser.data.encoders import states_of
 from ser.data.leakage import Split
@@ -20,8 +20,9 @@ from ser.data.splits import fold_count
 from ser.errors import BadInput, unknown
 from ser.models import traits
 from ser.planning import search
+from ser.planning.labelling import check_trials, notes_on_labels, usable, with_classes
 from ser.planning.notes import notes_on
-from ser.planning.sources import Copies, Source, Splits, classes_by_votes, sources_of
+from ser.planning.sources import Copies, Source, Splits, sources_of
 from ser.study import (
     Corpus,
     Part,
@@ -36,7 +37,6 @@ from ser.study import (
     statement,
     trial_of,
 )
-from ser.study.labels import EMOTIONS
 from ser.study.study import SEED_MOVES
 from ser.study.trial import IN_TURN, UNSEEN, in_short
 
@@ -86,6 +86,7 @@ class Plan:
         moved = sorted(set(s.seed_moves))
         texts += [repr(moved)] if moved != sorted(SEED_MOVES) else []
         texts += [f"merge {s.labels.merge!r}"] if s.labels.stated is not None else []
+        texts += [f"dimensions {s.labels.dimensions!r}"] if s.labels.dimensions else []
         return identity(texts + [in_short(corpus.in_fold(0)) for corpus in self.corpora.values()])
 
     @property
@@ -123,9 +124,9 @@ def resolve(
     if seeds < 1:
         raise BadInput(str(seeds), "--seeds", "1 or more", "give the number of repeats")
     manifests, shared = same_audio.across(manifests)
-    corpora = {name: _with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
+    corpora = {name: with_classes(study, _corpus(study, name), manifests[name]) for name in manifests}
     corpora = {n: replace(c, fingerprint=manifests[n].fingerprint) for n, c in corpora.items()}
-    labelled = {name: _labelled(study, c, manifests[name]) for name, c in corpora.items()}
+    labelled = {name: usable(study, c, manifests[name]) for name, c in corpora.items()}
     labelled |= {c.songs().name: labelled[name] for name, c in corpora.items()}
     splits = Splits(labelled)
     copies = Copies(study, corpora, splits)
@@ -157,12 +158,14 @@ def resolve(
     sources = sources_of(study, everything + references, {**manifests, **sung}, labelled, splits)
     corpora = {name: replace(c, copies=copies({}, 0)[name]) for name, c in corpora.items()}
     notes = dict.fromkeys(shared + notes_on(study, corpora, everything, sources, labelled, seeds))
+    notes |= dict.fromkeys(notes_on_labels(study, corpora, manifests, labelled))
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     plan = Plan(
         study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references, manifests
     )
     check_axes(plan)
     check_blocks(plan.trials)
+    check_trials(plan.to_run)
     return plan
 
 
@@ -222,15 +225,6 @@ def _none_trains(corpora: Mapping[str, Corpus]) -> BadInput:
     )
 
 
-def _with_classes(study: Study, corpus: Corpus, manifest: Manifest) -> Corpus:
-    """With all classes that it has, where neither the study nor the corpus states any."""
-    if study.classes_of(corpus):
-        return corpus
-    merge = dict(study.labels.merge)
-    there = {merge.get(u.label, u.label) for u in manifest.utterances}
-    return replace(corpus, classes=tuple(name for name in EMOTIONS if name in there - {"other", "unknown"}))
-
-
 def _folds(study: Study, corpus: Corpus, labelled: Sequence[Utterance]) -> dict[str, int]:
     """By protocol, "" where the study has none; no more than the study runs."""
     rules = dict(study.comparison.protocols) or {"": None}
@@ -264,28 +258,6 @@ def _corpus(study: Study, name: str) -> Corpus:
     places = getattr(registry.find("corpora", corpus.loader.name), "PLACES", ())
     kept = tuple((k, v) for k, v in corpus.loader.settings if k not in places)
     return replace(corpus, loader=Part(corpus.loader.name, kept)).in_fold(0)
-
-
-def _labelled(study: Study, corpus: Corpus, manifest: Manifest) -> list[Utterance]:
-    """The utterances of the corpus's or the study's classes, others dropped, merged labels renamed.
-
-    Where an utterance may have several labels, those with more than three of them are dropped too (Pho et al.).
-    """
-    merge = dict(study.labels.merge)
-    renamed = (replace(u, label=merge[u.label]) if u.label in merge else u for u in manifest.utterances)
-    if study.labels.votes == "tied":
-        sets = ((u, classes_by_votes(study, u)) for u in renamed)
-        kept = [replace(u, label=named[0]) for u, named in sets if 0 < len(named) <= votes.MOST]
-    else:
-        kept = [u for u in renamed if u.label in study.classes_of(corpus)]
-    if not kept:
-        raise BadInput(
-            f"no utterance of {', '.join(study.classes_of(corpus))}",
-            f"corpus {manifest.corpus}",
-            f"it has {', '.join(manifest.counts()) or 'none'}",
-            "choose another corpus, or merge labels: --set merge=a:b",
-        )
-    return kept
 
 
 def check_axes(plan: Plan) -> None:

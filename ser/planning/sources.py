@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ser import registry
-from ser.data import votes
 from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import eligible, fold_count, split
 from ser.errors import BadInput
 from ser.features.recipe import Recipe
+from ser.planning.labelling import classes_by_votes
 from ser.study import Corpus, Part, Point, Study, Trial, Value
 from ser.study.points import split_at
 from ser.study.trial import UNSEEN
@@ -135,7 +135,8 @@ def sources_of(
         copies = tuple((name, u) for r in recipes[1 : 1 + len(copied.entries)] for name, u in copied.training(r))
         balanced = dict.fromkeys((held[end], balance, kinds) for end, balance, kinds in use.balanced)
         spare = tuple(r for end, balance, kinds in balanced for r in _spare(c, end, balance, kinds, clean))
-        several = {u.uid: classes_by_votes(study, u) for u in labelled[c.name]} if study.labels.votes == "tied" else {}
+        tied = study.labels.votes == "tied"
+        several = {u.uid: classes_by_votes(study, c, u) for u in labelled[c.name]} if tied else {}
         sources[key] = Source(c, manifests[c.name], done, recipes, several, copies, spare, held)
     return sources
 
@@ -159,11 +160,6 @@ def _containers(front_ends: Iterable[Part]) -> dict[Part, Part]:
 
 def _without(front_end: Part, name: str) -> dict[str, Value]:
     return {key: value for key, value in front_end.values().items() if key != name}
-
-
-def classes_by_votes(study: Study, u: Utterance) -> tuple[str, ...]:
-    """Returns all classes of an utterance that its raters' votes tie for."""
-    return votes.tied(u.votes, u.label, study.classes, dict(study.labels.merge))
 
 
 def _one_augmentation(study: Study, use: _Uses) -> tuple[Part, ...]:

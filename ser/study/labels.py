@@ -1,4 +1,4 @@
-"""Emotion names: one vocabulary for all corpora, and the maps from each corpus's own words to it."""
+"""Emotion names and dimensions: one vocabulary for all corpora, and the maps from each corpus's own words to it."""
 
 import unicodedata
 
@@ -8,6 +8,8 @@ EMOTIONS = (
     "contempt", "amused", "sleepy", "enthusiastic", "anxious", "apologetic", "assertive", "concerned", "encouraging",
     "questioning", "sarcastic", "worried",
 )  # fmt: skip
+
+DIMENSIONS = ("valence", "arousal", "dominance")  # of emotion, which raters give numbers
 
 IEMOCAP = {
     "neu": "neutral", "hap": "happy", "sad": "sad", "ang": "angry", "exc": "excited", "fru": "frustrated",

@@ -100,6 +100,13 @@ def _of_itself(study: Study) -> Iterator[Branch]:
 
     yield Branch("", {"merge": study.labels.merge}, merged)
 
+    def labelled(name: str, value: Value | Part, place: str) -> Study:
+        if name == "votes":
+            return replace(study, labels=replace(study.labels, votes=_typed(value, str, place)))
+        return replace(study, labels=replace(study.labels, dimensions=_typed(value, tuple[str, ...], place)))
+
+    yield Branch("", {"votes": study.labels.votes, "dimensions": study.labels.dimensions}, labelled)
+
     def seeded(name: str, value: Value | Part, place: str) -> Study:
         changes: dict[str, Any] = {name: _field(Study, name, value, place)}
         return replace(study, **changes)

@@ -54,6 +54,7 @@ def trial_of(study: Study, point: Point, corpora: Mapping[str, Corpus], seed: in
         classes=study.classes_of(split[0]),
         merge=study.labels.merge,
         labels=study.labels.votes,
+        dimensions=study.labels.dimensions,
         front_end=features.front_end,
         normalise=features.normalise,
         balance=features.balance,

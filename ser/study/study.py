@@ -8,7 +8,7 @@ from typing import Any
 from ser import registry
 from ser.errors import BadInput, unknown
 from ser.study.components import completed
-from ser.study.labels import EMOTIONS
+from ser.study.labels import DIMENSIONS, EMOTIONS
 from ser.study.origins import Origin
 from ser.study.settings import checked, kinds_of, rule_of, setting
 from ser.study.trial import UNSEEN, Corpus, Training
@@ -19,6 +19,7 @@ APART = ("sentence",)  # what a study may keep in one subset, beside speakers, d
 MEMBERS, ALL = "members", "all"  # what ``test_on`` may name beside corpora: those of the study, all that are there
 TESTED_SUBSETS = ("test", "all")  # of a tested corpus: the test side of its split, where it has one; every utterance
 SEED_MOVES = ("weights", "split", "augmentation")  # "weights": all that training draws, batches and dropout included
+VOTES = ("one", "tied", "shares")  # what raters' votes make of an utterance's label
 EACH = "each"  # a setting ``encoder`` that the command fills in, see ``ser.study.encoders``
 Point = dict[str, Any]  # one value per axis: corpora, block, pooling, task, fold …, or any path that can be set
 
@@ -71,16 +72,23 @@ class System:
 
 @dataclass(frozen=True)
 class Labels:
-    """How the labels of utterances become classes."""
+    """How the labels of utterances become classes, and which ratings of theirs are predicted beside or instead."""
 
     merge: tuple[tuple[str, str], ...] = ()  # (label, class it counts as)
-    votes: str = "one"  # label of an utterance | "tied": all that its raters' votes tie for
+    # "one": label of an utterance | "tied": all that its raters' votes tie for | "shares": of its votes for each class
+    votes: str = "one"
+    dimensions: tuple[str, ...] = ()  # of the means of raters' numbers; where a study has no classes, these alone
     stated: tuple[tuple[str, str], ...] | None = None  # ``merge`` of the study file, where another has replaced it
 
     def __post_init__(self) -> None:
         if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in self.merge):
             raise BadInput(repr(self.merge), "merge", "pairs of a label and its class", "write merge=excited:happy")
-        _one_of(self.votes, "labels.votes", ("one", "tied"))
+        _one_of(self.votes, "votes", VOTES)
+        for name in self.dimensions:
+            _one_of(name, "dimensions", DIMENSIONS)
+        if len(set(self.dimensions)) < len(self.dimensions):
+            value = repr(",".join(self.dimensions))
+            raise BadInput(value, "dimensions", "each dimension once", "leave the second out")
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,8 @@ class Study:
     title: str
     corpora: tuple[Corpus, ...]
     other_corpora: Part  # split rule of corpora that a user brings
-    classes: tuple[str, ...]  # () = each corpus's own: those it states, or all that it has
+    # () = each corpus's own: those it states, or all that it has; with ``labels.dimensions`` none but those it states
+    classes: tuple[str, ...]
     features: Features
     blocks: tuple[Part, ...]  # what points name
     training: Training
@@ -257,7 +266,7 @@ class Study:
         """Raises BadInput where ``classes`` or ``merge`` are among the ``changed`` settings and cannot be meant."""
         if "classes" in changed:
             _each_once(self.classes, "classes")
-            if len(self.classes) < 2:
+            if len(self.classes) < 2 and not (self.labels.dimensions and not self.classes):
                 raise BadInput(repr(",".join(self.classes)), "--set classes", "two or more", "name another class")
         if "merge" in changed:
             _each_once([label for label, _ in self.labels.merge], "merge")

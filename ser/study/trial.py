@@ -52,7 +52,8 @@ class Training:
         "subsets beside validation whose accuracy is measured after every epoch", choices=("train", "test")
     )
     loss: str = setting(
-        "cross-entropy of the softmax, or of each class's sigmoid", choices=("cross_entropy", "binary_cross_entropy")
+        "cross-entropy of the softmax, or of each class's sigmoid; divergence of the softmax from shares of votes",
+        choices=("cross_entropy", "binary_cross_entropy", "kl_divergence"),
     )
     class_weights: str = setting(
         "inverse: 1/n_c per corpus, mean 1; first_positive and per_label: see ser.training.loss",
@@ -75,6 +76,12 @@ class Training:
         "with keep=best_accuracy: an epoch is kept only where its loss is below the least so far plus this", 0.0, low=0
     )
     weighted_validation: bool = setting("class weights count in validation losses, too", True)
+    dimension_loss: str = setting(
+        "of ratings: 1 - CCC of a mini-batch, or the mean squared error; the mean over dimensions",
+        "ccc",
+        choices=("ccc", "mse"),
+    )
+    dimension_weight: float = setting("of the loss of ratings where classes have one, too", 1.0, above=0)
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -171,7 +178,8 @@ class Trial:
     corpora: tuple[Corpus, ...]
     classes: tuple[str, ...]
     merge: tuple[tuple[str, str], ...]  # (label, class it counts as)
-    labels: str  # of an utterance: "one" | "tied": all that its raters' votes tie for
+    # Of an utterance: "one" | "tied": all that its raters' votes tie for | "shares" of these votes.
+    labels: str
     front_end: Part
     normalise: (
         str  # "train": per-bin mean and variance over the trial's training frames | "corpus" | "speaker" | "none"
@@ -186,6 +194,7 @@ class Trial:
     weights_seed: int | None = None  # of weights, batches, dropout and balance, where ``seed`` moves the data alone
     repeat: int = 0  # 1: an independent repeat of an equal model
     initial_from: str = ""  # id of the trial whose end state this one goes on from
+    dimensions: tuple[str, ...] = ()  # of ratings, which are predicted beside the classes, or instead
     # Its place in the search, and the paths that vary there: no part of its identity, but that it is a reference.
     role: Part = Part("grid")
 
@@ -282,7 +291,10 @@ _TRIAL = {
     "normalise": "normalise", "pooling": "pooling", "task": "task", "seed": "seed", "repeat": "repeat",
     "initial_from": "initial_from",
 }  # fmt: skip
-_LATER: Mapping[str, Value] = {"weights_seed": None}  # what came later, and the value that says what was done before
+_LATER: Mapping[str, Value] = {
+    "weights_seed": None,
+    "dimensions": (),
+}  # what came later, and the value that says what was done before
 # Of a corpus: what other entries hold, and what changes no number.
 _NO_PARAMS = ("name", "axes", "apart", "seed", "protocol")
 _TRAINING = {
@@ -296,6 +308,7 @@ _TRAINING = {
 # Settings that came later, each with the value that says what was done before: it is in no statement, so that ids stay.
 _LATER_TRAINING: Mapping[str, Value] = {
     "learns_from": "train", "check_every_epochs": 1, "loss_tolerance": 0.0, "weighted_validation": True,
+    "dimension_loss": "ccc", "dimension_weight": 1.0,
 }  # fmt: skip
 _CORPUS = {
     "name": "name", "letter": "letter", "front_end": "front_end", "classes": "classes", "copies": "copies",

@@ -175,7 +175,8 @@ class Items:
     Where an item may have several labels, they are float32 [items, classes], 1 for each that it has.
     Labels are on the training device; features are there too, or in mapped memory where they do not fit.
     ``voices`` int32 [items, 2], or [0, 2] where nobody asks: number of the speaker, and sex (1 female, 2 male, 0
-    unknown).
+    unknown). ``ratings`` float32 [items, dimensions], or [0, 0] where nobody asks: from -1 to 1, nan where there is
+    none; on the training device. With ``shares`` labels are float32 [items, classes], the shares of raters' votes.
     """
 
     corpus: str
@@ -183,6 +184,8 @@ class Items:
     features: Sequence[Tensor]
     labels: Tensor
     voices: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    ratings: Tensor = field(default_factory=lambda: torch.zeros(0, 0))
+    shares: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -247,7 +250,8 @@ class Items:
             frames = [items.features for items in several if isinstance(items.features, Frames)]
             features = type(first.features).concatenated(frames)
         names = tuple(name for items in several for name in items.names)
-        return cls("pooled", names, features, torch.cat([items.labels for items in several]))
+        labels, ratings = (torch.cat([getattr(items, name) for items in several]) for name in ("labels", "ratings"))
+        return cls("pooled", names, features, labels, ratings=ratings, shares=first.shares)
 
     def selected(self, indices: Sequence[int]) -> "Items":
         """Returns the items of these indices in their order, some perhaps several times; no features are copied."""
@@ -255,16 +259,27 @@ class Items:
         features = features.selected(indices) if isinstance(features, Frames) else [features[i] for i in indices]
         names = tuple(self.names[i] for i in indices)
         voices = self.voices[list(indices)] if len(self.voices) else self.voices
-        return Items(self.corpus, names, features, self.labels[list(indices)], voices)
+        labels, ratings = self.labels_of(indices), self.ratings_of(indices)
+        return Items(self.corpus, names, features, labels, voices, ratings, self.shares)
+
+    def labels_of(self, indices: Sequence[int]) -> Tensor:
+        """Returns the labels of the items of these indices, in their order."""
+        return self.labels[list(indices)]
+
+    def ratings_of(self, indices: Sequence[int]) -> Tensor:
+        """Returns the ratings of the items of these indices, in their order; [0, 0] where nobody asks."""
+        return self.ratings[list(indices)] if self.ratings.shape[1] else self.ratings
 
     def segments(self, frames: int) -> "Items":
         """Returns every item as items of ``frames`` frames, named ``<name>#<number>``; no features are copied."""
         assert isinstance(self.features, Frames)
         counts = self.features.length // frames
         names = tuple(f"{name}#{k}" for name, n in zip(self.names, counts.tolist(), strict=True) for k in range(n))
-        labels = self.labels.repeat_interleave(torch.from_numpy(counts).to(self.labels.device), dim=0)
+        repeats = torch.from_numpy(counts).to(self.labels.device)
+        labels = self.labels.repeat_interleave(repeats, dim=0)
+        ratings = self.ratings.repeat_interleave(repeats, dim=0) if self.ratings.shape[1] else self.ratings
         voices = np.repeat(self.voices, counts, axis=0) if len(self.voices) else self.voices
-        return Items(self.corpus, names, self.features.cut(frames), labels, voices)
+        return Items(self.corpus, names, self.features.cut(frames), labels, voices, ratings, self.shares)
 
     def followed_by(self, extra: "Items") -> "Items":
         """Returns these items and then ``extra``, as of this corpus; features are copied only from another device."""
@@ -277,18 +292,20 @@ class Items:
         """Returns the items of these indices as one batch, in their order."""
         lengths = torch.tensor(self._lengths[list(indices)], device=self.labels.device)
         frames = self._joined(indices).to(self.labels.device, non_blocking=True)
-        return Batch(self.corpus, tuple(indices), frames, lengths, self.labels[list(indices)])
+        at = tuple(indices)
+        return Batch(self.corpus, at, frames, lengths, self.labels_of(at), self.ratings_of(at))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Items one after another: ``frames`` [sum(lengths), width], ``lengths`` int64 [batch], ``labels`` of the items."""
+    """Items one after another: ``frames`` [sum(lengths), width], ``lengths`` int64 [batch], labels and ratings."""
 
     corpus: str
     indices: tuple[int, ...]
     frames: Tensor
     lengths: Tensor
     labels: Tensor
+    ratings: Tensor
 
 
 class Stream:

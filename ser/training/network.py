@@ -52,8 +52,9 @@ class LayerSum(nn.Module):
 
 
 class Network(nn.Module):
-    """Logits of one corpus's items. ``heads`` names the corpora for the multi-task set-up, empty for unified.
+    """Logits of one corpus's items, and ratings behind these.
 
+    ``heads`` names the corpora for the multi-task set-up, empty for unified.
     ``mean`` and ``scale`` [width] normalise each feature; they are part of the checkpoint. With ``precision``
     "bfloat16" the block, which is all but a thousandth of the work, multiplies in bfloat16 and adds up in float32
     (torch's autocast); weights, normalisation, sum of layers, pooling and heads are float32 in any case. ``stack`` is
@@ -72,8 +73,10 @@ class Network(nn.Module):
         precision: str,
         heads: Sequence[str] = (),
         stack: int = 1,
+        dimensions: int = 0,
     ) -> None:
         super().__init__()
+        self.classes = classes
         self.reduced = precision == "bfloat16"
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("scale", torch.ones(width))
@@ -86,12 +89,12 @@ class Network(nn.Module):
             raise BadInput(repr(pooling), f"pooling of {block.name}", allowed, "choose one of them")
         self.pooling = None if pooling == "none" else AttentionPooling(self.block.outputs, pooling)
         inputs = self.pooling.outputs if self.pooling else self.block.outputs
-        self.heads = nn.ModuleDict({h: nn.Linear(inputs, classes) for h in heads or (SHARED_HEAD,)})
+        self.heads = nn.ModuleDict({h: nn.Linear(inputs, classes + dimensions) for h in heads or (SHARED_HEAD,)})
         if values_of(settings).get("init") == "glorot":
             _keras.glorot(self.heads)
 
     def forward(self, frames: Tensor, lengths: Tensor, corpus: str) -> Tensor:
-        """Frames one after another [sum(lengths), width], lengths int64 [batch] -> logits [batch, classes]."""
+        """Frames one after another [sum(lengths), width], lengths int64 [batch] -> [batch, classes + dimensions]."""
         normal = self.block_inputs(frames)
         with torch.autocast(frames.device.type, torch.bfloat16, enabled=self.reduced):
             hidden = self.block(normal, lengths)
@@ -124,7 +127,8 @@ def network_of(trial: Trial, width: int) -> Network:
     """
     heads = [c.name for c in trial.training_corpora] if trial.task == "multi" else ()
     classes, precision = len(trial.classes), trial.training.precision
-    return Network(width, trial.block, trial.pooling, classes, precision, heads, stack_of(trial))
+    dimensions = len(trial.dimensions)
+    return Network(width, trial.block, trial.pooling, classes, precision, heads, stack_of(trial), dimensions)
 
 
 def stack_of(trial: Trial) -> int:

@@ -13,7 +13,7 @@ from ser.errors import BadInput
 from ser.study import Training, Trial
 from ser.training import seeds
 from ser.training.batches import Items, Passes, Stream, inverse_deviation
-from ser.training.loss import Loss
+from ser.training.loss import Objective
 from ser.training.network import Network, network_of, smallest_batch
 
 
@@ -41,7 +41,7 @@ class Run:
     data: Mapping[str, CorpusData]
     network: Network
     optimiser: torch.optim.Optimizer
-    losses: Mapping[str, Loss]
+    losses: Mapping[str, Objective]
     streams: Mapping[str, Stream | Passes]
     steps: int  # of an epoch
     accumulation_steps: int  # parts of each mini-batch
@@ -72,7 +72,7 @@ def begin(
         optimiser.load_state_dict(initial_state["optimiser"])
         restate(optimiser, training, network)
     # A loss and a sequence of mini-batches for each corpus, or for all of them.
-    losses = {name: Loss(training, trial.classes, each.train) for name, each in by_turn.items()}
+    losses = {name: Objective(training, trial.classes, each.train) for name, each in by_turn.items()}
     smallest = {name: smallest_batch(network, each.train) for name, each in by_turn.items()}
     streams = {
         name: _stream(training, each.train, seeds.for_batches(seed, number), smallest[name], trial.block.name)
@@ -104,9 +104,10 @@ def _by_turn(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, CorpusDa
     if unvalidated and (training.keep != "last" or training.patience_epochs):
         raise BadInput(f"no validation items of {', '.join(unvalidated)}", "training.keep, training.patience_epochs",
                        "last and 0 without any", "change them, or the split")  # fmt: skip
-    if training.keep == "best_accuracy" and any(each.train.labels.ndim == 2 for each in by_turn.values()):
-        raise BadInput("best_accuracy", "training.keep", "best, last where an utterance may have several labels",
-                       "choose one of them")  # fmt: skip
+    several = any(each.train.labels.ndim == 2 and not each.train.shares for each in by_turn.values())
+    if training.keep == "best_accuracy" and (several or not trial.classes):
+        labels = "an utterance may have several labels" if several else "there are no classes"
+        raise BadInput("best_accuracy", "training.keep", f"best, last where {labels}", "choose one of them")
     return by_turn
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import BadInput, is_out_of_memory
-from ser.metrics import accuracy, multilabel
+from ser.metrics import accuracy, distribution, multilabel, regression
 from ser.models import Layer
 from ser.study import Trial
 from ser.training import checkpoint, seeds
@@ -35,12 +35,22 @@ Report = Callable[[int, dict[str, float]], None]
 class Predictions:
     """What the network gives for one corpus's test subset, in the order of its items.
 
-    ``truth``: class indices [items], or k-hot [items, classes]. ``logits`` [items, classes] float32.
+    ``truth``: class indices [items], or k-hot [items, classes], or, with ``shares``, those of raters' votes [items,
+    classes]. ``logits`` [items, classes] float32. ``ratings`` and ``predicted_ratings`` float32 [items, dimensions],
+    from -1 to 1: those of raters, nan where there is none, and the network's.
     """
 
     names: tuple[str, ...]
     truth: npt.NDArray[Any]
     logits: npt.NDArray[np.float32]
+    shares: bool = False
+    ratings: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    predicted_ratings: npt.NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+
+    @property
+    def is_k_hot(self) -> bool:
+        """Whether an item may have several labels, of which each has a probability of its own."""
+        return self.truth.ndim == 2 and not self.shares
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -55,8 +65,7 @@ class Predictions:
         own, decides whether a probability is 1 or one of nearly 1.
         """
         logits = torch.from_numpy(self.logits)
-        is_k_hot = self.truth.ndim == 2
-        values = logits.sigmoid() if is_k_hot else logits.double().softmax(1).float()
+        values = logits.sigmoid() if self.is_k_hot else logits.double().softmax(1).float()
         probabilities: npt.NDArray[np.float32] = values.numpy()
         return probabilities
 
@@ -270,14 +279,13 @@ def _mean(losses: Tensor, sizes: list[int]) -> float:
 def _gradients(run: Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Leaves the clipped gradients of one mini-batch in the network; returns its loss, and their unclipped norm."""
     items, loss_of = run.data[name].train, run.losses[name]
-    mass = loss_of.mass(items.labels[list(indices)])
+    whole = items.labels_of(indices), items.ratings_of(indices)
     run.optimiser.zero_grad(set_to_none=True)
-    losses, pieces = [], parts(indices, run.accumulation_steps, run.smallest)
-    for piece, weights in zip(pieces, mass.split([len(p) for p in pieces]), strict=True):
+    losses = []
+    for piece in parts(indices, run.accumulation_steps, run.smallest):
         batch = items.batch(piece)
-        # The mean over a part is normalised by the part's weights; its share makes it one over the whole mini-batch.
-        share = weights.sum() / mass.sum()
-        loss = loss_of(run.network(batch.frames, batch.lengths, name), batch.labels) * share
+        answers = run.network(batch.frames, batch.lengths, name)
+        loss = loss_of.part(answers, batch.labels, batch.ratings, whole)
         loss.backward()
         losses.append(loss.detach())
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), run.trial.training.clip_norm or math.inf)
@@ -304,17 +312,18 @@ def _validate(run: Run, epoch: int) -> dict[str, float]:
         for kind in ("val", *run.trial.training.watch):
             items: Items = getattr(each, kind)
             if len(items):
-                row |= {f"{kind}/{k}/{name}": v for k, v in _scores(run, name, kind, items, epoch).items()}
+                row |= {f"{kind}/{k}": v for k, v in _scores(run, name, kind, items, epoch).items()}
     losses = [row[f"val/loss/{name}"] for name in run.data if f"val/loss/{name}" in row]
     return row | ({"val/loss": sum(losses) / len(losses)} if losses else {})
 
 
 def _scores(run: Run, name: str, kind: str, items: Items, epoch: int) -> dict[str, float]:
-    logits = _logits(run.network, items, run.accumulation_steps)
+    """Loss, accuracies and CCC of one subset, as ``loss/<corpus>`` and ``ccc/<corpus>/<dimension>``."""
+    answers = all_answers(run.network, items, run.accumulation_steps)
     weighted = kind == "train" or run.trial.training.weighted_validation
-    loss = run.losses[name](logits, items.labels, weighted).item()
+    loss = run.losses[name](answers, items.labels, items.ratings, weighted).item()
     if not math.isfinite(loss + _sum_of_weights(run.network).item()):
-        alone = _logits(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
+        alone = all_answers(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
         spoilt = [items.names[i] for i in (~alone.isfinite().all(1)).nonzero().flatten().tolist()]
         title = {"val": "validation loss", "test": "test loss", "train": "training loss"}[kind]
         raise Diverged(
@@ -322,31 +331,50 @@ def _scores(run: Run, name: str, kind: str, items: Items, epoch: int) -> dict[st
             f"learning rate {run.trial.training.learning_rate}, weights not finite: {_spoilt_weights(run.network)}; "
             f"logits not finite: {first_names(spoilt)}"
         )
-    truth, values = items.labels.cpu().numpy(), {"loss": loss}
-    if truth.ndim == 2:
-        scores = multilabel.scores(truth > 0, logits.sigmoid().cpu().numpy())
-        return values | {k: scores[k] for k in ("balanced", "macro_f1") if k in scores}
-    matrix = accuracy.confusion(truth, logits.argmax(1).cpu().numpy(), logits.shape[1])
-    return values | {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix)}
+    found = _predictions(run.network, items, answers)
+    values = {f"{k}/{name}": v for k, v in ({"loss": loss} | _class_scores(found)).items()}
+    for column, dimension in enumerate(run.trial.dimensions):
+        scores = regression.scores(found.ratings[:, column], found.predicted_ratings[:, column])
+        values |= {f"ccc/{name}/{dimension}": v for k, v in scores.items() if k == "ccc"}
+    return values
+
+
+def _class_scores(found: Predictions) -> dict[str, float]:
+    """The accuracies of an epoch; of shares of votes those against their majority, where that is one class."""
+    truth, classes = found.truth, found.logits.shape[1]
+    if found.is_k_hot:
+        scores = multilabel.scores(truth > 0, torch.from_numpy(found.logits).sigmoid().numpy())
+        return {k: scores[k] for k in ("balanced", "macro_f1") if k in scores}
+    truth = distribution.majority(truth) if found.shares else truth
+    clear = truth >= 0
+    if not (classes and clear.any()):
+        return {}
+    matrix = accuracy.confusion(truth[clear], found.predicted[clear], classes)
+    return {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix)}
 
 
 @torch.no_grad()
-def _logits(network: Network, items: Items, accumulation_steps: int) -> Tensor:
-    """[items, classes], in the order of ``items``."""
+def all_answers(network: Network, items: Items, accumulation_steps: int = 1) -> Tensor:
+    """Returns logits, and ratings behind them, [items, classes + dimensions] in the order of ``items``; no dropout."""
     network.eval()
     order: list[int] = []
     pieces: list[Tensor] = []
     for batch in sorted_batches(items, accumulation_steps):
         order += batch.indices
         pieces.append(network(batch.frames, batch.lengths, items.corpus))
-    logits = torch.cat(pieces)
-    return torch.empty_like(logits).index_copy_(0, torch.tensor(order, device=logits.device), logits)
+    answers = torch.cat(pieces)
+    return torch.empty_like(answers).index_copy_(0, torch.tensor(order, device=answers.device), answers)
 
 
 def predict(network: Network, items: Items, accumulation_steps: int = 1) -> Predictions:
-    """Returns the logits of every item, without dropout."""
-    logits = _logits(network, items, accumulation_steps).cpu().numpy()
-    return Predictions(items.names, items.labels.cpu().numpy(), logits)
+    """Returns logits and ratings of every item, without dropout."""
+    return _predictions(network, items, all_answers(network, items, accumulation_steps))
+
+
+def _predictions(network: Network, items: Items, answers: Tensor) -> Predictions:
+    whole, truth = answers.cpu().numpy(), items.labels.cpu().numpy()
+    logits, predicted = np.ascontiguousarray(whole[:, : network.classes]), whole[:, network.classes :]
+    return Predictions(items.names, truth, logits, items.shares, items.ratings.cpu().numpy(), predicted)
 
 
 def predict_by_head(network: Network, items: Items, accumulation_steps: int = 1) -> dict[str, Predictions]:
@@ -358,16 +386,20 @@ def predict_by_head(network: Network, items: Items, accumulation_steps: int = 1)
 
 
 def mean_of_heads(by_head: Mapping[str, Predictions]) -> Predictions:
-    """Returns the mean of the heads' probabilities, as logits (their logarithms, or of k-hot labels their log-odds)."""
+    """Returns the mean of the heads' ratings, and of their probabilities, as logits.
+
+    These are logarithms of probabilities, or of k-hot labels their log-odds.
+    """
     each = list(by_head.values())
     if len(each) == 1:
         return each[0]
     mean = np.mean([p.probabilities.astype(np.float64) for p in each], axis=0)
     tiny = np.finfo(np.float32).tiny
     logits = np.log(np.maximum(mean, tiny))
-    if each[0].truth.ndim == 2:
+    if each[0].is_k_hot:
         logits -= np.log(np.maximum(1 - mean, tiny))
-    return Predictions(each[0].names, each[0].truth, logits.astype(np.float32))
+    ratings = np.mean([p.predicted_ratings for p in each], axis=0)
+    return replace(each[0], logits=logits.astype(np.float32), predicted_ratings=ratings)
 
 
 def _save(path: Path, run: Run, progress: _Progress, best: Mapping[str, Tensor]) -> None:

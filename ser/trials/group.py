@@ -38,7 +38,7 @@ def group_key(trial: Trial) -> Hashable | None:
     one_head = len(trial.corpora) == 1 and trial.task == "unified"
     if not trial.training.stacked or not one_head or trial.corpora[0].copies or stack_of(trial) > 1:
         return None
-    if trial.normalise in GROUPS:  # members share their items' features
+    if trial.normalise in GROUPS or trial.labels == "shares" or trial.dimensions:  # members share their items
         return None
     shape = stacked.stack_key(trial.block, trial.training)
     # A group is as long as its longest member: nobody is to wait for another's last epochs.

@@ -83,10 +83,12 @@ def _items(
     # Without what was refused when the features were computed, and listed there.
     names = tuple(compress(names, is_usable.tolist()))
     voices = subset.voices[is_usable] if len(subset.voices) else subset.voices
-    items = Items(corpus, names, features, torch.from_numpy(subset.labels[is_usable]), voices)
+    labels = torch.from_numpy(subset.labels[is_usable])
+    ratings = torch.from_numpy(subset.ratings[is_usable] if subset.ratings.shape[1] else subset.ratings)
+    items = Items(corpus, names, features, labels, voices, ratings, subset.shares)
     if frames:
         items = items.segments(frames)
-    items = replace(items, labels=items.labels.to(device))
+    items = replace(items, labels=items.labels.to(device), ratings=items.ratings.to(device))
     if device == "cpu" or not isinstance(items.features, Frames):
         return items
     is_small = 0 < items.features.nbytes < _SHARE_OF_FREE * torch.cuda.mem_get_info()[0]

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from ser.data.encoders import folder_of
 from ser.data.leakage import prove
 from ser.data.manifest import Utterance
+from ser.data.ratings import scaled
 from ser.data.release import release_of
 from ser.features.entry import Names
 from ser.features.recipe import columns_of
 from ser.features.remote import is_url
+from ser.planning.labelling import shares_of_votes
 from ser.planning.plan import Plan, grid_tags
 from ser.planning.sources import Source
 from ser.runs.folder import Head, work_id
@@ -33,20 +35,32 @@ UNCOPIED = "train without copies"  # the training subset of trials that take no 
 class Subset:
     """Names of store items and their classes, as arrays: every worker holds every subset of every corpus.
 
-    ``labels`` are class indices int64 [items], or k-hot float32 [items, classes] where an item may have several;
-    ``voices`` int32 [items, 2] the number of the speaker in the corpus, and the sex: 1 female, 2 male, 0 unknown.
+    ``labels`` are class indices int64 [items], or k-hot float32 [items, classes] where an item may have several, or,
+    with ``shares``, those of its raters' votes; ``voices`` int32 [items, 2] the number of the speaker in the corpus,
+    and the sex: 1 female, 2 male, 0 unknown; ``ratings`` float32 [items, dimensions], or [0, 0] where nobody asks.
     """
 
-    def __init__(self, names: Iterable[str], labels: npt.ArrayLike, voices: npt.ArrayLike = ()) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        labels: npt.ArrayLike,
+        voices: npt.ArrayLike = (),
+        ratings: npt.ArrayLike = ((),),
+        shares: bool = False,
+    ) -> None:
         self.names = Names(names)
         self.labels = np.asarray(labels)
         self.voices = np.asarray(voices, np.int32).reshape(-1, 2)
+        rows = np.asarray(ratings, np.float32)
+        self.ratings = rows if rows.shape[1] else rows.reshape(0, 0)
+        self.shares = shares
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Subset):
             return NotImplemented
-        same = np.array_equal(self.labels, other.labels) and np.array_equal(self.voices, other.voices)
-        return self.names == other.names and same
+        pairs = ((getattr(one, name) for one in (self, other)) for name in ("labels", "voices", "ratings"))
+        same = all(np.array_equal(a, b, equal_nan=a.dtype.kind == "f") for a, b in pairs)
+        return self.names == other.names and same and self.shares == other.shares
 
     def __hash__(self) -> int:
         return hash(self.names)
@@ -78,6 +92,7 @@ class Job:
     encoders: Mapping[str, str] = field(default_factory=dict)  # identity of a pretrained encoder -> its folder
     # Corpus as split -> front-end -> first column and the one after the last of its vectors, where entries hold more.
     columns: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # corpus as split -> its ratings' own scale
 
     def untracked(self) -> "Job":
         """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
@@ -128,6 +143,9 @@ def job_of(
         facts={key: Facts(s.split.test) for key, s in plan.sources.items()},
         encoders={identity: str(folder_of(identity)) for _, identity in plan.study.encoders},
         columns={key: columns for key, s in plan.sources.items() if (columns := _columns(s))},
+        scales={
+            k: s.manifest.scale for k, s in plan.sources.items() if s.manifest.scale and plan.study.labels.dimensions
+        },
     )
 
 
@@ -210,9 +228,20 @@ def _subset(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> Su
     speaker = {name: i for i, name in enumerate(source.manifest.speakers)}
     names = (name for name, _ in rows)
     voices = np.array([(speaker[u.speaker], _SEXES.get(u.sex, 0)) for _, u in rows], np.int32)
-    if plan.study.labels.votes == "one":
-        return Subset(names, np.array([number[u.label] for _, u in rows], np.int64), voices)
+    ratings, votes = _ratings(plan, source, rows), plan.study.labels.votes
+    if votes == "one":
+        labels = [number[u.label] for _, u in rows] if number else [0] * len(rows)
+        return Subset(names, np.array(labels, np.int64), voices, ratings)
     hot = np.zeros((len(rows), len(number)), np.float32)
     for row, (_, u) in enumerate(rows):
-        hot[row, [number[name] for name in source.labels[u.uid]]] = 1
-    return Subset(names, hot, voices)
+        if votes == "shares":
+            hot[row] = shares_of_votes(plan.study, source.corpus, u)
+        else:
+            hot[row, [number[name] for name in source.labels[u.uid]]] = 1
+    return Subset(names, hot, voices, ratings, votes == "shares")
+
+
+def _ratings(plan: Plan, source: Source, rows: list[tuple[str, Utterance]]) -> npt.NDArray[np.float32]:
+    """Ratings from -1 to 1, float32 [rows, dimensions]."""
+    dimensions, scale = plan.study.labels.dimensions, source.manifest.scale or (-1.0, 1.0)
+    return np.array([scaled(u, dimensions, scale) for _, u in rows], np.float32).reshape(len(rows), len(dimensions))

@@ -142,7 +142,8 @@ class Claim:
     ) -> None:
         """Leaves scores and files of a trained trial in its folder. ``extra``: further metrics."""
         results = score(trial, outcome)
-        write(trial, outcome, data, job.proofs, job.facts, self.run_folder.files, state=job.saves_states)
+        files, state = self.run_folder.files, job.saves_states
+        write(trial, outcome, data, job.proofs, job.facts, files, state, job.scales)
         results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
         self.run_folder.complete({**results, **extra})
 

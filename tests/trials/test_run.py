@@ -39,7 +39,7 @@ def finished(job, trial, tracker):
 def test_a_finished_run_states_every_setting(finished, trial):
     run, _ = finished
     assert run.data.params == trial.params()
-    assert {k.partition(".")[0] for k in run.data.params} >= set(vars(trial)) - {"weights_seed"}
+    assert {k.partition(".")[0] for k in run.data.params} >= set(vars(trial)) - {"weights_seed", "dimensions"}
 
 
 def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
