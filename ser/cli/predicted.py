@@ -16,7 +16,9 @@ FORMATS = ("lines", "json", "csv")
 def notes(predictor: Predictor) -> list[str]:
     """Returns what a person should know of all answers."""
     lines = []
-    if predictor.unit == "score":
+    if dimensions := predictor.trial.dimensions:
+        lines.append(f"{', '.join(dimensions)}: -1 and 1 are the ends of the scale that raters had")
+    if predictor.classes and predictor.unit == "score":
         lines.append("scores are decision values, which are no probabilities: the largest is the answer")
     if len(predictor.heads) > 1:
         names = ", ".join(predictor.heads)
@@ -52,17 +54,19 @@ def counted(
 
 
 def _lines(predictor: Predictor, out: TextIO) -> Callable[[Prediction], None]:
-    width = max(map(len, predictor.classes))
+    width = max(map(len, predictor.classes), default=len("rated"))
 
     def line(p: Prediction) -> None:
         if p.error:
             print(f"{'error':{width}}  {p.name}: {p.error}", file=out)
             return
         best = sorted(p.scores.items(), key=lambda item: -item[1])[:_SHOWN]
-        bar = "█" * round(best[0][1] * _BAR) if predictor.unit == "probability" else ""
+        bar = "█" * round(best[0][1] * _BAR) if best and predictor.unit == "probability" else ""
         parts = f" {len(p.segments)} segments" if p.segments else ""
-        scores = "  ".join(f"{name} {value:.2f}" for name, value in best)
-        print(f"{p.emotion or 'none':{width}}  {bar:{_BAR}}  {scores}  {p.name}{parts}", file=out)
+        values = [f"{name} {value:.2f}" for name, value in best]
+        values += [f"{name} {value:+.2f}" for name, value in p.ratings.items()]
+        emotion = p.emotion or ("none" if predictor.classes else "rated")
+        print(f"{emotion:{width}}  {bar:{_BAR}}  {'  '.join(values)}  {p.name}{parts}", file=out)
 
     return line
 
@@ -73,6 +77,8 @@ def _json(predictor: Predictor, out: TextIO) -> Callable[[Prediction], None]:
             content: dict[str, object] = {"file": p.name, "error": p.error}
         else:
             content = {"file": p.name, "emotion": p.emotion, predictor.unit: _finite(p.scores)}
+            if p.ratings:
+                content["ratings"] = dict(p.ratings)
             if p.heads:
                 content["heads"] = {head: _finite(scores) for head, scores in p.heads.items()}
             if p.segments:
@@ -93,6 +99,7 @@ def _csv(predictor: Predictor, out: TextIO) -> Callable[[Prediction], None]:
     prefix, heads = predictor.unit[0], predictor.heads if len(predictor.heads) > 1 else ()
     columns = [f"{prefix}_{name}" for name in predictor.classes]
     columns += [f"{prefix}_{name}_{head}" for head in heads for name in predictor.classes]
+    columns += predictor.trial.dimensions
     table.writerow(["file", "segment", "emotion", *columns, "error"])
 
     def line(p: Prediction) -> None:
@@ -100,9 +107,10 @@ def _csv(predictor: Predictor, out: TextIO) -> Callable[[Prediction], None]:
             table.writerow([p.name, "", "", *[""] * len(columns), p.error])
             return
         scores = [*p.scores.values(), *(value for head in heads for value in p.heads[head].values())]
+        scores += p.ratings.values()
         table.writerow([p.name, "", p.emotion, *(f"{value:.6g}" for value in scores), ""])
         for number, segment in enumerate(p.segments):
-            best = max(segment, key=lambda name: segment[name])
+            best = max(segment, key=lambda name: segment[name], default="")
             rest = [""] * (len(columns) - len(segment))
             table.writerow([p.name, number, best, *(f"{value:.6g}" for value in segment.values()), *rest, ""])
 

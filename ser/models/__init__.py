@@ -26,10 +26,10 @@ bfloat16.
   its corpus and sex. With ``SEVERAL_LABELS`` y may be k-hot, float32 [utterances, all classes], too: the decision
   values are then of each class by itself, and their sigmoids are probabilities. With ``LOGITS`` the softmax of the
   decision values is the probability of each class. All random numbers are the seed's.
-  With ``regressor(settings, seed, device)`` the file has ratings predicted, too: an estimator with ``fit(x, y)`` and
-  ``predict(x)``, float [utterances], of one dimension.
-  gmtfs, knn, lda, logistic and svm draw none (but to start ``clusters``): another seed changes their answers only by
-  another split.
+  With ``regressor(settings, seed, device)`` the file predicts ratings, too: that is an estimator with ``fit(x, y)``
+  and ``predict(x)``, float [utterances, dimensions], nan for no rating.
+  gmtfs, knn, lda, logistic, ridge and svm draw none (but to start ``clusters``): another seed changes their answers
+  only by another split.
 
 ``example() -> (width, settings, frames)`` is the smallest model that tests can hold to all this, with the frames of its
 utterances.

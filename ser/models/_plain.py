@@ -3,7 +3,7 @@
 A step of a model has ``plain()``, which returns its ``Plain``, or cannot be written so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,3 +56,20 @@ def machine_of(machine: BaseEstimator) -> Plain:
     gamma = float(machine._gamma)
     values = {"kernel": machine.kernel, "gamma": gamma, "coef0": machine.coef0, "degree": machine.degree}
     return Plain("machine", text, arrays, values)
+
+
+def kernels_of(machines: Sequence[BaseEstimator]) -> Plain:
+    """Returns support vector regressions, one for each dimension, as arrays; each vector has its machine's gamma."""
+    counts = [len(m.support_vectors_) for m in machines]
+    coefficients = np.zeros((len(machines), sum(counts)))
+    for row, end in enumerate(np.cumsum(counts).tolist()):
+        coefficients[row, end - counts[row] : end] = machines[row].dual_coef_[0]
+    first = machines[0]
+    arrays = {
+        "vectors": np.concatenate([m.support_vectors_ for m in machines]),
+        "coefficients": coefficients,
+        "bias": np.concatenate([m.intercept_ for m in machines]),
+        "gammas": np.repeat([float(m._gamma) for m in machines], counts),
+    }
+    text = f"{_KERNELS[first.kernel]}, with the gamma of each vector b; coefficients @ k(x, vectors) + bias: a rating"
+    return Plain("kernels", text, arrays, {"kernel": first.kernel, "coef0": first.coef0, "degree": first.degree})

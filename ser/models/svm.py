@@ -1,5 +1,7 @@
 """A support vector machine over utterance vectors: the classifier of rows 4, 8, 9 and 10 of Pinto et al.
 
+Of ratings it is support vector regression.
+
 x [utterances, width] -> scores [utterances, classes]: the votes of all pairs of classes, ties broken by their margins
 (scikit-learn's "ovr" of a one-against-one machine).
 """
@@ -7,9 +9,10 @@ x [utterances, width] -> scores [utterances, classes]: the votes of all pairs of
 from dataclasses import dataclass
 
 from sklearn.pipeline import Pipeline
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 
 from ser.models._estimators import Scores
+from ser.models._ratings import regression
 from ser.models._steps import Steps, pipeline
 from ser.study.settings import setting
 
@@ -45,6 +48,19 @@ def build(settings: Settings, seed: int, device: str) -> Pipeline:
         decision_function_shape="ovr",
     )
     return pipeline(settings, seed, Scores(machine))
+
+
+def regressor(settings: Settings, seed: int, device: str) -> Pipeline:
+    """Returns the regression of ratings, with errors of up to 0.1 free. Raises BadInput as ``regression`` does."""
+    machine = SVR(
+        C=settings.c,
+        kernel=settings.kernel,
+        degree=settings.degree,
+        gamma=settings.gamma or "scale",
+        coef0=settings.coef0,
+        epsilon=0.1,
+    )
+    return regression(settings, seed, machine)
 
 
 def linear(c: float, seed: int) -> Pipeline:

@@ -1,6 +1,5 @@
 """Which utterances of a corpus a study can learn from: those of its classes, or with ratings, under one name each."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ser.data import votes
@@ -62,52 +61,16 @@ def shares_of_votes(study: Study, corpus: Corpus, u: Utterance) -> tuple[float, 
     return votes.shares(u.votes, u.label, study.classes_of(corpus), dict(study.labels.merge))
 
 
-def notes_on_labels(
-    study: Study,
-    corpora: Mapping[str, Corpus],
-    manifests: Mapping[str, Manifest],
-    kept: Mapping[str, Sequence[Utterance]],
-) -> list[str]:
-    """Returns notes on utterances that are left out, or count in part: without votes, with tied votes, unrated."""
-    notes: list[str] = []
-    for name, corpus in corpora.items():
-        used, every = kept[name], manifests[name].utterances
-        if study.labels.votes == "shares":
-            ties = sum(len(classes_by_votes(study, corpus, u)) > 1 for u in used)
-            single = sum(not u.votes for u in used)
-            notes += [f"{name}: {len(every) - len(used)} of {len(every)} utterances have no vote for a class, and are "
-                      "left out"] * (len(used) < len(every))  # fmt: skip
-            notes += [f"{name}: of {ties} of {len(used)} utterances votes tie: they train, and have no place in WA, UA "
-                      "and F1"] * (ties > 0)  # fmt: skip
-            notes += [f"{name}: {single} of {len(used)} utterances have a label and no votes: it counts as one"] * (
-                single > 0
-            )
-        if dimensions := study.labels.dimensions:
-            notes += [_ratings_note(name, manifests[name], used, dimensions)]
-    return notes
-
-
-def _ratings_note(name: str, manifest: Manifest, used: Sequence[Utterance], dimensions: Iterable[str]) -> str:
-    counts = {d: sum(getattr(u, d) is not None for u in used) for d in dimensions}
-    if not any(counts.values()):
-        return f"{name}: no ratings; only its classes are learned"
-    low, high = manifest.scale or (-1.0, 1.0)
-    of = ", ".join(f"{d} of {n}" for d, n in counts.items())
-    return f"{name}: {of} of {len(used)} utterances is rated, from {low:g} to {high:g}, which become -1 and 1"
-
-
-def check_trials(trials: Iterable[Trial]) -> None:
-    """Raises BadInput for models and balances that shares of votes, or ratings, do not suit."""
-    for trial in trials:
-        model, block = traits(trial.block.name), trial.block.name
-        if trial.labels == "shares" and not trial.classes:
-            raise BadInput("shares", "votes", "one, where there are no classes", "--set votes=one, or state classes")
-        if trial.labels == "shares" and not model.is_network:
-            raise BadInput(block, "block, with shares of votes", "a network", "choose one, or --set votes=one")
-        if trial.dimensions and not model.is_network and model.regressor is None:
-            raise BadInput(block, "block, with ratings", "a network, or a model that has a regressor: svm, ridge",
-                           "choose one of them")  # fmt: skip
-        if (trial.dimensions or trial.labels == "shares") and trial.balance.name != "none":
-            place = f"balance of {trial.title}"
-            raise BadInput(trial.balance.name, place, "none, where utterances have shares of votes or ratings",
-                           "leave it out")  # fmt: skip
+def check_labels(trial: Trial) -> None:
+    """Raises BadInput for a model or a balance that shares of votes, or ratings, do not suit."""
+    model, block = traits(trial.block.name), trial.block.name
+    if trial.labels == "shares" and not trial.classes:
+        raise BadInput("shares", "votes", "one, where there are no classes", "--set votes=one, or state classes")
+    if trial.labels == "shares" and not model.is_network:
+        raise BadInput(block, "block, with shares of votes", "a network", "choose one, or --set votes=one")
+    if trial.dimensions and not model.is_network and model.regressor is None:
+        remedy = "choose one of them"
+        raise BadInput(block, "block, with ratings", "a network, or a model that has a regressor: svm, ridge", remedy)
+    if (trial.dimensions or trial.labels == "shares") and trial.balance.name != "none":
+        allowed = "none, where utterances have shares of votes or ratings"
+        raise BadInput(trial.balance.name, f"balance of {trial.title}", allowed, "leave it out")

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from ser.data.leakage import prove
+from ser.data.manifest import Utterance
 from ser.data.splits import fold_count
 from ser.errors import BadInput
+from ser.planning.labelling import classes_by_votes
 from ser.planning.sources import Labelled, Source
 from ser.study import Corpus, Study, Trial
 from ser.study.trial import IN_TURN
@@ -25,6 +27,7 @@ def notes_on(
     notes = [note for source in sources.values() for note in check_classes(study, source)]
     notes += [f"{c.name}: nothing of it is tested" for c in corpora.values() if not c.tested]
     notes += _unseen(study, corpora)
+    notes += notes_on_labels(study, {s.corpus.name: s for s in sources.values()}.values(), labelled)
     notes += _own_subsets(sources.values())
     notes += _folds_left_out(trials, labelled)
     notes += _copies(study, corpora)
@@ -136,3 +139,39 @@ def _moved(study: Study, corpora: Mapping[str, Corpus]) -> list[str]:
     if "augmentation" in study.seed_moves and study.features.augmentation:
         moves.append("augmentation")
     return [f"another seed changes: {'; '.join(moves)} (--set seed_moves)"] if moves else []
+
+
+def notes_on_labels(study: Study, sources: Iterable[Source], labelled: Labelled) -> list[str]:
+    """Returns notes on utterances that are left out, or count in part: without votes, with tied votes, unrated."""
+    notes: list[str] = []
+    for source in sources:
+        used = labelled[source.corpus.name]
+        if study.labels.votes == "shares":
+            notes += _notes_on_votes(study, source, used)
+        if study.labels.dimensions:
+            notes.append(_note_on_ratings(study, source, used))
+    return notes
+
+
+def _notes_on_votes(study: Study, source: Source, used: Sequence[Utterance]) -> list[str]:
+    every, name = len(source.manifest.utterances), source.corpus.name
+    ties = sum(len(classes_by_votes(study, source.corpus, u)) > 1 for u in used)
+    single = sum(not u.votes for u in used)
+    texts = {
+        f"{every - len(used)} of {every} utterances have no vote for a class, and are left out": every - len(used),
+        f"of {ties} of {len(used)} utterances votes tie: they train, and are not in WA, UA and F1": ties,
+        f"{single} of {len(used)} utterances have no votes: their label counts as one": single,
+    }
+    return [f"{name}: {text}" for text, number in texts.items() if number]
+
+
+def _note_on_ratings(study: Study, source: Source, used: Sequence[Utterance]) -> str:
+    name, counts = (
+        source.corpus.name,
+        {d: sum(getattr(u, d) is not None for u in used) for d in study.labels.dimensions},
+    )
+    if not any(counts.values()):
+        return f"{name}: no ratings; only its classes are learned"
+    low, high = source.manifest.scale or (-1.0, 1.0)
+    of = ", ".join(f"{dimension} of {number}" for dimension, number in counts.items())
+    return f"{name}: rated is {of} of {len(used)} utterances, from {low:g} to {high:g}, which become -1 and 1"

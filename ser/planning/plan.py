@@ -20,7 +20,7 @@ from ser.data.splits import fold_count
 from ser.errors import BadInput, unknown
 from ser.models import traits
 from ser.planning import search
-from ser.planning.labelling import check_trials, notes_on_labels, usable, with_classes
+from ser.planning.labelling import check_labels, usable, with_classes
 from ser.planning.notes import notes_on
 from ser.planning.sources import Copies, Source, Splits, sources_of
 from ser.study import (
@@ -158,14 +158,12 @@ def resolve(
     sources = sources_of(study, everything + references, {**manifests, **sung}, labelled, splits)
     corpora = {name: replace(c, copies=copies({}, 0)[name]) for name, c in corpora.items()}
     notes = dict.fromkeys(shared + notes_on(study, corpora, everything, sources, labelled, seeds))
-    notes |= dict.fromkeys(notes_on_labels(study, corpora, manifests, labelled))
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
     plan = Plan(
         study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references, manifests
     )
     check_axes(plan)
-    check_blocks(plan.trials)
-    check_trials(plan.to_run)
+    check_blocks(plan.to_run)
     return plan
 
 
@@ -282,8 +280,12 @@ def check_axes(plan: Plan) -> None:
 
 
 def check_blocks(trials: Iterable[Trial]) -> None:
-    """Refuse settings that a model's file refuses; a network of samples on anything else, or normalised by column."""
+    """Refuse settings that a model's file refuses; a network of samples on anything else, or normalised by column.
+
+    Also models and balances that the study's labels do not suit.
+    """
     for trial in trials:
+        check_labels(trial)
         model = traits(trial.block.name)
         model.check(settings_of("models", trial.block))
         if model.takes != "samples":

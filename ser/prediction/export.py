@@ -20,7 +20,7 @@ from ser.host.version import code_version
 from ser.models._plain import Plain
 from ser.prediction import onnx
 from ser.prediction.predictor import Predictor
-from ser.prediction.steps import steps
+from ser.prediction.steps import branches
 from ser.prediction.systems import FittedSystem, NetworkSystem
 from ser.registry import version
 from ser.study import settings_of
@@ -31,7 +31,7 @@ SUFFIXES = (".safetensors", ".onnx")
 _NETWORK = (
     "PyTorch names: frames [frames, width] minus mean, times scale; layer_sum (softmax of its logits weighs the layers "
     "that lie in a vector); block; pooling, where there is one: softmax over frames of frames @ pooling.u weighs their "
-    "mean, or mean and variance; heads: weight @ x + bias, the logits"
+    "mean, or mean and variance; heads: weight @ x + bias, the logits of classes, then ratings of dimensions, -1 to 1"
 )
 _ANSWERS = {"softmax": "softmax of the scores", "sigmoid": "sigmoid of each score", "none": "the largest score"}
 
@@ -75,9 +75,10 @@ def tensors(predictor: Predictor) -> dict[str, Tensor]:
         return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in whole.items()}
     assert isinstance(system, FittedSystem)
     arrays = {
-        f"{number}.{step.kind}.{name}": array
-        for number, step in enumerate(steps(system.fitted, predictor))
-        for name, array in step.arrays.items()
+        key: step.arrays[name]
+        for branch, each in branches(system.fitted, predictor).items()
+        for number, step in enumerate(each)
+        for name, key in _keys(branch, number, step).items()
     }
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
@@ -91,9 +92,11 @@ def metadata(predictor: Predictor) -> dict[str, str]:
         model |= {"text": _NETWORK, "layers": [asdict(layer) for layer in layers(system.network)]}
     else:
         assert isinstance(system, FittedSystem)
-        learned = [trial.classes[i] for i in system.fitted.model.classes_]
-        described = [_described(number, step) for number, step in enumerate(steps(system.fitted, predictor))]
-        model |= {"steps": described, "classes_of_scores": learned}
+        columns = [] if system.fitted.model is None else system.fitted.model.classes_
+        learned = [trial.classes[i] for i in columns]
+        for name, each in branches(system.fitted, predictor).items():
+            model[name] = [_described(name, number, step) for number, step in enumerate(each)]
+        model["classes_of_scores"] = learned
         if system.fitted.gives_probabilities:
             answer = "none"  # the last step gives them
     answer = "sigmoid" if predictor.several_labels and answer == "softmax" else answer
@@ -103,6 +106,7 @@ def metadata(predictor: Predictor) -> dict[str, str]:
         "title": trial.title,
         "trial": trial.id,
         "classes": trial.classes,
+        "dimensions": trial.dimensions,
         "answer": _ANSWERS[answer],
         "normalise": trial.normalise,
         "front_end": _front_ends(predictor),
@@ -113,9 +117,14 @@ def metadata(predictor: Predictor) -> dict[str, str]:
     return {name: text if isinstance(text, str) else _json(text) for name, text in texts.items()}
 
 
-def _described(number: int, step: Plain) -> Mapping[str, Any]:
-    arrays = {name: f"{number}.{step.kind}.{name}" for name in step.arrays}
-    return {"kind": step.kind, "text": step.text, "arrays": arrays, "values": step.values}
+def _described(branch: str, number: int, step: Plain) -> Mapping[str, Any]:
+    return {"kind": step.kind, "text": step.text, "arrays": _keys(branch, number, step), "values": step.values}
+
+
+def _keys(branch: str, number: int, step: Plain) -> dict[str, str]:
+    """Names in the file of a step's arrays, by their own."""
+    before = "" if branch == "steps" else f"{branch}."
+    return {name: f"{before}{number}.{step.kind}.{name}" for name in step.arrays}
 
 
 def _front_ends(predictor: Predictor) -> Mapping[str, Any]:

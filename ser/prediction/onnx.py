@@ -39,19 +39,23 @@ _REMEDY = "take a FILE.safetensors"
 
 
 class _OfFrames(nn.Module):
-    """Frames of one item [frames, width] -> logits and probabilities of each head, [rows, classes] each."""
+    """Frames of one item [frames, width] -> logits and probabilities of each head, [rows, classes], and its ratings."""
 
     def __init__(self, network: Network, heads: tuple[str, ...], several_labels: bool) -> None:
         super().__init__()
         self.network, self.head_names, self.several_labels = network, heads, several_labels
 
     def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
-        """Both of the first head, then of the second."""
+        """All of the first head, then of the second."""
         lengths = torch.ones_like(frames[:, :1], dtype=torch.int64).sum(0)
         answers: list[Tensor] = []
         for head in self.head_names:
-            logits = self.network(frames, lengths, head)
-            answers += [logits, logits.sigmoid() if self.several_labels else logits.softmax(1)]
+            whole = self.network(frames, lengths, head)
+            logits, ratings = whole[:, : self.network.classes], whole[:, self.network.classes :]
+            if self.network.classes:
+                answers += [logits, logits.sigmoid() if self.several_labels else logits.softmax(1)]
+            if ratings.shape[1]:
+                answers.append(ratings)
         return tuple(answers)
 
 
@@ -98,9 +102,10 @@ def converted(predictor: Predictor, metadata: Mapping[str, str]) -> tuple[bytes,
     graph = _of_network(predictor, system.network) if isinstance(system, NetworkSystem) else _of_fitted(predictor)
     content = _traced(graph)
     difference = _difference(graph, content)
+    per_row = "classes or dimensions" if predictor.trial.dimensions else "classes"
     sizes, outputs = ", ".join(str(len(item)) for item in graph.items), ", ".join(graph.outputs)
     lines = [
-        f"input {graph.shape}, float32: {_MEANING[graph.input]}; outputs {outputs}: [rows, classes]",
+        f"input {graph.shape}, float32: {_MEANING[graph.input]}; outputs {outputs}: [rows, {per_row}]",
         f"onnxruntime and torch differ by {difference:.1e} at most, for {sizes} {graph.input}",
     ]
     if isinstance(system, NetworkSystem) and system.network.reduced:
@@ -116,7 +121,9 @@ def _of_network(predictor: Predictor, network: Network) -> _Graph:
     copy.reduced = False  # in float32 in any case
     whole = _OfFrames(copy, predictor.heads, predictor.several_labels).eval()
     signs = [f"_{head}" if head else "" for head in predictor.heads]
-    outputs = [f"{kind}{sign}" for sign in signs for kind in ("logits", "probabilities")]
+    kinds = ["logits", "probabilities"] if predictor.classes else []
+    kinds += ["ratings"] if predictor.trial.dimensions else []
+    outputs = [f"{kind}{sign}" for sign in signs for kind in kinds]
     return _Graph(whole, predictor.trial.block.name, "frames", _items(whole, predictor), outputs, whole)
 
 
@@ -124,7 +131,9 @@ def _of_fitted(predictor: Predictor) -> _Graph:
     """Items are vectors spread as those that were learned from, where a step says how these were."""
     system, trial = predictor.system, predictor.trial
     assert isinstance(system, FittedSystem)
-    plain = steps(system.fitted, predictor)
+    if system.fitted.model is None or trial.dimensions:
+        raise BadInput(f"ratings of {trial.block.name}", ".onnx", "classes of a fitted model alone", _REMEDY)
+    plain = steps(system.fitted, predictor, system.fitted.model)
     vectors = Vectors(plain, system.fitted.model.classes_.tolist(), len(trial.classes))
     answer: Callable[[Tensor], Tensor] | None = None
     if system.has_logits:
@@ -213,7 +222,8 @@ def _difference(graph: _Graph, content: bytes) -> float:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     largest, place = 0.0, f"{graph.name} as ONNX"
-    checked = [i for i, name in enumerate(graph.outputs) if name.startswith("probabilities")] or [0]
+    exact = ("probabilities", "ratings")
+    checked = [i for i, name in enumerate(graph.outputs) if name.startswith(exact)] or [0]
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         for item in graph.items:

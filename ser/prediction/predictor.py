@@ -43,8 +43,9 @@ class Prediction:
     ``scores`` are by class: probabilities, or decision values where the model has no probabilities (see
     ``Predictor.unit``). ``emotion`` is the likeliest class; where an utterance may have several labels, all that are
     likelier than not, with ``|`` between them, "" where none is. ``heads``: the scores of each corpus's head, of which
-    ``scores`` are the mean. ``segments``: those of each segment, in order. ``logits`` [segments or 1, classes] are as
-    the model gives them, of the only head or the first.
+    ``scores`` are the mean. ``segments``: those of each segment, in order. ``ratings`` are by dimension, -1 and 1 the
+    ends of the raters' scale, the mean of all heads. ``logits`` [segments or 1, classes] are as the model gives them,
+    of the only head or the first.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Prediction:
     heads: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     segments: tuple[Mapping[str, float], ...] = ()
     error: str = ""
+    ratings: Mapping[str, float] = field(default_factory=dict)
     logits: Logits | None = field(default=None, repr=False, compare=False)
 
 
@@ -94,7 +96,7 @@ class Predictor:
     @property
     def several_labels(self) -> bool:
         """Whether an utterance may have several emotions."""
-        return self.trial.labels != "one"
+        return self.trial.labels == "tied"
 
     def for_corpus(self, name: str) -> "Predictor":
         """Returns the predictor for recordings like a corpus's: with its front-end and its head. Raises BadInput."""
@@ -229,12 +231,14 @@ class Predictor:
             return f"{self.trial.block.name}: {error}"
 
     def _answers(self, frames: Sequence[Frames], recordings: Sequence[Recording], head: str) -> list[Logits]:
-        """Returns the logits of each recording, [segments or 1, classes]."""
+        """Returns the answers to each recording, [segments or 1, classes + dimensions]."""
         patch = segment_frames(self.front_end(head))
         items = [f[k : k + patch] for f in frames for k in range(0, len(f), patch)] if patch else list(frames)
         counts = [len(f) // patch if patch else 1 for f in frames]
         owners = [r for r, n in zip(recordings, counts, strict=True) for _ in range(n)]
-        logits = self.system.logits(self.trial, items, head or self.trial.training_corpora[0].name, self._tasks(owners))
+        logits = self.system.answers(
+            self.trial, items, head or self.trial.training_corpora[0].name, self._tasks(owners)
+        )
         return np.split(logits, np.cumsum(counts)[:-1])
 
     def _tasks(self, recordings: Sequence[Recording]) -> npt.NDArray[np.int64]:
@@ -249,7 +253,10 @@ class Predictor:
         """Scores of one recording by the ``answers`` of all heads."""
         if error := next((a for a in answers.values() if isinstance(a, str)), ""):
             return Prediction(recording.name, error=error)
-        logits = {head: a for head, a in answers.items() if not isinstance(a, str)}
+        number = len(self.classes)
+        whole_answers = {head: a for head, a in answers.items() if not isinstance(a, str)}
+        logits = {head: a[:, :number] for head, a in whole_answers.items()}
+        ratings = np.mean([a[:, number:].mean(0, dtype=np.float64) for a in whole_answers.values()], axis=0)
         in_segments = segment_frames(self.front_end(next(iter(logits)))) > 0
         whole = {head: self._of_clip(a, in_segments) for head, a in logits.items()}
         mean = np.mean(list(whole.values()), axis=0)
@@ -257,13 +264,14 @@ class Predictor:
         if self.several_labels:
             emotion = "|".join(n for n, p in zip(self.classes, mean, strict=True) if p > multilabel.THRESHOLD)
         else:
-            emotion = self.classes[int(mean.argmax())]
+            emotion = self.classes[int(mean.argmax())] if self.classes else ""
         return Prediction(
             recording.name,
             emotion,
             self._named(mean),
             {head: self._named(scores) for head, scores in whole.items()} if len(whole) > 1 else {},
             tuple(map(self._named, parts)),
+            ratings=dict(zip(self.trial.dimensions, ratings.tolist(), strict=True)),
             logits=next(iter(logits.values())),
         )
 

@@ -30,6 +30,8 @@ def load(folder: str) -> Predictor:
 def answers(model: Predictor, question: pd.DataFrame, corpus: str = "") -> pd.DataFrame:
     """Returns a row for each recording: emotion, error, unit ("probability" or "score") and ``score_<class>``.
 
+    With ratings also ``rating_<dimension>``, from -1 to 1.
+
     ``question`` has the columns path (a file on this machine) or audio (base64 of one), and may have speaker, sex (F,
     M) and text. Scores of a recording with an error, and of classes that training lacked, are None.
     """
@@ -38,6 +40,7 @@ def answers(model: Predictor, question: pd.DataFrame, corpus: str = "") -> pd.Da
     rows = []
     for prediction in model.predict(recordings):
         scores = {f"score_{name}": prediction.scores.get(name, np.nan) for name in model.classes}
+        scores |= {f"rating_{name}": prediction.ratings.get(name, np.nan) for name in model.trial.dimensions}
         finite = {name: value if np.isfinite(value) else np.nan for name, value in scores.items()}
         rows.append({"emotion": prediction.emotion, "error": prediction.error, "unit": model.unit, **finite})
     table = pd.DataFrame(rows, index=question.index)

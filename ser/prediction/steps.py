@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import BadInput
+from ser.models._estimators import Estimator
 from ser.models._plain import Plain
 from ser.prediction.predictor import Predictor
 from ser.study import settings_of
@@ -17,8 +18,17 @@ from ser.training.normalise import frames_by
 BEFORE = ("group", "frames", "statistics", "speaker")  # steps that make a recording's vector
 
 
-def steps(fitted: Fitted, predictor: Predictor) -> list[Plain]:
-    """Returns what a fitted model does, step by step. Raises BadInput where one of them is not plain arrays."""
+def branches(fitted: Fitted, predictor: Predictor) -> dict[str, list[Plain]]:
+    """Returns the ``steps`` of a fitted model, and, as "ratings", those of its regressor, where it has these."""
+    parts = {"steps": fitted.model, "ratings": fitted.regressor}
+    return {name: steps(fitted, predictor, part) for name, part in parts.items() if part is not None}
+
+
+def steps(fitted: Fitted, predictor: Predictor, model: Estimator | None) -> list[Plain]:
+    """Returns what a fitted model, or its regressor, does, step by step.
+
+    Raises BadInput where one of them is not plain arrays.
+    """
     block, plain = predictor.trial.block, []
     if by := frames_by(predictor.trial):
         text = f"each frame: minus the mean, by the standard deviation, both over all frames of the {by}"
@@ -33,7 +43,7 @@ def steps(fitted: Fitted, predictor: Predictor) -> list[Plain]:
     if predictor.is_by_speaker and not frames_by(predictor.trial):
         text = "each feature minus its mean, by its standard deviation, both over the speaker's recordings"
         plain.append(Plain("speaker", text))
-    for name, step in getattr(fitted.model, "steps", [("model", fitted.model)]):
+    for name, step in getattr(model, "steps", [("model", model)]):
         if not hasattr(step, "plain"):
             remedy = f"use {NAME} of the run's files, or ser predict"
             raise BadInput(f"step {name} of {block.name}", "export", "models of plain arrays", remedy)

@@ -15,10 +15,10 @@ from ser.models import traits
 from ser.study import Trial
 from ser.training import fitted
 from ser.training.batches import Items
-from ser.training.fitted import Fitted
+from ser.training.fitted import Fitted, Inputs
 from ser.training.network import Network, network_of
 from ser.training.start import set_precision
-from ser.training.train import predict
+from ser.training.train import all_answers
 
 Frames = npt.NDArray[np.float32]
 Logits = npt.NDArray[np.float32]
@@ -32,8 +32,11 @@ class System(Protocol):
     def gives_probabilities(self) -> bool:
         """Whether ``scores`` are probabilities."""
 
-    def logits(self, trial: Trial, items: Sequence[Frames], head: str, tasks: npt.NDArray[np.int64]) -> Logits:
-        """Returns logits, or decision values, [items, classes]; ``head`` is the corpus that they are taken for."""
+    def answers(self, trial: Trial, items: Sequence[Frames], head: str, tasks: npt.NDArray[np.int64]) -> Logits:
+        """Returns logits, or decision values, and ratings behind them, [items, classes + dimensions].
+
+        ``head`` is the corpus that items are taken for.
+        """
 
     def scores(self, logits: Scores, several_labels: bool) -> Scores:
         """Returns the probabilities that logits [items, classes] stand for, or the logits where they stand for none."""
@@ -42,7 +45,7 @@ class System(Protocol):
         """Returns the vector of an item [width] that is then normalised by speaker, where the model takes vectors."""
 
     def of_speaker(self, trial: Trial, vectors: Scores, tasks: npt.NDArray[np.int64]) -> Logits:
-        """As ``logits``, of all the vectors [items, width] of one speaker."""
+        """As ``answers``, of all the vectors [items, width] of one speaker."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +77,12 @@ class NetworkSystem:
         """True: a softmax, or sigmoids."""
         return True
 
-    def logits(self, trial: Trial, items: Sequence[Frames], head: str, tasks: npt.NDArray[np.int64]) -> Logits:
-        """Returns the logits of the head of a corpus, or of the only one."""
+    def answers(self, trial: Trial, items: Sequence[Frames], head: str, tasks: npt.NDArray[np.int64]) -> Logits:
+        """Returns what the head of a corpus, or the only one, gives."""
         features = [torch.from_numpy(x) for x in items]
         names = tuple(map(str, range(len(items))))
-        return predict(self.network, Items(head, names, features, torch.zeros(len(items), dtype=torch.int64))).logits
+        whole = all_answers(self.network, Items(head, names, features, torch.zeros(len(items), dtype=torch.int64)))
+        return np.asarray(whole.numpy(), np.float32)
 
     def scores(self, logits: Scores, several_labels: bool) -> Scores:
         """Returns the softmax, or, of several labels, each class's sigmoid."""
@@ -115,9 +119,13 @@ class FittedSystem:
         """Whether the model has probabilities, or decision values that stand for some."""
         return self.has_logits or self.fitted.gives_probabilities
 
-    def logits(self, trial: Trial, items: Sequence[Frames], head: str, tasks: npt.NDArray[np.int64]) -> Logits:
+    def answers(self, trial: Trial, items: Sequence[Frames], head: str, tasks: npt.NDArray[np.int64]) -> Logits:
         """Returns decision values, or logarithms of probabilities; -inf for a class that training lacked."""
-        return self.fitted.logits(trial, self.fitted.inputs(trial, items), tasks if self.has_tasks else None)
+        return self._answers(trial, self.fitted.inputs(trial, items), tasks)
+
+    def _answers(self, trial: Trial, items: Inputs, tasks: npt.NDArray[np.int64]) -> Logits:
+        logits = self.fitted.logits(trial, items, tasks if self.has_tasks else None)
+        return np.concatenate([logits, self.fitted.ratings(items)], axis=1)
 
     def scores(self, logits: Scores, several_labels: bool) -> Scores:
         """Returns probabilities, or the decision values themselves."""
@@ -135,7 +143,7 @@ class FittedSystem:
     def of_speaker(self, trial: Trial, vectors: Scores, tasks: npt.NDArray[np.int64]) -> Logits:
         """Normalises each feature over the vectors, and asks the model."""
         normal = fitted.standardised(vectors, np.zeros(len(vectors), np.int64))
-        return self.fitted.logits(trial, normal, tasks if self.has_tasks else None)
+        return self._answers(trial, normal, tasks)
 
 
 def probabilities(logits: Scores, several_labels: bool) -> Scores:

@@ -36,7 +36,8 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     their labels (Wu et al. 2011, section 5; Wang et al. 2015, section 4); "train" every bin over the frames learned
     from; else frames come as ``ser.training.normalise`` makes them. The predictions' ``logits`` are the model's
     decision values, -inf for a class without training items. Labels may be k-hot for a model that takes several labels
-    of an utterance. Raises BadInput for what a model cannot be fitted to.
+    of an utterance; ratings have a regressor beside the model, or instead. Raises BadInput for what a model cannot be
+    fitted to.
     """
     started = time.perf_counter()
     name = trial.block.name
@@ -45,22 +46,40 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     training = [key for key in subsets if key[1] in kinds and len(subsets[key])]
     scaling = _scaling(trial, subsets, kinds)
     items, tasks = _inputs(trial, subsets, kind.takes, scaling), _tasks(trial, subsets) if kind.tasks else {}
-    model = registry.find("models", name).build(settings_of("models", trial.block), trial.training_seed, device)
-    labels = np.concatenate([subsets[key].labels.cpu().numpy() for key in training])
+    settings, seed = settings_of("models", trial.block), trial.training_seed
+    model = registry.find("models", name).build(settings, seed, device) if trial.classes else None
+    regressor = kind.regressor(settings, seed, device) if trial.dimensions and kind.regressor else None
+    labels, ratings = (
+        np.concatenate([getattr(subsets[key], which).cpu().numpy() for key in training])
+        for which in ("labels", "ratings")
+    )
     if labels.ndim != 1 and not kind.several_labels:
         raise BadInput("several labels of an utterance", f"block {name}", "one", "use a network, or logistic")
+    if trial.labels == "shares" or (trial.dimensions and regressor is None):
+        value = "ratings" if trial.labels == "one" else "shares of votes"
+        raise BadInput(
+            value, f"block {name}", "one label of an utterance", "use a network, or, of ratings, ridge or svm"
+        )
     try:
         by_task = {"tasks": np.concatenate([tasks[key] for key in training])} if tasks else {}
-        model.fit(_joined([items[key] for key in training]), labels, **by_task)
-        fitted = Fitted(model, scaling)
+        learned = _joined([items[key] for key in training])
+        if model is not None:
+            model.fit(learned, labels, **by_task)
+        if regressor is not None:
+            regressor.fit(learned, ratings.astype(np.float64))
+        fitted = Fitted(model, scaling, regressor)
         logits = {c: fitted.logits(trial, items[c, "test"], tasks.get((c, "test"))) for c in trial.targets}
+        rated = {c: fitted.ratings(items[c, "test"]) for c in trial.targets}
     except BadInput:
         raise
     except (ValueError, np.linalg.LinAlgError) as error:
         raise BadInput(str(error), f"fit of {name}", "features and settings that go together",
                        "change the system's settings") from None  # fmt: skip
     tested = {c: subsets[c, "test"] for c in trial.targets}
-    predictions = {c: Predictions(t.names, t.labels.cpu().numpy(), logits[c]) for c, t in tested.items()}
+    predictions = {
+        c: Predictions(t.names, t.labels.cpu().numpy(), logits[c], False, t.ratings.cpu().numpy(), rated[c])
+        for c, t in tested.items()
+    }
     seconds = time.perf_counter() - started
     return Outcome([], 0, predictions, seconds, {}, {}, parameters=fitted.size, fitted=fitted)
 

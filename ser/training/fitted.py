@@ -37,10 +37,14 @@ _LARGE_BYTES, _LARGER = 1 << 30, 100
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model. ``scaling`` is of frames, where the trial normalises them on its training subset."""
+    """A fitted model, which has classes, and its regressor, which has ratings; a trial's may be of one kind alone.
 
-    model: Estimator
+    ``scaling`` is of frames, where the trial normalises them on its training subset.
+    """
+
+    model: Estimator | None
     scaling: Scaling | None = None
+    regressor: Estimator | None = None
 
     def inputs(self, trial: Trial, frames: Iterable[npt.NDArray[np.float32]]) -> Inputs:
         """Returns what the model takes of items, [frames_i, width] each: their frames, or a vector of each."""
@@ -52,18 +56,25 @@ class Fitted:
         They are -inf for a class without training items. ``tasks``: see ``ser.models``.
         """
         whole = np.full((len(items), len(trial.classes)), -np.inf, np.float32)
-        whole[:, self.model.classes_] = _scores(self.model, items, tasks)
+        if self.model is not None and len(items):
+            whole[:, self.model.classes_] = _scores(self.model, items, tasks)
         return whole
+
+    def ratings(self, items: Inputs) -> npt.NDArray[np.float32]:
+        """Returns the ratings of items [items, dimensions], [items, 0] without a regressor."""
+        if self.regressor is None:
+            return np.zeros((len(items), 0), np.float32)
+        return np.asarray(self.regressor.predict(items), np.float32)
 
     @property
     def gives_probabilities(self) -> bool:
         """Whether ``logits`` are logarithms of probabilities, as the model has no decision values."""
-        return not hasattr(self.model, "decision_function")
+        return self.model is not None and not hasattr(self.model, "decision_function")
 
     @property
     def size(self) -> int:
         """How many numbers the model needs to predict: weights, support vectors, stored neighbours."""
-        return _size(self.model)
+        return sum(_size(part) for part in (self.model, self.regressor) if part is not None)
 
 
 def inputs(trial: Trial, frames: Iterable[npt.NDArray[np.float32]], scaling: Scaling | None) -> Inputs:
@@ -133,7 +144,10 @@ def save(fitted: Fitted, path: Path) -> None:
     from skops import io
 
     with replacing(path, durable=False) as file:
-        io.dump({"model": _slim(fitted.model), "scaling": fitted.scaling}, file, compression=zipfile.ZIP_DEFLATED)
+        content = {"model": fitted.model and _slim(fitted.model), "scaling": fitted.scaling}
+        if fitted.regressor is not None:
+            content["regressor"] = _slim(fitted.regressor)
+        io.dump(content, file, compression=zipfile.ZIP_DEFLATED)
 
 
 def load(path: Path, block: str) -> Fitted:
@@ -152,7 +166,8 @@ def load(path: Path, block: str) -> Fitted:
                            "do not use a file of unknown origin")  # fmt: skip
         content = io.load(path, trusted=named)
         scaling = content["scaling"]
-        return Fitted(content["model"], None if scaling is None else (scaling[0], scaling[1]))
+        regressor = content.get("regressor")
+        return Fitted(content["model"], None if scaling is None else (scaling[0], scaling[1]), regressor)
     except BadInput:
         raise
     except (*zips.DAMAGE, LookupError, TypeError, AttributeError, ImportError, MemoryError) as error:

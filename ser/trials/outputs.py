@@ -30,14 +30,8 @@ _HEAD_SCORES = ("wa", "ua", "balanced", "macro_f1")  # of one label; of several
 def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
     """Returns the metrics of a run: of its training, ``objective/…`` of the kept epoch, and those of ``scores_of``.
 
-<<<<<<< HEAD
-    Of a corpus that no head was trained on also ``head/wa/<corpus>/<head>`` and ``head/ua/…`` of each of several heads.
-    Where an item may have several labels: the scores of ``ser.metrics.multilabel`` instead. Where an utterance is
-    several items: of the utterances, by the mean of their items' logits, and the five accuracies of
-    ``ser.metrics.segments``. Calibration is of networks: a fitted model gives no probabilities.
-=======
-    These are ``wa/<corpus>``, ``recall/<corpus>/<class>``, ``ccc/<corpus>/<dimension>`` and so on.
->>>>>>> dd249e2 (Shares of raters' votes as labels, and ratings of valence, arousal and dominance beside classes or instead)
+    These are ``wa/<corpus>``, ``recall/<corpus>/<class>``, ``ccc/<corpus>/<dimension>`` and so on. Of a corpus that no
+    head was trained on also ``head/wa/<corpus>/<head>`` and so on of each of several heads.
     """
     best_row = outcome.history[outcome.best_epoch - 1] if outcome.history else {}
     out = {"best_epoch": float(outcome.best_epoch), "epochs": float(len(outcome.history)), **outcome.memory}
@@ -51,47 +45,22 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
             out["objective/wa"] = sum(accuracies) / len(accuracies)
     out |= _validation(trial, best_row)
     for corpus, p in outcome.predictions.items():
-<<<<<<< HEAD
-        scores, recalls = scores_of(trial, p)
-        out |= {f"{name}/{corpus}": value for name, value in scores.items()}
-        out |= {f"recall/{corpus}/{c}": value for c, value in recalls.items()}
+        out |= by_name(corpus, *scores_of(trial, p))
     return out | _by_head(trial, outcome.by_head)
 
 
-def scores_of(trial: Trial, p: Predictions) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns the scores of one tested corpus by name, and its recalls by class; none that is undefined or infinite."""
-    if p.truth.ndim == 2:
-        return multilabel.scores(p.truth > 0, p.probabilities), {}
-    scores: dict[str, float] = {}
-    truth, predicted, chances = p.truth, p.predicted, None if is_fitted(trial) else p.probabilities
-    if _in_segments(trial):
-        _, clip, first = _clips(p)
-        scores |= segments.accuracies(clip, p.truth[first], p.logits)
-        truth, predicted = p.truth[first], segments.clip_predictions(clip, p.logits)
-        chances = None if is_fitted(trial) else segments.clip_probabilities(clip, p.logits)
-    matrix = accuracy.confusion(truth, predicted, len(trial.classes))
-    plain = {"wa": accuracy.wa(matrix), "ua": accuracy.ua(matrix)}
-    plain |= {"macro_f1": f1.macro_f1(matrix), "weighted_f1": f1.weighted_f1(matrix)}
-    if chances is not None and np.isfinite(chances).all():
-        plain |= {name: getattr(calibration, name)(truth, chances) for name in ("ece", "nll", "brier")}
-    scores |= {name: value for name, value in plain.items() if np.isfinite(value)}
-    recalls = dict(zip(trial.classes, accuracy.recalls(matrix), strict=True))
-    return scores, {c: float(r) for c, r in recalls.items() if r == r}
-
-
 def _by_head(trial: Trial, by_head: Mapping[str, Mapping[str, Predictions]]) -> dict[str, float]:
-    """Returns ``head/<score>/<corpus>/<head>``, the accuracies of each head on corpora that none was trained on."""
-    return {
-        f"head/{name}/{corpus}/{head}": value
-        for corpus, heads in by_head.items()
-        for head, p in heads.items()
-        for name, value in scores_of(trial, p)[0].items()
-        if name in _HEAD_SCORES
-    }
-=======
-        out |= by_name(corpus, *scores_of(trial, p))
+    """Returns ``head/<score>/<corpus>/<head>``, the accuracies of each head on corpora that none was trained on.
+
+    Of ratings they are ``head/ccc/<corpus>/<head>/<dimension>``.
+    """
+    out: dict[str, float] = {}
+    for corpus, heads in by_head.items():
+        for head, p in heads.items():
+            scores, parts = scores_of(trial, p)
+            out |= {f"head/{name}/{corpus}/{head}": v for name, v in scores.items() if name in _HEAD_SCORES}
+            out |= {f"head/ccc/{corpus}/{head}/{d}": v for d, v in parts.get("ccc", {}).items()}
     return out
->>>>>>> dd249e2 (Shares of raters' votes as labels, and ratings of valence, arousal and dominance beside classes or instead)
 
 
 def _validation(trial: Trial, best_row: Mapping[str, float]) -> dict[str, float]:
