@@ -1,13 +1,16 @@
 """Tests on strangers: matrix, shares and differences counted by hand, holes that stay holes, printed numbers."""
 
 import json
+import os
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from ser.report import write
+from ser.report import collect, write
 from ser.report.content import Cell, Content, Table
 from ser.report.crossing import added, emobox, facts, matrix, others
 from ser.report.crossing.arranged import arranged
@@ -15,6 +18,7 @@ from ser.report.crossing.section import section_of, with_section
 from ser.report.crossing.tested import CrossRun, learned_from, unseen_of
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 from ser.study import grid
+from ser.study.release import Release
 
 CLASSES = ("happy", "sad")
 CORPORA = ("a", "b", "c")
@@ -265,8 +269,20 @@ def test_a_class_that_a_corpus_lacks_is_a_hole():
     assert row.cells[0].value == pytest.approx(4 / 12)
     assert row.cells[1] == "–"
     told = lines(facts.table(found))["", "d"]
-    assert told.cells[5:7] == ("sad", "calm 3")
+    assert told.cells[2:7] == ("24", "6", "en", "sad", "calm 3")
     assert lines(matrix.best_trainings(found))["ua", "d"].cells[6].value == 1.0  # chance of one class
+
+
+def test_facts_of_folds_are_one_line_from_the_least_to_the_most():
+    runs = []
+    for fold, count in ((1, 20), (2, 24)):
+        run = run_of(("a",), seed=fold)
+        text, _ = run.files["d"]
+        more = {"side": "test", "split": "folds", "fold": fold, "seed": fold, "utterances": count}
+        runs.append(CrossRun(run.run, {"d": (text, facts_text("d", **more, release={"state": "whole"}))}))
+    (row,) = facts.table(across(runs, blocks=("lstm",), sets=[("a",)], seeds=(1, 2))).rows
+    assert row.cells[1:4] == ("test (folds, 2 folds)", "20 … 24", "6")
+    assert row.cells[8] == "whole release"
 
 
 # --- printed numbers ---
@@ -288,6 +304,41 @@ def test_a_list_is_known_by_the_names_of_its_utterances():
     assert digest == emobox.digest_of(["x/JK/su15.wav", "x/DC/a01.wav"], pattern)
     assert digest != emobox.digest_of(["savee/DC_a01", "savee/JK_su14"], pattern)
     assert emobox.digest_of(["savee/DC_a01", "other"], pattern) == ""
+
+
+@pytest.mark.skipif("SER_EMOBOX_METADATA" not in os.environ, reason="needs EmoBox's metadata, unpacked")
+@pytest.mark.parametrize("corpus", emobox.LISTS)
+def test_the_lists_themselves_are_known(corpus):
+    (path,) = Path(os.environ["SER_EMOBOX_METADATA"], "track2").glob(f"{corpus.upper()}_*.jsonl")
+    names = [json.loads(line)["wav_filename"] for line in path.read_text().splitlines()]
+    assert len(names) == emobox.UTTERANCES
+    assert emobox.digest_of(names, emobox.LISTS[corpus][0]) == emobox.LISTS[corpus][1]
+
+
+def test_printed_numbers_stand_only_beside_their_lists(monkeypatch):
+    """A made list of 240 utterances, of which the test knows the digest; then with one that is not in it."""
+    four = ("angry", "happy", "neutral", "sad")
+    names = [f"savee/DC_a{i:02}" for i in range(60)] + [f"savee/{who}_n{i:02}" for who in ("JE", "JK", "KL")
+                                                        for i in range(60)]  # fmt: skip
+    pattern, _ = emobox.LISTS["savee"]
+    monkeypatch.setitem(emobox.LISTS, "savee", (pattern, emobox.digest_of(names, pattern)))
+    rows = [f"savee,{name},{four[i % 4]},{four[i % 4 if i < 120 else 0]}" for i, name in enumerate(names)]
+    text = "\n".join(["corpus,uid,label,predicted", *rows]) + "\n"
+    params = {"corpora": "ravdess", "block": "svm", "seed": "0", "classes": ",".join(four),
+              "corpus.ravdess.loader": "ravdess"}  # fmt: skip
+    run = CrossRun(Finished("t", "r", "R · svm", params, {}, "", ""), {"savee": (text, facts_text("savee"))})
+    theirs = Expected("crossing", "", "crossing", four, (UsedCorpus("ravdess", "R", True),), "", (), 1, (0,), False,
+                      releases={"ravdess": Release("whole", "")})  # fmt: skip
+    table = emobox.table(arranged([run], theirs, NEVER))
+    assert table.rows[0].cells[emobox.COLUMNS.index("R→S")].value == pytest.approx((120 + 30) / 240)
+    assert [row.paper[emobox.COLUMNS.index("R→S")] for row in table.rows[1:2]] == [33.77]
+    assert all(np.isnan(cell.value) for row in table.rows[1:] for cell in row.cells)  # no encoder is theirs
+    part = replace(theirs, releases={"ravdess": Release("part", "")})
+    other = {"savee": (text.replace("DC_a59", "DC_a61"), facts_text("savee"))}
+    for changed in (part, replace(theirs, demo=True)):
+        assert emobox.table(arranged([run], changed, NEVER)) is None
+    assert emobox.table(arranged([CrossRun(run.run, other)], theirs, NEVER)) is None
+    assert "not shown beside savee" in emobox.note(arranged([CrossRun(run.run, other)], theirs, NEVER))
 
 
 # --- the section ---
@@ -312,3 +363,21 @@ def test_the_section_stands_behind_a_report_or_before_it_in_every_format():
 def test_a_study_without_strangers_has_no_section():
     runs = [CrossRun(r.run, {}) for r in all_runs()]
     assert section_of(runs, expected(), NEVER).tables == ()
+
+
+def test_files_of_the_run_that_counts_are_read(monkeypatch):
+    """Of two finished runs of a trial the first counts; each run has the files of the corpora that its tags name."""
+
+    def summary(run_id, trial, crossed, status="FINISHED"):
+        return collect.RunSummary(run_id, trial, trial, status, "", "", f"at {run_id}", {}, {}, False, False, crossed)
+
+    runs = [summary("1", "t", ("c", "d")), summary("2", "t", ("d",)), summary("3", "u", ("d",)),
+            summary("4", "v", ("d",), "FAILED")]  # fmt: skip
+    monkeypatch.setattr(collect, "overview", lambda *_: (runs, None))
+    tracker = SimpleNamespace(texts=lambda folders, path: (f"{path} {folder}" for folder in folders))
+    scans = SimpleNamespace(completed=lambda finished: finished)
+    read = list(collect._cross_runs(tracker, None, None, scans))
+    assert [(each.run.run_id, dict(each.files)) for each in read] == [
+        ("1", {name: (f"cross/{name}.csv at 1", f"cross/{name}.json at 1") for name in ("c", "d")}),
+        ("3", {"d": ("cross/d.csv at 3", "cross/d.json at 3")}),
+    ]

@@ -96,7 +96,8 @@ def table(across: Arrangement) -> Table | None:
         "that corpus alone, the best in the test of all layers, heads and other settings of an encoder of that shape, "
         "and rather too good for that; whether the weights are theirs no shape tells. Theirs: the last layer, a layer "
         "of 256 units, the mean over time, a linear layer. How many runs their numbers are means of is not told (most "
-        "are no multiple of 1/240), nor what became of classes that a training corpus has beyond the four.",
+        "are no multiple of 1/240), nor what became of classes that a training corpus has beyond the four. The caption "
+        "leaves open whether lines or columns are the training corpora; their leaderboard has it as here.",
         COLUMNS,
         tuple(rows),
         "pairs",

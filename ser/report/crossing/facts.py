@@ -1,26 +1,35 @@
 """What was tested of each stranger: utterances, labels without a class, classes that it lacks, languages."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ser.report.content import HOLE, Row, Table
 from ser.report.crossing.arranged import Arrangement
+from ser.report.sheets import SHORT
+
+_COUNTED = ("utterances", "speakers")
+_OF_ONE = (*_COUNTED, "fold", "seed")  # what differs between tests of one kind
 
 
 def table(across: Arrangement) -> Table | None:
     """Returns what the tests' files tell of every stranger; None where no test has one."""
-    rows = [Row("", corpus, _cells(each)) for corpus, facts in across.facts.items() for each in facts]
+    rows = []
+    for corpus, facts in across.facts.items():
+        kinds: dict[str, list[Mapping[str, Any]]] = {}
+        for each in facts:
+            same = {k: v for k, v in each.items() if k not in _OF_ONE}
+            kinds.setdefault(json.dumps(same, sort_keys=True), []).append(each)
+        rows += [Row("", corpus, _cells(kind), len(kind), len(facts)) for kind in kinds.values()]
     if not rows:
         return None
-    rows = [row for place, row in enumerate(rows) if row not in rows[:place]]
     return Table(
         "strangers",
         "What was tested of corpora that were not trained on",
-        "Side: all utterances, or those of the test side of its own split. Lacks: classes of the study of which it "
-        "has no utterance, holes in every accuracy. Left out: its labels that are no class here, with their "
-        "utterances. Taken for: what its labels are merged into.",
-        ("Loader", "Side", "Utterances", "Speakers", "Languages", "Lacks", "Left out", "Taken for", "Release",
+        "Side: all utterances, or those of the test side of its own split. Of several folds or seeds: from the least "
+        "to the most. Lacks: classes of the study of which it has no utterance, holes in every accuracy. Left out: its "
+        "labels that are no class here, with their utterances. Merged: labels that count as others in the study.",
+        ("Loader", "Side", "Utterances", "Speakers", "Languages", "Lacks", "Left out", "Merged", "Release",
          "Fingerprint"),
         tuple(rows),
         unit="",
@@ -31,52 +40,34 @@ def table(across: Arrangement) -> Table | None:
     )  # fmt: skip
 
 
-def _cells(facts: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(kind: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    facts = kind[0]
     side = str(facts.get("side", HOLE))
-    fold = facts.get("fold")
+    folds = sorted({int(each.get("fold") or 0) for each in kind} - {0})
     if side == "test":
-        side += f" ({split_words(facts.get('split'))}{f', fold {fold}' if fold else ''})"
+        words = f", {len(folds)} folds" if len(folds) > 1 else f", fold {folds[0]}" if folds else ""
+        side += f" ({facts.get('split') or 'no split'}{words})"
     return (
         str(facts.get("loader") or HOLE),
         side,
-        str(facts.get("utterances", HOLE)),
-        _count(facts.get("speakers")),
+        *(_range(each.get(name) for each in kind) for name in _COUNTED),
         ", ".join(facts.get("languages") or ()) or HOLE,
         ", ".join(facts.get("absent") or ()) or "none",
-        _counted(facts.get("unused")) or "none",
-        _counted(facts.get("merge"), " → ") or "none",
-        _release(facts.get("release")),
+        _pairs(facts.get("unused") or {}) or "none",
+        _pairs(facts.get("merge") or {}, " → ") or "none",
+        SHORT.get(str((facts.get("release") or {}).get("state")), HOLE),
         str(facts.get("fingerprint") or HOLE),
     )
 
 
-def split_words(split: object) -> str:
-    """Returns a split in words, whether it is a name or holds its settings."""
-    if isinstance(split, Mapping):
-        settings = ", ".join(f"{k} {v}" for k, v in split.items() if k not in ("name", "rule"))
-        name = split.get("name") or split.get("rule") or "split"
-        return f"{name}: {settings}" if settings else str(name)
-    return str(split or "no split")
+def _range(values: Iterable[int | None]) -> str:
+    """``24``, of several ``24 … 30``; a hole where none is known."""
+    numbers = sorted({value for value in values if value})
+    if not numbers:
+        return HOLE
+    return str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} … {numbers[-1]}"
 
 
-def _count(value: object) -> str:
-    if isinstance(value, list | tuple | dict):
-        return str(len(value))
-    return str(value) if value else HOLE
-
-
-def _counted(value: object, sign: str = " ") -> str:
-    """``calm 96, other 3`` of a mapping, names of a list."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{k}{sign}{v if not isinstance(v, list | tuple) else '+'.join(map(str, v))}"
-                         for k, v in value.items())  # fmt: skip
-    if isinstance(value, list | tuple):
-        pairs = [each if isinstance(each, str) else sign.join(map(str, each)) for each in value]
-        return ", ".join(pairs)
-    return str(value or "")
-
-
-def _release(value: object) -> str:
-    if isinstance(value, Mapping):
-        return str(value.get("state", json.dumps(value, sort_keys=True)))
-    return str(value or HOLE)
+def _pairs(values: Mapping[str, object], sign: str = " ") -> str:
+    """``calm 96, other 3``."""
+    return ", ".join(f"{name}{sign}{value}" for name, value in values.items())
