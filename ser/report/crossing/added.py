@@ -96,7 +96,7 @@ def helps(across: Arrangement, ties: str = "fractional") -> Table | None:
 _CHANCE = (
     "If equal: the share to be expected if nothing differed, and where 95 % of the replicates lie then; a line marks "
     "shares above or below that range, each for itself: of twenty shares one lies outside by chance. Replicates add "
-    "noise to the noise that is there and pull shares towards equal ones, so that an interval need not lie around its share."
+    "noise and pull shares towards equal ones, so that an interval need not lie around its share."
 )
 
 
