@@ -4,13 +4,15 @@ Busso et al. (2008), sail.usc.edu/iemocap. Labels stand in ``dialog/EmoEvaluatio
 ``Ses01F`` says who wore the motion-capture markers; who speaks is the last letter, as in ``Ses01F_impro01_M003``.
 A turn without majority among its raters (``xxx``) has the label "unknown"; ``votes`` holds every judgement of C-E, C-F
 and C-M raters, several of one rater included: those who listened, and the speakers on themselves. Of them
-``ser.data.votes`` makes label sets.
+``ser.data.votes`` makes label sets. With the setting ``ratings`` utterances have the means of what the listeners (A-E
+raters) gave for valence, activation and dominance; what is missing in a line, or off the scale, is left out of a mean.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from statistics import fmean
 
 from ser.corpora import _tones
 from ser.data import folders
@@ -18,18 +20,22 @@ from ser.data.about import About
 from ser.data.manifest import Listing, Refusal, Utterance
 from ser.study.labels import IEMOCAP as LABELS
 from ser.study.labels import IEMOCAP_WORDS as WORDS
+from ser.study.settings import setting
 
 VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "IEMOCAP"
 FILES = "wav named like Ses01F_impro01_F000.wav with label files Ses01F_impro01.txt"
 FOLDER = "Session1 … Session5"
 EXPECTED_SPEAKERS = 10
+PLACES = ("ratings",)  # no part of a trial's identity: the corpus's fingerprint has the ratings themselves
+SCALE = (1.0, 5.0)
 MEAN_SECONDS = (4.2, 4.7)  # 4.46
 NAME = re.compile(r"/(Ses0(\d)([FM])_([^/]+)_([FM])(\d{3}))\Z", re.ASCII | re.IGNORECASE)
 LABEL_FILE = re.compile(r"Ses0\d[FM]_.+\.txt", re.ASCII | re.IGNORECASE)
 LABEL_LINE = re.compile(r"\[\d+\.\d+ - \d+\.\d+\]\t(Ses0\d[FM]_\S+)\t([a-z]{3})\t\[.*\]\s*", re.ASCII)
 # Emotions end at a tab or at the comment in parentheses, which may hold tabs and semicolons itself.
 VOTE_LINE = re.compile(r"(C-[EFM]\w*):?\s*([^(\t]*)", re.ASCII)
+RATING_LINE = re.compile(r"A-E\w*:?\s*val\s*(\d{0,9})\s*;\s*act\s*(\d{0,9})\s*;\s*dom\s*(\d{0,9})\s*;", re.ASCII)
 TEXT_LINE = re.compile(r"(Ses0\d[FM]_\S+) \[\d+\.\d+-\d+\.\d+\]:? ?(.*)", re.ASCII)
 ABOUT = About(
     languages=("en",),
@@ -49,7 +55,9 @@ ABOUT = About(
 
 @dataclass(frozen=True)
 class Settings:
-    """The corpus leaves nothing to choose."""
+    """What is read of the label files beside labels and votes."""
+
+    ratings: bool = setting("means of the listeners' valence, arousal and dominance, 1 to 5", False)
 
 
 @dataclass
@@ -57,6 +65,12 @@ class _Turn:
     label: str
     votes: list[tuple[str, str]]
     source: str  # file and line
+    ratings: tuple[list[int], list[int], list[int]] = field(default_factory=lambda: ([], [], []))  # of listeners
+
+    def means(self) -> tuple[float | None, float | None, float | None]:
+        """Returns the mean ratings of valence, arousal and dominance, None where nobody gave one."""
+        valence, arousal, dominance = (fmean(values) if values else None for values in self.ratings)
+        return valence, arousal, dominance
 
 
 def expected(settings: Settings) -> dict[str, int]:
@@ -65,6 +79,11 @@ def expected(settings: Settings) -> dict[str, int]:
         "neutral": 1708, "frustrated": 1849, "angry": 1103, "sad": 1084, "excited": 1041, "happy": 595, "surprise": 107,
         "fear": 40, "other": 3, "disgust": 2, "unknown": 2507,
     }  # fmt: skip
+
+
+def scale(settings: Settings) -> tuple[float, float] | None:
+    """Returns the lowest and the highest rating, None where ratings are not read."""
+    return SCALE if settings.ratings else None
 
 
 def speakers(settings: Settings) -> dict[str, int]:
@@ -92,6 +111,7 @@ def load(root: Path, settings: Settings, corpus: str = "iemocap") -> Listing:
         if turn is None:
             refused.append(Refusal(str(path), "no label line for this recording"))
             continue
+        valence, arousal, dominance = turn.means() if settings.ratings else (None, None, None)
         utterances.append(
             Utterance(
                 uid=f"{corpus}/{uid}",
@@ -107,6 +127,9 @@ def load(root: Path, settings: Settings, corpus: str = "iemocap") -> Listing:
                 channel="dialog",
                 language="en",
                 text=texts.get(uid, ""),
+                valence=valence,
+                arousal=arousal,
+                dominance=dominance,
             )
         )
     refused += [Refusal(turn.source, f"no recording {uid}.wav") for uid, turn in turns.items() if uid not in recorded]
@@ -144,24 +167,29 @@ def _read(root: Path, refused: list[Refusal]) -> tuple[dict[str, _Turn], dict[st
 
 
 def _read_labels(path: Path, turns: dict[str, _Turn], refused: list[Refusal]) -> None:
-    votes: list[tuple[str, str]] = []
+    turn = _Turn("", [], "")
     for number, line in enumerate(folders.text(path, refused).splitlines(), start=1):
         place = f"{path}:{number}"
         if line.startswith("["):
-            votes = []  # lines after a turn that cannot be used must not fall to the turn before
+            turn = _Turn("", [], place)  # lines after one that cannot be used must not fall to the turn before
             match = LABEL_LINE.fullmatch(line)
             if not match or match[2] not in LABELS:
                 refused.append(Refusal(place, f"not a label line: {line.strip()[:80]!r}"))
             elif match[1] in turns:
                 refused.append(Refusal(place, f"{match[1]} is labelled before, in {turns[match[1]].source}"))
             else:
-                turns[match[1]] = _Turn(match[2], votes, place)
+                turn.label = match[2]
+                turns[match[1]] = turn
         elif match := VOTE_LINE.match(line):
             for word in filter(None, map(str.strip, match[2].split(";"))):
                 if word.lower() in WORDS:
-                    votes.append((match[1], WORDS[word.lower()]))
+                    turn.votes.append((match[1], WORDS[word.lower()]))
                 else:
                     refused.append(Refusal(place, f"unknown emotion {word!r} of rater {match[1]}"))
+        elif match := RATING_LINE.match(line):
+            for ratings, digits in zip(turn.ratings, match.groups(), strict=True):
+                if digits and SCALE[0] <= int(digits) <= SCALE[1]:
+                    ratings.append(int(digits))
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

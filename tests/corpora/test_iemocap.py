@@ -77,6 +77,31 @@ def test_votes_keep_every_rater_and_every_label(tmp_path: Path) -> None:
     assert (u.label, u.label_raw) == ("unknown", "xxx")
 
 
+def test_ratings_are_means_of_the_listeners_on_the_scale(tmp_path: Path) -> None:
+    block = (
+        "A-E1:\tval 3; act 2; dom  2;\t()\n"
+        "A-E3:\tval 2; act 3; dom  ;\t(mixture; val 5)\n"  # no dominance
+        "A-E4:\tval 6; act 5; dom  4;\t()\n"  # valence off the scale
+        "A-F1:\tval 1; act 1; dom  1;\t()\n"  # the speaker
+    )
+    first, second = "Ses01F_impro01_F000", "Ses01F_impro01_M000"
+    labels = turn(first, "neu", block) + turn(second, "neu", "A-E1:\tval ; act ; dom  ;\t()\n")
+    release(tmp_path, "Ses01F_impro01", labels, [first, second])
+    rated, bare = iemocap.load(tmp_path, iemocap.Settings(ratings=True)).utterances
+    assert (rated.valence, rated.arousal, rated.dominance) == (2.5, pytest.approx(10 / 3), 3.0)
+    assert (bare.valence, bare.arousal, bare.dominance) == (None, None, None)
+    without = iemocap.load(tmp_path, iemocap.Settings()).utterances[0]
+    assert (without.valence, without.arousal, without.dominance) == (None, None, None)
+
+
+def test_ratings_are_in_the_fingerprint(tmp_path: Path) -> None:
+    folder = iemocap.miniature(tmp_path)
+    plain, rated = (scan("iemocap", "iemocap", folder, {"ratings": on}, tmp_path / "cache") for on in (False, True))
+    assert (plain.scale, rated.scale) == (None, (1.0, 5.0))
+    assert {(u.valence, u.arousal, u.dominance) for u in rated.utterances} == {(2.5, 2.5, 2.0)}
+    assert plain.fingerprint != rated.fingerprint
+
+
 CLASSES = ("neutral", "angry", "disgust", "fear", "happy", "sad", "surprise")
 MERGE = {"excited": "happy", "frustrated": "angry"}
 

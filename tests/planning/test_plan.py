@@ -175,6 +175,18 @@ def test_where_a_table_lies_is_no_part_of_the_identity(study, manifests):
     assert ids(override(with_own(study, "customer"), "customer.audio_root", "elsewhere")) == ids(study)
 
 
+def test_ratings_are_in_the_identity_by_the_fingerprint_alone(paper, manifests):
+    iemocap = manifests["iemocap"]
+    rated = replace(iemocap, utterances=tuple(replace(u, valence=2.5) for u in iemocap.utterances), scale=(1.0, 5.0))
+    with_ratings = override(paper, "iemocap.ratings", True)
+
+    def ids(study, manifest):
+        return [t.id for t in resolve(study, {"iemocap": manifest}).trials]
+
+    assert ids(with_ratings, iemocap) == ids(paper, iemocap)
+    assert not set(ids(with_ratings, rated)) & set(ids(paper, iemocap))
+
+
 def only(manifest, keep):
     return replace(manifest, utterances=tuple(u for u in manifest.utterances if keep(u)))
 
