@@ -17,6 +17,7 @@ A loader is a module with
 - ``load(root, settings, corpus)``: its utterances, no audio opened; ``corpus`` is what the corpus is called, where that
   is not the name of the loader;
 - ``miniature(root, seed)``: writes a small copy of the real layout, known defects and all, with made audio;
+- ``SUFFIXES``, where recordings do not end in .wav or .flac: a corpus of videos;
 - ``NAME`` where recordings are known by their names: a pattern that is searched in "/<folder>/<folder>/<folder>/<file
   without extension>", begins with a slash and ends with ``\\Z``; it is found in "/<uid without the corpus>", too;
 - ``ZIPPED`` where the corpus is distributed as zip files: the pattern of the recordings in them.

@@ -6,17 +6,15 @@ named by what was shown: ``voice``, ``face`` or ``av`` (both). With the setting 
 emotions (Pho et al. 2020), ``votes`` are the winners that the label is counted from instead.
 """
 
-import csv
-import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ser.corpora import _tones
+from ser.corpora import _tables, _tones
 from ser.data import folders
 from ser.data.about import About
 from ser.data.manifest import Listing, Refusal, Utterance
@@ -109,14 +107,14 @@ def speakers(settings: Settings) -> dict[str, int]:
 def find(folder: Path) -> Path | None:
     """Returns the narrowest folder at or below ``folder`` that holds the recordings and their tables, or None."""
     clips, _ = folders.recordings(folder, NAME, FILES)
-    return folders.home(chain((path for path, _ in clips), _tables(folder).values())) if clips else None
+    return folders.home(chain((path for path, _ in clips), _tables.nearest(folder, COLUMNS).values()) if clips else ())
 
 
 def load(root: Path, settings: Settings, corpus: str = "crema_d") -> Listing:
     """Every recording; sex and votes where the tables are there. Raises BadInput where votes are wanted and missing."""
     source, ties = settings.label_source, settings.ties
     clips, refused = folders.recordings(root, NAME, FILES)
-    tables = _tables(root)
+    tables = _tables.nearest(root, COLUMNS)
     sex, votes = _sexes(tables, refused), _votes(root, tables, source, refused)
     utterances = []
     for path, name in clips:
@@ -154,35 +152,12 @@ def counted_votes(root: Path, settings: Settings, refused: list[Refusal] | None 
     """
     refusals = [] if refused is None else refused
     source = settings.label_source
-    votes = _votes(root, _tables(root), source, refusals)
+    votes = _votes(root, _tables.nearest(root, COLUMNS), source, refusals)
     return {clip: _counted(clip_votes, source) for clip, clip_votes in votes.items()}
 
 
-def _tables(folder: Path) -> dict[str, Path]:
-    """Returns the known tables below ``folder``, the one nearest to it where a clone holds several copies."""
-    paths = [path for path in folders.files(folder, suffixes=(".csv",)) if path.name.lower() in COLUMNS]
-    return {path.name.lower(): path for path in sorted(paths, key=lambda p: (-len(p.parts), p))}
-
-
 def _rows(path: Path, refused: list[Refusal]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line numbers and cells by lower-case column names, as their case differs; what is unusable is refused."""
-    text = folders.text(path, refused)
-    if text.startswith("version https://git-lfs"):
-        refused.append(Refusal(str(path), "a git-LFS pointer, not a table; run `git lfs pull` in the corpus folder"))
-        return
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        reader.fieldnames = [name.lower() for name in reader.fieldnames or ()]
-        if missing := COLUMNS[path.name.lower()] - set(reader.fieldnames):
-            refused.append(Refusal(str(path), f"a table without the columns {', '.join(map(repr, sorted(missing)))}"))
-            return
-        for row in reader:
-            if None in row.values():
-                refused.append(Refusal(f"{path}:{reader.line_num}", "too few cells"))
-            else:
-                yield reader.line_num, row
-    except csv.Error as error:  # cells larger than any table has
-        refused.append(Refusal(f"{path}:{reader.line_num}", f"the rest of the table is not read: {error}"))
+    return _tables.rows(path, COLUMNS[path.name.lower()], refused)
 
 
 def _sexes(tables: Mapping[str, Path], refused: list[Refusal]) -> dict[str, str]:
@@ -261,7 +236,7 @@ def miniature(root: Path, seed: int = 0) -> Path:
         ("ActorID", "Age", "Sex", "Race", "Ethnicity"),
         *((a, 40, sex, "", "") for a, sex in actors.items()),
     ]
-    _write_table(folder / "VideoDemographics.csv", demographics)
+    _tables.write(folder / "VideoDemographics.csv", demographics)
     votes: list[tuple[Any, ...]] = [("", *LETTERS, "fileName", "numResponses", "agreement", "emoVote", "meanEmoResp")]
     for number, (clip, letter) in enumerate(clips, start=1):
         for modality in MODALITIES:
@@ -275,11 +250,5 @@ def miniature(root: Path, seed: int = 0) -> Path:
             winners = ":".join(c for c in LETTERS if counts[c] == max(counts.values()))
             cells = (*counts.values(), clip, sum(counts.values()), 0.6, winners, -1)
             votes.append((f"{modality}{number:05d}", *cells))
-    _write_table(folder / "processedResults/tabulatedVotes.csv", votes)
+    _tables.write(folder / "processedResults/tabulatedVotes.csv", votes)
     return folder
-
-
-def _write_table(path: Path, rows: Iterable[Iterable[Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, quoting=csv.QUOTE_NONNUMERIC).writerows(rows)

@@ -46,7 +46,7 @@ class Walk:
     passed: list[Refusal] = field(default_factory=list)
     deeper: list[str] = field(default_factory=list)
     _ending: dict[tuple[str, ...], list[tuple[str, list[str]]]] = field(default_factory=dict)
-    _audio: list[tuple[str, list[str], list[tuple[str, str]]]] = field(default_factory=list)
+    _audio: dict[tuple[str, ...], list[tuple[str, list[str], list[tuple[str, str]]]]] = field(default_factory=dict)
 
     def ending(self, suffixes: tuple[str, ...]) -> list[tuple[str, list[str]]]:
         """``folders`` with the names alone that end in ``suffixes``, whatever their case; each loader asks for them."""
@@ -55,18 +55,19 @@ class Walk:
             self._ending[suffixes] = [(place, names) for place, names in matching if names]
         return self._ending[suffixes]
 
-    def audio(self) -> list[tuple[str, list[str], list[tuple[str, str]]]]:
-        """Folders with the names of their audio, and of the lossless ones the name and what patterns are matched with.
+    def audio(self, suffixes: tuple[str, ...]) -> list[tuple[str, list[str], list[tuple[str, str]]]]:
+        """Folders with the names of their audio, and of those with ``suffixes`` what patterns are matched with, too.
 
         That is put together once for all loaders: each of them asks for every file.
         """
-        if not self._audio:
-            for place, names in self.ending(audio.EXTENSIONS):
+        if suffixes not in self._audio:
+            folders = self._audio[suffixes] = []
+            for place, names in self.ending((*audio.EXTENSIONS, *(s for s in suffixes if s not in audio.EXTENSIONS))):
                 above = _above(place)
                 split = ((name, os.path.splitext(name)) for name in names)
-                keys = [(name, f"{above}{stem}") for name, (stem, suffix) in split if suffix.lower() in SUFFIXES]
-                self._audio.append((place, names, keys))
-        return self._audio
+                keys = [(name, f"{above}{stem}") for name, (stem, suffix) in split if suffix.lower() in suffixes]
+                folders.append((place, names, keys))
+        return self._audio[suffixes]
 
 
 def _above(folder: str) -> str:
@@ -214,15 +215,18 @@ def match(path: PurePath | str, name: re.Pattern[str]) -> re.Match[str] | None:
     return name.search(key(text)) if os.path.splitext(text)[1].lower() in SUFFIXES else None
 
 
-def recordings(root: Path, name: re.Pattern[str], form: str) -> tuple[list[Recording], list[Refusal]]:
+def recordings(
+    root: Path, name: re.Pattern[str], form: str, suffixes: tuple[str, ...] = SUFFIXES
+) -> tuple[list[Recording], list[Refusal]]:
     """Recordings below ``root`` called like ``name``, which is ``form`` in words, and what was left out.
 
-    That is the wrongly named ones that lie beside them, and folders that cannot be listed.
+    That is the wrongly named ones that lie beside them, and folders that cannot be listed. A corpus of videos has
+    other ``suffixes``.
     """
     walked = walk(root)
     right: list[Recording] = []
     refused = [*walked.refused]
-    for place, names, keys in walked.audio():
+    for place, names, keys in walked.audio(suffixes):
         matches = {file: hit for file, text in keys if (hit := name.search(text))}
         right += [(Path(place, file), hit) for file, hit in matches.items()]
         if matches:

@@ -235,11 +235,15 @@ def _unchosen(module: ModuleType, sources: _Sources, used: Collection[str]) -> l
     """Returns one line for the recordings that the corpus's settings leave out, where they choose some."""
     if not hasattr(module, "NAME"):
         return []
-    paths = [path for root in sources.roots for path, _ in _tree.recordings(root, module.NAME, module.FILES)[0]]
+    paths = [path for root in sources.roots for path, _ in _named_recordings(module, root)]
     left_out = sum(str(path) not in used for path in paths)
     settings = ", ".join(vars(module.Settings()))
     reason = f"left out by the settings ({settings}): {left_out} recording{'s' if left_out > 1 else ''}"
     return [Refusal(str(sources.place), reason)] if left_out else []
+
+
+def _named_recordings(module: ModuleType, root: Path) -> list[_tree.Recording]:
+    return _tree.recordings(root, module.NAME, module.FILES, unused.suffixes_of(module))[0]
 
 
 def _others(loader: str, home: Path, table: Path | None) -> list[Path]:

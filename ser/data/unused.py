@@ -64,9 +64,7 @@ def zips(folder: Path, loader: str | None, apart: Sequence[Path] = ()) -> list[R
 def _in_zip(zipped: Path, names: Sequence[str], loader: str | None) -> list[Refusal]:
     audio_names = [name for name in names if _suffix(name) in AUDIO]
     owners = [
-        m
-        for m in _with_names()
-        if any(_is_named(m, name) and _suffix(name) in folders.SUFFIXES for name in audio_names)
+        m for m in _with_names() if any(_is_named(m, name) and _suffix(name) in suffixes_of(m) for name in audio_names)
     ]
     takers = [module for module in owners if hasattr(module, "ZIPPED")]
     for module in takers:
@@ -93,8 +91,8 @@ def reason_outside() -> Callable[[str], str]:
         for module in modules:
             if not _is_named(module, path):
                 continue
-            if _suffix(path) not in folders.SUFFIXES:
-                return f"named like a recording of {module.TITLE}, but only wav and flac are read there"
+            if _suffix(path) not in suffixes_of(module):
+                return f"named like a recording of {module.TITLE}, but only {_in_words(module)} are read there"
             return f"named like a recording of {module.TITLE}, of which the rest is missing: {module.FILES}"
         return "in no corpus: no table names it, and its own name says nothing"
 
@@ -114,10 +112,10 @@ def reason_in(module: ModuleType, used: Collection[str]) -> Callable[[str], str]
             return ""
         if not hasattr(module, "NAME"):
             return "no line of the table names it" if hasattr(module, "find_all") else "the loader does not use it"
-        lossless = _suffix(path) in folders.SUFFIXES
         if _is_named(module, path):
-            return "" if lossless else "named like a recording, but only wav and flac are read"
-        is_others = lossless and any(_is_named(other, path) for other in modules)
+            is_read = _suffix(path) in suffixes_of(module)
+            return "" if is_read else f"named like a recording, but only {_in_words(module)} are read"
+        is_others = any(_suffix(path) in suffixes_of(other) and _is_named(other, path) for other in modules)
         return "" if is_others else f"not a {module.FILES}"
 
     return reason
@@ -128,6 +126,17 @@ def _below(folder: Path, apart: Sequence[Path], suffixes: tuple[str, ...] = ("",
     for place, names in folders.walk(folder).ending(suffixes):
         if not os.path.join(place, "").startswith(others):
             yield from (os.path.join(place, name) for name in names)
+
+
+def suffixes_of(module: ModuleType) -> tuple[str, ...]:
+    """Returns how files end that a loader reads: a corpus of videos says it itself."""
+    suffixes: tuple[str, ...] = getattr(module, "SUFFIXES", folders.SUFFIXES)
+    return suffixes
+
+
+def _in_words(module: ModuleType) -> str:
+    *others, last = (suffix[1:] for suffix in suffixes_of(module))
+    return f"{', '.join(others)} and {last}"
 
 
 def _with_names() -> list[ModuleType]:
