@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from textwrap import wrap
 
 from ser import registry
-from ser.data.about import About, language_name
+from ser.data.about import About
 from ser.errors import unknown
+from ser.study.languages import language_name
 
 _FORMATS = "formats, for corpora of one's own and those of others"
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from ser import registry
 from ser.cli.console import console, table
-from ser.data.about import language_name
 from ser.data.manifest import Manifest, Refusal
 from ser.data.release import release_of
 from ser.data.votes import MOST, Statistics
+from ser.study.languages import language_name
 
 _FEW = 3  # files named in a line
 _SHOWN = 15  # refused files listed where not all are asked for

@@ -29,7 +29,8 @@ VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "CSV manifest"
 FILES = "CSV with the columns path, label and speaker"
 FOLDER = "manifest.csv"
-PLACES = ("label_map", "audio_root", "outside")  # lead to the data and are no part of it, nor of a trial's identity
+# Lead to the data, or choose of it what its fingerprint tells: no part of a trial's identity.
+PLACES = ("label_map", "audio_root", "outside", "languages")
 EXPECTED_SPEAKERS = 0
 ABOUT = None  # a format
 REQUIRED = ("path", "label", "speaker")
@@ -52,6 +53,7 @@ class Settings:
     label_map: str = setting('JSON file {"label in the table": "unified label"}, relative to the table\'s folder', "")
     audio_root: str = setting("folder that paths are relative to, itself relative to the table's folder", "")
     outside: bool = setting("whether paths may lead out of that folder", False)
+    languages: tuple[str, ...] = setting('languages to keep, as "pt" or "pt-BR"; none: all, and unstated ones', ())
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
         else:
             listed.append(u)
     lines = {uid: line for uid, (line, _) in first.items()}
+    listed, others = _of_languages(listed, settings.languages, table)
+    refused += [Refusal(u.path, f"left out by languages: {u.language or 'none is stated'}") for u in others]
     reading.problems += _speakers_in_two_splits(listed, lines)
     if reading.problems:
         raise _bad(table, reading)
@@ -136,6 +140,21 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
         remedy = "correct the paths, or set audio_root" if lost else "write a line per recording"
         raise BadInput(what, str(table), f"paths below {folder}", remedy)
     return folders.listing(utterances, refused)
+
+
+def _of_languages(
+    listed: list[Utterance], languages: tuple[str, ...], table: Path
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Returns the utterances in one of ``languages``, and the others. Raises BadInput for one that none is in."""
+    if not languages:
+        return listed, []
+    there = sorted({u.language for u in listed if u.language})
+    found = {one: [tag for tag in there if f"{tag}-".lower().startswith(f"{one}-".lower())] for one in languages}
+    if missing := [one for one, tags in found.items() if not tags]:
+        allowed = ", ".join(there) or "none: fill in the column language"
+        raise BadInput(", ".join(missing), f"languages of {table}", allowed, "name languages that the table has")
+    wanted = {tag for tags in found.values() for tag in tags}
+    return [u for u in listed if u.language in wanted], [u for u in listed if u.language not in wanted]
 
 
 def _same_uid(u: Utterance, earlier: Utterance, line: int) -> str:

@@ -19,22 +19,3 @@ class About:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"{self.kind!r} is none of {', '.join(KINDS)}")
-
-
-_LANGUAGES = {
-    "am": "Amharic", "ar": "Arabic", "bn": "Bangla", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
-    "es": "Spanish", "et": "Estonian", "fa": "Persian", "fr": "French", "hi": "Hindi", "id": "Indonesian",
-    "it": "Italian", "ja": "Japanese", "ko": "Korean", "mul": "several languages", "nl": "Dutch", "pl": "Polish",
-    "pt": "Portuguese", "ru": "Russian", "te": "Telugu", "tr": "Turkish", "ur": "Urdu", "vi": "Vietnamese",
-    "zh": "Mandarin",
-}  # fmt: skip
-
-
-def language_name(tag: str) -> str:
-    """Returns the English name of a language, with its code; the code alone where no name is known.
-
-    >>> language_name("pt-BR"), language_name("tlh")
-    ('Portuguese (pt-BR)', 'tlh')
-    """
-    name = _LANGUAGES.get(tag.partition("-")[0].lower())
-    return f"{name} ({tag})" if name else tag

@@ -34,6 +34,7 @@ def release_of(manifest: Manifest) -> Release:
         "hours": round(manifest.hours, 4),
         "labels": manifest.counts(),
         "fingerprint": manifest.fingerprint,
+        "languages": dict(Counter(u.language for u in manifest.utterances).most_common()),
     }
     if not expected:
         labels = ", ".join(f"{label} {n}" for label, n in manifest.counts().items())

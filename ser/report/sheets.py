@@ -8,6 +8,7 @@ from ser.report.runs import Expected
 from ser.report.splits import ProvedSplit, Splits, tested_speakers
 from ser.report.standing import described
 from ser.report.table import HOLE, Row, Table
+from ser.study.languages import language_name
 from ser.study.origins import SOURCES
 
 OTHER_SETTINGS = "paper, other settings"
@@ -42,6 +43,7 @@ def corpora(expected: Expected) -> Table:
             str(release.utterances) if release and known else HOLE,
             str(release.speakers) if release and known else HOLE,
             f"{release.hours:.2f}" if release and known else HOLE,
+            ", ".join(language_name(tag) for tag in release.languages if tag) or HOLE if release else HOLE,
             classes or HOLE,
             "tested" if corpus.tested else "train only",
             release.fingerprint if release and known else HOLE,
@@ -53,7 +55,7 @@ def corpora(expected: Expected) -> Table:
         "As they were scanned: all usable utterances, with all labels, before the study's classes and splits. The "
         "whole release is what names, labels, speakers and durations tell to be all that was published, in the "
         "selection that the loader's settings make; a paper's numbers stand beside ours on no other corpus.",
-        ("Letter", "Is", "Utterances", "Speakers", "Hours", "Labels", "Use", "Fingerprint"),
+        ("Letter", "Is", "Utterances", "Speakers", "Hours", "Languages", "Labels", "Use", "Fingerprint"),
         tuple(rows),
         unit="",
         grouped="",

@@ -25,6 +25,7 @@ class Release:
     hours: float = 0.0
     labels: Mapping[str, int] = field(default_factory=dict)  # utterances per label
     fingerprint: str = ""
+    languages: Mapping[str, int] = field(default_factory=dict)  # utterances per code of BCP 47, "" where none is stated
     file: str = ""  # name of a person's own table
 
     def as_json(self) -> dict[str, Any]:

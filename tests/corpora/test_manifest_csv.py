@@ -434,3 +434,28 @@ def test_miniature(tmp_path: Path) -> None:
         "line 78: no such file",
         "unreadable: a web page (HTML); download the file again, logged in where its site asks for it",
     ]
+
+
+SPOKEN = ("a.wav,happy,s1,pt-BR", "b.wav,sad,s2,pt", "c.wav,angry,s3,de", "d.wav,neutral,s4,")
+
+
+def test_one_table_is_several_corpora_by_language(tmp_path: Path) -> None:
+    path = table(tmp_path, *SPOKEN, header="path,label,speaker,language")
+    everything = load(path)
+    assert len(everything.utterances) == 4
+    portuguese, german = load(path, languages=("PT",)), load(path, languages=("de",))
+    assert [u.uid for u in portuguese.utterances] == ["c/a", "c/b"]
+    assert [u.language for u in load(path, languages=("pt-BR", "de")).utterances] == ["pt-BR", "de"]
+    assert [(Path(r.what).name, r.reason) for r in german.refused] == [
+        ("a.wav", "left out by languages: pt-BR"),
+        ("b.wav", "left out by languages: pt"),
+        ("d.wav", "left out by languages: none is stated"),
+    ]
+
+
+def test_a_language_that_the_table_lacks_is_refused_with_those_it_has(tmp_path: Path) -> None:
+    path = table(tmp_path, *SPOKEN, header="path,label,speaker,language")
+    with pytest.raises(BadInput, match=r"it, d; allowed: de, pt, pt-BR"):
+        load(path, languages=("it", "d", "de"))
+    with pytest.raises(BadInput, match="fill in the column language"):
+        load(table(tmp_path / "x", "a.wav,happy,s1"), languages=("de",))

@@ -123,3 +123,10 @@ def test_miniatures_are_parts_and_a_demo_and_a_table_of_ones_own_are_never_a_pap
     assert (own.state, own.file) == ("own", "manifest.csv")
     assert own.why.startswith("manifest.csv: ")
     assert own.settings == {}
+
+
+def test_languages_are_counted_and_what_states_none_is_among_them():
+    manifest = made("tess", sorted(tess.names(tess.Settings()))[:3])
+    spoken = tuple(replace(u, language=tag) for u, tag in zip(manifest.utterances, ("en", "", "en"), strict=True))
+    assert release_of(replace(manifest, utterances=spoken)).languages == {"en": 2, "": 1}
+    assert Release.of_json({"state": "own"}).languages == {}  # of a run before this was recorded

@@ -18,6 +18,7 @@ from ser.report.splits import SplitRuns, few_tested
 from ser.study import Origin, completed, load_study, override, part, trial_of
 from ser.study.load import with_demo_budget
 from ser.study.overrides import beyond_statements, check_origins
+from ser.study.release import Release
 
 
 def runs_of(study, stated=None):
@@ -243,12 +244,21 @@ def test_without_deviations_nothing_is_marked(tmp_path):
 def test_the_corpora_are_described():
     own = replace(EXPECTED, corpora=(UsedCorpus("calls", "C", False),), **whole("interaffection", calls="own"))
     (row,) = sheets.corpora(own).rows
-    assert (row.name, *row.cells[:2], row.cells[6]) == (
+    assert (row.name, *row.cells[:2], row.cells[5], row.cells[7]) == (
         "calls",
         "C",
         "your own table calls.csv",
+        "–",
         "train only",
     )
+
+
+def test_languages_of_the_corpora_are_named():
+    releases = {"calls": Release("own", file="calls.csv", languages={"pt-BR": 4, "": 2, "de": 1})}
+    own = replace(EXPECTED, corpora=(UsedCorpus("calls", "C", True),), releases=releases)
+    table = sheets.corpora(own)
+    assert table.columns[5] == "Languages"
+    assert table.rows[0].cells[5] == "Portuguese (pt-BR), German (de)"
 
 
 # --- origins ---
