@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import ser
+from ser import registry
+from ser.study.languages import language_name
 
 ROOT = Path(ser.__file__).parent
 DOCS = ROOT.parent / "docs"
@@ -74,3 +76,20 @@ def test_the_commands_of_a_page_run_in_an_empty_folder(name, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ADD[name] in done.stdout
+
+
+def corpus_row(name):
+    """The row of a loader in docs/corpora.md; "" for a format."""
+    module = registry.find("corpora", name)
+    if module.ABOUT is None:
+        return ""
+    spoken = ", ".join(map(language_name, module.ABOUT.languages))
+    sizes = f"{sum(module.expected(module.Settings()).values()) or '–'} | {module.EXPECTED_SPEAKERS or '–'}"
+    return f"| `{name}` | {module.TITLE} | {spoken} | {module.ABOUT.kind} | {sizes} |"
+
+
+def test_the_corpora_are_those_of_the_loaders():
+    lines, names = text("corpora").splitlines(), registry.names("corpora")
+    missing = [row for row in map(corpus_row, names) if row and row not in lines]
+    missing += [name for name in names if not any(line.startswith(f"| `{name}` |") for line in lines)]
+    assert missing == [], "docs/corpora.md should list:\n\n" + "\n".join(missing)
