@@ -32,9 +32,9 @@ ABOUT = About(
     languages=("bn",),
     kind="acted",
     licence="CC BY 4.0",
-    reference="Sultana, Rahman, Selim, Iqbal: SUST Bangla Emotional Speech Corpus (SUBESCO), PLOS ONE 16(4), 2021, "
+    reference="Sultana, Rahman, Selim & Iqbal: SUST Bangla Emotional Speech Corpus (SUBESCO), PLOS ONE 16(4), 2021. "
     "doi 10.1371/journal.pone.0250173",
-    download="SUBESCO.zip of Zenodo 4526477, doi 10.5281/zenodo.4526477",
+    download="SUBESCO.zip from https://doi.org/10.5281/zenodo.4526477, as it is or unpacked",
     defects=("one name ends with a bracket, F_02_MONIKA_S_2_SURPRISE_3].wav: it is read without it",),
 )
 CORPUS = Named(

@@ -11,6 +11,7 @@ import pytest
 
 from ser import registry
 from ser.data.about import KINDS, About
+from ser.data.folders import walked_once
 from ser.data.manifest import Manifest, Refusal
 from ser.data.scan import corpora_below, scan
 from ser.study import part, settings_of
@@ -175,13 +176,19 @@ def test_links_in_a_circle_do_not_hang(loader: str, tmp_path: Path) -> None:
     assert module(loader).load(before, module(loader).Settings()).utterances
 
 
-def test_corpora_side_by_side_keep_to_their_own_roots(tmp_path: Path) -> None:
-    roots = {loader: module(loader).find(module(loader).miniature(tmp_path / "data")) for loader in LOADERS}
-    for loader, root in roots.items():
-        assert module(loader).find(tmp_path) == root
+def test_corpora_side_by_side_keep_to_their_own_roots(miniature: Folder, tmp_path: Path) -> None:
+    roots = {}
+    for loader in LOADERS:
+        folder = miniature(loader)
+        top = next(parent for parent in (folder, *folder.parents) if parent.name == "data")  # nothing else is in there
+        shutil.copytree(top, tmp_path / "data", dirs_exist_ok=True)
+        roots[loader] = tmp_path / "data" / module(loader).find(folder).relative_to(top)
     names = dict(zip(LOADERS, LOADERS, strict=True)) | {"manifest_csv": "customer", "emobox": "polish"}
-    assert corpora_below([tmp_path]) == sorted((names[loader], loader, root) for loader, root in roots.items())
-    assert corpora_below([tmp_path, tmp_path / "data"]) == corpora_below([tmp_path])
+    with walked_once():
+        for loader, root in roots.items():
+            assert module(loader).find(tmp_path) == root
+        assert corpora_below([tmp_path]) == sorted((names[loader], loader, root) for loader, root in roots.items())
+        assert corpora_below([tmp_path, tmp_path / "data"]) == corpora_below([tmp_path])
     for loader, root in roots.items():
         alone = module(loader).load(root, module(loader).Settings())
         assert alone.utterances
