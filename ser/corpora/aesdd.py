@@ -19,8 +19,8 @@ DAMAGED = frozenset(("s05 (3)",))
 LABELS = {"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "s": "sad"}
 # The folder is asked for because copies that Windows makes, of SAVEE for example, are called so, too: DC/a01 (1).wav.
 NAME = ZIPPED = re.compile(
-    r"(?:\A|/(?:anger|disgust|fear|happiness|sadness))/(?P<label>[adfhs])(?P<sentence>[0-2]\d) "
-    r"\((?P<speaker>0?[1-6])\)[ab]?\Z",
+    r"/(?:(?<=\A/)|(?<=/anger/)|(?<=/disgust/)|(?<=/fear/)|(?<=/happiness/)|(?<=/sadness/))"
+    r"(?P<label>[adfhs])(?P<sentence>[0-2]\d) \((?P<speaker>0?[1-6])\)[ab]?\Z",
     re.ASCII | re.IGNORECASE,
 )
 ABOUT = About(

@@ -20,7 +20,7 @@ EXPECTED_SPEAKERS = 10
 MEAN_SECONDS = (2.6, 3.0)  # 2.78
 # Recordings of Oréau have such names, too, in folders that are called sessc, sessn …
 NAME = ZIPPED = re.compile(
-    r"(?<!/sess[a-z])/(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]\Z", re.ASCII
+    r"/(?<!/sess[a-z]/)(?P<speaker>\d\d)(?P<sentence>[ab]\d\d)(?P<label>[WLEAFTN])[a-z]\Z", re.ASCII
 )
 SEX = {"03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F"}
 ABOUT = About(

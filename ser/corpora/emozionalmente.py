@@ -26,7 +26,9 @@ LABELS = {
     "anger": "angry", "disgust": "disgust", "fear": "fear", "joy": "happy", "neutrality": "neutral", "sadness": "sad",
     "surprise": "surprise",
 }  # fmt: skip
-NAME = re.compile(r"(?:\A|/audio)/(?P<uid>1[56]\d{11})\Z", re.ASCII)  # milliseconds of the years 2017 to 2024
+NAME = re.compile(
+    r"/(?:(?<=\A/)|(?<=/audio/))(?P<uid>1[56]\d{11})\Z", re.ASCII
+)  # milliseconds of the years 2017 to 2024
 COLUMNS = {
     "samples.csv": ("file_name", "actor", "emotion_expressed", "sentence"),
     "users.csv": ("username", "gender"),

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.corpora._named import Named
+from ser.corpora._named import Named, groups
 from ser.data.about import About
 from ser.data.manifest import Listing
 from ser.study.settings import setting
@@ -23,9 +23,9 @@ LABELS = {
 }  # fmt: skip
 # The folder is asked for because recordings of EMO-DB have such names: 10a02Na. Two of speaker 07 are misspelt 07z03Sa.
 NAME = ZIPPED = re.compile(
-    r"(?:\A|(?:/(?P<sex>[fm]))?/sess[cdjnpst])/(?P<speaker>\d\d)(?P<sentence>[az]\d\d)(?P<label>[CDJNPST])[a-z]\Z",
-    re.ASCII,
+    r"/(?:(?<=\A/)|(?<=/sess[cdjnpst]/))(?P<speaker>\d\d)(?P<sentence>[az]\d\d)(?P<label>[CDJNPST])[a-z]\Z", re.ASCII
 )
+SEX = re.compile(r"/([fm])/sess[cdjnpst]/[^/]*\Z", re.ASCII)  # of the folder
 ABOUT = About(
     languages=("fr",),
     kind="acted",
@@ -47,6 +47,12 @@ class Settings:
     version: str = setting("all recordings (1), or those that listeners recognised (2)", "2", choices=("1", "2"))
 
 
+def _read(name: re.Match[str]) -> dict[str, str]:
+    """Returns what a name says, with the sex of the folder, where that is as in the release."""
+    folder = SEX.search(name.string)
+    return groups(name) | {"sex": folder[1] if folder else ""}
+
+
 CORPUS = Named(
     "oreau",
     NAME,
@@ -54,6 +60,7 @@ CORPUS = Named(
     ABOUT,
     LABELS,
     counts={"angry": 67, "disgust": 67, "fear": 51, "happy": 62, "neutral": 70, "sad": 55, "surprise": 62},
+    read=_read,
 )
 names, speakers, find = CORPUS.names, CORPUS.speakers, CORPUS.find
 

@@ -22,10 +22,8 @@ LABELS = {
 }  # fmt: skip
 WORDS = "anger|disgust|enthusiasm|fear|happiness|neutral|sadness"
 # Of some dialogues the emotions are followed by a blank.
-NAME = ZIPPED = re.compile(
-    rf"(?:/(?P<split>train|test)/[^/]+|)/(?P<session>\d\d)_(?:{WORDS})_(?:{WORDS})[_ ](?P<label>[adefhns])_\d+\Z",
-    re.ASCII,
-)
+NAME = ZIPPED = re.compile(rf"/(?P<session>\d\d)_(?:{WORDS})_(?:{WORDS})[_ ](?P<label>[adefhns])_\d+\Z", re.ASCII)
+PART = re.compile(r"/(train|test)/[^/]*/[^/]*\Z", re.ASCII)  # of the folders
 ABOUT = About(
     languages=("ru",),
     kind="acted",
@@ -41,8 +39,10 @@ ABOUT = About(
 
 
 def _read(name: re.Match[str]) -> dict[str, str]:
-    """Returns what a name says; a speaker is one of the two of a dialogue."""
-    return groups(name) | {"speaker": f"{name['session']}{name['label']}", "channel": "dialog"}
+    """Returns what a name says, with the part of the folder; a speaker is one of the two of a dialogue."""
+    part = PART.search(name.string)
+    facts = {"speaker": f"{name['session']}{name['label']}", "channel": "dialog", "split": part[1] if part else ""}
+    return groups(name) | facts
 
 
 CORPUS = Named(

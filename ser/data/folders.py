@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path, PurePath
 
@@ -70,6 +70,7 @@ class Walk:
         return self._audio[suffixes]
 
 
+@lru_cache(maxsize=1024)
 def _above(folder: str) -> str:
     """Returns "/<folder>/<folder>/<folder>/" of the last folders of a path."""
     return "".join(f"/{part}" for part in folder.split(os.sep)[-_ABOVE:] if part) + "/"

@@ -88,9 +88,7 @@ def reason_outside() -> Callable[[str], str]:
     modules = _with_names()
 
     def reason(path: str) -> str:
-        for module in modules:
-            if not _is_named(module, path):
-                continue
+        if module := _owner(modules, path):
             if _suffix(path) not in suffixes_of(module):
                 return f"named like a recording of {module.TITLE}, but only {_in_words(module)} are read there"
             return f"named like a recording of {module.TITLE}, of which the rest is missing: {module.FILES}"
@@ -115,7 +113,7 @@ def reason_in(module: ModuleType, used: Collection[str]) -> Callable[[str], str]
         if _is_named(module, path):
             is_read = _suffix(path) in suffixes_of(module)
             return "" if is_read else f"named like a recording, but only {_in_words(module)} are read"
-        is_others = any(_suffix(path) in suffixes_of(other) and _is_named(other, path) for other in modules)
+        is_others = _owner([other for other in modules if _suffix(path) in suffixes_of(other)], path) is not None
         return "" if is_others else f"not a {module.FILES}"
 
     return reason
@@ -146,8 +144,13 @@ def _with_names() -> list[ModuleType]:
 
 
 def _is_named(module: ModuleType, path: str) -> bool:
-    match: re.Match[str] | None = module.NAME.search(folders.key(path))
-    return match is not None
+    return _owner([module], path) is not None
+
+
+def _owner(modules: Sequence[ModuleType], path: str) -> ModuleType | None:
+    """Returns the first of ``modules`` whose recordings are called so; there may be millions of paths."""
+    key = folders.key(path)
+    return next((module for module in modules if module.NAME.search(key)), None)
 
 
 def _suffix(path: str) -> str:

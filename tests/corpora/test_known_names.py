@@ -105,6 +105,12 @@ def test_a_miniature_is_a_part_of_the_release(loader: str, tmp_path: Path) -> No
     assert release_of(manifest).state == "part"
 
 
+def test_recordings_of_resd_are_of_the_part_that_they_lie_in() -> None:
+    parts = {"resd/train/a/34_anger_fear_a_170.wav": "train", "resd/test/b/34_anger_fear_f_090.wav": "test"}
+    assert {path: utterance("resd", path).split for path in parts} == parts
+    assert utterance("resd", "elsewhere/34_anger_fear_a_170.wav").split == ""
+
+
 def test_the_two_versions_of_oreau(tmp_path: Path) -> None:
     module = registry.find("corpora", "oreau")
     folder = module.miniature(tmp_path)
