@@ -134,6 +134,7 @@ def users(tool):
         ("pywt", {"frontends.wavelet"}),
         ("noisereduce", {"frontends.log_mel"}),
         ("opensmile", {"frontends.opensmile"}),
+        ("audformat", {"corpora.audformat"}),
         ("av", {"data.codecs"}),
         ("onnx", {"prediction.onnx"}),
         ("onnxruntime", {"prediction.onnx"}),

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from ser.data import codecs, sound_header
+from ser.data import codecs, containers, sound_header
 from ser.errors import BadInput
 
 Wave = npt.NDArray[np.float32]
@@ -57,8 +57,13 @@ class AudioFacts:
 def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> bytes:
     """Returns the bytes of a file, or its ``first`` ones. Raises OSError, also where it is larger than ``most``.
 
-    And for pipes and devices, which would be waited for, or read, without end.
+    And for pipes and devices, which would be waited for, or read, without end. What is in a container is read there.
     """
+    if containers.is_inside(path):
+        data = containers.read(path)
+        if first is None and len(data) > most:
+            raise OSError(errno.EFBIG, f"{len(data)} bytes, more than {most}")
+        return data[:first]
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from ser import files, registry
-from ser.data import audio, same_audio, unused
+from ser.data import audio, containers, same_audio, unused
 from ser.data import folders as _tree
 from ser.data import zips as _zips
 from ser.data.manifest import Manifest, Refusal, Utterance
@@ -137,7 +137,9 @@ def _corpora_of(module: ModuleType, loader: str, folder: Path) -> list[tuple[str
     if hasattr(module, "find_all"):  # the tables of one's own, of which there may be many
         tables: list[Path] = module.find_all(folder)
         alone = Counter(table.parent for table in tables)
-        return [(_plain(t.parent.name if alone[t.parent] == 1 else t.stem), t) for t in tables]
+        return [
+            (_plain(t.name if t.is_dir() else t.parent.name if alone[t.parent] == 1 else t.stem), t) for t in tables
+        ]
     loose = module.find(folder)
     zips = _zips.with_recordings(folder, module.ZIPPED) if hasattr(module, "ZIPPED") else []
     if loose is None and not zips:
@@ -252,7 +254,7 @@ def _others(loader: str, home: Path, table: Path | None) -> list[Path]:
     for other in registry.names("corpora"):
         module = registry.find("corpora", other)
         if hasattr(module, "find_all"):
-            others |= {path.parent for path in module.find_all(home) if path != table}
+            others |= {path if path.is_dir() else path.parent for path in module.find_all(home) if path != table}
         elif other != loader and (root := module.find(home)):
             others.add(root)
     return sorted(other for other in others if other != home and other.is_relative_to(home))
@@ -390,7 +392,7 @@ class _FactsFile:
 
     @staticmethod
     def stamp(path: str) -> str:
-        s = os.stat(path)
+        s = os.stat(containers.file_of(path))
         return f"{s.st_size} {s.st_mtime_ns} {s.st_ctime_ns}"
 
     def outcomes(self, path: str, stamp: str) -> dict[Stretch, Outcome]:

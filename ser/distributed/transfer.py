@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from ser.data import audio, encoders, recordings
+from ser.data import audio, containers, encoders, recordings
 from ser.data.manifest import Utterance
 from ser.distributed import node
 from ser.errors import BadInput
@@ -96,6 +96,8 @@ def sees(items: Iterable[tuple[Utterance, int]]) -> bool:
 
 
 def _is_file(path: str, size: int) -> bool:
+    if containers.is_inside(path):
+        return os.path.isfile(containers.file_of(path))
     try:
         return os.stat(path).st_size == size
     except OSError:

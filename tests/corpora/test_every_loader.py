@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from ser import registry
+from ser.data import containers
 from ser.data.about import KINDS, About
 from ser.data.folders import walked_once
 from ser.data.manifest import Manifest, Refusal
@@ -157,7 +158,7 @@ def test_a_copy_elsewhere_is_the_same_corpus(loader: str, miniature: Folder, tmp
     assert second.fingerprint == first.fingerprint
     copied = {r.reason.removeprefix("duplicate of ") for r in second.refused}  # these have a stand-in
     victim = next(u for u in second.utterances if u.path not in copied)
-    changed = Path(victim.path)
+    changed = Path(containers.file_of(victim.path))
     changed.write_bytes(changed.read_bytes()[:-2] + b"\x01\x02")
     assert scanned(loader, tmp_path / "elsewhere", tmp_path / "other cache").fingerprint != first.fingerprint
     changed.unlink()
