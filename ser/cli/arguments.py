@@ -121,7 +121,7 @@ _PLACES: Mapping[str, Callable[[str, str], Any]] = {
     "address": paths.cluster,
 }
 _NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (0, 65_535)}
-_TEXTS = ("study", "trial", "corpora", "mode", "variant", "host", "duplicates")  # of which none can be empty
+_TEXTS = ("study", "trial", "corpora", "test_on", "mode", "variant", "host", "duplicates")  # of which none can be empty
 
 
 def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> list[str]:
@@ -262,6 +262,27 @@ def _grid(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--rir", metavar="DIR", help="recorded impulse responses (default: generated)")
 
 
+def _testing(sub: argparse.ArgumentParser) -> None:
+    text = "test trials on corpora that they have not learned from: members, the study's that are there; all; or names"
+    sub.add_argument("--test-on", metavar="members|all|NAME[=PATH],…", help=text)
+    _test_side(sub)
+
+
+def _test_side(sub: argparse.ArgumentParser) -> None:
+    text = "of these corpora: the test side of their split, where it has one (test, the default), or all utterances"
+    sub.add_argument("--test-side", choices=("test", "all"), help=text)
+
+
+def _testing_alone(sub: argparse.ArgumentParser) -> None:
+    text = "on which corpora: members, the study's that are there; all that are there; or names"
+    sub.add_argument("--on", dest="test_on", required=True, metavar="members|all|NAME[=PATH],…", help=text)
+    _test_side(sub)
+
+
+def _untested(sub: argparse.ArgumentParser) -> None:
+    sub.set_defaults(test_on=None, test_side=None)
+
+
 def _store(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--store", metavar="URL", help="the feature store: a folder or fsspec URL (default: WORK/store)")
 
@@ -390,7 +411,7 @@ COMMANDS = {
         "Compute the features that a study needs into the store.",
         "ser prepare interaffection --data ~/corpora --plan\n"
         "ser prepare interaffection --data ~/corpora --address auto --profile gpu --store s3://bucket/features",
-        (_study, _work, _corpora, _grid, _store, _jobs, _profile, _address, _planning),
+        (_study, _work, _corpora, _grid, _testing, _store, _jobs, _profile, _address, _planning),
     ),
     "run": Command(
         "Run a study's trials; finished ones are never run again.",
@@ -398,18 +419,27 @@ COMMANDS = {
         "ser run interaffection --data ~/corpora --seeds 3 --set training.batch_size=32\n"
         "ser run encoders --data ~/corpora --encoder wavlm=~/models/wavlm-base-plus --plan\n"
         "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
-        (_study, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _planning, _changed_corpus),
+        (
+            *(_study, _work, _corpora, _grid, _testing, _store, _jobs, _tracking, _profile, _address, _planning),
+            _changed_corpus,
+        ),
+    ),
+    "test": Command(
+        "Test finished runs on corpora that they have not learned from, by their saved models; nothing is trained.",
+        "ser test interaffection --data ~/corpora --on members\n"
+        "ser test interaffection --data ~/corpora --on emodb=~/emodb,savee=~/savee --test-side all",
+        (_study, _testing_alone, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _address, _planning),
     ),
     "train": Command(
         "Train one trial of a study here, without Ray: to look at it, or to debug it.",
         'ser train interaffection --data ~/corpora --trial "I+T+R lstm mean unified"\n'
         "ser train interaffection --demo --trial 3f2a --no-tracking --pdb",
-        (_study, _one_trial, _work, _corpora, _grid, _store, _jobs, _tracking, _profile, _changed_corpus),
+        (_study, _one_trial, _work, _corpora, _grid, _untested, _store, _jobs, _tracking, _profile, _changed_corpus),
     ),
     "export": Command(
         "Write the features of a study as HDF5, one file per corpus: X, y, uid.",
         "ser export mfcc_networks --data ~/corpora --to features",
-        (_study, _work, _corpora, _grid, _store, _jobs, _to),
+        (_study, _work, _corpora, _grid, _untested, _store, _jobs, _to),
     ),
     "labels": Command(
         "Count what raters' votes make of the corpora: utterances of one, two and three emotions; reads no audio.",
@@ -472,6 +502,6 @@ COMMANDS = {
     "demo": Command(
         "Make speech corpora, run a study on them with a small budget, and report.",
         "ser demo\nser demo multilabel --work /tmp/demo",
-        (_demo_work, _encoders, _tracking, _profile),
+        (_demo_work, _encoders, _testing, _tracking, _profile),
     ),
 }

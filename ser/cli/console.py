@@ -121,6 +121,11 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     if plan.references:
         done = sum(t.id in finished for t in plan.references)
         console.print(f"{_references(plan)} beside them, to hold results against; {done} finished")
+    if plan.unseen.by_trial:
+        names = Counter(t.corpus.name for tests in plan.unseen.by_trial.values() for t in tests)
+        side = "the test side of their split" if plan.study.comparison.test_side == "test" else "every utterance"
+        listed = ", ".join(f"{name} ({number} models)" for name, number in names.items())
+        console.print(f"tested on corpora that they have not learned from, {side}: {listed}")
     for line in cost:
         console.print(line)
     if plan.twins:
@@ -190,7 +195,9 @@ class Live:
             case Finished(results) | Undelivered(results):
                 self._score(trial, results)
                 listed = ("wa/", "ua/", "balanced/", "objective/loss", "objective/wa")
+                tests = ("cross/wa/", "cross/ua/", "cross/balanced/")
                 names = [k for k in sorted(results) if k.startswith(listed) and k.count("/") == 1]
+                names += [k for k in sorted(results) if k.startswith(tests)]
                 scores = " ".join(f"{k}={results[k]:.3f}" for k in names)
                 self._tell(f"{type(outcome).__name__.lower()} {trial.id} {trial.title}: {scores}")
                 if isinstance(outcome, Undelivered) and not self._away:
@@ -224,6 +231,15 @@ class Live:
         self.total += len(trials)
         if trials:
             self._tell(f"{len(trials)} more trials to run")
+        if console.is_terminal:
+            self._progress.update(self._task, total=self.total)
+
+    def testing(self, trials: Sequence[Trial]) -> None:
+        """Trials are tested next on corpora that they have not learned from: they are counted anew."""
+        self._tell(f"{len(trials)} finished trials to test on other corpora", visible=True)
+        self.total, self._already, self._begun_with, self._started = len(trials), 0, 0, time.monotonic()
+        self._done.clear()
+        self.failures.clear()
         if console.is_terminal:
             self._progress.update(self._task, total=self.total)
 
@@ -309,6 +325,16 @@ def debug(error: Exception) -> None:
     pdb.post_mortem(error.__traceback__)
 
 
+def tests(summary: "Summary", plan: Plan) -> None:
+    """What became of the tests on corpora that trials have not learned from."""
+    names = dict.fromkeys(test.corpus.name for each in plan.unseen.by_trial.values() for test in each)
+    console.print(f"{summary.trained} trials tested on {', '.join(names)}, where they have not learned from them")
+    for trial_id, error in summary.failures.items():
+        console.print(f"not tested: {plan.by_id[trial_id].title}: {error}")
+    if summary.unfinished:
+        console.print(f"{summary.unfinished} finished trials left untested: the same command tests them")
+
+
 def outcome(summary: "Summary", plan: Plan) -> None:
     """How a call of ``ser run`` ended."""
     if summary.trained:
@@ -322,6 +348,8 @@ def outcome(summary: "Summary", plan: Plan) -> None:
         console.print(memory)
     for trial_id, error in summary.failures.items():
         console.print(f"failed: {plan.by_id[trial_id].title}: {error}")
+    if summary.tests is not None:
+        tests(summary.tests, plan)
     if summary.interrupted:
         console.print(f"interrupted; {summary.unfinished} left: the same command continues")
     elif summary.unfinished:

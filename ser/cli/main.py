@@ -66,9 +66,8 @@ def _check_study(args: argparse.Namespace) -> None:
     corpora_of_study = {c.name for c in study.corpora}
     for path, value in map(setting, getattr(args, "set", ())):
         head = path.partition(".")[0]
-        if head in corpora_of_study or head not in (
-            args.corpora or ""
-        ):  # a corpus that is brought is checked when it is known
+        brought = f"{args.corpora or ''},{getattr(args, 'test_on', None) or ''}"
+        if head in corpora_of_study or head not in brought:  # a corpus that is brought is checked when it is known
             study = override(study, path, value)
 
 
@@ -82,17 +81,17 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 _ENTRY = re.compile(r"\s*[a-z][a-z0-9_-]*\s*(=|$)")  # how the next corpus begins, where a path has commas
 
 
-def _requested(text: str | None) -> "tuple[CorpusRequest, ...]":
+def _requested(text: str | None, option: str = "--corpora") -> "tuple[CorpusRequest, ...]":
     from ser.planning.request import CorpusRequest
 
     out, pieces = [], [] if text is None else text.split(",")
     while pieces:
         entry, pieces = _entry(pieces)
         name, sign, path = entry.strip().partition("=")
-        out.append(CorpusRequest(name.strip(), paths.corpus(path.strip(), f"--corpora {name}") if sign else None))
+        out.append(CorpusRequest(name.strip(), paths.corpus(path.strip(), f"{option} {name}") if sign else None))
     names = [w.name for w in out]
     if len(set(names)) < len(names) or "" in names:
-        raise BadInput(repr(text), "--corpora", "different names, separated by commas", "name each corpus once")
+        raise BadInput(repr(text), option, "different names, separated by commas", "name each corpus once")
     return tuple(out)
 
 
@@ -160,7 +159,7 @@ def _request(args: argparse.Namespace) -> "Request":
         work=args.work,
         data=tuple(args.data),
         corpora=_requested(args.corpora),
-        settings=tuple(setting(s) for s in args.set),
+        settings=(*map(setting, args.set), *([("test_side", args.test_side)] if args.test_side else ())),
         seeds=args.seeds,
         duplicates=args.duplicates,
         demo=args.demo,
@@ -169,6 +168,7 @@ def _request(args: argparse.Namespace) -> "Request":
         rir=args.rir,
         weights=args.weights,
         encoders=tuple((name, Path(folder)) for name, _, folder in (text.partition("=") for text in args.encoder)),
+        unseen=_requested(args.test_on, "--test-on"),
     )
     study = requests.check(request)
     _make(args.work)  # what is refused above leaves no folder
@@ -209,6 +209,7 @@ def prepare(args: argparse.Namespace) -> int:
     from ser.distributed import features
     from ser.distributed.profile import Profile
     from ser.planning import request as requests
+    from ser.planning.entries import entries_of
 
     profile = Profile.read(args.profile)
     request = _request(args)
@@ -219,7 +220,7 @@ def prepare(args: argparse.Namespace) -> int:
     with features.computing(profile, args.address, args.work, console.console.print) as compute:
         refused = requests.prepare(plan, _store(args), request.recordings, console.bar, compute)
     scanned.refusals(refused)
-    entries = len({recipe.key for s in plan.sources.values() for recipe in s.entries})
+    entries = len(entries_of(plan))
     console.console.print(f"{entries} store entries ready in {_store(args).local}")
     return 0
 
@@ -298,7 +299,39 @@ def run(args: argparse.Namespace) -> int:
         search = Search.of(plan.study, prepared.grow)
         summary = launch.run(job, plan.to_run, profile, args.address, live, prepared.job, search)
     console.outcome(summary, prepared.plan)
-    return 130 if summary.interrupted else 1 if summary.unfinished or summary.undelivered else 0
+    lacks_tests = bool(summary.tests and summary.tests.unfinished)
+    return 130 if summary.interrupted else 1 if summary.unfinished or summary.undelivered or lacks_tests else 0
+
+
+def test(args: argparse.Namespace) -> int:
+    """``ser test``: finished runs, from their saved models, on corpora that these have not learned from."""
+    from ser.cli import console, scanned
+    from ser.distributed.profile import Profile
+    from ser.planning import request as requests
+    from ser.runs.location import Location
+    from ser.runs.tracker import Tracker
+
+    profile = Profile.read(args.profile)
+    where = Location.of(args.work, args.tracking_uri, to_read=True)
+    request = _request(args)
+    plan = requests.plan_of(request, console.bar)
+    done = Tracker(where, plan.study.name, to_read=True).finished_of(list(plan.by_id))
+    if not done:
+        remedy = "give the same --set, --corpora, --seeds and --mode as to `ser run`, or run it first"
+        raise BadInput(f"none of {len(plan.to_run)} trials", f"runs of {plan.study.name}", "finished ones", remedy)
+    plan = replace(plan.for_tests, references=tuple(t for t in plan.references if t.id in done))
+    if args.plan:
+        console.plan(plan, done, [])
+        return _show_features(args, plan, request)
+    from ser.distributed import launch
+
+    scanned.refusals([r for _, m in plan.brought.values() for r in m.refused], everything=False)
+    prepared = _preparation(args, plan, request, Location.of(args.work, args.tracking_uri), profile, args.address)
+    trials, job = plan.to_run, prepared.job()
+    with console.Live(trials, 0, args.work / "logs" / f"{plan.study.name}.log") as live:
+        summary = launch.run(job, trials, profile, args.address, live, prepared.job, trains=False)
+    console.outcome(summary, plan)
+    return 130 if summary.interrupted else 1 if summary.tests and summary.tests.unfinished else 0
 
 
 def _preparation(
@@ -602,7 +635,8 @@ def demo(args: argparse.Namespace) -> int:
     Profile.read(args.profile)  # before minutes of synthesis
     options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
     encoders = [f"--encoder={text}" for text in args.encoder]
-    code = main(["run", args.study, *options, *encoders, "--demo", "--profile", args.profile])
+    tests = [f"--{key}={text}" for key, text in (("test-on", args.test_on), ("test-side", args.test_side)) if text]
+    code = main(["run", args.study, *options, *encoders, *tests, "--demo", "--profile", args.profile])
     if code == 0:
         code = main(["report", args.study, *options])
         console.console.print(f"browse the runs:  ser ui --work {shlex.quote(str(args.work))}")
@@ -629,7 +663,7 @@ def show(args: argparse.Namespace) -> int:
 
 
 _COMMANDS = (
-    *(corpora, prepare, run, train, export, labels),
+    *(corpora, prepare, run, test, train, export, labels),
     *(predict, export_model, studies, show, doctor, status, sync, report, ui, new, demo),
 )
 FUNCTIONS = {f.__name__.replace("_", "-"): f for f in _COMMANDS}

@@ -7,17 +7,18 @@ its own checkpoint.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ser.distributed.ledger import Ledger, Listener, Search, Summary, unfinished
 from ser.distributed.pool import RayLost, WorkerPool
 from ser.distributed.profile import Profile
+from ser.distributed.unseen import TestLedger
 from ser.errors import Away, BadInput
 from ser.runs import delivery, replica
 from ser.study import Trial
 from ser.trials.job import Job, head_of
-from ser.trials.run import is_free
 
 _DYING_S = 10.0  # a worker inside a long matrix product ends only after it
 _LAST_TRIES_S = (0.0, 5.0, 10.0, 20.0)  # an MLflow server that restarts as the grid ends
@@ -32,9 +33,11 @@ def run(
     listener: Listener,
     repair: Callable[[], object] = lambda: None,
     search: Search | None = None,
+    trains: bool = True,
 ) -> Summary:
     """Trains all of ``trials`` that are not trained yet, as many at once as ``profile`` and the machines allow.
 
+    Then it tests those that are finished on the corpora of ``job.tests``; with ``trains`` False it does that alone.
     Trials that another driver is training are waited for. An interrupt ends the running trials at their last
     checkpoint; the same call continues. ``repair`` builds the store again where a worker found it damaged. A ``search``
     is asked for more trials whenever all others have ended. Raises BadInput where there is no such cluster.
@@ -42,47 +45,86 @@ def run(
     # What earlier calls left: results that wait for MLflow, duplicates without a run, attempts that are used up.
     delivery.sync(job.where, Path(job.work))
     _record_duplicates(job, trials)
-    ledger, search = Ledger(job, trials, profile, listener), search or Search()
-    summary, pool, losses, started = ledger.summary, None, 0, time.perf_counter()
+    ledger, started = Ledger(job, trials, profile, listener), time.perf_counter()
+    summary, workers = ledger.summary, _Workers(profile, address, repair)
+    if not trains:
+        ledger.todo, search = [], None
     replica.begin(job.replica, Path(job.work))
     # A trial that is not free has a worker of another driver, which keeps the count.
-    replica.reset(job.replica, Path(job.work), [t.id for t in ledger.todo if is_free(job, t)])
+    replica.reset(job.replica, Path(job.work), [t.id for t in ledger.todo if ledger.is_free(t)])
     try:
-        # Round after round, all trials that are left are handed out; mostly the first round trains them all.
-        while ledger.todo or _grow(ledger, search, pool):
-            free = [t for t in ledger.todo if is_free(ledger.job, t)]
+        workers.do(ledger, search or Search())
+        summary.wall_seconds = time.perf_counter() - started
+        if ledger.job.tests:
+            tests = TestLedger(ledger.job, ledger.trials, profile, listener)
+            summary.tests = tests.summary
+            _test(tests, workers)
+    except KeyboardInterrupt:
+        summary.interrupted = True
+    finally:
+        workers.close()
+    summary.wall_seconds = summary.wall_seconds or time.perf_counter() - started
+    if trains:
+        _finish(ledger)
+    return summary
+
+
+def _test(tests: TestLedger, workers: "_Workers") -> None:
+    """Tests what is left to be tested; counts what still is at the end."""
+    if tests.todo:
+        tests.listener.testing(tests.todo)
+    try:
+        workers.do(tests, Search())
+    finally:
+        tests.summary.unfinished = len(tests.left(tests.trials))
+
+
+@dataclass
+class _Workers:
+    """The pool that does the work of ledgers, started as often as needed."""
+
+    profile: Profile
+    address: str | None
+    repair: Callable[[], object]
+    pool: WorkerPool | None = None
+    losses: int = 0
+
+    def do(self, ledger: Ledger, search: Search) -> None:
+        """Hands out round after round all trials that are left; mostly the first round does them all."""
+        while ledger.todo or _grow(ledger, search, self.pool):
+            free = [t for t in ledger.todo if ledger.is_free(t)]
             if not free:
                 time.sleep(1.0)  # all are another driver's: they finish, or fall free
                 ledger.update()
                 continue
             ledger.begin_round()
-            try:
-                if pool is None:
-                    pool = WorkerPool.of_job(ledger.job, ledger.trials, profile, address, listener.note)
-                    summary.slots = pool.slots
-                    listener.started(int(pool.slots))
-                pool.run(ledger.items(free, search.halving), ledger.record, search.halving)
-            except (RayLost, BadInput) as error:
-                if isinstance(error, BadInput) and not losses:
-                    raise  # it was never there; after a loss it may still be starting
-                if pool is not None:
-                    pool.close()
-                    pool = None
-                losses = 1 if ledger.has_progressed() else losses + 1
-                _wait_after_loss(ledger, str(error), losses, is_cluster=address is not None)
+            self._round(ledger, free, search)
             if ledger.damage:
-                listener.note(f"{ledger.damage}; it is built again")
-                repair()
+                ledger.listener.note(f"{ledger.damage}; it is built again")
+                self.repair()
                 ledger.damage = ""
             ledger.end_round()
-    except KeyboardInterrupt:
-        summary.interrupted = True
-    finally:
-        if pool is not None:
-            pool.close()
-    summary.wall_seconds = time.perf_counter() - started
-    _finish(ledger)
-    return summary
+
+    def _round(self, ledger: Ledger, free: Sequence[Trial], search: Search) -> None:
+        try:
+            if self.pool is None:
+                note = ledger.listener.note
+                self.pool = WorkerPool.of_job(ledger.job, ledger.trials, self.profile, self.address, note)
+                ledger.listener.started(int(self.pool.slots))
+            ledger.summary.slots = self.pool.slots
+            self.pool.run(ledger.items(free, search.halving), ledger.record, search.halving)
+        except (RayLost, BadInput) as error:
+            if isinstance(error, BadInput) and not self.losses:
+                raise  # it was never there; after a loss it may still be starting
+            self.close()
+            self.losses = 1 if ledger.has_progressed() else self.losses + 1
+            _wait_after_loss(ledger, str(error), self.losses, is_cluster=self.address is not None)
+
+    def close(self) -> None:
+        """Ends the pool, if there is one."""
+        if self.pool is not None:
+            self.pool.close()
+            self.pool = None
 
 
 def _grow(ledger: Ledger, search: Search, pool: WorkerPool | None) -> bool:
@@ -102,15 +144,15 @@ def _wait_after_loss(ledger: Ledger, reason: str, losses: int, is_cluster: bool)
     pause_s = min(5.0 * 2 ** (losses - 1), 60.0)
     ledger.listener.note(f"Ray was lost ({reason}); trials go on from their checkpoints in {pause_s:.0f} s")
     time.sleep(pause_s)
-    _free(ledger.job, ledger.todo)
+    _free(ledger, ledger.todo)
 
 
-def _free(job: Job, trials: Sequence[Trial]) -> list[Trial]:
+def _free(ledger: Ledger, trials: Sequence[Trial]) -> list[Trial]:
     """Returns the trials that no process holds, after a while in which workers die; others are another driver's."""
     deadline = time.monotonic() + _DYING_S
-    while not all(is_free(job, t) for t in trials) and time.monotonic() < deadline:
+    while not all(map(ledger.is_free, trials)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return [t for t in trials if is_free(job, t)]
+    return [t for t in trials if ledger.is_free(t)]
 
 
 def _record_duplicates(job: Job, trials: Sequence[Trial]) -> None:
@@ -130,7 +172,7 @@ def _finish(ledger: Ledger) -> None:
         summary.undelivered, summary.reason, summary.refused = synced.undelivered, synced.reason, synced.refused
         if not synced.undelivered or synced.refused:
             break
-    errors = {t.id: summary.failures.get(t.id, "") for t in _free(job, todo)}
+    errors = {t.id: summary.failures.get(t.id, "") for t in _free(ledger, todo)}
     try:
         delivery.nest_folds(job.where, job.study, ledger.trials)
         delivery.close_runs(job.where, job.study, errors)

@@ -21,6 +21,7 @@ from ser.runs.tracker import Tracker
 from ser.study import REFERENCE, Study, Trial
 from ser.trials.group import group_key
 from ser.trials.job import Job
+from ser.trials.run import is_free
 
 _STACKED = 64  # trials in one group; more would leave other workers idle
 _BROKEN = 3  # times that Tune gives up a trial: one killed between two trials can be left with retries to spare
@@ -49,6 +50,9 @@ class Listener(Protocol):
     def grown(self, trials: Sequence[Trial]) -> None:
         """A search added trials."""
 
+    def testing(self, trials: Sequence[Trial]) -> None:
+        """All trials are trained that can be; these are tested next on corpora that they have not learned from."""
+
 
 @dataclass
 class Summary:
@@ -66,6 +70,7 @@ class Summary:
     slots: float = 1.0
     used: list[gpu_memory.Used] = field(default_factory=list)  # of GPUs, by each trial
     gpus_per_trial: float = 0.0
+    tests: "Summary | None" = None  # of finished trials, on corpora that they have not learned from
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,6 @@ class Ledger:
         self.job, self.profile, self.listener = job, profile, listener
         self.summary = Summary(gpus_per_trial=profile.gpus_per_trial)
         self.by_id = {t.id: t for t in trials}
-        self.todo = unfinished(job, trials)
         self.damage = ""  # of the store, as a worker found it
         self._epochs: Counter[str] = Counter()  # reached
         self._broken: Counter[str] = Counter()
@@ -134,6 +138,7 @@ class Ledger:
         self._last_report = ""  # of a worker, for when nothing goes on
         self._undelivered = 0
         self._next_sync = time.monotonic() + _SYNC_EVERY_S
+        self.todo = self.left(trials)
 
     @property
     def trials(self) -> list[Trial]:
@@ -142,7 +147,15 @@ class Ledger:
 
     def update(self) -> None:
         """Looks which trials are left."""
-        self.todo = [t for t in unfinished(self.job, self.todo) if t.id not in self.summary.failures]
+        self.todo = [t for t in self.left(self.todo) if t.id not in self.summary.failures]
+
+    def left(self, trials: Sequence[Trial]) -> list[Trial]:
+        """Returns those of ``trials`` that are not trained yet."""
+        return unfinished(self.job, trials)
+
+    def is_free(self, trial: Trial) -> bool:
+        """Returns whether no living process works on ``trial``."""
+        return is_free(self.job, trial)
 
     def grow(self, search: Search) -> bool:
         """Takes the trials that the search adds, now that all others have ended; False where it adds none."""
@@ -154,7 +167,7 @@ class Ledger:
         self.job, trials = grown
         fresh = {t.id: t for t in trials if t.id not in self.by_id}
         self.by_id |= fresh
-        self.todo = unfinished(self.job, list(fresh.values()))
+        self.todo = self.left(list(fresh.values()))
         self.listener.grown(list(fresh.values()))
         return bool(fresh)
 

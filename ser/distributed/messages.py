@@ -39,6 +39,7 @@ class WorkItem:
     past_losses: tuple[
         float, ...
     ] = ()  # of a finished trial, reported to the scheduler again, which compares with them
+    is_test: bool = False  # a finished trial, which is only tested on corpora that it has not learned from
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ def work(config: dict[str, str], jobs: "list[ray.ObjectRef[bytes]]") -> None:
         tune.report({"epoch": epoch, "loss": loss})
     if item.past_losses:
         return
+    from ser.prediction import unseen
     from ser.trials import group
     from ser.trials.run import run as run_trial
 
@@ -134,7 +135,9 @@ def work(config: dict[str, str], jobs: "list[ray.ObjectRef[bytes]]") -> None:
             last_report = time.monotonic()
 
     on_epoch(0, {})  # first of all: should it hang from here on, it is known who holds it
-    if group.group_key(trials[0]) is not None:
+    if item.is_test:
+        _report({trials[0].id: unseen.run(job, trials[0])})
+    elif group.group_key(trials[0]) is not None:
         _report(group.run(job, trials, on_epoch))
     else:
         _report({trials[0].id: run_trial(job, trials[0], on_epoch, item.stop_epoch)})

@@ -31,8 +31,9 @@ class Cost:
 
 
 def entries_of(plan: Plan) -> list[Recipe]:
-    """Returns the entries that a plan's trials read, each once."""
-    return list({recipe.key: recipe for source in plan.sources.values() for recipe in source.entries}.values())
+    """Returns the entries that a plan's trials and their tests read, each once."""
+    sources = (*plan.sources.values(), *plan.unseen.sources.values())
+    return list({recipe.key: recipe for source in sources for recipe in source.entries}.values())
 
 
 def costs(recipes: Iterable[Recipe], store: Store, recordings: Mapping[str, Path]) -> list[Cost]:

@@ -6,7 +6,7 @@ A search may know its later trials only by the losses of earlier ones; ``resolve
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from ser.planning import search
 from ser.planning.labelling import check_labels, usable, with_classes
 from ser.planning.notes import notes_on
 from ser.planning.sources import Copies, Source, Splits, sources_of
+from ser.planning.unseen import Brought, Tests, tests_of
 from ser.study import (
     Corpus,
     Part,
@@ -59,10 +60,12 @@ class Plan:
     unmet: Mapping[str, Mapping[str, str]]  # corpus -> system -> why it cannot be run there
     references: tuple[Trial, ...]  # plain models beside the trials, which they are not among
     manifests: Mapping[str, Manifest]  # of all corpora, also of those that no trial uses
+    brought: Brought = field(default_factory=dict)  # for tests alone
+    unseen: Tests = field(default_factory=Tests)  # of trials on corpora that they have not learned from
 
     def grown(self, losses: Mapping[str, float]) -> "Plan":
         """The same plan with all trials that the study's search knows of by these losses."""
-        grown = resolve(self.study, self.manifests, self.seeds, self.duplicates, losses)
+        grown = resolve(self.study, self.manifests, self.seeds, self.duplicates, losses, self.brought)
         return replace(grown, notes=tuple(dict.fromkeys((*self.notes, *grown.notes))))
 
     @property
@@ -99,6 +102,11 @@ class Plan:
         """True if any corpus was made, not recorded."""
         return any(s.manifest.demo for s in self.sources.values())
 
+    @property
+    def for_tests(self) -> "Plan":
+        """The plan without what is needed for training."""
+        return replace(self, sources={})
+
     @cached_property
     def by_id(self) -> dict[str, Trial]:
         """Trials by id, references among them."""
@@ -111,13 +119,15 @@ def resolve(
     seeds: int = 1,
     duplicates: str = "once",
     losses: Mapping[str, float] | None = None,
+    brought: Brought | None = None,
 ) -> Plan:
     """The plan of ``study`` over ``manifests`` (corpus name -> scanned corpus; order is the order of the axes).
 
     ``duplicates`` says what becomes of single-corpus multi-task trials, which are the same model as unified ones:
     "once" trains one and counts it in both places, "repeat" trains both from different random streams. ``losses``
-    (trial id -> what the search makes small) tell a search how far it has come. Raises BadInput for corpora that cannot
-    be used and for a grid whose axes do not differ.
+    (trial id -> what the search makes small) tell a search how far it has come. ``brought`` are corpora, as scanned, on
+    which trials are only tested. Raises BadInput for corpora that cannot be used and for a grid whose axes do not
+    differ.
     """
     if duplicates not in DUPLICATES:
         raise unknown(duplicates, "--duplicates", DUPLICATES)
@@ -159,8 +169,13 @@ def resolve(
     corpora = {name: replace(c, copies=copies({}, 0)[name]) for name, c in corpora.items()}
     notes = dict.fromkeys(shared + notes_on(study, corpora, everything, sources, labelled, seeds))
     twins = {t.id: replace(t, task="unified").id for t in everything if _is_twin(t)} if duplicates == "once" else {}
+    own = references + tuple(t for t in everything if t.id not in twins)
+    brought = {name: (_without_places(c), manifest) for name, (c, manifest) in (brought or {}).items()}
+    unseen = tests_of(study, own, corpora, manifests, sources, brought, partial(usable, study))
+    notes |= dict.fromkeys(unseen.notes)
     plan = Plan(
-        study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references, manifests
+        *(study, corpora, sources, everything, twins, seeds, tuple(notes), duplicates, folds, unmet, references),
+        *(manifests, brought, unseen),
     )
     check_axes(plan)
     check_blocks(plan.to_run)
@@ -249,10 +264,15 @@ def _is_twin(trial: Trial) -> bool:
 
 
 def _corpus(study: Study, name: str) -> Corpus:
-    """As the study has it, without the settings that are places: what they lead to is in the fingerprint."""
+    """As the study has it, but for places."""
     corpus = next((c for c in study.corpora if c.name == name), None)
     if corpus is None:
         raise BadInput(repr(name), f"corpora of {study.name}", ", ".join(c.name for c in study.corpora), "add it first")
+    return _without_places(corpus)
+
+
+def _without_places(corpus: Corpus) -> Corpus:
+    """Without the settings that are places: what they lead to is in the fingerprint."""
     places = getattr(registry.find("corpora", corpus.loader.name), "PLACES", ())
     kept = tuple((k, v) for k, v in corpus.loader.settings if k not in places)
     return replace(corpus, loader=Part(corpus.loader.name, kept)).in_fold(0)

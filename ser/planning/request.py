@@ -38,9 +38,10 @@ from ser.study import (
 )
 from ser.study.components import with_setting
 from ser.study.settings import complete, values_of
+from ser.study.study import ALL, MEMBERS
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_RESERVED = ("all", "loss")  # the shared head, and the summed curves
+_RESERVED = ("all", "loss", "members")  # the shared head, the summed curves, and what tests call a study's corpora
 Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]  # a progress bar, by its title
 
 
@@ -69,6 +70,7 @@ class Request:
     rir: Path | None = None
     weights: Path | None = None
     encoders: tuple[tuple[str, Path], ...] = ()  # pretrained ones, by the names that a person gives them
+    unseen: tuple[CorpusRequest, ...] = ()  # that trials are tested on: "members", "all", or corpora
 
     @property
     def recordings(self) -> dict[str, Path]:
@@ -108,15 +110,23 @@ def _set(whole: Study, request: Request) -> Study:
     others = [w.name for w in request.corpora if w.name not in stated]
     brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
     study = whole.with_corpora((*whole.corpora, *brought))
-    for path, value in request.settings:
+    for path, value in _without_corpora(request.settings, {w.name for w in request.unseen} - {c.name for c in brought}):
         study = override(study, path, value)
     return study
+
+
+def _without_corpora(
+    settings: Sequence[tuple[str, Value | Part]], names: Collection[str]
+) -> list[tuple[str, Value | Part]]:
+    """The settings but those of these corpora."""
+    return [(path, value) for path, value in settings if path.partition(".")[0] not in names]
 
 
 def _study(request: Request) -> Study:
     study = load_study(request.study)
     study = study if request.mode is None else study.in_mode(request.mode)
-    return with_demo_budget(study) if request.demo else study
+    study = with_demo_budget(study) if request.demo else study
+    return override(study, "test_on", tuple(w.name for w in request.unseen)) if request.unseen else study
 
 
 def plan_of(request: Request, bar: Bar) -> Plan:
@@ -124,7 +134,10 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     whole = _study(request)
     places = locate(request.data, request.corpora, whole)
     study = whole.with_corpora(bring(whole, [(name, loader) for name, loader, _ in places]))
-    for path, value in request.settings:
+    test_on = dict(request.settings).get("test_on")
+    whole = whole if test_on is None else override(whole, "test_on", test_on)
+    strangers = _only_tested(request, whole, places)
+    for path, value in _without_corpora(request.settings, [name for name, _, _ in strangers]):
         study = override(study, path, value)
     study.check_labels(dict(request.settings))
     for name, folder in request.recordings.items():
@@ -137,7 +150,12 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     study = _with_weights(_with_encoders(study, request), request.weights)
     paths = {name: path for name, _, path in places}
     manifests = {c.name: read(c.name, c.loader, paths[c.name], request.work, bar) for c in study.corpora}
-    plan = resolve(study, manifests, study.seeds if request.seeds is None else request.seeds, request.duplicates)
+    brought: dict[str, tuple[Corpus, Manifest]] = {}
+    for name, loader, place in strangers:
+        corpus = _brought(whole, name, loader, request.settings)
+        brought[name] = corpus, read(name, corpus.loader, place, request.work, bar)
+    seeds = study.seeds if request.seeds is None else request.seeds
+    plan = resolve(study, manifests, seeds, request.duplicates, brought=brought)
     absent = [c.name for c in whole.corpora if c.name not in manifests]
     notes = [f"not among the corpora: {', '.join(absent)}; the grid is smaller accordingly"] if absent else []
     notes += [
@@ -147,6 +165,44 @@ def plan_of(request: Request, bar: Bar) -> Plan:
     ]
     notes += [*_left_out(whole, study), *_stated_by_points(study, request)]
     return replace(plan, notes=(*plan.notes, *notes))
+
+
+def _only_tested(request: Request, study: Study, members: Sequence[scan.Place]) -> list[scan.Place]:
+    """Where the corpora are that trials are tested on, as ``test_on`` has it, but for the ``members`` of the plan.
+
+    Raises BadInput for a name that leads nowhere.
+    """
+    taken, paths = {name for name, _, _ in members}, {w.name: w.path for w in request.unseen if w.path}
+    names = [name for name in study.comparison.test_on if name not in taken]
+    loaders = {c.name: c.loader.name for c in study.corpora}
+    if not names or (names == [MEMBERS] and loaders.keys() <= taken):
+        return []
+    below = {name: (name, loader, path) for name, loader, path in survey(request.data).corpora if _is_name(name)}
+    used = {path for _, _, path in members}
+    out: dict[str, scan.Place] = {}
+    for name in names:
+        if name in (MEMBERS, ALL):
+            some = {n: place for n, place in below.items() if n not in taken and place[2] not in used}
+            out = {n: place for n, place in some.items() if name == ALL or n in loaders} | out
+        elif path := paths.get(name):
+            out[name] = name, loaders.get(name) or _loader(name, path), path
+        elif name in below:
+            out[name] = below[name]
+        else:
+            raise unknown(name, "--test-on", (MEMBERS, ALL, *taken, *below), f"say where: {name}=PATH")
+    return [(name, loaders.get(name, loader), path) for name, loader, path in out.values()]
+
+
+def _brought(study: Study, name: str, loader: str, settings: Sequence[tuple[str, Value | Part]]) -> Corpus:
+    """A corpus of tests alone with its settings. Raises BadInput for one that neither loader nor split rule has."""
+    (corpus,) = bring(study, [(name, loader)])
+    for path, value in settings:
+        head, _, key = path.partition(".")
+        if head == name and key in corpus.split.values():
+            corpus = replace(corpus, split=with_setting("splits", corpus.split, key, value, f"--set {name}"))
+        elif head == name:
+            corpus = replace(corpus, loader=with_setting("corpora", corpus.loader, key, value, f"--set {name}"))
+    return corpus
 
 
 def _with_weights(study: Study, path: Path | None) -> Study:

@@ -84,6 +84,23 @@ def fit(trial: Trial, data: Mapping[str, CorpusData], device: str) -> Outcome:
     return Outcome([], 0, predictions, seconds, {}, {}, parameters=fitted.size, fitted=fitted)
 
 
+def predict(fitted: Fitted, trial: Trial, data: CorpusData, tasks: npt.NDArray[np.int64] | None = None) -> Predictions:
+    """Returns what a fitted model says of the test subset of a corpus that it was not fitted to.
+
+    Where features are normalised by speaker, it is over the items of all three subsets. ``tasks``: see ``ser.models``.
+    Raises BadInput for features that the model does not take.
+    """
+    kinds = ("train", "val", "test") if trial.normalise == "speaker" else ("test",)
+    subsets = {(data.test.corpus, kind): items for kind in kinds if len(items := getattr(data, kind))}
+    vectors = _inputs(trial, subsets, traits(trial.block.name).takes, fitted.scaling)[data.test.corpus, "test"]
+    try:
+        logits = fitted.logits(trial, vectors, tasks)
+    except ValueError as error:
+        raise BadInput(str(error), trial.block.name, "features that it was fitted to", "change the front-end") from None
+    test, rated = data.test, fitted.ratings(vectors)
+    return Predictions(test.names, test.labels.cpu().numpy(), logits, False, test.ratings.cpu().numpy(), rated)
+
+
 def _subsets(trial: Trial, data: Mapping[str, CorpusData]) -> dict[Key, Items]:
     return {(c.name, kind): getattr(data[c.name], kind) for c in trial.corpora for kind in ("train", "val", "test")}
 

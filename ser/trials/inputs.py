@@ -29,14 +29,15 @@ _KEPT = 128  # subsets: five corpora in five folds have 75, and 25 more without 
 _SHARE_OF_FREE = 0.1  # of a GPU's free memory, for one subset of a corpus in one of several processes on the GPU
 
 
-def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
+def load(job: Job, trial: Trial, corpus: Corpus, key: str = "") -> CorpusData:
     """Returns a corpus's items as the trial's front-end, split, balance and ``normalise`` make them.
 
-    Raises BadInput where every utterance of a subset was refused, Damaged where the store lacks an entry.
+    ``key`` is the name of its source, where that is not the corpus's own. Raises BadInput where every utterance of a
+    subset was refused, Damaged where the store lacks an entry.
     """
-    front_end = corpus.front_end_for(trial.front_end)
-    keys, subsets = job.keys[corpus.source][str(front_end)], job.subsets[corpus.source]
-    columns = job.columns.get(corpus.source, {}).get(str(front_end))
+    front_end, key = corpus.front_end_for(trial.front_end), key or corpus.source
+    keys, subsets = job.keys[key][str(front_end)], job.subsets[key]
+    columns = job.columns.get(key, {}).get(str(front_end))
     frames = segment_frames(front_end)
 
     def items(subset: Subset) -> Items:
@@ -45,7 +46,7 @@ def load(job: Job, trial: Trial, corpus: Corpus) -> CorpusData:
     if not corpus.copies:
         subsets = {**subsets, "train": subsets.get(UNCOPIED, subsets["train"])}
     each = [items(subsets[name]) for name in SPLITS]
-    copies = items(job.spare[corpus.source]) if corpus.source in job.spare else None
+    copies = items(job.spare[key]) if key in job.spare else None
     if by := normalise.frames_by(trial):
         clean = [items(subsets.get(UNCOPIED, subsets["train"])), *each[1:]]
         each = normalise.normalised(each, clean, by)

@@ -20,6 +20,7 @@ from ser.features.remote import is_url
 from ser.planning.labelling import shares_of_votes
 from ser.planning.plan import Plan, grid_tags
 from ser.planning.sources import Source
+from ser.planning.unseen import Test
 from ser.runs.folder import Head, work_id
 from ser.runs.location import Location
 from ser.runs.replica import place
@@ -93,6 +94,8 @@ class Job:
     # Corpus as split -> front-end -> first column and the one after the last of its vectors, where entries hold more.
     columns: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # corpus as split -> its ratings' own scale
+    tests: Mapping[str, tuple[Test, ...]] = field(default_factory=dict)  # trial id -> corpora that it has not seen
+    tested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # ``Test.key`` -> what is known of it
 
     def untracked(self) -> "Job":
         """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
@@ -125,13 +128,14 @@ def job_of(
         "notes": json.dumps(notes),
         "work": work_id(work),
     }
+    sources = {**plan.sources, **plan.unseen.sources}
     return Job(
         study=plan.study.name,
         where=where,
         work=str(work.absolute()),
         store=store,
-        keys={key: _entry_keys(s) for key, s in plan.sources.items()},
-        subsets={key: _subsets(plan, s) for key, s in plan.sources.items()},
+        keys={key: _entry_keys(s) for key, s in sources.items()},
+        subsets={key: _subsets(plan, s) for key, s in sources.items()},
         spare={key: _subset(plan, s, _spare_copies(s)) for key, s in plan.sources.items() if s.spare},
         proofs={key: prove(s.split) for key, s in plan.sources.items()},
         tags=tags,
@@ -140,12 +144,12 @@ def job_of(
         threads=threads,
         saves_states=plan.study.search.rule.name == "pbt",
         experiment=Tracker.experiment_ids.get((where, plan.study.name), ""),
-        facts={key: Facts(s.split.test) for key, s in plan.sources.items()},
+        facts={key: Facts(s.split.test) for key, s in sources.items()},
         encoders={identity: str(folder_of(identity)) for _, identity in plan.study.encoders},
-        columns={key: columns for key, s in plan.sources.items() if (columns := _columns(s))},
-        scales={
-            k: s.manifest.scale for k, s in plan.sources.items() if s.manifest.scale and plan.study.labels.dimensions
-        },
+        columns={key: columns for key, s in sources.items() if (columns := _columns(s))},
+        scales={k: s.manifest.scale for k, s in sources.items() if s.manifest.scale and plan.study.labels.dimensions},
+        tests=plan.unseen.by_trial,
+        tested=plan.unseen.facts,
     )
 
 

@@ -46,10 +46,10 @@ def score(trial: Trial, outcome: Outcome) -> dict[str, float]:
     out |= _validation(trial, best_row)
     for corpus, p in outcome.predictions.items():
         out |= by_name(corpus, *scores_of(trial, p))
-    return out | _by_head(trial, outcome.by_head)
+    return out | scores_by_head(trial, outcome.by_head)
 
 
-def _by_head(trial: Trial, by_head: Mapping[str, Mapping[str, Predictions]]) -> dict[str, float]:
+def scores_by_head(trial: Trial, by_head: Mapping[str, Mapping[str, Predictions]]) -> dict[str, float]:
     """Returns ``head/<score>/<corpus>/<head>``, the accuracies of each head on corpora that none was trained on.
 
     Of ratings they are ``head/ccc/<corpus>/<head>/<dimension>``.
