@@ -250,6 +250,7 @@ def _unmet(study: Study, corpus: str, labelled: Sequence[Utterance]) -> dict[str
     lacking = {
         "text": "" if any(u.text for u in labelled) else f"{corpus} has no transcriptions",
         "song": "" if any(u.channel == "song" for u in labelled) else f"{corpus} has no songs",
+        "encoder": "" if study.encoders else "the command names no encoder (--encoder)",
     }
     found = {}
     for system in study.comparison.systems:

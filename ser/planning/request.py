@@ -95,7 +95,8 @@ def check(request: Request) -> Study:
     _with_weights(study, request.weights)
     study = _with_encoders(study, request)
     if not (request.demo and not request.encoders):
-        expand_encoders(study, filter(study.runs, study.grid(study.corpora)), encoders.states_of)
+        points = [p for p in study.grid(study.corpora) if study.runs(p) and not study.awaits_encoder(p)]
+        expand_encoders(study, points, encoders.states_of)
     return whole
 
 

@@ -52,7 +52,7 @@ class System:
     balance: Part = Part("none")
     augmentation: tuple[Part, ...] = ()  # of what balances
     training: tuple[tuple[str, Value], ...] = ()  # otherwise than the study states
-    needs: tuple[str, ...] = ()  # what a corpus must have for it: "text", "song"
+    needs: tuple[str, ...] = ()  # what a corpus must have for it: "text", "song"; "encoder": what the command may name
     impossible: str = ""  # why there can be no such system: a hole that says so
 
     def __post_init__(self) -> None:
@@ -295,6 +295,11 @@ class Study:
         system, protocol = point.get("system", ""), point.get("protocol", "")
         runs = self.comparison.runs
         return not (system and not runs(system, systems)) and not (protocol and not runs(protocol, protocols))
+
+    def awaits_encoder(self, point: Point) -> bool:
+        """Returns whether the point's system needs an encoder that the command may name, and has not named."""
+        needs = {system.name: system.needs for system in self.comparison.systems}
+        return "encoder" in needs.get(point.get("system", ""), ()) and not self.encoders
 
     def expand_folds(
         self,
