@@ -168,10 +168,10 @@ CORPORA: Mapping[str, Entry] = {
     ),
     "ravdess": _own("ravdess", "RAVDESS", 1440, "en", r"(?:-\d\d){5}-(?P<speaker>\d\d)\.\w+\Z"),
     "resd": _own("resd", "RESD", 1396, "ru"),
-    "savee": _own("savee", "SAVEE", 480, "en-GB", r"/(?P<speaker>DC|JE|JK|KL)[_/][a-z]+\d\d\.\w+\Z"),
+    "savee": _own("savee", "SAVEE", 480, "en", r"/(?P<speaker>DC|JE|JK|KL)[_/][a-z]+\d\d\.\w+\Z"),
     "shemo": _own("shemo", "ShEMO", 2838, "fa", r"/(?P<speaker>(?P<sex>[FM])\d\d)[A-Z]\d+\.\w+\Z"),
     "subesco": _own("subesco", "SUBESCO", 7000, "bn", r"/(?P<speaker>(?P<sex>[FM])_\d\d)_[^/]+\.\w+\Z"),
-    "tess": _own("tess", "TESS", 2800, "en-CA", r"/(?P<speaker>OAF|YAF)_[a-z]+_[a-z]+\.\w+\Z"),
+    "tess": _own("tess", "TESS", 2800, "en", r"/(?P<speaker>OAF|YAF)_[a-z]+_[a-z]+\.\w+\Z"),
     "turevdb": _other(
         "TurEV-DB",
         1735,
