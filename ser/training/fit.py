@@ -137,8 +137,10 @@ def _by_speaker(vectors: Mapping[Key, Matrix], subsets: Mapping[Key, Items]) -> 
 
 
 def _tasks(trial: Trial, subsets: Mapping[Key, Items]) -> dict[Key, npt.NDArray[np.int64]]:
-    """Returns corpus and sex of each item as one number; -1 of a corpus that nothing was learned from."""
+    """Returns corpus and sex of each item as one number; -1 of an unseen corpus, or its sex where one corpus trains."""
     number = {c.name: 3 * i for i, c in enumerate(trial.training_corpora)}
+    if len(number) == 1:  # its task is that of women, or of men, whoever they are
+        number = {c.name: 0 for c in trial.corpora}
     tasks = {}
     for key, items in subsets.items():
         sexes = (items.voices[:, 1] if len(items.voices) else np.zeros(len(items))).astype(int)

@@ -473,3 +473,28 @@ def test_the_best_results_have_f1_from_their_saved_predictions(undrawn):
     # Of the happy ones 4 of 5 are right, and so are 4 of 5 sad ones.
     assert [cell.value for cell in row.cells[3:]] == pytest.approx([0.8] * 4)
     assert [t.key for t in general(runs, expected(POINTS), NEVER).tables if t.key == "more"] == []
+
+
+def test_corpora_left_out_in_turn_are_results_of_their_own_and_nothing_else_is_expected():
+    """Of a combination each trial tests the one that it leaves out: no hole of the others, no repeat of another."""
+    corpora = tuple(UsedCorpus(name, name.upper(), True) for name in "abc")
+    points = [
+        {"corpora": names, "block": "lstm", "unseen": left_out}
+        for names in (("a", "b"), ("a", "b", "c"))
+        for left_out in names
+    ]
+    runs = []
+    for right, point in enumerate(points, 4):
+        names, left_out = point["corpora"], point["unseen"]
+        rules = {f"corpus.{name}.split": "unseen" if name == left_out else "speakers" for name in names}
+        statement = {"corpora": ",".join(names), "block": "lstm", "seed": "0", "classes": "happy,sad", "role": "grid"}
+        statement |= {"role.unseen": left_out, **rules}
+        scores = {f"wa/{left_out}": right / 10, "objective/loss": 0.5}
+        title = f"trial {point} 0"
+        runs.append(Finished(title, f"run {title}", title, statement, scores, "", text_of(right, left_out)))
+    found = results_of(runs, expected(points, corpora=corpora), NEVER)
+    assert found.axes.stated
+    assert set(found.axes.paths) == {"corpora", "unseen"}
+    cells = {(corpus, values): cell and cell.runs[0].title for (corpus, values), cell in found.cells.items()}
+    assert cells == {(p["unseen"], found.axes.planned(p)): f"trial {p} 0" for p in points}
+    assert found.left_out == ()
