@@ -148,6 +148,9 @@ def notes_on_labels(study: Study, sources: Iterable[Source], labelled: Labelled)
         used = labelled[source.corpus.name]
         if study.labels.votes == "shares":
             notes += _notes_on_votes(study, source, used)
+        if (out := len(source.manifest.utterances) - len(used)) and not study.classes_of(source.corpus):
+            every = len(source.manifest.utterances)
+            notes.append(f"{source.corpus.name}: {out} of {every} utterances have no rating, and are left out")
         if study.labels.dimensions:
             notes.append(_note_on_ratings(study, source, used))
     return notes
