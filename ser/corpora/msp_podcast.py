@@ -18,7 +18,7 @@ from sys import intern
 from ser.corpora import _tables, _tones
 from ser.data import folders
 from ser.data.about import About
-from ser.data.manifest import Listing, Refusal, Utterance
+from ser.data.manifest import UNKNOWN_SPEAKER, Listing, Refusal, Utterance
 from ser.study.settings import setting
 
 VERSION = 1  # goes up when the same folder gives other utterances
@@ -56,7 +56,7 @@ ABOUT = About(
     defects=(
         "speakers of the two test sets overlap; the loader's setting test_set says which one is used",
         "of test set 3 no labels are published; its recordings are refused",
-        "speakers called Unknown are distinguished by their podcast alone",
+        "who speaks is not known in some recordings, of the training part alone",
     ),
 )
 
@@ -115,7 +115,7 @@ def _utterance(
         uid=f"{corpus}/{key}",
         corpus=corpus,
         path=str(path),
-        speaker=f"{corpus}/{speaker if speaker.isdigit() else f'unknown-{podcast}'}",
+        speaker=f"{corpus}/{speaker if speaker.isdigit() else UNKNOWN_SPEAKER}",
         label_raw=label,
         label=LABELS[label],
         sex=SEXES.get(row["gender"].strip().lower(), ""),

@@ -36,6 +36,8 @@ def release_of(manifest: Manifest) -> Release:
         "fingerprint": manifest.fingerprint,
         "languages": dict(Counter(u.language for u in manifest.utterances).most_common()),
     }
+    if not expected and getattr(module, "ABOUT", None) is not None and not manifest.demo:
+        return Release("unknown", "published, but what its release holds is not known here", **facts)
     if not expected:
         labels = ", ".join(f"{label} {n}" for label, n in manifest.counts().items())
         file = PurePath(manifest.root).name

@@ -14,7 +14,8 @@ class Release:
 
     ``state``: "whole", the release in the selection that the loader's settings make of it; "part", some of that;
     "other", more than that or something else; "made" by ``ser demo``; "own", a person's table, of which nothing is
-    published; "unknown", where runs were made before this was recorded.
+    published; "unknown", where a loader does not know what a release holds, or runs were made before this was
+    recorded.
     """
 
     state: str

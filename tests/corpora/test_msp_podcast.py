@@ -33,11 +33,12 @@ def test_a_recording(tmp_path: Path) -> None:
     assert (u.valence, u.arousal, u.dominance) == (5.6000001, 4.8, None)
 
 
-def test_speakers_that_are_unknown_are_those_of_their_podcast(tmp_path: Path) -> None:
+def test_speakers_that_nobody_knows(tmp_path: Path) -> None:
     names = (NAME, "MSP-PODCAST_0023_0049", "MSP-PODCAST_0114_0176_0002")
     rows = "".join(f"{name}.wav,X,4,4,4,Unknown,Unknown,Train\n" for name in names)
     found = release(tmp_path, rows, *names).utterances
-    assert Counter(u.speaker for u in found) == {"msp_podcast/unknown-0023": 2, "msp_podcast/unknown-0114": 1}
+    assert {u.speaker for u in found} == {"msp_podcast/unknown"}
+    assert not any(u.has_speaker for u in found)
     assert {(u.sex, u.label) for u in found} == {("", "unknown")}
 
 

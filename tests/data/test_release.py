@@ -5,19 +5,20 @@ from dataclasses import replace
 
 import pytest
 
-from ser.corpora import crema_d, emodb, iemocap, ravdess, savee, tess
+from ser.corpora import crema_d, emodb, enterface, iemocap, ksuemotions, ravdess, savee, tess
 from ser.data.manifest import Manifest, Utterance
 from ser.data.release import release_of
 from ser.data.scan import scan
 from ser.study.labels import CREMA_D, RAVDESS, SAVEE, TESS
 from ser.study.release import Release
 
-LOADERS = {"ravdess": ravdess, "tess": tess, "savee": savee, "crema_d": crema_d}
+LOADERS = {"ravdess": ravdess, "tess": tess, "savee": savee, "crema_d": crema_d, "enterface": enterface}
 LABEL = {  # of a name, and its speaker
     "ravdess": lambda name: (RAVDESS[name[6:8]], name[-2:]),
     "tess": lambda name: (TESS[name.split("_")[2]], name[:3]),
     "savee": lambda name: (SAVEE[name[3:].rstrip("0123456789")], name[:2]),
     "crema_d": lambda name: (CREMA_D[name.split("_")[2]], name[:4]),
+    "enterface": lambda name: (enterface.LABELS[name.split("_")[1]], name.split("_")[0][1:]),
 }
 
 
@@ -42,6 +43,7 @@ def made(loader, names, seconds=None, **settings):
         ("tess", {}, 2800),
         ("savee", {}, 480),
         ("crema_d", {}, 7442),
+        ("enterface", {}, 1257),
     ],
 )
 def test_all_names_of_a_release_are_the_whole_release(loader, settings, size):
@@ -54,6 +56,12 @@ def test_all_names_of_a_release_are_the_whole_release(loader, settings, size):
     assert (found.state, found.why) == ("whole", f"all {size} utterances")
     assert Release.of_json(json.loads(json.dumps(found.as_json()))) == found
     assert "/home" not in json.dumps(found.as_json())
+
+
+def test_a_published_corpus_whose_counts_nobody_states_is_no_table_of_ones_own(tmp_path):
+    found = release_of(scan("ksuemotions", "ksuemotions", ksuemotions.miniature(tmp_path), {}, tmp_path / "cache"))
+    assert (found.state, found.file) == ("unknown", "")
+    assert found.why == "published, but what its release holds is not known here"
 
 
 def test_what_the_release_itself_has_damaged_may_be_missing_and_nothing_else():
