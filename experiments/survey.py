@@ -2,6 +2,7 @@
 
     ser run survey --data corpora                                       # every system, both protocols
     ser run survey --data corpora --set only=si,wu_lda,wu_svm,wang      # some systems, one protocol
+    ser run survey --corpora ksuemotions=DIR --set only=qamhan          # the corpus of Qamhan et al., which is sold
 
 The survey (Table 1) sets side by side 52 to 96 % of other classes, other splits and other sizes. Here all systems have
 the same utterances of the same classes, and all are trained on the same subsets: `sd`, stratified folds in which

@@ -3,7 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
+import av
 import pytest
+import soundfile
 from listed_files import emobox, needs_metadata, pretend
 
 from ser.corpora import enterface
@@ -45,6 +47,22 @@ def test_a_video_without_sound_is_refused_by_the_scan_and_other_audio_is_named(t
     reasons = {Path(r.what).name: r.reason for r in manifest.refused}
     assert reasons.keys() == {"s1_an_3.avi", "s6_an.wav", "take two.wav"}
     assert reasons["take two.wav"].startswith("not a avi or wav named like subject 1/anger")
+
+
+def test_the_sound_of_a_video_is_read(tmp_path: Path) -> None:
+    folder = enterface.miniature(tmp_path)
+    wav = folder / "subject 1/anger/sentence 4/s1_an_4.wav"
+    samples, rate_hz = soundfile.read(wav, dtype="int16")
+    with av.open(wav.with_suffix(".avi"), "w") as file:
+        stream = file.add_stream("pcm_s16le", rate=rate_hz, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.rate = rate_hz
+        file.mux([*stream.encode(frame), *stream.encode(None)])
+    wav.unlink()
+    manifest = scan("enterface", "enterface", folder, {}, tmp_path / "cache")
+    (u,) = (u for u in manifest.utterances if u.uid == "enterface/s1_an_4")
+    assert (u.path, u.rate_hz) == (str(wav.with_suffix(".avi")), 48_000)
+    assert u.seconds == pytest.approx(len(samples) / rate_hz)
 
 
 @needs_metadata
