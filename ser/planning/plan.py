@@ -146,19 +146,7 @@ def resolve(
     unmet = {name: _unmet(study, name, labelled[name]) for name in corpora}
     points = _as_run(study, points, folds, unmet)
     points = expand_encoders(study, points, states_of)
-    trials: dict[str, Trial] = {}
-    stated: list[Trial] = []
-    for seed in range(seeds):
-        statement = partial(_statement, study, corpora=corpora, seed=seed, copies=copies)
-        drawn = seed if "weights" in study.seed_moves else 0
-        unfolded = search.unfold(study, points, statement, drawn, losses or {})
-        stated += unfolded[: len(points)]
-        for trial in unfolded:
-            other = trials.setdefault(trial.id, trial)
-            is_same_point = trial.role.name == "system" and other.role == trial.role
-            if other is not trial and trial.role.name in ("grid", "system") and not is_same_point:
-                remedy = "take one of the two out, or change a setting"
-                raise BadInput(f"{other.title} = {trial.title}", f"trials of {study.name}", "different ones", remedy)
+    trials, stated = _unfolded(study, points, corpora, copies, seeds, losses or {})
     references = _references(study, stated)
     everything = tuple(trials.values())
     if duplicates == "repeat":
@@ -180,6 +168,31 @@ def resolve(
     check_axes(plan)
     check_blocks(plan.to_run)
     return plan
+
+
+def _unfolded(
+    study: Study,
+    points: Sequence[Point],
+    corpora: Mapping[str, Corpus],
+    copies: Copies,
+    seeds: int,
+    losses: search.Losses,
+) -> tuple[dict[str, Trial], list[Trial]]:
+    """All trials by id, and those of the grid's own points. Raises BadInput where two points state one trial."""
+    trials: dict[str, Trial] = {}
+    stated: list[Trial] = []
+    for seed in range(seeds):
+        statement = partial(_statement, study, corpora=corpora, seed=seed, copies=copies)
+        drawn = seed if "weights" in study.seed_moves else 0
+        unfolded = search.unfold(study, points, statement, drawn, losses)
+        stated += unfolded[: len(points)]
+        for trial in unfolded:
+            other = trials.setdefault(trial.id, trial)
+            is_same_point = trial.role.name == "system" and other.role == trial.role
+            if other is not trial and trial.role.name in ("grid", "system") and not is_same_point:
+                remedy = "take one of the two out, or change a setting"
+                raise BadInput(f"{other.title} = {trial.title}", f"trials of {study.name}", "different ones", remedy)
+    return trials, stated
 
 
 def _references(study: Study, stated: Iterable[Trial]) -> tuple[Trial, ...]:
