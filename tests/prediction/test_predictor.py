@@ -17,10 +17,13 @@ from ser import registry
 from ser.data import audio, encoders
 from ser.errors import BadInput
 from ser.metrics import segments
-from ser.prediction import Recording, load, served
+from ser.prediction import Recording, load, served, unseen
 from ser.prediction import predictor as predictor_module
 from ser.prediction.predictor import FEWEST
-from ser.study import settings_of
+from ser.study import part, settings_of
+from ser.training.train import mean_of_heads
+from ser.trials import inputs
+from ser.trials.outputs import prediction_table
 
 KINDS = (
     "frames",
@@ -81,6 +84,25 @@ def test_predictions_are_those_of_the_test_subset(run_of, kind):
         np.testing.assert_allclose(logits, expected, rtol=1e-6, atol=1e-6 if prefix == "d" else 1e-5)
     if "predicted" in run.table and prefix != "l":
         assert [a.emotion for a in answers] == run.table["predicted"].tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_test_from_saved_files_answers_as_the_trial_did(run_of, kind):
+    """As if the trial's own test subset were of a corpus that it has not seen."""
+    if kind in ENCODER_KINDS:
+        pytest.importorskip("peft")
+    run = run_of(kind)
+    (corpus,) = [c for c in run.trial.corpora if c.name == run.table["corpus"][0]]
+    data = inputs.load(run.job, replace(run.trial, balance=part("none")), corpus)
+    said = mean_of_heads(unseen.answers(load(run.files), data, "cpu"))
+    table = prediction_table(run.trial, corpus.name, said, run.job.facts[corpus.source])
+    assert list(table.columns) == list(run.table.columns)
+    expected = run.table[run.table["corpus"] == corpus.name]
+    for name in table.columns:
+        if name[:2] in ("p_", "d_", "l_"):
+            np.testing.assert_allclose(table[name], expected[name].astype(float), rtol=1e-6, atol=1e-6)
+        elif name in ("uid", "segment", "label", "predicted"):
+            assert table[name].tolist() == expected[name].tolist()
 
 
 def test_damaged_weights_are_refused_wherever_they_are_damaged(run_of, tmp_path):

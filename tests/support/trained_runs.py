@@ -20,7 +20,7 @@ from ser.runs.location import Location
 from ser.study import Features, Study, System, Trial, override, part
 from ser.trials import group
 from ser.trials import run as one
-from ser.trials.job import job_of
+from ser.trials.job import Job, job_of
 
 FRAMES = {
     "augmentation": "none",
@@ -87,6 +87,7 @@ class Trained:
     paths: dict[str, str]
     sexes: dict[str, str]
     speakers: dict[str, str]
+    job: Job
 
     def columns(self, prefix: str) -> pd.DataFrame:
         """The values of each class in the predictions, float [rows, classes]."""
@@ -126,6 +127,7 @@ def trained(plan: Plan, trial: Trial, cache: Path) -> Trained:
         {uid: u.path for uid, u in by_uid.items()},
         {uid: u.sex for uid, u in by_uid.items()},
         {uid: u.speaker for uid, u in by_uid.items()},
+        job,
     )
 
 
