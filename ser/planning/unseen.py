@@ -111,23 +111,37 @@ class _Builder:
 
     def _test(self, trial: Trial, name: str) -> Test:
         """The corpus in the trial's protocol and fold and by its seed; after its last fold comes the first again."""
-        stated, manifest = self.every[name]
+        stated, _ = self.every[name]
         protocol, classes = trial.corpora[0].protocol, self.study.classes_of(stated)
         fold = max((c.split.values().get("fold", 0) for c in trial.corpora), default=0)
         corpus = stated.split_by(dict(self.study.comparison.protocols).get(protocol))
         if corpus.is_left_out_in_turn:  # whoever is not left out would train
             corpus = replace(corpus, split=completed("splits", Part(UNSEEN), UNSEEN))
-        folds = fold_count(manifest.utterances, corpus.split)
+        folds = self._folds(name, corpus.split)
         if corpus.split.name == "holdout":  # nothing is tested in its folds
             fold = 0
         corpus = replace(corpus.in_fold((fold - 1) % folds + 1 if fold and folds else fold), protocol=protocol)
         corpus = corpus.moved(trial.seed) if "split" in self.study.seed_moves else replace(corpus, seed=0)
         if trial.front_end.name != self.study.features.front_end.name and not self.study.comparison.systems:
             corpus = replace(corpus, front_end=())
-        corpus = replace(corpus, classes=trial.classes, copies=0, fingerprint=manifest.fingerprint)
+        corpus = replace(corpus, classes=trial.classes, copies=0, fingerprint=self._fingerprints[name])
         side = self.study.comparison.test_side if corpus.tested and corpus.trains else ALL
         of = "" if trial.classes == classes else f" of {','.join(trial.classes)}"
         return Test(corpus, f"unseen/{side}/{corpus.source}{of}", side)
+
+    def _folds(self, name: str, rule: Part) -> int:
+        """How many folds the rule makes of a corpus, counted once."""
+        if (name, rule) not in self._counts:
+            self._counts[name, rule] = fold_count(self.every[name][1].utterances, rule)
+        return self._counts[name, rule]
+
+    @cached_property
+    def _counts(self) -> dict[tuple[str, Part], int]:
+        return {}
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, str]:
+        return {name: manifest.fingerprint for name, (_, manifest) in self.every.items()}
 
     def _add_sources(self, pairs: Sequence[tuple[Trial, Test]]) -> None:
         """The sources of tests by trials of the same classes; without those that have nothing to be tested."""
