@@ -1,4 +1,4 @@
-"""The one reader of a run's table of predictions, in its three forms: one label, several labels, labelled segments.
+"""The one reader of a run's table of predictions of classes, in its forms: one label, several, labelled segments.
 
 All tables have the columns ``corpus``, ``uid`` and ``label``, and, but for runs made before they were saved,
 ``speaker``, ``sex``, ``session`` and ``sentence``. With one label an utterance they have ``predicted``, and of a
@@ -153,22 +153,26 @@ def columns(run: Finished) -> tuple[str, ...]:
 def single_label(
     run: Finished, classes: Sequence[str], only: str = "", probabilities: bool = False
 ) -> dict[str, LabelPredictions]:
-    """Reads predictions of one label an utterance, by corpus; {} if the run was not tested.
+    """Reads predictions of one label an utterance, by corpus; {} if the run was not tested, or only on ratings.
 
     Where an utterance is many segments, its prediction is the class of their highest mean logit. ``only``: the one
-    corpus that is looked at; "" for all. ``probabilities``: whether they are kept, 4 bytes for each utterance and
+    corpus that is looked at; "" for all. Utterances without a label, as raters' votes for several classes tie, are left
+    out. ``probabilities``: whether they are kept, 4 bytes for each utterance and
     class; of thousands of runs ask for those of a few. Raises BadInput for labels of other classes, and for what is no
     probability, if they are kept.
     """
     size, present = len(classes), columns(run)
     if "segment" in present:
         return {c: clips.as_labels(run.run_id, probabilities) for c, clips in segments(run, classes).items()}
+    if "label" not in present:
+        return {}
     facts = FACTS if set(FACTS) <= set(present) else ()
     chances = tuple(f"p_{name}" for name in classes) if probabilities else ()
     chances = chances if set(chances) <= set(present) else ()
     tests = {}
     for corpus, rows in _rows(run, ("uid", "label", "predicted", *facts, *chances)).items():
-        if only not in ("", corpus):
+        rows = [row for row in rows if row[1]]
+        if only not in ("", corpus) or not rows:
             continue
         rows.sort(key=itemgetter(0))
         uids, *cells = zip(*rows, strict=True)

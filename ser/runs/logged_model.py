@@ -42,8 +42,10 @@ def log(client: Client, uri: str, experiment: str, run_id: str, files: Path, ori
         if status_of(error.__cause__) in _NO_MODELS:
             return
         raise
-    classes = json.loads((files / STATEMENT).read_text(encoding="utf-8"))["classes"]  # whatever version wrote the rest
-    texts = _texts(classes, run_id, str(model.model_id), original, weights)
+    statement = json.loads((files / STATEMENT).read_text(encoding="utf-8"))  # whatever version wrote the rest
+    scores = [f"score_{name}" for name in statement["classes"]]
+    scores += [f"rating_{name}" for name in statement.get("dimensions", ())]
+    texts = _texts(scores, run_id, str(model.model_id), original, weights)
     client.call_storage(_send, texts, str(model.artifact_location), uri)
     if is_new or not client.get_run(run_id).outputs.model_outputs:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
@@ -67,7 +69,7 @@ def _send(texts: Mapping[str, str], location: str, uri: str) -> None:
         artifact_files(location, uri).log_artifacts(folder)
 
 
-def _texts(classes: Sequence[str], run_id: str, model_id: str, original: str, weights: str) -> dict[str, str]:
+def _texts(scores: Sequence[str], run_id: str, model_id: str, original: str, weights: str) -> dict[str, str]:
     """Returns MLflow's files of a model by name. JSON is YAML, too."""
     description = {
         "artifact_path": NAME,
@@ -91,7 +93,7 @@ def _texts(classes: Sequence[str], run_id: str, model_id: str, original: str, we
             "serving_input_path": "serving_input_example.json",
             "type": "dataframe",
         },
-        "signature": _signature(classes),
+        "signature": _signature(scores),
         "utc_time_created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
     }
     return {
@@ -104,9 +106,9 @@ def _texts(classes: Sequence[str], run_id: str, model_id: str, original: str, we
     }
 
 
-def _signature(classes: Sequence[str]) -> dict[str, str]:
+def _signature(scores: Sequence[str]) -> dict[str, str]:
     inputs = [{"type": "string", "name": name, "required": False} for name in INPUTS]
     outputs = [{"type": "string", "name": name, "required": True} for name in ("emotion", "error", "unit")]
-    outputs += [{"type": "double", "name": f"score_{name}", "required": True} for name in classes]
+    outputs += [{"type": "double", "name": name, "required": True} for name in scores]
     corpus = [{"name": "corpus", "default": "", "shape": None, "type": "string"}]
     return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": json.dumps(corpus)}

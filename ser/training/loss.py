@@ -55,7 +55,7 @@ def rating_losses(kind: str, predicted: Tensor, ratings: Tensor) -> Tensor:
     """Returns the loss of each dimension [dimensions] over the items that have its rating; 0 where none has.
 
     ``predicted`` and ``ratings`` float [items, dimensions], nan for no rating. "mse" is the mean squared error; "ccc"
-    is 1 - CCC (Lin 1989, see ``ser.metrics.regression``), as Trigeorgis et al. 2016 train, equation 3. It is 1 and
+    is 1 - CCC (Lin 1989, see ``ser.metrics.regression``), as Trigeorgis et al. 2016 train. It is 1 and
     teaches nothing where a single item has a rating.
     """
     rated = ratings.isfinite()

@@ -32,6 +32,17 @@ def test_single_labels_say_who_speaks():
     assert found["b"].sexes == ("",)
 
 
+def test_ties_of_votes_are_left_out_and_ratings_alone_have_no_labels():
+    header, first, *rest = ONE.splitlines()
+    at = header.split(",").index("label")
+    cells = first.split(",")
+    tied = "\n".join([header, ",".join([*cells[:at], "", *cells[at + 1 :]]), *rest])
+    whole, found = single_label(run(ONE), CLASSES), single_label(run(tied), CLASSES)
+    uid = cells[header.split(",").index("uid")]
+    assert {u for t in whole.values() for u in t.uids} - {u for t in found.values() for u in t.uids} == {uid}
+    assert single_label(run("corpus,uid,true_valence,predicted_valence\na,a/1,0.5,0.25\n"), CLASSES) == {}
+
+
 def test_probabilities_are_kept_where_they_are_asked_for():
     found = single_label(run(ONE), CLASSES, only="a", probabilities=True)
     assert list(found) == ["a"]
