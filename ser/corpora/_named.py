@@ -47,7 +47,8 @@ class Named:
     """A corpus of recordings that are known by their names."""
 
     corpus: str  # the loader's name
-    # With the groups label and speaker, and any of uid, sex, session, sentence, intensity, channel, split, text.
+    # With the groups label and speaker, and any of uid, sex, session, sentence, intensity, channel, text,
+    # split (of whole speakers), fold (the side in the corpus's one official fold).
     name: re.Pattern[str]
     files: str  # how recordings are named, in words
     about: About  # whose first language is that of every utterance
@@ -101,6 +102,7 @@ class Named:
             intensity=facts.get("intensity", ""),
             channel=facts.get("channel", "speech"),
             split=facts.get("split", ""),
+            folds=(facts["fold"],) if "fold" in facts else (),
             language=self.about.languages[0],
             text=facts.get("text", ""),
         )

@@ -1,7 +1,7 @@
 """RESD, Russian Emotional Speech Dialogs: fifty acted dialogues of two, cut into turns. Aniemore (2022).
 
-A name tells the dialogue, its two emotions and whose turn it is. Who the actors are it does not tell: the two of each
-dialogue are taken for speakers of their own.
+A name tells the dialogue, its two emotions and which of them this is. Who the actors are it does not tell, and they may
+speak in several dialogues: nobody's utterances can be kept apart. The parts train and test are its official fold.
 """
 
 import re
@@ -10,12 +10,13 @@ from pathlib import Path
 from ser.corpora._named import Named, groups
 from ser.corpora._named import Settings as Settings
 from ser.data.about import About
+from ser.data.manifest import UNKNOWN_SPEAKER
 
 VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "RESD"
 FILES = "wav named like train/anger_fear_34/34_anger_fear_a_170.wav (part, dialogue, its emotions, this one, turn)"
 FOLDER = "train and test"
-EXPECTED_SPEAKERS = 100
+EXPECTED_SPEAKERS = 0  # unknown
 MEAN_SECONDS = (5.8, 6.3)  # 6.04
 LABELS = {
     "a": "angry", "d": "disgust", "e": "enthusiastic", "f": "fear", "h": "happy", "n": "neutral", "s": "sad",
@@ -30,19 +31,14 @@ ABOUT = About(
     licence="MIT",
     reference="Aniemore: Russian Emotional Speech Dialogs (RESD), 2022, https://huggingface.co/datasets/Aniemore/resd",
     download="the zip file of https://huggingface.co/datasets/Aniemore/resd",
-    defects=(
-        "names do not tell the actors: the two of each dialogue are taken for speakers of their own, though the same "
-        "actor may speak in several",
-        "nearly every dialogue is in training and in test",
-    ),
+    defects=("nothing tells which actor speaks, and nearly every dialogue is in training and in test",),
 )
 
 
 def _read(name: re.Match[str]) -> dict[str, str]:
-    """Returns what a name says, with the part of the folder; a speaker is one of the two of a dialogue."""
+    """Returns what a name says, with the part that its folder is of."""
     part = PART.search(name.string)
-    facts = {"speaker": f"{name['session']}{name['label']}", "channel": "dialog", "split": part[1] if part else ""}
-    return groups(name) | facts
+    return groups(name) | {"speaker": UNKNOWN_SPEAKER, "channel": "dialog", "fold": part[1] if part else ""}
 
 
 CORPUS = Named(

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 BENCHES = sorted(HERE.glob("bench_*.py"))
 SMALLEST = {
     "encoders": "",
+    "folders": "--files 500",
     "report": "--results 10 --utterances 20 --replicates 10",
 }
 # Those that start processes, Ray or MLflow, or whose networks have the papers' sizes, take from ten seconds to minutes.
