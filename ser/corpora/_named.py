@@ -88,7 +88,7 @@ class Named:
         """Returns what the name of one recording says of it; its uid is the group ``uid``, or else the file's name."""
         facts = self.read(match)
         speaker, label = facts["speaker"], facts["label"]
-        own = self.sex if isinstance(self.sex, str) else self.sex.get(speaker, "")
+        sex = self.sex if isinstance(self.sex, str) else self.sex.get(speaker, "")
         return Utterance(
             uid=f"{corpus}/{facts.get('uid') or match[0].rpartition('/')[2]}",
             corpus=corpus,
@@ -96,7 +96,7 @@ class Named:
             speaker=f"{corpus}/{speaker}",
             label_raw=label,
             label=self.labels[label],
-            sex=facts.get("sex", "")[:1].upper() or own,
+            sex=facts.get("sex", "")[:1].upper() or sex,
             session=facts.get("session", ""),
             sentence=facts.get("sentence", ""),
             intensity=facts.get("intensity", ""),

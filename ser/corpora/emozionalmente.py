@@ -58,7 +58,7 @@ def find(folder: Path) -> Path | None:
 
 
 def load(root: Path, settings: Settings, corpus: str = "emozionalmente") -> Listing:
-    """Every recording that the table of samples names; ``votes`` are what listeners heard, in their order."""
+    """Every recording that the table of samples names; ``votes`` are what its listeners took it for, in their order."""
     clips, refused = folders.recordings(root, NAME, FILES)
     tables = _tables(root)
     samples = {Path(row["file_name"]).stem: row for row in _rows(tables.get("samples.csv"), refused)}

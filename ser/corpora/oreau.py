@@ -74,8 +74,8 @@ def load(root: Path, settings: Settings, corpus: str = "oreau") -> Listing:
     """Every recording, but for those in the folder of the other version."""
     listing = CORPUS.load(root, settings, corpus)
     others = f"FR_0{'1' if settings.version == '2' else '2'}"
-    kept = tuple(u for u in listing.utterances if not Path(u.path).parents[2].name.endswith(others))
-    return Listing(kept, listing.refused)
+    utterances = tuple(u for u in listing.utterances if not Path(u.path).parents[2].name.endswith(others))
+    return Listing(utterances, listing.refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:

@@ -154,7 +154,7 @@ def test_every_name_in_emobox(name: str) -> None:
 
 @needs_metadata
 def test_no_loader_claims_what_is_anothers() -> None:
-    """Of some 160,000 names of 28 corpora each is claimed by the loader of its corpus, if there is one, and no other."""
+    """Each of some 160,000 names of 28 corpora is claimed by the loader of its corpus, if any, and by no other."""
     modules = [registry.find("corpora", name) for name in registry.names("corpora")]
     patterns = {m.__name__.rpartition(".")[2]: m.NAME for m in modules if hasattr(m, "NAME")}
     claims: Counter[tuple[str, str]] = Counter()
