@@ -26,7 +26,7 @@ def kl(shares: ArrayLike, probabilities: ArrayLike) -> float:
     0.34657359027997264
     """
     votes, chances = _checked(shares, probabilities)
-    return float(_divergences(votes, chances).mean())
+    return float(divergences(votes, chances).mean())
 
 
 def js(shares: ArrayLike, probabilities: ArrayLike) -> float:
@@ -40,7 +40,20 @@ def js(shares: ArrayLike, probabilities: ArrayLike) -> float:
     """
     votes, chances = _checked(shares, probabilities)
     middle = (votes + chances) / 2
-    return float((_divergences(votes, middle) + _divergences(chances, middle)).mean() / 2)
+    return float((divergences(votes, middle) + divergences(chances, middle)).mean() / 2)
+
+
+def divergences(first: Floats, second: Floats) -> Floats:
+    """Returns the sum of a ln(a / b) of each row [utterances]; inf where b is 0 and a is not.
+
+    >>> divergences(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5]])).round(4).tolist()
+    [0.6931]
+    """
+    there = first > 0
+    with np.errstate(divide="ignore"):
+        ratio = np.divide(first, second, out=np.full(first.shape, np.inf), where=second > 0)
+    terms = np.where(there, first * np.log(np.where(there, ratio, 1)), 0)
+    return np.asarray(terms.sum(axis=1), np.float64)
 
 
 def entropy(shares: ArrayLike) -> float:
@@ -79,15 +92,6 @@ def scores(shares: ArrayLike, probabilities: ArrayLike) -> dict[str, float]:
     with np.errstate(divide="ignore"):
         values = {"kl": kl(shares, probabilities), "js": js(shares, probabilities)}
     return {name: value for name, value in values.items() if np.isfinite(value)}
-
-
-def _divergences(first: Floats, second: Floats) -> Floats:
-    """The sum of a ln(a / b) of each row [utterances]; inf where b is 0 and a is not."""
-    there = first > 0
-    with np.errstate(divide="ignore"):
-        ratio = np.divide(first, second, out=np.full(first.shape, np.inf), where=second > 0)
-    terms = np.where(there, first * np.log(np.where(there, ratio, 1)), 0)
-    return np.asarray(terms.sum(axis=1), np.float64)
 
 
 def _checked(shares: ArrayLike, probabilities: ArrayLike) -> tuple[Floats, Floats]:

@@ -15,9 +15,9 @@ from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import content, figures, write
+from ser.report import content, figures, ratings_section, write
 from ser.report.content import Content
-from ser.report.crossing.section import section_of, with_section
+from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun, unseen_of
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.encoder_names import identities, names_of, renamed
@@ -25,6 +25,7 @@ from ser.report.planned import across_corpora, planned_trials, selections, state
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.scans import Scans
+from ser.report.section import with_section
 from ser.report.splits import SplitRuns
 from ser.report.write import WrittenReport
 from ser.runs.tracker import Tracker
@@ -224,8 +225,11 @@ def report(
         else:
             content = module.content(scans.completed(finished), expected, options)
         if expected.crossed:
-            section = section_of(_cross_runs(tracker, study, variant, scans), expected, options)
+            section = crossing.section_of(_cross_runs(tracker, study, variant, scans), expected, options)
             content = with_section(content, section, first=getattr(module, "FIRST", False))
+        if expected.has_numbers:
+            again, _ = collect(tracker, study, variant)
+            content = with_section(content, ratings_section.section_of(scans.completed(again), expected, options))
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
         return write.write(with_table(content, expected, options), folder)
@@ -480,6 +484,7 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         ),
         seed_moves=statements.seed_moves,
         crossed=tuple(statements.crossed),
+        has_numbers=bool(statements.params.get("dimensions")) or statements.params.get("labels") == "shares",
     )
 
 

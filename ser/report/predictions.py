@@ -2,7 +2,8 @@
 
 All tables have the columns ``corpus``, ``uid`` and ``label``, and, but for runs made before they were saved,
 ``speaker``, ``sex``, ``session`` and ``sentence``. With one label an utterance they have ``predicted``, and of a
-network a probability ``p_<class>`` of each class; with several, joined by ``|``, a probability of each class; where an
+network a probability ``p_<class>`` of each class, and ``votes_<class>`` where it learned from shares of votes, whose
+ties have no label; with several, joined by ``|``, a probability of each class; where an
 utterance is many segments, a line for each with ``segment`` and a logit ``l_<class>`` of each class. Classes are
 numbered as the study has them.
 """

@@ -97,6 +97,7 @@ class Expected:
     splits: Splits = field(default_factory=Splits)  # as far as proofs of them were read
     references: tuple[Reference, ...] = ()  # beside the trials; () also where the runs were begun without any
     encoders: Mapping[str, str] = field(default_factory=dict)  # name of each pretrained encoder → its identity
+    has_numbers: bool = False  # whether runs predict ratings, or learned from shares of votes
     crossed: tuple[str, ...] = ()  # corpora that some run was tested on without having learned from them
 
     def printed_for(self, corpus: str) -> bool:

@@ -22,7 +22,8 @@ def scores_of(trial: Trial, p: Predictions) -> tuple[dict[str, float], ByPart]:
     against the class of most votes, of utterances that have one, and ``kl`` and ``js`` of all. Of several labels those
     of ``ser.metrics.multilabel``. Where an utterance is several items: of utterances, by the mean of their items'
     logits, and the five accuracies of ``ser.metrics.segments``. Of ratings ``ccc``, ``pearson`` and ``rmse`` of
-    dimensions, from -1 to 1. Calibration is of networks: a fitted model gives no probabilities.
+    dimensions, from -1 to 1, and the mean ``ccc`` of all. Calibration is of networks: a fitted model gives no
+    probabilities.
     """
     scores: dict[str, float] = {}
     parts: dict[str, dict[str, float]] = {}
@@ -35,6 +36,8 @@ def scores_of(trial: Trial, p: Predictions) -> tuple[dict[str, float], ByPart]:
         truth, predicted = whole.ratings[:, column], whole.predicted_ratings[:, column]
         for name, value in regression.scores(truth, predicted).items():
             parts.setdefault(name, {})[dimension] = value
+    if trial.dimensions and len(each := parts.get("ccc", {})) == len(trial.dimensions):
+        scores["ccc"] = float(np.mean(list(each.values())))
     return scores, parts
 
 

@@ -1,23 +1,14 @@
 """The section on strangers, in every report whose runs have tests on corpora that they did not learn from."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from ser.report import bootstrap, sheets
-from ser.report.content import Content, Picture, Table
+from ser.report.content import Picture, Table
 from ser.report.crossing import added, emobox, facts, figures, logged, matrix, others
 from ser.report.crossing.arranged import Arrangement, arranged
 from ser.report.crossing.tested import CrossRun
 from ser.report.runs import Expected, Options
-
-
-@dataclass(frozen=True, eq=False)
-class Section:
-    """What a report adds to its own; nothing where no stranger was tested."""
-
-    tables: tuple[Table, ...] = ()
-    pictures: tuple[Picture, ...] = ()
-    notes: tuple[str, ...] = ()
+from ser.report.section import Section
 
 
 def section_of(runs: Iterable[CrossRun], expected: Expected, options: Options) -> Section:
@@ -33,19 +24,6 @@ def section_of(runs: Iterable[CrossRun], expected: Expected, options: Options) -
         sheets.marked((*tables, *([as_logged] if as_logged else [])), expected),
         tuple(_pictures(across, tables)),
         tuple(_notes(across, options, tables)),
-    )
-
-
-def with_section(content: Content, section: Section, first: bool = False) -> Content:
-    """Returns a report with the section behind its own tables and figures, or before them."""
-    tables, pictures = (content.tables, section.tables), (content.pictures, section.pictures)
-    if first:
-        tables, pictures = tables[::-1], pictures[::-1]
-    return replace(
-        content,
-        tables=(*tables[0], *tables[1]),
-        pictures=(*pictures[0], *pictures[1]),
-        notes=(*content.notes, *section.notes),
     )
 
 
