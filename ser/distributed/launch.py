@@ -76,7 +76,7 @@ def _test(tests: TestLedger, workers: "_Workers") -> None:
     try:
         workers.do(tests, Search())
     finally:
-        tests.summary.unfinished = len(tests.left(tests.trials))
+        tests.summary.unfinished = len(tests.unfinished(tests.trials))
 
 
 @dataclass

@@ -138,7 +138,7 @@ class Ledger:
         self._last_report = ""  # of a worker, for when nothing goes on
         self._undelivered = 0
         self._next_sync = time.monotonic() + _SYNC_EVERY_S
-        self.todo = self.left(trials)
+        self.todo = self.unfinished(trials)
 
     @property
     def trials(self) -> list[Trial]:
@@ -147,9 +147,9 @@ class Ledger:
 
     def update(self) -> None:
         """Looks which trials are left."""
-        self.todo = [t for t in self.left(self.todo) if t.id not in self.summary.failures]
+        self.todo = [t for t in self.unfinished(self.todo) if t.id not in self.summary.failures]
 
-    def left(self, trials: Sequence[Trial]) -> list[Trial]:
+    def unfinished(self, trials: Sequence[Trial]) -> list[Trial]:
         """Returns those of ``trials`` that are not trained yet."""
         return unfinished(self.job, trials)
 
@@ -167,7 +167,7 @@ class Ledger:
         self.job, trials = grown
         fresh = {t.id: t for t in trials if t.id not in self.by_id}
         self.by_id |= fresh
-        self.todo = self.left(list(fresh.values()))
+        self.todo = self.unfinished(list(fresh.values()))
         self.listener.grown(list(fresh.values()))
         return bool(fresh)
 

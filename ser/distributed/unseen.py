@@ -15,7 +15,7 @@ class TestLedger(Ledger):
 
     __test__ = False  # for pytest: it is no class of tests
 
-    def left(self, trials: Sequence[Trial]) -> list[Trial]:
+    def unfinished(self, trials: Sequence[Trial]) -> list[Trial]:
         """Returns the finished ones of ``trials`` that lack a test, as far as the tracking store can be asked."""
         try:
             return unseen.untested(self.job, trials)

@@ -173,24 +173,24 @@ def _only_tested(request: Request, study: Study, members: Sequence[scan.Place]) 
 
     Raises BadInput for a name that leads nowhere.
     """
-    taken, paths = {name for name, _, _ in members}, {w.name: w.path for w in request.unseen if w.path}
-    names = [name for name in study.comparison.test_on if name not in taken]
+    member_names, paths = {name for name, _, _ in members}, {w.name: w.path for w in request.unseen if w.path}
+    names = [name for name in study.comparison.test_on if name not in member_names]
     loaders = {c.name: c.loader.name for c in study.corpora}
-    if not names or (names == [MEMBERS] and loaders.keys() <= taken):
+    if not names or (names == [MEMBERS] and loaders.keys() <= member_names):
         return []
     below = {name: (name, loader, path) for name, loader, path in survey(request.data).corpora if _is_name(name)}
     used = {path for _, _, path in members}
     out: dict[str, scan.Place] = {}
     for name in names:
         if name in (MEMBERS, ALL):
-            some = {n: place for n, place in below.items() if n not in taken and place[2] not in used}
-            out = {n: place for n, place in some.items() if name == ALL or n in loaders} | out
+            others = {n: place for n, place in below.items() if n not in member_names and place[2] not in used}
+            out = {n: place for n, place in others.items() if name == ALL or n in loaders} | out
         elif path := paths.get(name):
             out[name] = name, loaders.get(name) or _loader(name, path), path
         elif name in below:
             out[name] = below[name]
         else:
-            raise unknown(name, "--test-on", (MEMBERS, ALL, *taken, *below), f"say where: {name}=PATH")
+            raise unknown(name, "--test-on", (MEMBERS, ALL, *member_names, *below), f"say where: {name}=PATH")
     return [(name, loaders.get(name, loader), path) for name, loader, path in out.values()]
 
 

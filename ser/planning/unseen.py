@@ -80,8 +80,8 @@ def tests_of(
     for name in names:
         if name not in (MEMBERS, ALL, *every):
             raise unknown(name, "--test-on", (MEMBERS, ALL, *every), "say where it is: NAME=PATH")
-    wanted = list(every) if {MEMBERS, ALL} & set(names) else [name for name in every if name in names]
-    return _Builder(study, every, sources, labelled).tests(list(trials), wanted)
+    names_to_test = list(every) if {MEMBERS, ALL} & set(names) else [name for name in every if name in names]
+    return _Builder(study, every, sources, labelled).tests(list(trials), names_to_test)
 
 
 @dataclass
@@ -93,11 +93,11 @@ class _Builder:
     sources: dict[str, Source] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
-    def tests(self, trials: Sequence[Trial], wanted: Sequence[str]) -> Tests:
+    def tests(self, trials: Sequence[Trial], names_to_test: Sequence[str]) -> Tests:
         pairs: list[tuple[Trial, Test]] = []
         for trial in trials:
-            own = {c.name for c in trial.corpora}
-            pairs += [(trial, self._test(trial, name)) for name in wanted if name not in own]
+            trained_on = {c.name for c in trial.corpora}
+            pairs += [(trial, self._test(trial, name)) for name in names_to_test if name not in trained_on]
         for classes in dict.fromkeys(trial.classes for trial, _ in pairs):
             self._add_sources([(trial, test) for trial, test in pairs if trial.classes == classes])
         by_trial: dict[str, list[Test]] = {}
@@ -155,8 +155,8 @@ class _Builder:
         keys = {test.corpus.source: test.key for _, test in fits}
         plain = [replace(trial, corpora=(t.corpus,), balance=Part("none"), augmentation=()) for trial, t in fits]
         manifests = {name: self.every[name][1] for name in labelled}
-        made = sources_of(self.study, plain, manifests, labelled, splits)
-        self.sources |= {keys[source]: each for source, each in made.items()}
+        new_sources = sources_of(self.study, plain, manifests, labelled, splits)
+        self.sources |= {keys[source]: each for source, each in new_sources.items()}
 
     def _is_usable(self, test: Test, labelled: dict[str, Sequence[Utterance]], splits: "_TestSplits") -> bool:
         name = test.corpus.name
@@ -192,19 +192,19 @@ class _Builder:
     def _leak_of(self, learned: tuple[str, ...], test: Test) -> Leak | None:
         place, tested = f"--test-on {test.corpus.name}", self.sources[test.key].split.test
         for source in (self.learned_from[key] for key in learned):
-            seen = self._seen(source.split)
-            if shared := [u.uid for u in tested if u.recording in seen[0]]:
+            learned_by = self._learned_by(source.split)
+            if shared := [u.uid for u in tested if u.recording in learned_by[0]]:
                 value = f"{len(shared)} recordings of {source.corpus.name}, {shared[0]} among them"
                 return Leak(value, place, "recordings that the trial has not learned from", _REMEDY)
             loader = test.corpus.loader.name
             if loader != source.corpus.loader.name or getattr(registry.find("corpora", loader), "ABOUT", None) is None:
                 continue  # a format's speakers may be called alike and be others
-            if names := sorted({_bare(u) for u in tested} & seen[1]):
+            if names := sorted({_bare(u) for u in tested} & learned_by[1]):
                 value = f"speakers {', '.join(names[:5])} of {source.corpus.name}, the same corpus under another name"
                 return Leak(value, place, "speakers that the trial has not learned from", _REMEDY)
         return None
 
-    def _seen(self, split: Split) -> tuple[set[object], set[str]]:
+    def _learned_by(self, split: Split) -> tuple[set[object], set[str]]:
         """Recordings and speakers of the subsets that a trial learns from, or is chosen by."""
         key = id(split)
         if key not in self._learned:

@@ -43,12 +43,12 @@ def untested(job: Job, trials: Sequence[Trial]) -> list[Trial]:
 
     Raises Away, and BadInput where the tracking store refuses.
     """
-    there = later.marks(Tracker.of(job.where, job.study))
+    marked = later.marks(Tracker.of(job.where, job.study))
     missing = []
     for trial in trials:
-        runs = [there[t.id] for t in _equal(job, trial) if t.id in there]
-        wanted = {test.corpus.name: test.mark for test in job.tests.get(trial.id, ())}
-        if trial.id in there and any(not wanted.items() <= run.items() for run in runs):
+        runs = [marked[t.id] for t in _equal(job, trial) if t.id in marked]
+        required = {test.corpus.name: test.mark for test in job.tests.get(trial.id, ())}
+        if trial.id in marked and any(not required.items() <= run.items() for run in runs):
             missing.append(trial)
     return missing
 
@@ -100,21 +100,21 @@ def _equal(job: Job, trial: Trial) -> tuple[Trial, ...]:
 def _tested(job: Job, trial: Trial) -> dict[str, float]:
     """Adds what is missing to the run, and to those of equal trials; returns the scores."""
     tracker = Tracker.of(job.where, job.study)
-    runs = [found[t.id] for t in _equal(job, trial) if t.id in (found := tracker.finished(t.id))]
+    runs = [finished[t.id] for t in _equal(job, trial) if t.id in (finished := tracker.finished(t.id))]
     results: dict[str, float] = {}
     todo: list[tuple[Test, list[Run]]] = []
     for test in job.tests[trial.id]:
-        if lacking := [r for r in runs if later.marks_of(r).get(test.corpus.name) != test.mark]:
-            todo.append((test, lacking))
+        if incomplete := [r for r in runs if later.marks_of(r).get(test.corpus.name) != test.mark]:
+            todo.append((test, incomplete))
     if not todo:
         return {}
     with TemporaryDirectory(prefix="ser-") as folder:
         predictor, digest = _model(tracker, runs[0], Path(folder))
-        for test, lacking in todo:
+        for test, incomplete in todo:
             files = Path(folder) / "files" / test.corpus.name
             files.mkdir(parents=True)
             values = _write(job, predictor, test, digest, files)
-            for each in lacking:
+            for each in incomplete:
                 later.add(tracker, each, test.corpus.name, test.mark, values, files)
             results |= values
     return results

@@ -365,7 +365,7 @@ def _cross_runs(tracker: Tracker, study: Study, variant: str | None, scans: Scan
     counted = list(first.values())
     names = dict.fromkeys(name for run in counted for name in run.crossed)
     texts = {
-        (name, kind): tracker.texts((r.folder for r in counted if name in r.crossed), f"{TAG}{name}.{kind}")
+        (name, kind): tracker.texts([r.folder for r in counted if name in r.crossed], f"{TAG}{name}.{kind}")
         for name in names
         for kind in ("csv", "json")
     }

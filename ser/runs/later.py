@@ -37,11 +37,11 @@ def add(tracker: Tracker, run: Run, corpus: str, mark: str, results: Mapping[str
     Raises Away, and BadInput where the store refuses.
     """
     client, run_id = tracker.client, str(run.info.run_id)
-    key, begun = f"{FOLDER}/{corpus}", f"{_BEGUN}/{corpus}"
-    stated, _, text = run.data.tags.get(begun, "").rpartition(" ")
+    key, start_tag = f"{FOLDER}/{corpus}", f"{_BEGUN}/{corpus}"
+    stated, _, text = run.data.tags.get(start_tag, "").rpartition(" ")
     when = int(text) if stated == mark else int(time.time() * 1000)
     if stated != mark:
-        client.set_tag(run_id, begun, f"{mark} {when}")
+        client.set_tag(run_id, start_tag, f"{mark} {when}")
     if key in run.data.tags:  # of another state of the corpus, whose files are about to go
         client.delete_tag(run_id, key)
     place = artifact_files(tracker.place(str(run.info.artifact_uri)), tracker.where.uri)
@@ -50,4 +50,4 @@ def add(tracker: Tracker, run: Run, corpus: str, mark: str, results: Mapping[str
     for at in range(0, len(metrics), 1000):  # as many as MLflow takes at once
         client.log_batch(run_id, metrics=metrics[at : at + 1000])
     client.set_tag(run_id, key, mark)
-    client.delete_tag(run_id, begun)
+    client.delete_tag(run_id, start_tag)
