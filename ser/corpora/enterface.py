@@ -26,8 +26,8 @@ WORDS = {"an": "anger", "di": "disgust", "fe": "fear", "ha": "happiness", "sa": 
 LABELS = {"an": "angry", "di": "disgust", "fe": "fear", "ha": "happy", "sa": "sad", "su": "surprise"}
 SUBJECTS = tuple(number for number in range(1, 45) if number not in (6, 12))
 NAME = re.compile(
-    r"(?:/subject ?(?P<subject>[1-9]\d?)/(?P<word>anger|disgust|fear|happiness|sadness|surprise)/sentence ?[1-5])?"
-    r"/(?P<stem>s_?(?P<number>[1-9]\d?)_(?P<code>an|di|fe|ha|sa|su)_(?P<sentence>[1-5]))(?:avi)?\Z",
+    r"/(?:subject ?(?P<subject>[1-9]\d?)/(?P<word>anger|disgust|fear|happiness|sadness|surprise)/sentence ?[1-5]/)?"
+    r"(?P<stem>s_?(?P<number>[1-9]\d?)_(?P<code>an|di|fe|ha|sa|su)_(?P<sentence>[1-5]))(?:avi)?\Z",
     re.ASCII | re.IGNORECASE,
 )
 ABOUT = About(

@@ -61,13 +61,26 @@ class Walk:
         That is put together once for all loaders: each of them asks for every file.
         """
         if suffixes not in self._audio:
-            folders = self._audio[suffixes] = []
-            for place, names in self.ending((*audio.EXTENSIONS, *(s for s in suffixes if s not in audio.EXTENSIONS))):
-                above = _above(place)
-                split = ((name, os.path.splitext(name)) for name in names)
-                keys = [(name, f"{above}{stem}") for name, (stem, suffix) in split if suffix.lower() in suffixes]
-                folders.append((place, names, keys))
+            if suffixes == SUFFIXES:
+                listed = [(place, names, _keys(place, names)) for place, names in self.ending(audio.EXTENSIONS)]
+            else:  # videos are few where there are millions of other files
+                others = dict(self.ending(tuple(s for s in suffixes if s not in SUFFIXES)))
+                listed = [folder for folder in self.audio(SUFFIXES) if folder[0] not in others]
+                both = {place: (names, keys) for place, names, keys in self.audio(SUFFIXES) if place in others}
+                for place, names in others.items():
+                    beside, keys = both.get(place, ([], []))
+                    listed.append(
+                        (place, list(dict.fromkeys([*beside, *names])), [*keys, *_keys(place, names, suffixes)])
+                    )
+            self._audio[suffixes] = listed
         return self._audio[suffixes]
+
+
+def _keys(place: str, names: Iterable[str], suffixes: tuple[str, ...] = SUFFIXES) -> list[tuple[str, str]]:
+    """Returns of those of ``names`` that end in ``suffixes`` what patterns are matched with: see ``key``."""
+    above = _above(place)
+    split = ((name, os.path.splitext(name)) for name in names)
+    return [(name, f"{above}{stem}") for name, (stem, suffix) in split if suffix.lower() in suffixes]
 
 
 @lru_cache(maxsize=1024)
