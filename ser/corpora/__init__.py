@@ -10,6 +10,7 @@ A loader is a module with
   names: ``names(settings)``, the uids of the release without the corpus, an empty set where they cannot be listed;
   ``speakers(settings)``, utterances per speaker, 0 if unknown; ``MEAN_SECONDS``, between which an utterance of it lasts
   on average; ``DAMAGED``, uids of recordings that no copy, or not every one, has in a usable form;
+- ``release_loader(root)`` of a format: the loader that knows the release which is read there, "" where none does;
 - ``scale(settings)``, where utterances have valence, arousal or dominance: the lowest and highest rating;
 - ``CORPORA``, of a format for which published corpora are listed: name → ``title``, ``utterances`` and ``about``,
   which is None where a loader of its own reads the corpus;

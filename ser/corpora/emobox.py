@@ -66,6 +66,12 @@ def expected(settings: Settings) -> dict[str, int]:
     return {}
 
 
+def release_loader(root: Path) -> str:
+    """Returns the loader that knows the release of the corpus whose lists lie at ``root``; "" where there is none."""
+    known = CORPORA.get(_corpus_of(root)) if root.name == FOLDER else None
+    return known.loader if known else ""
+
+
 def find_all(folder: Path) -> list[Path]:
     """Every table of labels beside lists of EmoBox, and every list of its cross-corpus test, at or below ``folder``."""
     if folder.is_file():

@@ -6,13 +6,14 @@ whole release, as long as its recordings, pass for it here; ``ser demo`` marks w
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import ModuleType
 from typing import Any
 
 from ser import registry
 from ser.data.manifest import Manifest
 from ser.study.release import Release, text_of
+from ser.study.settings import values_of
 
 _NAMED = 3  # utterances that a reason names
 
@@ -24,11 +25,15 @@ def release_of(manifest: Manifest) -> Release:
     those that are damaged in the release itself (``DAMAGED`` of the loader) may be missing.
     """
     module = registry.find("corpora", manifest.loader)
-    settings = module.Settings(**dict(manifest.settings))
+    settings, stated = module.Settings(**dict(manifest.settings)), manifest.settings
+    if hasattr(module, "release_loader") and (name := module.release_loader(Path(manifest.root))):
+        module = registry.find("corpora", name)  # lists of a corpus that has a loader, too, by what that knows of it
+        settings = module.Settings()
+        stated = tuple(values_of(settings).items())
     expected: Mapping[str, int] = module.expected(settings)
     places = getattr(module, "PLACES", ())
     facts: dict[str, Any] = {
-        "settings": {name: text_of(value) for name, value in manifest.settings if name not in places},
+        "settings": {name: text_of(value) for name, value in stated if name not in places},
         "utterances": len(manifest.utterances),
         "speakers": len(manifest.speakers),
         "hours": round(manifest.hours, 4),

@@ -307,12 +307,13 @@ def locate(data: Sequence[Path], requested: Sequence[CorpusRequest], study: Stud
     located = []
     for name in names:
         if path := paths.get(name):
-            loader = loaders.get(name) or _loader(name, path)
+            loader = _by_lists(loaders.get(name), path) or loaders.get(name) or _loader(name, path)
         elif name in places:
             _, loader, path = _only(places[name])
+            loader = loaders.get(name, loader)
         else:
             raise unknown(name, "--corpora", places, f"say where: {name}=PATH; these are found below --data")
-        located.append((name, loaders.get(name, loader), path))
+        located.append((name, loader, path))
     order = {name: i for i, name in enumerate(loaders)}
     return sorted(located, key=lambda c: (order.get(c[0], len(order)), c[0]))
 
@@ -409,8 +410,24 @@ def bring(study: Study, located: Sequence[tuple[str, str]]) -> list[Corpus]:
                 raise BadInput(repr(name), "--corpora", allowed, "rename it: NAME=PATH")
             letters.append(_letter(name, letters))
             corpora_by_name[name] = Corpus(name, letters[-1], _documented(loader), study.other_corpora)
-        corpora.append(corpora_by_name[name])
+        corpus = corpora_by_name[name]
+        corpora.append(corpus if _reads(corpus, loader) else replace(corpus, loader=_documented(loader)))
     return corpora
+
+
+def _reads(corpus: Corpus, loader: str) -> bool:
+    return corpus.loader.name == loader or loader not in registry.names("corpora")
+
+
+def _by_lists(stated: str | None, path: Path) -> str:
+    """Returns the loader of a format that knows a study's corpus and finds it where its own loader finds nothing."""
+    if stated not in registry.names("corpora") or registry.find("corpora", str(stated)).find(path):
+        return ""
+    for name in registry.names("corpora"):
+        module = registry.find("corpora", name)
+        if hasattr(module, "release_loader") and any(module.release_loader(p) == stated for p in module.find_all(path)):
+            return name
+    return ""
 
 
 def _is_name(name: str) -> bool:

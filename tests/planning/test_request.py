@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.corpora import emodb, manifest_csv
+from ser.corpora import emobox, emodb, manifest_csv
 from ser.data import audio
 from ser.errors import BadInput
 from ser.features.store import Store
 from ser.planning import request as requests
 from ser.planning.request import CorpusRequest, Request, bring, locate, plan_of
+from ser.study.load import load_study
 
 QUICK = (("augmentation", "none"),)
 
@@ -218,3 +219,17 @@ def test_where_no_corpus_is_found_what_is_there_is_told(tmp_path, paper):
     (tmp_path / "RAVDESS.rar").touch()
     with pytest.raises(BadInput, match=r"no corpus below .*RAVDESS.rar: an archive that is not read: unpack it"):
         locate([tmp_path], [], paper)
+
+
+def test_a_study_s_corpus_may_be_brought_by_lists_of_it(tmp_path):
+    """Then their folds are at hand; where its recordings lie as released, its own loader reads them."""
+    study = load_study("encoders")
+    lists = tmp_path / "EmoBox/data/emodb"
+    emobox._write(lists / "label_map.json", ['{"sad": "Sad"}'])
+    emobox._write(lists / "emodb.jsonl", [])
+    places = locate((), [CorpusRequest("emodb", lists)], study)
+    assert places == [("emodb", "emobox", lists)]
+    (corpus,) = bring(study, [(name, loader) for name, loader, _ in places])
+    assert (corpus.loader.name, corpus.split) == ("emobox", next(c.split for c in study.corpora if c.name == "emodb"))
+    own = emodb.miniature(tmp_path / "own")
+    assert locate((), [CorpusRequest("emodb", own)], study) == [("emodb", "emodb", own)]

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from listed_files import emobox as listed
+from listed_files import needs_metadata
 from releases import whole
 from scipy.stats import friedmanchisquare
 
@@ -391,8 +393,31 @@ def test_printed_numbers_stand_beside_ours_where_corpus_and_folds_are_theirs(sma
     missing = found["iemocap", "HuBERT large"]
     assert (missing.paper, np.isnan(missing.cells[0].value), missing.n) == ((67.42, 66.69, 67.24), True, 0)
     own_lists = found["emodb", "none"]
-    assert own_lists.cells[3].startswith("folds are EmoBox's own lists")
+    assert own_lists.cells[3].startswith("other folds or classes than theirs: five lists of 107 utterances")
     assert own_lists.paper == ()
+
+
+def test_their_lists_by_the_rule_given_are_known_by_the_names_of_the_recordings(monkeypatch):
+    runs = folds_of("whisper", "last", 5, **{"corpus.emodb.split": "given"})
+    names = [[f"{fold}/{who}/{i}" for who in range(SPEAKERS) for i in range(EACH)] for fold in FOLDS]
+    lists = tuple(emobox.digest_of(name.rpartition("/")[2] for name in fold) for fold in names)
+    theirs = replace(published.PROTOCOLS["emodb"], tested=(24, 24), classes=frozenset(CLASSES), lists=lists)
+    for protocol, is_shown in ((theirs, True), (replace(theirs, lists=(lists[0], "0" * 16)), False)):
+        monkeypatch.setitem(emobox.PROTOCOLS, "emodb", protocol)
+        made = content(runs, options=replace(NEVER, file=file_of(runs)), **whole("encoders", "emodb"))
+        found = rows(made, "table4")
+        assert (("emodb", "Whisper large v3") in found) == is_shown
+    assert found["emodb", "none"].cells[3].startswith("other folds or classes than theirs")
+
+
+@needs_metadata
+@pytest.mark.parametrize(("corpus", "name"), [("emodb", "emodb"), ("crema_d", "cremad"), ("tess", "tess")])
+def test_lists_are_those_of_the_metadata(corpus, name):
+    found = []
+    for fold in range(1, len(published.PROTOCOLS[corpus].lists) + 1):
+        table = listed(f"{name}/fold_{fold}/{name}_test_fold_{fold}.jsonl")
+        found.append(emobox.digest_of(row["wav"].rpartition("/")[2].rpartition(".")[0] for row in table))
+    assert tuple(found) == published.PROTOCOLS[corpus].lists
 
 
 @pytest.mark.parametrize(

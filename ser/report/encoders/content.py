@@ -78,7 +78,7 @@ def _tables(
         yield from (table for table in few if table.rows)
     if logged:
         yield weights.table(bench, logged)
-    if printed := emobox.table(bench):
+    if printed := emobox.table(bench, options):
         yield printed
     yield tables.every_result(bench)
     yield tables.runs(bench)

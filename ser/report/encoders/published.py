@@ -24,6 +24,8 @@ class Protocol:
     by: str = ""  # its setting
     tested: tuple[int, ...] = ()  # utterances of the folds, in the order of the rule
     classes: frozenset[str] = frozenset()
+    # Where the rule is "given": what the sorted names of the tested recordings of each fold hash to.
+    lists: tuple[str, ...] = ()
 
     @property
     def is_ours(self) -> bool:
@@ -39,10 +41,25 @@ PROTOCOLS = {
         frozenset(("angry", "happy", "neutral", "sad")),
     ),
     "savee": Protocol("four folds, each tests a speaker", "leave_one_out", "speaker", (120, 120, 120, 120), _SEVEN),
-    "emodb": Protocol("five lists of 107 utterances, all ten speakers in training and test"),
+    "emodb": Protocol(
+        "five lists of 107 utterances, all ten speakers in training and test",
+        *("given", "", (107,) * 5),
+        _SEVEN - {"surprise"} | {"boredom"},
+        ("432d00d7bb1f0c27", "a3779739545b8e3b", "ccba7e7c94de3b9a", "c86ed5e900cc8a4d", "bdf1c3602390cca2"),
+    ),
     "ravdess": Protocol("six lists of four actors"),
-    "crema_d": Protocol("one list of 1,856 utterances, all 91 speakers in training and test"),
-    "tess": Protocol("one list of 700 utterances, both speakers in training and test"),
+    "crema_d": Protocol(
+        "one list of 1,856 utterances, all 91 speakers in training and test",
+        *("given", "", (1856,)),
+        _SEVEN - {"surprise"},
+        ("0bd8af9e7c0e22a3",),
+    ),
+    "tess": Protocol(
+        "one list of 700 utterances, both speakers in training and test",
+        *("given", "", (700,)),
+        _SEVEN,
+        ("5f8ec1bf0300b513",),
+    ),
 }
 
 COLUMNS = ("UA", "WA", "F1")
