@@ -13,11 +13,11 @@ _FORMATS = "formats, for corpora of one's own and those of others"
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Entry:
     """A published corpus, and the loader that reads it."""
 
     title: str
-    about: About
+    facts: About
     loader: str
     utterances: int  # 0 where it is not known
     speakers: int
@@ -27,73 +27,73 @@ class _Known:
 def listed(columns: int) -> list[str]:
     """Returns a paragraph for each corpus that can be read, and the formats in which others are."""
     lines: list[str] = []
-    for name, corpus in _known().items():
-        lines += [_head(name, corpus), *_facts(corpus, columns), ""]
+    for name, corpus in _entries().items():
+        lines += [_head(name, corpus), *_lines(corpus, columns), ""]
     lines += [f"{_FORMATS}:"]
     for name in registry.names("corpora"):
         module = registry.find("corpora", name)
-        if _about(name) is None:
+        if _facts_of(name) is None:
             lines += [f"  {name}", *(f"    {line}" for line in wrap(f"{module.TITLE}: {module.FILES}", columns - 4))]
     return [*lines, "", "ser corpora --known NAME says more of one"]
 
 
 def detailed(name: str, columns: int) -> list[str]:
     """Returns all that is known of the corpus ``name``. Raises BadInput for a name that there is not."""
-    corpora = _known()
+    corpora = _entries()
     if name not in corpora:
         raise unknown(name, "ser corpora --known", list(corpora), "name one of these, or none to see all")
     corpus = corpora[name]
-    lines = [_head(name, corpus), *_facts(corpus, columns)]
+    lines = [_head(name, corpus), *_lines(corpus, columns)]
     module = registry.find("corpora", corpus.loader)
     if corpus.labels:
         lines += _fact("classes", ", ".join(corpus.labels), columns)
     lines += _fact("files", module.FILES, columns)
     lines += _fact("folder", module.FOLDER, columns)
-    for defect in corpus.about.defects:
+    for defect in corpus.facts.defects:
         lines += _fact("defect", defect, columns)
     place = "FOLDER" if corpus.loader == name else "LISTS"
     loader = f"ser show corpora/{corpus.loader}"
     return [*lines, *_fact("then", f"ser corpora --corpora {name}={place}; settings: {loader}", columns)]
 
 
-def _known() -> dict[str, _Known]:
+def _entries() -> dict[str, _Entry]:
     """Returns every corpus that a loader is made for, and those that lists of a format tell of, by name."""
-    corpora: dict[str, _Known] = {}
+    corpora: dict[str, _Entry] = {}
     names = registry.names("corpora")
     for name in names:
-        if (about := _about(name)) is not None:
+        if (facts := _facts_of(name)) is not None:
             module = registry.find("corpora", name)
             counts = module.expected(module.Settings())
             total = sum(counts.values())
-            corpora[name] = _Known(module.TITLE, about, name, total, module.EXPECTED_SPEAKERS, tuple(counts))
+            corpora[name] = _Entry(module.TITLE, facts, name, total, module.EXPECTED_SPEAKERS, tuple(counts))
     for loader in names:
         for name, entry in getattr(registry.find("corpora", loader), "CORPORA", {}).items():
             if entry.about is not None and name not in corpora:
-                corpora[name] = _Known(entry.title, entry.about, loader, entry.utterances, 0)
+                corpora[name] = _Entry(entry.title, entry.about, loader, entry.utterances, 0)
     return dict(sorted(corpora.items()))
 
 
-def _about(name: str) -> About | None:
+def _facts_of(name: str) -> About | None:
     """Returns what a loader states of its corpus, None for a format and for plugins that state nothing."""
-    about: About | None = getattr(registry.find("corpora", name), "ABOUT", None)
-    return about
+    facts: About | None = getattr(registry.find("corpora", name), "ABOUT", None)
+    return facts
 
 
-def _head(name: str, corpus: _Known) -> str:
+def _head(name: str, corpus: _Entry) -> str:
     title = "" if corpus.title == name else f" · {corpus.title}"
     return name + title + ("" if corpus.loader == name else f" (read by {corpus.loader})")
 
 
-def _facts(corpus: _Known, columns: int) -> Iterator[str]:
-    about = corpus.about
+def _lines(corpus: _Entry, columns: int) -> Iterator[str]:
+    facts = corpus.facts
     size = ", ".join(
         f"{count} {what}" for count, what in ((corpus.utterances, "utterances"), (corpus.speakers, "speakers")) if count
     )
-    first = " · ".join(filter(None, (", ".join(map(language_name, about.languages)), about.kind, size)))
+    first = " · ".join(filter(None, (", ".join(map(language_name, facts.languages)), facts.kind, size)))
     yield from (f"  {line}" for line in wrap(first, columns - 2))
-    yield from _fact("licence", about.licence, columns)
-    yield from _fact("reference", about.reference, columns)
-    yield from _fact("download", about.download, columns)
+    yield from _fact("licence", facts.licence, columns)
+    yield from _fact("reference", facts.reference, columns)
+    yield from _fact("download", facts.download, columns)
 
 
 def _fact(name: str, text: str, columns: int) -> list[str]:

@@ -111,7 +111,7 @@ def corpora(args: argparse.Namespace) -> int:
     from ser.cli import console, scanned
 
     if args.known is not None:
-        return _known(args.known)
+        return _print_known(args.known)
     from ser.planning.request import Survey, locate, read, set_up, survey
 
     requested = _requested(args.corpora)
@@ -129,7 +129,7 @@ def corpora(args: argparse.Namespace) -> int:
     return code
 
 
-def _known(name: str) -> int:
+def _print_known(name: str) -> int:
     """Prints what is known of the corpus ``name``, of all where it is empty."""
     from ser.cli import catalogue, known
 

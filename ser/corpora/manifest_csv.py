@@ -148,13 +148,13 @@ def _of_languages(
     """Returns the utterances in one of ``languages``, and the others. Raises BadInput for one that none is in."""
     if not languages:
         return listed, []
-    there = sorted({u.language for u in listed if u.language})
-    found = {one: [tag for tag in there if f"{tag}-".lower().startswith(f"{one}-".lower())] for one in languages}
-    if missing := [one for one, tags in found.items() if not tags]:
-        allowed = ", ".join(there) or "none: fill in the column language"
+    stated = sorted({u.language for u in listed if u.language})
+    matching = {one: [tag for tag in stated if f"{tag}-".lower().startswith(f"{one}-".lower())] for one in languages}
+    if missing := [one for one, several in matching.items() if not several]:
+        allowed = ", ".join(stated) or "none: fill in the column language"
         raise BadInput(", ".join(missing), f"languages of {table}", allowed, "name languages that the table has")
-    wanted = {tag for tags in found.values() for tag in tags}
-    return [u for u in listed if u.language in wanted], [u for u in listed if u.language not in wanted]
+    tags = {tag for several in matching.values() for tag in several}
+    return [u for u in listed if u.language in tags], [u for u in listed if u.language not in tags]
 
 
 def _same_uid(u: Utterance, earlier: Utterance, line: int) -> str:

@@ -161,7 +161,7 @@ def train(table: Path, work: Path) -> list[Cost]:
     del job
     with meter.step("job: unpickle", TABLE):
         job = pickle.loads((work / "job").read_bytes())
-    (key,) = job.keys["made"]
+    ((key,),) = job.keys["made"].values()
     with meter.step("worker: open", FEATURES):
         inputs._entry(job.store, job.work, key)
     with meter.step("worker: load three sides", FEATURES):
