@@ -1,6 +1,8 @@
 """Tiny corpora, a tiny study over them, and fresh places to run it: shared by the tests of the core."""
 
+import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -9,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 import torch
 from chaos import facts
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from experiments.interaffection import study as paper_study
 from ser import registry
@@ -53,6 +58,19 @@ TINY = {
 def _one_thread() -> None:
     """As trials run; two threads on a busy machine wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_disks() -> None:
+    """Only a power cut would lose what is not written through; a killed process loses nothing."""
+    os.fsync = lambda file: None
+    soundfile.SoundFile.flush = lambda file: None  # which closing a file calls, and which waits for the disk
+
+    def unsynchronised(connection: object, record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", unsynchronised)
 
 
 @pytest.fixture(autouse=True)

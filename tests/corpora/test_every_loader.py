@@ -36,6 +36,19 @@ def miniature(tmp_path_factory: pytest.TempPathFactory) -> Folder:
     return folder
 
 
+@pytest.fixture(scope="session")
+def copy_below(miniature: Folder) -> Callable[[str, Path], Path]:
+    """Copies a corpus's miniature, which takes less than making another, below a folder; returns its place there."""
+
+    def copy(loader: str, root: Path) -> Path:
+        place = miniature(loader)
+        top = next(folder for folder in (place, *place.parents) if folder.name == "data")  # nothing else is in there
+        shutil.copytree(top, root, dirs_exist_ok=True)
+        return root / place.relative_to(top)
+
+    return copy
+
+
 def module(loader: str) -> ModuleType:
     return registry.find("corpora", loader)
 
@@ -167,8 +180,8 @@ def test_a_copy_elsewhere_is_the_same_corpus(loader: str, miniature: Folder, tmp
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-def test_links_in_a_circle_do_not_hang(loader: str, tmp_path: Path) -> None:
-    folder = module(loader).miniature(tmp_path / "data")
+def test_links_in_a_circle_do_not_hang(loader: str, copy_below: Callable[[str, Path], Path], tmp_path: Path) -> None:
+    folder = copy_below(loader, tmp_path / "data")
     before = module(loader).find(tmp_path)
     (folder / "loop").symlink_to(folder, target_is_directory=True)
     (folder / "up").symlink_to(tmp_path, target_is_directory=True)
@@ -177,13 +190,13 @@ def test_links_in_a_circle_do_not_hang(loader: str, tmp_path: Path) -> None:
     assert module(loader).load(before, module(loader).Settings()).utterances
 
 
-def test_corpora_side_by_side_keep_to_their_own_roots(miniature: Folder, tmp_path: Path) -> None:
+def test_corpora_side_by_side_keep_to_their_own_roots(
+    miniature: Folder, copy_below: Callable[[str, Path], Path], tmp_path: Path
+) -> None:
     roots = {}
     for loader in LOADERS:
-        folder = miniature(loader)
-        top = next(parent for parent in (folder, *folder.parents) if parent.name == "data")  # nothing else is in there
-        shutil.copytree(top, tmp_path / "data", dirs_exist_ok=True)
-        roots[loader] = tmp_path / "data" / module(loader).find(folder).relative_to(top)
+        folder, place = copy_below(loader, tmp_path / "data"), miniature(loader)
+        roots[loader] = folder / module(loader).find(place).relative_to(place)
     names = dict(zip(LOADERS, LOADERS, strict=True)) | {"manifest_csv": "customer", "emobox": "polish"}
     with walked_once():
         for loader, root in roots.items():
