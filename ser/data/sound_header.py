@@ -292,8 +292,8 @@ def kind(data: bytes) -> str:
     for beginning, what, remedy in _BEGINNINGS:
         if data.startswith(beginning):
             return f"{what}; {remedy}"
-    if what := container(data):
-        return f"{what[0]}; {_CONVERT}"
+    if other := container(data):
+        return f"{other[0]}; {_CONVERT}"
     if data[:4] == b"NIST" and b"shorten" in data[:1024]:
         return "NIST SPHERE packed by shorten; convert it: sph2pipe -f wav IN OUT.wav"
     begin = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
