@@ -176,5 +176,5 @@ def _note_on_ratings(study: Study, source: Source, used: Sequence[Utterance]) ->
     if not any(counts.values()):
         return f"{name}: no ratings; only its classes are learned"
     low, high = source.manifest.scale or (-1.0, 1.0)
-    of = ", ".join(f"{dimension} of {number}" for dimension, number in counts.items())
-    return f"{name}: rated is {of} of {len(used)} utterances, from {low:g} to {high:g}, which become -1 and 1"
+    of = " and ".join(f"{dimension} of {number}" for dimension, number in counts.items())
+    return f"{name}: {of} of {len(used)} utterances are rated, {low:g} to {high:g}, which become -1 and 1"

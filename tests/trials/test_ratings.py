@@ -81,7 +81,7 @@ def test_a_run_says_of_its_ratings_how_many_there_are_and_on_which_scale(run_of,
     assert found["ravdess"]["scale"] == [1.0, 5.0]
     count = sum(u.valence is not None for utterances in used.values() for u in utterances)
     assert found["ravdess"]["valence"]["rated"] == count > 0
-    assert any(note.startswith("ravdess: rated is valence of ") for note in plan_of(BOTH).notes)
+    assert any(note.startswith("ravdess: valence of ") for note in plan_of(BOTH).notes)
 
 
 def test_ratings_alone_need_no_classes(run_of, plan_of):
