@@ -3,7 +3,7 @@
     ser run ratings --data corpora          # IEMOCAP, each session tested once
 
 The paper predicts both in time, on RECOLA; here an utterance has one rating of each, the mean of its raters. Beside
-the network stand two regressions of functionals, fitted to the same utterances. The survey has this network for classes.
+the network stand two regressions of functionals, fitted to the same utterances. The survey has it for classes.
 """
 
 from ser.study import Comparison, Corpus, Demo, Features, Labels, Point, Study, System, Training, grid, origins, part
