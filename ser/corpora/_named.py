@@ -51,7 +51,7 @@ class Named:
     # split (of whole speakers), fold (the side in the corpus's one official fold).
     name: re.Pattern[str]
     files: str  # how recordings are named, in words
-    about: About  # whose first language is that of every utterance
+    origin: About  # whose first language is that of every utterance
     labels: Mapping[str, str]  # the corpus's own word: the unified name
     sex: str | Mapping[str, str] = ""  # of all, or by speaker; the group ``sex`` comes first
     counts: Mapping[str, int] = field(default_factory=dict)  # utterances of the release by unified label
@@ -103,7 +103,7 @@ class Named:
             channel=facts.get("channel", "speech"),
             split=facts.get("split", ""),
             folds=(facts["fold"],) if "fold" in facts else (),
-            language=self.about.languages[0],
+            language=self.origin.languages[0],
             text=facts.get("text", ""),
         )
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -109,6 +110,17 @@ def test_recordings_of_resd_are_of_the_part_that_they_lie_in() -> None:
     parts = {"resd/train/a/34_anger_fear_a_170.wav": ("train",), "resd/test/b/34_anger_fear_f_090.wav": ("test",)}
     assert {path: utterance("resd", path).folds for path in parts} == parts
     assert utterance("resd", "elsewhere/34_anger_fear_a_170.wav").folds == ("",)
+
+
+@pytest.mark.parametrize("loader", ["casia", "oreau", "resd"])  # whose folders tell something
+def test_a_zip_file_says_what_its_folders_say(loader: str, tmp_path: Path) -> None:
+    folder = registry.find("corpora", loader).miniature(tmp_path / "unpacked")
+    (tmp_path / "zipped").mkdir()
+    shutil.make_archive(str(tmp_path / "zipped/corpus"), "zip", folder)
+    one, two = (
+        scan(loader, loader, tmp_path / place, {}, tmp_path / f"cache-{place}") for place in ("unpacked", "zipped")
+    )
+    assert one.fingerprint == two.fingerprint
 
 
 def test_the_two_versions_of_oreau(tmp_path: Path) -> None:
