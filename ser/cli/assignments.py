@@ -1,4 +1,4 @@
-"""Settings as a person writes them after ``--set``: PATH=VALUE, and whole front-ends like calls of functions."""
+"""Settings as a person writes them after ``--set``: PATH=VALUE; front-ends and split rules like calls of functions."""
 
 import ast
 import re
@@ -7,20 +7,25 @@ from ser.errors import BadInput
 from ser.study.values import Part, Value, part
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)\)\s*", re.S)
+_TRUTH = {"true": True, "false": False}
 _OPENING, _CLOSING, _QUOTES = "([", ")]", "'\""
 
 
 def setting(text: str) -> tuple[str, Value | Part]:
     """Returns path and value of ``a.b=value``. Raises BadInput.
 
-    The value is a Python literal where it is one, ``x:y`` pairs for merge, a component for ``front_end``, else text.
+    The value is a Python literal where it is one, ``x:y`` pairs for merge, a component for ``front_end`` and ``split``,
+    else text.
+
+    >>> setting("emodb.ties=true"), str(setting("emodb.split=grouped(by=speaker, folds=3)")[1])
+    (('emodb.ties', True), 'grouped(by=speaker, folds=3)')
     """
     path, sign, value = text.partition("=")
     if not sign:
         raise BadInput(repr(text), "--set", "PATH=VALUE", "add the value")
     if path == "merge":
         return path, tuple(tuple(pair.split(":", 1)) for pair in value.split(",") if pair)
-    if path == "front_end":
+    if path == "front_end" or path.rpartition(".")[2] == "split":
         return path, component(value, f"--set {path}")
     if "," in value and not value.startswith(("(", "[")):
         value = (
@@ -86,7 +91,7 @@ def _value(piece: str, whole: str, place: str) -> Value:
 def _plain(node: ast.expr) -> Value:
     match node:
         case ast.Name(id=name):
-            return name
+            return _TRUTH.get(name.lower(), name)
         case ast.Tuple(elts=items) | ast.List(elts=items):
             return tuple(_plain(item) for item in items)
     value: Value = ast.literal_eval(node)
@@ -98,6 +103,9 @@ def _unreadable(text: str, place: str) -> BadInput:
 
 
 def _literal(text: str) -> Value:
+    """A literal of Python; true and false are written small, too. None: it is none."""
+    if text.strip().lower() in _TRUTH:
+        return _TRUTH[text.strip().lower()]
     try:
         value: Value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
