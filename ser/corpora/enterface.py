@@ -84,7 +84,7 @@ def load(root: Path, settings: Settings, corpus: str = "enterface") -> Listing:
     for path, name in clips:
         number, word = name["subject"], name["word"]
         number = number or {"12": "11"}.get(name["number"], name["number"])
-        code = next(code for code, own in WORDS.items() if own == (word or WORDS[name["code"].lower()]).lower())
+        code = next(code for code, full in WORDS.items() if full == (word or WORDS[name["code"].lower()]).lower())
         utterances.append(
             Utterance(
                 uid=f"{corpus}/s{number}_{code}_{name['sentence']}",

@@ -87,8 +87,8 @@ def expected(settings: Settings) -> dict[str, int]:
 
 def names(settings: Settings) -> frozenset[str]:
     """Returns 1750 numbers of each speaker."""
-    chosen = _speakers(settings)
-    return frozenset(name for name in _listed() if name[:4] in chosen)
+    used = _speakers(settings)
+    return frozenset(name for name in _listed() if name[:4] in used)
 
 
 def speakers(settings: Settings) -> dict[str, int]:
@@ -101,8 +101,8 @@ def load(root: Path, settings: Settings, corpus: str = "esd") -> Listing:
     if not settings.languages:
         raise BadInput("()", "loader.languages", "zh, en", "name one or both")
     listing, languages = CORPUS.load(root, settings, corpus), _speakers(settings)
-    own = ((u, languages.get(u.speaker.rpartition("/")[2])) for u in listing.utterances)
-    return folders.listing((replace(u, language=language) for u, language in own if language), listing.refused)
+    pairs = ((u, languages.get(u.speaker.rpartition("/")[2])) for u in listing.utterances)
+    return folders.listing((replace(u, language=language) for u, language in pairs if language), listing.refused)
 
 
 def miniature(root: Path, seed: int = 0) -> Path:
