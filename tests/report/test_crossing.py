@@ -112,6 +112,16 @@ def test_matrix_has_means_over_settings_and_marks_corpora_that_were_trained_on()
     assert [row.name for row in table.rows[:7]] == ["A", "B", "C", "A+B", "A+C", "B+C", "A+B+C"]
 
 
+def test_means_are_over_settings_that_every_training_set_has():
+    """Heads for each corpus are no setting of a single corpus: they would compare unlike things."""
+    runs = [run_of(("a",)), run_of(("b",)), run_of(("a", "b")), run_of(("a", "b"), "tdnn")]
+    found = across(runs, blocks=("lstm",), sets=[("a",), ("b",), ("a", "b")])
+    assert (len(found.values), len(found.common)) == (2, 1)
+    table = matrix.matrix(found)
+    assert lines(table)["wa", "A+B"].cells[table.columns.index("d")].value == pytest.approx(12 / 24)
+    assert "the 1 of 2 settings that every training set has" in table.explanation
+
+
 def test_a_missing_result_is_a_hole_and_the_counts_say_so(monkeypatch):
     runs = [r for r in all_runs() if r.run.title != "b · tdnn"]
     runs[0] = CrossRun(runs[0].run, {k: v for k, v in runs[0].files.items() if k != "d"})  # a · lstm is not tested on d

@@ -92,9 +92,15 @@ class Arrangement:
         """The other settings."""
         return tuple(dict.fromkeys(values for _, values in self.planned))
 
-    def settings_of(self, learned: Training) -> tuple[Values, ...]:
-        """Returns the other settings that a training set is to have."""
-        return tuple(values for training, values in self.planned if training == learned)
+    @cached_property
+    def common(self) -> tuple[Values, ...]:
+        """The other settings that every training set is to have."""
+        planned = set(self.planned)
+        return tuple(v for v in self.values if all((learned, v) in planned for learned in self.trainings))
+
+    def compared(self, learned: Training) -> tuple[Values, ...]:
+        """Returns the settings whose mean stands for a training set: those of all sets, or its own where none are."""
+        return self.common or tuple(values for training, values in self.planned if training == learned)
 
     def words(self, learned: Training) -> str:
         """Returns a training set by its letters: ``I+T``."""

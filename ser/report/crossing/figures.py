@@ -8,7 +8,7 @@ from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.content import Cell, Picture, Table
 from ser.report.crossing.arranged import Arrangement
-from ser.report.crossing.matrix import cell_of, columns_of
+from ser.report.crossing.matrix import cell_of, columns_of, means_in_words
 
 MOST_SETS = 40  # training sets that are drawn
 _METRIC = "ua"
@@ -35,8 +35,8 @@ def heat_map(across: Arrangement) -> Picture | None:
     axes.set_ylabel("trained on")
     axes.xaxis.tick_top()
     caption = (
-        "UA in % of every training set on every corpus, means over all other settings. Dashed: other speakers of that "
-        "corpus were trained on. Colours are from the least to the greatest of each column; blank is a hole."
+        f"UA in % of every training set on every corpus. {means_in_words(across)}Dashed: other speakers of that corpus "
+        "were trained on. Colours are from the least to the greatest of each column; blank is a hole."
     )
     if len(across.trainings) > MOST_SETS:
         caption += f" The first {MOST_SETS} of {len(across.trainings)} training sets."

@@ -25,11 +25,11 @@ def columns_of(across: Arrangement) -> tuple[str, ...]:
 
 
 def cell_of(across: Arrangement, learned: Training, corpus: str, metric: str) -> Cell | None:
-    """Returns the mean over all other settings of a training set; a hole where one is missing, None where none can be.
+    """Returns the mean over the settings that are compared; a hole where one is missing, None where none can be.
 
     A corpus that only trains has no test side: trials that learned from it cannot be tested on it.
     """
-    results = [across.results.get((corpus, (learned, values))) for values in across.settings_of(learned)]
+    results = [across.results.get((corpus, (learned, values))) for values in across.compared(learned)]
     present = [result for result in results if result]
     if not present and _is_whole(across, learned, corpus):
         return None
@@ -50,18 +50,27 @@ def matrix(across: Arrangement) -> Table:
             filled = [cell for cell in cells if cell is not None]
             n = sum(not np.isnan(cell.value) for cell in filled)
             rows.append(Row(metric, across.words(learned), cells, n, len(filled)))
-    settings = len(across.values)
-    means = f"Means over {settings} settings of the rest; a cell that lacks one is a hole. " if settings > 1 else ""
     return Table(
         "across",
         "Across corpora: training set by tested corpus",
-        f"Row: the corpora that were trained on; column: the one that is tested. {means}{_SEEN}",
+        f"Row: the corpora that were trained on; column: the one that is tested. {means_in_words(across)}{_SEEN}",
         corpora,
         tuple(rows),
         "corpora",
         brief=True,
         typeset=len(rows) <= 2 * TYPESET,
     )
+
+
+def means_in_words(across: Arrangement) -> str:
+    """Says over which settings a number of a training set is a mean; "" where there is only one."""
+    if len(across.values) < 2:
+        return ""
+    if not across.common:
+        return "Means over the settings of each training set, which differ; a cell that lacks one is a hole. "
+    part = f"the {len(across.common)} of {len(across.values)} settings that every training set has"
+    which = part if len(across.common) < len(across.values) else f"{len(across.values)} other settings"
+    return f"Means over {which}; a cell that lacks one is a hole. "
 
 
 # --- the best ---
