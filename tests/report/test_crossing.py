@@ -268,6 +268,28 @@ def test_languages_of_the_training_set_beside_that_of_the_stranger():
     assert others.by_language(across()) is None  # one language
 
 
+def test_languages_of_corpora_that_are_never_strangers_are_those_that_loaders_state():
+    params = {f"corpus.{name}.loader": loader for name, loader in (("a", "emodb"), ("b", "savee"), ("c", "gone"))}
+    runs = [run_of((name,), tested=("d",), **params) for name in ("a", "b")]
+    found = across(runs, blocks=("lstm",), sets=[("a",), ("b",)])
+    assert others.languages_of(found) == {"a": {"de"}, "b": {"en"}, "d": {"en"}}
+    row = lines(others.by_language(found))["wa", "d"]
+    assert row.cells[4].value == pytest.approx((10 - 8) / 24)
+    chosen = {"corpus.a.loader": "esd", "corpus.a.loader.languages": "zh"}
+    assert others.languages_of(across([run_of(("a",), **chosen)]))["a"] == {"zh"}
+
+
+def test_heads_of_corpora_that_trained_nothing_are_as_logged():
+    params = {"corpora": "a,b,c", "corpus.c.split": "unseen", "corpus.a.split": "x", "corpus.b.split": "x"}
+    run = run_of(("a", "b"), **params)
+    scores = {"head/wa/c/a": 0.5, "head/wa/c/b": 0.75, "head/ua/c/a": 0.5, "head/ua/c/b": 0.75}
+    run = CrossRun(replace(run.run, text=table_of([rows_of("c", 15)]), scores=scores), {})
+    rows = {(row.metric, row.cells[0]): row for row in others.heads(across([run])).rows}
+    assert [cell.value for cell in rows["wa", "b"].cells[1:4]] == pytest.approx([0.75, 15 / 24, 3 / 24])
+    assert rows["wa", "b"].cells[4] == "1 of 1"
+    assert rows["ua", "a"].cells[4] == "0 of 1"
+
+
 def test_a_class_that_a_corpus_lacks_is_a_hole():
     run = run_of(("a",))
     text, _ = run.files["d"]

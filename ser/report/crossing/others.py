@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from ser import registry
+from ser.errors import BadInput
 from ser.report.comparison_tables import p_text
 from ser.report.comparisons import axis_effects, cases_of_axis, means_of_complete_cases, pairwise_over_speakers
 from ser.report.content import HOLE, Cell, Row, Table
 from ser.report.crossing.arranged import Arrangement, Result
 from ser.report.crossing.cells import Pair, difference, mean
 from ser.report.crossing.matrix import MOST_READ, strange
-from ser.report.statistics import METRICS
+from ser.report.statistics import AS_EQUAL, METRICS
 
 MOST_VALUES = 12  # of an axis whose pairs are compared
 STRANGERS, LEARNED = "strangers", "trained on"
@@ -75,17 +77,8 @@ def heads(across: Arrangement) -> Table | None:
     rows = []
     for metric in METRICS:
         for corpus in across.strangers:
-            cells_of: dict[str, list[tuple[Result, Result]]] = {}
-            for (name, key), singles in across.of_heads.items():
-                if name == corpus:
-                    for single in singles:
-                        cells_of.setdefault(single.head, []).append((across.results[corpus, key], single))
-            for head, both in cells_of.items():
-                pairs: list[Pair] = list(both)
-                better = sum(single.point[metric] > all_.point[metric] + 1e-9 for all_, single in both)
-                cells = (mean([one for _, one in both], metric), mean([one for one, _ in both], metric),
-                         difference(pairs, metric), f"{better} of {len(both)}")  # fmt: skip
-                rows.append(Row(metric, corpus, (head, *cells), len(both), len(both)))
+            rows += [_head_row(metric, corpus, head, both) for head, both in _by_head(across, corpus).items()]
+            rows += _logged_heads(across, metric, corpus)
     if not rows:
         return None
     return Table(
@@ -93,7 +86,8 @@ def heads(across: Arrangement) -> Table | None:
         "Single heads on strangers, against the mean of all",
         "Of trials with a head for each corpus that they learned from. Head: the corpus whose head answers; alone, and "
         "the mean of the probabilities of all heads of the same trials, which is what the other tables count. "
-        "Difference: alone less mean, paired. Better: in how many trials the head alone is.",
+        "Difference: alone less mean, paired; without intervals where trials left only the accuracies of their heads. "
+        "Better: in how many results the head alone is.",
         ("Head", "Alone", "Mean of heads", "Difference", "Better"),
         tuple(rows),
         "results",
@@ -102,19 +96,66 @@ def heads(across: Arrangement) -> Table | None:
     )
 
 
+def _by_head(across: Arrangement, corpus: str) -> dict[str, list[tuple[Result, Result]]]:
+    """Head → the results of its trials on a corpus, and its own."""
+    by_head: dict[str, list[tuple[Result, Result]]] = {}
+    for (name, key), singles in across.of_heads.items():
+        for single in singles if name == corpus else ():
+            by_head.setdefault(single.head, []).append((across.results[corpus, key], single))
+    return by_head
+
+
+def _head_row(metric: str, corpus: str, head: str, both: Sequence[tuple[Result, Result]]) -> Row:
+    pairs: list[Pair] = list(both)
+    better = sum(single.point[metric] > whole.point[metric] + AS_EQUAL for whole, single in both)
+    alone, means = mean([single for _, single in both], metric), mean([whole for whole, _ in both], metric)
+    cells = (head, alone, means, difference(pairs, metric), f"{better} of {len(both)}")
+    return Row(metric, corpus, cells, len(both), len(both))
+
+
+def _logged_heads(across: Arrangement, metric: str, corpus: str) -> Iterator[Row]:
+    """The lines of trials that logged ``head/<metric>/<corpus>/<head>`` and no predictions of their heads."""
+    start = f"head/{metric}/{corpus}/"
+    by_head: dict[str, list[tuple[float, float]]] = {}
+    for (name, key), result in across.results.items():
+        if name == corpus and (name, key) not in across.of_heads:
+            scores = [run.scores for run in result.runs]
+            for score in (score for score in scores[0] if score.startswith(start)):
+                alone = float(np.mean([each.get(score, np.nan) for each in scores]))
+                by_head.setdefault(score.removeprefix(start), []).append((result.point[metric], alone))
+    for head, both in by_head.items():
+        whole, alone = (float(value) for value in np.mean(both, axis=0))
+        better = f"{sum(one > other + AS_EQUAL for other, one in both)} of {len(both)}"
+        cells = (head, Cell(alone), Cell(whole), Cell(alone - whole), better)
+        yield Row(metric, corpus, cells, len(both), len(both))
+
+
 # --- languages ---
 
 SAME, OTHER, MIXED = "same", "other", "both"
 
 
 def languages_of(across: Arrangement) -> Mapping[str, frozenset[str]]:
-    """Returns the languages of the corpora, as far as tests on them tell; a corpus of unknown ones is missing."""
+    """Returns the languages of the corpora: of what was tested, else what loaders state; unknown ones are missing."""
+    params = {name: r.runs[0].params for r in across.results.values() for name in (r.corpus, *r.learned)}
     languages = {}
-    for corpus, facts in across.facts.items():
-        names = frozenset(name for each in facts for name in each.get("languages") or ())
-        if names:
+    for corpus in (*across.strangers, *across.learned):
+        tested = frozenset(name for each in across.facts.get(corpus, ()) for name in each.get("languages") or ())
+        if names := tested or _stated_languages(corpus, params.get(corpus, {})):
             languages[corpus] = names
     return languages
+
+
+def _stated_languages(corpus: str, params: Mapping[str, str]) -> frozenset[str]:
+    """The languages that a run's loader was to keep of a corpus, or all that its file states."""
+    place = f"corpus.{corpus}.loader"
+    if names := params.get(f"{place}.languages"):
+        return frozenset(names.split(","))
+    try:
+        about = getattr(registry.find("corpora", params.get(place, "")), "ABOUT", None)
+    except BadInput:  # a loader of somebody's own that is not here
+        return frozenset()
+    return frozenset(about.languages) if about else frozenset()
 
 
 def relation(languages: Mapping[str, frozenset[str]], stranger: str, learned: Sequence[str]) -> str:
@@ -155,7 +196,8 @@ def by_language(across: Arrangement) -> Table | None:
         "By language: training sets of the stranger's language, of others, of both",
         "Means over all training sets of the kind and all other settings. Same − other: over pairs of equal settings "
         "and equally many corpora, all of the stranger's language beside all of others, in points. It is of these "
-        "corpora: those of one language may be alike in more than language. Sets: training sets of each kind.",
+        "corpora: those of one language may be alike in more than language. Sets: training sets of each kind. "
+        "Languages are those of the tested utterances, else what loaders state.",
         ("Language", "Same", "Other", "Both", "Same − other", "Sets"),
         tuple(rows),
         "results",
