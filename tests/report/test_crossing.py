@@ -403,7 +403,7 @@ def test_files_of_the_run_that_counts_are_read(monkeypatch):
     def summary(run_id, trial, crossed, status="FINISHED"):
         return collect.RunSummary(run_id, trial, trial, status, "", "", f"at {run_id}", {}, {}, False, False, crossed)
 
-    runs = [summary("1", "t", ("c", "d")), summary("2", "t", ("d",)), summary("3", "u", ("d",)),
+    runs = [summary("1", "t", ("c", "d")), summary("2", "t", ("d",)), summary("3", "u", ("c",)),
             summary("4", "v", ("d",), "FAILED")]  # fmt: skip
     monkeypatch.setattr(collect, "overview", lambda *_: (runs, None))
     tracker = SimpleNamespace(texts=lambda folders, path: (f"{path} {folder}" for folder in folders))
@@ -411,5 +411,5 @@ def test_files_of_the_run_that_counts_are_read(monkeypatch):
     read = list(collect._cross_runs(tracker, None, None, scans))
     assert [(each.run.run_id, dict(each.files)) for each in read] == [
         ("1", {name: (f"cross/{name}.csv at 1", f"cross/{name}.json at 1") for name in ("c", "d")}),
-        ("3", {"d": ("cross/d.csv at 3", "cross/d.json at 3")}),
+        ("3", {"c": ("cross/c.csv at 3", "cross/c.json at 3")}),
     ]

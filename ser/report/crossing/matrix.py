@@ -19,9 +19,10 @@ _SEEN = f"{SEEN} behind a number: other speakers of that corpus were trained on,
 
 
 def columns_of(across: Arrangement) -> tuple[str, ...]:
-    """Returns the tested corpora: strangers somewhere, then those that are always trained on as well."""
-    tested = dict.fromkeys(corpus for corpus, _ in across.results)
-    return (*across.strangers, *(name for name in tested if name not in across.strangers))
+    """Returns the tested corpora: the study's own in its order, then the others."""
+    tested = dict.fromkeys((*across.strangers, *(corpus for corpus, _ in across.results)))
+    members = [c.name for c in across.expected.corpora if c.name in tested]
+    return (*members, *(name for name in tested if name not in members))
 
 
 def cell_of(across: Arrangement, learned: Training, corpus: str, metric: str) -> Cell | None:
