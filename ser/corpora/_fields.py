@@ -19,9 +19,9 @@ _SUBSETS = {"train": "train", "training": "train", "dev": "val", "val": "val", "
             "devel": "val", "test": "test", "testing": "test"}  # fmt: skip
 
 
-def field(kind: str, stated: str, there: Iterable[str], place: str) -> str:
+def field(kind: str, stated: str, columns: Iterable[str], place: str) -> str:
     """Returns the column of a kind, "" where none has a usual name. Raises BadInput where a stated one is not there."""
-    names = list(there)
+    names = list(columns)
     if stated and stated not in names:
         raise BadInput(f"no column {stated!r}", place, ", ".join(names), f"name one of these as {kind}")
     by_name = {name.casefold(): name for name in reversed(names)}
@@ -45,15 +45,15 @@ def text(value: object) -> str:
 
 def labels(words: Iterable[str], table: Mapping[str, str], place: str, corpus: str) -> dict[str, str]:
     """Returns the unified label of each word. Raises BadInput, with how to say what they mean, where some have none."""
-    wanted = set(words)
-    if unknown := sorted(word for word in wanted if plain(word) not in table):
+    raw = set(words)
+    if unknown := sorted(word for word in raw if plain(word) not in table):
         raise BadInput(
             f"labels {', '.join(map(repr, unknown[:5]))}",
             place,
             f"{', '.join(EMOTIONS)} and usual words for them",
             f'write {{"{unknown[0][:40]}": "other"}} into a file, and give --set {corpus}.label_map=FILE',
         )
-    return {word: table[plain(word)] for word in wanted}
+    return {word: table[plain(word)] for word in raw}
 
 
 def rows_of(names: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -45,12 +45,12 @@ class Places:
         raise KeyError(f"{len(best)} recordings may be meant: set audio_root to the folder of one of them")
 
     def _files(self, folder: Path) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = defaultdict(list)
+        by_stem: dict[str, list[str]] = defaultdict(list)
         for place, names in folders.walk(folder).folders:
             for name in names:
                 if (stem := _stem(name)) in self._stems and not name.lower().endswith((".txt", ".json", ".jsonl")):
-                    found[stem].append(os.path.join(place, name))
-        return dict(found)
+                    by_stem[stem].append(os.path.join(place, name))
+        return dict(by_stem)
 
 
 def _stem(name: str) -> str:

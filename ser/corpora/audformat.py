@@ -49,8 +49,8 @@ def expected(settings: Settings) -> dict[str, int]:
 
 def find_all(folder: Path) -> list[Path]:
     """Folders at or below ``folder`` that hold a database."""
-    found = {p.absolute().parent for p in folders.files(folder, suffixes=("db.yaml",)) if _is_database(p)}
-    return sorted(found, key=lambda p: (len(p.parts), p))
+    places = {p.absolute().parent for p in folders.files(folder, suffixes=("db.yaml",)) if _is_database(p)}
+    return sorted(places, key=lambda p: (len(p.parts), p))
 
 
 def _is_database(header: Path) -> bool:
@@ -62,11 +62,11 @@ def _is_database(header: Path) -> bool:
 
 def find(folder: Path) -> Path | None:
     """Returns the only database at or below ``folder``. Raises BadInput where there are several."""
-    found = find_all(folder)
-    if len(found) > 1:
-        names = ", ".join(map(str, found[:5]))
-        raise BadInput(f"{len(found)} databases: {names}", str(folder), "one", "give the folder of the one meant")
-    return found[0] if found else None
+    places = find_all(folder)
+    if len(places) > 1:
+        names = ", ".join(map(str, places[:5]))
+        raise BadInput(f"{len(places)} databases: {names}", str(folder), "one", "give the folder of the one meant")
+    return places[0] if places else None
 
 
 def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
@@ -142,15 +142,15 @@ def _tables(database: Any, settings: Settings, root: Path) -> list[tuple[str, st
     names = list(database.tables)
     if missing := [name for name in settings.tables if name not in names]:
         raise BadInput(f"no table {', '.join(missing)}", str(root), ", ".join(names), "name tables of the database")
-    found = []
+    places = []
     for name in settings.tables or names:
         columns = list(database[name].columns)
         if settings.label in ("", *columns) and (column := _fields.field("label", settings.label, columns, str(root))):
-            found.append((name, column))
-    if not found:
+            places.append((name, column))
+    if not places:
         there = "; ".join(f"{name}: {', '.join(database[name].columns)}" for name in names)
         raise BadInput("no column of emotions", str(root), there or "tables", "name one of these: --set NAME.label=")
-    return found
+    return places
 
 
 def _subset(database: Any, table: str) -> str:
@@ -188,25 +188,25 @@ class _Facts:
     """What tables tell of a file or stretch beside its emotion."""
 
     def __init__(self, database: Any) -> None:
-        self._own = _language(database.languages)
-        self._told: dict[str, dict[_Key, str]] = {kind: {} for kind in _FACTS}
+        self._language_of_all = _language(database.languages)
+        self._cells: dict[str, dict[_Key, str]] = {kind: {} for kind in _FACTS}
         for table in database.tables.values():
             columns = list(table.columns)
             for kind in _FACTS:
                 if column := _fields.field(kind, "", columns, ""):
-                    self._told[kind] |= dict(_rows(table, column))
+                    self._cells[kind] |= dict(_rows(table, column))
             if speaker := _fields.field("speaker", "", columns, ""):
                 for kind, mapping in (("sex", "gender"), ("language", "language")):
                     try:
-                        told = dict(_rows(table, speaker, mapping))
+                        cells = dict(_rows(table, speaker, mapping))
                     except ValueError:  # the scheme of speakers says nothing of that
                         continue
-                    self._told[kind] = told | self._told[kind]
+                    self._cells[kind] = cells | self._cells[kind]
 
     def __getitem__(self, key: _Key) -> Mapping[str, str]:
         whole = (key[0], None, None)
-        facts = {kind: told.get(key) or told.get(whole, "") for kind, told in self._told.items()}
-        return facts | {"language": _language([facts["language"]]) if facts["language"] else self._own}
+        facts = {kind: cells.get(key) or cells.get(whole, "") for kind, cells in self._cells.items()}
+        return facts | {"language": _language([facts["language"]]) if facts["language"] else self._language_of_all}
 
 
 def _language(names: Sequence[str]) -> str:

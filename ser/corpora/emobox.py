@@ -68,8 +68,8 @@ def expected(settings: Settings) -> dict[str, int]:
 
 def release_loader(root: Path) -> str:
     """Returns the loader that knows the release of the corpus whose lists lie at ``root``; "" where there is none."""
-    known = CORPORA.get(_corpus_of(root)) if root.name == FOLDER else None
-    return known.loader if known else ""
+    entry = CORPORA.get(_corpus_of(root)) if root.name == FOLDER else None
+    return entry.loader if entry else ""
 
 
 def find_all(folder: Path) -> list[Path]:
@@ -88,11 +88,11 @@ def _is_one(path: Path) -> bool:
 
 def find(folder: Path) -> Path | None:
     """Returns the only corpus at or below ``folder``. Raises BadInput where there are several."""
-    found = find_all(folder)
-    if len(found) > 1:
-        names = ", ".join(str(p) for p in found[:5])
-        raise BadInput(f"{len(found)} corpora: {names}", str(folder), "one corpus", "give the path of the one meant")
-    return found[0] if found else None
+    corpora = find_all(folder)
+    if len(corpora) > 1:
+        names = ", ".join(str(p) for p in corpora[:5])
+        raise BadInput(f"{len(corpora)} corpora: {names}", str(folder), "one corpus", "give the path of the one meant")
+    return corpora[0] if corpora else None
 
 
 def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
@@ -104,7 +104,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     if table is None:
         raise BadInput(f"no {FILES}", str(root), f"a folder with {FOLDER}", "give the folder of the lists")
     table = table.absolute()
-    folder, known = table.parent, CORPORA.get(_corpus_of(table))
+    folder, entry = table.parent, CORPORA.get(_corpus_of(table))
     corpus = corpus or _corpus_of(table)
     refused: list[Refusal] = []
     if table.name == FOLDER:
@@ -117,7 +117,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     count = max((fold for line in lines for fold in line.subsets), default=0)
     utterances = []
     for line, name in zip(lines, names, strict=True):
-        speaker, sex, language = _who(known, line)
+        speaker, sex, language = _who(entry, line)
         if settings.languages and language not in settings.languages:
             continue
         try:
@@ -153,11 +153,11 @@ def _corpus_of(table: Path) -> str:
     return match["corpus"].lower() if match else table.parent.name
 
 
-def _who(known: Entry | None, line: _Line) -> tuple[str, str, str]:
-    if known is None:
+def _who(entry: Entry | None, line: _Line) -> tuple[str, str, str]:
+    if entry is None:
         return "", "", ""
-    speaker, sex, language = known.who(line.path)
-    if known.loader == "iemocap" and speaker:  # the letter at the end speaks, in the session at the beginning
+    speaker, sex, language = entry.who(line.path)
+    if entry.loader == "iemocap" and speaker:  # the letter at the end speaks, in the session at the beginning
         speaker = f"{os.path.basename(line.path)[:5]}{speaker}"
     return speaker, sex, language
 
@@ -251,15 +251,15 @@ def _plain(name: str) -> str:
     return re.sub(r"#(\d+)\Z", r"_\1", name)  # as the names of augmented copies end
 
 
-def _labels(table: Path, settings: Settings, wanted: Iterable[str], corpus: str) -> Mapping[str, str]:
+def _labels(table: Path, settings: Settings, words: Iterable[str], corpus: str) -> Mapping[str, str]:
     """Returns the unified label of each label: by a person's table, else by EmoBox's own."""
     exact = _label_maps.table(table)
     theirs = {plain(raw): name for raw, name in exact.items()}  # "neutral" in lists, "Neutral" in the table of EMO-DB
-    own = _label_maps.read(table.parent, settings.label_map, {})
+    mine = _label_maps.read(table.parent, settings.label_map, {})
     labels, unknown = {}, []
-    for raw in wanted:
+    for raw in words:
         name = plain(exact.get(raw, theirs.get(plain(raw), raw)))
-        if label := own.get(plain(raw), own.get(name, EMOBOX.get(name))):
+        if label := mine.get(plain(raw), mine.get(name, EMOBOX.get(name))):
             labels[raw] = label
         else:
             unknown.append(raw)

@@ -52,12 +52,12 @@ def find_all(folder: Path) -> list[Path]:
     """Folders of data sets at or below ``folder``: of ``save_to_disk``, or of Parquet files with recordings."""
     saved = {p.parent for p in folders.files(folder, suffixes=("dataset_dict.json",))}
     alone = {p.parent for p in folders.files(folder, suffixes=("state.json",)) if _is_saved(p.parent)}
-    found = saved | {place for place in alone if place.parent not in saved}
+    places = saved | {place for place in alone if place.parent not in saved}
     for path in folders.files(folder, suffixes=(".parquet",)):
         place = _home(path)
-        if place not in found and _audio_column(path, ""):
-            found.add(place)
-    return sorted(found, key=lambda p: (len(p.parts), p))
+        if place not in places and _audio_column(path, ""):
+            places.add(place)
+    return sorted(places, key=lambda p: (len(p.parts), p))
 
 
 def _is_saved(folder: Path) -> bool:
@@ -70,11 +70,11 @@ def _home(parquet: Path) -> Path:
 
 def find(folder: Path) -> Path | None:
     """Returns the only data set at or below ``folder``. Raises BadInput where there are several."""
-    found = find_all(folder)
-    if len(found) > 1:
-        names = ", ".join(map(str, found[:5]))
-        raise BadInput(f"{len(found)} data sets: {names}", str(folder), "one", "give the folder of the one meant")
-    return found[0] if found else None
+    places = find_all(folder)
+    if len(places) > 1:
+        names = ", ".join(map(str, places[:5]))
+        raise BadInput(f"{len(places)} data sets: {names}", str(folder), "one", "give the folder of the one meant")
+    return places[0] if places else None
 
 
 def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
@@ -146,10 +146,10 @@ def _read(file: Path, settings: Settings, corpus: str, refused: list[Refusal]) -
         allowed = f"one of {', '.join(columns.names)}"
         raise BadInput("no column of a usual name for emotions", str(file), allowed, f"--set {corpus}.label=COLUMN")
     has_path = "path: " in str(columns.field(audio).type)
-    wanted = [*dict.fromkeys(filter(None, kinds.values())), *([f"{audio}.path"] if has_path else [])]
-    meanings = {name: _class_names(columns, name) for name in wanted}
+    names = [*dict.fromkeys(filter(None, kinds.values())), *([f"{audio}.path"] if has_path else [])]
+    meanings = {name: _class_names(columns, name) for name in names}
     rows = []
-    for number, row in enumerate(containers.columns(file, wanted)):
+    for number, row in enumerate(containers.columns(file, names)):
         cells = {kind: _cell(row.get(name), meanings.get(name, ())) if name else "" for kind, name in kinds.items()}
         cells["name"] = os.path.splitext(os.path.basename(_fields.text(row.get(f"{audio}.path"))))[0]
         path = containers.path_of(file, audio, number)

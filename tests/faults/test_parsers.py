@@ -111,7 +111,8 @@ def checked(utterances: tuple[Utterance, ...], refused: tuple[Refusal, ...], nam
 @searched
 @given(data=st.data())
 def test_any_name_of_a_file_is_an_utterance_or_a_refusal(made: Made, loader: str, data: st.DataObject) -> None:
-    known = sorted(path.name.encode() for path in _tree.files(made(loader)) if path.suffix in (".wav", ".txt", ".csv"))
+    files = [path for path in _tree.files(made(loader)) if path.suffix in (".wav", ".txt", ".csv", ".parquet")]
+    known = sorted(path.name.encode() for path in files)
     names = data.draw(
         st.lists(st.sampled_from(known).flatmap(damaged) | st.sampled_from(known), min_size=1, max_size=6)
     )
@@ -134,7 +135,7 @@ def test_any_name_of_a_file_is_an_utterance_or_a_refusal(made: Made, loader: str
 # Label files
 
 
-@pytest.mark.parametrize("loader", [n for n in LOADERS if n != "manifest_csv"])
+@pytest.mark.parametrize("loader", [n for n in LOADERS if hasattr(module(n), "NAME")])
 @searched
 @given(data=st.data())
 def test_any_bytes_in_a_label_file_lose_no_recording(made: Made, loader: str, data: st.DataObject) -> None:
@@ -179,6 +180,25 @@ def test_any_bytes_in_a_table_of_ones_own(made: Made, data: st.DataObject) -> No
         path.write_bytes(whole)
     checked(found.utterances, found.refused, "mine")
     assert all(Path(u.path).is_relative_to(path.parent) for u in found.utterances)
+
+
+@pytest.mark.parametrize("loader", ["audformat", "emobox", "hf_dataset"])
+@searched
+@given(data=st.data())
+def test_any_bytes_in_a_file_of_a_format(made: Made, loader: str, data: st.DataObject) -> None:
+    root = module(loader).find(made(loader))
+    files = [p for p in _tree.files(made(loader)) if p.suffix in (".csv", ".json", ".jsonl", ".parquet", ".yaml")]
+    path = data.draw(st.sampled_from(sorted(files)))
+    whole = path.read_bytes()
+    try:
+        path.write_bytes(data.draw(damaged(whole)))
+        module(loader).find_all(made(loader))
+        found = module(loader).load(root, module(loader).Settings(), "mine")
+    except BadInput:
+        return
+    finally:
+        path.write_bytes(whole)
+    checked(found.utterances, found.refused, "mine")
 
 
 json_values = st.recursive(
