@@ -1,8 +1,9 @@
 """A corpus of one's own: a table with one line per utterance, ``path,label,speaker`` and what else is known.
 
-Text with a header line; optional columns are sex, split, language, session, start, end, text, uid. ``path`` is
-relative to the table's folder (or ``audio_root``); ``start`` and ``end`` are seconds inside it. ``split`` is train,
-val, test or empty. ``label`` may be ``a|b``: both are kept in ``votes``, and the label is "unknown" unless they agree.
+Text with a header line; optional columns are sex, split, language, session, start, end, text, uid, and ratings of
+valence, arousal and dominance, whose scale the setting of that name states. ``path`` is relative to the table's
+folder (or ``audio_root``); ``start`` and ``end`` are seconds inside it. ``split`` is train, val, test or empty.
+``label`` may be ``a|b``: both are kept in ``votes``, and the label is "unknown" unless they agree.
 """
 
 import csv
@@ -22,7 +23,7 @@ from ser.data import audio, folders, nearby
 from ser.data import table as _table
 from ser.data.manifest import SPLITS, Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.study.labels import EMOTIONS, MANIFEST, plain
+from ser.study.labels import DIMENSIONS, EMOTIONS, MANIFEST, plain
 from ser.study.settings import setting
 
 VERSION = 1  # goes up when the same folder gives other utterances
@@ -30,11 +31,11 @@ TITLE = "CSV manifest"
 FILES = "CSV with the columns path, label and speaker"
 FOLDER = "manifest.csv"
 # Lead to the data, or choose of it what its fingerprint tells: no part of a trial's identity.
-PLACES = ("label_map", "audio_root", "outside", "languages")
+PLACES = ("label_map", "audio_root", "outside", "languages", "scale")
 EXPECTED_SPEAKERS = 0
 ABOUT = None  # a format
 REQUIRED = ("path", "label", "speaker")
-OPTIONAL = ("sex", "split", "language", "session", "start", "end", "text", "uid")
+OPTIONAL = ("sex", "split", "language", "session", "start", "end", "text", "uid", *DIMENSIONS)
 SEXES = {"": "", "f": "F", "female": "F", "feminino": "F", "m": "M", "male": "M", "masculino": "M"}
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".ods")  # of what people call a table
 SHOWN_PROBLEMS = 20
@@ -54,6 +55,11 @@ class Settings:
     audio_root: str = setting("folder that paths are relative to, itself relative to the table's folder", "")
     outside: bool = setting("whether paths may lead out of that folder", False)
     languages: tuple[str, ...] = setting('languages to keep, as "pt" or "pt-BR"; none: all, and unstated ones', ())
+    scale: tuple[float, ...] = setting(
+        "lowest and highest rating of valence, arousal and dominance there can be; none: there are none",
+        (),
+        ordered=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,15 @@ class _File:
 def expected(settings: Settings) -> dict[str, int]:
     """Nothing is known beforehand."""
     return {}
+
+
+def scale(settings: Settings) -> tuple[float, float] | None:
+    """Returns the lowest and the highest rating, None where none are stated. Raises BadInput for other than two."""
+    if not settings.scale:
+        return None
+    if len(settings.scale) != 2 or settings.scale[0] == settings.scale[1]:
+        raise BadInput(str(settings.scale), "scale", "two numbers, the lowest rating and the highest", "write 1,5")
+    return settings.scale[0], settings.scale[1]
 
 
 def find_all(folder: Path) -> list[Path]:
@@ -241,6 +256,7 @@ class _Reading:
         if split not in ("", *SPLITS):
             wrong.append(f"split {cell['split']!r} is not train, val, test or empty")
         start_s, end_s = self._seconds(row, "start", wrong), self._seconds(row, "end", wrong)
+        valence, arousal, dominance = (self._rating(row, name, wrong) for name in DIMENSIONS)
         if end_s is not None and end_s <= (start_s or 0.0):
             wrong.append(f"end {end_s} is not after start {start_s or 0.0}")
         file = self.files[cell["path"]]
@@ -268,6 +284,9 @@ class _Reading:
             end_s=end_s,
             language=intern(cell.get("language", "")),
             text=cell.get("text", ""),
+            valence=valence,
+            arousal=arousal,
+            dominance=dominance,
         )
 
     def _unknown(self, names: list[str]) -> list[str]:
@@ -292,25 +311,40 @@ class _Reading:
         text = row.cells.get(column, "")
         if not text:
             return None
-        comma = re.fullmatch(r"(\d+),(\d+)", text)
-        if comma and (self.delimiter == ";" or len(comma[2]) != 3 or comma[1] == "0"):
-            number = f"{comma[1]}.{comma[2]}"
-        else:
-            number = text
-        try:
-            seconds = float(number)
-        except ValueError:
-            seconds = math.nan
-        if not 0 <= seconds < LONGEST_S:
+        if not 0 <= (seconds := self._number(text)) < LONGEST_S:
             wrong.append(f"{column} {text!r} is not a number of seconds, as 1.5")
             return None
+        self._check_sign(row, column, text, wrong)
+        return seconds
+
+    def _rating(self, row: _table.Row, column: str, wrong: list[str]) -> float | None:
+        """A rating, written as seconds are; None for none."""
+        text = row.cells.get(column, "")
+        if not text:
+            return None
+        if not math.isfinite(rating := self._number(text)):
+            wrong.append(f"{column} {text!r} is not a number, as 2.5")
+            return None
+        self._check_sign(row, column, text, wrong)
+        return rating
+
+    def _number(self, text: str) -> float:
+        """The number that a cell has, nan for none."""
+        comma = re.fullmatch(r"(-?\d+),(\d+)", text)
+        if comma and (self.delimiter == ";" or len(comma[2]) != 3 or comma[1] == "0"):
+            text = f"{comma[1]}.{comma[2]}"
+        try:
+            return float(text)
+        except ValueError:
+            return math.nan
+
+    def _check_sign(self, row: _table.Row, column: str, text: str, wrong: list[str]) -> None:
         for sign, other in ((",", "."), (".", ",")):
             if sign in text and other in self._decimals:
                 before = self._decimals[other]
                 wrong.append(f"{column} {text!r} is written with {sign!r}, where line {before} has {other!r}")
             elif sign in text:
                 self._decimals.setdefault(sign, row.line)
-        return seconds
 
 
 def _stretch(start_s: float | None, end_s: float | None) -> str:

@@ -30,7 +30,7 @@ def check_scale(manifest: Manifest, dimensions: Sequence[str]) -> None:
     rated = [u for u in manifest.utterances if is_rated(u, dimensions)]
     if not rated:
         return
-    place, remedy = f"ratings of {manifest.corpus}", "correct what the loader says of their scale"
+    place, remedy = f"ratings of {manifest.corpus}", "state it where the loader has a setting: --set NAME.scale=1,5"
     if manifest.scale is None:
         raise BadInput("no scale", place, "the lowest and the highest rating there can be", remedy)
     low, high = manifest.scale

@@ -459,3 +459,15 @@ def test_a_language_that_the_table_lacks_is_refused_with_those_it_has(tmp_path: 
         load(path, languages=("it", "d", "de"))
     with pytest.raises(BadInput, match="fill in the column language"):
         load(table(tmp_path / "x", "a.wav,happy,s1"), languages=("de",))
+
+
+def test_ratings_are_numbers_on_the_scale_that_is_stated(tmp_path: Path) -> None:
+    header = "path,label,speaker,valence,Arousal,dominance"
+    path = table(tmp_path, "a.wav,sad,s1,1.5,,-2", header=header)
+    u = only(path)
+    assert (u.valence, u.arousal, u.dominance) == (1.5, None, -2.0)
+    assert manifest_csv.scale(manifest_csv.Settings(scale=(-3.0, 3.0))) == (-3.0, 3.0)
+    assert manifest_csv.scale(manifest_csv.Settings()) is None
+    with pytest.raises(BadInput, match="two numbers"):
+        manifest_csv.scale(manifest_csv.Settings(scale=(1.0,)))
+    assert "valence 'high' is not a number" in complaint(table(tmp_path, "a.wav,sad,s1,high,,", header=header))
