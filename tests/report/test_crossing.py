@@ -14,9 +14,10 @@ from ser.report import collect, write
 from ser.report.content import Cell, Content, Table
 from ser.report.crossing import added, emobox, facts, matrix, others
 from ser.report.crossing.arranged import arranged
-from ser.report.crossing.section import section_of, with_section
+from ser.report.crossing.section import section_of
 from ser.report.crossing.tested import CrossRun, learned_from, unseen_of
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
+from ser.report.section import with_section
 from ser.study import grid
 from ser.study.release import Release
 
