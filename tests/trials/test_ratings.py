@@ -15,6 +15,7 @@ from ser.errors import BadInput
 from ser.metrics import distribution, regression
 from ser.models import traits
 from ser.prediction import load
+from ser.prediction.export import export, metadata, tensors
 from ser.runs.folder import RunFolder
 from ser.study import Labels, statement, stored_trial
 from ser.trials.inputs import load as load_inputs
@@ -181,3 +182,21 @@ def test_a_job_gives_what_the_utterances_have(plan_of, place):
         for value, found in ((u.valence, valence), (u.arousal, arousal)):
             assert isnan(found) if value is None else found == pytest.approx((value - 3) / 2)
     assert torch.equal(items.selected((3, 1)).ratings, items.ratings[[3, 1]])
+
+
+def test_models_with_ratings_are_exported(run_of, tmp_path):
+    pytest.importorskip("safetensors")
+    predictor = load(run_of(BOTH).files, "ravdess")
+    lines = export(predictor, tmp_path / "model.safetensors")
+    assert lines
+    assert json.loads(metadata(predictor)["dimensions"]) == ["valence", "arousal"]
+    head = tensors(predictor)["heads.ravdess.bias"]
+    assert len(head) == len(rated.CLASSES) + 2
+
+
+@pytest.mark.parametrize("classes", [rated.CLASSES, ALONE])
+def test_onnx_has_ratings(run_of, tmp_path, classes):
+    pytest.importorskip("onnxscript")
+    lines = export(load(run_of(BOTH, classes).files, "ravdess"), tmp_path / "model.onnx")
+    outputs = "logits_ravdess, probabilities_ravdess, ratings_ravdess" if classes else "outputs ratings_ravdess"
+    assert any(outputs in line for line in lines)
