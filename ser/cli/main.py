@@ -67,7 +67,8 @@ def _check_study(args: argparse.Namespace) -> None:
     for path, value in map(setting, getattr(args, "set", ())):
         head = path.partition(".")[0]
         brought = f"{args.corpora or ''},{getattr(args, 'test_on', None) or ''}"
-        if head in corpora_of_study or head not in brought:  # a corpus that is brought is checked when it is known
+        # A corpus that is brought is checked when its loader is known.
+        if (head in corpora_of_study and f"{head}=" not in brought) or head not in brought:
             study = override(study, path, value)
 
 

@@ -110,7 +110,10 @@ def _set(whole: Study, request: Request) -> Study:
     loaders, stated = registry.names("corpora"), {c.name for c in whole.corpora}
     others = [w.name for w in request.corpora if w.name not in stated]
     brought = bring(whole, [(name, name if name in loaders else "manifest_csv") for name in others])
-    study = whole.with_corpora((*whole.corpora, *brought))
+    loader_of = {c.name: c.loader.name for c in whole.corpora}
+    lists = {w.name: _by_lists(loader_of.get(w.name), w.path) for w in request.corpora if w.path and w.path.exists()}
+    members = bring(whole, [(c.name, lists.get(c.name) or c.loader.name) for c in whole.corpora])
+    study = whole.with_corpora((*members, *brought))
     for path, value in _without_corpora(request.settings, {w.name for w in request.unseen} - {c.name for c in brought}):
         study = override(study, path, value)
     return study
