@@ -26,7 +26,7 @@ DIALECT = frozenset(
     re.findall(
         r"\w+",
         """found told said heard known own some left kept given there here named wanted lacking shown drawn chosen
-        judged asked meant tried ended begun taken made seen alike unfolded the_one forgive over about""",
+        judged asked meant tried ended begun taken made seen alike unfolded the_one forgive over""",
     )
 )
 # Private words, and what the field says: worker pool, child process, messages, stacked, folder, delivery, remote, …
