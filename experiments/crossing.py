@@ -61,7 +61,16 @@ ORIGINS = origins(
     ours={
         "only": "no paper's: the systems are the survey's best on EMO-DB, da Silva et al.'s features, and probes",
         "normalise": "an axis",
-        "emodb.seed": "which speakers are tested: --seeds draws others",
+        "classes": "those that the most corpora have",
+        "front_end": "as in `interaffection`",
+        **dict.fromkeys(
+            ("crema_d.seed", "emodb.seed", "ravdess.seed", "savee.seed"), "who is tested: --seeds draws others"
+        ),
+        "iemocap.by": "partners of a dialogue stay together",
+        **dict.fromkeys(("network.block", "heads.block"), "as in `interaffection`, smaller"),
+        "encoder.block": "as in `encoders`",
+        "encoder.front_end.layers": "the mean of all layers: the best one is another for each corpus",
+        "test_on": "an axis of the report: what a mix is worth on everything",
         "merge": "excited counts as happy, as in most works on IEMOCAP",
         "training": "of the two networks; validation chooses the epochs",
     },
