@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 from ser.corpora import _fields, _label_maps, _tones
 from ser.data import folders
@@ -19,6 +19,9 @@ from ser.data.manifest import UNKNOWN_SPEAKER, Listing, Refusal, Utterance
 from ser.errors import BadInput
 from ser.study.labels import MANIFEST
 from ser.study.settings import setting
+
+if TYPE_CHECKING:
+    import audformat
 
 VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "audformat database"
@@ -30,6 +33,12 @@ EXPECTED_SPEAKERS = 0
 _HEADER_BYTES = 1 << 20
 _FACTS = ("speaker", "sex", "language", "text", "session")
 _Key = tuple[str, float | None, float | None]  # file, and stretch in seconds
+
+
+class _Time(Protocol):
+    """A time of a table's index, or NaT."""
+
+    def total_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +127,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     return folders.listing(utterances, refused)
 
 
-def _database(root: Path) -> Any:
+def _database(root: Path) -> "audformat.Database":
     try:
         import audformat
     except ImportError:
@@ -137,7 +146,7 @@ def _database(root: Path) -> Any:
         ) from None
 
 
-def _tables(database: Any, settings: Settings, root: Path) -> list[tuple[str, str]]:
+def _tables(database: "audformat.Database", settings: Settings, root: Path) -> list[tuple[str, str]]:
     """Returns names of the tables that count, and of their columns of emotions."""
     names = list(database.tables)
     if missing := [name for name in settings.tables if name not in names]:
@@ -153,18 +162,18 @@ def _tables(database: Any, settings: Settings, root: Path) -> list[tuple[str, st
     return places
 
 
-def _subset(database: Any, table: str) -> str:
+def _subset(database: "audformat.Database", table: str) -> str:
     split = database[table].split_id
     return _fields.subset(split) or _fields.subset(database.splits[split].type) if split else ""
 
 
-def _rows(table: Any, column: str, mapping: str = "") -> Iterator[tuple[_Key, str]]:
+def _rows(table: "audformat.Table", column: str, mapping: str = "") -> Iterator[tuple[_Key, str]]:
     values = table[column].get(map=mapping) if mapping else table[column].get()
     for index, value in values.items():
         yield _key(index), _fields.text(_plain(value))
 
 
-def _key(index: Any) -> _Key:
+def _key(index: str | tuple[str, _Time, _Time]) -> _Key:
     if not isinstance(index, tuple):
         return str(index), None, None
     file, start, end = index
@@ -187,7 +196,7 @@ def _two_labels(key: _Key, root: Path, settings: Settings, corpus: str) -> BadIn
 class _Facts:
     """What tables tell of a file or stretch beside its emotion."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: "audformat.Database") -> None:
         self._language_of_all = _language(database.languages)
         self._cells: dict[str, dict[_Key, str]] = {kind: {} for kind in _FACTS}
         for table in database.tables.values():

@@ -9,11 +9,11 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ser.corpora import _fields, _label_maps, _tones
 from ser.data import containers, folders
@@ -21,6 +21,9 @@ from ser.data.manifest import UNKNOWN_SPEAKER, Listing, Refusal, Utterance
 from ser.errors import BadInput
 from ser.study.labels import MANIFEST
 from ser.study.settings import setting
+
+if TYPE_CHECKING:
+    import pyarrow
 
 VERSION = 1  # goes up when the same folder gives other utterances
 TITLE = "Hugging Face data set"
@@ -160,10 +163,10 @@ def _read(file: Path, settings: Settings, corpus: str, refused: list[Refusal]) -
     return rows
 
 
-def _class_names(columns: Any, name: str) -> Sequence[str]:
+def _class_names(columns: "pyarrow.Schema", name: str) -> Sequence[str]:
     """Returns the names that a file has for the numbers of a column, () where it has none."""
     try:
-        stated: Mapping[str, Any] = json.loads((columns.metadata or {})[b"huggingface"])["info"]["features"][name]
+        stated = json.loads((columns.metadata or {})[b"huggingface"])["info"]["features"][name]
         return tuple(map(str, stated["names"]))
     except (KeyError, ValueError, TypeError):
         return ()
@@ -197,7 +200,7 @@ def miniature(root: Path, seed: int = 0) -> Path:
     metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
     (folder / "data").mkdir(parents=True, exist_ok=True)
     for subset, speakers in (("train", range(1, 5)), ("test", range(5, 7))):
-        rows: list[dict[str, Any]] = []
+        rows: list[dict[str, object]] = []
         for speaker in speakers:
             for number, label in enumerate(emotions):
                 path = folder / f"s{speaker}_{label}.wav"
@@ -211,5 +214,5 @@ def miniature(root: Path, seed: int = 0) -> Path:
     return folder
 
 
-def _row(name: str, data: bytes | None, label: int | None, speaker: str) -> dict[str, Any]:
+def _row(name: str, data: bytes | None, label: int | None, speaker: str) -> dict[str, object]:
     return {"audio": {"bytes": data, "path": name}, "label": label, "speaker_id": speaker, "gender": "female"}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow
@@ -75,7 +75,7 @@ def schema(file: Path) -> "pyarrow.Schema":
     return _arrow(str(file), (os.stat(file).st_size, os.stat(file).st_mtime_ns)).schema
 
 
-def columns(file: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+def columns(file: Path, names: Sequence[str]) -> list[dict[str, object]]:
     """Returns rows of plain values of these columns, ``audio.path`` for a field of a struct; no recordings are read.
 
     Raises OSError or ValueError for a file that cannot be read.
@@ -91,7 +91,7 @@ def columns(file: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
 
 
-def _values(table: Any, name: str) -> Any:
+def _values(table: "pyarrow.Table", name: str) -> "pyarrow.ChunkedArray":
     import pyarrow.compute
 
     column, _, inner = name.partition(".")
@@ -109,7 +109,7 @@ def _parts(path: str | os.PathLike[str]) -> tuple[str, str, int] | None:
     return None
 
 
-def _rows(file: str, stamp: tuple[int, int], column: str, row: int) -> tuple[Any, int]:
+def _rows(file: str, stamp: tuple[int, int], column: str, row: int) -> "tuple[pyarrow.ChunkedArray, int]":
     """Returns the values of a column around a row, and the number of their first."""
     if file.lower().endswith(".arrow"):
         return _arrow(file, stamp).column(column), 0
@@ -145,7 +145,7 @@ def _starts(file: str, stamp: tuple[int, int]) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=_GROUPS)
-def _group(file: str, stamp: tuple[int, int], column: str, group: int) -> Any:
+def _group(file: str, stamp: tuple[int, int], column: str, group: int) -> "pyarrow.ChunkedArray":
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(file) as parquet:
