@@ -135,6 +135,7 @@ def users(tool):
         ("noisereduce", {"frontends.log_mel"}),
         ("opensmile", {"frontends.opensmile"}),
         ("audformat", {"corpora.audformat"}),
+        ("yaml", {"corpora.ertk"}),
         ("av", {"data.codecs"}),
         ("onnx", {"prediction.onnx"}),
         ("onnxruntime", {"prediction.onnx"}),

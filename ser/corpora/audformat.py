@@ -17,7 +17,7 @@ from ser.corpora import _fields, _label_maps, _tones
 from ser.data import folders
 from ser.data.manifest import UNKNOWN_SPEAKER, Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.study.labels import MANIFEST
+from ser.study.labels import DIMENSIONS, MANIFEST
 from ser.study.settings import setting
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ TITLE = "audformat database"
 FILES = "db.yaml with tables that have a column of emotions"
 FOLDER = "db.yaml"
 ABOUT = None
-PLACES = ("label_map",)
+PLACES = ("label_map", "scale")
 EXPECTED_SPEAKERS = 0
 _HEADER_BYTES = 1 << 20
 _FACTS = ("speaker", "sex", "language", "text", "session")
@@ -49,11 +49,21 @@ class Settings:
     label: str = setting("column of the emotion; none: by usual names", "")
     label_map: str = setting('JSON file {"label in the tables": "unified label"}, relative to the folder', "")
     languages: tuple[str, ...] = setting("languages to keep, as de and en; none: all", ())
+    scale: tuple[float, ...] = setting(
+        "lowest and highest rating of valence, arousal and dominance there can be; none: ratings are not read",
+        (),
+        ordered=True,
+    )
 
 
 def expected(settings: Settings) -> dict[str, int]:
     """Nothing is known beforehand."""
     return {}
+
+
+def scale(settings: Settings) -> tuple[float, float] | None:
+    """Returns the lowest and the highest rating, None where none are stated. Raises BadInput for other than two."""
+    return _fields.scale(settings.scale)
 
 
 def find_all(folder: Path) -> list[Path]:
@@ -86,7 +96,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
     corpus = corpus or root.name
     database = _database(root)
     labels_of: dict[_Key, tuple[str, str]] = {}  # label and subset
-    facts = _Facts(database)
+    facts = _Facts(database, (*_FACTS, *(DIMENSIONS if settings.scale else ())))
     refused: list[Refusal] = []
     for name, column in _tables(database, settings, root):
         subset = _subset(database, name)
@@ -122,6 +132,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
                 end_s=key[2],
                 language=intern(of["language"]),
                 text=of["text"],
+                **_fields.ratings(of, str(root)),
             )
         )
     return folders.listing(utterances, refused)
@@ -196,12 +207,12 @@ def _two_labels(key: _Key, root: Path, settings: Settings, corpus: str) -> BadIn
 class _Facts:
     """What tables tell of a file or stretch beside its emotion."""
 
-    def __init__(self, database: "audformat.Database") -> None:
+    def __init__(self, database: "audformat.Database", kinds: Sequence[str]) -> None:
         self._language_of_all = _language(database.languages)
-        self._cells: dict[str, dict[_Key, str]] = {kind: {} for kind in _FACTS}
+        self._cells: dict[str, dict[_Key, str]] = {kind: {} for kind in kinds}
         for table in database.tables.values():
             columns = list(table.columns)
-            for kind in _FACTS:
+            for kind in kinds:
                 if column := _fields.field(kind, "", columns, ""):
                     self._cells[kind] |= dict(_rows(table, column))
             if speaker := _fields.field("speaker", "", columns, ""):

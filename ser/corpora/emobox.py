@@ -17,7 +17,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
-from ser.corpora import _label_maps, _tones
+from ser.corpora import _fields, _label_maps, _tones
 from ser.corpora._emobox_corpora import CORPORA, Entry
 from ser.corpora._listed_audio import Places
 from ser.data import folders
@@ -238,17 +238,13 @@ def _balanced(path: Path, refused: list[Refusal]) -> list[_Line]:
 def _names(lines: Sequence[_Line]) -> list[str]:
     """Returns the names of utterances: as much of the ends of their paths as tells them apart, else their keys."""
     if any(line.stretch != (None, None) for line in lines):
-        return [_plain(line.name) for line in lines]
+        return [_fields.plain_name(line.name) for line in lines]
     paths = [os.path.splitext(line.path)[0].split("/") for line in lines]
     for count in range(1, max(map(len, paths), default=1) + 1):
         names = ["/".join(parts[-count:]) for parts in paths]
         if max(Counter(names).values(), default=1) == 1:
-            return [_plain(name) for name in names]
-    return [_plain(line.name) for line in lines]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"#(\d+)\Z", r"_\1", name)  # as the names of augmented copies end
+            return [_fields.plain_name(name) for name in names]
+    return [_fields.plain_name(line.name) for line in lines]
 
 
 def _labels(table: Path, settings: Settings, words: Iterable[str], corpus: str) -> Mapping[str, str]:

@@ -19,7 +19,7 @@ from ser.corpora import _fields, _label_maps, _tones
 from ser.data import containers, folders
 from ser.data.manifest import UNKNOWN_SPEAKER, Listing, Refusal, Utterance
 from ser.errors import BadInput
-from ser.study.labels import MANIFEST
+from ser.study.labels import DIMENSIONS, MANIFEST
 from ser.study.settings import setting
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ TITLE = "Hugging Face data set"
 FILES = "Arrow files of save_to_disk, or Parquet files, with the audio inside"
 FOLDER = "dataset_dict.json, state.json or Parquet files"
 ABOUT = None
-PLACES = ("label_map",)
+PLACES = ("label_map", "scale")
 EXPECTED_SPEAKERS = 0
 _PARQUET = re.compile(r"(?P<subset>[A-Za-z]+)\b.*\.parquet", re.IGNORECASE)
 
@@ -44,11 +44,21 @@ class Settings:
     audio: str = setting("column of the recordings; none: the first that holds some", "")
     label_map: str = setting('JSON file {"label in the table": "unified label"}, relative to the folder', "")
     languages: tuple[str, ...] = setting("languages to keep where a column tells them; none: all", ())
+    scale: tuple[float, ...] = setting(
+        "lowest and highest rating of valence, arousal and dominance there can be; none: ratings are not read",
+        (),
+        ordered=True,
+    )
 
 
 def expected(settings: Settings) -> dict[str, int]:
     """Nothing is known beforehand."""
     return {}
+
+
+def scale(settings: Settings) -> tuple[float, float] | None:
+    """Returns the lowest and the highest rating, None where none are stated. Raises BadInput for other than two."""
+    return _fields.scale(settings.scale)
 
 
 def find_all(folder: Path) -> list[Path]:
@@ -109,6 +119,7 @@ def load(root: Path, settings: Settings, corpus: str = "") -> Listing:
             folds=(subset,) if subsets >= {"train", "test"} else (),
             language=intern(cells["language"]),
             text=cells["text"],
+            **_fields.ratings(cells, str(root)),
         )
         for (cells, subset, path), name in zip(rows, names, strict=True)
         if not settings.languages or cells["language"] in settings.languages
@@ -144,7 +155,8 @@ def _read(file: Path, settings: Settings, corpus: str, refused: list[Refusal]) -
         refused.append(Refusal(str(file), f"no column with recordings: {', '.join(columns.names)[:200]}"))
         return []
     stated = {"label": settings.label, "speaker": settings.speaker}
-    kinds = {kind: _fields.field(kind, stated.get(kind, ""), columns.names, str(file)) for kind in _fields.USUAL}
+    wanted = [kind for kind in _fields.USUAL if settings.scale or kind not in DIMENSIONS]
+    kinds = {kind: _fields.field(kind, stated.get(kind, ""), columns.names, str(file)) for kind in wanted}
     if not kinds["label"]:
         allowed = f"one of {', '.join(columns.names)}"
         raise BadInput("no column of a usual name for emotions", str(file), allowed, f"--set {corpus}.label=COLUMN")
@@ -182,7 +194,7 @@ def _names(rows: Sequence[tuple[str, str, Path]]) -> list[str]:
     """Returns the names of utterances: those of their files, where each has one of its own, else where they lie."""
     names = [name for name, _, _ in rows]
     if all(names) and max(Counter(names).values(), default=1) == 1:
-        return [re.sub(r"#(\d+)\Z", r"_\1", name) for name in names]
+        return [_fields.plain_name(name) for name in names]
     places = [(Path(containers.file_of(path)).relative_to(root.absolute()), path) for _, path, root in rows]
     return [f"{file.with_suffix('').as_posix()}/{path.rpartition('/')[2]}" for file, path in places]
 

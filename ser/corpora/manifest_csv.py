@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from sys import intern
 
-from ser.corpora import _label_maps, _tones
+from ser.corpora import _fields, _label_maps, _tones
 from ser.data import audio, folders, nearby
 from ser.data import table as _table
 from ser.data.manifest import SPLITS, Listing, Refusal, Utterance
@@ -79,11 +79,7 @@ def expected(settings: Settings) -> dict[str, int]:
 
 def scale(settings: Settings) -> tuple[float, float] | None:
     """Returns the lowest and the highest rating, None where none are stated. Raises BadInput for other than two."""
-    if not settings.scale:
-        return None
-    if len(settings.scale) != 2 or settings.scale[0] == settings.scale[1]:
-        raise BadInput(str(settings.scale), "scale", "two numbers, the lowest rating and the highest", "write 1,5")
-    return settings.scale[0], settings.scale[1]
+    return _fields.scale(settings.scale)
 
 
 def find_all(folder: Path) -> list[Path]:

