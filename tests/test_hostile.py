@@ -155,6 +155,7 @@ def test_an_option_that_there_is_not_is_answered_with_the_nearest(capsys, comman
         "new": ["study", "mine"],
         "predict": ["abcd", "a.wav"],
         "export-model": ["abcd", "a.onnx"],
+        "test": ["interaffection", "--on", "members"],
     }
     study = needed.get(command, ["interaffection"] if command in OF_A_STUDY else [])
     options = ["--taht", "1"] if command == "demo" else ["--hlep"]

@@ -134,7 +134,7 @@ def test_what_cannot_be_done_ends_with_status_2_and_says_what_can(capsys, argume
         (["--set", "training.batch_size=many"], "whole number"),
         (["--set", "training.batch_size"], "PATH=VALUE"),
         (["--set", "merge=excited"], "merge=excited:happy"),
-        (["--set", "normalise=some"], "train, speaker, none"),
+        (["--set", "normalise=some"], "train, corpus, speaker, none"),
         (["--seeds", "0"], "1 or more"),
         (["--duplicates", "twice"], "once, repeat"),
         (["--noise", "."], "files ending in"),

@@ -290,7 +290,7 @@ def test_wrong_folder_is_told_in_four_parts(tmp_path: Path) -> None:
 
 
 def test_unknown_loader_setting_and_name_are_told(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="crema_d, emodb, iemocap"):
+    with pytest.raises(BadInput, match="crema_d, emobox, emodb"):
         scan.scan("x", "ravdes", tmp_path, {}, tmp_path)
     with pytest.raises(BadInput, match=r"loader \(tess\): 'channels'; allowed: none"):
         scan.scan("tess", "tess", tmp_path, {"channels": ("speech",)}, tmp_path)

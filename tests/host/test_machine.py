@@ -352,7 +352,7 @@ def lacks_encoding(call):
         return False
     options = {k.arg: k.value for k in call.keywords}
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
-    if "encoding" in options:
+    if "encoding" in options or getattr(getattr(call.func, "value", None), "id", "") == "av":  # containers of sound
         return False
     if name in ("read_text", "write_text", "fdopen") or "text" in options or "universal_newlines" in options:
         return name in ("read_text", "write_text", "fdopen", "run", "Popen", "check_output", "call")

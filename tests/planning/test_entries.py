@@ -199,7 +199,7 @@ def test_prepare_tells_what_it_would_do_and_does_nothing(tmp_path, data, tiny, c
     assert main(command) == 0
     capsys.readouterr()
     assert main([*command, "--plan"]) == 0
-    assert " 0 kB of them not there yet" in capsys.readouterr().out
+    assert " 0 kB not there yet" in capsys.readouterr().out
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     other = [*command, "--store", str(tmp_path / "other")]
     for option in ([], ["--plan"]):

@@ -294,9 +294,8 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     drawn = []
     kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
     monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
-    monkeypatch.setattr(
-        collecting, "collect", lambda *_: ((), SimpleNamespace(mode="", references=(), fingerprints={}, crossed=()))
-    )
+    expected = SimpleNamespace(mode="", references=(), fingerprints={}, crossed=(), has_numbers=False)
+    monkeypatch.setattr(collecting, "collect", lambda *_: ((), expected))
     monkeypatch.setattr(collecting.write, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
         run = SimpleNamespace(data=SimpleNamespace(tags={"schema": str(SCHEMA)}))

@@ -106,7 +106,6 @@ def test_numbers_that_it_keeps_are_counted():
     ("changed", "said"),
     [
         ({"block": LDA.changed(statistics=())}, "an item of 7 frames"),
-        ({"block": part("recurrent_autoencoder"), "normalise": "speaker"}, "it takes frames"),
         ({"block": LDA.changed(statistics=("men",))}, "men"),
     ],
 )

@@ -29,6 +29,7 @@ PLAIN = {
     **{"keep": "best", "watch": (), "loss": "cross_entropy", "class_weights": "none", "optimiser": "rmsprop"},
     **{"epsilon": 1e-7, "precision": "float32", "stacked": True, "learns_from": "train"},
     **{"check_every_epochs": 1, "loss_tolerance": 0.0, "weighted_validation": True},
+    **{"dimension_loss": "ccc", "dimension_weight": 1.0},
 }
 NONE = torch.zeros(0, dtype=torch.int64)
 
