@@ -3,7 +3,7 @@
 - ``cli``: arguments, commands, what they print, templates of ``ser new``
 - ``demo``: corpora made by speech synthesis, in the layouts of real ones
 - ``distributed``: the loop of a grid, the worker pool and its messages, Ray and Tune, nodes, profiles
-- ``prediction``: what a finished run says of new recordings: its model read back, for commands and for MLflow
+- ``prediction``: what a run's model, read back, says of recordings and unseen corpora: for commands and MLflow
 - ``trials``: one trial from features to results, alone or stacked with others of its shape; what it costs
 - ``report``: runs read back, contents, tables, figures; a folder for each study's report, and a general one
 - ``runs``: a trial's folder, attempts, replicas, delivery to MLflow, which only this room knows

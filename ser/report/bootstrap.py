@@ -350,8 +350,11 @@ def mean_accuracies(
 # --- words ---
 
 
-def words(options: Options, samples: Mapping[str, Sample]) -> str:
-    """Says in the notes what the intervals are: corpus → what was resampled of it. "" where there are no intervals."""
+def words(options: Options, samples: Mapping[str, Sample], folds_repeat: bool = False) -> str:
+    """Says in the notes what the intervals are: corpus → what was resampled of it. "" where there are no intervals.
+
+    ``folds_repeat``: what counts as seeds are trainings: folds, too, whose models were tested on the same utterances.
+    """
     if not options.replicates or not samples:
         return ""
     kinds = {sample.by_speaker for sample in samples.values()}
@@ -366,12 +369,16 @@ def words(options: Options, samples: Mapping[str, Sample]) -> str:
         text += " of corpora whose speakers the runs do not tell" if options.resample == "speaker" else ", as asked for"
         text += ": as utterances of one speaker are alike, such intervals are too narrow for other speakers. "
     if any(sample.seeds > 1 for sample in samples.values()):
-        text += "Seeds are drawn too, so that the intervals cover what another seed would change. "
-        if any(1 < sample.seeds < FEW_CLUSTERS for sample in samples.values()):
+        if folds_repeat:
+            text += "Trainings are drawn too: seeds, and folds whose models were tested on the same utterances. "
+        else:
+            text += "Seeds are drawn too, so that the intervals cover what another seed would change. "
+        if not folds_repeat and any(1 < sample.seeds < FEW_CLUSTERS for sample in samples.values()):
             text += f"Fewer than {FEW_CLUSTERS} seeds leave them too narrow where seeds differ more than speakers do. "
     else:
         text += "There is one seed: what another one would change is not in the intervals. "
-    text += f"Drawn from: {'; '.join(f'{name}: {_size(sample)}' for name, sample in samples.items())}."
+    repeats = "trainings" if folds_repeat else "seeds"
+    text += f"Drawn from: {'; '.join(f'{name}: {_size(sample, repeats)}' for name, sample in samples.items())}."
     if few := [name for name, sample in samples.items() if 1 < sample.clusters < FEW_CLUSTERS]:
         text += (
             f" With fewer than {FEW_CLUSTERS} an interval is Student's t over the replicates, wide, and means little: "
@@ -382,7 +389,7 @@ def words(options: Options, samples: Mapping[str, Sample]) -> str:
     return text
 
 
-def _size(sample: Sample) -> str:
+def _size(sample: Sample, repeats: str) -> str:
     counts = [(sample.speakers, "speaker"), (sample.utterances, "utterance")]
     texts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in counts if n]
-    return ", ".join([*texts, f"{sample.seeds} seeds"] if sample.seeds > 1 else texts)
+    return ", ".join([*texts, f"{sample.seeds} {repeats}"] if sample.seeds > 1 else texts)

@@ -265,10 +265,6 @@ def other_audio(manifest):
 def test_a_corpus_that_a_trial_has_learned_from_is_refused_under_any_name(study, manifests, change, words):
     copy = change(other_names(manifests["ravdess"], "copy"))
     named = override(study, "test_on", ("copy",))
-    if words == "speakers ":
-        module = registry.find("corpora", "ravdess")
-        if getattr(module, "ABOUT", None) is None:
-            pytest.skip("the loader states nothing of its corpus yet")
     members = {"ravdess": manifests["ravdess"]}
     named = override(named, "test_side", "all")
     with pytest.raises(Leak, match=words):

@@ -294,3 +294,11 @@ def test_interval_of_two_speakers_is_students_t():
     assert 0.6 - cell.low == pytest.approx(12.706 * 0.2, rel=1e-3)
     within = interval(0.6, np.tile([0.4, 0.8], 500), 2, within=(0, 1))
     assert (within.low, within.high) == (0, 1)
+
+
+def test_words_call_folds_that_test_the_same_utterances_trainings_and_no_seeds():
+    samples = {"cafe": bootstrap.Sample(25, 6, True, 5)}
+    text = bootstrap.words(Options(), samples, folds_repeat=True)
+    assert "5 trainings" in text
+    assert "eeds are drawn" not in text
+    assert "5 seeds" in bootstrap.words(Options(), samples)

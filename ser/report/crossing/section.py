@@ -56,7 +56,8 @@ def _notes(across: Arrangement, options: Options, tables: Iterable[Table]) -> It
         "knows nothing of such a corpus: neither its speakers, nor its recordings, nor how it understands a label."
     )
     samples = {corpus: across.samples[corpus] for corpus in across.strangers}
-    if intervals := bootstrap.words(options, samples):
+    folds_repeat = any(sample.seeds > len(across.expected.seeds) for sample in samples.values())
+    if intervals := bootstrap.words(options, samples, folds_repeat):
         yield f"Across corpora. {intervals}"
     if not any(table.key == emobox.KEY for table in tables) and (why := emobox.note(across)):
         yield why
