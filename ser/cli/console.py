@@ -339,9 +339,11 @@ def outcome(summary: "Summary", plan: Plan) -> None:
     """How a call of ``ser run`` ended."""
     if summary.trained:
         own = max(summary.wall_seconds * summary.slots - summary.training_seconds, 0) / summary.trained
+        share = summary.evaluation_seconds / summary.training_seconds if summary.training_seconds else 0.0
+        evaluation = f"evaluation took {100 * share:.0f} % of training time; " if share else ""
         console.print(
             f"{summary.trained} trained in {timedelta(seconds=round(summary.wall_seconds))}, "
-            f"{summary.slots:g} at once; "
+            f"{summary.slots:g} at once; {evaluation}"
             f"{own:.2f} s per trial went into everything but training and evaluation"
         )
     if memory := advice(summary.used, summary.gpus_per_trial, summary.slots):

@@ -67,6 +67,7 @@ class Summary:
     unfinished: int = 0  # trials
     wall_seconds: float = 0.0
     training_seconds: float = 0.0
+    evaluation_seconds: float = 0.0  # of them
     slots: float = 1.0
     used: list[gpu_memory.Used] = field(default_factory=list)  # of GPUs, by each trial
     gpus_per_trial: float = 0.0
@@ -285,6 +286,7 @@ class Ledger:
         self._trained.add(trial.id)
         self.summary.trained = len(self._trained)
         self.summary.training_seconds += results.get("seconds/training", 0.0)
+        self.summary.evaluation_seconds += results.get("seconds/evaluation", 0.0)
         self.summary.used += gpu_memory.used(results)
 
 

@@ -74,6 +74,7 @@ class Predictions:
 class Outcome:
     """What a finished run leaves: per-epoch curves, the epoch whose weights are kept, test predictions, seconds spent.
 
+    ``evaluation_seconds`` are those of ``seconds`` in which nothing was learned: validation, scores, test predictions.
     ``state`` is all that another trial needs to start from this one's last epoch. ``memory`` has
     ``memory/gpu_peak_mb``, what torch reserved on the GPU at most, and ``memory/gpu_total_mb``, the GPU's own size;
     it is empty without a GPU, and where no epoch remained to train. ``refit_epochs``: those of the second pass, if any,
@@ -90,6 +91,7 @@ class Outcome:
     parameters: int = 0  # weights of the network, or numbers that a fitted model keeps
     layers: Sequence[Layer] = ()  # of a network
     refit_epochs: int = 0
+    evaluation_seconds: float = 0.0
     fitted: Fitted | None = None  # in place of weights, where the block is no network
     # Of corpora that no head was trained on, what each head says: ``predictions`` are their mean.
     by_head: Mapping[str, Mapping[str, Predictions]] = field(default_factory=dict)
@@ -100,6 +102,7 @@ class _Progress(EarlyStopping):
     """Everything that a checkpoint holds besides weights and optimiser."""
 
     seconds: float = 0.0
+    evaluation_seconds: float = 0.0  # of them
     history: list[dict[str, float]] = field(default_factory=list)
     refit_epochs: int = 0  # of the second pass, whose rows follow in the history
 
@@ -144,9 +147,7 @@ def train(
         started, epoch = time.perf_counter(), progress.epoch + 1
         torch.manual_seed(seeds.integer(seeds.for_dropout(seed, epoch)))
         row = {"epoch": float(epoch), "timestamp_ms": float(int(time.time() * 1000))}
-        # All updates of the epoch, then losses and accuracies.
-        row |= _train_epoch(run, epoch)
-        row |= _validate(run, epoch)
+        row |= _epoch(run, epoch, progress)
         # Keep the best weights; without patience left this was the last epoch.
         if progress.add_epoch(training, row):
             best = _on_cpu(run.network.state_dict())
@@ -170,17 +171,19 @@ def _outcome(run: Run, progress: _Progress, best: Mapping[str, Tensor], tested: 
     state = {"network": _on_cpu(run.network.state_dict()), "optimiser": run.optimiser.state_dict()}
     run.network.load_state_dict(best)
     said = {name: predict_by_head(run.network, items, run.accumulation_steps) for name, items in tested.items()}
+    test_seconds = time.perf_counter() - started
     return Outcome(
         progress.history[: progress.epoch],
         progress.best_epoch,
         {name: mean_of_heads(by_head) for name, by_head in said.items()},
-        progress.seconds + time.perf_counter() - started,
+        progress.seconds + test_seconds,
         dict(best),
         {},
         state,
         sum(p.numel() for p in run.network.parameters()),
         layers(run.network),
         progress.refit_epochs,
+        evaluation_seconds=progress.evaluation_seconds + test_seconds,
         by_head={name: by_head for name, by_head in said.items() if len(by_head) > 1},
     )
 
@@ -213,7 +216,7 @@ def _refit(path: Path, run: Run, progress: _Progress, report: Report) -> dict[st
         number = progress.epoch + epoch
         row = {"epoch": float(number), "timestamp_ms": float(int(time.time() * 1000))}
         try:
-            values = _train_epoch(run, epoch) | _validate(run, epoch)
+            values = _epoch(run, epoch, progress)
         except Diverged as error:
             raise Diverged(f"trained again on training and validation: {error}") from None
         row |= {f"refit/{name}": value for name, value in values.items()}
@@ -243,6 +246,15 @@ def _peak_memory(device: str) -> dict[str, float]:
     total = torch.cuda.get_device_properties(device).total_memory
     peak = torch.cuda.max_memory_reserved(device)
     return {"memory/gpu_peak_mb": peak / 2**20, "memory/gpu_total_mb": total / 2**20}
+
+
+def _epoch(run: Run, epoch: int, progress: _Progress) -> dict[str, float]:
+    """All updates of an epoch, then losses and accuracies, whose seconds are counted."""
+    row = _train_epoch(run, epoch)
+    started = time.perf_counter()
+    row |= _validate(run, epoch)
+    progress.evaluation_seconds += time.perf_counter() - started
+    return row
 
 
 def _train_epoch(run: Run, epoch: int) -> dict[str, float]:

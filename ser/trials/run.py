@@ -145,6 +145,8 @@ class Claim:
         files, state = self.run_folder.files, job.saves_states
         write(trial, outcome, data, job.proofs, job.facts, files, state, job.scales)
         results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
+        if outcome.evaluation_seconds:
+            results["seconds/evaluation"] = outcome.evaluation_seconds
         self.run_folder.complete({**results, **extra})
 
     def give_up(self, place: str = "") -> Failed:
