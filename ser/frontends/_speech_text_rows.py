@@ -44,12 +44,13 @@ def joined(
 def parted(rows: Tensor, lengths: Tensor, kind: Kind) -> tuple[Tensor, Tensor]:
     """Rows of utterances one after another [sum(lengths), width] -> the values of those of a kind, and how many each.
 
-    [sum(counts), width - 1], int64 [batch]. A mark counts as the nearest kind. Raises BadInput for a width without
+    [sum(counts), width - 1], int64 [batch] on the CPU, as ``lengths``: which rows are of a kind, the rows alone say, so
+    that a GPU is waited for. A mark counts as the nearest kind. Raises BadInput for a width without
     place for prosody.
     """
     if rows.shape[1] < 1 + PROSODY_VALUES:
         allowed = f"at least {1 + PROSODY_VALUES}: a mark and {PROSODY_VALUES} values of prosody"
         raise BadInput(str(rows.shape[1]), "width of the rows of speech and text", allowed, "use speech_text")
     matching = rows[:, 0].round().clamp(min(Kind), max(Kind)) == kind
-    before, ends = pad(matching.cumsum(0), (1, 0)), lengths.cumsum(0)
+    before, ends = pad(matching.cpu().cumsum(0), (1, 0)), lengths.cumsum(0)
     return rows[matching, 1:], before[ends] - before[ends - lengths]

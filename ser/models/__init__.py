@@ -16,6 +16,10 @@ With ``check(settings)``, which raises BadInput, a plan refuses settings that no
 Parameters with ``requires_grad`` False are no part of the optimiser. A block may have
 ``learning_rate_factors() -> Mapping[str, float]``: factors of ``training.learning_rate`` by the name of a parameter.
 
+``lengths`` are on the CPU, wherever the frames are: indices are made from them there and copied to the device by
+``_transfer.to_device``, and no step of a training waits for the device. So a network asks no tensor of the device for a
+value (``item``, ``tolist``, ``nonzero``, a mask as an index, ``repeat_interleave`` without ``output_size``).
+
 There is no padding at this interface, so padding can never change an answer. Inside torch's autocast the answer may be
 bfloat16.
 

@@ -146,7 +146,7 @@ class Finetuned(nn.Module):
             joined = joined.float()
             if self.pooling is None:
                 return torch.stack([states.mean(0) for states in joined.split(counts)])
-            pooled: Tensor = self.pooling(joined, torch.tensor(counts, device=frames.device))
+            pooled: Tensor = self.pooling(joined, torch.tensor(counts))
             return pooled
 
     def hidden(self, waves: Sequence[Tensor]) -> list[Tensor]:

@@ -16,6 +16,7 @@ from torch.nn.functional import batch_norm, pad
 from ser.frontends._speech_text_rows import PROSODY_VALUES, Kind, parted
 from ser.models import _utterances
 from ser.models._recurrent import vectors
+from ser.models._transfer import to_device
 from ser.study.settings import setting
 
 VERSION = 1
@@ -53,7 +54,7 @@ class _Audio(nn.Module):
         normal = _normal(self.prosody_norm, prosody[:, :PROSODY_VALUES])
         # The first of each utterance (it has one); of an utterance without one, the row of zeros put behind all.
         first = torch.where(counts > 0, counts.cumsum(0) - counts, len(normal))
-        return torch.cat([state, pad(normal, (0, 0, 0, 1))[first]], dim=1)
+        return torch.cat([state, pad(normal, (0, 0, 0, 1))[to_device(first, rows.device)]], dim=1)
 
 
 class _Text(nn.Module):

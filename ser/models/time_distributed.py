@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ser.models import _utterances
 from ser.models._convolved import Convolutions, Convolved
 from ser.models._recurrent import vectors
+from ser.models._transfer import to_device
 from ser.study.settings import setting
 
 VERSION = 1
@@ -67,12 +68,13 @@ def windows(frames: Tensor, lengths: Tensor, window: int, hop: int) -> tuple[Ten
     filled with zeros, which in normalised spectra are the mean.
     """
     counts = 1 + (-((window - lengths) // hop)).clamp_min(0)
-    ends, owner = lengths.cumsum(0), torch.arange(len(lengths), device=frames.device).repeat_interleave(counts)
-    number = torch.arange(len(owner), device=frames.device) - (counts.cumsum(0) - counts)[owner]
+    ends, owner = lengths.cumsum(0), torch.arange(len(lengths)).repeat_interleave(counts)
+    number = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]
     at = (ends - lengths)[owner] + number * hop
-    index = at[:, None] + torch.arange(window, device=frames.device)
-    inside = index < ends[owner][:, None]
-    return frames[index.clamp_max(len(frames) - 1)] * inside[:, :, None], counts
+    index = at[:, None] + torch.arange(window)
+    inside = to_device(index < ends[owner][:, None], frames.device)
+    index = to_device(index.clamp_max(len(frames) - 1), frames.device)
+    return frames[index] * inside[:, :, None], counts
 
 
 def build(width: int, settings: Settings) -> TimeDistributed:

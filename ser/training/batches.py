@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ser.features.entry import Features
 from ser.features.recipe import Array
+from ser.models._transfer import to_device
 
 _MOST_NUMBERS = 1 << 25  # that are added up at once, in float64 and their squares: 0.5 GB
 
@@ -259,16 +260,13 @@ class Items:
         features = features.selected(indices) if isinstance(features, Frames) else [features[i] for i in indices]
         names = tuple(self.names[i] for i in indices)
         voices = self.voices[list(indices)] if len(self.voices) else self.voices
-        labels, ratings = self.labels_of(indices), self.ratings_of(indices)
+        labels, ratings = self.truth_of(indices)
         return Items(self.corpus, names, features, labels, voices, ratings, self.shares)
 
-    def labels_of(self, indices: Sequence[int]) -> Tensor:
-        """Returns the labels of the items of these indices, in their order."""
-        return self.labels[list(indices)]
-
-    def ratings_of(self, indices: Sequence[int]) -> Tensor:
-        """Returns the ratings of the items of these indices, in their order; [0, 0] where nobody asks."""
-        return self.ratings[list(indices)] if self.ratings.shape[1] else self.ratings
+    def truth_of(self, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Returns labels and ratings of the items of these indices, in their order; ratings [0, 0] if nobody asks."""
+        at = to_device(torch.tensor(list(indices), dtype=torch.int64), self.labels.device)
+        return self.labels[at], self.ratings[at] if self.ratings.shape[1] else self.ratings
 
     def segments(self, frames: int) -> "Items":
         """Returns every item as items of ``frames`` frames, named ``<name>#<number>``; no features are copied."""
@@ -290,15 +288,18 @@ class Items:
 
     def batch(self, indices: Sequence[int]) -> "Batch":
         """Returns the items of these indices as one batch, in their order."""
-        lengths = torch.tensor(self._lengths[list(indices)], device=self.labels.device)
+        lengths = torch.from_numpy(self._lengths[list(indices)])
         frames = self._joined(indices).to(self.labels.device, non_blocking=True)
-        at = tuple(indices)
-        return Batch(self.corpus, at, frames, lengths, self.labels_of(at), self.ratings_of(at))
+        labels, ratings = self.truth_of(indices)
+        return Batch(self.corpus, tuple(indices), frames, lengths, labels, ratings)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Items one after another: ``frames`` [sum(lengths), width], ``lengths`` int64 [batch], labels and ratings."""
+    """Items one after another: ``frames`` [sum(lengths), width], ``lengths`` int64 [batch], labels and ratings.
+
+    ``lengths`` are on the CPU, all else on the training device.
+    """
 
     corpus: str
     indices: tuple[int, ...]

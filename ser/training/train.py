@@ -24,6 +24,7 @@ from ser.study import Trial
 from ser.training import checkpoint, seeds
 from ser.training.batches import Items, parts, sorted_batches
 from ser.training.early_stopping import EarlyStopping
+from ser.training.finite import check_finite, spoilt_weights, sums_of_weights
 from ser.training.fitted import Fitted
 from ser.training.network import Network, layers
 from ser.training.start import CorpusData, Diverged, Run, begin, first_names
@@ -261,21 +262,22 @@ def _train_epoch(run: Run, epoch: int) -> dict[str, float]:
     """The updates of one epoch; step k takes its mini-batch from corpus k mod n. Returns the mean losses."""
     names = list(run.data)
     run.network.train()
-    sums: dict[str, list[Tensor]] = {name: [] for name in names}
-    sizes: dict[str, list[int]] = {name: [] for name in names}
-    for step in range((epoch - 1) * run.steps, epoch * run.steps):
+    steps = range((epoch - 1) * run.steps, epoch * run.steps)
+    made: list[tuple[str, tuple[int, ...]]] = []
+    numbers: list[Tensor] = []
+    checked = 0
+    for step in steps:
         name = names[step % len(names)]
-        indices = run.streams[name].indices(step // len(names))
-        loss, gradient = _gradients(run, name, indices)
-        if not torch.isfinite(loss + gradient + _sum_of_weights(run.network)):
-            batch = ", ".join(run.data[name].train.names[i] for i in indices)
-            raise Diverged(
-                f"loss {loss.item()} at step {step + 1}, learning rate {run.trial.training.learning_rate}, gradient of "
-                f"norm {gradient.item()}, weights not finite: {_spoilt_weights(run.network)}; batch: {batch}"
-            )
+        made.append((name, run.streams[name].indices(step // len(names))))
+        loss, gradient = _gradients(run, *made[-1])
+        numbers.append(torch.cat([torch.stack([loss, gradient]), sums_of_weights(run.network)]))
+        # A GPU is waited for once an epoch; what it did beyond a step that was not finite is thrown away.
+        if loss.device.type == "cpu" or step == steps[-1]:
+            check_finite(run, steps[checked:], made[checked:], numbers[checked:])
+            checked = len(made)
         run.optimiser.step()
-        sums[name].append(loss)
-        sizes[name].append(len(indices))
+    sums = {name: [row[0] for row, (n, _) in zip(numbers, made, strict=True) if n == name] for name in names}
+    sizes = {name: [len(indices) for n, indices in made if n == name] for name in names}
     means = {f"train/loss/{name}": _mean(torch.stack(s), sizes[name]) for name, s in sums.items() if s}
     return means | {"train/loss": sum(means.values()) / len(means)}
 
@@ -291,7 +293,7 @@ def _mean(losses: Tensor, sizes: list[int]) -> float:
 def _gradients(run: Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Leaves the clipped gradients of one mini-batch in the network; returns its loss, and their unclipped norm."""
     items, loss_of = run.data[name].train, run.losses[name]
-    whole = items.labels_of(indices), items.ratings_of(indices)
+    whole = items.truth_of(indices)
     run.optimiser.zero_grad(set_to_none=True)
     losses = []
     for piece in parts(indices, run.accumulation_steps, run.smallest):
@@ -302,16 +304,6 @@ def _gradients(run: Run, name: str, indices: Sequence[int]) -> tuple[Tensor, Ten
         losses.append(loss.detach())
     norm = nn.utils.clip_grad_norm_(run.network.parameters(), run.trial.training.clip_norm or math.inf)
     return torch.stack(losses).sum(), norm
-
-
-@torch.no_grad()
-def _sum_of_weights(network: Network) -> Tensor:
-    """Not finite if any weight that learns is not: the loss alone would not show what an infinite bias has silenced."""
-    return torch.stack([p.sum() for p in network.parameters() if p.requires_grad]).sum()
-
-
-def _spoilt_weights(network: Network) -> str:
-    return first_names([name for name, p in network.named_parameters() if not p.isfinite().all()])
 
 
 def _validate(run: Run, epoch: int) -> dict[str, float]:
@@ -334,13 +326,13 @@ def _scores(run: Run, name: str, kind: str, items: Items, epoch: int) -> dict[st
     answers = all_answers(run.network, items, run.accumulation_steps)
     weighted = kind == "train" or run.trial.training.weighted_validation
     loss = run.losses[name](answers, items.labels, items.ratings, weighted).item()
-    if not math.isfinite(loss + _sum_of_weights(run.network).item()):
+    if not math.isfinite(loss + sums_of_weights(run.network).sum().item()):
         alone = all_answers(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
         spoilt = [items.names[i] for i in (~alone.isfinite().all(1)).nonzero().flatten().tolist()]
         title = {"val": "validation loss", "test": "test loss", "train": "training loss"}[kind]
         raise Diverged(
             f"{title} {loss} on {name} after epoch {epoch}, step {epoch * run.steps}, "
-            f"learning rate {run.trial.training.learning_rate}, weights not finite: {_spoilt_weights(run.network)}; "
+            f"learning rate {run.trial.training.learning_rate}, weights not finite: {spoilt_weights(run.network)}; "
             f"logits not finite: {first_names(spoilt)}"
         )
     found = _predictions(run.network, items, answers)
