@@ -121,7 +121,17 @@ _PLACES: Mapping[str, Callable[[str, str], Any]] = {
     "address": paths.cluster,
 }
 _NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (0, 65_535)}
-_TEXTS = ("study", "trial", "corpora", "test_on", "mode", "variant", "host", "duplicates")  # of which none can be empty
+_TEXTS = (
+    "study",
+    "trial",
+    "corpora",
+    "test_on",
+    "mode",
+    "variant",
+    "equivalence",
+    "host",
+    "duplicates",
+)  # of which none can be empty
 
 
 def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> list[str]:
@@ -374,6 +384,10 @@ def _counting(sub: argparse.ArgumentParser) -> None:
     resampled = ("speaker", "utterance")
     sub.add_argument("--resample", choices=resampled, default=resampled[0], help="what replicates draw, whole")
     sub.add_argument("--variant", metavar="ID", help="report on other settings or corpora than the newest")
+    text = "setting whose values are tested for equivalence where trials differ in nothing else (default: %(default)s)"
+    sub.add_argument("--equivalence", metavar="PATH", default="training.precision", help=text)
+    text = "accuracies that differ by less, in percent points, are equivalent (default: %(default)s)"
+    sub.add_argument("--margin", type=float, default=2.0, metavar="POINTS", help=text)
 
 
 def _listening(sub: argparse.ArgumentParser) -> None:

@@ -584,7 +584,8 @@ def report(args: argparse.Namespace) -> int:
     tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name, to_read=True)
     folder = args.work / "reports" / study.name
     scanned = partial(who_speaks, args.work / "store" / "manifests")
-    options = Options(args.ties, args.replicates, args.resample, who_speaks=scanned)
+    rules = (args.ties, args.replicates, args.resample, args.equivalence, args.margin / 100)
+    options = Options(*rules, who_speaks=scanned)
     written = collect.report(tracker, study, folder, options, args.variant)
     print(written.markdown)
     console.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")

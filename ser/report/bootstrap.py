@@ -24,16 +24,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ser.errors import BadInput
 from ser.report.content import Cell
+from ser.report.counted import Counted, Counts
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import RESAMPLED, Options
 from ser.report.statistics import FEW_CLUSTERS, SHARE, Bools, Floats, Integers, interval
 
 _CHUNK = 1_000_000  # values per replicate that are held at once
-Counts = NDArray[np.float32]  # how often each replicate draws each speaker or utterance [replicates, …]
 
 
 @dataclass(frozen=True)
@@ -220,67 +219,9 @@ def measure_draws(
 # --- accuracies ---
 
 
-@dataclass(frozen=True, eq=False)
-class _ClassCounts:
-    """The utterances of one class."""
-
-    clusters: Integers  # the clusters that have any
-    right: Counts  # [clusters, results]
-    total: Counts  # [clusters, patterns]
-
-
-@dataclass(frozen=True, eq=False)
-class _Counted:
-    """Counts per class and speaker: all that WA and UA of a replicate need, however many utterances there are."""
-
-    classes: tuple[_ClassCounts, ...]
-    pattern: Integers  # [results]: results on the same utterances have one pattern
-    clusters: int
-
-    @classmethod
-    def of(cls, tested: Tested) -> "_Counted":
-        """Counts by class, over the utterances of each speaker sorted together."""
-        first, pattern = _patterns(tested.present)
-        numbers, cluster = np.unique(tested.speakers, return_inverse=True)
-        classes = []
-        for label in np.unique(tested.truth):
-            rows = np.flatnonzero(tested.truth == label)
-            rows = rows[np.argsort(cluster[rows], kind="stable")]
-            inside, starts = np.unique(cluster[rows], return_index=True)
-            right = tested.correct[rows] & tested.present[rows]
-            total = tested.present[np.ix_(rows, first)]
-            sums = [np.add.reduceat(part, starts, axis=0, dtype=np.float32) for part in (right, total)]
-            classes.append(_ClassCounts(inside, *sums))
-        return cls(tuple(classes), pattern, len(numbers))
-
-    def accuracies(self, weights: Counts) -> Floats:
-        """WA and UA [2, replicates, results]; UA is the mean over the classes drawn, nan = no utterance drawn."""
-        size, results = len(weights), len(self.pattern)
-        patterns = int(self.pattern.max(initial=-1)) + 1
-        column = self.pattern if patterns > 1 else slice(0, 1)  # one serves all
-        hits = np.zeros((size, results), np.float32)  # counts: exact below 2**24
-        out = np.zeros((2, size, results))
-        utterances, labels = np.zeros((2, size, patterns))
-        for each in self.classes:
-            of_class = np.take(weights, each.clusters, axis=1)
-            right = of_class @ each.right
-            total = (of_class @ each.total).astype(np.float64)
-            hits += right
-            out[1] += right / np.maximum(total, 1)[:, column]
-            utterances += total
-            labels += total > 0
-        utterances, labels = (np.where(count > 0, count, np.nan)[:, column] for count in (utterances, labels))
-        np.divide(hits, utterances, out=out[0])
-        out[1] /= labels
-        return out
-
-
-def _patterns(present: Bools) -> tuple[Integers, Integers]:
-    """The first result of each pattern of presence, and the number of every result's pattern."""
-    packed = np.packbits(present, axis=0).T
-    number: dict[bytes, int] = {}
-    pattern = np.array([number.setdefault(column.tobytes(), len(number)) for column in packed], np.int64)
-    return np.unique(pattern, return_index=True)[1], pattern
+def counted_of(tested: Tested) -> Counted:
+    """Returns the counts from which accuracies of replicates are made."""
+    return Counted.of(tested.truth, tested.correct, tested.present, tested.speakers)
 
 
 def accuracy_draws(tested: Tested, replicates: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -291,7 +232,7 @@ def accuracy_draws(tested: Tested, replicates: int, rng: np.random.Generator) ->
     nan: a setting without results, and every replicate where there is a single speaker. A class of which no utterance
     was drawn does not count for the UA of a replicate.
     """
-    counted = _Counted.of(tested)
+    counted = counted_of(tested)
     over_seeds = _Mean(tested.setting)
     seeds, seed = np.unique(tested.seed, return_inverse=True)
     plain = over_seeds(counted.accuracies(np.ones((1, counted.clusters), np.float32)), np.ones((1, len(seed))))[:, 0]

@@ -15,23 +15,24 @@ from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import content, figures, ratings_section, write
+from ser.report import content, equivalence, equivalence_section, figures, ratings_section, write
 from ser.report.content import Content
 from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun, unseen_of
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.encoder_names import identities, names_of, renamed
+from ser.report.matched import Matching
 from ser.report.planned import across_corpora, planned_trials, selections, stated_corpora, with_encoders
 from ser.report.reference import Split, accuracies_by_split, rank, with_table
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.scans import Scans
-from ser.report.section import with_section
+from ser.report.section import Section, with_section
 from ser.report.splits import SplitRuns
 from ser.report.write import WrittenReport
-from ser.runs.tracker import Tracker
-from ser.study import REFERENCE, SCHEMA, Study
+from ser.runs.tracker import FINISHED, Tracker
+from ser.study import REFERENCE, SCHEMA, Study, value_at
 from ser.study.encoders import takes_encoders
-from ser.study.release import Release
+from ser.study.release import Release, text_of
 from ser.study.trial import UNSEEN
 
 GENERAL = "general"  # the report of studies that name none
@@ -137,6 +138,7 @@ class _Statements:
     encoders: dict[str, str] = field(default_factory=dict)  # identity → name, as commands gave it; "" without one
     across: dict[str, str] = field(default_factory=dict)  # corpus → split rule, of those that models of others test
     crossed: dict[str, None] = field(default_factory=dict)  # corpora tested by runs that did not learn from them
+    precisions: Counter[str] = field(default_factory=Counter)  # of finished networks
 
     def add(self, run: Any) -> None:
         """Takes in one run; they come oldest first."""
@@ -170,6 +172,8 @@ class _Statements:
                 self.samples[kind] = tags.get("title", run.info.run_name), params
             if run.info.status == "FINISHED":
                 self.splits.add(run.info.run_id, params)
+                if "training.precision" in params and not registry.is_fitted(params["block"]):
+                    self.precisions[params["training.precision"]] += 1
             self.params, self.notes = params, tags.get("notes", "[]")
             self.fingerprints |= {k.removeprefix("fingerprint/"): v for k, v in tags.items() if k.startswith("finger")}
             self.versions.add(tags.get("code_version", "unknown"))
@@ -207,6 +211,7 @@ def report(
         remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
         raise BadInput(value, "tracking store", "at least one run", remedy)
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
+    equivalence.check(study, options)
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
     scans = Scans(options.who_speaks, expected.fingerprints)
@@ -230,6 +235,8 @@ def report(
         if expected.has_numbers:
             again, _ = collect(tracker, study, variant)
             content = with_section(content, ratings_section.section_of(scans.completed(again), expected, options))
+        if expected.other_variants or any(options.equivalence in point for _, point in expected.trials):
+            content = with_section(content, _equivalence(tracker, study, variant, expected, options, scans))
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
         return write.write(with_table(content, expected, options), folder)
@@ -373,6 +380,25 @@ def _cross_runs(tracker: Tracker, study: Study, variant: str | None, scans: Scan
         yield CrossRun(finished, {c: (next(texts[c, "csv"]), next(texts[c, "json"])) for c in run.crossed})
 
 
+def _equivalence(
+    tracker: Tracker, study: Study, variant: str | None, expected: Expected, options: Options, scans: Scans
+) -> Section:
+    """The section on runs that differ in one setting alone: one of each pair is of the variant, the other of any."""
+    path, selection = options.equivalence, Selection(equivalence_section.PARAMS, ())
+    variant = (_newest_tags(tracker) or {}).get("variant", "") if variant is None else variant
+    matching = Matching[RunSummary](path, text_of(value_at(study, path)))
+    for run in tracker.pages(FINISHED):
+        tags, params = run.data.tags, run.data.params
+        is_copy = "same_as" in tags or "superseded_by" in tags or params.get("role") == REFERENCE
+        if "trial_id" in tags and _is_current(tags) and not is_copy:
+            matching.add(RunSummary.of(run, selection), params, tags.get("variant") == variant)
+    pairs = list(matching.pairs())
+    firsts = scans.completed(_finished(tracker, [first for first, _, _ in pairs]))
+    seconds = scans.completed(_finished(tracker, [second for _, second, _ in pairs]))
+    both = map(equivalence_section.Pair, firsts, seconds, (value for *_, value in pairs))
+    return equivalence_section.section_of(both, matching.values, matching.counts, expected, options)
+
+
 def _file(tracker: Tracker, run_id: str, path: str) -> str | None:
     """The text of an artifact in the run's own folder, or None if it has none of that name."""
     place = tracker.place(tracker.client.get_run(run_id).info.artifact_uri)
@@ -484,6 +510,8 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         ),
         seed_moves=statements.seed_moves,
         crossed=tuple(statements.crossed),
+        precisions=dict(statements.precisions),
+        other_variants=len(others),
         has_numbers=bool(statements.params.get("dimensions")) or statements.params.get("labels") == "shares",
     )
 

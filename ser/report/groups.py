@@ -1,7 +1,7 @@
 """The trials of a study by their settings: repeats with other seeds or folds together, and which of them is best."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -132,15 +132,21 @@ def repeat_of(run: Finished) -> tuple[str, str]:
 
 
 def logged(run: Finished, path: str) -> str | None:
-    """Returns what a run logged for a path of its study; None if it has no such setting.
+    """Returns what a run logged for a path of its study; None if it has no such setting."""
+    name = param_of(run.params, path)
+    return None if name is None else run.params[name]
+
+
+def param_of(params: Mapping[str, str], path: str) -> str | None:
+    """Returns the name under which a run logged the setting at a path of its study; None if it has no such setting.
 
     ``lstm.units`` is logged as ``block.units`` of a run with that block, ``iemocap.test`` as a setting of the corpus.
     """
     head, _, key = path.partition(".")
     names = [path, f"role.{path}", f"augmentation.{path}"]
-    names += [f"block.{key}"] if head == run.params.get("block") else []
+    names += [f"block.{key}"] if head == params.get("block") else []
     names += [f"corpus.{head}.{part}.{key}" for part in ("loader", "split", "front_end")] if key else []
-    return next((run.params[name] for name in names if name in run.params), None)
+    return next((name for name in names if name in params), None)
 
 
 def as_logged(value: object) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.metrics.distribution import divergences
-from ser.report.bootstrap import Counts
+from ser.report.counted import Counts
 from ser.report.predictions import columns
 from ser.report.runs import Finished
 from ser.report.statistics import Floats

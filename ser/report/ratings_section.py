@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from ser.metrics.confusion import INK
 from ser.report import bootstrap, figures, sheets
-from ser.report.bootstrap import Counts, Sample
+from ser.report.bootstrap import Sample
 from ser.report.content import Cell, Picture, Row, Table
+from ser.report.counted import Counts
 from ser.report.groups import grouped, repeat_of
 from ser.report.ratings import (
     DISTANCES,

@@ -99,6 +99,8 @@ class Expected:
     encoders: Mapping[str, str] = field(default_factory=dict)  # name of each pretrained encoder → its identity
     has_numbers: bool = False  # whether runs predict ratings, or learned from shares of votes
     crossed: tuple[str, ...] = ()  # corpora that some run was tested on without having learned from them
+    precisions: Mapping[str, int] = field(default_factory=dict)  # training.precision → finished networks
+    other_variants: int = 0  # whose runs, of other settings or corpora, are not counted
 
     def printed_for(self, corpus: str) -> bool:
         """Whether a paper's printed numbers on this corpus may stand beside ours.
@@ -192,6 +194,8 @@ class Options:
     ties: str = "fractional"  # "fractional" | "first"
     replicates: int = 1000  # bootstrap resamples behind the 95 % intervals, 0 for none
     resample: str = "speaker"  # what a replicate draws: one of RESAMPLED
+    equivalence: str = "training.precision"  # the setting of which every two values are tested for equivalence
+    margin: float = 0.02  # the difference of accuracies that would not matter
     curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none
     who_speaks: Callable[[str, str], Who] = _nobody  # (corpus, fingerprint) → for runs whose predictions do not say it

@@ -1,7 +1,7 @@
 """The tables that every report has beside its results: corpora, splits, deviations, and what no paper states."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ser.report.runs import Expected
@@ -161,11 +161,17 @@ def badges(expected: Expected) -> list[str]:
     """Facts for the top of the report: what the corpora are, and how many settings differ from the study's."""
     states = Counter(SHORT[release.state] for release in expected.releases.values())
     facts = [f"corpora: {', '.join(f'{n} {state}' for state, n in states.items())}"] if states else []
+    facts += [f"precision: {_precisions(expected.precisions)}"] if expected.precisions else []
     count = len(expected.deviations)
     if not count:
         return facts
     kind = "demo's budget: " if any(d.is_budget for d in expected.deviations) else ""
     return [*facts, f"{kind}{_settings(count)} from the study, see Deviations"]
+
+
+def _precisions(counts: Mapping[str, int]) -> str:
+    """``bfloat16``; of several ``float32 (84 trials), bfloat16 (80 trials)``."""
+    return ", ".join(f"{name} ({n} trials)" for name, n in counts.items()) if len(counts) > 1 else next(iter(counts))
 
 
 def marked(tables: Sequence[Table], expected: Expected) -> tuple[Table, ...]:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.metrics import segments
-from ser.report.bootstrap import Counts, Sample, clusters_of_tests, measure_draws
+from ser.report.bootstrap import Sample, clusters_of_tests, measure_draws
 from ser.report.content import Cell
+from ser.report.counted import Counts
 from ser.report.groups import spread
 from ser.report.predictions import SegmentPredictions
 from ser.report.statistics import SHARE, Floats, Integers, interval
