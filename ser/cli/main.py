@@ -574,7 +574,7 @@ def report(args: argparse.Namespace) -> int:
     """``ser report``."""
     from ser.cli import console
     from ser.data.manifest import who_speaks
-    from ser.report import collect
+    from ser.report import collect, equivalence
     from ser.report.runs import Options
     from ser.runs.location import Location
     from ser.runs.tracker import Tracker
@@ -586,6 +586,7 @@ def report(args: argparse.Namespace) -> int:
     scanned = partial(who_speaks, args.work / "store" / "manifests")
     rules = (args.ties, args.replicates, args.resample, args.equivalence, args.margin / 100)
     options = Options(*rules, who_speaks=scanned)
+    equivalence.check(study, options)
     written = collect.report(tracker, study, folder, options, args.variant)
     print(written.markdown)
     console.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")

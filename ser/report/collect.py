@@ -15,7 +15,7 @@ from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import content, equivalence, equivalence_section, figures, ratings_section, write
+from ser.report import content, equivalence_section, figures, ratings_section, write
 from ser.report.content import Content
 from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun, unseen_of
@@ -211,7 +211,6 @@ def report(
         remedy = f"run it first (`ser run {study.name}`), or bring deleted runs back"
         raise BadInput(value, "tracking store", "at least one run", remedy)
     options = replace(options or Options(), curve=tracker.curve, file=partial(_file, tracker))
-    equivalence.check(study, options)
     module = report_of(study)
     finished, expected = collect(tracker, study, variant)
     scans = Scans(options.who_speaks, expected.fingerprints)

@@ -294,7 +294,8 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     drawn = []
     kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
     monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
-    expected = SimpleNamespace(mode="", references=(), fingerprints={}, crossed=(), has_numbers=False)
+    facts = {"references": (), "fingerprints": {}, "crossed": (), "trials": ()}
+    expected = SimpleNamespace(mode="", has_numbers=False, other_variants=0, **facts)
     monkeypatch.setattr(collecting, "collect", lambda *_: ((), expected))
     monkeypatch.setattr(collecting.write, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
