@@ -1,9 +1,11 @@
 """BLSTM block of da Silva et al., Figs. 2-3: the LSTM block, read in both directions."""
 
+from ser.models._stacked_frames import StackedRecurrent
 from ser.models.lstm import Recurrent, Settings
 
 VERSION = 1
 GIVES = "frames"
+Stacked = StackedRecurrent
 
 
 def build(width: int, settings: Settings) -> Recurrent:

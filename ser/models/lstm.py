@@ -8,10 +8,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ser.models import _utterances
+from ser.models._stacked_frames import StackedRecurrent
 from ser.study.settings import setting
 
 VERSION = 1
 GIVES = "frames"
+Stacked = StackedRecurrent
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ from itertools import pairwise
 from torch import Tensor, arange, nn
 
 from ser.errors import BadInput
+from ser.models._stacked_frames import StackedTDNN
 from ser.study.settings import setting
 
 VERSION = 1
 GIVES = "frames"
+Stacked = StackedTDNN
 
 
 @dataclass(frozen=True)

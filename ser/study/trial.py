@@ -64,7 +64,7 @@ class Training:
     precision: str = setting(
         "of products: tf32 on GPUs only; bfloat16 in the block", choices=("float32", "tf32", "bfloat16")
     )
-    stacked: bool = setting("tiny networks of one shape are trained as one, which draws dropout otherwise")
+    stacked: bool = setting("networks of one shape are trained as one where they can be, which draws dropout otherwise")
     learns_from: str = setting(
         "subsets that the tested model has learned from; train_and_validation: validation chooses the number of "
         "epochs, then a network is trained again from the start on both, and a fitted model is fitted to both",

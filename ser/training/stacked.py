@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,9 +26,9 @@ from ser.training import seeds
 from ser.training.batches import Passes, Stream, inverse_deviation
 from ser.training.early_stopping import EarlyStopping
 from ser.training.network import SHARED_HEAD, Network
+from ser.training.stacked_optimisers import Optimisers, places_of, views
 
 Report = Callable[[str, int, dict[str, float]], None]
-_ALIGNMENT = 16  # floats: equal places in memory make a matrix product's rounding equal for every member
 _HEAD = f"heads.{SHARED_HEAD}"
 
 
@@ -180,65 +179,6 @@ def _check(members: Sequence[Member]) -> None:
             raise BadInput(f"no training rows of {m.key}", "stacked training", "at least one", "change the split")
 
 
-class _Optimisers:
-    """One optimiser for each row of ``weights`` [members, weights]; members lie in runs of the same kind.
-
-    The formulas are torch's: Adam (betas 0.9 and 0.999) and RMSprop (0.9, as in Keras) divide by the root plus epsilon;
-    weight decay adds to the gradient, after clipping.
-    """
-
-    def __init__(self, settings: Sequence[Training], weights: Tensor) -> None:
-        def column(values: Sequence[float]) -> Tensor:
-            return torch.tensor(values, dtype=torch.float64, device=weights.device)[:, None].to(weights.dtype)
-
-        self.weights, self.kinds = weights, [s.optimiser for s in settings]
-        self.first, self.second = torch.zeros_like(weights), torch.zeros_like(weights)
-        self.updates = torch.zeros(len(settings), 1, dtype=torch.float64, device=weights.device)
-        self.rate, self.epsilon, self.decay, self.clip = (
-            column([getattr(s, name) or default for s in settings])
-            for name, default in (("learning_rate", 0), ("epsilon", 0), ("weight_decay", 0), ("clip_norm", math.inf))
-        )
-        self.clipped, self.decayed = bool(self.clip.isfinite().any()), bool(self.decay.any())
-
-    def reduce_to(self, rows: list[int]) -> None:
-        """Drops all other rows."""
-        self.kinds = [self.kinds[i] for i in rows]
-        for name, value in vars(self).items():
-            if isinstance(value, Tensor):
-                setattr(self, name, value[rows])
-
-    def step(self, gradient: Tensor, idle: Sequence[int]) -> None:
-        """Makes one update by ``gradient`` [members, weights], which it changes; none of the ``idle`` rows."""
-        state = (self.weights, self.first, self.second, self.updates)
-        before = [x[idle] for x in state] if idle else []
-        self.updates += 1
-        if self.clipped:
-            norm = gradient.norm(dim=1, keepdim=True)
-            gradient *= (self.clip / (norm + 1e-6)).clamp_max(1)
-        if self.decayed:
-            gradient.addcmul_(self.decay, self.weights)
-        starts = [i for i, kind in enumerate(self.kinds) if i == 0 or kind != self.kinds[i - 1]]
-        for a, z in pairwise([*starts, len(self.kinds)]):
-            self._update(self.kinds[a], slice(a, z), gradient[a:z])
-        for x, old in zip(state, before, strict=False):
-            x[idle] = old
-
-    def _update(self, kind: str, rows: slice, gradient: Tensor) -> None:
-        weights, first, second, rate = self.weights[rows], self.first[rows], self.second[rows], self.rate[rows]
-        if kind == "sgd":
-            weights.addcmul_(rate, gradient, value=-1)
-        elif kind == "rmsprop":
-            second.mul_(0.9).addcmul_(gradient, gradient, value=1 - 0.9)
-            weights.addcdiv_(gradient * rate, second.sqrt().add_(self.epsilon[rows]), value=-1)
-        else:
-            first.lerp_(gradient, 1 - 0.9)
-            second.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
-            updates = self.updates[rows]
-            size = (rate / (1 - 0.9**updates)).to(weights.dtype)
-            root = (1 - 0.999**updates).sqrt().to(weights.dtype)
-            weights.addcdiv_(first * size, (second.sqrt() / root).add_(self.epsilon[rows]), value=-1)
-
-
 class _Group:
     """The networks of all members that still learn, and the data they learn from."""
 
@@ -248,15 +188,12 @@ class _Group:
         self.batch = members[0].training.batch_size
         networks = [_network(m, features, classes) for m in self.members]
         self.mean, self.scale = (torch.stack([getattr(n, name) for n in networks]) for name in ("mean", "scale"))
-        self.places, offset = {}, 0
-        for name, weight in networks[0].named_parameters():
-            self.places[name] = (offset, weight.shape)
-            offset += -(-weight.numel() // _ALIGNMENT) * _ALIGNMENT
-        weights = torch.zeros(len(members), offset, device=features.device)
+        self.places, size = places_of({k: w.shape for k, w in networks[0].named_parameters()})
+        weights = torch.zeros(len(members), size, device=features.device)
         for i, network in enumerate(networks):
             for name, weight in network.named_parameters():
-                self.views(weights)[name][i] = weight.detach()
-        self.optimiser = _Optimisers([m.training for m in self.members], weights)
+                views(weights, self.places)[name][i] = weight.detach()
+        self.optimiser = Optimisers([m.training for m in self.members], weights)
         self.streams = [_stream(m) for m in self.members]
         self._prepare()
 
@@ -273,12 +210,8 @@ class _Group:
         self.threshold = torch.tensor([n - 2.0**15 for n in dropout], device=device)[:, None, None]
         self.gain = torch.tensor([2**16 / (2**16 - n) for n in dropout], device=device)[:, None, None]
         self.gradient = torch.zeros_like(self.optimiser.weights)
-        self.weights, self.gradients = self.views(self.optimiser.weights), self.views(self.gradient)
+        self.weights, self.gradients = (views(m, self.places) for m in (self.optimiser.weights, self.gradient))
         self.block = {k.removeprefix("block."): w for k, w in self.weights.items() if k.startswith("block.")}
-
-    def views(self, matrix: Tensor) -> dict[str, Tensor]:
-        """Returns views of [members, weights]: each weight with a leading dimension [members]."""
-        return {name: matrix[:, a : a + shape.numel()].view(-1, *shape) for name, (a, shape) in self.places.items()}
 
     def reduce_to(self, members: list[Member]) -> None:
         """Goes on with these members alone."""

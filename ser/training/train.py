@@ -99,8 +99,8 @@ class Outcome:
 
 
 @dataclass
-class _Progress(EarlyStopping):
-    """Everything that a checkpoint holds besides weights and optimiser."""
+class Progress(EarlyStopping):
+    """How far a training is: everything that a checkpoint holds besides weights and optimiser."""
 
     seconds: float = 0.0
     evaluation_seconds: float = 0.0  # of them
@@ -159,15 +159,15 @@ def train(
         report(epoch, row)
 
     if training.learns_from == "train_and_validation" and any(len(each.val) for each in data.values()):
-        run = begin(*_of_both(trial, data), device, accumulation_steps, weights=weights)
+        run = begin(*of_both(trial, data), device, accumulation_steps, weights=weights)
         best = _refit(path, run, progress, report)
-    outcome = _outcome(run, progress, best, {name: data[name].test for name in trial.targets})
+    outcome = outcome_of(run, progress, best, {name: data[name].test for name in trial.targets})
     outcome.memory = _peak_memory(device) if len(progress.history) > resumed_epochs else {}
     return outcome
 
 
-def _outcome(run: Run, progress: _Progress, best: Mapping[str, Tensor], tested: Mapping[str, Items]) -> Outcome:
-    """Predicts with the best weights."""
+def outcome_of(run: Run, progress: Progress, best: Mapping[str, Tensor], tested: Mapping[str, Items]) -> Outcome:
+    """Returns what a run leaves, predicted with its ``best`` weights for the ``tested`` items, by corpus."""
     started = time.perf_counter()
     state = {"network": _on_cpu(run.network.state_dict()), "optimiser": run.optimiser.state_dict()}
     run.network.load_state_dict(best)
@@ -189,7 +189,7 @@ def _outcome(run: Run, progress: _Progress, best: Mapping[str, Tensor], tested: 
     )
 
 
-def _of_both(trial: Trial, data: Mapping[str, CorpusData]) -> tuple[Trial, dict[str, CorpusData]]:
+def of_both(trial: Trial, data: Mapping[str, CorpusData]) -> tuple[Trial, dict[str, CorpusData]]:
     """Returns what the second pass trains: validation items follow those of training, and decide nothing any more.
 
     They come as they are, without copies of their own.
@@ -202,7 +202,7 @@ def _of_both(trial: Trial, data: Mapping[str, CorpusData]) -> tuple[Trial, dict[
     return replace(trial, training=training), both
 
 
-def _refit(path: Path, run: Run, progress: _Progress, report: Report) -> dict[str, Tensor]:
+def _refit(path: Path, run: Run, progress: Progress, report: Report) -> dict[str, Tensor]:
     """Trains again from the start, on training and validation items, as many epochs as the first pass has chosen.
 
     All seeds are those of the first pass. Curves are called ``refit/…``, their epochs go on counting where the first
@@ -249,7 +249,7 @@ def _peak_memory(device: str) -> dict[str, float]:
     return {"memory/gpu_peak_mb": peak / 2**20, "memory/gpu_total_mb": total / 2**20}
 
 
-def _epoch(run: Run, epoch: int, progress: _Progress) -> dict[str, float]:
+def _epoch(run: Run, epoch: int, progress: Progress) -> dict[str, float]:
     """All updates of an epoch, then losses and accuracies, whose seconds are counted."""
     row = _train_epoch(run, epoch)
     started = time.perf_counter()
@@ -316,16 +316,18 @@ def _validate(run: Run, epoch: int) -> dict[str, float]:
         for kind in ("val", *run.trial.training.watch):
             items: Items = getattr(each, kind)
             if len(items):
-                row |= {f"{kind}/{k}": v for k, v in _scores(run, name, kind, items, epoch).items()}
+                row |= {f"{kind}/{k}": v for k, v in scores(run, name, kind, items, epoch).items()}
     losses = [row[f"val/loss/{name}"] for name in run.data if f"val/loss/{name}" in row]
     return row | ({"val/loss": sum(losses) / len(losses)} if losses else {})
 
 
-def _scores(run: Run, name: str, kind: str, items: Items, epoch: int) -> dict[str, float]:
-    """Loss, accuracies and CCC of one subset, as ``loss/<corpus>`` and ``ccc/<corpus>/<dimension>``."""
+def scores(run: Run, name: str, kind: str, items: Items, epoch: int) -> dict[str, float]:
+    """Returns loss, accuracies and CCC of one subset, as ``loss/<corpus>`` and ``ccc/<corpus>/<dimension>``.
+
+    Raises Diverged where the loss, or a weight, is not finite.
+    """
     answers = all_answers(run.network, items, run.accumulation_steps)
-    weighted = kind == "train" or run.trial.training.weighted_validation
-    loss = run.losses[name](answers, items.labels, items.ratings, weighted).item()
+    loss, values = scored(run, name, kind, items, answers)
     if not math.isfinite(loss + sums_of_weights(run.network).sum().item()):
         alone = all_answers(run.network, items, sys.maxsize)  # in a batch one utterance may spoil the others
         spoilt = [items.names[i] for i in (~alone.isfinite().all(1)).nonzero().flatten().tolist()]
@@ -335,12 +337,19 @@ def _scores(run: Run, name: str, kind: str, items: Items, epoch: int) -> dict[st
             f"learning rate {run.trial.training.learning_rate}, weights not finite: {spoilt_weights(run.network)}; "
             f"logits not finite: {first_names(spoilt)}"
         )
+    return values
+
+
+def scored(run: Run, name: str, kind: str, items: Items, answers: Tensor) -> tuple[float, dict[str, float]]:
+    """Returns the loss of a subset, and what ``scores`` returns, from the network's answers [items, classes + …]."""
+    weighted = kind == "train" or run.trial.training.weighted_validation
+    loss = run.losses[name](answers, items.labels, items.ratings, weighted).item()
     found = _predictions(run.network, items, answers)
     values = {f"{k}/{name}": v for k, v in ({"loss": loss} | _class_scores(found)).items()}
     for column, dimension in enumerate(run.trial.dimensions):
-        scores = regression.scores(found.ratings[:, column], found.predicted_ratings[:, column])
-        values |= {f"ccc/{name}/{dimension}": v for k, v in scores.items() if k == "ccc"}
-    return values
+        by_kind = regression.scores(found.ratings[:, column], found.predicted_ratings[:, column])
+        values |= {f"ccc/{name}/{dimension}": v for k, v in by_kind.items() if k == "ccc"}
+    return loss, values
 
 
 def _class_scores(found: Predictions) -> dict[str, float]:
@@ -406,14 +415,14 @@ def mean_of_heads(by_head: Mapping[str, Predictions]) -> Predictions:
     return replace(each[0], logits=logits.astype(np.float32), predicted_ratings=ratings)
 
 
-def _save(path: Path, run: Run, progress: _Progress, best: Mapping[str, Tensor]) -> None:
+def _save(path: Path, run: Run, progress: Progress, best: Mapping[str, Tensor]) -> None:
     network, optimiser = run.network.state_dict(), run.optimiser.state_dict()
     checkpoint.save(path, {"network": network, "optimiser": optimiser, "progress": vars(progress), "best": dict(best)})
 
 
-def _resume(path: Path, run: Run) -> tuple[_Progress, dict[str, Tensor]]:
+def _resume(path: Path, run: Run) -> tuple[Progress, dict[str, Tensor]]:
     """The state at the last epoch's end; a fresh one where there is none, or one of a network made otherwise."""
-    fresh = _Progress()
+    fresh = Progress()
     state = checkpoint.load(path)
     if state is None:
         return fresh, {}
@@ -421,7 +430,7 @@ def _resume(path: Path, run: Run) -> tuple[_Progress, dict[str, Tensor]]:
     try:
         if state["progress"].keys() != vars(fresh).keys():
             raise KeyError("progress")
-        progress, best = _Progress(**state["progress"]), state["best"]
+        progress, best = Progress(**state["progress"]), state["best"]
         run.network.load_state_dict(best)  # as the end of the training will
         run.network.load_state_dict(state["network"])
         run.optimiser.load_state_dict(state["optimiser"])

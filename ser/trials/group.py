@@ -1,8 +1,9 @@
-"""A group of trials trained stacked by one worker, where networks are so small that most of the work is Python's.
+"""A group of trials trained stacked by one worker, where each alone would leave most of a processor or GPU idle.
 
 Each is a trial of its own in everything else: owned, logged and delivered as if it were alone, with numbers that do not
-depend on the other members (see ``ser.training.stacked``). There are no checkpoints: a group takes seconds or minutes,
-and what it has not finished is trained again.
+depend on the other members. Tiny networks of one frame per utterance (``ser.training.stacked``) take seconds: they have
+no checkpoints, and what is not finished is trained again. A group of temporal blocks (``ser.training.stacked_frames``)
+has a checkpoint of all its members.
 """
 
 import time
@@ -13,16 +14,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ser.errors import BadInput
+from ser.errors import BadInput, is_out_of_memory
 from ser.files import Damaged
+from ser.host.paths import without_secrets
+from ser.models import traits
 from ser.runs import attempts
 from ser.runs.outcomes import Failed, StoreDamaged, TrialOutcome
 from ser.study import Trial
-from ser.training import stacked
+from ser.training import stacked, stacked_frames
 from ser.training.batches import Items
 from ser.training.network import layers_of, stack_of
 from ser.training.normalise import GROUPS
 from ser.training.stacked import Member, Report, Trained
+from ser.training.stacked_frames import FramesMember
 from ser.training.start import CorpusData
 from ser.training.train import Outcome, Predictions
 from ser.trials.inputs import load
@@ -35,8 +39,12 @@ def group_key(trial: Trial) -> Hashable | None:
 
     The statement alone decides: stacked training draws dropout otherwise, so that the numbers are others.
     """
+    if not trial.training.stacked or stack_of(trial) > 1:
+        return None
+    if traits(trial.block.name).gives == "frames":
+        return stacked_frames.stack_key(trial)
     one_head = len(trial.corpora) == 1 and trial.task == "unified"
-    if not trial.training.stacked or not one_head or trial.corpora[0].copies or stack_of(trial) > 1:
+    if not one_head or trial.corpora[0].copies:
         return None
     if trial.normalise in GROUPS or trial.labels == "shares" or trial.dimensions:  # members share their items
         return None
@@ -66,7 +74,9 @@ def run(job: Job, trials: Sequence[Trial], on_epoch: OnEpoch | None = None) -> d
         untrained = [t for t in trials if t.id in members and not members[t.id].run_folder.results]
         try:
             if untrained:
-                outcomes |= _train(job, untrained, members, started, on_epoch or (lambda epoch, row: None))
+                whole = traits(untrained[0].block.name).gives == "frames"
+                by_kind = _train_frames if whole else _train
+                outcomes |= by_kind(job, untrained, members, started, on_epoch or (lambda epoch, row: None))
         except Damaged as damage:
             return outcomes | {t.id: StoreDamaged(str(damage)) for t in untrained}
         # Deliver all that is trained.
@@ -104,6 +114,61 @@ def _train(
         by_corpus = {corpus[trial.id]: data[trial.id]}
         claims[trial.id].complete(job, trial, by_corpus, outcome, started, {"stacked_trials": float(len(trials))})
     return failed
+
+
+def _train_frames(
+    job: Job, trials: Sequence[Trial], claims: Mapping[str, Claim], started: float, on_epoch: OnEpoch
+) -> dict[str, Failed]:
+    """As ``_train``, of temporal blocks: as many at once as the GPU's memory holds, and half as many where it does not.
+
+    The group's checkpoint lies in the folder of its first trial.
+    """
+    failed: dict[str, Failed] = {}
+    members: list[FramesMember] = []
+    for trial in trials:
+        try:
+            data = {c.name: load(job, trial, c) for c in trial.corpora}
+            members.append(FramesMember(trial.id, trial, data))
+        except BadInput as error:
+            failed[trial.id] = claims[trial.id].fail(f"BadInput: {error}")
+    most = stacked_frames.most_members(members, job.device) if members else 1
+    todo = [members[at : at + most] for at in range(0, len(members), most)]
+    while todo:
+        group = todo.pop(0)
+        try:
+            outcomes = _train_some(job, group, claims, on_epoch)
+        except Exception as error:
+            if len(group) == 1 or not is_out_of_memory(error):
+                raise
+            half = len(group) // 2
+            todo[:0] = [group[:half], group[half:]]
+            continue
+        for member in group:
+            outcome = outcomes[member.key]
+            if isinstance(outcome, str):
+                failed[member.key] = claims[member.key].fail(without_secrets(outcome))
+            else:
+                extra = {"stacked_trials": float(len(group))}
+                claims[member.key].complete(job, member.trial, member.data, outcome, started, extra)
+    return failed
+
+
+def _train_some(
+    job: Job, group: Sequence[FramesMember], claims: Mapping[str, Claim], on_epoch: OnEpoch
+) -> dict[str, Outcome | str]:
+    reached: dict[str, int] = {}
+
+    def report(key: str, epoch: int, row: Mapping[str, float]) -> None:
+        reached[key] = epoch
+        claims[key].run_folder.add_epoch(epoch, row)
+        on_epoch(epoch, row)
+
+    def saved() -> None:
+        for key, epoch in reached.items():
+            claims[key].reached(epoch)
+
+    path = claims[group[0].key].run_folder.path / "checkpoint.pt"
+    return stacked_frames.train(group, path, job.device, report, saved)
 
 
 def _refit(

@@ -119,8 +119,12 @@ class Claim:
     attempt: attempts.Attempt
 
     def note_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
-        """Writes an epoch's values into the folder; a further epoch gives all attempts back."""
+        """Writes an epoch's values into the folder, and counts it."""
         self.run_folder.add_epoch(epoch, row)
+        self.reached(epoch)
+
+    def reached(self, epoch: int) -> None:
+        """Counts an epoch from whose end the trial can go on; a further one gives all attempts back."""
         if epoch > self.attempt.epoch:
             self.attempt = attempts.progressed(self.run_folder.path, self.attempt, epoch)
         self.replica.push(soon=True)
