@@ -25,6 +25,7 @@ from ser.study import Trial
 if TYPE_CHECKING:  # they load MLflow or torch
     from ser.distributed.ledger import Summary
     from ser.distributed.node import Finding
+    from ser.distributed.profile import Profile
     from ser.runs.delivery import Synced
     from ser.trials.job import Job
 
@@ -41,6 +42,7 @@ if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 b
 _PLAIN_EVERY_S = 20.0
 _RATE_OVER_S = 300.0  # over which progress is counted to foretell its end: batches come at once, then long none
 _FOLD_OR_SEED = re.compile(r" · (?:fold|seed) \d+")
+_WORTH = 1.5  # times as fast: a network is more than its matrix products
 _SHOWN = 15  # equal models that are listed
 
 
@@ -421,7 +423,21 @@ def local(trials: Sequence[tuple[str, str, str]]) -> None:
             console.print(f"unfinished, and will be tried again: {title}: {error}")
 
 
-def doctor(findings: "Sequence[Finding]") -> None:
+def _processor(f: "Finding", profile: "Profile") -> str:
+    """A node's processor, what training makes of it, and the share of it that a trial gets."""
+    facts = [", ".join(f.abilities) or "no vector instructions that Linux names"]
+    facts += [f"torch uses {f.used}"] if f.used else []
+    if f.bfloat16_gain:
+        advice = "worth a try: --set training.precision=bfloat16" if f.bfloat16_gain > _WORTH else "stay with float32"
+        facts.append(f"bfloat16 multiplies {f.bfloat16_gain:.1f} x as fast as float32 ({advice})")
+    threads = profile.cpus_per_trial
+    at_once = f", {profile.at_once(f.cpus)} at once" if profile.device == "cpu" else ""
+    facts.append(f"{threads} thread{'s' * (threads > 1)} per trial{at_once}")
+    facts.append("memory is kept between updates" if f.memory_kept else "no glibc: memory is not kept between updates")
+    return f"{f.node}: {f.processor}: {'; '.join(facts)}"
+
+
+def doctor(findings: "Sequence[Finding]", profile: "Profile") -> None:
     """One row per machine, then what keeps trials from running there."""
     rows = table("node", "python", "ray", "torch", "offers", "cores", "memory", "free disk", "GPUs", "store", "tracker")
     for f in findings:
@@ -433,6 +449,8 @@ def doctor(findings: "Sequence[Finding]") -> None:
     for f in findings:
         for problem in f.problems:
             console.print(f"{f.node}: {problem}", soft_wrap=True)
+        if f.processor:
+            console.print(_processor(f, profile), soft_wrap=True)
         if f.torchaudio and f.torchaudio[0] not in "0123456789":
             console.print(f"{f.node}: torchaudio {f.torchaudio}; it is optional, and needs the CUDA build of torch")
     bad = sum(bool(f.problems) for f in findings)

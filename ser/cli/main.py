@@ -528,7 +528,7 @@ def doctor(args: argparse.Namespace) -> int:
         found = pool.examine(reached, args.work, args.address, profile)
     else:
         found = [node.examine(reached, node.versions())]
-    console.doctor(found)
+    console.doctor(found, profile)
     return 1 if any(f.problems for f in found) else 0
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ser.errors import Away, BadInput
 from ser.features.remote import RemoteFolder, is_url
-from ser.host import machine
+from ser.host import environment, machine, processor
 from ser.runs import replica
 from ser.runs.folder import work_id
 
@@ -32,7 +32,7 @@ _MARK = ".seen"
 _COMPARED = ("ray", "torch", "mlflow", "numpy", "soundfile", "soxr")
 # In a process of its own: Ray may hide GPUs of the machine from a process.
 _LOOK = """
-import json, torch
+import json, time, torch
 try:
     import torchaudio
     audio = torchaudio.__version__
@@ -41,7 +41,18 @@ except ModuleNotFoundError:
 except Exception as error:
     audio = f"not usable ({type(error).__name__})"
 gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-print(json.dumps({"torchaudio": audio, "gpus": [[g.name, g.total_memory] for g in gpus]}))
+torch.set_num_threads(1)
+def seconds(kind):  # of a matrix product: the least of three, after one that loads what it needs
+    x, least = torch.ones(256, 256, dtype=kind), 1e9
+    for _ in range(4):
+        start = time.perf_counter()
+        x @ x
+        least = min(least, time.perf_counter() - start)
+    return least
+gain = seconds(torch.float32) / seconds(torch.bfloat16)
+used = torch.backends.cpu.get_cpu_capability()
+gpus = [[g.name, g.total_memory] for g in gpus]
+print(json.dumps({"torchaudio": audio, "gpus": gpus, "used": used, "bfloat16_gain": gain}))
 """
 
 
@@ -71,6 +82,11 @@ class Finding:
     disk_gb: float = 0.0  # free, where this node keeps its copy of the features
     gpus: tuple[str, ...] = ()
     torchaudio: str = ""
+    processor: str = ""  # its name
+    abilities: tuple[str, ...] = ()  # its sets of instructions
+    used: str = ""  # those that torch uses, as it calls them
+    bfloat16_gain: float = 0.0  # how many times as fast as float32 it multiplies; 0 unknown
+    memory_kept: bool = False  # whether the C library keeps the memory of large tensors, where it is asked to
     store: str = ""
     tracker: str = ""
     problems: tuple[str, ...] = ()
@@ -183,7 +199,7 @@ def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = 
             _same_work(needs.work, needs.work_id)
         except OSError as error:
             problems.append(str(error))
-    place = cache()
+    place, chip = cache(), processor.processor()
     place.mkdir(parents=True, exist_ok=True)
     return Finding(
         node=socket.gethostname(),
@@ -193,6 +209,11 @@ def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = 
         disk_gb=shutil.disk_usage(place).free / 2**30,
         gpus=gpus,
         torchaudio=str(libraries.get("torchaudio", "")),
+        processor=chip.name,
+        abilities=chip.abilities,
+        used=str(libraries.get("used", "")),
+        bfloat16_gain=float(libraries.get("bfloat16_gain", 0.0)),
+        memory_kept=environment.keeps_memory(),
         store=store,
         tracker=tracker,
         problems=tuple(problems),

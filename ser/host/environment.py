@@ -1,5 +1,6 @@
 """Environment variables of Ray, of workers and of this process: read when libraries are loaded, so set before."""
 
+import ctypes
 import os
 import pwd
 import sys
@@ -26,6 +27,8 @@ OF_WORKERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on a GPU
 }
+# The same by a call, for a process that has begun: trim threshold, top pad, mapped blocks (none), as in malloc.h.
+_KEEPING = ((-1, 2**31 - 1), (-2, 2**28), (-4, 0))
 _LIBRARIES = (
     *(
         "torch",
@@ -66,6 +69,19 @@ def settle() -> str:
                 if home is None:
                     os.environ["HOME"] = str(place)
     return note
+
+
+def keeps_memory() -> bool:
+    """Whether the C library knows these settings, as glibc does; others, as musl, give memory back all the same."""
+    return hasattr(ctypes.CDLL(None), "mallopt")
+
+
+def keep_memory() -> None:
+    """Keeps what this process frees for its next tensors, as ``OF_WORKERS`` does for processes that start with it."""
+    if keeps_memory():
+        library = ctypes.CDLL(None)
+        for parameter, value in _KEEPING:
+            library.mallopt(parameter, value)
 
 
 def shadow() -> str:

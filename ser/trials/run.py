@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,10 +12,11 @@ import torch
 from ser.data import encoders
 from ser.errors import Away, BadInput, is_out_of_memory
 from ser.files import Damaged
+from ser.host import environment, processor
 from ser.host.paths import without_secrets
 from ser.runs import attempts
 from ser.runs.delivery import Delivery, NoDelivery
-from ser.runs.folder import RunFolder
+from ser.runs.folder import Head, RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.replica import Replica
 from ser.runs.tracker import Tracker
@@ -39,7 +40,7 @@ def run(
     ``stop_epoch``: the epoch after which a scheduler ended it, or 0. With ``raise_errors`` (for a debugger) an error
     that would end the trial as failed, or let it try smaller batches, is raised.
     """
-    started = time.perf_counter()
+    started, processor_started = time.perf_counter(), time.process_time()
     begin(job)
     with claim(job, trial) as owned:
         if not isinstance(owned, Claim):
@@ -80,7 +81,8 @@ def run(
                     return owned.fail(f"out of memory with a single utterance at a time: {message}")
             owned.use_smaller_batches(job)  # outside of the handler, which holds the tensors of the failed try
         # Scores and files into the trial's folder, and from there to MLflow.
-        extra = {"stopped_epoch": float(stop_epoch)} if stop_epoch else {}
+        extra = {"seconds/processor": time.process_time() - processor_started}  # of all threads, in this attempt
+        extra |= {"stopped_epoch": float(stop_epoch)} if stop_epoch else {}
         if owned.attempt.accumulation_steps > 1:
             extra["batch_split"] = float(owned.attempt.accumulation_steps)
         owned.complete(job, trial, data, outcome, started, extra)
@@ -95,6 +97,7 @@ def begin(job: Job) -> None:
         Tracker.experiment_ids.setdefault((job.where, job.study), job.experiment)
     if job.device != "cpu":
         torch.use_deterministic_algorithms(True)
+    environment.keep_memory()
     torch.set_flush_denormal(True)  # gradients that decay below 1e-38 cost ten times more than zeros
 
 
@@ -190,13 +193,22 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
         replica.push()
         delivery = (Delivery if job.is_tracked else NoDelivery)(job.where, run_folder)
         if not run_folder.results:
-            if not delivery.open(head_of(job, trial)):
+            head = _with_processor(head_of(job, trial), job.threads)
+            if not delivery.open(head):
                 run_folder.mark_delivered(job.where.printable)
                 replica.drop()
                 yield Finished()
                 return
-            run_folder.begin(head_of(job, trial))
+            run_folder.begin(head)
         yield Claim(run_folder, replica, delivery, attempt)
+
+
+def _with_processor(head: Head, threads: int) -> Head:
+    """Adds what here, and not in any statement, moves the last digits of a run and decides how long it takes."""
+    used = torch.backends.cpu.get_cpu_capability()
+    facts = f"{processor.processor().name}, {used}, {threads} thread{'s' * (threads > 1)}"
+    twins = tuple(_with_processor(twin, threads) for twin in head.twins)
+    return replace(head, tags={**head.tags, "processor": facts}, twins=twins)
 
 
 def reset(job: Job, trial: Trial) -> None:

@@ -24,6 +24,8 @@ SLOW = {
     "front_end": "--files 1 --rounds 1",
     "gan": "--images 64",
     "grid": "--trials 20",
+    "host": "--updates 1 --rounds 1 --networks lstm",
+    "naive": "--scale 0.1 --epochs 1 --steps 2 --blocks lstm",
     "networks": "--batch 2 --steps 1 --updates 2 --seeds 2 --without-bfloat16",
     "proportions": "--seeds 1 --folds 2 --utterances 20 --speakers 2 --replicates 5",
     "runner": "--scale 0.2 --corpora ravdess",

@@ -11,6 +11,7 @@ import pytest
 from ser.cli import console
 from ser.cli.main import main
 from ser.distributed import node
+from ser.distributed.profile import Profile
 from ser.errors import BadInput
 from ser.runs import folder
 from ser.runs.folder import work_id
@@ -110,12 +111,18 @@ def test_the_doctor_of_one_machine(tmp_path, empty_ledger, capsys):
     assert main(["doctor", "--work", str(tmp_path), "--tracking-uri", f"sqlite:///{empty_ledger}"]) == 0
     said = capsys.readouterr().out
     assert "all 1 nodes can train trials" in said
+    assert "torch uses" in said
+    assert "bfloat16 multiplies" in said
 
 
 def test_nodes_and_their_problems_are_shown(capsys):
     bad = node.Finding("b", problems=("store: gone", "tracker: gone"), torchaudio="not usable (OSError)")
-    console.doctor([node.Finding("a", {"python": "3.11"}, cpus=2, store="ok, 1 ms"), bad])
+    good = node.Finding("a", {"python": "3.11"}, cpus=2, store="ok, 1 ms", processor="Intel Xeon", abilities=("AVX2",))
+    good = replace(good, used="AVX2", bfloat16_gain=0.2, memory_kept=True)
+    console.doctor([good, bad], Profile.read("local"))
     said = capsys.readouterr().out
+    assert "a: Intel Xeon: AVX2; torch uses AVX2; bfloat16 multiplies 0.2 x" in said
+    assert "stay with float32); 1 thread per trial, 2 at once; memory is kept" in said
     assert "b: store: gone\nb: tracker: gone\n" in said
     assert "b: torchaudio not usable" in said
     assert "1 of 2 nodes cannot train" in said

@@ -72,6 +72,7 @@ def test_a_finished_run_has_curves_of_every_corpus_and_scores_of_the_tested_one(
         assert [m.step for m in tracker.client.get_metric_history(run.info.run_id, key)] == [1, 2]
     assert run.data.metrics.keys() >= {"wa/ravdess", "ua/ravdess", "epochs", "best_epoch", "seconds/training"}
     assert "wa/tess" not in run.data.metrics
+    assert run.data.tags["processor"].endswith(" thread")
     assert 0 < run.data.metrics["seconds/evaluation"] < run.data.metrics["seconds/training"]
     kept = int(run.data.metrics["best_epoch"])
     for corpus in ("tess", "ravdess"):
