@@ -280,7 +280,7 @@ def run(args: argparse.Namespace) -> int:
     where = Location.of(args.work, args.tracking_uri)
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
-    _check_precision(plan, profile)
+    _check_precision(plan, profile, args.address)
     if args.plan:
         _show_plan(plan, where, profile)
         return _show_features(args, plan, request)
@@ -353,11 +353,23 @@ def _preparation(
     return Preparation(plan, request, store, place, where, profile, address, console.bar, scanned.refusals, note)
 
 
-def _check_precision(plan: "Plan", profile: "Profile") -> None:
-    """Raises BadInput for numbers that the profile's device has not."""
-    if profile.device == "cpu" and plan.study.training.precision == "tf32":
+def _check_precision(plan: "Plan", profile: "Profile", address: str | None = None) -> None:
+    """Raises BadInput for numbers that the profile's device has not; says so where they are slower on this machine.
+
+    What nodes at another ``address`` have, ``ser doctor`` says.
+    """
+    from ser.cli import console
+    from ser.host.processor import processor
+
+    if profile.device != "cpu":
+        return
+    if plan.study.training.precision == "tf32":
         remedy = "choose another, or a profile with GPUs"
         raise BadInput("'tf32'", "training.precision on a CPU", "float32, bfloat16", remedy)
+    if address is None and any(trial.training.precision == "bfloat16" for trial in plan.to_train):
+        chip = processor()
+        if chip.bfloat16_drawback:
+            console.console.print(f"{chip.name}: {chip.bfloat16_drawback}", soft_wrap=True)
 
 
 def _check_tracking(args: argparse.Namespace, plan: "Plan", where: "Location") -> None:

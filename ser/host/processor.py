@@ -24,6 +24,18 @@ class Processor:
     name: str
     abilities: tuple[str, ...]
 
+    @property
+    def bfloat16_drawback(self) -> str:
+        """What is to be said of bfloat16 here; "" where networks train faster in it, or where nothing is known.
+
+        Measured where an AMX processor had its sets of instructions switched off one after another: docs/speed.md.
+        """
+        if {"AMX", "BF16"} & set(self.abilities) or "AVX2" not in self.abilities:
+            return ""
+        if "AVX-512-BF16" in self.abilities:
+            return "bfloat16 is hardly faster than float32 without AMX, or slower"
+        return "bfloat16 is slower than float32 on a processor without instructions for it, in convolutions many times"
+
 
 def processor(root: Path = _ROOT) -> Processor:
     """Returns the first processor of this machine; nothing is known of its abilities where the system does not say."""

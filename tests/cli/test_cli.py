@@ -6,6 +6,8 @@ import re
 import shlex
 import shutil
 import signal
+from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -16,11 +18,13 @@ from ser import registry
 from ser.cli import main as cli
 from ser.cli.arguments import parser
 from ser.cli.assignments import setting
-from ser.cli.main import _requested, arguments, main
+from ser.cli.main import _check_precision, _requested, arguments, main
 from ser.distributed import launch
 from ser.distributed.ledger import Summary
 from ser.distributed.preparation import Preparation
+from ser.distributed.profile import Profile
 from ser.errors import BadInput
+from ser.host.processor import Processor
 from ser.runs.folder import Head, RunFolder
 from ser.runs.location import Location
 from ser.runs.tracker import Tracker
@@ -278,6 +282,16 @@ def test_trials_that_could_not_be_told_are_shown_also_where_there_is_no_run(caps
     said = capsys.readouterr().out
     assert "no runs of interaffection" in said
     assert "1 trained, but not told to MLflow" in said
+
+
+def test_a_processor_on_which_bfloat16_is_slower_is_named(capsys, plan, monkeypatch):
+    monkeypatch.setattr("ser.host.processor.processor", lambda: Processor("Old", ("AVX2",)))
+    local, (exact, *_) = Profile.read("local"), plan.to_train
+    reduced = replace(exact, training=replace(exact.training, precision="bfloat16"))
+    for trial, address, said in ((reduced, None, True), (reduced, "auto", False), (exact, None, False)):
+        one = SimpleNamespace(study=plan.study, to_train=(trial,))
+        _check_precision(one, local, address)
+        assert ("Old: bfloat16 is slower" in capsys.readouterr().out) is said
 
 
 def test_status_counts_against_the_grid_and_names_failures(capsys, plan, tmp_path):

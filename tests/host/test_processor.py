@@ -33,6 +33,23 @@ def test_names_and_abilities(tmp_path, text, name, abilities):
     assert (found.name, found.abilities) == (name, abilities)
 
 
+@pytest.mark.parametrize(
+    ("text", "drawback"),
+    [
+        (SAPPHIRE, ""),
+        (GRAVITON3, ""),
+        (ZEN4, "hardly faster than float32"),
+        ("flags\t\t: avx2 avx512f\n", "slower than float32"),
+        (HASWELL, "slower than float32"),
+        ("", ""),  # nothing is known, and nothing claimed
+    ],
+)
+def test_what_bfloat16_costs_is_said_where_it_is_no_gain(tmp_path, text, drawback):
+    found = _of(tmp_path, text).bfloat16_drawback
+    assert drawback in found
+    assert bool(found) is bool(drawback)
+
+
 def test_an_arm_processor_has_features_in_place_of_flags_and_no_name(tmp_path):
     found = _of(tmp_path, GRAVITON3)
     assert found.abilities == ("NEON", "SVE", "BF16")
