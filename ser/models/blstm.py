@@ -3,7 +3,7 @@
 from ser.models._stacked_frames import StackedRecurrent
 from ser.models.lstm import Recurrent, Settings
 
-VERSION = 1
+VERSION = 2
 GIVES = "frames"
 Stacked = StackedRecurrent
 

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ser.models import _utterances
+from ser.models import _layout
+from ser.models._dropout import Dropout
 from ser.models._stacked_frames import StackedRecurrent
 from ser.study.settings import setting
 
-VERSION = 1
+VERSION = 2
 GIVES = "frames"
 Stacked = StackedRecurrent
 
@@ -37,27 +38,29 @@ class Recurrent(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(settings.prep_layers):
-            layers += [nn.Linear(width, settings.prep_units), nn.ReLU()]
+            layers += [nn.Linear(width, settings.prep_units), nn.ReLU(inplace=True)]
             width = settings.prep_units
         self.prepare = nn.Sequential(*layers)
         self.directions = nn.ModuleList(nn.LSTM(width, settings.units) for _ in range(directions))
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.outputs = settings.units * directions
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), outputs]."""
-        utterances = _utterances.split(self.prepare(frames), lengths)
-        hidden = [_run(self.directions[0], utterances)]
-        if len(self.directions) == 2:
-            hidden.append([x.flip(0) for x in _run(self.directions[1], [x.flip(0) for x in utterances])])
-        out: Tensor = self.dropout(torch.cat([torch.cat(one_way) for one_way in hidden], dim=1))
+        prepared = self.prepare(frames)
+        ways = [self._read(lstm, prepared, lengths, backwards=i == 1) for i, lstm in enumerate(self.directions)]
+        out: Tensor = self.dropout(torch.cat(ways, dim=1) if len(ways) == 2 else ways[0])
         return out
 
-
-def _run(lstm: nn.Module, utterances: list[Tensor]) -> list[Tensor]:
-    """Returns the outputs of each utterance; padding at the end is harmless to a forward LSTM, and cut off again."""
-    hidden = _recurrence(lstm, _utterances.padded(utterances))
-    return [hidden[: x.shape[0], i] for i, x in enumerate(utterances)]
+    @staticmethod
+    def _read(lstm: nn.Module, frames: Tensor, lengths: Tensor, backwards: bool) -> Tensor:
+        """Returns the outputs [sum(lengths), units] of one direction; padding behind an end is harmless to it."""
+        if len(lengths) == 1:  # no index: the graph that is traced of one utterance fits any length
+            hidden = _recurrence(lstm, (frames.flip(0) if backwards else frames)[:, None])[:, 0]
+            return hidden.flip(0) if backwards else hidden
+        layout = _layout.over_time(lengths, backwards, frames.device)
+        padded = layout.spread(frames).view(-1, len(lengths), frames.shape[1])
+        return layout.collect(_recurrence(lstm, padded).flatten(0, 1))
 
 
 def _recurrence(lstm: nn.Module, padded: Tensor) -> Tensor:

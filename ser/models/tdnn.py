@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from torch import Tensor, arange, nn
+import torch
+from torch import Tensor, nn
 
 from ser.errors import BadInput
+from ser.models import _layout, _row_convolution
+from ser.models._dropout import Dropout
 from ser.models._stacked_frames import StackedTDNN
 from ser.study.settings import setting
 
-VERSION = 1
+VERSION = 2
 GIVES = "frames"
 Stacked = StackedTDNN
 
@@ -47,27 +50,23 @@ class TDNN(nn.Module):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
         self.layers = nn.ModuleList(layers)
-        self.dropout = nn.Dropout(settings.dropout)
+        self.dropout = Dropout(settings.dropout)
         self.outputs = settings.units
 
     def forward(self, frames: Tensor, lengths: Tensor) -> Tensor:
         """Frames of utterances one after another [sum(lengths), width] -> [sum(lengths), units]."""
-        if len(lengths) == 1:
+        if torch.onnx.is_in_onnx_export():  # of one utterance, as long as another program will have it
             row = frames[None].transpose(1, 2)
             for layer in self.layers:
                 row = layer(row).relu()
             alone: Tensor = self.dropout(row.transpose(1, 2)[0])
             return alone
-        gaps = self.reach * arange(len(lengths), device=frames.device)
-        place = arange(len(frames), device=frames.device) + gaps.repeat_interleave(lengths, output_size=len(frames))
-        row = frames.new_zeros(1, frames.shape[1], len(frames) + self.reach * len(lengths))
-        row[0, :, place] = frames.T
-        real = frames.new_zeros(row.shape[2])
-        real[place] = 1
+        layout = _layout.in_a_row(lengths, self.reach, _row_convolution.MULTIPLE, frames.device)
+        rows = layout.spread(frames)
         for layer in self.layers:
-            row = layer(row).relu()
-            row = row * real.to(row.dtype)  # bfloat16 times float32 would be float32 again
-        out: Tensor = self.dropout(row[0, :, place].T)
+            assert isinstance(layer, nn.Conv1d)
+            rows = _row_convolution.convolve(rows, layer, layout.holes)
+        out: Tensor = self.dropout(layout.collect(rows))
         return out
 
 
