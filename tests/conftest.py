@@ -38,6 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
 
 
+# Files of half a minute and more, which wait for processes: begun last, one of them would go on alone.
+FIRST = ("test_killed", "test_launch", "test_docs", "test_searches_run", "test_nodes", "test_tracking_faults")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The dearest files come first, as with two workers the last file decides when all is over."""
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+
+
 TINY = {
     "lstm.prep_units": 8,
     "lstm.units": 4,

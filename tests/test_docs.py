@@ -1,13 +1,11 @@
 """The pages of docs/ are true: what they print of the code is so, and their commands run in an empty folder."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
+import page_commands
 import pytest
 
 import ser
@@ -65,17 +63,20 @@ def test_every_file_that_a_page_names_is_there(page):
     assert [link for link in links if not (DOCS / link).exists()] == []
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """What became of the commands of each page, by its name."""
+    scripts = {name: "\n".join(re.findall(r"```sh\n(.*?)```", text(name), re.S)) for name in ADD}
+    ends = page_commands.run((tmp_path_factory.mktemp(name), script) for name, script in scripts.items())
+    return {name: (scripts[name], *end) for name, end in zip(scripts, ends, strict=True)}
+
+
 @pytest.mark.parametrize("name", ADD)
-def test_the_commands_of_a_page_run_in_an_empty_folder(name, tmp_path):
-    script = "\n".join(re.findall(r"```sh\n(.*?)```", text(name), re.S))
+def test_the_commands_of_a_page_run_in_an_empty_folder(name, done):
+    script, status, output = done[name]
     assert "ser new" in script
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "SER_WORK": "work"}
-    environment.pop("SER_PLUGINS", None)
-    command = ["bash", "-euo", "pipefail", "-c", script]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert ADD[name] in done.stdout
+    assert status == 0, output
+    assert ADD[name] in output
 
 
 def corpus_row(name):

@@ -157,7 +157,7 @@ def write_report(where: Location, folder: Path, replicates: int) -> Callable[[],
     return write
 
 
-def _growth() -> Iterator[float]:
+def growth() -> Iterator[float]:
     """MiB by which this process has grown since the first call, at most."""
     Path("/proc/self/clear_refs").write_text("5")
     begun = None
@@ -177,11 +177,11 @@ def _measure(pipe: Any, make: Callable[..., Callable[[], object]], arguments: tu
 
     Client.call = counted  # type: ignore[method-assign]
     do = make(*arguments)
-    growth = _growth()
-    next(growth)
+    grown = growth()
+    next(grown)
     wall, cpu, requests = time.perf_counter(), time.process_time(), 0
     do()
-    pipe.send((time.process_time() - cpu, time.perf_counter() - wall, requests, next(growth)))
+    pipe.send((time.process_time() - cpu, time.perf_counter() - wall, requests, next(grown)))
 
 
 def measure(make: Callable[..., Callable[[], object]], *arguments: Any) -> tuple[float, float, int, float]:

@@ -14,7 +14,7 @@ import torch
 HERE = Path(__file__).parent
 BENCHES = sorted(HERE.glob("bench_*.py"))
 SMALLEST = {
-    "encoders": "",
+    "encoders": "--seconds 0.2 --utterances 2 --batches 2 --batch 2 --steps 1",
     "folders": "--files 500",
     "report": "--results 10 --utterances 20 --replicates 10",
 }
@@ -24,6 +24,7 @@ SLOW = {
     "front_end": "--files 1 --rounds 1",
     "gan": "--images 64",
     "grid": "--trials 20",
+    "growth": "--trials 4 8 --utterances 1000 --machines 1",
     "host": "--updates 1 --rounds 1 --networks lstm",
     "naive": "--scale 0.1 --epochs 1 --steps 2 --blocks lstm",
     "networks": "--batch 2 --steps 1 --updates 2 --seeds 2 --without-bfloat16",

@@ -4,11 +4,13 @@ import pdb
 import shutil
 from dataclasses import replace
 
+import pool_here
 import pytest
 import tiny_search
 import torch
 
 from ser.cli.main import main
+from ser.distributed import launch
 from ser.errors import BadInput
 from ser.planning import request
 from ser.planning.selection import select
@@ -57,7 +59,11 @@ def numbers(ledger, run):
 # the numbers
 
 
-def test_a_trial_trained_here_has_the_numbers_of_the_grid(command, work, trial, tmp_path, one_at_once, capsys):
+def test_a_trial_trained_here_has_the_numbers_of_the_grid(
+    command, work, trial, tmp_path, one_at_once, monkeypatch, capsys
+):
+    """That Ray's workers have the numbers of one process: test_launch."""
+    monkeypatch.setattr(launch, "WorkerPool", pool_here.Here)
     apart = tmp_path / "grid"
     assert main(["run", *command[:-1], str(apart), *one_at_once]) == 0
     assert main(["train", *command, "--trial", TITLE]) == 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
+import pool_here
 import pytest
 import tiny_search
 import torch
@@ -17,14 +18,12 @@ from tiny_search import RANDOM
 from ser.cli.main import _request, arguments, main
 from ser.distributed import launch
 from ser.distributed.ledger import Search
-from ser.distributed.messages import Ended
 from ser.distributed.profile import Profile
 from ser.planning.request import plan_of
 from ser.runs.location import Location
 from ser.runs.outcomes import Failed
 from ser.runs.tracker import Tracker
 from ser.study import part
-from ser.trials import group
 from ser.trials import run as one
 from ser.trials.inputs import initial_state
 from ser.trials.job import job_of
@@ -34,36 +33,16 @@ PBT = part("pbt", members=3, generations=2, quantile=0.34, seed=0, by="loss")
 RATES = (("training.learning_rate", part("log_uniform", low=1e-3, high=1e-1)),)
 
 
-class Here:
-    """A pool without Ray: trains in this process, and is interrupted after ``most`` work items."""
+class Here(pool_here.Here):
+    """A pool without Ray that is interrupted after ``most`` work items."""
 
-    slots = 1.0
     most = 10**9
 
-    @classmethod
-    def of_job(cls, job, trials, profile, address, on_note):
-        pool = cls()
-        pool.set_job(job, trials)
-        return pool
-
-    def set_job(self, job, trials):
-        self.job, self.trials = job, {t.id: t for t in trials}
-
-    def run(self, items, on_event, halving=None):
-        for item in items:
-            if Here.most <= 0:
-                raise KeyboardInterrupt
-            Here.most -= 1
-            chosen = [self.trials[name] for name in item.trials]
-            if group.group_key(chosen[0]) is None:
-                results = {chosen[0].id: one.run(self.job, chosen[0], None, item.stop_epoch)}
-            else:
-                results = group.run(self.job, chosen)
-            for name, outcome in results.items():
-                on_event(Ended(name, outcome))
-
-    def close(self):
-        pass
+    def do(self, item):
+        if Here.most <= 0:
+            raise KeyboardInterrupt
+        Here.most -= 1
+        return super().do(item)
 
 
 class Listener:

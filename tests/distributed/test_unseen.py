@@ -5,6 +5,7 @@ import shutil
 from dataclasses import asdict
 from typing import ClassVar
 
+import pool_here
 import pytest
 
 from ser import registry
@@ -48,21 +49,11 @@ class Kept:
         self.tested += [t.id for t in trials]
 
 
-class Here:
+class Here(pool_here.Here):
     """A pool that does every item in this process; ``troubles`` come first, one for each call of ``run``."""
 
-    slots = 1.0
     troubles: ClassVar[list[str]] = []
     items: ClassVar[list[WorkItem]] = []
-
-    def __init__(self, job, trials):
-        self.job, self.trials = job, {t.id: t for t in trials}
-
-    @classmethod
-    def of_job(cls, job, trials, profile, address, note):
-        return cls(job, trials)
-
-    def set_job(self, job, trials): ...
 
     def run(self, items, on_event, halving=None):
         for item in items:
@@ -74,12 +65,9 @@ class Here:
                 on_event(Broke(name, "the worker died"))
                 continue
             type(self).items.append(item)
-            work = unseen.run if item.is_test else one.run
-            on_event(Ended(name, work(self.job, self.trials[name])))
+            on_event(Ended(name, self.do(item)[name]))
             if trouble == "lost after":
                 raise RayLost("its head died")
-
-    def close(self): ...
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from parsed import nodes
 
 import ser
 from ser import files as sealed
@@ -340,10 +341,9 @@ def test_no_temporary_folder_at_all_is_an_error_of_one_line(fresh, capsys, tmp_p
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("path", sorted(TREE.rglob("*.py")), ids=lambda p: str(p.relative_to(TREE)))
-def test_text_is_utf_8_whatever_the_locale(path):
-    lacking = [c.lineno for c in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if lacks_encoding(c)]
-    assert lacking == []
+def test_text_is_utf_8_whatever_the_locale():
+    calls = [(path, call) for path in TREE.rglob("*.py") for call in nodes(path) if lacks_encoding(call)]
+    assert [f"{path.relative_to(TREE)}:{call.lineno}" for path, call in calls] == []
 
 
 def lacks_encoding(call):
