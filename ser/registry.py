@@ -88,6 +88,11 @@ def is_fitted(name: str) -> bool:
     return _is_fitted(name, os.environ.get(VARIABLE, ""))
 
 
+def is_own(kind: str, name: str) -> bool:
+    """Whether a component is one of ours, and no plugin. Raises BadInput naming those that exist."""
+    return _is_ours(_module(kind, name))
+
+
 def plugins(text: str | None = None) -> list[Path]:
     """The plugin folders that ``SER_PLUGINS`` (or ``text``, its value to be) names. Raises BadInput.
 

@@ -9,12 +9,13 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ser.data import tensorflow_checkpoint
 from ser.errors import BadInput
+
+if TYPE_CHECKING:  # a plan asks for fingerprints alone, and torch takes seconds to import
+    from torch import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 # What a network states of its weights where no file gives them: that one may, or that none is to.
@@ -60,12 +61,14 @@ def fingerprint(path: Path) -> str:
     return f"file:{digest.hexdigest()[:12]}"
 
 
-def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, Tensor]:
+def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, "Tensor"]:
     """Float32 tensors by the names of ``ser.models.vggish.Embedding``: convolutions.0.weight … dense.2.bias.
 
     ``shapes`` are those wanted. Raises BadInput for what is none of the four forms or holds code, and where a weight is
     missing, unknown, of another shape or not finite.
     """
+    import torch
+
     tensors = read(path)
     names = _names(tensors)
     extra = [name for name in tensors if name not in names.values() and name.rpartition(".")[2] not in _AFTER]
@@ -89,8 +92,10 @@ def load(path: Path, shapes: Shapes = VGGISH) -> dict[str, Tensor]:
     return weights
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def read(path: Path) -> dict[str, "Tensor"]:
     """Returns what the file holds, by its own names."""
+    import torch
+
     parts = tensorflow_checkpoint.files(path)
     if len(parts) == 2 or tensorflow_checkpoint.is_table(path):
         return {name: torch.from_numpy(value) for name, value in tensorflow_checkpoint.read(path).items()}
@@ -105,13 +110,13 @@ def read(path: Path) -> dict[str, Tensor]:
     except Exception as error:  # a file cut short, or made on purpose, and the reader has no error of its own
         raise BadInput(f"cannot be read ({type(error).__name__})", str(path), allowed, _REMEDY) from error
     if not isinstance(tensors, dict) or not all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in tensors.items()
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in tensors.items()
     ):
         raise BadInput(f"a {type(tensors).__name__}, not of tensors by name alone", str(path), allowed, _REMEDY)
     return dict(tensors)
 
 
-def _names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
+def _names(tensors: Mapping[str, "Tensor"]) -> dict[str, str]:
     """Returns the names that this file should have, by ours."""
     if any("/" in name for name in tensors):
         ends = {"weight": "weights", "bias": "biases"}
@@ -125,7 +130,7 @@ def _names(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     }
 
 
-def _as_in_torch(name: str, value: Tensor) -> Tensor:
+def _as_in_torch(name: str, value: "Tensor") -> "Tensor":
     """TensorFlow has the kernel's height and width first, then channels in and out; torch the reverse."""
     if name.endswith("/weights"):
         value = value.permute(3, 2, 0, 1) if value.dim() == 4 else value.T if value.dim() == 2 else value

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
 from ser.data.audio import Wave, resample
 from ser.errors import BadInput
@@ -175,6 +174,8 @@ def _smooth(power: Samples, width: int) -> Samples:
 
 def _filtered(wave: Samples, rate_hz: int, gain: Callable[[Samples], Samples]) -> Samples:
     """``wave`` with each frequency (Hz) multiplied by ``gain``: no phase shift, same length."""
+    from scipy.fft import irfft, next_fast_len, rfft, rfftfreq  # later: a plan on corpora that are there needs none
+
     length = next_fast_len(len(wave) + rate_hz // 20, real=True)
     out: Samples = irfft(rfft(wave, length) * gain(rfftfreq(length, 1 / rate_hz)), length)[: len(wave)]
     return out

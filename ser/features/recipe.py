@@ -17,7 +17,7 @@ from ser import registry
 from ser.data import audio
 from ser.data.manifest import Utterance
 from ser.errors import BadInput
-from ser.study import Part, identity, settings_of
+from ser.study import Part, identity, settings_of, stated_settings
 
 Array = npt.NDArray[np.floating[Any]]  # float32 or float16
 DTYPES = ("float32", "float16")  # of numbers as entries hold them; whatever reads them computes in float32
@@ -130,7 +130,7 @@ class Recipe:
 
 def plain(kind: str, stated: Part) -> list[Any]:
     """Returns name, version and the full set of settings of a component, for keys and for a person to read."""
-    values = vars(settings_of(kind, stated))
+    values = vars(stated_settings(kind, stated))
     return [stated.name, registry.version(kind, stated.name), dict(sorted(values.items()))]
 
 

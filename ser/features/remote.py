@@ -5,8 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import fsspec
-
 from ser.errors import BadInput
 
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "az")
@@ -22,6 +20,8 @@ class RemoteFolder:
 
     def __init__(self, url: str, option: str = "--store") -> None:
         """Raises BadInput where no package can open the URL."""
+        import fsspec  # later: most stores are folders
+
         self.url = url.rstrip("/")
         try:
             self._system, root = fsspec.core.url_to_fs(self.url)

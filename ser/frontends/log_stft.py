@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ser.study.settings import setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VERSION = 1
 
@@ -38,6 +41,8 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     Periodic Hann window, no centring: frames = 1 + (samples - window) // hop; a wave shorter than one window is
     padded with zeros to it. The floor keeps float32 within 5e-3 of float64 in near-silent bins.
     """
+    import torch  # takes seconds, and a plan asks for frames alone
+
     window, hop = settings.window, settings.hop
     samples = torch.from_numpy(wave if len(wave) >= window else np.pad(wave, (0, window - len(wave))))
     spectrum = torch.stft(samples, window, hop, window=_hann(window), center=False, return_complex=True)
@@ -45,5 +50,7 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
 
 
 @cache
-def _hann(window: int) -> torch.Tensor:
+def _hann(window: int) -> "Tensor":
+    import torch
+
     return torch.hann_window(window)

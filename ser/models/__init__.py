@@ -41,6 +41,7 @@ utterances.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ser import registry
@@ -96,6 +97,11 @@ class Traits:
         """Returns whether the model is a network that ``ser.training.train`` trains, and not fitted."""
         return self.gives != "classes"
 
+    @property
+    def has_check(self) -> bool:
+        """Returns whether the file has a check of its own."""
+        return self.check is not _unchecked
+
 
 _CONSTANTS = {
     "GIVES": "gives",
@@ -116,3 +122,21 @@ def traits(name: str) -> Traits:
     """Returns the traits of ``ser/models/<name>.py``. Raises BadInput naming the files that exist."""
     module = vars(registry.find("models", name))
     return Traits(**{field: module[constant] for constant, field in _CONSTANTS.items() if constant in module})
+
+
+def stated_traits(name: str) -> Traits:
+    """Returns the traits as far as a plan asks for them, without importing a file of ours: most import torch.
+
+    Functions import the file when they are called; ``layers``, ``stacked`` and ``varies`` are left out. A plugin is
+    imported, as what is wrong with it is to be said at once. Raises BadInput as ``traits`` does.
+    """
+    if not registry.is_own("models", name):
+        return traits(name)
+    _, functions, constants = registry.documented("models", name)
+    stated = {_CONSTANTS[key]: value for key, value in constants.items() if key in _CONSTANTS}
+    later = {key: partial(_call, name, key) for key in ("regressor", "fits", "check") if key in functions}
+    return Traits(**stated, **later)
+
+
+def _call(name: str, function: str, *arguments: object) -> Any:
+    return getattr(registry.find("models", name), function)(*arguments)

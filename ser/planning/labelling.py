@@ -6,7 +6,7 @@ from ser.data import votes
 from ser.data.manifest import Manifest, Utterance
 from ser.data.ratings import check_scale, is_rated
 from ser.errors import BadInput
-from ser.models import traits
+from ser.models import stated_traits
 from ser.study import Corpus, Study, Trial
 from ser.study.labels import EMOTIONS
 
@@ -63,7 +63,7 @@ def shares_of_votes(study: Study, corpus: Corpus, u: Utterance) -> tuple[float, 
 
 def check_labels(trial: Trial) -> None:
     """Raises BadInput for a model or a balance that shares of votes, or ratings, do not suit."""
-    model, block = traits(trial.block.name), trial.block.name
+    model, block = stated_traits(trial.block.name), trial.block.name
     if trial.labels == "shares" and not trial.classes:
         raise BadInput("shares", "votes", "one, where there are no classes", "--set votes=one, or state classes")
     if trial.labels == "shares" and not model.is_network:

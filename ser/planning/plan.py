@@ -18,7 +18,7 @@ from ser.data.leakage import Split
 from ser.data.manifest import Manifest, Utterance
 from ser.data.splits import fold_count
 from ser.errors import BadInput, unknown
-from ser.models import traits
+from ser.models import stated_traits
 from ser.planning import search
 from ser.planning.labelling import check_labels, usable, with_classes
 from ser.planning.notes import notes_on
@@ -199,7 +199,7 @@ def _references(study: Study, stated: Iterable[Trial]) -> tuple[Trial, ...]:
     """The references beside the grid's own trials. Raises BadInput for a model that the study's labels do not suit."""
     if study.reference is None:
         return ()
-    place, model = f"reference of {study.name}", traits(study.reference.name)
+    place, model = f"reference of {study.name}", stated_traits(study.reference.name)
     several = study.labels.votes == "tied"
     if model.is_network or (several and not model.several_labels):
         kind = "that takes several labels of an utterance" if several else "of scikit-learn"
@@ -210,7 +210,7 @@ def _references(study: Study, stated: Iterable[Trial]) -> tuple[Trial, ...]:
 
 
 def _suits(name: str, several: bool) -> bool:
-    model = traits(name)
+    model = stated_traits(name)
     return not model.is_network and (model.several_labels or not several)
 
 
@@ -320,8 +320,9 @@ def check_blocks(trials: Iterable[Trial]) -> None:
     """
     for trial in trials:
         check_labels(trial)
-        model = traits(trial.block.name)
-        model.check(settings_of("models", trial.block))
+        model = stated_traits(trial.block.name)
+        if model.has_check:
+            model.check(settings_of("models", trial.block))
         if model.takes != "samples":
             continue
         place = f"front_end of {trial.block.name}"

@@ -18,7 +18,7 @@ from ser.features.hdf5 import Row
 from ser.features.recipe import Recipe, columns_of
 from ser.features.shards import Compute
 from ser.features.store import Store
-from ser.models import traits
+from ser.models import stated_traits
 from ser.planning.entries import check_room, entries_of
 from ser.planning.plan import DUPLICATES, Plan, resolve
 from ser.planning.sources import Source
@@ -287,7 +287,7 @@ def _left_out(stated: Study, study: Study) -> list[str]:
 
 
 def _takes_weights(block: Part) -> bool:
-    is_network = traits(block.name).is_network
+    is_network = stated_traits(block.name).is_network
     return is_network and block.values().get("weights", "none") != "none"
 
 

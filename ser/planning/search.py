@@ -18,7 +18,7 @@ import numpy as np
 
 from ser.errors import BadInput
 from ser.features.recipe import front_end_width
-from ser.models import traits
+from ser.models import stated_traits
 from ser.study import Part, Point, Study, Trial, Value, part, settings_of
 from ser.study.settings import setting
 
@@ -293,7 +293,7 @@ def _fitting(
         values = {path: draw(kind, rng) for path, kind in space.items()}
         trial = statement({**point, **values})
         width = front_end_width(trial.front_end)
-        if traits(trial.block.name).fits(width, settings_of("models", trial.block)):
+        if stated_traits(trial.block.name).fits(width, settings_of("models", trial.block)):
             return values
     raise BadInput(
         f"no network that can be built in {_TRIES} draws",

@@ -149,10 +149,10 @@ def _containers(front_ends: Iterable[Part]) -> dict[Part, Part]:
     ends = dict.fromkeys(front_ends)
     containers = {end: end for end in ends}
     for end in ends:
-        holder = registry.find("frontends", end.name)
-        for name in end.values() if hasattr(holder, "container") and containers[end] == end else ():
+        holds_several = "container" in registry.documented("frontends", end.name)[1]  # most import torch
+        for name in end.values() if holds_several and containers[end] == end else ():
             group = [e for e in ends if e.name == end.name and _without(e, name) == _without(end, name)]
-            if len(group) > 1 and (container := holder.container(group)) is not None:
+            if len(group) > 1 and (container := registry.find("frontends", end.name).container(group)) is not None:
                 containers |= dict.fromkeys(group, container)
                 break
     return containers

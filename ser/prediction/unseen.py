@@ -22,7 +22,7 @@ from ser.prediction.runs import model_file
 from ser.prediction.systems import FittedSystem, NetworkSystem
 from ser.runs import later
 from ser.runs.folder import RunFolder
-from ser.runs.mlflow_client import Run
+from ser.runs.reader import Run
 from ser.runs.model_files import STATEMENT
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
 from ser.runs.tracker import Tracker

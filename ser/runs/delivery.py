@@ -8,14 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.errors import Away, BadInput, Refused
 from ser.runs import attempts, replica
 from ser.runs.folder import Head, RunFolder
 from ser.runs.location import Location
-from ser.runs.run_log import RunLog
 from ser.runs.tracker import Tracker
 from ser.study import Trial
+
+if TYPE_CHECKING:  # what only looks does without MLflow
+    from ser.runs.run_log import RunLog
 
 _EVERY_S = 15.0  # a request costs about as much whether it carries one epoch or fifty
 _LONGEST_S = 300.0

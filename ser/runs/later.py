@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ser.runs.mlflow_client import Metric, Run, artifact_files
+from ser.runs.mlflow_client import Metric, artifact_files
+from ser.runs.reader import Run
 from ser.runs.tracker import FINISHED, Tracker
 
 FOLDER = "cross"  # of the files, and what names of metrics and tags begin with

@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from ser.errors import BadInput
+from ser.runs import reader
 from ser.runs.location import Location
-from ser.runs.mlflow_client import Client, Experiment, Run
+from ser.runs.reader import Experiment, Run
 from ser.runs.tracker import FINISHED, STUDY, Tracker, canonical_run
+
+if TYPE_CHECKING:
+    from ser.runs.mlflow_client import Client
 
 _ID = re.compile(r"[0-9a-f]{4,32}")  # of a run 32, of a trial 12
 _LISTED = 5
@@ -21,7 +26,7 @@ def finished_run(where: Location, text: str, study: str, typed: Callable[[str], 
     it is that other one. ``typed`` makes of a title what people type of it. Raises Away, and BadInput where none or
     several trials are meant.
     """
-    client = Client(where, to_read=True)
+    client = reader.client(where, to_read=True)
     experiments = {str(e.experiment_id): e for e in _experiments(client) if study in ("", e.name, _study_of(e))}
     if not experiments:
         raise BadInput(study, "--study", _names(_experiments(client)), "choose one of them, or leave it out")
@@ -49,7 +54,7 @@ def finished_run(where: Location, text: str, study: str, typed: Callable[[str], 
     return tracker, run
 
 
-def _experiments(client: Client) -> list[Experiment]:
+def _experiments(client: "Client") -> list[Experiment]:
     return [e for e in client.search_experiments() if str(e.experiment_id) != "0"]
 
 
@@ -61,7 +66,7 @@ def _names(experiments: Iterable[Experiment]) -> str:
     return ", ".join(sorted(map(_study_of, experiments))) or "none: nothing was run there"
 
 
-def _matches(client: Client, experiments: list[str], text: str, typed: Callable[[str], str]) -> list[Run]:
+def _matches(client: "Client", experiments: list[str], text: str, typed: Callable[[str], str]) -> list[Run]:
     """Finished runs by the beginning of an id, else by the title as it stands, else as it may be typed."""
     if _ID.fullmatch(text.lower()):
         for key in ("attributes.run_id", "tags.trial_id"):
@@ -72,7 +77,7 @@ def _matches(client: Client, experiments: list[str], text: str, typed: Callable[
     return [r for r in _pages(client, experiments, FINISHED) if typed(r.data.tags.get("title", "")) == typed(text)]
 
 
-def _pages(client: Client, experiments: list[str], query: str) -> Iterator[Run]:
+def _pages(client: "Client", experiments: list[str], query: str) -> Iterator[Run]:
     token: str | None = None
     while True:
         page = client.search_runs(experiments, query, max_results=_PAGE, page_token=token)

@@ -7,7 +7,8 @@ from typing import Protocol
 from ser.host.paths import without_secrets
 from ser.runs import logged_model
 from ser.runs.location import Location
-from ser.runs.mlflow_client import Client, Metric, Run, artifact_files
+from ser.runs.mlflow_client import Client, Metric, artifact_files
+from ser.runs.reader import Run
 
 _BATCH = 1000  # metrics that MLflow takes at once
 

@@ -15,16 +15,19 @@ from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ser.errors import Away, BadInput, Refused
-from ser.runs import long_text, moved
+from ser.runs import long_text, moved, reader
 from ser.runs.folder import Head, RunFolder
 from ser.runs.location import Location
-from ser.runs.mlflow_client import ArtifactRepository, Client, Experiment, FileInfo, Metric, Param, Run, artifact_files
+from ser.runs.reader import Experiment, Run
 from ser.runs.refusal import deleted_experiment, status_of
-from ser.runs.run_log import RunLog
 from ser.study import SCHEMA
+
+if TYPE_CHECKING:  # what only looks does without MLflow
+    from ser.runs.mlflow_client import ArtifactRepository, FileInfo
+    from ser.runs.run_log import RunLog
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
 # MLflow's tables find a tag by its key at once, and by its value only among those of all runs; under this prefix its
@@ -58,7 +61,9 @@ class Tracker:
         there is no such experiment.
         """
         self.where, self.study = where, study
-        self.client = Client(where, to_read, self.cache.clear)  # after an error the store may come back as another
+        self.client = reader.client(
+            where, to_read, self.cache.clear
+        )  # after an error the store may come back as another
         experiment = self._existing()
         if experiment is None and to_read:
             raise self._unknown()
@@ -179,6 +184,8 @@ class Tracker:
 
         ``values`` are the settings that the search drew. A second call adds nothing.
         """
+        from ser.runs.mlflow_client import Metric, Param
+
         folds, existing = list(trials), self.runs(f"tags.candidate = '{key}'")
         if existing and existing[0].info.status == "FINISHED":
             return
@@ -215,6 +222,8 @@ class Tracker:
 
     def start(self, head: Head) -> "RunLog | None":
         """Returns the open run of this work folder for a trial, a new one if needed; None if the trial is finished."""
+        from ser.runs.run_log import RunLog
+
         runs = self.runs(self._query(head.trial))
         if any(run.info.status == "FINISHED" for run in runs):
             self.settle(head.trial)
@@ -245,6 +254,8 @@ class Tracker:
 
     def _state(self, run: Run, head: Head) -> None:
         """Logs the statement of a trial; what the run has of it already adds nothing."""
+        from ser.runs.mlflow_client import Param
+
         params = [Param(k, v) for k, v in long_text.cut(head.params).items()]
         for at in range(0, len(params), 100):  # as many as MLflow takes at once
             self.client.log_batch(run.info.run_id, params=params[at : at + 100])
@@ -279,6 +290,8 @@ class Tracker:
 
         The next call opens them again.
         """
+        from ser.runs.run_log import RunLog
+
         for run in self.runs("attributes.status = 'RUNNING'"):  # all first: what is closed leaves the pages
             error = errors.get(run.data.tags.get("trial_id", ""))
             if error is not None:
@@ -357,13 +370,18 @@ class Tracker:
         # Past the client, which would take the place that the database names.
         return Path(self.client.call_storage(self._files(folder).download_artifacts, path, to))
 
-    def _files(self, folder: str) -> ArtifactRepository:
+    def _files(self, folder: str) -> "ArtifactRepository":
         """Returns MLflow's access to the files below a URI."""
+        from ser.runs.mlflow_client import artifact_files
+
         files: ArtifactRepository = self.client.call_storage(artifact_files, folder, self.where.uri)
         return files
 
     def names(self, folder: str, below: str | None) -> set[str]:
         """Returns the paths of files and folders in one folder of a run, whose place is ``folder``."""
+        names = reader.local_names(folder, below)
+        if names is not None:
+            return names
         infos: list[FileInfo] = self.client.call_storage(self._files(folder).list_artifacts, below)
         return {info.path for info in infos}
 
@@ -380,6 +398,9 @@ class Tracker:
     def text(self, path: str, folder: str) -> str:
         """Returns the text of one file of the run whose artifact URI is ``folder``. Raises BadInput without one."""
         place = self.place(folder)
+        text = reader.local_text(place, path)
+        if text is not None:
+            return text
         try:
             return str(self.client.call_storage(self._text, path, place))
         except (Away, Refused) as error:
@@ -393,6 +414,8 @@ class Tracker:
             ) from None
 
     def _text(self, path: str, folder: str) -> str:
+        from ser.runs.mlflow_client import artifact_files
+
         # Without a copy of what lies on this machine.
         files = artifact_files(folder, self.where.uri)
         with TemporaryDirectory() as copy:

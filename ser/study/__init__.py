@@ -7,7 +7,7 @@ from ser.study.origins import Origin, origins
 from ser.study.overrides import override, settable_paths, value_at
 from ser.study.points import trial_of
 from ser.study.references import references_of
-from ser.study.settings import complete, setting, settings_of
+from ser.study.settings import complete, setting, settings_of, stated_settings
 from ser.study.stored import check_versions, stored_trial
 from ser.study.study import (
     EACH,
@@ -71,6 +71,7 @@ __all__ = [
     "settable_paths",
     "setting",
     "settings_of",
+    "stated_settings",
     "statement",
     "stored_trial",
     "study_file",

@@ -129,6 +129,16 @@ def settings_of(kind: str, stated: Part) -> Any:
     return settings(**complete(stated, settings, _PLACES.get(kind, kind)).values())
 
 
+@cache
+def stated_settings(kind: str, stated: Part) -> Any:
+    """Returns the values of ``settings_of``, of a class made from the source: the component's file is not imported.
+
+    For plans and keys, which need no functions of the file. Raises BadInput as ``settings_of`` does.
+    """
+    settings = registry.settings(kind, stated.name)
+    return settings(**complete(stated, settings, _PLACES.get(kind, kind)).values())
+
+
 def checked(value: object, kind: object, rule: Rule, place: str) -> Value:
     """Returns ``value`` as ``kind``: an int serves as a float, one value as a tuple of one. Raises BadInput."""
     cast = _cast(value, kind)

@@ -4,15 +4,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import torch
-
+from ser import registry
 from ser.features.recipe import front_end_width, segment_frames
 from ser.planning.plan import Plan
 from ser.planning.sources import total_frames
 from ser.study import Trial
-from ser.training.fit import is_fitted
-from ser.training.network import Network, network_of
+
+if TYPE_CHECKING:  # torch takes seconds to import, and what is finished needs no estimate
+    from ser.training.network import Network
 
 _OTHER_S = 0.5  # per trial, for everything else: start, evaluation, files, MLflow
 _FEW, _LONG_S = 2, 0.3
@@ -21,8 +22,8 @@ _FIT_S = 2.0  # of a model that is fitted, for a thousand utterances: most take 
 
 def estimate(plan: Plan, todo: Sequence[Trial], at_once: float, epochs_seen: Mapping[str, float]) -> list[str]:
     """Returns lines for people. ``epochs_seen`` (block or system -> mean epochs of finished runs) narrows the range."""
-    fitted = [t for t in todo if is_fitted(t)]
-    networks = [t for t in todo if not is_fitted(t)]
+    fitted = [t for t in todo if registry.is_fitted(t.block.name)]
+    networks = [t for t in todo if not registry.is_fitted(t.block.name)]
     lines = []
     if fitted:
         seconds = sum(
@@ -94,6 +95,10 @@ def _seconds_per_update(plan: Plan, trial: Trial) -> float:
 
     For a network on which a few items take long, only those are timed.
     """
+    import torch
+
+    from ser.training.network import network_of
+
     width = front_end_width(trial.front_end)
     clean = [plan.sources[c.source].recipes_for(trial.front_end)[0] for c in trial.corpora]
     frames = segment_frames(trial.front_end) or max(1, round(total_frames(clean) / sum(len(r.items) for r in clean)))
@@ -111,7 +116,9 @@ def _seconds_per_update(plan: Plan, trial: Trial) -> float:
         torch.set_num_threads(threads)
 
 
-def _seconds(network: Network, batch: int, frames: int, width: int) -> float:
+def _seconds(network: "Network", batch: int, frames: int, width: int) -> float:
+    import torch
+
     features, lengths = torch.randn(batch * frames, width), torch.full((batch,), frames)
     started = time.perf_counter()
     network(features, lengths, "").logsumexp(1).sum().backward()
