@@ -547,7 +547,7 @@ def doctor(args: argparse.Namespace) -> int:
 def status(args: argparse.Namespace) -> int:
     """``ser status``."""
     from ser.cli import console
-    from ser.report import collect
+    from ser.report.overview import overview
     from ser.runs import delivery
     from ser.runs.location import Location
     from ser.runs.tracker import Tracker
@@ -557,7 +557,7 @@ def status(args: argparse.Namespace) -> int:
     where = Location.of(args.work, args.tracking_uri, to_read=True)
     waiting = delivery.local(args.work)
     try:
-        console.status(*collect.overview(Tracker(where, study.name, to_read=True), study))
+        console.status(*overview(Tracker(where, study.name, to_read=True), study))
     except Away as error:
         console.away(str(error))
     except BadInput as error:  # trials that are not delivered yet exist all the same

@@ -134,8 +134,8 @@ def stated_traits(name: str) -> Traits:
         return traits(name)
     _, functions, constants = registry.documented("models", name)
     stated = {_CONSTANTS[key]: value for key, value in constants.items() if key in _CONSTANTS}
-    later = {key: partial(_call, name, key) for key in ("regressor", "fits", "check") if key in functions}
-    return Traits(**stated, **later)
+    stated |= {key: partial(_call, name, key) for key in ("regressor", "fits", "check") if key in functions}
+    return Traits(**stated)
 
 
 def _call(name: str, function: str, *arguments: object) -> Any:

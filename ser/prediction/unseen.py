@@ -22,9 +22,9 @@ from ser.prediction.runs import model_file
 from ser.prediction.systems import FittedSystem, NetworkSystem
 from ser.runs import later
 from ser.runs.folder import RunFolder
-from ser.runs.reader import Run
 from ser.runs.model_files import STATEMENT
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered
+from ser.runs.reader import Run
 from ser.runs.tracker import Tracker
 from ser.study import Part, Trial
 from ser.training import fit

@@ -10,7 +10,6 @@ from ser.errors import BadInput
 from ser.host import paths
 from ser.host.paths import without_secrets
 
-
 _PLAIN_FILE = re.compile(r"sqlite:///([\w./ -]+)", re.ASCII)
 
 

@@ -161,7 +161,7 @@ class Reader:
         tags: dict[int, dict[str, str]] = {row[0]: {} for row in rows}
         for identity, key, value in _rows(self._file, "SELECT experiment_id, key, value FROM experiment_tags"):
             tags.get(identity, {})[key] = value
-        return [Experiment(str(row[0]), *row[1:], tags[row[0]]) for row in rows]
+        return [Experiment(str(row[0]), row[1], row[2], row[3], tags[row[0]]) for row in rows]
 
     def get_run(self, run_id: str) -> Any:
         """Returns one run, also if it was deleted. Raises as MLflow's client does."""
@@ -204,7 +204,8 @@ class Reader:
 
     def _runs(self, statement: str, values: Sequence[object]) -> list[Run]:
         infos = [
-            Info(row[0], row[1] or "", *row[2:6], str(row[6]), row[7]) for row in _rows(self._file, statement, values)
+            Info(run_id, name or "", status, start, end, uri, str(experiment), stage)
+            for run_id, name, status, start, end, uri, experiment, stage in _rows(self._file, statement, values)
         ]
         runs = {info.run_id: Run(info, Data()) for info in infos}
         of_these = f"WHERE run_uuid IN ({_marks(infos)})"

@@ -191,7 +191,7 @@ class Tracker:
             return
         labels = {"tags": {"candidate": key}, "run_name": long_text.name(title)}
         run = existing[0] if existing else self.client.create_run(self.experiment, **labels)
-        now, metrics = max(fold.info.end_time for fold in folds), []
+        now, metrics = max(fold.info.end_time or 0 for fold in folds), []
         for name in sorted(set.intersection(*(set(fold.data.metrics) for fold in folds))):
             numbers = [fold.data.metrics[name] for fold in folds]
             metrics.append(Metric(name, mean(numbers), now, 0))

@@ -20,7 +20,7 @@ from ser.distributed import launch
 from ser.distributed.profile import Profile
 from ser.features.store import Store
 from ser.planning import request as requests
-from ser.report import collect
+from ser.report import collect, overview
 from ser.report.runs import Options
 from ser.runs.location import Location
 from ser.runs.outcomes import TrialOutcome
@@ -93,7 +93,7 @@ def main() -> None:
             print(f"{at - tenth:5d}-{at:5d}  {(after - before) / tenth:9.3f}   " + "".join(f"{m:9.0f}" for m in memory))
         study, tracker = plan.study, Tracker(job.where, plan.study.name)
         start = time.perf_counter()
-        collect.overview(tracker, study)
+        overview.overview(tracker, study)
         surveyed = time.perf_counter()
         collect.report(tracker, study, work / "reports", Options(replicates=10))
         print(f"status {surveyed - start:.1f} s, report {time.perf_counter() - surveyed:.1f} s")

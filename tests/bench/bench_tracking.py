@@ -27,7 +27,7 @@ from experiments.interaffection import study
 from ser.distributed import launch
 from ser.distributed.ledger import unfinished
 from ser.planning.plan import grid_tags
-from ser.report import collect
+from ser.report import collect, overview
 from ser.report.runs import Options
 from ser.runs import tracker
 from ser.runs.delivery import Delivery
@@ -204,7 +204,7 @@ def table(where: Location, work: Path, count: int, replicates: int) -> dict[str,
     told = {
         "plain search of all runs": measure(plain_search, where),
         "Tracker.finished": measure(lambda: Tracker(where, study.name).finished),
-        "survey (ser status)": measure(lambda: partial(collect.overview, Tracker(where, study.name), study)),
+        "survey (ser status)": measure(lambda: partial(overview.overview, Tracker(where, study.name), study)),
         "close_runs": measure(lambda: partial(Tracker(where, study.name).close_runs, {})),
         "record_duplicates": measure(lambda: lambda: launch._record_duplicates(job, chosen)),
         "unfinished": measure(lambda: lambda: unfinished(job, chosen)),

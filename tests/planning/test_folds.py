@@ -11,7 +11,7 @@ from ser.data.splits import split
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.planning.search import unfold
-from ser.report.collect import planned_trials
+from ser.report.planned import planned_trials
 from ser.report.runs import UsedCorpus
 from ser.study import completed, load_study, override, part, trial_of
 from ser.trials.job import job_of

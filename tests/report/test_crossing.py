@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ser.report import collect, write
+from ser.report import collect, overview, write
 from ser.report.content import Cell, Content, Table
 from ser.report.crossing import added, emobox, facts, matrix, others
 from ser.report.crossing.arranged import arranged
@@ -402,7 +402,7 @@ def test_files_of_the_run_that_counts_are_read(monkeypatch):
     """Of two finished runs of a trial the first counts; each run has the files of the corpora that its tags name."""
 
     def summary(run_id, trial, crossed, status="FINISHED"):
-        return collect.RunSummary(run_id, trial, trial, status, "", "", f"at {run_id}", {}, {}, False, False, crossed)
+        return overview.RunSummary(run_id, trial, trial, status, "", "", f"at {run_id}", {}, {}, False, False, crossed)
 
     runs = [summary("1", "t", ("c", "d")), summary("2", "t", ("d",)), summary("3", "u", ("c",)),
             summary("4", "v", ("d",), "FAILED")]  # fmt: skip

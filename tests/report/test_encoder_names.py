@@ -7,6 +7,7 @@ import pytest
 
 from experiments.encoders import study as encoders
 from ser.report import collect
+from ser.report import overview as reading
 from ser.report.encoder_names import identities, names_of, renamed
 from ser.report.runs import Expected
 from ser.study import SCHEMA, Corpus, override, part, trial_of
@@ -70,7 +71,7 @@ def trials_of(*names):
 def overview(runs):
     newest = runs[-1]
     tracker = SimpleNamespace(pages=lambda: iter(runs), newest=lambda: newest)
-    return collect.overview(tracker, encoders, None, collect.Selection())
+    return reading.overview(tracker, encoders, None, reading.Selection())
 
 
 def test_runs_and_what_is_expected_bear_the_names():
@@ -115,7 +116,7 @@ def test_a_study_without_encoders_takes_those_of_its_runs(study):
     grid |= {"encoders": {TINY: "tiny", OTHER: "wavlm"}}
     runs = [tracked(trial, grid=json.dumps(grid)) for trial in (trials[0], trials[-1])]
     tracker = SimpleNamespace(pages=lambda: iter(runs), newest=lambda: runs[-1])
-    summaries, expected = collect.overview(tracker, study, None, collect.Selection())
+    summaries, expected = reading.overview(tracker, study, None, reading.Selection())
     assert [run.params["front_end.encoder"] for run in summaries] == ["tiny", "wavlm"]
     assert {run.title for run in summaries} <= {title for title, _ in expected.trials}
     assert expected.count == 2 * len(study.points(tuple(corpora), ("tess",)))
