@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -186,11 +187,13 @@ def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = 
     too, and a run is written to the tracking store and removed again.
     """
     problems, node_versions = differences(driver_versions), versions()
-    libraries = _look() if thorough or needs.device != "cpu" else {}
+    with ThreadPoolExecutor(1) as pool:  # torch takes seconds to import: meanwhile the others are asked
+        look = pool.submit(_look) if thorough or needs.device != "cpu" else None
+        store, tracker = _timed(_check_store, needs), _timed(_try_tracker if thorough else _check_tracker, needs)
+        libraries = look.result() if look else {}
     gpus = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in libraries.get("gpus", ()))
     if needs.device == "cuda" and not gpus:
         problems.append("torch sees no CUDA device: its CPU build, or no driver")
-    store, tracker = _timed(_check_store, needs), _timed(_try_tracker if thorough else _check_tracker, needs)
     problems += [
         f"{place}: {state}" for place, state in (("store", store), ("tracker", tracker)) if not state.startswith("ok")
     ]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, stdtrit
 
 from ser.errors import BadInput
 from ser.report.content import Cell
@@ -54,6 +53,8 @@ def interval(
     if not defined.size or np.isnan(value) or clusters == 1 or np.ptp(defined) < AS_EQUAL:
         return Cell(float(value))
     if 1 < clusters < FEW_CLUSTERS and defined.size > 1:
+        from scipy.special import stdtrit
+
         half = float(stdtrit(clusters - 1, 0.975) * defined.std(ddof=1))
         return Cell(float(value), max(float(value) - half, within[0]), min(float(value) + half, within[1]))
     outside = 100 * tail(clusters)
@@ -78,6 +79,8 @@ def tail(clusters: int, level: float = 0.95) -> float:
     """
     if not clusters:
         return (1 - level) / 2
+    from scipy.special import ndtr, stdtrit  # later: what only looks needs none
+
     return float(ndtr(-stdtrit(clusters - 1, (1 + level) / 2)))
 
 

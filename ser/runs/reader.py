@@ -98,7 +98,7 @@ def client(where: Location, to_read: bool, on_error: Callable[[], object] = lamb
 
     ``on_error`` is called at every error of the store, before it is raised.
     """
-    if to_read and (file := where.database) is not None and _is_known(file):
+    if to_read and (file := where.database) is not None and is_known(where):
         return cast("Client", Reader(where, file, on_error))
     return _whole_client(where, to_read, on_error)
 
@@ -109,8 +109,11 @@ def _whole_client(where: Location, to_read: bool, on_error: Callable[[], object]
     return Client(where, to_read, on_error)
 
 
-def _is_known(file: Path) -> bool:
-    """Whether the file is a database of the version whose tables are known here."""
+def is_known(where: Location) -> bool:
+    """Whether the store is a database file of the version whose tables are known here."""
+    file = where.database
+    if file is None:
+        return False
     if os.environ.get("MLFLOW_ENABLE_WORKSPACES", "").lower() in ("true", "1"):  # they hide experiments of others
         return False
     try:

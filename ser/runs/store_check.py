@@ -6,13 +6,16 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from ser.errors import Away, BadInput, Refused
-from ser.runs import moved
+from ser.runs import moved, reader
 from ser.runs.location import Location
-from ser.runs.mlflow_client import Client, Metric, Param, artifact_files, is_listed_by_server
 from ser.runs.tracker import FINISHED, STUDY, Tracker, follow
+
+if TYPE_CHECKING:  # a database file is tried without MLflow
+    from ser.runs.mlflow_client import Client
 
 _DOCTOR = "ser-doctor"  # the experiment in which the doctor tries a run
 _MARK = "seen.txt"  # the file by which artifact stores are tried
@@ -20,7 +23,7 @@ _MARK = "seen.txt"  # the file by which artifact stores are tried
 
 def check_answers(where: Location) -> None:
     """Raises Away, or BadInput, where the tracking store does not answer."""
-    Client(where).search_experiments(max_results=1)
+    reader.client(where, reader.is_known(where)).search_experiments(max_results=1)
 
 
 def check_writable(tracker: Tracker) -> None:
@@ -45,6 +48,8 @@ def ready_for_pages(where: Location) -> str:
     """
     if where.uri.startswith("http"):
         return ""
+    from ser.runs.mlflow_client import Client
+
     Client(where, to_read=True)
     try:
         follow(where)
@@ -61,6 +66,8 @@ def try_out(where: Location) -> None:
     """
     if where.database is not None:
         return _try_file(where, where.database)
+    from ser.runs.mlflow_client import Client
+
     client = Client(where)
     for is_last in (False, False, True):
         try:
@@ -77,9 +84,16 @@ def _try_file(where: Location, file: Path) -> None:
             raise BadInput(f"{existing} cannot be written", "tracking store", "a place of one's own", "fix its rights")
     if not file.exists():
         return  # the first run makes it
-    client = Client(where)
+    client = reader.client(where, reader.is_known(where))
     client.search_experiments(max_results=1)
-    client.call(_lock, file)
+    try:
+        _lock(file)
+    except OSError as error:
+        client.call(_raise, error)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _lock(file: Path) -> None:
@@ -91,7 +105,9 @@ def _lock(file: Path) -> None:
             raise OSError(str(error)) from error
 
 
-def _try_run(client: Client, where: Location) -> None:
+def _try_run(client: "Client", where: Location) -> None:
+    from ser.runs.mlflow_client import Metric, Param
+
     experiment = _doctors_experiment(client, where)
     run = client.create_run(experiment, tags={"work": "doctor"}, run_name=socket.gethostname())
     try:
@@ -109,7 +125,7 @@ def _try_run(client: Client, where: Location) -> None:
             client.delete_experiment(experiment)
 
 
-def _doctors_experiment(client: Client, where: Location) -> str:
+def _doctors_experiment(client: "Client", where: Location) -> str:
     # Its place is that of who made it: of a server, or of one of several work folders.
     name = f"{_DOCTOR}-{crc32(where.artifacts.encode()):08x}" if where.artifacts else _DOCTOR
     experiment = client.get_experiment_by_name(name)
@@ -126,7 +142,7 @@ def _doctors_experiment(client: Client, where: Location) -> str:
     return str(experiment.experiment_id)
 
 
-def _try_files(client: Client, where: Location, place: str, run_id: str = "") -> None:
+def _try_files(client: "Client", where: Location, place: str, run_id: str = "") -> None:
     """Raises where files below ``place`` cannot be written or read, or do not arrive at the server of the run."""
     client.call_storage(_check_files, where, place)
     if not (where.uri.startswith("http") and moved.is_local(place)):
@@ -135,6 +151,8 @@ def _try_files(client: Client, where: Location, place: str, run_id: str = "") ->
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.write_text(run_id, encoding="utf-8")
+        from ser.runs.mlflow_client import is_listed_by_server
+
         arrived = client.call_storage(is_listed_by_server, where.uri, run_id, _MARK)
     except OSError:
         arrived = False
@@ -156,6 +174,8 @@ def _check_files(where: Location, place: str) -> None:
     """Writes, reads and removes a file. What cannot be removed stays: some stores do not let their users."""
     if where.uri.startswith("http") and moved.is_local(place):
         return  # to be asked of the server
+    from ser.runs.mlflow_client import artifact_files
+
     files, token = artifact_files(place, where.uri), f"ser-check-{os.urandom(8).hex()}"
     with TemporaryDirectory() as folder:
         (Path(folder) / _MARK).write_text(token, encoding="utf-8")

@@ -1,6 +1,8 @@
 """What commands that only look read of a database is what MLflow's client reads, and nothing heavy is imported for it."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from ser.runs.mlflow_client import Client
 from ser.runs.tracker import FINISHED, Tracker
 
 VALUES = {"plain": 0.25, "nan": float("nan"), "endless": float("inf"), "ua/ravdess": 0.5}
+HEAVY = ("torch", "mlflow", "ray", "sqlalchemy", "pandas", "sklearn", "scipy", "matplotlib", "fsspec")
 QUERIES = [
     "",
     FINISHED,
@@ -94,9 +97,7 @@ def test_experiments_single_runs_and_curves_are_mlflows(where, only_reader):
     whole = MlflowClient(where.uri)
     for name in ("study", "gone", "never"):
         one, other = only_reader.get_experiment_by_name(name), whole.get_experiment_by_name(name)
-        values = [
-            e and (e.experiment_id, e.name, e.tags, e.artifact_location, e.lifecycle_stage) for e in (one, other)
-        ]
+        values = [e and (e.experiment_id, e.name, e.tags, e.artifact_location, e.lifecycle_stage) for e in (one, other)]
         assert values[0] == values[1]
     assert [e.name for e in only_reader.search_experiments()] == [e.name for e in whole.search_experiments()]
     runs = whole.search_runs([experiment_id(where)], FINISHED, run_view_type=ViewType.ALL)
@@ -123,7 +124,7 @@ def test_another_version_is_left_to_mlflow(where, tmp_path, change):
     with closing(sqlite3.connect(copy)) as connection:
         connection.execute(change)
         connection.commit()
-    assert not reader._is_known(copy)
+    assert not reader.is_known(Location.of(tmp_path, None))
     with pytest.raises(BadInput):
         Tracker(Location.of(tmp_path, None), "study", to_read=True).runs()
 
@@ -150,3 +151,16 @@ def test_files_of_a_run_are_read_and_none_beside_them(tmp_path):
         assert [reader.local_text(place, path) for path in ("link", "../secret", "absent")] == [None] * 3
     assert reader.local_names(str(tmp_path / "absent"), None) is None
     assert reader.local_text("s3://bucket/run", "a") is None
+
+
+@pytest.mark.parametrize("command", ["status", "doctor"])
+def test_commands_that_only_look_import_nothing_heavy(where, command):
+    """Of a study without runs as of one with: `ser status` names it, and MLflow is not asked."""
+    arguments = [command, *(["interaffection"] if command == "status" else [])]
+    code = (
+        "import sys; from ser.cli.main import main; main(sys.argv[1:]); "
+        f"print('loaded', *(m for m in {HEAVY} if m in sys.modules))"
+    )
+    work = str(where.database.parent)
+    done = subprocess.run([sys.executable, "-c", code, *arguments, "--work", work], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "loaded", done.stdout + done.stderr

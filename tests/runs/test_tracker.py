@@ -381,7 +381,7 @@ def test_a_database_that_was_being_made_when_all_ended_is_not_there(tmp_path, mo
 
 def test_metrics_are_sent_at_once_whatever_the_environment_says():
     read = "from mlflow.environment_variables import MLFLOW_ENABLE_ASYNC_LOGGING as a; print(a.get())"
-    code = f"import ser.runs.tracker; {read}"
+    code = f"import ser.runs.mlflow_client; {read}"
     environment = {**os.environ, "MLFLOW_ENABLE_ASYNC_LOGGING": "true"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == "False"
