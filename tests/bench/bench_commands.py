@@ -22,6 +22,7 @@ import pandas as pd
 
 from ser import demo
 from ser.cli import console
+from ser.features.store import Store
 from ser.metrics.accuracy import confusion
 from ser.planning import request as requests
 from ser.planning.plan import Plan
@@ -62,6 +63,7 @@ def fill(work: Path, runs: int, scale: float) -> int:
     request = requests.Request(STUDY, work, (work / "corpora",), seeds=max(1, runs // 168), demo=True)
     plan = requests.plan_of(request, console.bar)
     job = job_of(plan, Location.of(work, None), work, str(work / "store"), "cpu", 1, "bench", [])
+    requests.prepare(plan, Store(work / "store"), {}, console.bar)
     rng, count = np.random.default_rng(0), 0
     for trial in plan.to_run:
         if count >= runs:

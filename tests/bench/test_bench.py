@@ -20,6 +20,7 @@ SMALLEST = {
 }
 # Those that start processes, Ray or MLflow, or whose networks have the papers' sizes, take from ten seconds to minutes.
 SLOW = {
+    "commands": "--runs 8 --scale 0.1 --repeats 1",
     "corpus": "--utterances 1000",
     "front_end": "--files 1 --rounds 1",
     "gan": "--images 64",

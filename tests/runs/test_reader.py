@@ -1,4 +1,4 @@
-"""What commands that only look read of a database is what MLflow's client reads, and nothing heavy is imported for it."""
+"""What commands that only look read of a database is what MLflow's client reads; nothing heavy is imported for it."""
 
 import sqlite3
 import subprocess
