@@ -156,9 +156,9 @@ def _table(measured: Sequence[_Measured], values: Sequence[str], options: Option
         "own three times, and is wider). Equivalent: the 90 % interval lies "
         f"within ± {margin} points, the margin stated beforehand, so that two one-sided tests at 5 % reject a greater "
         "difference either way (TOST, Schuirmann 1987; p is the greater of the two). Different: the 95 % interval "
-        "excludes 0, and it is not equivalent. Undecided: neither; that no difference is seen does not show that there "
-        "is none. Least margin: the smallest with which it would be equivalent. Pairs: of trials, once for each corpus "
-        "that they were tested on. Each line is a test for itself.",
+        "excludes 0, and it is not equivalent. Undecided: neither, or a single seed; that no difference is seen does "
+        "not show that there is none. Least margin: the smallest with which it would be equivalent. Pairs: of trials, "
+        "once for each corpus that they were tested on. Each line is a test for itself.",
         ("Network", "Pairs", "Difference", "90 %", "p", "Least margin", "Verdict"),
         tuple(rows),
         digits=2,

@@ -44,6 +44,8 @@ def test_of_one_seed_it_is_the_paired_t_test_over_speakers():
     for level in (0.9, 0.95):
         interval, reference = found.interval(level), by_t.confidence_interval(level)
         assert (interval.low, interval.high) == pytest.approx((reference.low, reference.high))
+    assert (found.seeds, found.verdict, np.isnan(found.p)) == (1, UNDECIDED, True)  # another training is not known
+    found = replace(found, seeds=2)
     for margin in (0.01, 0.05, 0.2):
         p = ttost_paired(second, first, -margin, margin)[0]
         assert replace(found, margin=margin).p == pytest.approx(p)
