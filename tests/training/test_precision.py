@@ -54,12 +54,17 @@ def test_both_begin_with_the_same_weights_and_take_the_same_mini_batches(trials,
     assert exact.losses["a"].of_classes.weight.equal(reduced.losses["a"].of_classes.weight)
 
 
-def test_dropout_takes_the_same_values_in_both():
-    masks = []
-    for kind in (torch.float32, torch.bfloat16):
+def test_dropout_takes_the_same_values_in_both(trials, data):
+    if trials[0].block.name == "tdnn":
+        pytest.skip("its zeros are those of the rectifier, too")
+    masks, batch = [], data["a"].train.batch([0, 1, 2])
+    for trial in trials:
+        network = start.begin(trial, data, "cpu", 1).network.train()
+        network.block.register_forward_hook(lambda module, inputs, hidden: masks.append(hidden == 0))
         torch.manual_seed(5)
-        masks.append(torch.nn.functional.dropout(torch.ones(400, dtype=kind), 0.5) == 0)
+        network(batch.frames, batch.lengths, "a")
     assert masks[0].equal(masks[1])
+    assert 0.3 < masks[0].float().mean() < 0.7
 
 
 class _Kinds(TorchDispatchMode):
