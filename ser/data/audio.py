@@ -31,6 +31,7 @@ BYTES = 1 << 32  # of a file at most: as much as a WAV header can say
 _SAMPLES = 1 << 30  # of all channels in one file: 18 hours at 16 kHz, and 4 GiB of memory
 _SHORTEST_S = 1e-3  # a sample at least at any rate
 _LOUDEST = 2.0**31  # floats that hold 32-bit integers; beyond lie bytes that are no floats
+_STEP = np.float32(2**-15)  # of 16 bits, where 1 is full scale
 _SILENCE = 1e-5  # peak amplitude below one third of a 16-bit quantisation step: nothing was recorded
 
 
@@ -70,7 +71,7 @@ def read(path: str | os.PathLike[str], most: int, first: int | None = None) -> b
             raise OSError(errno.EINVAL, "a pipe or device, not a file")
         if first is None and status.st_size > most:
             raise OSError(errno.EFBIG, f"{status.st_size} bytes, more than {most}")
-        return file.read(most if first is None else first)
+        return file.read() if first is None else file.read(first)  # by number, memory for it is asked for
 
 
 def is_audio(path: Path) -> bool:
@@ -117,6 +118,8 @@ def _decode(data: bytes) -> tuple[Wave, int, str]:
             _check_rate(rate_hz)
         else:
             data, remark = sound_header.readable(data)
+            if plain := _plain(data):
+                return *plain, remark
             with _Sound(_Bytes(data)) as file:
                 wave, rate_hz = _read(data, file), file.samplerate
     except codecs.LibraryMissing as error:
@@ -131,12 +134,32 @@ def _decode(data: bytes) -> tuple[Wave, int, str]:
     except MemoryError:  # no property of the file: another time there may be enough
         raise OSError(errno.ENOMEM, "not enough memory") from None
     with np.errstate(over="ignore", invalid="ignore"):  # told below
-        mono = wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
+        mono = _mono(wave)
     if not np.isfinite(mono).all():
         raise UnusableAudio("NaN or infinite samples")
     if (peak := float(max(mono.max(), -mono.min()))) > _LOUDEST:
         raise UnusableAudio(f"damaged: a sample of {peak:.1e}, where 1 is full scale")
     return np.ascontiguousarray(mono), rate_hz, remark
+
+
+def _mono(wave: Wave) -> Wave:
+    """Returns the mean of the channels."""
+    if wave.shape[1] == 2:  # as below, without a loop of two for each sample
+        return (wave[:, 0] + wave[:, 1]) / np.float32(2)
+    return wave[:, 0] if wave.shape[1] == 1 else wave.mean(axis=1)
+
+
+def _plain(data: bytes) -> tuple[Wave, int] | None:
+    """Decodes a plain WAV file of 16 bits to the same samples as libsndfile, in a tenth of its time; None of others."""
+    plain = sound_header.plain_samples(data)
+    if plain is None:
+        return None
+    channels, rate_hz, at, count = plain
+    _check_rate(rate_hz)
+    if count * channels > _SAMPLES:
+        return None  # it is refused where others are
+    integers = np.frombuffer(data, "<i2", count * channels, at).reshape(count, channels)
+    return np.ascontiguousarray(_mono(integers.astype(np.float32) * _STEP)), rate_hz
 
 
 def _read(data: bytes, file: soundfile.SoundFile) -> Wave:

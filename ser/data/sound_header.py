@@ -14,6 +14,7 @@ PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 _SIMPLE = (PCM, FLOAT, 6, 7, EXTENSIBLE)  # every sample takes the same number of bytes; 6 and 7 are A-law and mu-law
 _SAMPLE = 1 << 12  # bytes that tell of the whole
 _SLIP = 64  # bytes: a header counted in, or the last packet of a recorder; at most 4 ms of 8-bit telephone speech
+_FORMAT = 40  # bytes of the longest body of a chunk ``fmt `` in use
 _NEAR = 1 << 16  # bytes in which misplaced chunks and headers are looked for
 _CODERS = {0x50: "MPEG layer 2", 0x92: "AC-3", 0xFF: "AAC", 0x160: "WMA", 0x161: "WMA", 0x162: "WMA", 0x2001: "DTS"}
 
@@ -208,6 +209,27 @@ def samples(data: bytes) -> tuple[int, int | None] | None:
         size = int.from_bytes(data[8:12], "big")
         return int.from_bytes(data[4:8], "big"), None if size >= UNKNOWN else size
     return None
+
+
+def plain_samples(data: bytes) -> tuple[int, int, int, int] | None:
+    """Channels, rate in Hz, first byte and number of samples per channel of a plain WAV file of 16-bit integers.
+
+    Plain: the format comes first, says the same of a sample's size twice, and the samples that are announced are there,
+    once. None of all other files, which may be sound as well.
+    """
+    head = data[:20]
+    if not _is_wav(head, 0) or head[12:16] != b"fmt " or not 16 <= _size(head, 12) <= _FORMAT:
+        return None
+    fmt = _Format.of(data[20:36])
+    if fmt is None or (fmt.coder, fmt.bits, fmt.block) != (PCM, 16, 2 * fmt.channels) or not fmt.channels:
+        return None
+    chunks, regular = _chunks(data)
+    at = chunks.get(b"data")
+    if at is None or not regular or data.find(b"data", at + 8 + _size(data, at)) >= 0:
+        return None
+    count, rest = divmod(_size(data, at), fmt.block)
+    is_whole = count and not rest and at + 8 + count * fmt.block <= len(data)
+    return (fmt.channels, fmt.rate_hz, at + 8, count) if is_whole else None
 
 
 def _samples_in(

@@ -49,9 +49,8 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     """
     window = settings.window
     samples = torch.from_numpy(_short_time.padded(wave, window))
-    power = _mel.powers(samples, window, settings.hop, window)
-    filters = _filters(settings.rate_hz, window, settings.octave, settings.octaves)
-    classes = power @ filters
+    bank = _bank(settings.rate_hz, window, settings.octave, settings.octaves)
+    classes = _mel.weighed(samples, window, settings.hop, window, bank)
     if settings.norm != "none":
         size = classes.amax(1, keepdim=True) if settings.norm == "max" else classes.sum(1, keepdim=True)
         classes /= torch.where(size < torch.finfo(torch.float32).tiny, 1.0, size)
@@ -59,6 +58,10 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
 
 
 @cache
+def _bank(rate_hz: int, fft: int, octave: float, octaves: float) -> _mel.Bank:
+    return _mel.Bank(_filters(rate_hz, fft, octave, octaves))
+
+
 def _filters(rate_hz: int, fft: int, octave: float, octaves: float) -> torch.Tensor:
     """[fft // 2 + 1, 12]: each bin's share in each class, of length 1 for each bin, times how much the bin counts.
 

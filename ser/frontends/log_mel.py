@@ -59,15 +59,9 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     frame by its own least and greatest value, "tensor" the whole; a constant frame, as in the padding, is -1.
     """
     samples = torch.from_numpy(_of_length(wave, settings))
-    power = _mel.powers(samples, settings.window, settings.hop, settings.fft)
-    bank = _mel.sparse_htk_filters(
-        settings.rate_hz,
-        settings.fft,
-        settings.mels,
-        settings.low_hz,
-        settings.high_hz,
-    )
-    mel = (bank @ power.sqrt_().numpy().T).T
+    limits = settings.low_hz, settings.high_hz
+    bank = _mel.htk_bank(settings.rate_hz, settings.fft, settings.mels, *limits, torch.float64)
+    mel = _mel.weighed(samples, settings.window, settings.hop, settings.fft, bank, magnitudes=True).numpy()
     # log(mel + floor) but for a constant, which scaling cancels: near-silent frames keep their digits.
     logarithm = np.log1p(mel / settings.floor)
     return np.ascontiguousarray(_scaled(logarithm, settings), np.float32)
@@ -81,16 +75,17 @@ def _of_length(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray
     rate_hz = settings.rate_hz
     trim, length = round(settings.trim_s * rate_hz), round(settings.seconds * rate_hz)
     trimmed = wave[trim : len(wave) - trim] if len(wave) > 2 * trim else wave
-    cropped = trimmed[:length].astype(np.float64)
-    padding = (0, length - len(cropped))
+    padded = np.zeros(length)
+    cropped = padded[: len(trimmed)]  # a view
+    cropped[:] = trimmed[:length]
     if settings.denoise == "none":
-        return np.pad(cropped, padding)
+        return padded
     reduce = _gate.reduce_noise if settings.denoise == "spectral_gating" else partial(_by_package, rate_hz)
     noise = round(settings.noise_s * rate_hz)
     if settings.denoise_after_padding:
-        padded = np.pad(cropped, padding)
         return reduce(padded, padded[:noise])
-    return np.pad(reduce(cropped, cropped[:noise]), padding)
+    cropped[:] = reduce(cropped, cropped[:noise])
+    return padded
 
 
 def _by_package(rate_hz: int, wave: npt.NDArray[np.float64], noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

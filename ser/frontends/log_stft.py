@@ -1,16 +1,11 @@
 """Log-magnitude short-time spectra: da Silva et al., section 4.2 and Fig. 1 (8 kHz, window 512, hop 128: 257 bins)."""
 
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ser.study.settings import setting
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 VERSION = 1
 
@@ -43,14 +38,9 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     """
     import torch  # takes seconds, and a plan asks for frames alone
 
-    window, hop = settings.window, settings.hop
+    from ser.frontends import _mel
+
+    window, hop, floor = settings.window, settings.hop, settings.floor
     samples = torch.from_numpy(wave if len(wave) >= window else np.pad(wave, (0, window - len(wave))))
-    spectrum = torch.stft(samples, window, hop, window=_hann(window), center=False, return_complex=True)
-    return np.ascontiguousarray(spectrum.abs().add_(settings.floor).log_().numpy().T)
-
-
-@cache
-def _hann(window: int) -> "Tensor":
-    import torch
-
-    return torch.hann_window(window)
+    blocks = _mel.spectral_blocks(samples, window, hop, window, width(settings))
+    return _mel.joined([block.sqrt_().add_(floor).log_() for block in blocks]).numpy()

@@ -56,18 +56,13 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
     padded = np.pad(wave, window // 2)
     if settings.peak and (greatest := np.abs(padded).max()) > 0:
         padded /= greatest
-    power = _mel.powers(torch.from_numpy(padded), window, hop, window)
-    mel = power @ _filters(settings.rate_hz, window, settings.mels)
+    bank = _mel.slaney_bank(settings.rate_hz, window, settings.mels)
+    mel = _mel.weighed(torch.from_numpy(padded), window, hop, window, bank)
     levels = mel.clamp_(min=_LEAST_POWER).log10_().mul_(10)
     levels.clamp_(min=float(levels.max()) - settings.top_db)
     if settings.mean:  # before the transform, which is linear: the same, for fewer products
         levels = levels.mean(0, keepdim=True)
     return np.ascontiguousarray((levels @ _cosines(settings.mels, width(settings))).numpy())
-
-
-@cache
-def _filters(rate_hz: int, window: int, mels: int) -> torch.Tensor:
-    return torch.from_numpy(_mel.slaney_filters(rate_hz, window, mels).astype(np.float32))
 
 
 @cache

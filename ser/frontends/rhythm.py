@@ -7,7 +7,6 @@ One row for an utterance, [1, 7 + bins].
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -93,8 +92,7 @@ def _onsets(wave: npt.NDArray[np.float32], settings: Settings) -> Vector:
     """Mean rise of the mel bands from frame to frame in dB, [frames - 1]: librosa's onset strength."""
     window, hop, mels = settings.window, settings.hop, settings.mels
     samples = torch.from_numpy(_short_time.padded(wave, window))
-    power = _mel.powers(samples, window, hop, window)
-    mel = power @ _filters(settings.rate_hz, window, mels)
+    mel = _mel.weighed(samples, window, hop, window, _mel.slaney_bank(settings.rate_hz, window, mels))
     levels = mel.clamp_(min=_LEAST_POWER).log10_().mul_(10)
     levels.clamp_(min=float(levels.max()) - settings.top_db)
     return levels.diff(dim=0).clamp_(min=0).mean(1).double().numpy()
@@ -151,8 +149,3 @@ def _measures(histogram: Vector, tempi: Vector) -> list[float]:
     entropy = (sounding * np.log(1 / sounding)).sum() / np.log(len(shares))
     ratio = histogram[second] / histogram[first]
     return [tempi[first], tempi[second], shares[first], shares[second], ratio, total, entropy]
-
-
-@cache
-def _filters(rate_hz: int, window: int, mels: int) -> torch.Tensor:
-    return torch.from_numpy(_mel.slaney_filters(rate_hz, window, mels).astype(np.float32))

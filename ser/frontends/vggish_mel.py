@@ -12,7 +12,6 @@ Three ways to cut an utterance, for the paper's text and the code that made its 
 """
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -86,8 +85,10 @@ def extract(wave: npt.NDArray[np.float32], settings: Settings) -> npt.NDArray[np
             allowed = f"divisors of {stride} with {patch} frames in a second"
             raise BadInput(str(hop), "front_end.hop", allowed, "take VGGish's 16000 Hz, window 400, hop 160, patch 96")
         samples, step = np.pad(wave, (0, (count - 1) * stride + second - len(wave))), stride // hop
-    power = _mel.powers(torch.from_numpy(samples), window, hop, settings.fft)
-    logarithm = (power.sqrt_() @ _filters(settings)).add_(settings.floor).log_()
+    limits = settings.low_hz, settings.high_hz
+    bank = _mel.htk_bank(settings.rate_hz, settings.fft, settings.mels, *limits, torch.float32)
+    mel = _mel.weighed(torch.from_numpy(samples), window, hop, settings.fft, bank, magnitudes=True)
+    logarithm = mel.add_(settings.floor).log_()
     patches = logarithm.unfold(0, patch, step)[:count]  # [segments, mels, patch]
     return np.ascontiguousarray(patches.transpose(1, 2).reshape(count * patch, -1).numpy())
 
@@ -100,13 +101,3 @@ def _joined(wave: npt.NDArray[np.float32], second: int) -> npt.NDArray[np.float3
 
 def _silence(joined: int, second: int) -> int:
     return second - joined % (second // 2)
-
-
-def _filters(settings: Settings) -> torch.Tensor:
-    rate_hz, fft, mels = settings.rate_hz, settings.fft, settings.mels
-    return _single(rate_hz, fft, mels, settings.low_hz, settings.high_hz)
-
-
-@cache
-def _single(rate_hz: int, fft: int, mels: int, low_hz: float, high_hz: float) -> torch.Tensor:
-    return torch.from_numpy(_mel.htk_filters(rate_hz, fft, mels, low_hz, high_hz).astype(np.float32))
