@@ -21,6 +21,7 @@ from ser.data import audio
 from ser.errors import BadInput, is_out_of_memory
 from ser.features.disk import replacing, write_json
 from ser.features.recipe import Array, Recipe, batches_of, features_of, features_of_batch, is_batched, wave_of
+from ser.host import environment
 
 T = TypeVar("T")
 Count = Callable[[int], None]  # called with how many utterances more are done
@@ -90,6 +91,7 @@ def in_threads(jobs: int) -> Compute:
 
     def compute(recipe: Recipe, missing: Sequence[range], recordings: Path | None, target: Path, count: Count) -> None:
         is_over = threading.Event()
+        environment.keep_memory()  # a wave's features are as large as the last one's
 
         def count_or_end(number: int) -> None:
             if is_over.is_set():

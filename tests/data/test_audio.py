@@ -24,6 +24,12 @@ def encoded(wave: np.ndarray = TONE, form: str = "WAV", subtype: str | None = No
     return buffer.getvalue()
 
 
+def with_chunk(data: bytes, at: int, name: bytes, body: bytes) -> bytes:
+    """A WAV file with another chunk inside, and the size of the whole as it is then."""
+    whole = data[:at] + name + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2) + data[at:]
+    return whole[:4] + (len(whole) - 8).to_bytes(4, "little") + whole[8:]
+
+
 def with_nan() -> bytes:
     wave = TONE.copy()
     wave[100] = np.nan
@@ -144,6 +150,38 @@ def test_a_header_that_leads_before_the_start_breaks_nothing_in_the_decoder() ->
     data[38:42] = b"\x7f\0\0\1"  # what went wrong in the decoder's calls back would be a warning, hence an error
     with pytest.raises(audio.UnusableAudio):
         audio.decode(bytes(data))
+
+
+NOISE = np.random.default_rng(0).integers(-32768, 32768, (4001, 3)).astype(np.int16)
+STEREO = encoded(NOISE[:, :2])
+
+
+@pytest.mark.parametrize(
+    ("data", "is_plain"),
+    [
+        (encoded(NOISE[:, 0]), True),
+        (STEREO, True),
+        (encoded(NOISE), True),
+        (with_chunk(STEREO, 36, b"LIST", b"INFOICRD\5\0\0\0" + b"2026\0"), True),
+        (with_chunk(STEREO, len(STEREO), b"LIST", b"INFOICRD\5\0\0\0" + b"2026\0"), True),
+        (with_chunk(STEREO, 12, b"JUNK", bytes(28)), False),
+        (STEREO + bytes(2), True),
+        (STEREO[:16] + b"\x12\0\0\0" + STEREO[20:36] + b"\0\0" + STEREO[36:], True),  # a longer format
+        (encoded(NOISE[:, 0], form="WAVEX"), False),
+        (encoded(NOISE[:, 0], subtype="PCM_24"), False),
+        (encoded(NOISE[:, 0], subtype="PCM_U8"), False),
+        (encoded(NOISE[:, 0], subtype="ULAW"), False),
+        (encoded(NOISE[:, 0], subtype="FLOAT"), False),
+        (encoded(NOISE[:, 0], form="RF64"), False),
+        (encoded(NOISE[:, 0], form="AIFF"), False),
+    ],
+)
+def test_plain_wav_is_read_as_libsndfile_reads_it(data: bytes, is_plain: bool) -> None:
+    reference, rate_hz = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    wave, found_hz = audio.decode(data)
+    assert (found_hz, wave.dtype) == (rate_hz, np.float32)
+    np.testing.assert_array_equal(wave, reference.mean(axis=1))
+    assert (audio._plain(data) is not None) == is_plain
 
 
 @pytest.mark.parametrize("size", [0x7FFFF000, 0xFFFFFFFF])
@@ -309,7 +347,7 @@ def test_files_too_large_for_memory_are_told(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(soundfile.SoundFile, "read", exhausted)
     with pytest.raises(OSError, match="not enough memory"):  # no verdict on the file: it may fit another time
-        audio.decode(encoded())
+        audio.decode(encoded(form="FLAC"))
 
 
 def test_negative_peaks_are_sound(tmp_path: Path) -> None:

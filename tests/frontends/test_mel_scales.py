@@ -47,8 +47,33 @@ def test_htk_filters_are_straight_in_mel_from_0_to_1_to_0_and_overlap_by_half(ba
 
 
 @pytest.mark.parametrize("bank", BANKS)
-def test_sparse_filters_are_the_dense_ones(bank):
-    np.testing.assert_array_equal(_mel.sparse_htk_filters(*bank).toarray(), _mel.htk_filters(*bank).T)
+@pytest.mark.parametrize("bands", [16, 7])
+def test_a_bank_weighs_as_the_whole_matrix_does(bank, bands, monkeypatch):
+    monkeypatch.setattr(_mel, "_BANDS", bands)
+    weights = torch.from_numpy(_mel.htk_filters(*bank))
+    rows = torch.from_numpy(np.random.default_rng(0).random((5, len(weights))))
+    found = _mel.Bank(weights)
+    torch.testing.assert_close(found.of(rows[:, : found.bins]), rows @ weights, rtol=1e-12, atol=0)
+
+
+def test_a_bank_may_have_bands_without_a_bin():
+    weights = torch.zeros(9, 40)
+    weights[3, 20] = 2
+    rows = torch.ones(3, 9)
+    torch.testing.assert_close(_mel.Bank(weights).of(rows), rows @ weights)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_spectra_are_the_same_a_few_frames_at_a_time(dtype, monkeypatch):
+    wave = torch.from_numpy(np.random.default_rng(0).standard_normal(9000)).to(dtype)
+    whole = _mel.powers(wave, 300, 77, 512)
+    monkeypatch.setattr(_mel, "_BLOCK_BYTES", 7 * 512 * wave.element_size())
+    tolerance = {torch.float32: 1e-5, torch.float64: 1e-12}[dtype]
+    blocks = _mel.powers(wave, 300, 77, 512)
+    torch.testing.assert_close(blocks, whole, rtol=tolerance, atol=tolerance)
+    assert [len(part) for part in _mel.spectral_blocks(wave, 300, 77, 512, 99)] == [7] * 16 + [
+        1 + (9000 - 300) // 77 - 112
+    ]
 
 
 def test_powers_are_of_each_whole_window_even_where_the_transform_is_longer():
