@@ -1,8 +1,9 @@
 """How costs grow with the trials of a grid, the utterances of a corpus and the machines of a cluster.
 
-Everything beside training is measured at three sizes, in CPU seconds and MiB, each step in a process of its own. The
+Everything beside training is measured at several sizes, in CPU seconds and MiB, each step in a process of its own. The
 exponent of a step is the slope of log CPU seconds over log size, by least squares over all sizes, and between the last
-two, where fixed costs hide the least. 1 is a cost that grows as the work does; more than 1.05 is marked.
+two, where fixed costs hide the least. 1 is a cost that grows as the work does; more than 1.05 is marked. All sizes, to
+a million utterances and ten thousand trials: --largest 1000000.
 
 Machines are nodes of Ray on this one machine, each with one processor: what it costs the driver to hand trials to them
 and to hear of their ends is measured, the network between real machines is not. Run it with python.
@@ -38,7 +39,7 @@ from ser.runs.location import Location
 from ser.runs.outcomes import Finished
 from ser.runs.tracker import Tracker
 
-SIZES = {"trials": (168, 1_008, 10_080), "utterances": (10_000, 100_000, 1_000_000), "machines": (1, 2, 4)}
+SIZES = {"trials": (168, 1_008, 10_080), "utterances": (1_000, 10_000, 100_000, 1_000_000), "machines": (1, 2, 4)}
 MOST = 1.05
 LEAST_S = 0.05  # of a step; less is noise
 PER_SEED, PER_MACHINE = 168, 100
@@ -90,16 +91,16 @@ def of_machines(sizes: Sequence[int]) -> Iterator[list[Step]]:
                 cluster.head(cpus=0)
                 for number in range(size):
                     cluster.add(f"machine {number}")
-                cpu_s, wall_s, mib = bench_corpus.alone(hand_out, cluster.address, cluster.environment, size)
+                os.environ.update(OF_RAY | cluster.environment)  # Ray reads it when it is imported
+                cpu_s, wall_s, mib = bench_corpus.alone(hand_out, cluster.address, size)
             finally:
                 cluster.end()
         print(f"{size} machines: {PER_MACHINE * size} trials in {wall_s:.1f} s", flush=True)
         yield [("driver: hand out trials", cpu_s, mib)]
 
 
-def hand_out(address: str, environment: dict[str, str], machines: int) -> tuple[float, float, float]:
+def hand_out(address: str, machines: int) -> tuple[float, float, float]:
     """Returns CPU seconds, wall seconds and MiB of a run of Tune over trials that do nothing."""
-    os.environ.update(OF_RAY | environment)
     import ray
 
     def nothing(config: dict[str, str], jobs: list[Any]) -> None:
@@ -160,7 +161,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for subject, sizes in SIZES.items():
         parser.add_argument(f"--{subject}", type=int, nargs="*", default=sizes, help=f"default: {sizes}; none: skipped")
-    parser.add_argument("--largest", type=int, default=max(map(max, SIZES.values())), help="no larger size than this")
+    parser.add_argument("--largest", type=int, default=10_000, help="no larger size than this (default: 10000)")
     parser.add_argument("--json", type=Path, help="write the numbers to this file, too")
     args = parser.parse_args()
     told = {}
