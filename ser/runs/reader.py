@@ -22,7 +22,7 @@ from ser.runs.location import Location
 if TYPE_CHECKING:
     from ser.runs.mlflow_client import Client
 
-REVISION = "dc11669786a5"  # of the tables that MLflow 3.17 makes
+REVISION, _TABLES = "dc11669786a5", 65  # of the tables that MLflow 3.17 makes: their version, and how many there are
 _WAIT_S = 20.0  # for whoever is writing, as long as MLflow does
 _CLAUSE = re.compile(r"(attributes|tags)\.(?:`([^`]+)`|([\w.]+)) (=|LIKE) '([^']*)'(?: and (?=\S)|$)")
 _ATTRIBUTES = {"status": "status", "run_id": "run_uuid"}
@@ -117,8 +117,10 @@ def is_known(where: Location) -> bool:
     if os.environ.get("MLFLOW_ENABLE_WORKSPACES", "").lower() in ("true", "1"):  # they hide experiments of others
         return False
     try:
-        return _rows(file, "SELECT version_num FROM alembic_version") == [(REVISION,)]
-    except sqlite3.Error:
+        tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+        ((version, number),) = _rows(file, f"SELECT version_num, ({tables}) FROM alembic_version")
+        return version == REVISION and number >= _TABLES
+    except (sqlite3.Error, ValueError):
         return False
 
 
