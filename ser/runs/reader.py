@@ -119,7 +119,7 @@ def is_known(where: Location) -> bool:
     try:
         tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
         ((version, number),) = _rows(file, f"SELECT version_num, ({tables}) FROM alembic_version")
-        return version == REVISION and number >= _TABLES
+        return bool(version == REVISION and number >= _TABLES)
     except (sqlite3.Error, ValueError):
         return False
 
