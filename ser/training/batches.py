@@ -18,6 +18,7 @@ from ser.features.entry import Features
 from ser.features.recipe import Array
 from ser.models._transfer import to_device
 
+_GOLDEN = (5**0.5 - 1) / 2
 _MOST_NUMBERS = 1 << 25  # that are added up at once, in float64 and their squares: 0.5 GB
 
 
@@ -95,11 +96,21 @@ class Frames(Sequence[Tensor]):
 
     def joined(self, indices: Sequence[int]) -> Tensor:
         """Returns these items one after another, float32 [sum of their lengths, width]."""
+        if isinstance(self.blocks, tuple) and self.blocks[0].device.type != "cpu":  # what ``on`` made
+            return self._selected_rows(indices)
         strokes = self._strokes(indices)
         if all(stroke.dtype == torch.float32 for stroke in strokes):
             return torch.cat(strokes)
         size = sum(map(len, strokes)), strokes[0].shape[1]
         return torch.cat(strokes, out=torch.empty(size, device=strokes[0].device))  # converted as it is copied
+
+    def _selected_rows(self, indices: Sequence[int]) -> Tensor:
+        """``joined`` of one block on a device, in one call there; float16 become float32 there."""
+        at, (block,) = np.asarray(indices), self.blocks
+        length = self.length[at]
+        ends = length.cumsum()
+        rows = np.arange(ends[-1]) + np.repeat(self.start[at] - (ends - length), length)
+        return block.index_select(0, to_device(torch.from_numpy(rows), block.device)).float()
 
     def _strokes(self, indices: Sequence[int]) -> list[Tensor]:
         """Views of these items, one of all neighbours."""
@@ -314,9 +325,20 @@ class Stream:
 
     The items are permuted again and again; every ``pool`` batches' worth of them is sorted by length and cut into
     batches, which come in random order. ``pool`` 1 leaves the lengths mixed; it is never larger than the corpus.
+
+    With ``turn``, a corpus's number and how many take turns, a batch's place in the order of lengths depends on the
+    number of the training's step alone, so that stacked trainings have short batches at the same steps, and long ones.
     """
 
-    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, pool: int, seed: Sequence[int]) -> None:
+    def __init__(
+        self,
+        lengths: npt.NDArray[np.int64],
+        batch_size: int,
+        pool: int,
+        seed: Sequence[int],
+        turn: tuple[int, int] | None = None,
+    ) -> None:
+        self._turn = turn
         self._lengths, self._batch_size, self._seed = lengths, batch_size, tuple(seed)
         # A pool of several permutations would hold each item several times, and sorting would put them in one batch.
         self._pool = max(1, min(pool, len(lengths) // batch_size))
@@ -338,6 +360,11 @@ class Stream:
             items = items[np.argsort(self._lengths[items], kind="stable")]
         cut = items.reshape(self._pool, self._batch_size)
         order = np.random.default_rng([*self._seed, 1, number]).permutation(self._pool)
+        if self._turn is not None:
+            first, corpora = self._turn
+            steps = first + corpora * np.arange(number * self._pool, (number + 1) * self._pool)
+            # Multiples of the golden ratio spread evenly over 0 to 1, every second or third of them too.
+            order = np.argsort(np.argsort(steps * _GOLDEN % 1.0))
         return [tuple(row) for row in cut[order].tolist()]
 
 

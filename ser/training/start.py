@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ser.data.pretrained import STARTS
 from ser.errors import BadInput
+from ser.models import traits
 from ser.study import Training, Trial
 from ser.training import seeds
 from ser.training.batches import Items, Passes, Stream, inverse_deviation
@@ -75,7 +76,14 @@ def begin(
     losses = {name: Objective(training, trial.classes, each.train) for name, each in by_turn.items()}
     smallest = {name: smallest_batch(network, each.train) for name, each in by_turn.items()}
     streams = {
-        name: _stream(training, each.train, seeds.for_batches(seed, number), smallest[name], trial.block.name)
+        name: _stream(
+            training,
+            each.train,
+            seeds.for_batches(seed, number),
+            smallest[name],
+            trial.block.name,
+            (number, len(by_turn)),
+        )
         for number, (name, each) in enumerate(by_turn.items())
     }
     steps = training.steps_per_epoch or sum(s.per_pass for s in streams.values() if isinstance(s, Passes))
@@ -111,13 +119,16 @@ def _by_turn(trial: Trial, data: Mapping[str, CorpusData]) -> dict[str, CorpusDa
     return by_turn
 
 
-def _stream(training: Training, items: Items, seed: list[int], smallest: int, block: str) -> Stream | Passes:
+def _stream(
+    training: Training, items: Items, seed: list[int], smallest: int, block: str, turn: tuple[int, int]
+) -> Stream | Passes:
     place = f"batch normalisation of {block}"
     if training.batch_size < smallest:
         raise BadInput(str(training.batch_size), f"training.batch_size, {place}", f"{smallest} or more",
                        "one item has no variance: give more")  # fmt: skip
     if training.steps_per_epoch:
-        return Stream(items.lengths(), training.batch_size, training.bucket_pool, seed)
+        aligned = turn if training.stacked and traits(block).gives == "frames" else None
+        return Stream(items.lengths(), training.batch_size, training.bucket_pool, seed, aligned)
     if len(items) < smallest:
         raise BadInput(f"{len(items)} item of {items.corpus} to train on", place, f"{smallest} or more",
                        "one item has no variance: train on more")  # fmt: skip

@@ -218,3 +218,37 @@ def test_batches_that_are_large_enough_do_not_depend_on_the_smallest_allowed():
 )
 def test_no_part_is_smaller_than_allowed(count, steps, sizes):
     assert [len(p) for p in parts(range(count), steps, 2)] == sizes
+
+
+def test_trainings_that_are_stacked_have_short_and_long_batches_at_the_same_steps():
+    draw = np.random.default_rng(0)
+    corpora, mixes = [draw.integers(10, 500, n) for n in (700, 900, 400)], [(0,), (1, 2), (0, 1, 2)]
+
+    def longest(aligned):
+        streams = [
+            [Stream(corpora[c], 16, 16, (5, c), (k, len(mix)) if aligned else None) for k, c in enumerate(mix)]
+            for mix in mixes
+        ]
+        lengths = [
+            [
+                corpora[mix[step % len(mix)]][list(own[step % len(mix)].indices(step // len(mix)))].max()
+                for own, mix in zip(streams, mixes, strict=True)
+            ]
+            for step in range(96)
+        ]
+        return np.max(lengths, axis=1).mean()
+
+    assert longest(True) < 0.85 * longest(False)
+    stream = Stream(corpora[0], 16, 16, (5,), (1, 2))
+    counts = np.bincount([i for n in range(2800) for i in stream.indices(n)])
+    assert (counts == 64).all()
+
+
+def test_items_on_a_device_are_taken_from_their_block_in_one_call():
+    frames, views = frames_and_views()
+    there = frames.on("cpu")
+    for chosen in ((6, 6, 4, 3), (2, 5, 3, 4), range(7)):
+        assert torch.equal(there._selected_rows(chosen), torch.cat([views[i] for i in chosen]))
+    halves = Frames((there.blocks[0].half(),), there.block, there.start, there.length)
+    assert halves._selected_rows((1, 0)).dtype == torch.float32
+    assert frames.on("meta").joined((1, 0)).shape == (5, 3)

@@ -1,6 +1,7 @@
 """Groups of temporal blocks: each trial leaves the run it would leave alone, whatever ends the group's process."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.runs.folder import RunFolder
+from ser.runs.location import Location
 from ser.runs.outcomes import Failed, Finished
 from ser.runs.tracker import Tracker
 from ser.study import override
 from ser.training import stacked_frames
 from ser.trials import group
 from ser.trials import run as one
+from ser.trials.job import job_of
 
 
 @pytest.fixture
@@ -39,20 +42,23 @@ def contents(job, trial):
     return curves, pd.read_csv(tracker.artifact(run, "predictions.csv"))
 
 
-def alone(job, trial):
-    """The same of the trial without the group, as another trial."""
-    single = replace(trial, training=replace(trial.training, stacked=False))
-    assert isinstance(one.run(job, single), Finished)
-    return contents(job, single)
+@pytest.fixture
+def apart(plan, features, tmp_path, empty_ledger):
+    """Another work folder."""
+    folder = tmp_path / "apart"
+    folder.mkdir()
+    shutil.copy(empty_ledger, folder / "mlflow.db")
+    return job_of(plan, Location.of(folder, None), folder, str(features), "cpu", 1, "test", [])
 
 
-def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, trials):
+def test_a_group_leaves_the_runs_that_its_trials_leave_alone(job, trials, apart):
     assert len({group.group_key(t) for t in trials}) == 1
     told = group.run(job, trials)
     assert {type(v) for v in told.values()} == {Finished}
     for trial in trials:
         curves, table = contents(job, trial)
-        expected, predictions = alone(job, trial)
+        assert isinstance(one.run(apart, trial), Finished)  # which takes no notice of ``stacked``
+        expected, predictions = contents(apart, trial)
         assert curves.keys() == expected.keys()
         for name in curves:
             assert curves[name] == pytest.approx(expected[name], abs=1e-3), name
