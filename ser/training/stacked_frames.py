@@ -25,7 +25,7 @@ from ser.training import checkpoint, seeds
 from ser.training.batches import Batch, Items
 from ser.training.finite import check_finite
 from ser.training.loss import Objective
-from ser.training.stacked_networks import Networks, padded
+from ser.training.stacked_networks import Networks
 from ser.training.start import CorpusData, Diverged, Run, begin, build_network
 from ser.training.train import Outcome, Progress, of_both, outcome_of, scored, scores
 
@@ -224,12 +224,12 @@ def _train_epoch(networks: Networks, states: Sequence[_State], epochs: Sequence[
             before.append((name, run.streams[name].indices(step // len(names))))
         now = [before[-1] for before in made]
         batches = [run.data[name].train.batch(at) for run, (name, at) in zip(runs, now, strict=True)]
-        frames, layout = padded(batches, networks.mean.dtype)
+        frames, layout = networks.padded(batches)
         truth = torch.stack([b.labels for b in batches])
         importance = torch.stack([_importance(r.losses[n], b) for r, (n, _), b in zip(runs, now, batches, strict=True)])
         heads = to_device(torch.tensor([networks.head_row(i, name) for i, (name, _) in enumerate(now)]), device)
         mask = dropout.mask(batches, layout.frames, networks.outputs)
-        numbers.append(networks.step(frames, layout, mask, truth, importance, heads))
+        numbers.append(networks.update(frames, layout, mask, truth, importance, heads))
     table = torch.stack(numbers).cpu()
     rows = []
     for i, (state, run) in enumerate(zip(states, runs, strict=True)):

@@ -11,8 +11,10 @@ from ser.models import traits
 from ser.models._stacked_frames import Layout, pooled
 from ser.models._transfer import to_device
 from ser.study import settings_of
+from ser.training import stacked_graphs
 from ser.training.batches import Batch, Items, sorted_batches
 from ser.training.network import SHARED_HEAD
+from ser.training.stacked_graphs import Graphs, Step, rounded
 from ser.training.stacked_optimisers import Optimisers, places_of, views
 from ser.training.start import Run
 
@@ -48,7 +50,23 @@ class Networks:
         for i, run in enumerate(runs):
             for name, parameter in run.network.named_parameters():
                 self._place(i, name).copy_(parameter.detach())
+        self._begin()
+
+    def _begin(self) -> None:
+        """Makes what goes with the number of members."""
         self.change = torch.zeros_like(self.body.weights)
+        self.update: Step = self.step
+        self.has_graphs = stacked_graphs.IS_ON and self.mean.device.type == "cuda"
+        if self.has_graphs:
+            self.update = Graphs(self.step, [*self.body.state.values(), *self.head.state.values()])
+
+    def padded(self, batches: Sequence[Batch]) -> tuple[Tensor, Layout]:
+        """Returns the frames of each member's mini-batch, and their layout; for graphs of one of few sizes."""
+        sizes = None
+        if self.has_graphs:
+            lengths = [b.lengths for b in batches]
+            sizes = rounded(1 + max(int(n.sum()) for n in lengths)), rounded(1 + max(int(n.max()) for n in lengths))
+        return padded(batches, self.mean.dtype, sizes)
 
     def _place(self, i: int, name: str) -> Tensor:
         """A weight of member i, by its name in ``ser.training.network.Network``: a view."""
@@ -84,7 +102,7 @@ class Networks:
         self.mean, self.scale = self.mean[members], self.scale[members]
         self.body.reduce_to(members)
         self.head.reduce_to([i * self.slots + k for i in members for k in range(self.slots)])
-        self.change = torch.zeros_like(self.body.weights)
+        self._begin()
 
     def logits(
         self,

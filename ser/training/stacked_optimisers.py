@@ -45,7 +45,7 @@ class Optimisers:
             column([getattr(s, name) or default for s in settings])
             for name, default in (("learning_rate", 0), ("epsilon", 0), ("weight_decay", 0), ("clip_norm", math.inf))
         )
-        self.clipped, self.decayed = bool(self.clip.isfinite().any()), bool(self.decay.any())
+        self.clipped, self.decayed = any(s.clip_norm for s in settings), any(s.weight_decay for s in settings)
 
     @property
     def state(self) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ser import registry
+from ser.models._transfer import to_device
 from ser.study import part
 from ser.study.settings import values_of
 from ser.training import train as loop
@@ -18,6 +19,7 @@ from ser.training.batches import Frames, Items
 from ser.training.finite import check_finite, sums_of_weights
 from ser.training.loss import Objective
 from ser.training.network import Network
+from ser.training.stacked_networks import Networks
 from ser.training.start import CorpusData, Diverged, parameter_groups
 
 NETWORKS = [name for name in registry.names("models") if registry.find("models", name).GIVES != "classes"]
@@ -115,3 +117,21 @@ def test_a_step_that_is_not_finite_is_named_at_the_end_of_an_epoch_as_at_once():
             "loss nan at step 6, learning rate 0.5, gradient of norm 7.0, "
             "weights not finite: heads.all.bias; batch: u2, u3"
         )
+
+
+@pytest.mark.parametrize("block", ["lstm", "blstm", "tdnn"])
+def test_a_stacked_step_asks_nothing_either(block, paper):
+    """Mini-batches of three members, put together, masked and learned from on the device."""
+    trial = SimpleNamespace(training=paper.training, block=part(block, **values_of(tiny_encoders.example(block)[1])))
+    runs = [run_of(paper.training, block, "mean_var") for _ in range(3)]
+    for run in runs:
+        run.trial = trial
+    networks = Networks(runs)
+    with Transfers():
+        batches = [run.data["a"].train.batch((2, 0, 3, 1)) for run in runs]
+        frames, layout = networks.padded(batches)
+        truth = torch.stack([b.labels for b in batches])
+        heads = to_device(torch.tensor([networks.head_row(i, "a") for i in range(3)]), frames.device)
+        mask = torch.ones(3, layout.frames, networks.outputs, device="meta")
+        found = networks.update(frames, layout, mask, truth, truth + 1.0, heads)
+    assert found.shape == (3, 2 + sum(1 for _ in runs[0].network.parameters()))

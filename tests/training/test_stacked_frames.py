@@ -16,7 +16,8 @@ from ser.training import train as loop
 from ser.training.batches import Items
 from ser.training.finite import sums_of_weights
 from ser.training.stacked_frames import FramesMember, stack_key
-from ser.training.stacked_networks import Networks
+from ser.training.stacked_graphs import rounded
+from ser.training.stacked_networks import Networks, padded
 from ser.training.start import CorpusData
 from ser.training.train import Outcome
 
@@ -136,7 +137,7 @@ def test_every_step_is_that_of_the_ordinary_loop(make, block, pooling, task):
         recorded.append(found)
         return found
 
-    networks.step = step
+    networks.update = step
     rows = stacked_frames._train_epoch(networks, states, [1, 1, 1])
     assert len(recorded) == 5
     assert [row.keys() for row in rows] == [{"train/loss", *(f"train/loss/{c}" for c in mix)} for mix in MIXES]
@@ -242,3 +243,22 @@ def test_what_may_differ_and_what_may_not(make):
         replace(plain, block=part("projection", **values_of(find("models", "projection").example()[1]))),
     ):
         assert stack_key(other) is None
+
+
+def test_filled_up_to_other_sizes_a_step_is_the_same(make):
+    """As graphs have it, which need a GPU."""
+    double, trial = corpora(torch.float64), make("blstm", "mean_var", mix=("a",))
+    answers = []
+    for more in (None, (64, 32)):
+        run = start.begin(trial, {"a": double["a"]}, "cpu", 1)
+        run.network.double()
+        networks = Networks([run])
+        batch = double["a"].train.batch(run.streams["a"].indices(0))
+        frames, layout = padded([batch], torch.float64, more)
+        heads, importance = torch.tensor([0]), torch.ones(1, 4, dtype=torch.float64)
+        answers.append(networks.step(frames, layout, None, batch.labels[None], importance, heads))
+        answers.append(networks.body.weights.clone())
+    torch.testing.assert_close(answers[:2], answers[2:], rtol=0, atol=1e-12)
+    sizes = {rounded(n) for n in range(1, 20000)}
+    assert len(sizes) < 40
+    assert all(n <= rounded(n) <= max(32, 1.5 * n) for n in range(17, 20000))
