@@ -102,7 +102,7 @@ def stack_key(block: Part, training: Training) -> Hashable | None:
     """
     model = traits(block.name)
     ordinary = (training.loss, training.class_weights, training.precision) == ("cross_entropy", "none", "float32")
-    if model.stacked is None or not ordinary:
+    if model.stacked is None or model.gives == "frames" or not ordinary:
         return None
     settings = values_of(settings_of("models", block))
     shape = tuple((k, v) for k, v in settings.items() if k not in model.varies)
