@@ -76,8 +76,9 @@ class Traits:
     """The constants of a model's file, optional ones with their defaults.
 
     ``fits(width, settings)`` says whether a network can be built, for searches. ``layers(block, width)`` lists the
-    layers of a block as its paper does; without it they are those with weights. ``stacked`` is the class that trains
-    many small networks at once (``ser.training.stacked``), which may differ in the settings of ``varies``.
+    layers of a block as its paper does; without it they are those with weights. ``stacked`` is the class that computes
+    many networks at once (``ser.training.stacked``, or ``stacked_frames`` for blocks that give frames); tiny ones may
+    differ in the settings of ``varies``.
     """
 
     gives: str

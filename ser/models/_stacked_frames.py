@@ -5,15 +5,16 @@ to as many as the group's longest mini-batch has, [members, frames, width]; what
 and so changes no weight. Every product is one ``bmm`` over all members.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from ser.models._transfer import to_device
 
@@ -103,13 +104,31 @@ def table(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return np.stack([lengths, ends - lengths, ends])
 
 
+class Recurrent(Protocol):
+    """Settings of ``ser.models.lstm``."""
+
+    @property
+    def prep_layers(self) -> int: ...
+    @property
+    def prep_units(self) -> int: ...
+    @property
+    def units(self) -> int: ...
+
+
+class Convolved(Protocol):
+    """Settings of ``ser.models.tdnn``."""
+
+    @property
+    def layers(self) -> int: ...
+    @property
+    def context(self) -> tuple[int, ...]: ...
+
+
 class StackedRecurrent:
     """``ser.models.lstm.Recurrent`` of all members, before dropout."""
 
-    def __init__(self, settings: Any) -> None:
-        self.layers: int = settings.prep_layers
-        self.prepared: int = settings.prep_units
-        self.units: int = settings.units
+    def __init__(self, settings: Recurrent) -> None:
+        self.layers, self.prepared, self.units = settings.prep_layers, settings.prep_units, settings.units
 
     def numbers(self, width: int, outputs: int) -> int:
         """Returns about how many numbers a step keeps for each frame of a member."""
@@ -140,9 +159,8 @@ class StackedRecurrent:
 class StackedTDNN:
     """``ser.models.tdnn.TDNN`` of all members, before dropout."""
 
-    def __init__(self, settings: Any) -> None:
-        context: Sequence[int] = settings.context
-        self.layers: int = settings.layers
+    def __init__(self, settings: Convolved) -> None:
+        context, self.layers = settings.context, settings.layers
         self.reach, self.step = max(context), context[1] - context[0] if len(context) > 1 else 1
 
     def numbers(self, width: int, outputs: int) -> int:
@@ -193,12 +211,12 @@ class _Permuted(torch.autograd.Function):
     """Rows in another order; the gradient takes the way back, where torch would add up row by row."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Tensor, back: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor, rows: Tensor, back: Tensor) -> Tensor:
         ctx.save_for_backward(back)
         return x.index_select(0, rows)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: BackwardCFunction, *gradients: Tensor) -> tuple[Tensor, None, None]:
         (back,) = ctx.saved_tensors
         return gradients[0].index_select(0, back), None, None
 
@@ -211,7 +229,7 @@ class _Recurrence(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, inputs: Tensor, weight: Tensor) -> Tensor:
         """Inputs [time, members, batch, 4 · units], weight [members, 4 · units, units] -> [time, …, units]."""
         units = weight.shape[2]
         gates, back = torch.empty_like(inputs), weight.mT.contiguous()
@@ -231,8 +249,9 @@ class _Recurrence(torch.autograd.Function):
         return hidden[1:]
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
-        gates, hidden, cells, squashed, weight = ctx.saved_tensors
+    def backward(ctx: BackwardCFunction, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        kept: tuple[Tensor, ...] = ctx.saved_tensors
+        gates, hidden, cells, squashed, weight = kept
         units = weight.shape[2]
         i, f, g, o = gates.split(units, dim=3)
         # Slopes of all steps: of the cell by input, forget and cell gate, of the output by its gate and by the cell.

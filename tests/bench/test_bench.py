@@ -24,6 +24,7 @@ SLOW = {
     "corpus": "--utterances 1000",
     "front_end": "--files 1 --rounds 1",
     "gan": "--images 64",
+    "gpu": "--cpu",
     "grid": "--trials 20",
     "growth": "--trials 4 8 --utterances 1000 --machines 1",
     "host": "--updates 1 --rounds 1 --networks lstm",
