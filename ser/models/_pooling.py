@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.errors import BadInput
+from ser.models._transfer import to_device
 from ser.study import POOLING_SIGNS
 
 
@@ -23,7 +24,7 @@ class AttentionPooling(nn.Module):
         """[sum(lengths), width] -> [batch, outputs]. The weights are a dense [batch, frames] matrix."""
         if len(lengths) == 1:
             return self._pooled((frames @ self.u)[None].softmax(dim=1), frames)
-        owner = torch.arange(len(lengths), device=frames.device).repeat_interleave(lengths, output_size=len(frames))
+        owner = to_device(torch.arange(len(lengths)).repeat_interleave(lengths), frames.device)
         foreign = owner != torch.arange(len(lengths), device=frames.device)[:, None]
         alpha = (frames @ self.u).expand(len(lengths), -1).masked_fill(foreign, -torch.inf).softmax(dim=1)
         return self._pooled(alpha, frames)

@@ -3,12 +3,12 @@
     python tests/bench/bench_gpu.py --json gpu.json        # on a machine with a GPU
     python tests/bench/bench_gpu.py --cpu                  # a self-check with tiny sizes; its numbers mean nothing
 
-It needs this repository and torch, and neither Ray nor MLflow. Features are made: lengths as IEMOCAP's, corpora of the
-sizes of the paper's. "naive" is what one writes first: float32, random mini-batches from a loader, padded to the
-longest, packed sequences for LSTMs, the loss read at every step. "alone" is ``ser.training.train``; "stacked" so many
-trials in one process, over the paper's combinations of corpora, with CUDA graphs and without. The same steps are run twice, and
-the second time counts. ``hours`` are those of all 168 trials at 60 epochs of 100 steps, evaluation included, in groups
-of fourteen one after another.
+It needs this repository and torch, and neither Ray nor MLflow. Features are made: lengths as IEMOCAP's, corpora of
+the sizes of the paper's. "naive" is what one writes first: float32, random mini-batches from a loader, padded to the
+longest, packed sequences for LSTMs, the loss read at every step. "alone" is ``ser.training.train``. "stacked" is as
+many trials in one process, over the paper's combinations of corpora, with CUDA graphs and without. The same steps are
+run twice, and the second time counts. ``hours`` are those of all 168 trials at 60 epochs of 100 steps, evaluation
+included, in groups of fourteen one after another.
 """
 
 import argparse
