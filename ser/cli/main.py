@@ -490,6 +490,7 @@ def predict(args: argparse.Namespace) -> int:
     from ser.prediction import listed, stdin
     from ser.prediction.runs import predictor_of
 
+    environment.keep_memory()
     _remember(args.encoder)
     predictor = predictor_of(args.work, args.tracking_uri, args.run, args.of_study, args.corpus)
     for note in predicted.notes(predictor):
