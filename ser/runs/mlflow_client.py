@@ -7,12 +7,16 @@ import fcntl
 import glob
 import logging
 import os
+import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from math import isnan
 from pathlib import Path
+from sys import float_info
 from typing import Any, TypeVar
+from uuid import uuid4
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -26,7 +30,19 @@ os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, FileInfo, LoggedModel, LoggedModelOutput, Metric, Param, Run
+from mlflow.entities import (
+    Experiment,
+    FileInfo,
+    LoggedModel,
+    LoggedModelOutput,
+    LoggedModelStatus,
+    Metric,
+    Param,
+    Run,
+    RunData,
+    RunInfo,
+    RunTag,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -34,6 +50,8 @@ from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _initialize_tables
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
+from mlflow.utils.uri import append_to_uri_path
+from mlflow.utils.validation import _validate_batch_log_data
 from sqlalchemy import URL, Connection, create_engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -43,6 +61,7 @@ from ser.host import paths
 from ser.host.paths import without_secrets
 from ser.runs.location import Location
 from ser.runs.refusal import is_passing, refusal
+from ser.runs.sqlite_rows import MetricRow, SqliteRows
 
 __all__ = [
     "ArtifactRepository",
@@ -75,9 +94,22 @@ class Client:
         self._where, self._on_error = where, on_error
         self.call(_check_database, where, to_read)
         self._client = self.call(open_client, where.uri)
+        if not to_read and where.database is not None:
+            self._client = self.call(_with_rows, self._client, where.uri)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return partial(self.call, getattr(self._client, name))
+
+    def tagged(self, experiment: str, key: str, text: str) -> list[tuple[str, str]] | None:
+        """Returns (run, status) of the runs of an experiment with this tag; None where only a search can tell."""
+        if not isinstance(self._client, _SqliteClient):
+            return None
+        return self.call(self._client.tagged, experiment, key, text)
+
+    def rekey_tags(self, experiment: str, prefix: str, letters: int) -> None:
+        """As ``SqliteRows.rekey_tags``, where the database lets it."""
+        if isinstance(self._client, _SqliteClient):
+            self.call(self._client.rows.rekey_tags, experiment, prefix, letters)
 
     def call(self, method: Callable[..., _Value], *args: object, **options: object) -> _Value:
         """Returns the value of ``method``. Raises Away, and Refused."""
@@ -103,6 +135,100 @@ class Client:
         if is_passing(self._where.uri, error):
             return Away(f"{self._where.printable}: {words}")
         return refusal(self._where.printable, error, words)
+
+
+class _SqliteClient(MlflowClient):  # type: ignore[misc]
+    """MLflow's client of an SQLite database that ``SqliteRows`` knows: these calls take some of its statements.
+
+    They write what ``MlflowClient`` writes, and leave to it whatever is not plain.
+    """
+
+    def __init__(self, uri: str, rows: SqliteRows) -> None:
+        super().__init__(tracking_uri=uri)
+        self.rows = rows
+
+    def tagged(self, experiment: str, key: str, text: str) -> list[tuple[str, str]]:
+        return self.rows.tagged(experiment, key, text)
+
+    def create_run(
+        self, experiment_id: str, start_time: int | None = None, tags: Any = None, run_name: str | None = None
+    ) -> Run:
+        tags, run, start_ms = dict(tags or {}), uuid4().hex, start_time or int(time.time() * 1000)
+        user, uri = str(tags.get("mlflow.user", "unknown")), None
+        if run_name and tags.setdefault("mlflow.runName", run_name) == run_name:
+            place = partial(_below, run, "artifacts")
+            uri = self.rows.add_run(experiment_id, run, run_name, user, start_ms, tags, place)
+        if uri is None:
+            return super().create_run(experiment_id, start_time, tags, run_name)
+        info = RunInfo(run, experiment_id, user, "RUNNING", start_ms, None, "active", uri, run_name)
+        return Run(info, RunData(tags=[RunTag(key, text) for key, text in tags.items()]))
+
+    def log_batch(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric] = (),
+        params: Sequence[Param] = (),
+        tags: Sequence[RunTag] = (),
+        synchronous: bool | None = None,
+    ) -> None:
+        names = [param.key for param in params]
+        if not tags and len(set(names)) == len(names) and not any(metric.model_id for metric in metrics):
+            _, valid, _ = _validate_batch_log_data(metrics, params, ())
+            if self.rows.log(run_id, {p.key: p.value for p in valid}, list(map(_row, metrics))):
+                return
+        super().log_batch(run_id, metrics, params, tags, synchronous)
+
+    def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
+        if not self.rows.end(run_id, status or "FINISHED", end_time or int(time.time() * 1000)):
+            super().set_terminated(run_id, status, end_time)
+
+    def create_logged_model(
+        self,
+        experiment_id: str,
+        name: str | None = None,
+        source_run_id: str | None = None,
+        tags: Any = None,
+        params: Any = None,
+        model_type: str | None = None,
+    ) -> LoggedModel:
+        if name and source_run_id and model_type and not tags and not params:
+            model, now_ms = f"m-{uuid4().hex}", int(time.time() * 1000)
+            place = partial(_below, "models", model, "artifacts")
+            uri = self.rows.add_model(experiment_id, model, name, source_run_id, model_type, now_ms, place)
+            if uri is not None:
+                status = LoggedModelStatus.PENDING
+                return LoggedModel(experiment_id, model, name, uri, now_ms, now_ms, model_type, source_run_id, status)
+        return super().create_logged_model(experiment_id, name, source_run_id, tags, params, model_type)
+
+    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
+        if not self.rows.add_outputs(run_id, {uuid4().hex: (model.model_id, model.step) for model in models}):
+            super().log_outputs(run_id, models)
+
+    def finalize_logged_model(self, model_id: str, status: str) -> LoggedModel | None:
+        if status == "READY" and self.rows.end_model(model_id, int(time.time() * 1000)):
+            return None
+        return super().finalize_logged_model(model_id, status)
+
+
+def _below(*names_and_location: str) -> str:
+    *names, location = names_and_location
+    return str(append_to_uri_path(location, *names))
+
+
+def _row(metric: Metric) -> MetricRow:
+    """A metric as MLflow's tables hold it: no NaN, and nothing infinite."""
+    value, is_nan = float(metric.value), isnan(metric.value)
+    largest = float_info.max
+    return metric.key, 0.0 if is_nan else max(-largest, min(value, largest)), metric.timestamp, metric.step, is_nan
+
+
+def _with_rows(client: MlflowClient, uri: str) -> MlflowClient:
+    """Returns a client that writes rows itself, where they are known."""
+    store = client._tracking_client.store
+    if type(store).__name__ != "SqlAlchemyStore":  # one of its own module, which only MLflow loads without warnings
+        return client
+    rows = SqliteRows(store.engine)
+    return _SqliteClient(uri, rows) if rows.is_known else client
 
 
 def artifact_files(uri: str, tracking_uri: str) -> ArtifactRepository:

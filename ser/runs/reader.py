@@ -222,6 +222,9 @@ class Reader:
             runs[run_id].data.metrics[intern(name)] = float("nan") if number is None else float(number)
         return list(runs.values())
 
+    def tagged(self, experiment: str, key: str, text: str) -> None:
+        """Returns None, as ``Client.tagged`` where only a search can tell: here that takes no longer."""
+
     def get_metric_history(self, run_id: str, key: str) -> Any:
         """Returns all values of one metric of a run, by the time at which they were measured."""
         try:

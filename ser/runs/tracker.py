@@ -30,9 +30,11 @@ if TYPE_CHECKING:  # what only looks does without MLflow
     from ser.runs.run_log import RunLog
 
 _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's pages open on views for language models
-# MLflow's tables find a tag by its key at once, and by its value only among those of all runs; under this prefix its
-# pages show no tag. Experiments of earlier versions are without, and say so by lacking the second.
-_TRIAL, _KEYED = "mlflow.ser.trial.", "ser.keyed"
+# MLflow's tables find a tag by its key at once, and by its value only among those of all runs with that key. So a run
+# bears its trial's id under a key that a sixteenth of all trials share; under this prefix MLflow's pages show no tag.
+# Each key is a column where runs are read as a table. Experiments say which tags their runs have: ``_BY_DIGIT`` these,
+# another text these or older ones with a key for each trial, and without ``_KEYED`` just "trial_id".
+_TRIAL, _KEYED, _BY_DIGIT = "mlflow.ser.trial.", "ser.keyed", "digit"
 STUDY = "ser.study"  # of an experiment: it stays when the experiment is renamed
 _PAGE = 250  # runs held at once: MLflow's own objects of a run take a tenth of a megabyte
 _READERS = 8  # files fetched at once
@@ -71,13 +73,15 @@ class Tracker:
         if experiment.lifecycle_stage == "deleted":
             raise self._deleted(experiment)
         self.experiment = str(experiment.experiment_id)
-        self._keyed = _KEYED in experiment.tags
+        self._keyed = experiment.tags.get(_KEYED, "")
         self.location = str(experiment.artifact_location)
         self._has_moved = bool(where.artifacts) and moved.is_moved(
-            self.location, where.artifacts, self._keyed and where.own_database is not None
+            self.location, where.artifacts, bool(self._keyed) and where.own_database is not None
         )
         if not to_read:
             self._settle_location()
+            if self._keyed not in ("", _BY_DIGIT):
+                self.client.rekey_tags(self.experiment, _TRIAL, 1)
             self.experiment_ids[where, study] = self.experiment
         self._finished_ids: set[str] = set()
 
@@ -93,7 +97,7 @@ class Tracker:
 
     def _created(self) -> Experiment:
         location = f"{Path(self.where.artifacts).as_uri()}/{self.study}" if self.where.artifacts else None
-        tags = {**_KIND, _KEYED: "yes", STUDY: self.study}
+        tags = {**_KIND, _KEYED: _BY_DIGIT, STUDY: self.study}
         self._check_room(location or "")
         try:
             self.client.create_experiment(self.study, artifact_location=location, tags=tags)
@@ -140,11 +144,23 @@ class Tracker:
 
     def _is_stray(self, uri: str) -> bool:
         """Whether it names another place than the database of the work folder would now."""
-        is_own = self.where.own_database is not None and self._keyed
+        is_own = self.where.own_database is not None and bool(self._keyed)
         return is_own and moved.is_moved(uri, self.where.artifacts, is_own)
 
-    def _query(self, trial: str) -> str:
-        return f"tags.`{_TRIAL}{trial}` = 'yes'" if self._keyed else f"tags.trial_id = '{trial}'"
+    def _of_trial(self, trial: str, status: str = "", other_than: str = "") -> list[Run]:
+        """Returns the runs of a trial, oldest first: those of this ``status``, and not the run ``other_than``."""
+        runs: dict[str, Run] = {}
+        older = {"trial_id": trial} if not self._keyed else {f"{_TRIAL}{trial}": "yes"}
+        tags = trial_tag(trial) if self._keyed else {}
+        for key, text in (tags if self._keyed == _BY_DIGIT else tags | older).items():
+            tagged = self.client.tagged(self.experiment, key, text)
+            if tagged is not None and not any(status in ("", s) and run != other_than for run, s in tagged):
+                continue  # mostly so, and MLflow's own search takes a hundred times as long
+            query = f"tags.`{key}` = '{text}'"
+            query += f" and attributes.status = '{status}'" if status else ""
+            query += f" and attributes.run_id != '{other_than}'" if other_than else ""
+            runs |= {run.info.run_id: run for run in self.pages(query)}
+        return sorted(runs.values(), key=lambda run: run.info.start_time)
 
     def pages(self, query: str = "") -> Iterator[Run]:
         """Yields all runs that match MLflow's ``query``, oldest first; no more than a page of them is held."""
@@ -206,7 +222,7 @@ class Tracker:
     def finished(self, trial: str | None = None) -> dict[str, Run]:
         """Returns the finished run of all trials, or of one, by id; of several the ``canonical_run``."""
         by_trial: dict[str, list[Run]] = {}
-        for run in self.pages(FINISHED + (f" and {self._query(trial)}" if trial else "")):
+        for run in self._of_trial(trial, "FINISHED") if trial else self.pages(FINISHED):
             if "trial_id" in run.data.tags:
                 by_trial.setdefault(run.data.tags["trial_id"], []).append(run)
         return {trial_id: canonical_run(runs) for trial_id, runs in by_trial.items()}
@@ -224,7 +240,7 @@ class Tracker:
         """Returns the open run of this work folder for a trial, a new one if needed; None if the trial is finished."""
         from ser.runs.run_log import RunLog
 
-        runs = self.runs(self._query(head.trial))
+        runs = self._of_trial(head.trial)
         if any(run.info.status == "FINISHED" for run in runs):
             self.settle(head.trial)
             return None
@@ -235,7 +251,7 @@ class Tracker:
         if ours and self._reopened(ours[0], head):
             return RunLog(self, head.trial, ours[0], self._steps(ours[0].info.run_id))
         tags = {**head.tags, "trial_id": head.trial, "study": head.study, "title": head.title}
-        marked = {**long_text.cut(tags), f"{_TRIAL}{head.trial}": "yes"}
+        marked = {**long_text.cut(tags), **trial_tag(head.trial)}
         run = self.client.create_run(self.experiment, tags=marked, run_name=long_text.name(head.title))
         self._state(run, head)
         if ours:
@@ -257,8 +273,7 @@ class Tracker:
         from ser.runs.mlflow_client import Param
 
         params = [Param(k, v) for k, v in long_text.cut(head.params).items()]
-        for at in range(0, len(params), 100):  # as many as MLflow takes at once
-            self.client.log_batch(run.info.run_id, params=params[at : at + 100])
+        self.client.log_batch(run.info.run_id, params=params)  # MLflow's client makes requests of a hundred of them
 
     def _steps(self, run_id: str) -> set[int]:
         names = ("val/loss", "refit/train/loss")  # of the first pass and of the second
@@ -270,9 +285,9 @@ class Tracker:
         Everyone who finishes a trial settles it, and all choose alike: whoever is last sees all runs. ``finished_run``
         is one that the caller has just finished: mostly it is the only one, and MLflow finds no run faster than some.
         """
-        if finished_run and not self.runs(f"{self._query(trial)} and attributes.run_id != '{finished_run}'"):
+        if finished_run and not self._of_trial(trial, other_than=finished_run):
             return
-        runs = self.runs(self._query(trial))
+        runs = self._of_trial(trial)
         counted = canonical_run(r for r in runs if r.info.status == "FINISHED")
         for run in runs:
             marked = "superseded_by" in run.data.tags
@@ -421,6 +436,11 @@ class Tracker:
         with TemporaryDirectory() as copy:
             local = Path(files.download_artifacts(path, None if moved.is_local(folder) else copy))
             return local.read_text(encoding="utf-8")
+
+
+def trial_tag(trial: str) -> dict[str, str]:
+    """Returns the tag by which the runs of a trial are found."""
+    return {f"{_TRIAL}{trial[0]}": trial}
 
 
 def canonical_run(runs: Iterable[Run]) -> Run:

@@ -256,8 +256,8 @@ class Trial:
 
     def varied_values(self) -> dict[str, str]:
         """Returns the values that are this trial's own in its search or grid, as text, by path."""
-        params = self.params()
         keys = {path: self.keys_of(path) for path in self.role.values().get("varied", ())}
+        params = self.params() if keys else {}
         return {path: params[key] for path, names in keys.items() for key in names if key in params}
 
     def keys_of(self, path: str) -> list[str]:

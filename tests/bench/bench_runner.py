@@ -170,9 +170,13 @@ def report(loops: Sequence[float], grids: Sequence[Grid], planned: int, to: Path
     wall, start_s = median(g.wall_s for g in grids), median(g.start_s for g in grids)
     slots = grids[0].summary.slots
     print(f"{planned} runs of {trained} trained trials, {slots:g} at once, {len(grids)} times: medians")
-    print(f"wall time {wall:.1f} s, of which {start_s:.1f} s until workers are there; plain loop {loop:.3f} s per trial")
+    print(
+        f"wall time {wall:.1f} s, of which {start_s:.1f} s until workers are there; plain loop {loop:.3f} s per trial"
+    )
     print("processor time per trial beside the plain loop's:")
-    for role, name in zip(ROLES, ("workers", "the process that decides", "Tune's process", "Ray's daemons"), strict=True):
+    for role, name in zip(
+        ROLES, ("workers", "the process that decides", "Tune's process", "Ray's daemons"), strict=True
+    ):
         print(f"  {name:26}{each[role]:7.3f} s      (until workers are there, in all: {start[role]:5.1f} s)")
     print(f"  {'all':26}{median(own):7.3f} s      ({min(own):.3f} to {max(own):.3f})")
     busy = (wall - start_s) * slots - median(g.summary.training_seconds for g in grids)

@@ -12,7 +12,7 @@ import pytest
 
 from ser.errors import Away
 from ser.runs import logged_model
-from ser.runs.mlflow_client import Client
+from ser.runs.mlflow_client import Client, _SqliteClient
 from ser.runs.outcomes import Finished, Undelivered
 from ser.runs.tracker import Tracker
 from ser.trials import run as one
@@ -109,7 +109,7 @@ def test_a_server_without_such_models_takes_the_run_all_the_same(job, trial, tra
         raise mlflow.exceptions.MlflowException(f"{text}. Response body: '{reason}'")
 
     for name in ("create_logged_model", "search_logged_models"):
-        monkeypatch.setattr(mlflow.MlflowClient, name, absent)
+        monkeypatch.setattr(_SqliteClient, name, absent)
     assert isinstance(one.run(job, trial), Finished)
     monkeypatch.undo()
     assert models(tracker) == []

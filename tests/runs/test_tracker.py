@@ -22,7 +22,7 @@ from ser.runs.history import check_unchanged, mean_epochs
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client
 from ser.runs.store_check import check_writable, ready_for_pages, try_out
-from ser.runs.tracker import _TRIAL, Tracker
+from ser.runs.tracker import Tracker, trial_tag
 from ser.study import SCHEMA, Corpus, part
 
 
@@ -112,7 +112,7 @@ def test_what_dead_workers_left_open_is_closed_and_a_finished_run_is_not(tracker
 
 def test_of_two_open_runs_the_older_goes_on_and_the_other_is_marked(tracker, trial):
     kept = tracker.start(head(trial)).run_id
-    tags = {"trial_id": trial.id, f"{_TRIAL}{trial.id}": "yes"}
+    tags = {"trial_id": trial.id, **trial_tag(trial.id)}
     extra = tracker.client.create_run(tracker.experiment, tags=tags).info.run_id
     tracker.client.update_run(kept, status="RUNNING")
     assert tracker.start(head(trial)).run_id == kept
@@ -181,8 +181,8 @@ def test_a_trial_told_at_its_end_takes_eight_requests(where, trial, files, tmp_p
     assert delivery.deliver()
     assert Tracker.of(where, trial.study) is tracker
     assert requests == [
-        *("search_runs", "create_run", "log_batch", "search_runs"),
-        *("_files", "log_batch", "set_terminated", "search_runs"),
+        *("tagged", "create_run", "log_batch", "tagged"),
+        *("_files", "log_batch", "set_terminated", "tagged"),
     ]
 
 
@@ -195,7 +195,7 @@ def test_what_was_seen_finished_is_not_asked_for_again(tracker, trial, trial_of,
     assert tracker.finished_of(asked) == asked - {trial.id}
     assert requests == ["search_runs"]
     assert tracker.finished_of(asked) == asked - {trial.id}
-    assert requests == ["search_runs"] * 2  # for the one that is not finished yet
+    assert requests == ["search_runs", "tagged"]  # for the one that is not finished yet
     finish(tracker, trial, files)
     assert tracker.finished_of(asked) == asked
     requests.clear()
