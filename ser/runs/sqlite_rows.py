@@ -1,8 +1,8 @@
 """The rows of a run in MLflow's SQLite database, written as MLflow's client writes them, in fewer statements.
 
 Its client loads the run again for every list of values, and takes some hundred statements for a trial; these are a
-dozen. They know one schema, ``REVISION``, and write what they can be sure of: where MLflow's client would raise, or
-would do something else, they write nothing and say so, and the caller leaves it to that client. Errors are SQLAlchemy's.
+dozen. They know one schema, ``REVISION``, and write what they can be sure of: where MLflow would raise, or would do
+something else, they write nothing and say so, and the caller leaves it to MLflow. Errors are those of SQLAlchemy.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
