@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 from scikit_posthocs import posthoc_nemenyi_friedman
-from scipy.stats import friedmanchisquare
+from scipy.stats import f as f_distribution
+from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-from ser.report.ranks import critical_difference, critical_difference_diagram, friedman, groups_of_ranks, ranks_of
+from ser.report.ranks import (
+    critical_difference,
+    critical_difference_diagram,
+    friedman,
+    groups_of_ranks,
+    range_quantile,
+    ranks_of,
+)
 
 
 def scores(cases=15, options=5, seed=0):
@@ -36,6 +44,19 @@ def test_friedman_of_demsars_example():
     assert critical_difference(k, n, 0.9) == pytest.approx(1.12, abs=0.02)
 
 
+@pytest.mark.parametrize("options", [2, 12, 100])
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_ranges_of_normal_values_are_scipys(options, level):
+    assert range_quantile(options, level) == pytest.approx(studentized_range.ppf(level, options, np.inf), rel=1e-9)
+
+
+def test_ranks_are_scipys_also_with_ties_and_holes():
+    point = np.round(scores(40, 7, seed=2), 1)
+    point[3, 2] = np.nan
+    assert ranks_of(point) == pytest.approx(rankdata(-point, axis=1), nan_ok=True)
+    assert ranks_of(point[:0]).shape == (0, 7)
+
+
 def test_iman_and_davenport():
     point = scores(seed=3)
     ranking = friedman(point)
@@ -43,6 +64,7 @@ def test_iman_and_davenport():
     f = (cases - 1) * ranking.chi_square / (cases * (options - 1) - ranking.chi_square)
     assert ranking.f == pytest.approx(f)
     assert ranking.f_p < ranking.p
+    assert ranking.f_p == pytest.approx(f_distribution.sf(f, options - 1, (options - 1) * (cases - 1)))
 
 
 def test_options_within_the_critical_difference_are_those_that_nemenyis_test_does_not_tell_apart():
