@@ -47,6 +47,14 @@ class Counted:
             classes.append(_ClassCounts(inside, *sums))
         return cls(tuple(classes), pattern, len(numbers))
 
+    @property
+    def tested(self) -> Bools:
+        """Whether each result is of any utterance of each cluster [clusters, results]."""
+        tested = np.zeros((self.clusters, int(self.pattern.max(initial=-1)) + 1), bool)
+        for each in self.classes:
+            tested[each.clusters] |= each.total > 0
+        return tested[:, self.pattern]
+
     def accuracies(self, weights: Counts) -> Floats:
         """WA and UA [2, replicates, results]; UA is the mean over the classes drawn, nan = no utterance drawn."""
         size, results = len(weights), len(self.pattern)

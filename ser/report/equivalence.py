@@ -29,7 +29,7 @@ from ser.errors import BadInput, unknown
 from ser.report.content import Cell
 from ser.report.counted import Counted
 from ser.report.runs import Options
-from ser.report.statistics import AS_EQUAL, Floats
+from ser.report.statistics import AS_EQUAL, Bools, Floats
 from ser.study import Study, settable_paths
 
 LEVEL = 0.05  # of each one-sided test
@@ -42,6 +42,12 @@ class Changes:
 
     whole: Floats  # [cases, seeds]
     without: Floats  # with each speaker left out [speakers, cases, seeds]
+    tested: Bools  # whether a case has any utterance of a speaker [speakers, cases]
+
+    @property
+    def by_speaker(self) -> Floats:
+        """``without`` of those speakers whom some case has."""
+        return self.without[self.tested.any(axis=1)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,11 @@ def changes(counted: Counted, places: Mapping[tuple[int, int], tuple[int, int]])
     for (case, seed), (first, second) in places.items():
         whole[:, case, seed] = plain[:, 0, second] - plain[:, 0, first]
         without[:, :, case, seed] = left_out[:, :, second] - left_out[:, :, first]
-    return Changes(whole[0], without[0]), Changes(whole[1], without[1])
+    has = counted.tested
+    tested = np.zeros((speakers, cases), bool)
+    for (case, _), results in places.items():
+        tested[:, case] |= has[:, results].any(axis=1)
+    return Changes(whole[0], without[0], tested), Changes(whole[1], without[1], tested)
 
 
 def equivalence(corpora: Sequence[Changes], margin: float) -> Equivalence:
@@ -114,18 +124,18 @@ def equivalence(corpora: Sequence[Changes], margin: float) -> Equivalence:
     mean = float(_means(values))
     seeds = np.flatnonzero(np.isfinite(values).any(axis=0))
     starts = np.cumsum([0, *(len(one.whole) for one in corpora)])
-    fewest = min(len(one.without) for one in corpora)
+    fewest = min(len(one.by_speaker) for one in corpora)
     if fewest < 2:
         return Equivalence(mean, np.nan, 0, margin)
     by_speaker = by_cell = 0.0
     for one, start in zip(corpora, starts, strict=False):
-        rows = slice(start, start + len(one.whole))
-        every = np.repeat(values[None], len(one.without), axis=0)
-        every[:, rows] = one.without
+        rows, without = slice(start, start + len(one.whole)), one.by_speaker
+        every = np.repeat(values[None], len(without), axis=0)
+        every[:, rows] = without
         by_speaker += _jackknife(_means(every))
-        cells = np.repeat(values[None, None], len(one.without), axis=0).repeat(len(seeds), axis=1)
+        cells = np.repeat(values[None, None], len(without), axis=0).repeat(len(seeds), axis=1)
         for place, seed in enumerate(seeds):
-            cells[:, place, rows, seed] = one.without[:, :, seed]
+            cells[:, place, rows, seed] = without[:, :, seed]
         by_cell += _residual(_means(cells))
     if len(seeds) < 2:
         return Equivalence(mean, float(np.sqrt(by_speaker)), fewest - 1, margin, len(seeds))

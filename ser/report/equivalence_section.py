@@ -73,7 +73,8 @@ class _Measured:
         """Returns what is changed in the cases of a value and of some networks, and the number of their pairs."""
         rows = [row for row, key in enumerate(self.keys) if key.value == value and key.network in networks]
         whole = self.changes[metric]
-        return Changes(whole.whole[rows], whole.without[:, rows]), sum(self.pairs[row] for row in rows)
+        part = Changes(whole.whole[rows], whole.without[:, rows], whole.tested[:, rows])
+        return part, sum(self.pairs[row] for row in rows)
 
 
 def section_of(

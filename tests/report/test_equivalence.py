@@ -32,7 +32,7 @@ def without_each(values):
 
 def of_speakers(values):
     """Changes of one case, the mean over speakers that count alike: [speakers, seeds]."""
-    return Changes(values.mean(axis=0)[None], without_each(values))
+    return Changes(values.mean(axis=0)[None], without_each(values), np.ones((len(values), 1), bool))
 
 
 def test_of_one_seed_it_is_the_paired_t_test_over_speakers():
@@ -82,18 +82,18 @@ def residual(x):
 def test_a_seed_that_a_case_lacks_is_left_out_of_its_mean():
     x = np.random.default_rng(4).normal(size=(5, 3))
     complete = of_speakers(x)
-    lacking = Changes(complete.whole.copy(), complete.without.copy())
+    lacking = Changes(complete.whole.copy(), complete.without.copy(), complete.tested)
     lacking.whole[0, 2] = lacking.without[:, 0, 2] = np.nan
-    both = Changes(
-        np.concatenate([complete.whole, lacking.whole]), np.concatenate([complete.without, lacking.without], 1)
-    )
+    joined = (np.concatenate([getattr(one, name) for one in (complete, lacking)], axis=place)
+              for name, place in (("whole", 0), ("without", 1), ("tested", 1)))  # fmt: skip
+    both = Changes(*joined)
     found = equivalence([both], 0.02)
     assert found.difference == pytest.approx((x.mean() + x[:, :2].mean()) / 2)
     assert found.freedom == 2
 
 
 def test_a_single_speaker_tells_nothing_and_nothing_is_decided():
-    found = equivalence([Changes(np.zeros((1, 3)), np.full((1, 1, 3), np.nan))], 0.02)
+    found = equivalence([Changes(np.zeros((1, 3)), np.full((1, 1, 3), np.nan), np.ones((1, 1), bool))], 0.02)
     assert (found.verdict, np.isnan(found.p), np.isnan(found.interval(0.9).low)) == (UNDECIDED, True, True)
     alike = equivalence([of_speakers(np.zeros((6, 3)))], 0.02)  # no draw differs: how far others would is not known
     assert (alike.verdict, np.isnan(alike.least_margin)) == (UNDECIDED, True)
@@ -131,6 +131,14 @@ def test_intervals_hold_and_a_difference_of_the_margin_seldom_passes():
     assert np.mean(passed) < 0.05
 
 
+def test_speakers_whom_no_case_has_do_not_count():
+    x = np.random.default_rng(7).normal(size=(5, 3))
+    five = of_speakers(x)
+    absent = np.repeat(five.whole[None], 4, axis=0)  # without them everything is as it is
+    nine = Changes(five.whole, np.concatenate([five.without, absent]), np.arange(9)[:, None] < 5)
+    assert equivalence([nine], 0.02) == equivalence([five], 0.02)
+
+
 def predictions(predicted, truth, speakers):
     names = tuple(f"u{i:02}" for i in range(len(truth)))
     return LabelPredictions("r", names, np.array(truth), np.array(predicted), 3, speakers)
@@ -152,6 +160,7 @@ def test_changes_are_those_of_the_accuracies_with_each_speaker_left_out():
                 change = score(truth[left], second[left]) - score(truth[left], first[left])
                 assert found.without[number, case, case] == pytest.approx(change)
         assert np.isnan(found.whole[0, 1])
+    assert of_wa.tested.tolist() == [[True, True]] * 5
 
 
 # --- pairs ---
