@@ -436,7 +436,8 @@ def show_scores(rounds: Sequence[Json]) -> None:
         f"UA of validation: naive {100 * one.mean():.1f} % (deviation over trainings {100 * one.std():.1f}), "
         f"ours {100 * other.mean():.1f} % ({100 * other.std():.1f}); "
         f"difference {100 * apart.mean():+.1f} points, 95 % interval {100 * (apart.mean() - half):+.1f} to "
-        f"{100 * (apart.mean() + half):+.1f} over {len(apart)} pairs, too narrow as those of one seed share mini-batches"
+        f"{100 * (apart.mean() + half):+.1f} over {len(apart)} pairs; too narrow, as those of one seed share "
+        "mini-batches"
     )
 
 
