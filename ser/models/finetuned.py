@@ -37,7 +37,7 @@ from ser.models._frozen import leave_out
 from ser.models._pooling import AttentionPooling
 from ser.study.settings import setting
 
-VERSION = 1
+VERSION = 2
 GIVES = "utterance"
 TAKES = "samples"
 _WINDOWS = 16  # of Whisper in one pass: a batch for evaluation may hold 80 short utterances, of a window of 30 s each

@@ -35,7 +35,7 @@ SLOW = {
     "stacked": "--candidates 2 --alone 1 --epochs 1 --turns 1",
     "store": "--utterances 20 --rounds 1 --wide-gb 0.1",
     "tracking": "--runs 20 --replicates 2",
-    "training": "--updates 1",
+    "training": "--updates 1 --blocks lstm --lengths even --json rates.json",
     "tune": "--largest 125",
 }
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from ser.models import _layout, _row_convolution, _winograd_1d, blstm, lstm, tdnn
 from ser.models._dropout import Dropout
+from ser.models._pooling import AttentionPooling
 
 LENGTHS, WIDTH = (5, 1, 30, 17, 64, 2), 37
 BLOCKS = {
@@ -144,3 +145,20 @@ def test_dropout_zeroes_its_share_keeps_the_mean_and_follows_the_seed(dtype, sha
     assert torch.equal(gradient, first)
     assert layer.eval()(x) is x
     assert isinstance(layer, nn.Dropout)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean_var"])
+def test_pooling_one_by_one_has_the_gradients_of_each_alone(pooling):
+    torch.manual_seed(0)
+    layer, lengths = AttentionPooling(5, pooling).double(), (3, 1, 6)
+    frames, found = torch.randn(10, 5, dtype=torch.float64), []
+    weigh = torch.randn(3, layer.outputs, dtype=torch.float64)
+    for compute in (
+        lambda x: layer(x, torch.tensor(lengths)),
+        lambda x: torch.cat([layer(y, torch.tensor([len(y)])) for y in x.split(lengths)]),
+    ):
+        x = frames.clone().requires_grad_()
+        pooled = compute(x)
+        found.append([pooled, *torch.autograd.grad((pooled * weigh).sum(), [x, layer.u])])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
