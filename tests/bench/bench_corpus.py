@@ -139,7 +139,7 @@ def drive(table: Path, work: Path) -> list[Cost]:
     with meter.step("job: make", TABLE):
         job = job_of(plan, Location.of(work, None), work, str(store.local), "cpu", 1, "bench", [])
     with meter.step("job: pickle", TABLE) as cost:
-        (work / "job").write_bytes(pickle.dumps(job, protocol=5))
+        (work / "job").write_bytes(pickle.dumps((job, plan.to_train[0]), protocol=5))
         cost.note = f"{(work / 'job').stat().st_size / 1e6:.1f} MB"
     return meter.costs
 
@@ -157,22 +157,23 @@ def read(table: Path, work: Path) -> list[Cost]:
 def train(table: Path, work: Path) -> list[Cost]:
     """What a worker does before its first update; says what it holds that no other process shares."""
     meter = Meter()
-    job = pickle.loads((work / "job").read_bytes())
+    job, trial = pickle.loads((work / "job").read_bytes())
     del job
     with meter.step("job: unpickle", TABLE):
-        job = pickle.loads((work / "job").read_bytes())
+        job, trial = pickle.loads((work / "job").read_bytes())
+    (corpus,) = trial.corpora
     ((key,),) = job.keys["made"].values()
     with meter.step("worker: open", FEATURES):
         inputs._entry(job.store, job.work, key)
     with meter.step("worker: load three sides", FEATURES):
-        data = inputs.load(job, "made")
+        data = inputs.load(job, trial, corpus)
     with meter.step("worker: first batch", FEATURES) as cost:
         numbers = Stream(data.train.lengths(), 16, 16, [0]).indices(0)
         data.train.batch(numbers)
         cost.note = f"{len(data.train)} utterances to train"
     with meter.step("worker: load again, as its next trial", FEATURES):
-        job = pickle.loads((work / "job").read_bytes())
-        assert inputs.load(job, "made").train is data.train
+        job, trial = pickle.loads((work / "job").read_bytes())
+        assert inputs.load(job, trial, trial.corpora[0]).train is data.train
     held = psutil.Process().memory_full_info()
     meter.costs[-1].note = f"held by the process alone: {held.uss / 1e6:.0f} MB, without a corpus {_empty():.0f} MB"
     return meter.costs
