@@ -34,10 +34,10 @@ class SqliteRows:
             return False
         try:
             with self._engine.connect() as connection:
-                found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchall()
+                rows = connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchall()
         except SQLAlchemyError:
             return False
-        return [tuple(row) for row in found] == [(REVISION,)]
+        return [tuple(row) for row in rows] == [(REVISION,)]
 
     def tagged(self, experiment: str, key: str, text: str) -> list[tuple[str, str]]:
         """Returns (run, status) of the runs with this tag that are not deleted."""
@@ -52,14 +52,14 @@ class SqliteRows:
         """Shortens the keys of tags ``<prefix><name>`` = yes to so many ``letters`` of the name, which is the value."""
         of_name = "key > ? AND key < ? AND length(key) > ? AND value = 'yes'"
         of_name += " AND run_uuid IN (SELECT run_uuid FROM runs WHERE experiment_id = ?)"
-        kept = len(prefix) + letters
-        values = (prefix, f"{prefix}~", kept, int(experiment))
+        length = len(prefix) + letters
+        values = (prefix, f"{prefix}~", length, int(experiment))
         with self._engine.connect() as connection:
             if not connection.exec_driver_sql(f"SELECT 1 FROM tags WHERE {of_name} LIMIT 1", values).fetchone():
                 return
         update = f"UPDATE tags SET value = substr(key, ?), key = substr(key, 1, ?) WHERE {of_name}"
         with self._writing() as connection:
-            connection.exec_driver_sql(update, (len(prefix) + 1, kept, *values))
+            connection.exec_driver_sql(update, (len(prefix) + 1, length, *values))
 
     def add_run(
         self,
@@ -92,10 +92,10 @@ class SqliteRows:
             if not _is_active(connection, run):
                 return False
             query = "SELECT key, value FROM params WHERE run_uuid = ?"
-            known = {str(k): v for k, v in connection.exec_driver_sql(query, (run,)).fetchall()} if params else {}
-            if any(known.get(key, text) != text for key, text in params.items()):
+            existing = {str(k): v for k, v in connection.exec_driver_sql(query, (run,)).fetchall()} if params else {}
+            if any(existing.get(key, text) != text for key, text in params.items()):
                 return False
-            new = [(key, text, run) for key, text in params.items() if key not in known]
+            new = [(key, text, run) for key, text in params.items() if key not in existing]
             _insert(connection, "params", "key, value, run_uuid", new)
             rows = [(*row, run) for row in dict.fromkeys(metrics)]
             columns = "key, value, timestamp, step, is_nan, run_uuid"
