@@ -21,6 +21,7 @@ from ser.report.planned import across_corpora, planned_trials, selections, state
 from ser.report.reference import Split, accuracies_by_split, rank
 from ser.report.runs import Expected, Reference, UsedCorpus
 from ser.report.splits import SplitRuns
+from ser.runs.reader import Run
 from ser.runs.tracker import Tracker
 from ser.study import REFERENCE, SCHEMA, Study
 from ser.study.encoders import takes_encoders
@@ -71,7 +72,7 @@ class RunSummary:
     crossed: tuple[str, ...] = ()  # corpora beside its own that it was tested on
 
     @classmethod
-    def of(cls, run: Any, selection: Selection) -> "RunSummary":
+    def of(cls, run: Run, selection: Selection) -> "RunSummary":
         """Reads one of MLflow's runs."""
         tags, params, metrics = run.data.tags, run.data.params, run.data.metrics
         return cls(
@@ -128,7 +129,7 @@ class _Statements:
     crossed: dict[str, None] = field(default_factory=dict)  # corpora tested by runs that did not learn from them
     precisions: Counter[str] = field(default_factory=Counter)  # of finished networks
 
-    def add(self, run: Any) -> None:
+    def add(self, run: Run) -> None:
         """Takes in one run; they come oldest first."""
         tags, params = run.data.tags, run.data.params
         if tags["grid"] not in self.grids:

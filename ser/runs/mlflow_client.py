@@ -15,7 +15,7 @@ from functools import partial
 from math import isnan
 from pathlib import Path
 from sys import float_info
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -151,7 +151,11 @@ class _SqliteClient(MlflowClient):
         return self.rows.tagged(experiment, key, text)
 
     def create_run(
-        self, experiment_id: str, start_time: int | None = None, tags: Any = None, run_name: str | None = None
+        self,
+        experiment_id: str,
+        start_time: int | None = None,
+        tags: dict[str, Any] | None = None,
+        run_name: str | None = None,
     ) -> Run:
         tags, run, start_ms = dict(tags or {}), uuid4().hex, start_time or int(time.time() * 1000)
         user, uri = str(tags.get("mlflow.user", "unknown")), None
@@ -187,8 +191,8 @@ class _SqliteClient(MlflowClient):
         experiment_id: str,
         name: str | None = None,
         source_run_id: str | None = None,
-        tags: Any = None,
-        params: Any = None,
+        tags: dict[str, Any] | None = None,
+        params: dict[str, Any] | None = None,
         model_type: str | None = None,
     ) -> LoggedModel:
         if name and source_run_id and model_type and not tags and not params:
@@ -204,7 +208,9 @@ class _SqliteClient(MlflowClient):
         if not self.rows.add_outputs(run_id, {uuid4().hex: (model.model_id, model.step) for model in models}):
             super().log_outputs(run_id, models)
 
-    def finalize_logged_model(self, model_id: str, status: Any) -> Any:  # nobody reads what it returns
+    def finalize_logged_model(  # type: ignore[override]  # nobody reads what it returns
+        self, model_id: str, status: Literal["READY", "FAILED"] | LoggedModelStatus
+    ) -> LoggedModel | None:
         if status == "READY" and self.rows.end_model(model_id, int(time.time() * 1000)):
             return None
         return super().finalize_logged_model(model_id, status)

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ser.runs import moved
 from ser.runs.location import Location
+from ser.runs.schema import REVISION, TABLES
 
 if TYPE_CHECKING:
     from ser.runs.mlflow_client import Client
 
-REVISION, _TABLES = "dc11669786a5", 65  # of the tables that MLflow 3.17 makes: their version, and how many there are
 _WAIT_S = 20.0  # for whoever is writing, as long as MLflow does
 _CLAUSE = re.compile(r"(attributes|tags)\.(?:`([^`]+)`|([\w.]+)) (=|LIKE) '([^']*)'(?: and (?=\S)|$)")
 _ATTRIBUTES = {"status": "status", "run_id": "run_uuid"}
@@ -119,7 +119,7 @@ def is_known(where: Location) -> bool:
     try:
         tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
         ((version, number),) = _rows(file, f"SELECT version_num, ({tables}) FROM alembic_version")
-        return bool(version == REVISION and number >= _TABLES)
+        return bool(version == REVISION and number >= TABLES)
     except (sqlite3.Error, ValueError):
         return False
 
@@ -141,23 +141,25 @@ class Reader:
     def _whole(self) -> "Client":
         return _whole_client(self._where, to_read=True, on_error=self._on_error)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._whole, name)
 
-    def get_experiment_by_name(self, name: str) -> Any:
+    def get_experiment_by_name(self, name: str) -> Experiment | None:
         """Returns the experiment, also if it was deleted; None without one."""
         try:
             found = self._experiments("name = ?", [name])
         except sqlite3.Error:
-            return self._whole.get_experiment_by_name(name)
+            whole: Experiment | None = self._whole.get_experiment_by_name(name)
+            return whole
         return found[0] if found else None
 
-    def search_experiments(self, max_results: int = 1000) -> Any:
+    def search_experiments(self, max_results: int = 1000) -> list[Experiment]:
         """Returns the experiments that are not deleted."""
         try:
             return self._experiments("lifecycle_stage = 'active'", [])[:max_results]
         except sqlite3.Error:
-            return self._whole.search_experiments(max_results=max_results)
+            whole: list[Experiment] = self._whole.search_experiments(max_results=max_results)
+            return whole
 
     def _experiments(self, condition: str, values: Sequence[object]) -> list[Experiment]:
         columns = "experiment_id, name, artifact_location, lifecycle_stage"
@@ -168,7 +170,7 @@ class Reader:
             tags.get(identity, {})[key] = value
         return [Experiment(str(row[0]), row[1], row[2], row[3], tags[row[0]]) for row in rows]
 
-    def get_run(self, run_id: str) -> Any:
+    def get_run(self, run_id: str) -> Run:
         """Returns one run, also if it was deleted. Raises as MLflow's client does."""
         try:
             runs = self._runs(f"{_RUN} WHERE run_uuid = ?", [run_id])
@@ -183,16 +185,18 @@ class Reader:
         max_results: int = 1000,
         order_by: Sequence[str] = (),
         page_token: str | None = None,
-    ) -> Any:
+    ) -> Page:
         """Returns a page of the runs that match and are not deleted, as MLflow's client does."""
         try:
             return self._page(experiment_ids, filter_string, max_results, order_by, int(page_token or 0))
         except (sqlite3.Error, KeyError, ValueError):
             if page_token:  # whose offset only this class knows: the pages before were read here
                 raise
-        return self._whole.search_runs(
-            list(experiment_ids), filter_string, max_results=max_results, order_by=list(order_by)
+        order = list(order_by)
+        whole: Page = self._whole.search_runs(
+            list(experiment_ids), filter_string, max_results=max_results, order_by=order
         )
+        return whole
 
     def _page(self, experiments: Sequence[str], query: str, size: int, order: Sequence[str], offset: int) -> Page:
         """Raises KeyError or ValueError for what is not known here."""
@@ -225,7 +229,7 @@ class Reader:
     def tagged(self, experiment: str, key: str, text: str) -> None:
         """Returns None, as ``Client.tagged`` where only a search can tell: here that takes no longer."""
 
-    def get_metric_history(self, run_id: str, key: str) -> Any:
+    def get_metric_history(self, run_id: str, key: str) -> list[Point]:
         """Returns all values of one metric of a run, by the time at which they were measured."""
         try:
             rows = _rows(
@@ -237,7 +241,8 @@ class Reader:
         except sqlite3.Error:
             rows = []
         if not rows:  # no such metric, or no such run
-            return self._whole.get_metric_history(run_id, key)
+            whole: list[Point] = self._whole.get_metric_history(run_id, key)
+            return whole
         return [Point(key, float("nan") if value is None else float(value), *rest) for value, *rest in rows]
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from ser.runs.reader import REVISION
+from ser.runs.schema import REVISION
 
 _WAIT_MS = 20_000  # for other writers, as MLflow does
 _NEWER = "(excluded.step, excluded.timestamp, excluded.value)"

@@ -17,6 +17,7 @@ from ser.errors import BadInput
 from ser.runs import reader
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client
+from ser.runs.schema import REVISION
 from ser.runs.tracker import FINISHED, Tracker
 
 VALUES = {"plain": 0.25, "nan": float("nan"), "endless": float("inf"), "ua/ravdess": 0.5}
@@ -114,7 +115,7 @@ def test_experiments_single_runs_and_curves_are_mlflows(where, only_reader):
 def test_the_tables_are_those_of_the_installed_version():
     config = Config()
     config.set_main_option("script_location", str(Path(mlflow.__file__).parent / "store/db_migrations"))
-    assert ScriptDirectory.from_config(config).get_current_head() == reader.REVISION
+    assert ScriptDirectory.from_config(config).get_current_head() == REVISION
 
 
 @pytest.mark.parametrize("change", ["UPDATE alembic_version SET version_num = 'other'", "DROP TABLE alembic_version"])

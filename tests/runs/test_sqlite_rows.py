@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client, _SqliteClient
-from ser.runs.reader import REVISION
+from ser.runs.schema import REVISION
 from ser.runs.tracker import Tracker, trial_tag
 
 EXPERIMENT = "2"  # after that of ``empty_ledger``
