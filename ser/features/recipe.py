@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from zlib import crc32
 
@@ -145,14 +147,19 @@ def one_thread() -> None:
     How sums are parted among threads decides their last bits, and machines differ in how many there are. A build keeps
     all cores busy with threads of its own, of which each has to say so for itself.
     """
-    if torch := sys.modules.get("torch"):
+    if torch := _torch():
         torch.set_num_threads(1)
+
+
+def _torch() -> ModuleType | None:
+    """Returns torch where it is loaded, whole: where another thread is just importing it, this waits for that."""
+    return import_module("torch") if "torch" in sys.modules else None
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """As ``one_thread``, for a while."""
-    torch = sys.modules.get("torch")
+    torch = _torch()
     threads = torch.get_num_threads() if torch else 1
     one_thread()
     try:

@@ -251,7 +251,7 @@ def tuning(identity: str, device: str, sizes: Sizes, methods: tuple[str, ...]) -
 
 
 def _training(sizes: Sizes) -> Training:
-    from experiments.interaffection import study
+    from ser.experiments.interaffection import study
 
     return study.training
 

@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from experiments.interaffection import study
 from ser.study import Part, Trial, subsets, trial_of
+from ser.study.load import load_study
 from ser.training import stacked_frames, stacked_graphs, start
 from ser.training import train as loop
 from ser.training.batches import Frames, Items
@@ -36,6 +36,7 @@ from ser.training.stacked_networks import Networks
 from ser.training.start import CorpusData
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as workers have it
+study = load_study("interaffection")
 WIDTH, CLASSES, BATCH = 257, 4, 16
 UTTERANCES = {"iemocap": 2900, "tess": 800, "ravdess": 470, "customer": 700}  # to train on; a third more to validate
 EPOCHS, STEPS, GROUPS = 60, 100, 4  # of the paper's grid; groups of fourteen trials with each block

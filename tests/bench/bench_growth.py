@@ -25,8 +25,8 @@ from typing import Any
 import bench_corpus
 import bench_tracking
 import numpy as np
+from ser.experiments.interaffection import study
 
-from experiments.interaffection import study
 from ser import registry
 from ser.data.manifest import Manifest
 from ser.data.scan import scan

@@ -38,10 +38,10 @@ NETWORKS = ("lstm", "blstm", "tdnn", "padded blstm")
 
 def _step(name: str) -> Callable[[int], None]:
     import torch
+    from ser.experiments.interaffection import study
     from torch import nn
     from torch.nn.utils.rnn import pad_sequence
 
-    from experiments.interaffection import study
     from ser.training.batches import Items, Stream
     from ser.training.network import Network
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from ser.experiments.interaffection import study
 
-from experiments.interaffection import study
 from ser.metrics.accuracy import confusion, ua, wa
 from ser.report.interaffection.content import arranged
 from ser.report.interaffection.results import Grid, Result

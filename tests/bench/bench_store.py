@@ -21,8 +21,8 @@ import numpy as np
 import psutil
 import soundfile
 import torch
+from ser.experiments.interaffection import study
 
-from experiments.interaffection import study
 from ser import files
 from ser.data import audio
 from ser.data.manifest import Utterance

@@ -22,9 +22,9 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
+from ser.experiments.interaffection import study
 from sqlalchemy import create_engine, insert
 
-from experiments.interaffection import study
 from ser.distributed import launch
 from ser.distributed.ledger import unfinished
 from ser.planning.plan import grid_tags

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from ser.experiments.interaffection import study
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from experiments.interaffection import study
 from ser.study import Part
 from ser.training.batches import Items, Stream
 from ser.training.network import Network

@@ -265,7 +265,7 @@ def test_a_version_of_sqlalchemy_that_reads_no_quotes_is_found_out(tmp_path, mon
     def as_it_is(uri):
         return make_url(uri).set(database=uri.partition(":///")[2])
 
-    monkeypatch.setattr("ser.runs.location.make_url", as_it_is)
+    monkeypatch.setattr("sqlalchemy.make_url", as_it_is)
     assert Location.of(tmp_path, None).artifacts == str(tmp_path / "artifacts")
     said = refusal(Location.of, tmp_path / "a%20b", None)
     assert "--work" in said

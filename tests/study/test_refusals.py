@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import pytest
 
+from ser import registry
 from ser.errors import BadInput
 from ser.study import Corpus, Search, Study, System, load_study, override, part
 
@@ -63,7 +64,7 @@ def test_a_study_is_loaded_by_its_path_and_named_as_it_names_itself(written, mon
 def test_a_statement_holds_what_the_study_leaves_to_defaults_and_the_version(written):
     (block,) = load_study(written()).blocks
     assert block.values() == {"units": 32, "prep_layers": 1, "prep_units": 512, "dropout": 0.5}
-    assert block.version == 1
+    assert block.version == registry.version("models", "lstm")
     assert load_study(written()).corpora[0].split["seed"] == 0
 
 

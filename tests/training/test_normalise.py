@@ -143,6 +143,12 @@ def test_fitted_models_have_frames_of_the_corpus_or_vectors_of_the_speaker(job, 
         assert not np.allclose(logits["corpus"], logits[way])
 
 
-def test_members_of_a_group_share_features_and_so_no_trial_is_one_that_has_its_own(plan):
-    trial = replace(plan.trials[-1], normalise="corpus", training=replace(plan.trials[-1].training, stacked=True))
-    assert group.group_key(trial) is None
+def test_tiny_networks_of_a_group_share_features_and_so_no_trial_is_one_that_has_its_own(plan):
+    training = replace(plan.trials[-1].training, stacked=True, class_weights="none")
+    tiny = part("cnn1d", filters=(5, 3), kernel=3, pool=2, dropout=0.0, init="glorot")
+    one = {"corpora": plan.trials[-1].corpora[:1], "task": "unified", "pooling": "none", "block": tiny}
+    trial = replace(plan.trials[-1], normalise="train", training=training, **one)
+    assert group.group_key(trial) is not None
+    assert group.group_key(replace(trial, normalise="corpus")) is None
+    # Of whole utterances each member has frames of its own.
+    assert group.group_key(replace(plan.trials[-1], normalise="corpus", training=training)) is not None
