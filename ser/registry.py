@@ -44,9 +44,7 @@ _PLAIN = ("dataclasses", "math", "typing", "ser.study")  # what the class Settin
 
 def names(kind: str) -> tuple[str, ...]:
     """Names of all components of a kind, sorted; ``kind`` is "corpora", "models" … Raises BadInput for bad plugins."""
-    if kind in _RULES:
-        return tuple(sorted(_rules(kind)))
-    return tuple(sorted(name for name in _modules(kind, os.environ.get(VARIABLE, "")) if not name.startswith("_")))
+    return _names(kind, os.environ.get(VARIABLE, ""))
 
 
 def find(kind: str, name: str) -> ModuleType:
@@ -138,6 +136,13 @@ def carried(folder: Path) -> tuple[str, list[str]]:
 
 
 @cache
+def _names(kind: str, variable: str) -> tuple[str, ...]:
+    if kind in _RULES:
+        return tuple(sorted(_rules(kind)))
+    return tuple(sorted(name for name in _modules(kind, variable) if not name.startswith("_")))
+
+
+@cache
 def _modules(kind: str, variable: str) -> Mapping[str, str]:
     """Module names of a kind's components, and of what they share, by file name, with the plugins of ``variable``."""
     package = import_module(f"ser.{kind}")
@@ -188,7 +193,8 @@ def _entry_points(kind: str) -> list[EntryPoint]:
 
 @cache
 def _installed() -> tuple[EntryPoint, ...]:
-    return tuple(point for kind in KINDS for point in entry_points(group=f"ser.{_folder(kind)}"))
+    points = entry_points()  # once: each time, the files of all packages are read
+    return tuple(point for kind in KINDS for point in points.select(group=f"ser.{_folder(kind)}"))
 
 
 @cache

@@ -38,12 +38,22 @@ def plugins(tmp_path, monkeypatch):
     ser.models.__path__[:] = before
     for name in ("my_model", "_shared_by_mine"):
         sys.modules.pop(f"ser.models.{name}", None)
-    registry._modules.cache_clear(), registry._version.cache_clear(), registry._parsed.cache_clear()
+    (
+        registry._modules.cache_clear(),
+        registry._names.cache_clear(),
+        registry._version.cache_clear(),
+        registry._parsed.cache_clear(),
+    )
 
 
 def anew():
     """As another process would look."""
-    registry._modules.cache_clear(), registry._version.cache_clear(), registry._parsed.cache_clear()
+    (
+        registry._modules.cache_clear(),
+        registry._names.cache_clear(),
+        registry._version.cache_clear(),
+        registry._parsed.cache_clear(),
+    )
 
 
 def test_a_folder_of_plugins_is_part_of_the_registry(plugins):

@@ -109,10 +109,9 @@ def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
 
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
-    from ser.cli import console, scanned
-
     if args.known is not None:
         return _print_known(args.known)
+    from ser.cli import console, scanned
     from ser.planning.request import Survey, locate, read, set_up, survey
 
     requested = _requested(args.corpora)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import content, equivalence_section, figures, ratings_section, write
+from ser.report import content, equivalence_section, figures, ratings_section, rendering, write
 from ser.report.content import Content
 from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun
@@ -55,7 +55,7 @@ def report(
     )
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
-    with figures.plain_style():
+    with figures.plain_style(), rendering.beside():
         unknown = unknown_axes(module, study) or _encoders_as_axis(module, expected)
         if unknown or (hasattr(module, "AXES") and expected.unlike):
             content = _with_general(tracker, study, variant, unknown, options, scans)

@@ -17,7 +17,6 @@ multiple data sets", J. Mach. Learn. Res. 7, 2006; Holm, "A simple sequentially 
 Scand. J. Stat. 6, 1979; Hsu, "Multiple Comparisons: Theory and Methods", 1996, chapter 4.
 """
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -26,6 +25,7 @@ import numpy as np
 from scipy.special import ndtr, stdtr, stdtrit
 
 from ser.report.content import Cell
+from ser.report.signed_ranks import wilcoxon
 from ser.report.statistics import AS_EQUAL, DIFFERENCE, FEW_CLUSTERS, Bools, Floats, interval
 
 _ABSENT = -np.inf
@@ -159,16 +159,12 @@ def pairwise_over_cases(point: Floats) -> tuple[Pair, ...]:
 
 
 def _wilcoxon(differences: Floats) -> float:
-    from scipy.stats import wilcoxon  # takes half a second to load
-
     rounded = np.round(differences, 9)  # ties are ties, whatever the last bits say
     if len(rounded) < 2:  # one case says nothing of others
         return np.nan
     if not rounded.any():
         return 1.0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of few cases: their p is large, which says it
-        return float(wilcoxon(rounded, zero_method="zsplit").pvalue)
+    return wilcoxon(rounded)
 
 
 def pairwise_over_speakers(point: Floats, draws: Floats, clusters: int = 0, cases: int = 1) -> tuple[Pair, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from ser import registry
 from ser.study import Corpus, Part, Study, part, trial_of, value_at
 from ser.study.origins import Origin
-from ser.study.overrides import beyond_statements, leads_to_settings
+from ser.study.overrides import beginnings, beyond_statements
 from ser.study.release import text_of
 
 Params = Mapping[str, str]
@@ -88,7 +88,8 @@ def stated_origins(study: Study, used: Collection[str] | None = None) -> tuple[S
     ``used``: the corpora whose settings are listed; None = all of the study.
     """
     unused = {corpus.name for corpus in study.corpora} - set(used) if used is not None else set()
-    there = (origin for origin in study.origins if leads_to_settings(study, origin.path))
+    known = beginnings(study)
+    there = (origin for origin in study.origins if origin.path in known)
     there = (origin for origin in there if origin.path.partition(".")[0] not in unused)
     return tuple(Stated(origin, _value(study, origin.path)) for origin in there)
 

@@ -3,14 +3,11 @@
 Colours are those of Okabe and Ito, told apart by colour-blind readers too; configurations differ in shape as well.
 """
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from html import escape
 
 import numpy as np
-from matplotlib import rc_context, style
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -19,8 +16,9 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from ser.metrics import confusion
-from ser.metrics.confusion import INK  # in SVG it becomes the colour of the page's text
+from ser.metrics.confusion import INK
 from ser.report.content import Picture
+from ser.report.rendering import begin
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
@@ -134,33 +132,12 @@ def light(axes: Axes, grid_axis: str) -> None:
 
 
 def picture(figure: Figure, name: str, caption: str) -> Picture:
-    """The figure in both forms; the same figure gives the same bytes."""
+    """The figure, which must not be changed any more, in both forms; the same figure gives the same bytes."""
     _literal(figure)
-    png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", dpi=130)
-    figure.set_layout_engine("none")  # laid out once, drawn twice
-    figure.patch.set_visible(False)
-    for axes in figure.axes:
-        axes.patch.set_visible(False)
-    with rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": name}
-    ):  # text stays text; the same picture, the same bytes
-        figure.savefig(svg, format="svg", metadata={"Date": None})
-    return Picture(name, caption, png.getvalue(), _inline(svg.getvalue().decode(), caption))
+    return Picture(name, caption, begin(figure, name, caption))
 
 
 def _literal(figure: Figure) -> None:
     """A dollar sign in a name is a dollar sign, not the start of a formula."""
     for text in figure.findobj(Text):
         text.set_parse_math(False)
-
-
-def _inline(svg: str, caption: str) -> str:
-    """The SVG element alone: without prologue, metadata, name spaces, fixed size; black is the page's text colour."""
-    element = svg[svg.index("<svg") :]
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
-    element = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", element)
-    element = element.replace("xlink:href", "href").replace(INK, "currentColor")
-    element = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 system-ui, sans-serif", element)
-    opening = re.sub(r'\s(width|height)="[^"]*"', "", element[: element.index(">")])
-    return f'{opening} role="img" aria-label="{escape(caption)}"{element[element.index(">") :]}'

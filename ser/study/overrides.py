@@ -314,17 +314,17 @@ def beyond_statements(study: Study) -> dict[str, str]:
     return {path: str(value) for path, value in {**stated, "folds": study.comparison.folds}.items()}
 
 
-def leads_to_settings(study: Study, path: str) -> bool:
-    """Returns whether ``path`` is that of a setting, or the beginning of the paths of some."""
-    paths = (known for branch in branches(study) for known in branch.paths())
-    return any(known == path or known.startswith(f"{path}.") for known in paths)
+def beginnings(study: Study) -> set[str]:
+    """Returns the paths of all settings, and what such paths begin with: ``training`` of ``training.seed``."""
+    paths = dict.fromkeys(known for branch in branches(study) for known in branch.paths())
+    return {known[:end] for known in paths for end, sign in enumerate(f"{known}.") if sign == "."}
 
 
 def check_origins(study: Study) -> None:
     """Raises BadInput for an origin whose path leads to no setting in any mode of the study."""
-    moded = [study.in_mode(mode) for mode in study.modes]
+    known_paths = {path for mode in study.modes for path in beginnings(study.in_mode(mode))} if study.origins else set()
     for path in (origin.path for origin in study.origins):
-        if not any(leads_to_settings(one, path) for one in moded):
+        if path not in known_paths:
             paths = [known for branch in branches(study) for known in branch.paths()]
             raise unknown(path, f"origins of {study.name}", paths, "name one of these, or the beginning of some")
 

@@ -261,7 +261,9 @@ def test_what_cannot_be_compared_is_refused(study, options, said):
 def test_trials_in_two_precisions_are_compared_in_the_report(
     job, study, plan, manifests, features, trial_of, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("ser.report.figures.picture", lambda figure, name, caption: Picture(name, caption, b"", ""))
+    monkeypatch.setattr(
+        "ser.report.figures.picture", lambda figure, name, caption: Picture(name, caption, lambda: (b"", ""))
+    )
     tracker = Tracker(job.where, job.study)
     for block in ("lstm", "tdnn"):
         one.run(job, trial_of("R", block))

@@ -433,7 +433,9 @@ def test_an_axis_that_a_papers_report_does_not_know_is_shown(job, study, manifes
     where = job_of(plan, job.where, tmp_path, str(features), "cpu", 1, "test", [])
     for trial in (t for t in two if t.task == "multi"):
         run(where, trial)
-    monkeypatch.setattr("ser.report.figures.picture", lambda figure, name, caption: Picture(name, caption, b"", ""))
+    monkeypatch.setattr(
+        "ser.report.figures.picture", lambda figure, name, caption: Picture(name, caption, lambda: (b"", ""))
+    )
     done = collect.report(Tracker(job.where, both.name), both, tmp_path / "report", Options(replicates=5))
     assert (done.done, done.expected) == (2, 48)
     assert "Results over other settings: Every result on ravdess" in done.markdown

@@ -210,7 +210,7 @@ def with_numbers():
 
 def test_tables_with_a_papers_numbers_say_that_settings_differ(tmp_path):
     told = (Deviation("lstm.units", "4", "128"), Deviation("training.max_epochs", "7", "500", is_budget=True))
-    picture = Picture("p", "Figure 7.", b"\x89PNG", "<svg></svg>", quotes=True)
+    picture = Picture("p", "Figure 7.", lambda: (b"\x89PNG", "<svg></svg>"), quotes=True)
     made = Content.of(replace(EXPECTED, deviations=told), (), tables=[with_numbers()], notes=[], pictures=[picture])
     assert made.pictures[0].caption.startswith("Figure 7. Ours are of other settings than the paper's: 2 settings")
     assert made.badges == (
