@@ -42,18 +42,18 @@ class Picture:
 
     name: str  # file name without extension
     caption: str
-    drawn: Callable[[], tuple[bytes, str]]  # PNG and SVG, as ``ser.report.rendering`` begins to draw them
+    forms: Callable[[], tuple[bytes, str]]  # PNG and SVG, as ``ser.report.rendering`` begins to draw them
     quotes: bool = False  # a paper's numbers are drawn beside ours
 
     @property
     def png(self) -> bytes:
         """The bytes of a file; waits until it is drawn."""
-        return self.drawn()[0]
+        return self.forms()[0]
 
     @property
     def svg(self) -> str:
         """For inlining in HTML: no prologue, no address, text in the colour of the page; waits until it is drawn."""
-        return self.drawn()[1]
+        return self.forms()[1]
 
 
 @dataclass(frozen=True, eq=False)

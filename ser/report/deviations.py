@@ -88,8 +88,8 @@ def stated_origins(study: Study, used: Collection[str] | None = None) -> tuple[S
     ``used``: the corpora whose settings are listed; None = all of the study.
     """
     unused = {corpus.name for corpus in study.corpora} - set(used) if used is not None else set()
-    known = beginnings(study)
-    there = (origin for origin in study.origins if origin.path in known)
+    settable = beginnings(study)
+    there = (origin for origin in study.origins if origin.path in settable)
     there = (origin for origin in there if origin.path.partition(".")[0] not in unused)
     return tuple(Stated(origin, _value(study, origin.path)) for origin in there)
 

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from ser.metrics.confusion import INK  # in SVG it becomes the colour of the page's text
 
-Drawn = tuple[bytes, str]  # PNG, and an SVG element
+Forms = tuple[bytes, str]  # PNG, and an SVG element
 
 _DPI = 130  # of the PNG
 _THREADED = ("torch", "ray", "mlflow")  # their threads do not survive a fork, and may hold locks
@@ -43,15 +43,15 @@ def beside() -> Iterator[None]:
             child.end()
 
 
-def begin(figure: Figure, name: str, caption: str) -> Callable[[], Drawn]:
+def begin(figure: Figure, name: str, caption: str) -> Callable[[], Forms]:
     """Begins to draw a figure, which must not be changed any more; returns what gives its bytes, at any time later.
 
     ``name`` makes the ids inside the SVG, ``caption`` is its text for those who cannot see it.
     """
     children = _waiting.get()
     if children is None:
-        drawn = draw(figure, name, caption)
-        return lambda: drawn
+        forms = draw(figure, name, caption)
+        return lambda: forms
     busy = [child for child in children if not child.is_done]
     if len(busy) >= len(os.sched_getaffinity(0)):
         busy[0]()
@@ -59,7 +59,7 @@ def begin(figure: Figure, name: str, caption: str) -> Callable[[], Drawn]:
     return children[-1]
 
 
-def draw(figure: Figure, name: str, caption: str) -> Drawn:
+def draw(figure: Figure, name: str, caption: str) -> Forms:
     """Returns the figure in both forms; the same figure gives the same bytes.
 
     ``Figure.savefig`` would draw twice for each form: it looks for the layout again, which the PNG has already found.
@@ -87,7 +87,7 @@ class _Child:
 
     def __init__(self, figure: Figure, name: str, caption: str) -> None:
         self._what = figure, name, caption
-        self._drawn: Drawn | None = None
+        self._forms: Forms | None = None
         self._connection, sending = multiprocessing.Pipe(duplex=False)
         self._process = multiprocessing.get_context("fork").Process(target=_send, args=(sending, *self._what))
         self._process.start()
@@ -95,16 +95,16 @@ class _Child:
 
     @property
     def is_done(self) -> bool:
-        return self._drawn is not None
+        return self._forms is not None
 
-    def __call__(self) -> Drawn:
-        if self._drawn is None:
+    def __call__(self) -> Forms:
+        if self._forms is None:
             try:
-                self._drawn = self._connection.recv()
+                self._forms = self._connection.recv()
             except (EOFError, OSError):
-                self._drawn = draw(*self._what)
+                self._forms = draw(*self._what)
             self.end()
-        return self._drawn
+        return self._forms
 
     def end(self) -> None:
         """Ends the process, which has sent all, or whose figure nobody asked for."""
