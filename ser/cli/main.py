@@ -582,6 +582,7 @@ def sync(args: argparse.Namespace) -> int:
     return 1 if synced.reason else 0
 
 
+@interpreter.rare_collection()
 def report(args: argparse.Namespace) -> int:
     """``ser report``."""
     from ser.cli import console

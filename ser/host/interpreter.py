@@ -1,13 +1,16 @@
 """How Python itself was started: some ways the libraries do not bear, Ray, MLflow and Matplotlib among them."""
 
+import gc
 import os
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 
 from ser.errors import BadInput
 
 _MODULE = "module://"
+_OBJECTS = 100_000  # that are made until cycles among them are looked for
 
 
 def check(optimize: int, warnings: Sequence[str]) -> None:
@@ -42,3 +45,14 @@ def use_utf8(encoding: str, started_as: Sequence[str]) -> None:
     os.environ["PYTHONUTF8"] = "1"  # for processes that are started from here
     os.environ.setdefault("PYTHONIOENCODING", f"{getattr(sys.stdout, 'encoding', None) or 'ascii'}:backslashreplace")
     os.execv(sys.executable, [sys.executable, "-X", "utf8", *started_as[1:]])
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Inside, Python looks for cycles of objects rarely: by default it does after every 700 that a library makes."""
+    before = gc.get_threshold()
+    gc.set_threshold(_OBJECTS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -165,3 +165,22 @@ def test_commands_that_only_look_import_nothing_heavy(where, command):
     work = str(where.database.parent)
     done = subprocess.run([sys.executable, "-c", code, *arguments, "--work", work], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "loaded", done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("command", "more"), [(["studies"], ["numpy"]), (["corpora", "--known"], [])])
+def test_lists_of_what_there_is_import_no_tables_and_bars(command, more):
+    assert loaded_by(f"main({command})", [*HEAVY, "rich", "ser.planning.plan", *more]) == []
+
+
+def test_a_report_loads_of_scipy_its_functions_and_sparse_arrays_alone():
+    parts = "import ser.report.collect, ser.report.interaffection.content, ser.report.comparisons as c, numpy as n; "
+    heavy = {*HEAVY, "scipy.stats", "scipy.optimize", "matplotlib.pyplot"} - {"scipy", "matplotlib"}
+    assert loaded_by(parts + "c.pairwise_over_cases(n.eye(4))", sorted(heavy)) == []
+
+
+def loaded_by(code, modules):
+    """Those of ``modules`` that a process has loaded when it has executed ``code``."""
+    code = f"import sys; from ser.cli.main import main; {code}"
+    code += f"; print(); print(*(m for m in {modules} if m in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()
