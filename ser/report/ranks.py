@@ -8,6 +8,7 @@ than there is. ``ser.report.comparisons.pairwise_over_speakers`` does not assume
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -85,7 +86,7 @@ def range_quantile(options: int, level: float) -> float:
     """
     from scipy.special import ndtr
 
-    nodes, weights = np.polynomial.legendre.leggauss(200)
+    nodes, weights = _legendre()
     z = 9 * nodes
     density = 9 * weights * np.exp(-(z**2) / 2) / sqrt(2 * np.pi)
     low, high = 0.0, 50.0
@@ -94,6 +95,11 @@ def range_quantile(options: int, level: float) -> float:
         is_below = options * float((density * (ndtr(z + middle) - ndtr(z)) ** (options - 1)).sum()) < level
         low, high = (middle, high) if is_below else (low, middle)
     return (low + high) / 2
+
+
+@cache
+def _legendre() -> tuple[Floats, Floats]:
+    return np.polynomial.legendre.leggauss(200)  # tens of milliseconds
 
 
 def groups_of_ranks(ranks: Floats, difference: float) -> list[tuple[int, ...]]:

@@ -1,7 +1,7 @@
-"""A figure as PNG and as SVG, drawn once for each: beside the report where processes may be forked, else at once.
+"""A figure as PNG and as SVG, drawn once for each; the figures of a report by several processes, where these may fork.
 
-A report asks for its figures while it makes its tables, and needs their bytes when it writes. Between both, a forked
-process draws each, so that a second processor has something to do.
+A report asks for its figures while it makes its tables, and needs their bytes when it writes: then all that wait are
+drawn, some by forked processes. One process for each would cost more: fonts are measured anew in every one.
 """
 
 import io
@@ -10,8 +10,8 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from html import escape
 from multiprocessing.connection import Connection
@@ -27,36 +27,31 @@ Forms = tuple[bytes, str]  # PNG, and an SVG element
 
 _DPI = 130  # of the PNG
 _THREADED = ("torch", "ray", "mlflow")  # their threads do not survive a fork, and may hold locks
-_waiting: ContextVar[list["_Child"] | None] = ContextVar("waiting", default=None)
+_MOST = 4  # processes
+_waiting: ContextVar[list["_Waiting"] | None] = ContextVar("waiting", default=None)
 
 
 @contextmanager
-def beside() -> Iterator[None]:
-    """Inside, figures are drawn by forked processes, at most one for each processor; ends those nobody asked for."""
-    token = _waiting.set([] if _may_fork() else None)
+def together() -> Iterator[None]:
+    """Inside, figures wait until one of them is asked for, and are drawn together; outside, each at once."""
+    token = _waiting.set([])
     try:
         yield
     finally:
-        children = _waiting.get() or []
         _waiting.reset(token)
-        for child in children:
-            child.end()
 
 
 def begin(figure: Figure, name: str, caption: str) -> Callable[[], Forms]:
-    """Begins to draw a figure, which must not be changed any more; returns what gives its bytes, at any time later.
+    """Returns what gives the bytes of a figure, which must not be changed any more.
 
     ``name`` makes the ids inside the SVG, ``caption`` is its text for those who cannot see it.
     """
-    children = _waiting.get()
-    if children is None:
+    waiting = _waiting.get()
+    if waiting is None:
         forms = draw(figure, name, caption)
         return lambda: forms
-    busy = [child for child in children if not child.is_done]
-    if len(busy) >= len(os.sched_getaffinity(0)):
-        busy[0]()
-    children.append(_Child(figure, name, caption))
-    return children[-1]
+    waiting.append(_Waiting(figure, name, caption, waiting))
+    return waiting[-1]
 
 
 def draw(figure: Figure, name: str, caption: str) -> Forms:
@@ -79,43 +74,71 @@ def draw(figure: Figure, name: str, caption: str) -> Forms:
 
 def _may_fork() -> bool:
     alone = threading.active_count() == 1 and not any(name in sys.modules for name in _THREADED)
-    return sys.platform == "linux" and alone and len(os.sched_getaffinity(0)) > 1
+    return sys.platform == "linux" and alone
+
+
+class _Waiting:
+    """A figure that is drawn when it, or another of those that wait, is asked for."""
+
+    def __init__(self, figure: Figure, name: str, caption: str, every: list["_Waiting"]) -> None:
+        self._what, self._every = (figure, name, caption), every
+        self.area = float(figure.bbox.width * figure.bbox.height)
+        self.forms: Forms | None = None
+
+    def __call__(self) -> Forms:
+        if self.forms is None:
+            _draw_all([each for each in self._every if each.forms is None])
+        assert self.forms is not None
+        return self.forms
+
+    def draw(self) -> Forms:
+        self.forms = self.forms or draw(*self._what)
+        return self.forms
+
+
+def _draw_all(figures: Sequence[_Waiting]) -> None:
+    """Draws figures by as many processes as there are processors, this one among them."""
+    count = min(len(os.sched_getaffinity(0)), len(figures), _MOST) if _may_fork() else 1
+    largest_first = sorted(figures, key=lambda each: -each.area)
+    children = [_Child(largest_first[place::count]) for place in range(1, count)]
+    try:
+        for figure in largest_first[::count]:
+            figure.draw()
+        for child in children:
+            child.collect()
+    finally:
+        for child in children:
+            child.end()
+    for figure in figures:  # of a process that failed: here, where an error can be read
+        figure.draw()
 
 
 class _Child:
-    """A forked process that draws one figure. If it fails, the figure is drawn here, where an error can be read."""
+    """A forked process that draws some figures."""
 
-    def __init__(self, figure: Figure, name: str, caption: str) -> None:
-        self._what = figure, name, caption
-        self._forms: Forms | None = None
+    def __init__(self, figures: Sequence[_Waiting]) -> None:
+        self._figures = figures
         self._connection, sending = multiprocessing.Pipe(duplex=False)
-        self._process = multiprocessing.get_context("fork").Process(target=_send, args=(sending, *self._what))
+        self._process = multiprocessing.get_context("fork").Process(target=_send, args=(sending, figures))
         self._process.start()
         sending.close()
 
-    @property
-    def is_done(self) -> bool:
-        return self._forms is not None
-
-    def __call__(self) -> Forms:
-        if self._forms is None:
-            try:
-                self._forms = self._connection.recv()
-            except (EOFError, OSError):
-                self._forms = draw(*self._what)
-            self.end()
-        return self._forms
+    def collect(self) -> None:
+        """Gives the figures their forms, if the process has not failed."""
+        with suppress(EOFError, OSError):
+            for figure, forms in zip(self._figures, self._connection.recv(), strict=True):
+                figure.forms = forms
 
     def end(self) -> None:
-        """Ends the process, which has sent all, or whose figure nobody asked for."""
+        """Ends the process, which has sent all, or whose figures nobody needs."""
         self._connection.close()
         self._process.kill()
         self._process.join()
 
 
-def _send(connection: Connection, figure: Figure, name: str, caption: str) -> None:
+def _send(connection: Connection, figures: Sequence[_Waiting]) -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
-    connection.send(draw(figure, name, caption))
+    connection.send([figure.draw() for figure in figures])
 
 
 def _inline(svg: str, caption: str) -> str:

@@ -69,7 +69,8 @@ def fill(work: Path, runs: int, scale: float) -> int:
         if count >= runs:
             break
         deliver(plan, job, trial, rng)
-        count += 1 + len(job.mirrors.get(trial.id, ()))
+        if trial not in plan.references:
+            count += 1 + len(job.mirrors.get(trial.id, ()))
     return count
 
 
