@@ -55,7 +55,7 @@ def report(
     )
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
-    with figures.plain_style(), rendering.together():
+    with figures.plain_style(), rendering.batched():
         unknown = unknown_axes(module, study) or _encoders_as_axis(module, expected)
         if unknown or (hasattr(module, "AXES") and expected.unlike):
             content = _with_general(tracker, study, variant, unknown, options, scans)

@@ -32,8 +32,8 @@ _waiting: ContextVar[list["_Waiting"] | None] = ContextVar("waiting", default=No
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Inside, figures wait until one of them is asked for, and are drawn together; outside, each at once."""
+def batched() -> Iterator[None]:
+    """Inside, figures wait until one of them is asked for, and all are drawn then; outside, each at once."""
     token = _waiting.set([])
     try:
         yield

@@ -28,7 +28,7 @@ def forks(monkeypatch):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_figures_of_several_processes_are_the_same(forks, count):
-    with rendering.together():
+    with rendering.batched():
         begun = [rendering.begin(figure(bars), f"p{bars}", "words") for bars in range(1, count + 1)]
         forms = [each() for each in begun]
         assert rendering.begin(figure(9), "later", "words")() == rendering.draw(figure(9), "later", "words")
@@ -40,7 +40,7 @@ def test_figures_of_several_processes_are_the_same(forks, count):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_figures_of_a_process_that_dies_are_drawn_here(forks, monkeypatch):
     monkeypatch.setattr(rendering, "_send", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    with rendering.together():
+    with rendering.batched():
         begun = [rendering.begin(figure(3), name, "words") for name in "abc"]
         assert [each() for each in begun] == [rendering.draw(figure(3), name, "words") for name in "abc"]
 
@@ -48,9 +48,10 @@ def test_figures_of_a_process_that_dies_are_drawn_here(forks, monkeypatch):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_no_process_is_left_where_a_figure_cannot_be_drawn(forks, monkeypatch):
     monkeypatch.setattr(rendering, "draw", lambda *_: 1 / 0)
-    with rendering.together(), pytest.raises(ZeroDivisionError):
+    with rendering.batched():
         begun = [rendering.begin(figure(count), "p", "words") for count in (2, 3)]
-        begun[0]()
+        with pytest.raises(ZeroDivisionError):
+            begun[0]()
     assert not multiprocessing.active_children()
 
 
@@ -58,6 +59,6 @@ def test_nothing_is_forked_outside_or_beside_threads_of_torch(monkeypatch):
     monkeypatch.setattr(rendering, "_Child", lambda *_: pytest.fail("forked"))
     rendering.begin(figure(2), "p", "words")()
     monkeypatch.setitem(rendering.sys.modules, "torch", rendering)
-    with rendering.together():
+    with rendering.batched():
         begun = [rendering.begin(figure(count), "p", "words") for count in (2, 3)]
         assert begun[1]() == rendering.draw(figure(3), "p", "words")
