@@ -18,7 +18,7 @@ test: .venv/ready-test
 	ATEN_CPU_CAPABILITY=default .venv/bin/pytest -n 2 $(ARITHMETIC)
 
 # What holds on the processor at hand alone is seen where torch is told to use none of its vector instructions.
-ARITHMETIC = tests/models/test_models.py tests/training/test_loss.py tests/trials/test_outputs.py tests/training/test_stacked.py \
+ARITHMETIC = tests/models/test_models.py tests/models/test_temporal.py tests/training/test_loss.py tests/trials/test_outputs.py tests/training/test_stacked.py \
 	tests/training/test_train.py
 
 bench: .venv/ready-test

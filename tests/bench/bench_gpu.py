@@ -64,6 +64,9 @@ def main() -> None:
     parser.add_argument("--precision", default="float32", help="float32 or tf32")
     parser.add_argument("--seconds", type=float, default=420, help="after which nothing more is begun")
     args = parser.parse_args()
+    if not (args.cpu or torch.cuda.is_available()):
+        print("torch sees no GPU here, so nothing is measured; --cpu checks that the script runs")
+        return
     members = tuple(int(n) for n in args.members.split(","))
     sizes = Sizes(2, (1, 2), 0.002, "cpu") if args.cpu else Sizes(args.steps, members, 1.0, "cuda:0")
     device = "CPU, tiny" if args.cpu else torch.cuda.get_device_name(0)
