@@ -137,7 +137,7 @@ class _Child:
 
 
 def _send(connection: Connection, figures: Sequence[_Waiting]) -> None:
-    sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (open until the process ends)
+    sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (open until the process ends)
     connection.send([figure.draw() for figure in figures])
 
 
