@@ -121,17 +121,8 @@ _PLACES: Mapping[str, Callable[[str, str], Any]] = {
     "address": paths.cluster,
 }
 _NUMBERS = {"jobs": (1, inf), "seeds": (1, inf), "replicates": (0, 1_000_000), "port": (0, 65_535)}
-_TEXTS = (
-    "study",
-    "trial",
-    "corpora",
-    "test_on",
-    "mode",
-    "variant",
-    "equivalence",
-    "host",
-    "duplicates",
-)  # of which none can be empty
+# None of these can be empty.
+_TEXTS = ("study", "trial", "corpora", "test_on", "mode", "variant", "equivalence", "host", "duplicates")
 
 
 def resolve(args: argparse.Namespace, environment: MutableMapping[str, str]) -> list[str]:

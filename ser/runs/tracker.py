@@ -63,9 +63,8 @@ class Tracker:
         there is no such experiment.
         """
         self.where, self.study = where, study
-        self.client = reader.client(
-            where, to_read, self.cache.clear
-        )  # after an error the store may come back as another
+        # After an error the store may come back as another.
+        self.client = reader.client(where, to_read, self.cache.clear)
         experiment = self._existing()
         if experiment is None and to_read:
             raise self._unknown()
