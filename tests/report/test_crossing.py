@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ser.report import collect, overview, write
+from ser.report import cell_text, collect, latex, long_csv, markdown, overview
 from ser.report.content import Cell, Content, Table
 from ser.report.crossing import added, emobox, facts, matrix, others
 from ser.report.crossing.arranged import arranged
@@ -108,7 +108,7 @@ def test_matrix_has_means_over_settings_and_marks_corpora_that_were_trained_on()
     values = [cell.value for cell in row.cells]
     assert values == pytest.approx([21.5 / 24, 21.5 / 24, 13.5 / 24, 12.5 / 24], abs=0.02)
     assert [cell.mark for cell in row.cells] == ["°", "°", "", ""]
-    assert write.number(row.cells[0], table) == f"{100 * values[0]:.1f}°"
+    assert cell_text.number(row.cells[0], table) == f"{100 * values[0]:.1f}°"
     assert lines(table)["wa", "A+B"].cells[2].value == pytest.approx(13.5 / 24)
     assert [row.name for row in table.rows[:7]] == ["A", "B", "C", "A+B", "A+C", "B+C", "A+B+C"]
 
@@ -388,9 +388,9 @@ def test_the_section_stands_behind_a_report_or_before_it_in_every_format():
     assert [table.key for table in before.tables] == [*keys, "own"]
     assert [table.key for table in behind.tables] == ["own", *keys]
     assert [picture.name for picture in section.pictures] == ["across", "added"]
-    assert "Across corpora: training set by tested corpus" in write.markdown(behind)
-    assert "\nacross,ua,A+B,d," in write.long_form(behind)
-    assert "caption{Across corpora" in write.latex(behind)
+    assert "Across corpora: training set by tested corpus" in markdown.markdown(behind)
+    assert "\nacross,ua,A+B,d," in long_csv.long_form(behind)
+    assert "caption{Across corpora" in latex.latex(behind)
 
 
 def test_a_study_without_strangers_has_no_section():

@@ -16,7 +16,7 @@ from sklearn.metrics import balanced_accuracy_score
 from experiments.mfcc_networks import study
 from ser.errors import BadInput
 from ser.frontends import mfcc
-from ser.report import statistics, write
+from ser.report import markdown, statistics, write
 from ser.report.bootstrap import mean_accuracies
 from ser.report.mfcc_networks import content as networks
 from ser.report.mfcc_networks.groups import candidates, settings_tested
@@ -300,7 +300,7 @@ def test_paper_numbers_only_beside_its_own_corpora(undrawn):
 def test_what_is_missing_is_a_hole(undrawn):
     content = networks.content([], EXPECTED, OPTIONS)
     assert [h.title for h in content.holes] == ["R · cnn1d · printed", "R · rnn · printed"]
-    write.markdown(content)
+    markdown.markdown(content)
     silent = networks.content([finished(trial())], EXPECTED, Options(replicates=0))
     assert np.isnan(table(silent, "accuracy").rows[0].cells[0].value)  # no curve was logged
 

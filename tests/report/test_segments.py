@@ -14,7 +14,7 @@ from experiments.segments import study
 from ser.errors import BadInput
 from ser.frontends import vggish_mel
 from ser.metrics import segments
-from ser.report import bootstrap, write
+from ser.report import bootstrap, markdown, write
 from ser.report.predictions import SegmentPredictions
 from ser.report.runs import Expected, Finished, Options, Reference, UsedCorpus
 from ser.report.segments import accuracies
@@ -383,7 +383,7 @@ def test_predictions_that_do_not_fit_are_refused(old, new, said):
 def test_without_runs_everything_is_a_hole(undrawn):
     content = clips.content([], EXPECTED, OPTIONS)
     assert [h.title for h in content.holes] == ["I · vggish · segmentation nonoverlap"]
-    assert "–" in write.markdown(content)
+    assert "–" in markdown.markdown(content)
 
 
 def test_everything_is_written(tmp_path):

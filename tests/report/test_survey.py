@@ -11,7 +11,7 @@ import pytest
 from releases import whole
 
 from ser.errors import BadInput
-from ser.report import write
+from ser.report import long_csv, markdown, page, write
 from ser.report.bootstrap import mean_accuracies
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
@@ -447,8 +447,8 @@ def test_without_runs_everything_is_a_hole():
     assert content.holes[0].title == "a trial"
     assert [row.name for row in table(content, "systems").rows] == list(SYSTEMS)
     assert np.isnan(table(content, "systems").rows[0].cells[0].value)
-    write.markdown(content)
-    write.markdown(made([], replace(ALONE, corpora=())))
+    markdown.markdown(content)
+    markdown.markdown(made([], replace(ALONE, corpora=())))
 
 
 def test_systems_stand_in_the_surveys_order_and_others_behind():
@@ -540,7 +540,7 @@ def test_or_are_not_shown(change):
     assert "table1" not in {t.key for t in content.tables}
     assert not any(row.paper for t in content.tables for row in t.rows)
     assert content.inconsistencies == ()
-    assert "95.33" not in write.page(content)
+    assert "95.33" not in page.page(content)
     assert "a number of the survey, which is not shown" in content.legend
 
 
@@ -577,7 +577,7 @@ def test_only_stated_params_and_scores_are_read():
         )
         for run in runs
     ]
-    both = [write.long_form(made(some)) for some in (runs, kept)]
+    both = [long_csv.long_form(made(some)) for some in (runs, kept)]
     assert both[0] == both[1]
     row = rows(made(kept), "runs")["emodb", "badshah"]
     assert [cell.value for cell in row.cells[1:5]] == [0.5, 0.25, 1, 1]

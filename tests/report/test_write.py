@@ -15,15 +15,15 @@ from releases import whole
 from experiments.interaffection import study
 from ser.errors import BadInput
 from ser.metrics.accuracy import confusion, ua, wa
-from ser.report import figures
+from ser.report import cell_text, figures
 from ser.report import write as report
 from ser.report.content import Cell, Content, Row, Table
 from ser.report.interaffection import content as proportions
 from ser.report.interaffection import published
 from ser.report.interaffection.results import Grid, Result, sign
+from ser.report.latex import tex
 from ser.report.predictions import LabelPredictions
 from ser.report.runs import Expected, Options, UsedCorpus
-from ser.report.write import tex
 from ser.study.release import Release
 
 OWN = ("iemocap", "tess", "ravdess", "customer")
@@ -293,11 +293,11 @@ PERCENT = Table("key", "Title", "Why.", ("A", "B"), ())
 
 def test_number_and_interval_as_text():
     cell = Cell(0.588, 0.541, 0.632)
-    assert f"{report.number(cell, PERCENT)} {report.span(cell, PERCENT)}" == "58.8 [54.1, 63.2]"
-    assert report.number(Cell(-1e-9), PERCENT) == "0.0"
-    assert report.number(Cell(float("nan")), PERCENT) == "–"
+    assert f"{cell_text.number(cell, PERCENT)} {cell_text.span(cell, PERCENT)}" == "58.8 [54.1, 63.2]"
+    assert cell_text.number(Cell(-1e-9), PERCENT) == "0.0"
+    assert cell_text.number(Cell(float("nan")), PERCENT) == "–"
     plain = replace(PERCENT, unit="", digits=3)
-    assert f"{report.number(cell, plain)} {report.span(cell, plain)}" == "0.588 [0.541, 0.632]"
+    assert f"{cell_text.number(cell, plain)} {cell_text.span(cell, plain)}" == "0.588 [0.541, 0.632]"
 
 
 def small(**changes):
