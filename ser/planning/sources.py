@@ -117,7 +117,7 @@ def sources_of(
             use.front_ends[end] = None
             if c.copies:
                 use.copied[trial.augmentation] = None
-            if _takes_copies(trial.balance):
+            if takes_copies(trial.balance):
                 use.balanced[end, trial.balance, trial.augmentation] = None
     clean, entries = _Clean(labelled), _Entries()
     containers = {
@@ -171,7 +171,8 @@ def _one_augmentation(study: Study, use: _Uses) -> tuple[Part, ...]:
     return next(iter(use.copied), ())
 
 
-def _takes_copies(balance: Part) -> bool:
+def takes_copies(balance: Part) -> bool:
+    """Returns whether this way to even out classes draws from augmented copies of the training subset."""
     return balance.name != "none" and bool(registry.find("balance", balance.name).COPIES)
 
 

@@ -17,6 +17,7 @@ from ser.features.entry import Features
 from ser.features.recipe import segment_frames
 from ser.features.store import Store
 from ser.files import Damaged
+from ser.planning.sources import takes_copies
 from ser.runs.folder import RunFolder
 from ser.runs.tracker import Tracker
 from ser.study import Corpus, Trial, settings_of
@@ -46,7 +47,8 @@ def load(job: Job, trial: Trial, corpus: Corpus, key: str = "") -> CorpusData:
     if not corpus.copies:
         subsets = {**subsets, "train": subsets.get(UNCOPIED, subsets["train"])}
     each = [items(subsets[name]) for name in SPLITS]
-    copies = items(job.spare[key]) if key in job.spare else None
+    # Copies of a source may be of other trials: this one's front-end has none where its balance takes none.
+    copies = items(job.spare[key]) if key in job.spare and takes_copies(trial.balance) else None
     if by := normalise.frames_by(trial):
         clean = [items(subsets.get(UNCOPIED, subsets["train"])), *each[1:]]
         each = normalise.normalised(each, clean, by)

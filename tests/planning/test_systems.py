@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import tiny_survey
-from tiny_survey import SYSTEMS
+from tiny_survey import FRAMES, SYSTEMS
 
 from ser.errors import BadInput
 from ser.planning import request
@@ -223,6 +223,23 @@ def test_balancing_adds_items_of_the_smaller_classes_alone(data, cache, tmp_path
         assert (found.val.names, found.test.names) == (plain.val.names, plain.test.names)
     extra = found.train.names[len(plain.train) :]
     assert all(name.rpartition("#")[0] in plain.train.names for name in extra)
+
+
+def test_copies_of_other_systems_are_not_asked_of_a_front_end_that_has_none(data, cache, tmp_path):
+    coarse = replace(next(s for s in SYSTEMS if s.name == "cnn"), name="coarse", front_end=FRAMES.changed(hop=256))
+    study = tiny_survey.study()
+    # The same points: of "never" no trial is made.
+    systems = tuple(coarse if s.name == "words" else s for s in study.comparison.systems)
+    points = [
+        {**p, "system": coarse.name if p["system"] == "words" else p["system"]}
+        for p in tiny_survey.points(("ravdess",), ())
+    ]
+    made = replace(study, comparison=replace(study.comparison, systems=systems), points=lambda every, trained: points)
+    plan = tiny_survey.plan(made, data, cache)
+    job = tiny_survey.job(plan, cache, tmp_path)
+    trial = of(plan, "coarse")
+    assert job.spare[trial.corpora[0].source].names  # of cnn_signal
+    assert len(inputs.load(job, trial, trial.corpora[0]).train)
 
 
 def test_a_report_is_told_what_was_asked_for_what_is_missing_and_why(run):
