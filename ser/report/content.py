@@ -5,7 +5,7 @@ A file of ``ser/report`` makes a Content of a study's runs, and ``ser.report.wri
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from ser.report.runs import Expected, Hole
 from ser.report.splits import few_tested
 from ser.report.standing import standing
 from ser.report.table import HOLE, Cell, Printed, Row, Table
+
+if TYPE_CHECKING:  # Matplotlib, which what only counts does without
+    from ser.report.rendering import Drawing
 
 __all__ = [
     "HOLE",
@@ -38,22 +41,28 @@ OVER_OTHERS = "Results over other settings"
 
 @dataclass(frozen=True)
 class Picture:
-    """One drawing in two forms, with words for those who cannot see it."""
+    """One drawing in several forms, with words for those who cannot see it."""
 
     name: str  # file name without extension
     caption: str
-    forms: Callable[[], tuple[bytes, str]]  # PNG and SVG, as ``ser.report.rendering`` begins to draw them
+    drawing: "Drawing"  # as ``ser.report.rendering`` begins it
     quotes: bool = False  # a paper's numbers are drawn beside ours
 
     @property
     def png(self) -> bytes:
         """The bytes of a file; waits until it is drawn."""
-        return self.forms()[0]
+        return self.drawing().png
 
     @property
     def svg(self) -> str:
         """For inlining in HTML: no prologue, no address, text in the colour of the page; waits until it is drawn."""
-        return self.forms()[1]
+        return self.drawing().element
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Extension → the bytes of a file; waits until all are drawn."""
+        forms = self.drawing()
+        return {"png": forms.png, "svg": forms.svg, "pdf": self.drawing.pdf()}
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from ser import files
 from ser.metrics.confusion import confusion_png
 from ser.report import latex, long_csv, markdown, page
 from ser.report.content import Content
+from ser.report.rendering import MARK
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class WrittenReport:
 
 
 def write(content: Content, folder: Path) -> WrittenReport:
-    """Writes ``tables.{md,csv,tex}``, ``report.html`` and figures as PNG into ``folder``; each complete or absent.
+    """Writes ``tables.{md,csv,tex}``, ``report.html`` and figures into ``folder``; each complete or absent.
+
+    Figures are PNG, SVG and PDF files, confusion matrices PNG alone.
 
     Figures of an earlier report there that this one does not have are removed; other files are left alone.
     """
@@ -38,7 +41,7 @@ def write(content: Content, folder: Path) -> WrittenReport:
         "tables.csv": long_csv.long_form(content).encode(),
         "tables.tex": latex.latex(content).encode(),
         "report.html": page.page(content).encode(),
-        **{f"{picture.name}.png": picture.png for picture in content.pictures},
+        **{f"{picture.name}.{kind}": data for picture in content.pictures for kind, data in picture.files.items()},
     }
     for m in content.matrices:
         if m.name:
@@ -46,8 +49,9 @@ def write(content: Content, folder: Path) -> WrittenReport:
             contents[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
     folder.mkdir(parents=True, exist_ok=True)
     written = tuple(_put(folder / name, _marked(data)) for name, data in contents.items())
-    for path in set(folder.glob("*.png")) - set(written):  # of an earlier report, with other tables or corpora
-        if _is_marked(path):
+    drawn = {path for kind in _MARKS for path in folder.glob(f"*{kind}")}
+    for path in drawn - set(written):  # of an earlier report, with other tables or corpora
+        if _MARKS[path.suffix] in path.read_bytes():
             path.unlink(missing_ok=True)
     return WrittenReport(text, folder, written, content.done, content.expected, content.notes)
 
@@ -56,16 +60,12 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 _HEADER = 33  # bytes of a PNG up to its first chunk of anything
 _MARK = b"tEXt" + b"Source\0ser report"
 _CHUNK = struct.pack(">I", len(_MARK) - 4) + _MARK + struct.pack(">I", crc32(_MARK))
+_MARKS = {".png": _MARK, ".svg": b">" + MARK + b"<", ".pdf": b"/Creator (" + MARK + b")"}
 
 
 def _marked(content: bytes) -> bytes:
     """A picture with a text inside that says it is a report's, so that a later report may remove it."""
     return content[:_HEADER] + _CHUNK + content[_HEADER:] if content.startswith(_PNG) else content
-
-
-def _is_marked(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(_HEADER + len(_CHUNK)).endswith(_CHUNK)
 
 
 def _put(path: Path, content: bytes) -> Path:
