@@ -384,6 +384,8 @@ def _counting(sub: argparse.ArgumentParser) -> None:
 def _listening(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     sub.add_argument("--port", type=int, default=5000, help="port; 0 takes a free one (default: 5000)")
+    live = "also where a tracking server has its own pages: serve reports and the page that follows what runs, at /ser/"
+    sub.add_argument("--live", action="store_true", help=live)
     others = "names of proxies through which the pages are seen, such as lab.example.org or *.example.org"
     sub.add_argument("--allowed-hosts", metavar="NAME,…", default="", help=others)
 
@@ -495,8 +497,8 @@ COMMANDS = {
         (_study, _work, _tracking, _counting),
     ),
     "ui": Command(
-        "Open MLflow's pages on the runs.",
-        "ser ui --work demo --port 5001\nser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
+        "Open MLflow's pages on the runs, with reports and a page that follows what runs.",
+        "ser ui --work demo --port 5001\nser ui --live --tracking-uri http://mlflow:5000\nser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
         (_work, _tracking, _listening),
     ),
     "new": Command(

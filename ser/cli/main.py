@@ -17,6 +17,7 @@ from ser.errors import Away, BadInput
 from ser.host import environment, interpreter, paths, terminal
 
 if TYPE_CHECKING:  # `ser --help` is to be there at once
+    from ser.cli.pages import Application
     from ser.distributed.preparation import Preparation
     from ser.distributed.profile import Profile
     from ser.features.store import Store
@@ -608,29 +609,44 @@ def report(args: argparse.Namespace) -> int:
 
 def ui(args: argparse.Namespace) -> int:
     """``ser ui``."""
-    from ser.cli import console, pages
+    from ser.cli import console, pages, report_site
 
     others = pages.patterns(args.allowed_hosts)
     sockets = pages.listen(args.host, args.port)  # first: what is tried in vain should not take seconds
     try:
-        from ser.runs import mlflow_client
         from ser.runs.location import Location
-        from ser.runs.store_check import ready_for_pages
 
         where = Location.of(args.work, args.tracking_uri, to_read=True)
-        if where.uri.startswith("http"):
-            console.console.print(f"the tracking server has its own pages: {where.printable}")
-            return 0
-        if note := ready_for_pages(where):
-            console.console.print(note)
-        site = pages.SameSite(mlflow_client.pages(where), pages.own_names(args.host), others)
-        pages.run(site, sockets, lambda: console.console.print(pages.announcement(args.host, sockets), soft_wrap=True))
+        is_server = where.uri.startswith("http")
+        if is_server:
+            console.console.print(f"the tracking server has its own pages: {where.printable}", soft_wrap=True)
+            if not args.live:
+                return 0
+        application = None if is_server else _mlflow_pages(where)
+        site = report_site.ReportSite(application, where, args.work)
+        lines = [
+            pages.announcement(args.host, sockets, "reports" if is_server else "MLflow"),
+            report_site.announcement(pages.address(args.host, sockets)),
+        ]
+        guarded = pages.SameSite(site, pages.own_names(args.host), others)
+        pages.run(guarded, sockets, lambda: console.console.print("\n".join(lines), soft_wrap=True))
     except KeyboardInterrupt:  # while it starts, too, Ctrl-C is how a person ends it
         pass
     finally:
         for sock in sockets:
             sock.close()
     return 0
+
+
+def _mlflow_pages(where: "Location") -> "Application":
+    """Returns MLflow's pages on a database; says so where they will lack something."""
+    from ser.cli import console
+    from ser.runs import mlflow_client
+    from ser.runs.store_check import ready_for_pages
+
+    if note := ready_for_pages(where):
+        console.console.print(note)
+    return mlflow_client.pages(where)
 
 
 def new(args: argparse.Namespace) -> int:

@@ -181,13 +181,21 @@ def patterns(text: str) -> list[str]:
     return [*names, *filter(None, os.environ.get("MLFLOW_SERVER_ALLOWED_HOSTS", "").split(","))]
 
 
-def announcement(host: str, sockets: Sequence[socket.socket]) -> str:
+def address(host: str, sockets: Sequence[socket.socket]) -> str:
+    """Returns ``http://NAME:PORT`` by which others, or this machine, reach the sockets."""
+    name = socket.gethostname() if _everywhere(sockets) else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{sockets[0].getsockname()[1]}"
+
+
+def _everywhere(sockets: Sequence[socket.socket]) -> bool:
+    return any(sock.getsockname()[0] in ("0.0.0.0", "::") for sock in sockets)
+
+
+def announcement(host: str, sockets: Sequence[socket.socket], what: str = "MLflow") -> str:
     """Where a person finds the pages."""
     reached = {str(sock.getsockname()[0]) for sock in sockets}
-    port, everywhere = sockets[0].getsockname()[1], not reached.isdisjoint(("0.0.0.0", "::"))
-    name = socket.gethostname() if everywhere else f"[{host}]" if ":" in host else host
-    line = f"MLflow on http://{name}:{port} (Ctrl-C ends it)"
-    if everywhere:
+    line = f"{what} on {address(host, sockets)} (Ctrl-C ends it)"
+    if _everywhere(sockets):
         line += ", and on all addresses of this machine; whoever reaches one can read and change runs"
     elif not _is_loopback(host) and all(map(_is_loopback, reached)):
         line += f"; here {host} means this machine alone: --host 0.0.0.0 for others"

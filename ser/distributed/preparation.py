@@ -8,7 +8,7 @@ from ser.data.manifest import Refusal
 from ser.distributed import features
 from ser.distributed.profile import Profile
 from ser.features.store import Store
-from ser.host.version import code_version
+from ser.host.version import code_version, command
 from ser.planning import request as requests
 from ser.planning.plan import Plan
 from ser.planning.request import Bar, Request
@@ -41,6 +41,7 @@ class Preparation:
         device, threads, notes = profile.device, profile.cpus_per_trial, requests.describe(plan)
         job = job_of(plan, self.where, work, self.store_place, device, threads, code_version(), notes)
         job = replace(job, weights=str(self.request.weights) if self.request.weights else "")
+        job = replace(job, tags={**job.tags, "command": command()})
         return job.spread() if self.address is not None else job
 
     def grow(self, losses: Mapping[str, float]) -> tuple[Job, Sequence[Trial]] | None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from functools import cache
 from math import inf
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def memory_bytes(root: Path = _ROOT) -> int:
         limits += [int(n) for n in _words(folder / "memory.max") if n.isdigit()]
         limits += [int(n) for n in _words(folder / "memory.limit_in_bytes") if n.isdigit()]
     return min(limits)
+
+
+@cache
+def description() -> str:
+    """For example ``node7: Linux 6.1.0 x86_64, 16 cores, 128 GiB``: what of it this process may use."""
+    system = os.uname()
+    size = f"{cores()} cores, {memory_bytes() / 2**30:.0f} GiB"
+    return f"{system.nodename}: {system.sysname} {system.release} {system.machine}, {size}"
 
 
 def kernel(root: Path = _ROOT) -> str:

@@ -71,7 +71,8 @@ def report(
             content = with_section(content, _equivalence(tracker, study, variant, expected, options, scans))
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
-        return write.write(with_table(content, expected, options), folder)
+        content = replace(with_table(content, expected, options), written_by=options.written_by)
+        return write.write(content, folder)
 
 
 def report_of(study: Study) -> ModuleType:

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.report import sheets
+from ser.report.provenance import Fact
 from ser.report.runs import Expected, Hole
 from ser.report.splits import few_tested
 from ser.report.standing import standing
 from ser.report.table import HOLE, Cell, Printed, Row, Table
+from ser.runs.progress import Best
 
 if TYPE_CHECKING:  # Matplotlib, which what only counts does without
     from ser.report.rendering import Drawing
@@ -100,6 +102,9 @@ class Content:
     badges: tuple[str, ...] = ()  # further facts at the top: the mode, deviations
     sheets: tuple[Table, ...] = ()  # on corpora, splits and settings; see ser.report.sheets
     legend: str = LEGEND
+    recorded: tuple[Fact, ...] = ()  # by the finished runs: machines, versions, commands, data
+    best: tuple[Best, ...] = ()  # result of a single run on each corpus, for the index of reports
+    written_by: str = ""  # version of the program that writes the report
 
     @classmethod
     def of(
@@ -143,6 +148,8 @@ class Content:
             badges=(*([f"mode {expected.mode}"] if expected.mode else []), *sheets.badges(expected), *badges),
             sheets=sheets.tables_of(expected),
             legend=legend,
+            recorded=expected.recorded,
+            best=expected.best,
         )
 
     @property

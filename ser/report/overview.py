@@ -18,9 +18,11 @@ from ser.report.crossing.tested import TAG, unseen_of
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.encoder_names import identities, names_of, renamed
 from ser.report.planned import across_corpora, planned_trials, selections, stated_corpora, with_encoders
+from ser.report.provenance import Recorded
 from ser.report.reference import Split, accuracies_by_split, rank
 from ser.report.runs import Expected, Reference, UsedCorpus
 from ser.report.splits import SplitRuns
+from ser.runs.progress import BestResults
 from ser.runs.reader import Run
 from ser.runs.tracker import Tracker
 from ser.study import REFERENCE, SCHEMA, Study
@@ -128,6 +130,8 @@ class _Statements:
     across: dict[str, str] = field(default_factory=dict)  # corpus → split rule, of those that models of others test
     crossed: dict[str, None] = field(default_factory=dict)  # corpora tested by runs that did not learn from them
     precisions: Counter[str] = field(default_factory=Counter)  # of finished networks
+    recorded: Recorded = field(default_factory=Recorded)  # by finished runs
+    best: BestResults = field(default_factory=BestResults)  # of them
 
     def add(self, run: Run) -> None:
         """Takes in one run; they come oldest first."""
@@ -147,6 +151,7 @@ class _Statements:
         self.demo |= tags.get("data") == "demo"
         self.encoders |= dict.fromkeys(identities([params]), "") | self.encoders | grid.get("encoders", {})
         if run.info.status == "FINISHED":
+            self.recorded.add(run)
             self.crossed |= dict.fromkeys(
                 [k.removeprefix(TAG) for k in tags if k.startswith(TAG)] + [*unseen_of(params)]
             )
@@ -160,6 +165,7 @@ class _Statements:
             if kind not in self.samples or params.get("seed") == "0":  # another seed moves others, as the study says
                 self.samples[kind] = tags.get("title", run.info.run_name), params
             if run.info.status == "FINISHED":
+                self.best.add(run)
                 self.splits.add(run.info.run_id, params)
                 if "training.precision" in params and not registry.is_fitted(params["block"]):
                     self.precisions[params["training.precision"]] += 1
@@ -290,6 +296,8 @@ def _expected(study: Study, runs: Sequence[RunSummary], statements: _Statements,
         crossed=tuple(statements.crossed),
         precisions=dict(statements.precisions),
         other_variants=len(others),
+        recorded=statements.recorded.facts(),
+        best=statements.best.results,
         has_numbers=bool(statements.params.get("dimensions")) or statements.params.get("labels") == "shares",
     )
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from ser.report.deviations import Deviation, Stated
 from ser.report.encoder_names import renamed
+from ser.report.provenance import Fact
 from ser.report.splits import Splits
+from ser.runs.progress import Best
 from ser.study.release import Release
 
 RESAMPLED = ("speaker", "utterance")
@@ -100,6 +102,8 @@ class Expected:
     has_numbers: bool = False  # whether runs predict ratings, or learned from shares of votes
     crossed: tuple[str, ...] = ()  # corpora that some run was tested on without having learned from them
     precisions: Mapping[str, int] = field(default_factory=dict)  # training.precision → finished networks
+    recorded: tuple[Fact, ...] = ()  # by the finished runs, of machines, versions, commands, data
+    best: tuple[Best, ...] = ()  # result of a single run on each corpus
     other_variants: int = 0  # whose runs, of other settings or corpora, are not counted
 
     def printed_for(self, corpus: str) -> bool:
@@ -195,6 +199,7 @@ class Options:
     replicates: int = 1000  # bootstrap resamples behind the 95 % intervals, 0 for none
     resample: str = "speaker"  # what a replicate draws: one of RESAMPLED
     equivalence: str = "training.precision"  # the setting of which every two values are tested for equivalence
+    written_by: str = ""  # version of the program that writes the report
     margin: float = 0.02  # the difference of accuracies that would not matter
     curve: Callable[[str, str], list[float]] = _no_curve  # (run id, metric) → its value per epoch; [] if never logged
     file: Callable[[str, str], str | None] = _no_file  # (run id, path) → text of an artifact; None if there is none

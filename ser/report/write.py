@@ -11,7 +11,7 @@ from zlib import crc32
 
 from ser import files
 from ser.metrics.confusion import confusion_png
-from ser.report import latex, long_csv, markdown, page
+from ser.report import latex, long_csv, markdown, page, summary
 from ser.report.content import Content
 from ser.report.rendering import MARK
 
@@ -29,7 +29,7 @@ class WrittenReport:
 
 
 def write(content: Content, folder: Path) -> WrittenReport:
-    """Writes ``tables.{md,csv,tex}``, ``report.html`` and figures into ``folder``; each complete or absent.
+    """Writes ``tables.{md,csv,tex}``, ``report.html``, ``summary.json`` and figures; each complete or absent.
 
     Figures are PNG, SVG and PDF files, confusion matrices PNG alone.
 
@@ -41,6 +41,7 @@ def write(content: Content, folder: Path) -> WrittenReport:
         "tables.csv": long_csv.long_form(content).encode(),
         "tables.tex": latex.latex(content).encode(),
         "report.html": page.page(content).encode(),
+        summary.NAME: summary.summary_json(content).encode(),
         **{f"{picture.name}.{kind}": data for picture in content.pictures for kind, data in picture.files.items()},
     }
     for m in content.matrices:

@@ -7,8 +7,9 @@ import itertools
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ser.runs import reader
 from ser.runs.location import Location
@@ -131,6 +132,32 @@ def since_pause(ends: Sequence[float]) -> list[float]:
     return ordered[first:]
 
 
+class BestResults:
+    """The best results of finished runs, by corpus and measure."""
+
+    def __init__(self) -> None:
+        self._best: dict[tuple[str, str], Best] = {}
+
+    @property
+    def results(self) -> tuple[Best, ...]:
+        """The best ones, by corpus and measure."""
+        return tuple(self._best[key] for key in sorted(self._best))
+
+    def add(self, run: Run) -> None:
+        """Takes in a finished run; of equal ones the first stays."""
+        metrics, tags = run.data.metrics, run.data.tags
+        for corpus in run.data.params.get("corpora", "").split(","):
+            names = [name for kind in ("balanced", "ua") if (name := f"{kind}/{corpus}") in metrics][:1]
+            names += [name for name in metrics if name.startswith(f"ccc/{corpus}/")]
+            for name in names:
+                kind, _, rest = name.partition("/")
+                measure = " ".join([_MEASURES[kind], *rest.split("/")[1:]])
+                value, best = metrics[name], self._best.get((corpus, measure))
+                if value == value and (best is None or value > best.value):
+                    title = tags.get("title", run.info.run_name)
+                    self._best[corpus, measure] = Best(corpus, measure, value, title, tags["trial_id"], run.info.run_id)
+
+
 @dataclass
 class _Variant:
     """What the runs of one variant say, oldest first."""
@@ -141,7 +168,7 @@ class _Variant:
     titles: dict[str, str] = field(default_factory=dict)
     of_references: dict[str, str] = field(default_factory=dict)
     errors: dict[str, Failure] = field(default_factory=dict)
-    best: dict[tuple[str, str], Best] = field(default_factory=dict)
+    best: BestResults = field(default_factory=BestResults)
     began_s: float | None = None
     ends: list[float] = field(default_factory=list)  # of finished trials
     last_s: float | None = None
@@ -167,7 +194,7 @@ class _Variant:
             self.errors[trial] = Failure(self.titles[trial], tags["error"], trial, run.info.run_id)
         if state == "finished" and not is_reference:
             self.ends += [ended] if ended else []
-            self._score(run, trial)
+            self.best.add(run)
 
     def _read_grid(self) -> None:
         try:
@@ -178,21 +205,17 @@ class _Variant:
         self.count = max(self.count, count if isinstance(count, int) else 0)
         self.references = set(references) if isinstance(references, Mapping) else set()
 
-    def _score(self, run: Run, trial: str) -> None:
-        for corpus in run.data.params.get("corpora", "").split(","):
-            names = [f"{kind}/{corpus}" for kind in ("balanced", "ua")]
-            names = [name for name in names if name in run.data.metrics][:1]
-            names += [name for name in run.data.metrics if name.startswith(f"ccc/{corpus}/")]
-            for name in names:
-                kind, _, rest = name.partition("/")
-                measure = " ".join([_MEASURES[kind], *rest.split("/")[1:]])
-                value, best = run.data.metrics[name], self.best.get((corpus, measure))
-                if value == value and (best is None or value > best.value):
-                    title = self.titles[trial]
-                    self.best[corpus, measure] = Best(corpus, measure, value, title, trial, run.info.run_id)
+
+class Runs(Protocol):
+    """Who knows a study's runs: a ``Tracker``, or ``StudyRuns``."""
+
+    study: str
+
+    def pages(self) -> Iterator[Run]:
+        """Yields the runs, oldest first."""
 
 
-def progress_of(tracker: Tracker, expected: int = 0, now_s: float | None = None) -> Progress:
+def progress_of(tracker: Runs, expected: int = 0, now_s: float | None = None) -> Progress:
     """Returns how far the variant is that was run last; ``expected``: its number of trials, where that is known.
 
     Raises as the tracking store does.
@@ -226,7 +249,7 @@ def progress_of(tracker: Tracker, expected: int = 0, now_s: float | None = None)
         failed=counts["failed"],
         interrupted=counts["interrupted"],
         references=(done, max(len(one.references), len(one.of_references))),
-        best=tuple(one.best[key] for key in sorted(one.best)),
+        best=one.best.results,
         failures=tuple(one.errors.values()),
         running_titles=tuple(one.titles[t] for t, state in one.states.items() if state == "running"),
         began_s=one.began_s,

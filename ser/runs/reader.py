@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _WAIT_S = 20.0  # for whoever is writing, as long as MLflow does
 _CLAUSE = re.compile(r"(attributes|tags)\.(?:`([^`]+)`|([\w.]+)) (=|LIKE) '([^']*)'(?: and (?=\S)|$)")
+_SINCE = re.compile(r"attributes\.end_time >= (\d+)(?: and (?=\S)|$)")
 _ATTRIBUTES = {"status": "status", "run_id": "run_uuid"}
 _ORDERS = {
     None: "start_time DESC",
@@ -254,6 +255,10 @@ def _clauses(query: str) -> Iterator[tuple[str, list[str]]]:
     """Yields SQL and its values for each part of one of MLflow's filters. Raises ValueError for one not known here."""
     place = 0
     while place < len(query):
+        if since := _SINCE.match(query, place):
+            yield "end_time >= CAST(? AS INTEGER)", [since[1]]
+            place = since.end()
+            continue
         match = _CLAUSE.match(query, place)
         if match is None:
             raise ValueError(query)

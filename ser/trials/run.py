@@ -12,8 +12,9 @@ import torch
 from ser.data import encoders
 from ser.errors import Away, BadInput, is_out_of_memory
 from ser.files import Damaged
-from ser.host import environment, processor
+from ser.host import environment, machine, processor
 from ser.host.paths import without_secrets
+from ser.host.version import library_versions
 from ser.runs import attempts
 from ser.runs.delivery import Delivery, NoDelivery
 from ser.runs.folder import Head, RunFolder
@@ -193,7 +194,7 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
         replica.push()
         delivery = (Delivery if job.is_tracked else NoDelivery)(job.where, run_folder)
         if not run_folder.results:
-            head = _with_processor(head_of(job, trial), job.threads)
+            head = _with_place(head_of(job, trial), job)
             if not delivery.open(head):
                 run_folder.mark_delivered(job.where.printable)
                 replica.drop()
@@ -203,12 +204,18 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
         yield Claim(run_folder, replica, delivery, attempt)
 
 
-def _with_processor(head: Head, threads: int) -> Head:
+def _with_place(head: Head, job: Job) -> Head:
     """Adds what here, and not in any statement, moves the last digits of a run and decides how long it takes."""
-    used = torch.backends.cpu.get_cpu_capability()
-    facts = f"{processor.processor().name}, {used}, {threads} thread{'s' * (threads > 1)}"
-    twins = tuple(_with_processor(twin, threads) for twin in head.twins)
-    return replace(head, tags={**head.tags, "processor": facts}, twins=twins)
+    used, threads = torch.backends.cpu.get_cpu_capability(), job.threads
+    tags = {
+        "processor": f"{processor.processor().name}, {used}, {threads} thread{'s' * (threads > 1)}",
+        "machine": machine.description(),
+        "versions": library_versions(),
+    }
+    if job.device != "cpu" and torch.cuda.is_available():
+        tags["gpu"] = torch.cuda.get_device_name()
+    twins = tuple(_with_place(twin, job) for twin in head.twins)
+    return replace(head, tags={**head.tags, **tags}, twins=twins)
 
 
 def reset(job: Job, trial: Trial) -> None:

@@ -26,6 +26,8 @@ QUERIES = [
     "",
     FINISHED,
     "attributes.status = 'RUNNING'",
+    "attributes.end_time >= 40",
+    f"{FINISHED} and attributes.end_time >= 41",
     "tags.trial_id LIKE '%'",
     "tags.trial_id LIKE 't1%'",
     f"{FINISHED} and tags.`mlflow.ser.trial.t2` = 'yes'",

@@ -2,12 +2,14 @@
 
 import io
 import json
+import socket
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from ser.errors import BadInput
 from ser.runs.folder import RunFolder
@@ -73,6 +75,8 @@ def test_a_finished_run_has_curves_of_every_corpus_and_scores_of_the_tested_one(
     assert run.data.metrics.keys() >= {"wa/ravdess", "ua/ravdess", "epochs", "best_epoch", "seconds/training"}
     assert "wa/tess" not in run.data.metrics
     assert run.data.tags["processor"].endswith(" thread")
+    assert run.data.tags["machine"].startswith(f"{socket.gethostname()}: ")
+    assert f"torch {torch.__version__}" in run.data.tags["versions"]
     assert 0 < run.data.metrics["seconds/evaluation"] < run.data.metrics["seconds/training"]
     kept = int(run.data.metrics["best_epoch"])
     for corpus in ("tess", "ravdess"):
