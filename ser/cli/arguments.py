@@ -193,6 +193,12 @@ def _study(sub: argparse.ArgumentParser) -> None:
     _plugins(sub)
 
 
+def _any_study(sub: argparse.ArgumentParser) -> None:
+    text = "a file of experiments/, without .py (default: every study that the work folder has runs of)"
+    sub.add_argument("study", metavar="STUDY", nargs="?", help=text)
+    _plugins(sub)
+
+
 def _plugins(sub: argparse.ArgumentParser) -> None:
     text = "your own corpora, models …: DIR/corpora/x.py, DIR/models/y.py … (repeatable; also $SER_PLUGINS)"
     sub.add_argument("--plugins", action="append", default=[], metavar="DIR", help=text)
@@ -492,13 +498,15 @@ COMMANDS = {
         (_work, _tracking),
     ),
     "report": Command(
-        "Write a study's tables and figures from its runs.",
-        "ser report interaffection\nser report interaffection --ties first --resample utterance --work demo",
-        (_study, _work, _tracking, _counting),
+        "Write tables and figures of a study, or of all studies, from their runs, and an index of all reports.",
+        "ser report interaffection\nser report --work demo\n"
+        "ser report interaffection --ties first --resample utterance --work demo",
+        (_any_study, _work, _tracking, _counting),
     ),
     "ui": Command(
         "Open MLflow's pages on the runs, with reports and a page that follows what runs.",
-        "ser ui --work demo --port 5001\nser ui --live --tracking-uri http://mlflow:5000\nser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
+        "ser ui --work demo --port 5001\nser ui --live --tracking-uri http://mlflow:5000\n"
+        "ser ui --host 0.0.0.0 --allowed-hosts lab.example.org",
         (_work, _tracking, _listening),
     ),
     "new": Command(

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,7 @@ def _run(argv: Sequence[str] | None) -> int:
         interpreter.drop_absent_backend(os.environ)
         for note in filter(None, (environment.settle(), *resolve(args, os.environ))):
             print(f"ser: {note}", file=sys.stderr)
-        if hasattr(args, "study"):
+        if getattr(args, "study", None) is not None:
             _check_study(args)
         code = int(args.command(args))
     except SystemExit:  # help was asked for, and printed
@@ -296,6 +295,9 @@ def run(args: argparse.Namespace) -> int:
     done = len(plan.to_run) - len(unfinished(job, plan.to_run))
     if done:
         console.console.print(f"{done} are finished already of {console.to_run(plan)}")
+    console.console.print(
+        f"follow it in a browser:  ser ui --live --work {shlex.quote(str(args.work))}", soft_wrap=True
+    )
     with console.Live(plan.to_run, done, args.work / "logs" / f"{plan.study.name}.log") as live:
         search = Search.of(plan.study, prepared.grow)
         summary = launch.run(job, plan.to_run, profile, args.address, live, prepared.job, search)
@@ -586,34 +588,19 @@ def sync(args: argparse.Namespace) -> int:
 @interpreter.rare_collection()
 def report(args: argparse.Namespace) -> int:
     """``ser report``."""
-    from ser.cli import console
-    from ser.data.manifest import who_speaks
-    from ser.report import collect, equivalence
-    from ser.report.runs import Options
-    from ser.runs.location import Location
-    from ser.runs.tracker import Tracker
-    from ser.study import load_study
+    from ser.cli import reports
 
-    study = load_study(args.study)
-    tracker = Tracker(Location.of(args.work, args.tracking_uri, to_read=True), study.name, to_read=True)
-    folder = args.work / "reports" / study.name
-    scanned = partial(who_speaks, args.work / "store" / "manifests")
-    rules = (args.ties, args.replicates, args.resample, args.equivalence, args.margin / 100)
-    options = Options(*rules, who_speaks=scanned)
-    equivalence.check(study, options)
-    written = collect.report(tracker, study, folder, options, args.variant)
-    print(written.markdown)
-    console.console.print(f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures")
-    return 0
+    return reports.write(args) if args.study is not None else reports.write_all(args)
 
 
 def ui(args: argparse.Namespace) -> int:
     """``ser ui``."""
-    from ser.cli import console, pages, report_site
+    from ser.cli import console, pages
 
     others = pages.patterns(args.allowed_hosts)
     sockets = pages.listen(args.host, args.port)  # first: what is tried in vain should not take seconds
     try:
+        from ser.cli import report_site
         from ser.runs.location import Location
 
         where = Location.of(args.work, args.tracking_uri, to_read=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ser import files
 from ser.report.pages import render
-from ser.report.summary import Summary, summaries
+from ser.report.summary import Summary, summaries, value_text
 from ser.runs import links
 
 NAME = "index.html"
@@ -48,6 +48,7 @@ def page(reports: Path, experiments: Mapping[str, str], place: Place, now: datet
             if study not in {one.study for one in written}
         ],
         live=place.live,
+        value_text=value_text,
         date=now.strftime("%Y-%m-%d %H:%M UTC"),
     )
 

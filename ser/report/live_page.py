@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from ser.report.live import LiveStudy, LiveTrial, Snapshot
 from ser.report.pages import render
+from ser.report.summary import value_text
 from ser.runs import links
 from ser.runs.progress import Failure, Progress
 
@@ -30,6 +31,7 @@ def page(snapshot: Snapshot, pages: str = "..", remote: str = "") -> str:
         remote=remote,
         every_s=EVERY_S,
         when=_when,
+        value_text=value_text,
         date=datetime.fromtimestamp(snapshot.now_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
     )
 

@@ -55,6 +55,16 @@ def summary_json(content: Content, now: datetime | None = None) -> str:
     return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
 
 
+def value_text(best: Best) -> str:
+    """Returns a best result with its measure.
+
+    >>> [value_text(Best("emodb", m, 0.612, "", "", "")) for m in ("UA", "CCC arousal")]
+    ['61.2 % UA', '0.612 CCC arousal']
+    """
+    number = f"{best.value:.3f}" if best.measure.startswith("CCC") else f"{100 * best.value:.1f} %"
+    return f"{number} {best.measure}"
+
+
 def summaries(reports: Path) -> list[Summary]:
     """Returns the summaries of all reports in a folder, the one written last first; others' files are passed by."""
     every = [_read(path) for path in sorted(reports.glob(f"*/{NAME}"))]

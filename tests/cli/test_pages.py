@@ -156,6 +156,10 @@ def test_the_pages_are_one_process_that_answers_when_it_says_so_and_ends_when_it
             line = server.stdout.readline()
             name, _, port = line.split()[2].removeprefix("http://").rstrip(",").partition(":")
             assert (line.split()[:2], name) == (["MLflow", "on"], socket.gethostname())
+            line = server.stdout.readline()
+            assert line == f"reports on http://{name}:{port}/ser/, what runs on http://{name}:{port}/ser/live\n"
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ser/live", timeout=60) as answer:
+                assert "What runs" in answer.read().decode()
             same = {"Host": f"{name}:{port}", "Origin": f"http://{name}:{port}", "Content-Type": "application/json"}
             url = f"http://127.0.0.1:{port}/ajax-api/2.0/mlflow/experiments/search"
             query = urllib.request.Request(url, b'{"max_results": 1}', same)

@@ -7,6 +7,7 @@ import numpy as np
 from ser.report.content import Cell, Row, Table
 from ser.report.expected_shares import expected_shares
 from ser.report.general.tables import MOST_TYPESET, metric_name
+from ser.report.interactions import ByCorpus, OnCorpus, comparable
 from ser.report.measured import Result, Values
 from ser.report.results import Results
 from ser.report.statistics import SHARE, Floats, check_ties, complete_cases, credit, interval, interval_of_wins
@@ -68,6 +69,20 @@ def cases_of(results: Results, axis: int) -> tuple[list[str], list[Case]]:
         if len({training or value for value, training in trainings}) > 1:
             compared.setdefault(key if None in case.values() else (key[0], trainings), case)
     return list(dict.fromkeys(values[axis] for _, values in results.cells)), list(compared.values())
+
+
+def by_corpus(results: Results) -> list[ByCorpus]:
+    """Returns the cases of every axis by the corpora that were tested, as the metric ranks that ranks."""
+    out = []
+    for axis, head in enumerate(results.axes.heads):
+        values, cases = cases_of(results, axis)
+        of_corpus: dict[str, list[Case]] = {}
+        for case in cases:
+            if corpus := next((result.corpus for result in case.values() if result), ""):
+                of_corpus.setdefault(corpus, []).append(case)
+        each = [OnCorpus(c, *by_case(part, values, results.ranking)) for c, part in of_corpus.items()]
+        out.append(ByCorpus(head, tuple(values), tuple(each)))
+    return comparable(out)
 
 
 def _trainings(result: Result) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ser.report import bootstrap, figures, further
 from ser.report.content import Content, Matrix, Picture, Table
-from ser.report.general.axes import axis_table
+from ser.report.general.axes import axis_table, by_corpus
 from ser.report.general.effects import Compared, compared_axes, diagrams, effect_tables, rank_table
 from ser.report.general.figures import strip_plots
 from ser.report.general.selection import chosen_table
@@ -22,6 +22,7 @@ from ser.report.general.tables import (
     run_table,
 )
 from ser.report.groups import without_repeats
+from ser.report.interactions import ByCorpus, interaction_maps, interaction_table
 from ser.report.measured import Result
 from ser.report.results import Results, results_of
 from ser.report.runs import Expected, Finished, Options
@@ -33,14 +34,14 @@ MOST_AXES = 8  # that are drawn
 def content(finished: Iterable[Finished], expected: Expected, options: Options) -> Content:
     """Arranges all results. Raises BadInput for an unknown rule of ties or predictions that fit no class."""
     results = results_of(finished, expected, options)
-    compared = compared_axes(results)
+    compared, on_corpora = compared_axes(results), by_corpus(results)
     more = further.more_of(list(_best(results, options)), options)
     return Content.of(
         expected,
         results.titles,
-        tables=(*_tables(results, compared, options.ties), *more.tables),
+        tables=(*_tables(results, compared, on_corpora, options.ties), *more.tables),
         notes=(*_notes(results, options), *more.notes),
-        pictures=(*_pictures(results, compared, options), *more.pictures),
+        pictures=(*_pictures(results, compared, on_corpora, options), *more.pictures),
         matrices=_matrices(results),
         matrices_title="Confusion matrices of the best results",
         published=False,
@@ -65,7 +66,9 @@ def _classes_of(result: Result, results: Results) -> tuple[str, ...]:
     return tuple(result.runs[0].params.get("classes", ",".join(results.expected.classes)).split(","))
 
 
-def _tables(results: Results, compared: Sequence[Compared], ties: str) -> Iterator[Table]:
+def _tables(
+    results: Results, compared: Sequence[Compared], on_corpora: Sequence[ByCorpus], ties: str
+) -> Iterator[Table]:
     yield best_table(results)
     if results.choices:
         yield chosen_table(results)
@@ -73,6 +76,8 @@ def _tables(results: Results, compared: Sequence[Compared], ties: str) -> Iterat
         yield axis_table(results, ties)
     if compared:
         yield from effect_tables(compared, results)
+        if on_corpora:
+            yield interaction_table(on_corpora, metric_name(results.ranking), results.clusters)
         if (ranks := rank_table(compared, results)).rows:
             yield ranks
     for corpus in results.expected.tested:
@@ -102,11 +107,15 @@ def _notes(results: Results, options: Options) -> Iterator[str]:
         yield f"Not all results are of the same test utterances on {', '.join(results.uneven)}."
 
 
-def _pictures(results: Results, compared: Sequence[Compared], options: Options) -> Iterator[Picture]:
+def _pictures(
+    results: Results, compared: Sequence[Compared], on_corpora: Sequence[ByCorpus], options: Options
+) -> Iterator[Picture]:
     if not any(results.cells.values()):
         return
     for axis in range(min(len(results.axes.paths), MOST_AXES)):
         yield strip_plots(results, axis)
+    if picture := interaction_maps(on_corpora, metric_name(results.ranking)):
+        yield picture
     yield from diagrams(compared, results)
     best = {corpus: results.ranked(corpus)[0] for corpus in results.expected.tested if results.ranked(corpus)}
     curves = {f"{corpus}: {r.runs[0].title}": options.curve(r.runs[0].run_id, "val/loss") for corpus, r in best.items()}

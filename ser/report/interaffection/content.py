@@ -18,10 +18,11 @@ from ser.report.comparison_tables import MOST_COMPARED, best_table, pairs_table,
 from ser.report.content import Content, Matrix, Picture, Printed, Row, Table, with_paper
 from ser.report.further import Best, Further
 from ser.report.groups import fold_of
+from ser.report.interactions import interaction_maps
 from ser.report.interaffection import networks, published
 from ser.report.interaffection.compared import best_sets, networks_compared, rank_table
 from ser.report.interaffection.corpora import corpus_table
-from ser.report.interaffection.effects import effects_table
+from ser.report.interaffection.effects import by_target, effects_table
 from ser.report.interaffection.figures import architecture, heat_map, shares, ua_by_combination
 from ser.report.interaffection.networks import Flow, cost_ratios, cost_table, flows_of
 from ser.report.interaffection.results import Grid, Result, TrialKey, trial_key
@@ -271,6 +272,8 @@ def _pictures(
     if sum(len(scores.combinations) for scores in evidence.scores) > 1:  # of one case both would say one number
         yield heat_map(evidence)
         yield shares(next(table for table in tables if table.key == "table3"), evidence)
+    if picture := interaction_maps(by_target(evidence, "ua"), "UA"):
+        yield picture
     yield from pictures_of(networks_compared(evidence))
     if flows:
         yield architecture(flows)

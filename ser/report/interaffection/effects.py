@@ -11,6 +11,7 @@ import numpy as np
 
 from ser.report.comparisons import Effect, axis_effects, cases_of_axis
 from ser.report.content import Row, Table
+from ser.report.interactions import ByCorpus, OnCorpus, comparable
 from ser.report.interaffection.results import Grid, sign
 from ser.report.interaffection.scores import Evidence, Place, Scores
 from ser.report.statistics import METRICS, Floats
@@ -84,6 +85,18 @@ def axes_of(grid: Grid) -> list[Axis]:
     parts = zip((1, 2, 3), (grid.blocks, grid.pooling, grid.task), strict=True)
     axes = [Axis(place, values) for place, values in parts if len(values) > 1]
     return axes + [Axis(_PRESENCE, ("without", "with"), corpus) for corpus in grid.corpora if len(grid.corpora) > 1]
+
+
+def by_target(evidence: Evidence, metric: str) -> list[ByCorpus]:
+    """Returns the cases of each part of the network by the target."""
+    grid, heads = evidence.grid, {1: "block", 2: "pooling", 3: "task"}
+    out = []
+    for axis in (axis for axis in axes_of(grid) if axis.place in heads):
+        each = [(scores.target, cases_of(scores, metric, axis)) for scores in evidence.scores]
+        on = tuple(OnCorpus(target, cases.point, cases.draws) for target, cases in each if cases)
+        names = tuple(value.upper() if axis.place == 1 else sign(value) for value in axis.values)
+        out.append(ByCorpus(heads[axis.place], names, on))
+    return comparable(out)
 
 
 def cases_of(scores: Scores, metric: str, axis: Axis) -> Cases | None:

@@ -1,0 +1,82 @@
+"""``ser report``: of one study, or of all that the work folder has runs of; and the index of the reports."""
+
+import argparse
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from ser.cli import console
+from ser.data.manifest import who_speaks
+from ser.errors import Away, BadInput
+from ser.host.version import code_version
+from ser.report import collect, equivalence, index_page
+from ser.report.runs import Options
+from ser.report.write import WrittenReport
+from ser.runs import links, reader
+from ser.runs.location import Location
+from ser.runs.study_runs import experiments, study_of
+from ser.runs.tracker import Tracker
+from ser.study import Study, load_study
+from ser.study.load import study_names
+
+
+def write(args: argparse.Namespace) -> int:
+    """Writes and prints the report of the study that the arguments name. Raises BadInput."""
+    study = load_study(args.study)
+    where = Location.of(args.work, args.tracking_uri, to_read=True)
+    written = _write(args, study, where)
+    print(written.markdown)
+    console.console.print(_line(written))
+    _write_index(args.work, where)
+    return 0
+
+
+def write_all(args: argparse.Namespace) -> int:
+    """Writes the reports of all studies that have runs; one that cannot be written keeps no other from it."""
+    if args.variant is not None:
+        allowed, remedy = "a variant of one study", "name the study, too"
+        raise BadInput(repr(args.variant), "--variant", allowed, remedy)
+    where = Location.of(args.work, args.tracking_uri, to_read=True)
+    code = 0
+    for name in _experiments(where):
+        if name not in study_names():
+            console.console.print(f"{name}: its study is a file of yours: ser report ./FILE.py writes its report")
+            continue
+        try:
+            console.console.print(f"{name}: {_line(_write(args, load_study(name), where))}", soft_wrap=True)
+        except BadInput as error:
+            console.console.print(f"{name}: error: {error}", soft_wrap=True)
+            code = 2
+    _write_index(args.work, where)
+    return code
+
+
+def _write(args: argparse.Namespace, study: Study, where: Location) -> WrittenReport:
+    tracker = Tracker(where, study.name, to_read=True)
+    rules = (args.ties, args.replicates, args.resample, args.equivalence)
+    options = Options(
+        *rules,
+        margin=args.margin / 100,
+        who_speaks=partial(who_speaks, args.work / "store" / "manifests"),
+        written_by=code_version(),
+    )
+    equivalence.check(study, options)
+    return collect.report(tracker, study, args.work / "reports" / study.name, options, args.variant)
+
+
+def _line(written: WrittenReport) -> str:
+    return f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures"
+
+
+def _write_index(work: Path, where: Location) -> None:
+    try:
+        known = _experiments(where)
+    except Away:  # the reports are written all the same
+        known = {}
+    path = index_page.write(work / "reports", known, links.pages_of(where))
+    console.console.print(f"index of all reports: {path}", soft_wrap=True)
+
+
+def _experiments(where: Location) -> Mapping[str, str]:
+    """The studies that have runs → their experiments' ids."""
+    return {study_of(e): str(e.experiment_id) for e in experiments(reader.client(where, to_read=True))}
