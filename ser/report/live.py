@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # what only looks does without MLflow
 _READING_S = 1.5  # of one refresh, in which runs are read
 _PAGES = 4  # of 250 runs, between looks at the clock
 _AGAIN_S, _AGAIN_SHARE = 300.0, 100.0  # all runs are read again this rarely, and at most for a hundredth of the time
+_SHARE = 20.0  # times as long as a look took, until the next
 _DRAWN = 12  # running trials whose curves are shown
 _SCANNED = 3000  # folders of trials that are looked at
 _LARGEST = 4 * 2**20  # bytes of the epochs of a trial that are read
@@ -91,17 +92,25 @@ class Watcher:
         self.where, self.work, self._every_s = where, work, every_s
         self._lock = threading.Lock()
         self._studies: dict[str, StudyRuns] = {}
+        self._progress: dict[str, tuple[int, Progress]] = {}  # with the changes that it knows
         self._read_again_s: dict[str, float] = {}
         self._reading_s: dict[str, float] = {}
         self._client: Client | None = None
         self._last = Snapshot(0.0)
 
     def snapshot(self) -> Snapshot:
-        """Returns how everything is, at most ``every_s`` ago. Raises nothing that the store does."""
+        """Returns how everything is, at most ``every_s`` ago, or so long that looking takes a twentieth of the time.
+
+        Raises nothing that the store does.
+        """
         with self._lock:
-            if time.time() - self._last.now_s >= self._every_s:
+            if time.time() - self._last.now_s >= self._pause_s():
                 self._last = self._look()
             return self._last
+
+    def _pause_s(self) -> float:
+        is_reading = any(study.read for study in self._last.studies)
+        return self._every_s if is_reading else max(self._every_s, min(_SHARE * self._last.took_s, 10 * self._every_s))
 
     def _look(self) -> Snapshot:
         begun, now, problem = time.perf_counter(), time.time(), ""
@@ -110,12 +119,19 @@ class Watcher:
         except (Away, BadInput) as error:
             self._client, problem = None, str(error)
         own = _work_id(self.work)
-        every = [(runs, progress_of(runs, now_s=now)) for runs in self._studies.values()]
+        every = [(runs, self._progress_of(runs, now)) for runs in self._studies.values()]
         every.sort(key=lambda pair: (pair[1].running > 0, pair[1].ended_s or pair[1].began_s or 0.0), reverse=True)
         studies = [self._study(runs, progress, own, now) for runs, progress in every[:_DETAILED]]
         others = tuple(progress for _, progress in every[_DETAILED:])
         folders = look_at_folders(self.work)
         return Snapshot(now, tuple(studies), others, folders, problem, time.perf_counter() - begun)
+
+    def _progress_of(self, runs: StudyRuns, now: float) -> Progress:
+        """How far a study is; of one in which nothing runs what it was as long as nothing is new."""
+        before = self._progress.get(runs.experiment)
+        if before is None or before[0] != runs.changes or before[1].running:
+            before = self._progress[runs.experiment] = runs.changes, progress_of(runs, now_s=now)
+        return before[1]
 
     def _read(self, begun: float) -> None:
         self._client = client = self._client or reader.client(self.where, to_read=True)

@@ -41,6 +41,7 @@ class StudyRuns:
         self.experiment = str(experiment.experiment_id)
         self.study = study_of(experiment)
         self.is_whole = False
+        self.changes = 0  # how often something new was read
         self._token: str | None = None
         self._runs: dict[str, Run] = {}
         self._arriving = self._runs  # while all are read again, what was known before stays
@@ -63,6 +64,7 @@ class StudyRuns:
         # What was open and is not, nor has ended, was deleted.
         for run_id in [k for k, run in self._runs.items() if run.info.status == "RUNNING" and k not in still_open]:
             del self._runs[run_id]
+            self.changes += 1
         return pages
 
     def forget(self) -> None:
@@ -102,6 +104,7 @@ class StudyRuns:
             self._keep(page)
             self._token = page.token
             if not self._token:
+                self.changes += len(self._runs) != len(self._arriving)
                 self.is_whole, self._runs = True, self._arriving
                 return number
         return most_pages
@@ -125,8 +128,10 @@ class StudyRuns:
     def _keep(self, runs: Iterable[Run]) -> None:
         for run in runs:
             tags = long_text.join(run.data.tags)
-            if "trial_id" in tags and "superseded_by" not in tags:
-                self._arriving[run.info.run_id] = self._part(run, tags)
+            part = self._part(run, tags) if "trial_id" in tags and "superseded_by" not in tags else None
+            self.changes += part != self._runs.get(run.info.run_id)
+            if part:
+                self._arriving[run.info.run_id] = part
             else:
                 self._arriving.pop(run.info.run_id, None)
             self._mark_ms = max(self._mark_ms, run.info.end_time or 0)

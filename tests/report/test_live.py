@@ -42,7 +42,9 @@ class Store:
         return [Experiment("1", "grid", "", "active", {})]
 
     def search_runs(self, experiments, query, max_results, order_by, page_token=None):
-        runs = [r for r in self.runs if not query or (r.info.status == "RUNNING") == ("RUNNING" in query)]
+        since = int(query.rpartition(" ")[2]) if "end_time" in query else None
+        runs = [r for r in self.runs if "RUNNING" not in query or r.info.status == "RUNNING"]
+        runs = [r for r in runs if since is None or (r.info.end_time or 0) >= since]
         page = Page(runs[int(page_token or 0) :][:max_results])
         page.token = str(int(page_token or 0) + max_results) if len(runs) > int(page_token or 0) + max_results else None
         return page

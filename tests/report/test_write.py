@@ -175,7 +175,7 @@ def test_the_page_is_one_file(full):
     assert parser.found == []
     assert parser.open == []
     assert not {"script", "link", "iframe", "img"} & parser.tags
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert "168 of 168 trials" in page
 
 

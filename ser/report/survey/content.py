@@ -11,13 +11,14 @@ from ser.report import further, validation
 from ser.report.content import LEGEND, Content, Matrix, Picture, Table
 from ser.report.runs import Expected, Finished, Options
 from ser.report.survey import costs, figures, published, rivals, selection, shares, tables
+from ser.report.survey.described import described
 from ser.report.survey.notes import notes
 from ser.report.survey.results import PROTOCOLS, Bench, Fold, bench_of, fold_of
 
 AXES = ("corpora", "system", "protocol", "fold")
 PARAMS = (
-    *("role.system", "role.protocol", "role.fold", "corpora", "classes", "seed", "normalise"),
-    "training.learns_from",
+    *("role.system", "role.protocol", "role.fold", "corpora", "classes", "seed", "normalise", "front_end", "block"),
+    *("balance", "training.learns_from"),
 )
 _HIDDEN = "In the survey's columns it is a number of the survey, which is not shown."
 SCORES = ("wa/", "ua/", "seconds/training", "parameters", *validation.SCORES)
@@ -72,6 +73,8 @@ def _tables(bench: Bench, sizes: costs.Sizes, options: Options) -> Iterator[Tabl
     if chosen_by_validation.rows:
         yield chosen_by_validation
     yield tables.systems(bench)
+    if bench.systems:
+        yield described(bench)
     if any(shares.crossed(bench)):
         yield shares.families(bench)
     yield shares.proportions(bench, options.ties)
