@@ -70,10 +70,10 @@ def _line(written: WrittenReport) -> str:
 
 def _write_index(work: Path, where: Location) -> None:
     try:
-        known = _experiments(where)
+        existing = _experiments(where)
     except Away:  # the reports are written all the same
-        known = {}
-    path = index_page.write(work / "reports", known, links.pages_of(where))
+        existing = {}
+    path = index_page.write(work / "reports", existing, links.pages_of(where))
     console.console.print(f"index of all reports: {path}", soft_wrap=True)
 
 

@@ -91,18 +91,18 @@ def interaction_table(axes: Sequence[ByCorpus], metric: str, clusters: int) -> T
 
 def interaction_maps(axes: Sequence[ByCorpus], metric: str) -> Picture | None:
     """Draws corpus by value, a panel for each axis: how far a value is above the mean of all, in points."""
-    drawn = [(axis, effects) for axis in axes[:MOST_AXES] if np.isfinite(effects := 100 * axis.effects()).any()]
-    if not drawn:
+    maps = [(axis, effects) for axis in axes[:MOST_AXES] if np.isfinite(effects := 100 * axis.effects()).any()]
+    if not maps:
         return None
-    columns = 2 if len(drawn) > 1 and max(len(axis.values) for axis, _ in drawn) <= 4 else 1
-    lines = -(-len(drawn) // columns)
-    tallest = max(len(axis.corpora) for axis, _ in drawn)
+    columns = 2 if len(maps) > 1 and max(len(axis.values) for axis, _ in maps) <= 4 else 1
+    lines = -(-len(maps) // columns)
+    tallest = max(len(axis.corpora) for axis, _ in maps)
     figure = Figure(figsize=(9, 0.4 + lines * (0.75 + 0.38 * tallest)), layout="constrained")
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
-    greatest = max(float(np.nanmax(np.abs(effects))) for _, effects in drawn)
-    for panel, (axis, effects) in zip(panels, drawn, strict=False):
+    greatest = max(float(np.nanmax(np.abs(effects))) for _, effects in maps)
+    for panel, (axis, effects) in zip(panels, maps, strict=False):
         _map(panel, axis, effects, max(greatest, 0.1))
-    for panel in panels[len(drawn) :]:
+    for panel in panels[len(maps) :]:
         panel.set_visible(False)
     caption = (
         f"Corpus by value of each setting: how far the mean {metric} of a value lies above that of all values on the "

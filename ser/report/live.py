@@ -113,18 +113,18 @@ class Watcher:
         return self._every_s if is_reading else max(self._every_s, min(_SHARE * self._last.took_s, 10 * self._every_s))
 
     def _look(self) -> Snapshot:
-        begun, now, problem = time.perf_counter(), time.time(), ""
+        start, now, problem = time.perf_counter(), time.time(), ""
         try:
-            self._read(begun)
+            self._read(start)
         except (Away, BadInput) as error:
             self._client, problem = None, str(error)
-        own = _work_id(self.work)
+        work_name = _work_id(self.work)
         every = [(runs, self._progress_of(runs, now)) for runs in self._studies.values()]
         every.sort(key=lambda pair: (pair[1].running > 0, pair[1].ended_s or pair[1].began_s or 0.0), reverse=True)
-        studies = [self._study(runs, progress, own, now) for runs, progress in every[:_DETAILED]]
+        studies = [self._study(runs, progress, work_name, now) for runs, progress in every[:_DETAILED]]
         others = tuple(progress for _, progress in every[_DETAILED:])
         folders = look_at_folders(self.work)
-        return Snapshot(now, tuple(studies), others, folders, problem, time.perf_counter() - begun)
+        return Snapshot(now, tuple(studies), others, folders, problem, time.perf_counter() - start)
 
     def _progress_of(self, runs: StudyRuns, now: float) -> Progress:
         """How far a study is; of one in which nothing runs what it was as long as nothing is new."""
@@ -133,12 +133,12 @@ class Watcher:
             before = self._progress[runs.experiment] = runs.changes, progress_of(runs, now_s=now)
         return before[1]
 
-    def _read(self, begun: float) -> None:
+    def _read(self, start: float) -> None:
         self._client = client = self._client or reader.client(self.where, to_read=True)
         existing = {str(e.experiment_id): e for e in experiments(client)}
         self._studies = {key: self._studies.get(key) or StudyRuns(client, e) for key, e in existing.items()}
         for key, runs in self._studies.items():
-            while time.perf_counter() - begun < _READING_S:
+            while time.perf_counter() - start < _READING_S:
                 before = time.perf_counter()
                 if runs.is_whole and before > self._read_again_s.get(key, before):
                     runs.forget()
@@ -153,17 +153,17 @@ class Watcher:
                 if runs.is_whole:
                     break
 
-    def _study(self, runs: StudyRuns, progress: Progress, own: str, now: float) -> LiveStudy:
+    def _study(self, runs: StudyRuns, progress: Progress, work_name: str, now: float) -> LiveStudy:
         opened = runs.open_runs()
-        trials = tuple(self._trial(runs, run, own, now) for run in opened[:_DRAWN])
+        trials = tuple(self._trial(runs, run, work_name, now) for run in opened[:_DRAWN])
         own_trials = [trial for trial in trials if trial.silent_s is not None]
         is_still = bool(own_trials) and len(own_trials) == len(trials) and all(t.is_silent for t in own_trials)
         read = 0 if runs.is_whole else len(runs)
         return LiveStudy(progress, runs.experiment, trials, len(opened), read, is_still)
 
-    def _trial(self, runs: StudyRuns, run: OpenRun, own: str, now: float) -> LiveTrial:
+    def _trial(self, runs: StudyRuns, run: OpenRun, work_name: str, now: float) -> LiveTrial:
         run_folder = RunFolder(self.work, run.trial_id)
-        if own and run.work == own:
+        if work_name and run.work == work_name:
             moment = _last_sign(run_folder.path)
             silent_s = now - (moment if moment is not None else run.started_s)
             rows = (
