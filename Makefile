@@ -5,7 +5,7 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 PROFILE ?= local
 
-.PHONY: demo test bench clean
+.PHONY: demo test docs bench clean
 
 demo: .venv/ready
 	.venv/bin/ser demo --work demo --profile $(PROFILE)
@@ -20,6 +20,10 @@ test: .venv/ready-test
 # What holds on the processor at hand alone is seen where torch is told to use none of its vector instructions.
 ARITHMETIC = tests/models/test_models.py tests/models/test_temporal.py tests/training/test_loss.py tests/trials/test_outputs.py tests/training/test_stacked.py \
 	tests/training/test_train.py
+
+# The site of docs/, in site/: open site/index.html, no server needed.
+docs: .venv/ready-test
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet
 
 bench: .venv/ready-test
 	for bench in tests/bench/bench_*.py; do .venv/bin/python $$bench || exit 1; done
@@ -41,4 +45,4 @@ bench: .venv/ready-test
 	touch $@
 
 clean:
-	rm -rf .venv work demo
+	rm -rf .venv work demo site

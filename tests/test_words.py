@@ -21,6 +21,7 @@ TEXTS = sorted(
         *ROOT.glob("*.md"),
     }
 )
+BINARY = (".png", ".ipynb")
 # Participles and pronouns say how a value came about, not what it is.
 DIALECT = frozenset(
     re.findall(
@@ -91,7 +92,7 @@ def test_prose_has_no_private_words():
     counts = Counter(
         f"{path.relative_to(ROOT)}:{number}: {hit[0]}"
         for path in TEXTS
-        if path.is_file()
+        if path.is_file() and path.suffix not in BINARY
         for number, line in enumerate(path.read_text().splitlines(), 1)
         for hit in PROSE.finditer(line)
     )
