@@ -19,7 +19,7 @@ _TAGS = ("trial_id", "title", "variant", "schema", "grid", "error", "work", "dat
 _PARAMS = ("role", "corpora")
 _METRICS = ("ua", "balanced", "ccc")
 _PAGE = 250  # runs
-_OVERLAP_MS = 60_000  # runs are marked as ended a while before others see it, by clocks of several machines
+_OVERLAP_MS = 15_000  # runs are marked as ended a while before others see it, by clocks of several machines
 
 
 @dataclass(frozen=True)
