@@ -120,7 +120,8 @@ def _map(panel: Axes, axis: ByCorpus, effects: Floats, greatest: float) -> None:
     panel.invert_yaxis()
     for (row, column), value in np.ndenumerate(effects):
         if np.isfinite(value):
-            ink = "white" if abs(value) > 0.7 * greatest else "#111111"
+            is_dark = value > 0.75 * greatest or value < -0.5 * greatest
+            ink = "white" if is_dark else "#111111"
             panel.text(column, row, signed(float(value)), ha="center", va="center", fontsize=9, color=ink)
     panel.set_xticks(range(columns), axis.values, fontsize=9)
     panel.set_yticks(range(rows), [one.corpus for one in axis.corpora], fontsize=9)
