@@ -3,6 +3,7 @@
 - ``cli``: arguments, commands, what they print, templates of ``ser new``
 - ``demo``: corpora made by speech synthesis, in the layouts of real ones
 - ``distributed``: the loop of a grid, the worker pool and its messages, Ray and Tune, nodes, profiles
+- ``analysis``: results, predictions and single runs for notebooks: ``ser.results``, ``ser.load_run``
 - ``prediction``: what a run's model, read back, says of recordings and unseen corpora: for commands and MLflow
 - ``trials``: one trial from features to results, alone or stacked with others of its shape; what it costs
 - ``report``: runs read back, contents, tables, figures; a folder for each study's report, and a general one
@@ -23,6 +24,12 @@
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ser.analysis import LoadedRun, load_run, predictions, results
+
+__all__ = ["PACKAGE", "LoadedRun", "load_run", "predictions", "results", "shipped"]
 
 PACKAGE = Path(__file__).parent
 
@@ -34,3 +41,16 @@ def shipped(folder: str) -> Path:
     """
     inside = PACKAGE / folder
     return inside if inside.is_dir() else PACKAGE.parent / folder
+
+
+def __getattr__(name: str) -> object:
+    """Returns what notebooks use, of ``ser.analysis``: it loads pandas, which commands that only look do without."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ser import analysis
+
+    return getattr(analysis, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,6 +19,7 @@ LAYERS = (
     {"cli"},
     {"demo"},
     {"distributed"},
+    {"analysis"},
     {"prediction"},
     {"trials"},
     {"report"},
@@ -171,6 +172,7 @@ def test_sound_files_are_read_in_one_place(tool):
         ("ser.report.segments.content", []),
         ("ser.cli.main", []),
         ("ser.cli.pages", []),
+        ("ser.analysis", []),
     ],
 )
 def test_training_loads_no_ray_and_no_mlflow_and_the_words_no_torch(module, loaded):

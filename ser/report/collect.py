@@ -9,10 +9,11 @@ from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import content, equivalence_section, figures, ratings_section, rendering, write
+from ser.report import content, equivalence_section, figures, ratings_section, rendering, tidy, tidy_files, write
 from ser.report.content import Content
 from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun
+from ser.report.fetched import with_predictions
 from ser.report.matched import Matching
 from ser.report.overview import RunSummary, Selection, is_current, newest_tags, overview
 from ser.report.reference import with_table
@@ -72,7 +73,8 @@ def report(
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
         content = replace(with_table(content, expected, options), written_by=options.written_by)
-        return write.write(content, folder)
+        rows = tidy.rows_of(tracker, study, variant, options, scans)
+        return write.write(content, folder, tidy_files.files(rows))
 
 
 def report_of(study: Study) -> ModuleType:
@@ -158,13 +160,13 @@ def collect(
         note = f"finished more than once, of which the run begun first counts: {', '.join(doubled)}"
         expected = replace(expected, notes=(*expected.notes, note))
     expected = replace(expected, splits=expected.splits.read(partial(_file, tracker)))
-    return _finished(tracker, [repeats[0] for repeats in finished.values()]), expected
+    return with_predictions(tracker, [repeats[0] for repeats in finished.values()]), expected
 
 
 def _references(tracker: Tracker, expected: Expected) -> Sequence[Finished]:
     """The finished references that ``expected`` names, whole."""
     ids = [reference.run_id for reference in expected.references if reference.run_id]
-    return tuple(_finished(tracker, [RunSummary.of(tracker.run(run_id), Selection()) for run_id in ids]))
+    return tuple(with_predictions(tracker, [RunSummary.of(tracker.run(run_id), Selection()) for run_id in ids]))
 
 
 def _systems_of(tracker: Tracker, expected: Expected, study: str) -> Sequence[Finished]:
@@ -185,17 +187,6 @@ def _systems_of(tracker: Tracker, expected: Expected, study: str) -> Sequence[Fi
     return tuple(runs.values())
 
 
-def _finished(tracker: Tracker, runs: Sequence[RunSummary]) -> Iterator[Finished]:
-    texts = tracker.texts((r.folder for r in runs if r.tested), "predictions.csv")
-    for run in runs:
-        try:
-            text = next(texts) if run.tested else ""
-        except BadInput as error:
-            place = f"run {run.title} ({run.run_id})"
-            raise BadInput(error.value, place, error.allowed, error.remedy) from None
-        yield Finished(run.trial_id, run.run_id, run.title, run.params, run.scores, run.same_as, text)
-
-
 def _cross_runs(tracker: Tracker, study: Study, variant: str | None, scans: Scans) -> Iterator[CrossRun]:
     """The finished runs of a variant, those that count, with the files of their tests on strangers."""
     runs, _ = overview(tracker, study, variant, Selection())
@@ -209,7 +200,7 @@ def _cross_runs(tracker: Tracker, study: Study, variant: str | None, scans: Scan
         for name in names
         for kind in ("csv", "json")
     }
-    for run, finished in zip(counted, scans.completed(_finished(tracker, counted)), strict=True):
+    for run, finished in zip(counted, scans.completed(with_predictions(tracker, counted)), strict=True):
         yield CrossRun(finished, {c: (next(texts[c, "csv"]), next(texts[c, "json"])) for c in run.crossed})
 
 
@@ -226,8 +217,8 @@ def _equivalence(
         if "trial_id" in tags and is_current(tags) and not is_copy:
             matching.add(RunSummary.of(run, selection), params, tags.get("variant") == variant)
     pairs = list(matching.pairs())
-    firsts = scans.completed(_finished(tracker, [first for first, _, _ in pairs]))
-    seconds = scans.completed(_finished(tracker, [second for _, second, _ in pairs]))
+    firsts = scans.completed(with_predictions(tracker, [first for first, _, _ in pairs]))
+    seconds = scans.completed(with_predictions(tracker, [second for _, second, _ in pairs]))
     both = map(equivalence_section.Pair, firsts, seconds, (value for *_, value in pairs))
     return equivalence_section.section_of(both, matching.values, matching.counts, expected, options)
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from sys import intern
 from types import ModuleType
 from typing import Any
 
@@ -85,7 +86,7 @@ class RunSummary:
             error=tags.get("error", ""),
             same_as=tags.get("same_as", ""),
             folder=run.info.artifact_uri,
-            params=dict(params) if selection.params is None else {k: v for k, v in params.items() if selection.has(k)},
+            params={k: intern(v) for k, v in params.items() if selection.params is None or selection.has(k)},
             scores={k: v for k, v in metrics.items() if selection.scores is None or k.startswith(selection.scores)},
             is_reference=params.get("role") == REFERENCE,
             crossed=tuple(sorted(k.removeprefix(TAG) for k in tags if k.startswith(TAG))),

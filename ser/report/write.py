@@ -5,6 +5,7 @@ shown comes from a study's file of ``ser/report``.
 """
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -14,6 +15,8 @@ from ser.metrics.confusion import confusion_png
 from ser.report import latex, long_csv, markdown, page, summary
 from ser.report.content import Content
 from ser.report.rendering import MARK
+
+_NONE: Mapping[str, bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -28,10 +31,10 @@ class WrittenReport:
     notes: tuple[str, ...]
 
 
-def write(content: Content, folder: Path) -> WrittenReport:
+def write(content: Content, folder: Path, further: Mapping[str, bytes] = _NONE) -> WrittenReport:
     """Writes ``tables.{md,csv,tex}``, ``report.html``, ``summary.json`` and figures; each complete or absent.
 
-    Figures are PNG, SVG and PDF files, confusion matrices PNG alone.
+    Figures are PNG, SVG and PDF files, confusion matrices PNG alone. ``further`` files: name → bytes.
 
     Figures of an earlier report there that this one does not have are removed; other files are left alone.
     """
@@ -42,6 +45,7 @@ def write(content: Content, folder: Path) -> WrittenReport:
         "tables.tex": latex.latex(content).encode(),
         "report.html": page.page(content).encode(),
         summary.NAME: summary.summary_json(content).encode(),
+        **further,
         **{f"{picture.name}.{kind}": data for picture in content.pictures for kind, data in picture.files.items()},
     }
     for m in content.matrices:

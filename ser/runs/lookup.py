@@ -19,12 +19,14 @@ _PAGE = 250
 _PLACE = "RUN"
 
 
-def finished_run(where: Location, text: str, study: str, typed: Callable[[str], str]) -> tuple[Tracker, Run]:
+def finished_run(
+    where: Location, text: str, study: str, typed: Callable[[str], str], original: bool = True
+) -> tuple[Tracker, Run]:
     """Returns the finished run that ``text`` means, and its study's tracker; ``study`` "": of whichever study.
 
     Of several runs of a trial it is the one that counts. A run that shares another's training has no model of its own:
-    it is that other one. ``typed`` makes of a title what people type of it. Raises Away, and BadInput where none or
-    several trials are meant.
+    it is that other one, if the ``original`` is asked for. ``typed`` makes of a title what people type of it. Raises
+    Away, and BadInput where none or several trials are meant.
     """
     client = reader.client(where, to_read=True)
     experiments = {str(e.experiment_id): e for e in _experiments(client) if study in ("", e.name, _study_of(e))}
@@ -49,9 +51,13 @@ def finished_run(where: Location, text: str, study: str, typed: Callable[[str], 
     ((experiment, _), each) = next(iter(by_trial.items()))
     tracker = Tracker(where, str(experiments[experiment].name), to_read=True)
     run = canonical_run(each)
-    if original := run.data.tags.get("same_as"):
-        run = tracker.finished(original).get(original, run)
-    return tracker, run
+    return tracker, original_run(tracker, run) if original else run
+
+
+def original_run(tracker: Tracker, run: Run) -> Run:
+    """Returns the run whose training a finished one shares; itself where it was trained, or that one is gone."""
+    trained = run.data.tags.get("same_as")
+    return tracker.finished(trained).get(trained, run) if trained else run
 
 
 def _experiments(client: "Client") -> list[Experiment]:

@@ -12,6 +12,7 @@ from matplotlib import rc_context, rcParams
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect as collecting
+from ser.report import tidy
 from ser.report.interaffection.content import SCORES, best_curves, results_of
 from ser.report.interaffection.results import Grid
 from ser.report.predictions import columns
@@ -297,7 +298,8 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     facts = {"references": (), "fingerprints": {}, "crossed": (), "trials": ()}
     expected = SimpleNamespace(mode="", has_numbers=False, other_variants=0, **facts)
     monkeypatch.setattr(collecting, "collect", lambda *_: ((), expected))
-    monkeypatch.setattr(collecting.write, "write", lambda content, folder: drawn.append(rcParams["text.usetex"]))
+    monkeypatch.setattr(collecting.write, "write", lambda *_: drawn.append(rcParams["text.usetex"]))
+    monkeypatch.setattr(collecting.tidy, "rows_of", lambda *_: tidy.Rows({"wa": []}))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
         run = SimpleNamespace(data=SimpleNamespace(tags={"schema": str(SCHEMA)}))
         tracker = SimpleNamespace(curve=None, newest=lambda: run)
