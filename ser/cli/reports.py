@@ -65,7 +65,7 @@ def _write(args: argparse.Namespace, study: Study, where: Location) -> WrittenRe
 
 
 def _line(written: WrittenReport) -> str:
-    return f"written to {written.folder}: tables.md, tables.csv, tables.tex, report.html, figures"
+    return f"written to {written.folder}: report.html, results.csv, results.parquet, tables, figures"
 
 
 def _write_index(work: Path, where: Location) -> None:

@@ -11,7 +11,14 @@ from ser.report.summary import Summary, summaries, value_text
 from ser.runs import links
 
 NAME = "index.html"
-_FILES = ("report.html", "tables.md", "tables.csv", "tables.tex")  # of a report, the page first
+_FILES = (
+    "report.html",
+    "results.csv",
+    "results.parquet",
+    "tables.md",
+    "tables.csv",
+    "tables.tex",
+)  # of a report, the page first
 _UNITS = ((86400.0, "day"), (3600.0, "hour"), (60.0, "minute"))
 
 

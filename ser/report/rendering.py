@@ -99,7 +99,9 @@ def draw_pdf(figure: Figure) -> bytes:
     from matplotlib.backends.backend_pdf import FigureCanvasPdf  # takes a fifth of a second, best in another process
 
     for text in figure.findobj(Text):
-        if text.get_fontweight() in ("normal", 400) and text.get_fontstyle() == "normal":  # of others there is no such file
+        if (
+            text.get_fontweight() in ("normal", 400) and text.get_fontstyle() == "normal"
+        ):  # of others there is no such file
             text.set_fontfamily([_small_font(), *_family(text)])
     out = io.BytesIO()
     with rc_context({"pdf.fonttype": 42}):  # TrueType: publishers refuse Matplotlib's own kind
