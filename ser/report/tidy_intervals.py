@@ -11,7 +11,7 @@ from ser.report.runs import Options
 from ser.report.statistics import METRICS, SHARE, interval
 from ser.report.table import Cell
 
-_TOGETHER = 256  # tests of the same utterances that are resampled at once
+_MOST_TESTS = 256  # tests of the same utterances that are resampled at once
 _HELD = 2000  # tests that wait for others, at most
 
 Receiver = Callable[[str, Cell], None]  # takes a metric and its value with the interval
@@ -38,7 +38,7 @@ class Intervals:
         key = corpus, utterances_of(test), test.speakers
         self._waiting.setdefault(key, []).append((test, receive))
         self._count += 1
-        if len(self._waiting[key]) == _TOGETHER:
+        if len(self._waiting[key]) == _MOST_TESTS:
             self._measure(key)
         elif self._count >= _HELD:
             self.finish()
