@@ -36,7 +36,7 @@ LAYERS = (
     {"registry"},
     {"errors", "files"},
 )
-MOST_ENTRIES = 25
+MOST_ENTRIES = 26
 
 
 def name_of(path):
