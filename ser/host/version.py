@@ -1,5 +1,6 @@
-"""Which code made a result: the package's version and, in a checkout, the commit; libraries, and the command."""
+"""Which code made a result: the package's version and, in a checkout, the commit; libraries, command and account."""
 
+import getpass
 import platform
 import shlex
 import subprocess
@@ -17,13 +18,22 @@ _LONGEST = 1000  # letters of a command
 @cache
 def code_version() -> str:
     """For example ``0.1.0+3f2a9c1`` or, with uncommitted changes, ``0.1.0+3f2a9c1.changed``."""
-    root = str(PACKAGE.parent)
-    command = ["git", "-C", root, "describe", "--always", "--dirty=.changed", "--exclude=*"]
+    commit = _git("describe", "--always", "--dirty=.changed", "--exclude=*")
+    return f"{version('ser')}+{commit}" if commit else version("ser")
+
+
+@cache
+def commit() -> str:
+    """Returns the commit of a checkout, 40 hex digits; "" of an installed package."""
+    return _git("rev-parse", "HEAD")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(PACKAGE.parent), *arguments]
     try:
-        commit = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return version("ser")
-    return f"{version('ser')}+{commit}"
+        return ""
 
 
 @cache
@@ -43,3 +53,11 @@ def command() -> str:
     words = [without_secrets(word) for word in sys.argv[1:]]
     text = shlex.join(["ser", *words])
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
+def user() -> str:
+    """Returns the account that this process runs under; "unknown" where the machine has none for it."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's number without a name
+        return "unknown"

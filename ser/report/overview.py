@@ -25,7 +25,7 @@ from ser.report.runs import Expected, Reference, UsedCorpus
 from ser.report.splits import SplitRuns
 from ser.runs.progress import BestResults
 from ser.runs.reader import Run
-from ser.runs.tracker import Tracker
+from ser.runs.tracker import CANDIDATE, Tracker
 from ser.study import REFERENCE, SCHEMA, Study
 from ser.study.encoders import takes_encoders
 from ser.study.release import Release
@@ -205,6 +205,8 @@ def overview(
     variants: Counter[str] = Counter()
     runs, statements = [], _Statements()
     for run in tracker.pages():
+        if CANDIDATE in run.data.tags:  # the means over its folds, which are runs of their own
+            continue
         if "trial_id" in run.data.tags and not is_current(run.data.tags):
             statements.older += 1
             continue

@@ -164,11 +164,13 @@ def nest_folds(where: Location, study: str, trials: Sequence[Trial]) -> None:
     with suppress(Away):  # the next call does it
         tracker = Tracker.of(where, study)
         done = tracker.finished()
+        from ser.runs import candidates as runs_of  # and with it MLflow
+
         for key, folds in candidates.items():
             if all(t.id in done for t in folds):
                 whole = _without_fold(folds[0])
                 values = whole.varied_values() | {"block": whole.block.name}
-                tracker.nest(key, whole.title, [done[t.id] for t in folds], values)
+                runs_of.nest(tracker, key, whole.title, [done[t.id] for t in folds], values)
 
 
 def _without_fold(trial: Trial) -> Trial:

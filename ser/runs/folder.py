@@ -22,8 +22,22 @@ from ser.errors import BadInput
 
 
 @dataclass(frozen=True)
+class Dataset:
+    """A subset of a corpus as MLflow is told of it."""
+
+    name: str  # of the corpus
+    digest: str  # at most 36 letters: the corpus's fingerprint, and which utterances these are
+    context: str  # "training" | "validation" | "testing"
+    source: str  # where the corpus lies
+    profile: str  # JSON: counts of utterances, speakers, hours, classes
+
+
+@dataclass(frozen=True)
 class Head:
-    """Title, parameters and tags of a run before its first epoch. ``twins`` share its training."""
+    """Title, parameters and tags of a run before its first epoch. ``twins`` share its training.
+
+    ``params`` are the whole statement, of which ``ser.runs.shown`` shows some.
+    """
 
     study: str
     trial: str
@@ -31,6 +45,7 @@ class Head:
     params: dict[str, str]
     tags: dict[str, str]
     twins: tuple["Head", ...] = ()
+    datasets: tuple[Dataset, ...] = ()
 
 
 class RunFolder:
@@ -198,7 +213,8 @@ def _written(path: Path) -> str:
 
 
 def _head(values: Mapping[str, Any]) -> Head:
-    return Head(**{**values, "twins": tuple(_head(twin) for twin in values["twins"])})
+    datasets = tuple(Dataset(**each) for each in values.get("datasets", ()))
+    return Head(**{**values, "twins": tuple(_head(twin) for twin in values["twins"]), "datasets": datasets})
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from ser.errors import BadInput
 from ser.runs import reader
 from ser.runs.location import Location
 from ser.runs.reader import Experiment, Run
-from ser.runs.tracker import FINISHED, STUDY, Tracker, canonical_run
+from ser.runs.tracker import FINISHED, Tracker, canonical_run, study_of
 
 if TYPE_CHECKING:
     from ser.runs.mlflow_client import Client
@@ -29,7 +29,7 @@ def finished_run(
     Away, and BadInput where none or several trials are meant.
     """
     client = reader.client(where, to_read=True)
-    experiments = {str(e.experiment_id): e for e in _experiments(client) if study in ("", e.name, _study_of(e))}
+    experiments = {str(e.experiment_id): e for e in _experiments(client) if study in ("", e.name, study_of(e))}
     if not experiments:
         raise BadInput(study, "--study", _names(_experiments(client)), "choose one of them, or leave it out")
     runs = _matches(client, list(experiments), text.strip(), typed)
@@ -64,12 +64,8 @@ def _experiments(client: "Client") -> list[Experiment]:
     return [e for e in client.search_experiments() if str(e.experiment_id) != "0"]
 
 
-def _study_of(experiment: Experiment) -> str:
-    return str(experiment.tags.get(STUDY, experiment.name))
-
-
 def _names(experiments: Iterable[Experiment]) -> str:
-    return ", ".join(sorted(map(_study_of, experiments))) or "none: nothing was run there"
+    return ", ".join(sorted(map(study_of, experiments))) or "none: nothing was run there"
 
 
 def _matches(client: "Client", experiments: list[str], text: str, typed: Callable[[str], str]) -> list[Run]:

@@ -5,11 +5,12 @@ A database file is made whole, or not at all; a database of another version of M
 
 import fcntl
 import glob
+import json
 import logging
 import os
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from math import isnan
@@ -31,9 +32,13 @@ os.environ["MLFLOW_ENABLE_ASYNC_LOGGING"] = "false"
 import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (
+    Dataset,
+    DatasetInput,
     Experiment,
     FileInfo,
+    InputTag,
     LoggedModel,
+    LoggedModelInput,
     LoggedModelOutput,
     LoggedModelStatus,
     Metric,
@@ -49,6 +54,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _initialize_tables
 from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.rest_utils import http_request
 from mlflow.utils.uri import append_to_uri_path
 from mlflow.utils.validation import _validate_batch_log_data
@@ -59,9 +65,10 @@ from sqlalchemy.pool import NullPool
 from ser.errors import Away, BadInput, Refused
 from ser.host import paths
 from ser.host.paths import without_secrets
+from ser.runs.folder import Dataset as DataOfRun
 from ser.runs.location import Location
 from ser.runs.refusal import is_passing, refusal
-from ser.runs.sqlite_rows import MetricRow, SqliteRows
+from ser.runs.sqlite_rows import DatasetRow, MetricRow, SqliteRows
 
 __all__ = [
     "ArtifactRepository",
@@ -73,7 +80,9 @@ __all__ = [
     "Metric",
     "Param",
     "Run",
+    "RunTag",
     "artifact_files",
+    "dataset_inputs",
     "is_listed_by_server",
     "mlflow_version",
     "pages",
@@ -176,9 +185,11 @@ class _SqliteClient(MlflowClient):
         synchronous: bool | None = None,
     ) -> None:
         names = [param.key for param in params]
-        if not tags and len(set(names)) == len(names) and not any(metric.model_id for metric in metrics):
-            _, valid, _ = _validate_batch_log_data(metrics, params, ())
-            if self.rows.log(run_id, {p.key: p.value for p in valid}, list(map(_row, metrics))):
+        plain = not any(tag.key == "mlflow.runName" for tag in tags)  # which is a column of the run, too
+        if plain and len(set(names)) == len(names) and not any(metric.model_id for metric in metrics):
+            _, valid, texts = _validate_batch_log_data(metrics, params, tags)
+            stated, noted = {p.key: p.value for p in valid}, {t.key: t.value for t in texts}
+            if self.rows.log(run_id, stated, list(map(_row, metrics)), noted):
                 return
         super().log_batch(run_id, metrics, params, tags, synchronous)
 
@@ -204,6 +215,16 @@ class _SqliteClient(MlflowClient):
                 return LoggedModel(experiment_id, model, name, uri, now_ms, now_ms, model_type, source_run_id, status)
         return super().create_logged_model(experiment_id, name, source_run_id, tags, params, model_type)
 
+    def log_inputs(
+        self,
+        run_id: str,
+        datasets: Sequence[DatasetInput] | None = None,
+        models: Sequence[LoggedModelInput] | None = None,
+    ) -> None:
+        rows = [_dataset_row(each) for each in datasets or ()]
+        if models or not self.rows.add_datasets(run_id, rows):
+            super().log_inputs(run_id, datasets, models)
+
     def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
         if not self.rows.add_outputs(run_id, {uuid4().hex: (model.model_id, model.step) for model in models}):
             super().log_outputs(run_id, models)
@@ -219,6 +240,22 @@ class _SqliteClient(MlflowClient):
 def _below(*names_and_location: str) -> str:
     *names, location = names_and_location
     return str(append_to_uri_path(location, *names))
+
+
+def dataset_inputs(datasets: Iterable[DataOfRun]) -> list[DatasetInput]:
+    """Returns datasets as inputs of a run, with what they are used for."""
+    inputs = []
+    for each in datasets:
+        source = json.dumps({"uri": each.source})
+        data = Dataset(each.name, each.digest, "local", source, profile=each.profile)
+        inputs.append(DatasetInput(data, [InputTag(MLFLOW_DATASET_CONTEXT, each.context)]))
+    return inputs
+
+
+def _dataset_row(given: DatasetInput) -> DatasetRow:
+    data = given.dataset
+    tags = {tag.key: tag.value for tag in given.tags}
+    return DatasetRow(data.name, data.digest, data.source_type, data.source, data.schema, data.profile, tags)
 
 
 def _row(metric: Metric) -> MetricRow:

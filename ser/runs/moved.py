@@ -6,7 +6,7 @@ now: the old place may be gone, or be another copy's.
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -40,14 +40,15 @@ def is_moved(location: str, artifacts: str, is_own: bool) -> bool:
     return is_local(location) and to != location and (is_own or (not folder(location).exists() and folder(to).exists()))
 
 
-def rewrite(database: Path, artifacts: str, mark: str) -> int:
+def rewrite(database: Path, artifacts: str, marks: Sequence[str]) -> int:
     """Makes the database of a moved work folder name the new places, for MLflow's own pages; returns of how many.
 
-    All in one transaction, for the experiments that bear the tag ``mark`` or whose old place is gone. Raises
+    All in one transaction, for the experiments that bear one of the tags ``marks`` or whose old place is gone. Raises
     sqlite3.Error where it cannot be written.
     """
     with closing(sqlite3.connect(database, timeout=20, isolation_level=None)) as connection:
-        marked = {row[0] for row in connection.execute("SELECT experiment_id FROM experiment_tags WHERE key=?", [mark])}
+        query = f"SELECT experiment_id FROM experiment_tags WHERE key IN ({', '.join('?' for _ in marks)})"
+        marked = {row[0] for row in connection.execute(query, marks)}
         rows = connection.execute("SELECT experiment_id, artifact_location FROM experiments").fetchall()
         moved = {i: location for i, location in rows if location and is_moved(location, artifacts, i in marked)}
         if not moved:

@@ -1,16 +1,17 @@
 """One open run in MLflow, to which epochs, results and files are sent. FINISHED goes last."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ser.host.paths import without_secrets
-from ser.runs import logged_model
+from ser.runs import described, logged_model
 from ser.runs.location import Location
-from ser.runs.mlflow_client import Client, Metric, artifact_files
+from ser.runs.mlflow_client import Client, Metric, RunTag, artifact_files
 from ser.runs.reader import Run
 
-_BATCH = 1000  # metrics that MLflow takes at once
+_BATCH = 1000  # values that MLflow takes at once
+_SOME = _BATCH - 10  # metrics, where tags go with them
 
 
 class Experiment(Protocol):
@@ -30,9 +31,11 @@ class Experiment(Protocol):
 class RunLog:
     """One open run; ``sent`` are the epochs that it holds already."""
 
-    def __init__(self, tracker: Experiment, trial: str, run: Run, sent: set[int], is_new: bool = False) -> None:
-        """``is_new``: it was begun just now."""
-        self.tracker, self.trial, self._sent, self._is_new = tracker, trial, sent, is_new
+    def __init__(
+        self, tracker: Experiment, trial: str, run: Run, sent: set[int], is_new: bool = False, note: str = ""
+    ) -> None:
+        """``is_new``: it was begun just now; ``note``: what it says of itself, to which its results are added."""
+        self.tracker, self.trial, self._sent, self._is_new, self._note = tracker, trial, sent, is_new, note
         self.run_id, self.folder = str(run.info.run_id), tracker.place(str(run.info.artifact_uri))
 
     def epochs(self, rows: Iterable[Mapping[str, float]]) -> None:
@@ -45,21 +48,23 @@ class RunLog:
             yield [Metric(k, v, when, number) for k, v in row.items() if k not in ("epoch", "timestamp_ms")]
             self._sent.add(number)
 
-    def _send_whole(self, groups: Iterable[list[Metric]]) -> None:
-        """Sends metrics; an epoch goes whole, or a second try could not tell it is there."""
+    def _send_whole(self, groups: Iterable[list[Metric]], tags: Sequence[RunTag] = ()) -> None:
+        """Sends metrics, with the last of them ``tags``; an epoch goes whole, or a second try could not tell of it."""
         queue: list[Metric] = []
         for group in groups:
-            if len(queue) + len(group) > _BATCH:
+            if len(queue) + len(group) > _SOME:
                 self.send(queue)
                 queue = []
             queue += group
-        self.send(queue)
+        self.send(queue, tags)
 
-    def send(self, metrics: Iterable[Metric]) -> None:
-        """Sends metrics, in batches of the size that MLflow takes."""
+    def send(self, metrics: Iterable[Metric], tags: Sequence[RunTag] = ()) -> None:
+        """Sends metrics, in batches of the size that MLflow takes, and with the last one ``tags``."""
         queue = list(metrics)
-        for at in range(0, len(queue), _BATCH):
-            self.tracker.client.log_batch(self.run_id, metrics=queue[at : at + _BATCH])
+        while queue or tags:
+            batch, queue = queue[:_SOME], queue[_SOME:]
+            noted, tags = ([], tags) if queue else (list(tags), ())
+            self.tracker.client.log_batch(self.run_id, metrics=batch, tags=noted)
 
     def finish(
         self,
@@ -69,18 +74,26 @@ class RunLog:
         rows: Iterable[Mapping[str, float]] = (),
         only: Iterable[str] = (),
         original: str = "",
+        scores: Mapping[str, float] | None = None,
     ) -> None:
         """Sends the files of ``folder``, or some ``only``, epochs not sent yet and results; FINISHED goes last.
 
-        ``original``: the run that has the weights, where this one shares its training.
+        ``original``: the run that has the weights, where this one shares its training; ``scores``: results that were
+        sent before.
         """
         is_new, self._is_new = self._is_new, False
         client, experiment = self.tracker.client, self.tracker.experiment
         client.call_storage(self._files, folder, only)
         uri, weights = self.tracker.where.uri, original or self.run_id
         logged_model.log(client, uri, experiment, self.run_id, folder, weights, is_new)
-        self._send_whole([*self._new(rows), [Metric(k, v, when_ms, 0) for k, v in results.items()]])
+        note = self._with_results(scores or results)
+        self._send_whole([*self._new(rows), [Metric(k, v, when_ms, 0) for k, v in results.items()]], note)
         self.close("", "FINISHED")
+
+    def _with_results(self, scores: Mapping[str, float]) -> list[RunTag]:
+        """Returns the description with which the pages show a run's accuracies before its losses."""
+        table = described.results(scores) if self._note else ""
+        return [RunTag(described.NOTE, f"{self._note}\n\n{table}")] if table else []
 
     def _files(self, folder: Path, only: Iterable[str]) -> None:
         # Past the client, which would load the whole run to learn of its folder.

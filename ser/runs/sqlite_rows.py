@@ -7,6 +7,8 @@ something else, they write nothing and say so, and the caller leaves it to MLflo
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
+from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,6 +21,18 @@ _OLDER = "(latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"
 _VALUES = "value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan"
 
 MetricRow = tuple[str, float, int, int, bool]  # key, value (0 for NaN), time in ms, step, whether it is NaN
+
+
+class DatasetRow(NamedTuple):
+    """A dataset that a run uses, as MLflow's tables hold it."""
+
+    name: str
+    digest: str
+    kind: str  # of the source
+    source: str
+    schema: str | None
+    profile: str | None
+    tags: Mapping[str, str]  # of its use in the run
 
 
 class SqliteRows:
@@ -86,8 +100,13 @@ class SqliteRows:
             _insert(connection, "tags", "key, value, run_uuid", [(k, v, run) for k, v in tags.items()])
         return uri
 
-    def log(self, run: str, params: Mapping[str, str], metrics: Sequence[MetricRow]) -> bool:
-        """Adds what the run does not have yet. False: it is not active, or states another value of a parameter."""
+    def log(
+        self, run: str, params: Mapping[str, str], metrics: Sequence[MetricRow], tags: Mapping[str, str] | None = None
+    ) -> bool:
+        """Adds what the run does not have yet, and sets ``tags``.
+
+        False: it is not active, or states another value of a parameter.
+        """
         with self._writing() as connection:
             if not _is_active(connection, run):
                 return False
@@ -105,6 +124,31 @@ class SqliteRows:
                 newest[row[0]] = row
             update = f"ON CONFLICT (key, run_uuid) DO UPDATE SET {_VALUES} WHERE {_NEWER} > {_OLDER}"
             _insert(connection, "latest_metrics", columns, list(newest.values()), update)
+            texts = [(key, text, run) for key, text in (tags or {}).items()]
+            update = "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
+            _insert(connection, "tags", "key, value, run_uuid", texts, update)
+        return True
+
+    def add_datasets(self, run: str, datasets: Sequence[DatasetRow]) -> bool:
+        """Notes datasets as inputs of a run; what it has already adds nothing. False: the run is not active."""
+        query = "SELECT experiment_id FROM runs WHERE run_uuid = ? AND lifecycle_stage = 'active'"
+        columns = "dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, dataset_schema,"
+        columns += " dataset_profile"
+        edge = "input_uuid, source_type, source_id, destination_type, destination_id"
+        with self._writing() as connection:
+            if (row := connection.exec_driver_sql(query, (run,)).fetchone()) is None:
+                return False
+            rows = [(uuid4().hex, row[0], *dataset[:-1]) for dataset in datasets]
+            _insert(connection, "datasets", columns, rows, "ON CONFLICT DO NOTHING")
+            for dataset in {(d.name, d.digest): d for d in reversed(datasets)}.values():
+                known = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
+                identity = connection.exec_driver_sql(known, (row[0], dataset.name, dataset.digest)).scalar_one()
+                values = (uuid4().hex, "DATASET", identity, "RUN", run)
+                places = ", ".join("?" * len(values))
+                insert = f"INSERT INTO inputs ({edge}) VALUES ({places}) ON CONFLICT DO NOTHING"
+                if connection.exec_driver_sql(insert, values).rowcount:
+                    tags = [(values[0], key, text) for key, text in dataset.tags.items()]
+                    _insert(connection, "input_tags", "input_uuid, name, value", tags)
         return True
 
     def end(self, run: str, status: str, end_ms: int) -> bool:

@@ -13,12 +13,11 @@ from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, ClassVar
 
 from ser.errors import Away, BadInput, Refused
-from ser.runs import long_text, moved, reader
+from ser.runs import datasets, described, long_text, moved, reader, shown
 from ser.runs.folder import Head, RunFolder
 from ser.runs.location import Location
 from ser.runs.reader import Experiment, Run
@@ -34,8 +33,10 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}  # else MLflow's p
 # bears its trial's id under a key that a sixteenth of all trials share; under this prefix MLflow's pages show no tag.
 # Each key is a column where runs are read as a table. Experiments say which tags their runs have: ``_BY_DIGIT`` these,
 # another text these or older ones with a key for each trial, and without ``_KEYED`` just "trial_id".
-_TRIAL, _KEYED, _BY_DIGIT = "mlflow.ser.trial.", "ser.keyed", "digit"
-STUDY = "ser.study"  # of an experiment: it stays when the experiment is renamed
+_TRIAL, _KEYED, _BY_DIGIT = "mlflow.ser.trial.", "mlflow.ser.keyed", "digit"
+STUDY = "mlflow.ser.study"  # of an experiment: it stays when the experiment is renamed
+CANDIDATE = "candidate"  # tag of a run that is no trial's: of a candidate, above the runs of its folds
+_EARLIER = {_KEYED: "ser.keyed", STUDY: "ser.study"}  # their names in experiments that are there
 _PAGE = 250  # runs held at once: MLflow's own objects of a run take a tenth of a megabyte
 _READERS = 8  # files fetched at once
 _OF_BOTH = ("confusion", "split", "predictions.csv")  # files of a trial that are true of its twin, too
@@ -72,7 +73,7 @@ class Tracker:
         if experiment.lifecycle_stage == "deleted":
             raise self._deleted(experiment)
         self.experiment = str(experiment.experiment_id)
-        self._keyed = experiment.tags.get(_KEYED, "")
+        self._keyed = _tag(experiment, _KEYED)
         self.location = str(experiment.artifact_location)
         self._has_moved = bool(where.artifacts) and moved.is_moved(
             self.location, where.artifacts, bool(self._keyed) and where.own_database is not None
@@ -89,7 +90,7 @@ class Tracker:
         with suppress(Refused):  # erased
             if identity := self.experiment_ids.get((self.where, self.study)):
                 experiment: Experiment = self.client.get_experiment(identity)
-                if self.study in (experiment.name, experiment.tags.get(STUDY)):
+                if self.study in (experiment.name, study_of(experiment)):
                     return experiment
         by_name: Experiment | None = self.client.get_experiment_by_name(self.study)
         return by_name
@@ -110,7 +111,7 @@ class Tracker:
         """Returns the error of a study without runs, which names the studies that have some."""
         names = []
         for other in self.client.search_experiments():
-            was = other.tags.get(STUDY, other.name)
+            was = study_of(other)
             names += [other.name + (f" (was {was})" if was != other.name else "")] * (other.experiment_id != "0")
         allowed = f"a study that was run there (it has: {', '.join(sorted(names)) or 'none'})"
         remedy = f"run it first (`ser run {self.study}`), or name the store that has them"
@@ -192,31 +193,8 @@ class Tracker:
 
     def _first(self, order: str) -> Run | None:
         by_start, of_trials = [f"attributes.start_time {order}"], "tags.trial_id LIKE '%'"
-        return next(iter(self.client.search_runs([self.experiment], of_trials, max_results=1, order_by=by_start)), None)
-
-    def nest(self, key: str, title: str, trials: Iterable[Run], values: Mapping[str, str]) -> None:
-        """Puts the finished runs of a candidate's folds beneath one run of its own, with means and deviations.
-
-        ``values`` are the settings that the search drew. A second call adds nothing.
-        """
-        from ser.runs.mlflow_client import Metric, Param
-
-        folds, existing = list(trials), self.runs(f"tags.candidate = '{key}'")
-        if existing and existing[0].info.status == "FINISHED":
-            return
-        labels = {"tags": {"candidate": key}, "run_name": long_text.name(title)}
-        run = existing[0] if existing else self.client.create_run(self.experiment, **labels)
-        now, metrics = max(fold.info.end_time or 0 for fold in folds), []
-        for name in sorted(set.intersection(*(set(fold.data.metrics) for fold in folds))):
-            numbers = [fold.data.metrics[name] for fold in folds]
-            metrics.append(Metric(name, mean(numbers), now, 0))
-            if name.startswith("objective/") and len(numbers) > 1:
-                metrics.append(Metric(f"{name}_std", stdev(numbers), now, 0))
-        for fold in folds:
-            self.client.set_tag(fold.info.run_id, "mlflow.parentRunId", run.info.run_id)
-        params = [Param(k, v) for k, v in long_text.cut(values).items()]
-        self.client.log_batch(run.info.run_id, metrics=metrics, params=params)
-        self.client.set_terminated(run.info.run_id, "FINISHED")
+        runs = self.client.search_runs([self.experiment], of_trials, max_results=1, order_by=by_start)
+        return next(map(_whole, runs), None)
 
     def finished(self, trial: str | None = None) -> dict[str, Run]:
         """Returns the finished run of all trials, or of one, by id; of several the ``canonical_run``."""
@@ -243,19 +221,17 @@ class Tracker:
         if any(run.info.status == "FINISHED" for run in runs):
             self.settle(head.trial)
             return None
-        work = head.tags.get("work")
+        work, note = head.tags.get("work"), described.trial(head.title, head.params)
         ours = [r for r in runs if r.data.tags.get("work", work) == work and "superseded_by" not in r.data.tags]
         for extra in ours[1:]:
             self._supersede(extra, ours[0])
         if ours and self._reopened(ours[0], head):
-            return RunLog(self, head.trial, ours[0], self._steps(ours[0].info.run_id))
-        tags = {**head.tags, "trial_id": head.trial, "study": head.study, "title": head.title}
-        marked = {**long_text.cut(tags), **trial_tag(head.trial)}
-        run = self.client.create_run(self.experiment, tags=marked, run_name=long_text.name(head.title))
+            return RunLog(self, head.trial, ours[0], self._steps(ours[0].info.run_id), note=note)
+        run = self.client.create_run(self.experiment, tags=tags_of(head), run_name=long_text.name(head.title))
         self._state(run, head)
         if ours:
             self._supersede(ours[0], run)
-        return RunLog(self, head.trial, run, set(), is_new=True)
+        return RunLog(self, head.trial, run, set(), is_new=True, note=note)
 
     def _reopened(self, run: Run, head: Head) -> bool:
         """Goes on with a run of this work folder; False where it states other values, which MLflow never changes."""
@@ -268,11 +244,12 @@ class Tracker:
         return True
 
     def _state(self, run: Run, head: Head) -> None:
-        """Logs the statement of a trial; what the run has of it already adds nothing."""
+        """Logs what a trial's run shows of its statement, and its data; what the run has already adds nothing."""
         from ser.runs.mlflow_client import Param
 
-        params = [Param(k, v) for k, v in long_text.cut(head.params).items()]
+        params = [Param(k, v) for k, v in long_text.cut(shown.params_of(head.params)).items()]
         self.client.log_batch(run.info.run_id, params=params)  # MLflow's client makes requests of a hundred of them
+        datasets.log(self.client, run.info.run_id, head.datasets)
 
     def _steps(self, run_id: str) -> set[int]:
         names = ("val/loss", "refit/train/loss")  # of the first pass and of the second
@@ -349,7 +326,7 @@ class Tracker:
         log.send(m for key in original.data.metrics for m in self.client.get_metric_history(run_id, key))
         with TemporaryDirectory() as copy:
             whole = Path(self._copied(self.place(original.info.artifact_uri), "", copy))
-            log.finish(0, {}, whole, only=_OF_BOTH, original=run_id)
+            log.finish(0, {}, whole, only=_OF_BOTH, original=run_id, scores=original.data.metrics)
 
     def curve(self, run_id: str, metric: str) -> list[float]:
         """Returns all values of one metric, by epoch."""
@@ -437,9 +414,25 @@ class Tracker:
             return local.read_text(encoding="utf-8")
 
 
+def tags_of(head: Head) -> dict[str, str]:
+    """Returns the tags with which the run of a trial begins."""
+    own = {"trial_id": head.trial, "study": head.study, "title": head.title}
+    note = {described.NOTE: described.trial(head.title, head.params)}
+    return {**long_text.cut(shown.tags_of(head.params, {**note, **head.tags, **own})), **trial_tag(head.trial)}
+
+
 def trial_tag(trial: str) -> dict[str, str]:
     """Returns the tag by which the runs of a trial are found."""
     return {f"{_TRIAL}{trial[0]}": trial}
+
+
+def study_of(experiment: Experiment) -> str:
+    """Returns the study whose runs an experiment has, also where it was renamed."""
+    return _tag(experiment, STUDY) or str(experiment.name)
+
+
+def _tag(experiment: Experiment, key: str) -> str:
+    return str(experiment.tags.get(key) or experiment.tags.get(_EARLIER[key], ""))
 
 
 def canonical_run(runs: Iterable[Run]) -> Run:
@@ -448,11 +441,12 @@ def canonical_run(runs: Iterable[Run]) -> Run:
 
 
 def _whole(run: Run) -> Run:
-    """Returns the run with its long texts joined."""
+    """Returns the run with its long texts joined and its whole statement as parameters."""
     for values in (run.data.tags, run.data.params):
         joined = long_text.join(values)
         values.clear()
         values.update(joined)
+    shown.restore(run.data.params, run.data.tags, run.info.run_id)
     return run
 
 
@@ -466,6 +460,6 @@ def follow(where: Location) -> int:
     if where.own_database is None or not where.own_database.exists():
         return 0
     try:
-        return moved.rewrite(where.own_database, where.artifacts, _KEYED)
+        return moved.rewrite(where.own_database, where.artifacts, (_KEYED, _EARLIER[_KEYED]))
     except sqlite3.Error as error:
         raise OSError(str(error)) from error

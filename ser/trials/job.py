@@ -17,16 +17,18 @@ from ser.data.release import release_of
 from ser.features.entry import Names
 from ser.features.recipe import columns_of
 from ser.features.remote import is_url
+from ser.host import version
 from ser.planning.labelling import shares_of_votes
 from ser.planning.plan import Plan, grid_tags
 from ser.planning.sources import Source
 from ser.planning.unseen import Test
-from ser.runs.folder import Head, work_id
+from ser.runs.folder import Dataset, Head, work_id
 from ser.runs.location import Location
 from ser.runs.replica import place
 from ser.runs.tracker import Tracker
 from ser.study import SCHEMA, Trial
 from ser.study.overrides import beyond_statements
+from ser.trials.datasets import datasets_of
 from ser.trials.facts import Facts
 
 _SEXES = {"F": 1, "M": 2}
@@ -96,6 +98,7 @@ class Job:
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # corpus as split -> its ratings' own scale
     tests: Mapping[str, tuple[Test, ...]] = field(default_factory=dict)  # trial id -> corpora that it has not seen
     tested: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # ``Test.key`` -> what is known of it
+    datasets: Mapping[str, tuple[Dataset, ...]] = field(default_factory=dict)  # corpus as split -> its subsets
 
     def untracked(self) -> "Job":
         """Returns the job that sends nothing: its trials stay in a folder of their own, which no command delivers."""
@@ -127,6 +130,7 @@ def job_of(
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),
         "work": work_id(work),
+        **_origin(plan.study.name),
     }
     sources = {**plan.sources, **plan.unseen.sources}
     return Job(
@@ -150,14 +154,23 @@ def job_of(
         scales={k: s.manifest.scale for k, s in sources.items() if s.manifest.scale and plan.study.labels.dimensions},
         tests=plan.unseen.by_trial,
         tested=plan.unseen.facts,
+        datasets={key: datasets_of(s) for key, s in sources.items()},
     )
+
+
+def _origin(study: str) -> dict[str, str]:
+    """Who began the runs, by what, of which commit: columns of MLflow's pages, which show the end of a path alone."""
+    tags = {"mlflow.source.name": f"ser run {study}", "mlflow.source.type": "LOCAL", "mlflow.user": version.user()}
+    tags |= {"mlflow.source.git.commit": commit} if (commit := version.commit()) else {}
+    return tags | {"command": version.command()}
 
 
 def head_of(job: Job, trial: Trial) -> Head:
     """Returns what the run of ``trial`` says of itself, and of the equal trials that share its training."""
     fingerprints = {f"fingerprint/{c.name}": c.fingerprint for c in trial.corpora}
     twins = tuple(head_of(job, twin) for twin in job.mirrors.get(trial.id, ()))
-    return Head(trial.study, trial.id, trial.title, trial.params(), {**job.tags, **fingerprints}, twins)
+    datasets = tuple(each for c in trial.corpora for each in job.datasets.get(c.source, ()))
+    return Head(trial.study, trial.id, trial.title, trial.params(), {**job.tags, **fingerprints}, twins, datasets)
 
 
 def _entry_keys(source: Source) -> dict[str, tuple[str, ...]]:

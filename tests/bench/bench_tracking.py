@@ -22,7 +22,6 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
-from ser.experiments.interaffection import study
 from sqlalchemy import create_engine, insert
 
 from ser.distributed import launch
@@ -34,11 +33,13 @@ from ser.runs.delivery import Delivery
 from ser.runs.folder import RunFolder
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client
+from ser.runs.shown import params_of
 from ser.runs.sqlite_rows import SqliteRows
-from ser.runs.tracker import Tracker, trial_tag
-from ser.study import SCHEMA, Trial, trial_of
+from ser.runs.tracker import Tracker, tags_of
+from ser.study import SCHEMA, Trial, load_study, trial_of
 from ser.trials.job import Job, head_of
 
+study = load_study("interaffection")
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
 CURVES = ("train/loss", "val/loss", "val/wa", "val/ua", "val/wa/iemocap", "val/ua/iemocap", "seconds/epoch", "clipped")
 CORPORA = tuple(replace(c, copies=6, fingerprint="0123456789ab") for c in study.corpora)
@@ -54,7 +55,14 @@ def trials(count: int) -> list[Trial]:
 def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
     """A job over ``chosen``; what is multi-task on one corpus is trained with its equal."""
     tags = grid_tags(CORPORA, chosen[-1].seed + 1, "bench") | {"code_version": "bench", "data": "real", "work": "w"}
-    tags["schema"] = str(SCHEMA)
+    tags |= {
+        "schema": str(SCHEMA),
+        "notes": "[]",
+        "mlflow.user": "bench",
+        "mlflow.source.name": f"ser run {study.name}",
+    }
+    tags |= {"mlflow.source.type": "LOCAL", "mlflow.source.git.commit": 40 * "0", "processor": "a processor, 1 thread"}
+    tags |= {"command": "ser run"}
     known = {t.id for t in chosen}
     twins = [t for t in chosen if len(t.corpora) == 1 and t.task == "multi"]
     mirrors = {original: (t,) for t in twins if (original := replace(t, task="unified").id) in known}
@@ -93,10 +101,9 @@ def fill(where: Location, job: Job, chosen: list[Trial]) -> None:
             told |= {"source_type": "LOCAL", "source_name": "", "entry_point_name": "", "source_version": ""}
             told |= {"status": "FINISHED", "lifecycle_stage": "active", "artifact_uri": folder.as_uri()}
             rows[SqlRun].append(told | {"experiment_id": int(experiment.experiment_id)})
-            tags = {**head.tags, "trial_id": trial.id, "study": study.name, "mlflow.runName": head.title}
-            tags |= trial_tag(trial.id)
+            tags = {**tags_of(head), "mlflow.runName": head.title}
             rows[SqlTag] += [{"run_uuid": run, "key": k, "value": v} for k, v in tags.items()]
-            rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in head.params.items()]
+            rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in params_of(head.params).items()]
             last = dict.fromkeys(CURVES, 0.5) | results | {"epochs": float(EPOCHS), "seconds/training": 9.0}
             steps = [(k, e) for k in CURVES for e in range(1, EPOCHS + 1)] + [(k, 0) for k in last if k not in CURVES]
             common = {"run_uuid": run, "timestamp": now, "is_nan": False}
