@@ -51,6 +51,12 @@ def table(*columns: str) -> Table:
     return Table(*columns, box=None, pad_edge=False)
 
 
+def addresses(lines: Sequence[str]) -> None:
+    """Prints lines with addresses of pages whole, however narrow the terminal: broken ones cannot be clicked."""
+    if lines:
+        console.print("\n".join(lines), soft_wrap=True)
+
+
 @contextmanager
 def bar(title: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar called with (done, of); silent where output is no terminal and the work is short."""

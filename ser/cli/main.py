@@ -3,7 +3,6 @@
 import argparse
 import os
 import re
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -269,7 +268,7 @@ def _store(args: argparse.Namespace) -> "Store":
 
 def run(args: argparse.Namespace) -> int:
     """``ser run``."""
-    from ser.cli import console, scanned
+    from ser.cli import addresses, console, scanned
     from ser.distributed.profile import Profile
     from ser.planning import request as requests
     from ser.runs.location import Location
@@ -302,6 +301,7 @@ def run(args: argparse.Namespace) -> int:
         search = Search.of(plan.study, prepared.grow)
         summary = launch.run(job, plan.to_run, profile, args.address, live, prepared.job, search)
     console.outcome(summary, prepared.plan)
+    console.addresses(addresses.of_study(where, plan.study.name, args.work))
     lacks_tests = bool(summary.tests and summary.tests.unfinished)
     return 130 if summary.interrupted else 1 if summary.unfinished or summary.undelivered or lacks_tests else 0
 
@@ -377,13 +377,16 @@ def _check_precision(plan: "Plan", profile: "Profile", address: str | None = Non
 def _check_tracking(args: argparse.Namespace, plan: "Plan", where: "Location") -> None:
     """Raises BadInput where MLflow could take no run, or a corpus changed; says so where it is away for now."""
     from ser.cli import console
+    from ser.runs import views
     from ser.runs.history import check_unchanged
     from ser.runs.store_check import check_writable
     from ser.runs.tracker import Tracker
+    from ser.trials.presented import presented
 
     try:
         tracker = Tracker.of(where, plan.study.name)
         check_writable(tracker)
+        views.publish(tracker, presented(plan))
     except Away as error:
         console.away(str(error))
         return
@@ -600,23 +603,25 @@ def ui(args: argparse.Namespace) -> int:
     others = pages.patterns(args.allowed_hosts)
     sockets = pages.listen(args.host, args.port)  # first: what is tried in vain should not take seconds
     try:
-        from ser.cli import report_site
+        from ser.cli import addresses, report_site
         from ser.runs.location import Location
 
         where = Location.of(args.work, args.tracking_uri, to_read=True)
         is_server = where.uri.startswith("http")
         if is_server:
             console.console.print(f"the tracking server has its own pages: {where.printable}", soft_wrap=True)
+            console.addresses(addresses.of_studies(where, where.printable))
             if not args.live:
                 return 0
         application = None if is_server else _mlflow_pages(where)
         site = report_site.ReportSite(application, where, args.work)
         lines = [
             pages.announcement(args.host, sockets, "reports" if is_server else "MLflow"),
+            *(addresses.of_studies(where, pages.address(args.host, sockets)) if application else ()),
             report_site.announcement(pages.address(args.host, sockets)),
         ]
         guarded = pages.SameSite(site, pages.own_names(args.host), others)
-        pages.run(guarded, sockets, lambda: console.console.print("\n".join(lines), soft_wrap=True))
+        pages.run(guarded, sockets, lambda: console.addresses(lines))
     except KeyboardInterrupt:  # while it starts, too, Ctrl-C is how a person ends it
         pass
     finally:
@@ -628,12 +633,14 @@ def ui(args: argparse.Namespace) -> int:
 def _mlflow_pages(where: "Location") -> "Application":
     """Returns MLflow's pages on a database; says so where they will lack something."""
     from ser.cli import console
-    from ser.runs import mlflow_client
+    from ser.cli.start_page import StartPage
+    from ser.runs import mlflow_client, views
     from ser.runs.store_check import ready_for_pages
 
     if note := ready_for_pages(where):
         console.console.print(note)
-    return mlflow_client.pages(where)
+    views.publish_missing(where)
+    return StartPage(mlflow_client.pages(where))
 
 
 def new(args: argparse.Namespace) -> int:
@@ -658,7 +665,6 @@ def demo(args: argparse.Namespace) -> int:
     code = main(["run", args.study, *options, *encoders, *tests, "--demo", "--profile", args.profile])
     if code == 0:
         code = main(["report", args.study, *options])
-        console.console.print(f"browse the runs:  ser ui --work {shlex.quote(str(args.work))}")
         name = load_study(args.study).name
         console.console.print(f"read the report:  {args.work / 'reports' / name / 'report.html'}")
     return code

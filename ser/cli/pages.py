@@ -183,7 +183,7 @@ def patterns(text: str) -> list[str]:
 
 def address(host: str, sockets: Sequence[socket.socket]) -> str:
     """Returns ``http://NAME:PORT`` by which others, or this machine, reach the sockets."""
-    name = socket.gethostname() if _everywhere(sockets) else f"[{host}]" if ":" in host else host
+    name = socket.gethostname() if _is_everywhere(sockets) else f"[{host}]" if ":" in host else host
     return f"http://{name}:{sockets[0].getsockname()[1]}"
 
 
@@ -195,7 +195,7 @@ def announcement(host: str, sockets: Sequence[socket.socket], what: str = "MLflo
     """Where a person finds the pages."""
     reached = {str(sock.getsockname()[0]) for sock in sockets}
     line = f"{what} on {address(host, sockets)} (Ctrl-C ends it)"
-    if _everywhere(sockets):
+    if _is_everywhere(sockets):
         line += ", and on all addresses of this machine; whoever reaches one can read and change runs"
     elif not _is_loopback(host) and all(map(_is_loopback, reached)):
         line += f"; here {host} means this machine alone: --host 0.0.0.0 for others"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from ser.cli import console
+from ser.cli import addresses, console
 from ser.data.manifest import who_speaks
 from ser.errors import Away, BadInput
 from ser.host.version import code_version
@@ -27,6 +27,7 @@ def write(args: argparse.Namespace) -> int:
     written = _write(args, study, where)
     print(written.markdown)
     console.console.print(_line(written))
+    console.addresses(addresses.of_study(where, study.name, args.work))
     _write_index(args.work, where)
     return 0
 

@@ -99,7 +99,7 @@ def _train(
 
     def report(key: str, epoch: int, row: Mapping[str, float]) -> None:
         row = _with_corpus(row, corpus[key])
-        claims[key].run_folder.add_epoch(epoch, row)
+        claims[key].add_epoch(epoch, row)
         on_epoch(epoch, row)
 
     classes = len(trials[0].classes)
@@ -160,7 +160,7 @@ def _train_some(
 
     def report(key: str, epoch: int, row: Mapping[str, float]) -> None:
         reached[key] = epoch
-        claims[key].run_folder.add_epoch(epoch, row)
+        claims[key].add_epoch(epoch, row)
         on_epoch(epoch, row)
 
     def saved() -> None:

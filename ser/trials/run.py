@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -28,6 +28,7 @@ from ser.training.train import Outcome, train
 from ser.trials.inputs import initial_state, load, open_store
 from ser.trials.job import Job, head_of
 from ser.trials.outputs import score, write
+from ser.trials.usage import Usage
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]  # number of the epoch, its losses and accuracies
 
@@ -121,11 +122,16 @@ class Claim:
     replica: Replica
     delivery: Delivery
     attempt: attempts.Attempt
+    usage: Usage = field(default_factory=Usage)
 
     def note_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
         """Writes an epoch's values into the folder, and counts it."""
-        self.run_folder.add_epoch(epoch, row)
+        self.add_epoch(epoch, row)
         self.reached(epoch)
+
+    def add_epoch(self, epoch: int, row: Mapping[str, float]) -> None:
+        """Writes an epoch's values into the folder, with what the machine is used for, where that is due."""
+        self.run_folder.add_epoch(epoch, {**row, **self.usage.due()})
 
     def reached(self, epoch: int) -> None:
         """Counts an epoch from whose end the trial can go on; a further one gives all attempts back."""
@@ -155,7 +161,7 @@ class Claim:
         results |= {"seconds/training": outcome.seconds, "seconds/total": time.perf_counter() - started}
         if outcome.evaluation_seconds:
             results["seconds/evaluation"] = outcome.evaluation_seconds
-        self.run_folder.complete({**results, **extra})
+        self.run_folder.complete({**results, **extra, **self.usage.at_end()})
 
     def give_up(self, place: str = "") -> Failed:
         """Records that all attempts are used up; ``place`` is where they ended."""
@@ -201,7 +207,7 @@ def claim(job: Job, trial: Trial) -> Iterator[Claim | Busy | Finished]:
                 yield Finished()
                 return
             run_folder.begin(head)
-        yield Claim(run_folder, replica, delivery, attempt)
+        yield Claim(run_folder, replica, delivery, attempt, Usage(job.device))
 
 
 def _with_place(head: Head, job: Job) -> Head:

@@ -49,7 +49,7 @@ def tracker(work):
 
 def numbers(ledger, run):
     """Everything that may not differ by a bit: curves, scores, predictions and weights of a finished run."""
-    metrics = [k for k in run.data.metrics if not k.startswith("seconds/")]
+    metrics = [k for k in run.data.metrics if not k.startswith(("seconds/", "system/"))]
     history = {k: [(m.step, m.value) for m in ledger.client.get_metric_history(run.info.run_id, k)] for k in metrics}
     weights = torch.load(ledger.artifact(run, "best.pt"))
     predictions = ledger.artifact(run, "predictions.csv").read_bytes()

@@ -123,7 +123,7 @@ def candidates(plan, kind="candidate"):
 def curves(run):
     """All final numbers of all finished runs, but times, by trial."""
     return {
-        trial: {k: v for k, v in r.data.metrics.items() if not k.startswith("seconds/")}
+        trial: {k: v for k, v in r.data.metrics.items() if not k.startswith(("seconds/", "system/"))}
         for trial, r in run.finished().items()
     }
 
@@ -342,7 +342,7 @@ def test_a_scheduler_ends_candidates_early_and_a_killed_command_loses_none(comma
     alone = replace(stopped, training=replace(stopped.training, max_epochs=ended[stopped.id]))
     job = job_of(plan, Location.of(apart, None), apart, str(work / "store"), "cpu", 1, "test", [])
     told, known = one.run(job, alone), runs[stopped.id].data.metrics
-    same = {k: v for k, v in told.results.items() if k in known and not k.startswith("seconds/")}
+    same = {k: v for k, v in told.results.items() if k in known and not k.startswith(("seconds/", "system/"))}
     assert same == {k: known[k] for k in same}
     assert {"objective/loss", "balanced/ravdess", "epochs"} <= same.keys()
 

@@ -8,7 +8,7 @@ from math import inf, nan
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from ser.runs.location import Location
@@ -54,6 +54,11 @@ def metrics(*rows):
     return [Metric(key, value, when, step) for key, value, when, step in rows]
 
 
+def dataset(name, digest, context):
+    data = Dataset(name, digest, "local", '{"uri": "/corpora"}', profile='{"utterances": 3}')
+    return DatasetInput(data, [InputTag("mlflow.data.context", context)])
+
+
 def write(client):
     run = client.create_run(
         EXPERIMENT, start_time=7, tags={"trial_id": "0123", "long": "x" * 4900}, run_name="I · lstm"
@@ -66,6 +71,10 @@ def write(client):
     client.log_batch(run_id, metrics=epochs)
     client.log_batch(run_id, metrics=[*epochs, *metrics(("loss", 0.75, 15, 1), ("new", -inf, 1, 0))])  # some again
     client.log_batch(run_id, metrics=metrics(("tied", 1.0, 5, 1), ("tied", 2.0, 5, 1), ("ua", 0.0, 20, 2)))
+    client.log_batch(run_id, metrics=metrics(("late", 1.0, 5, 1)), tags=[RunTag("long", "y"), RunTag("new", "z")])
+    client.log_inputs(run_id, datasets=[dataset("tess", "1", "training"), dataset("tess", "2", "testing")])
+    again = [dataset("tess", "2", "training"), dataset("tess", "3", "testing"), dataset("tess", "3", "training")]
+    client.log_inputs(run_id, datasets=again)  # what is there stays as it is, and of two the first counts
     model = client.create_logged_model(EXPERIMENT, name="model", source_run_id=run_id, model_type="emotions")
     assert model.artifact_location == f"file:///files/of/study/models/{model.model_id}/artifacts"
     assert str(model.status) == "PENDING"
@@ -94,6 +103,17 @@ def test_a_run_reads_back_as_mlflow_has_it(two):
     assert (str(model.status), read["rows"].outputs.model_outputs[0].model_id) == ("READY", model.model_id)
 
 
+def test_runs_share_their_datasets_and_read_them_back(two):
+    clients, databases = two
+    for client in clients.values():
+        run = [write(client) for _ in range(2)][-1]
+        used = {(i.dataset.digest, i.tags[0].value) for i in client.get_run(run).inputs.dataset_inputs}
+        assert used == {("1", "training"), ("2", "testing"), ("3", "testing")}
+    for database in databases.values():
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("SELECT count(*) FROM datasets").fetchone() == (3,)
+
+
 def test_what_mlflow_refuses_is_refused_and_leaves_nothing(two):
     clients, databases = two
     client = clients["rows"]._client
@@ -106,7 +126,13 @@ def test_what_mlflow_refuses_is_refused_and_leaves_nothing(two):
         client.log_batch(run, metrics=metrics(("bad (name)", 1.0, 1, 1)))
     assert content(databases["rows"]) == before
     client.delete_run(run)
-    for call in (lambda: client.set_terminated(run), lambda: client.log_batch(run, params=[Param("q", "1")])):
+    calls = (
+        lambda: client.set_terminated(run),
+        lambda: client.log_batch(run, params=[Param("q", "1")]),
+        lambda: client.log_batch(run, tags=[RunTag("q", "1")]),
+        lambda: client.log_inputs(run, datasets=[dataset("tess", "1", "training")]),
+    )
+    for call in calls:
         with pytest.raises(MlflowException, match="must be in the 'active' state"):
             call()
     client.delete_experiment(EXPERIMENT)

@@ -135,6 +135,6 @@ def facts(tracker: Tracker, run: Any) -> dict[str, Any]:
     curves = {
         key: [(m.step, m.value) for m in tracker.client.get_metric_history(run.info.run_id, key)]
         for key in run.data.metrics
-        if not key.startswith("seconds/")
+        if not key.startswith(("seconds/", "system/"))
     }
     return {"curves": curves, "predictions": pd.read_csv(tracker.artifact(run, "predictions.csv")).to_csv()}

@@ -69,7 +69,7 @@ def numbers(job, trial):
     """Curves and scores of its finished run."""
     ledger = tracker(job)
     run = ledger.finished()[trial.id]
-    kept = [k for k in run.data.metrics if not k.startswith("seconds/") and k != "stacked_trials"]
+    kept = [k for k in run.data.metrics if not k.startswith(("seconds/", "system/")) and k != "stacked_trials"]
     return {k: ledger.curve(run.info.run_id, k) for k in kept}
 
 

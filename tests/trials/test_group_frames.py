@@ -37,7 +37,9 @@ def contents(job, trial):
     """Metrics without times, and predictions, of its finished run."""
     tracker = Tracker(job.where, job.study)
     run = tracker.finished()[trial.id]
-    numbers = {k: v for k, v in run.data.metrics.items() if not k.startswith("seconds/") and k != "stacked_trials"}
+    numbers = {
+        k: v for k, v in run.data.metrics.items() if not k.startswith(("seconds/", "system/")) and k != "stacked_trials"
+    }
     curves = {k: tracker.curve(run.info.run_id, k) for k in numbers}
     return curves, pd.read_csv(tracker.artifact(run, "predictions.csv"))
 
