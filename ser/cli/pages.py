@@ -187,7 +187,7 @@ def address(host: str, sockets: Sequence[socket.socket]) -> str:
     return f"http://{name}:{sockets[0].getsockname()[1]}"
 
 
-def _everywhere(sockets: Sequence[socket.socket]) -> bool:
+def _is_everywhere(sockets: Sequence[socket.socket]) -> bool:
     return any(sock.getsockname()[0] in ("0.0.0.0", "::") for sock in sockets)
 
 

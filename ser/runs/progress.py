@@ -14,7 +14,7 @@ from typing import Protocol
 from ser.runs import reader
 from ser.runs.location import Location
 from ser.runs.reader import Run
-from ser.runs.tracker import STUDY, Tracker
+from ser.runs.tracker import Tracker, is_of_study
 from ser.study import REFERENCE, SCHEMA
 
 _FEW = 3  # trials that ended: with fewer there is no telling how long the others take
@@ -264,7 +264,7 @@ def experiments_with_trials(where: Location) -> list[str]:
     """Returns the names of the experiments of a tracking store that hold trials, sorted. Raises as the store does."""
     names = []
     for experiment in reader.client(where, to_read=True).search_experiments():
-        is_ours = STUDY in experiment.tags
+        is_ours = is_of_study(experiment)
         if is_ours or (experiment.experiment_id != "0" and Tracker(where, experiment.name, to_read=True).newest()):
             names.append(str(experiment.name))
     return sorted(names)

@@ -58,7 +58,7 @@ def restore(params: dict[str, str], tags: dict[str, str], run_id: str) -> None:
     params.pop(COMBINATION, None)
     for name in _HIDDEN:
         if (text := tags.pop(f"{_HIDDEN_AS}{name}", None)) is not None:
-            tags[name] = text
+            tags.setdefault(name, text)  # a person may have set another
     if (text := tags.pop(_REST, None)) is not None:
         rest = _read(text, run_id)
         whole = {key: params.pop(key, "") if value is None else str(value) for key, value in rest.items()}

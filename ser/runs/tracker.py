@@ -431,6 +431,11 @@ def study_of(experiment: Experiment) -> str:
     return _tag(experiment, STUDY) or str(experiment.name)
 
 
+def is_of_study(experiment: Experiment) -> bool:
+    """Returns whether an experiment says that it holds the runs of a study; those of the first versions do not."""
+    return bool(_tag(experiment, STUDY))
+
+
 def _tag(experiment: Experiment, key: str) -> str:
     return str(experiment.tags.get(key) or experiment.tags.get(_EARLIER[key], ""))
 

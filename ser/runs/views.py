@@ -6,21 +6,28 @@ has changed since stays: tags are written again only where what they are made of
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import islice
 from zlib import crc32
 
-from ser.errors import Refused
+from ser.errors import Away, BadInput, Refused
+from ser.runs import reader, shown
 from ser.runs.described import NOTE
 from ser.runs.links import CHARTS, MEANS, RESULTS
+from ser.runs.location import Location
+from ser.runs.reader import Run
 from ser.runs.shown import COMBINATION
-from ser.runs.tracker import Tracker
+from ser.runs.tracker import Tracker, is_of_study
 
 _VIEW = "mlflow.sharedViewState."
 _PRIMARY = "mlflow.experiment.primaryMetric.name"  # whose chart comes first
 _DIGEST = "mlflow.ser.pages"  # of what the tags were made of
 _MOST = 8  # corpora and axes that a view names
+_FIRST = (COMBINATION, "role.system", "role.protocol", "block", "pooling", "task")
+_SCORES = ("ua", "wa", "balanced", "macro_f1", "ccc")
+_LOOKED_AT = 400  # runs of an experiment of an earlier version
 _MADE_OF = 1  # goes up where the views themselves change
 
 
@@ -43,8 +50,8 @@ def publish(tracker: Tracker, presented: Presented) -> None:
     if before == f"{written:08x}":
         return
     new: dict[str, str] = {}
-    if NOTE not in tags or f"{crc32(tags[NOTE].encode()):08x}" == note:  # else a person has written another
-        new[NOTE] = presented.description
+    is_ours = NOTE not in tags or f"{crc32(tags[NOTE].encode()):08x}" == note  # else a person has written another
+    new |= {NOTE: presented.description} if presented.description and is_ours else {}
     for key, (name, state) in views_of(presented).items():
         now = int(time.time() * 1000)
         view = {"name": name, "createdAt": now, "updatedAt": now, "state": json.dumps(state, separators=(",", ":"))}
@@ -55,6 +62,42 @@ def publish(tracker: Tracker, presented: Presented) -> None:
     with suppress(Refused):  # a server that takes no texts of this length shows none; runs are what counts
         for key, text in new.items():  # the digest last
             tracker.client.set_experiment_tag(tracker.experiment, key, text)
+
+
+def publish_missing(where: Location) -> None:
+    """Gives views to experiments that have none, as earlier versions made them, by what their runs hold.
+
+    Nothing is written where the store does not let it.
+    """
+    with suppress(Away, BadInput):
+        for experiment in reader.client(where, to_read=True).search_experiments():
+            if is_of_study(experiment) and _VIEW + RESULTS not in experiment.tags:
+                runs = Tracker(where, experiment.name, to_read=True).pages("attributes.status = 'FINISHED'")
+                publish(Tracker(where, experiment.name), _of_runs(list(islice(runs, _LOOKED_AT))))
+
+
+def _of_runs(runs: Sequence[Run]) -> Presented:
+    metrics = dict.fromkeys(name for run in runs for name in run.data.metrics)
+    scores = tuple(name for name in _SCORES if any(metric.startswith(f"{name}/") for metric in metrics))
+    tested = [m.partition("/")[2] for m in metrics if scores and m.startswith(f"{scores[0]}/")]
+    corpora = tuple(name for name in tested if "/" not in name)
+    curves = tuple(name for name in ("train/loss", "val/loss") if name in metrics)
+    return Presented("", corpora, scores[:2], axes_of(shown.params_of(run.data.params) for run in runs), curves)
+
+
+def axes_of(shown_params: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    """Returns the parameters in which runs differ, by what each shows.
+
+    Those that people look for first come first, the seed at the end.
+    """
+    values: dict[str, set[str]] = {}
+    for params in shown_params:
+        for key, text in params.items():
+            values.setdefault(key, set()).add(text)
+    several = [key for key, texts in values.items() if len(texts) > 1 and key not in ("corpora", "role.number")]
+    several = [key for key in several if not key.startswith("corpus.") or key.endswith((".fold", ".test"))]
+    rank = {name: number - len(_FIRST) for number, name in enumerate(_FIRST)} | {"seed": 1}
+    return tuple(sorted(several, key=lambda key: rank.get(key, 0)))
 
 
 def views_of(presented: Presented) -> dict[str, tuple[str, Mapping[str, object]]]:

@@ -161,8 +161,7 @@ def job_of(
 def _origin(study: str) -> dict[str, str]:
     """Who began the runs, by what, of which commit: columns of MLflow's pages, which show the end of a path alone."""
     tags = {"mlflow.source.name": f"ser run {study}", "mlflow.source.type": "LOCAL", "mlflow.user": version.user()}
-    tags |= {"mlflow.source.git.commit": commit} if (commit := version.commit()) else {}
-    return tags | {"command": version.command()}
+    return tags | ({"mlflow.source.git.commit": commit} if (commit := version.commit()) else {})
 
 
 def head_of(job: Job, trial: Trial) -> Head:

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 
 from ser.planning.plan import Plan
 from ser.runs import shown
-from ser.runs.shown import COMBINATION
-from ser.runs.views import Presented
-from ser.study import Trial
+from ser.runs.views import Presented, axes_of
 
 _LOOKED_AT = 400  # trials of a grid, evenly taken, of whose parameters it is seen which vary
-_FIRST = (COMBINATION, "role.system", "role.protocol", "block", "pooling", "task")
 
 
 def presented(plan: Plan) -> Presented:
     """Returns what the experiment of a plan is to show."""
-    study, axes = plan.study, _axes(plan.trials)
+    study, some = plan.study, plan.trials[:: max(1, len(plan.trials) // _LOOKED_AT)]
+    axes = axes_of(shown.params_of(trial.params()) for trial in some)
     corpora = tuple(dict.fromkeys(name for trial in plan.trials for name in trial.targets))
     if study.labels.dimensions and not any(trial.classes for trial in plan.trials):
         scores: tuple[str, ...] = ("ccc",)
@@ -22,19 +20,6 @@ def presented(plan: Plan) -> Presented:
         scores = ("balanced", "macro_f1") if study.labels.votes == "tied" else ("ua", "wa")
     curves = ("train/loss", "val/loss", *(f"val/{scores[0]}/{corpus}" for corpus in corpora[:4]))
     return Presented(_description(plan, corpora, axes), corpora, scores, axes, curves)
-
-
-def _axes(trials: Sequence[Trial]) -> tuple[str, ...]:
-    """Parameters in which trials differ, those that people look for first at the beginning, the seed at the end."""
-    values: dict[str, set[str]] = {}
-    for trial in trials[:: max(1, len(trials) // _LOOKED_AT)]:
-        for key, text in shown.params_of(trial.params()).items():
-            values.setdefault(key, set()).add(text)
-    several = [key for key, texts in values.items() if len(texts) > 1 and key not in ("corpora", "role.number")]
-    several = [key for key in several if not key.startswith("corpus.") or key.endswith((".fold", ".test"))]
-    last = {"seed": 1}
-    rank = {name: number - len(_FIRST) for number, name in enumerate(_FIRST)}
-    return tuple(sorted(several, key=lambda key: rank.get(key, last.get(key, 0))))
 
 
 def _description(plan: Plan, corpora: Sequence[str], axes: Sequence[str]) -> str:

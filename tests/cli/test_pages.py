@@ -1,6 +1,7 @@
 """``ser ui``: one process, a port that is its own before it is announced, and the names of the machine."""
 
 import asyncio
+import re
 import shutil
 import signal
 import socket
@@ -170,6 +171,7 @@ def test_the_pages_are_one_process_that_answers_when_it_says_so_and_ends_when_it
             assert psutil.Process(server.pid).children(recursive=True) == []  # so nothing outlives it
             server.send_signal(signal.SIGHUP)
             rest = server.stdout.read()
-            assert (server.wait(60), rest) == (0, "")
+            assert server.wait(60) == 0
+            assert re.fullmatch(r"  unused  http://\S+/#/experiments/1/runs\?\S+\n", rest)  # an address, and no noise
         finally:
             server.kill()

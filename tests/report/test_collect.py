@@ -53,7 +53,7 @@ def test_runs_of_another_schema_are_counted_and_left_alone(tracker, job, study, 
     assert {r.run_id for r in results if not r.same_as} == {new}
     assert "left alone: 1 runs of another schema of statements, whose trials are run anew" in grid.expected.notes
     for run in tracker.pages():
-        tracker.client.delete_tag(run.info.run_id, "schema")
+        tracker.client.delete_tag(run.info.run_id, "mlflow.ser.schema")
     assert collect(tracker, study)[0] == []
     with pytest.raises(BadInput, match="no runs of"):
         collecting.report(tracker, study, Path("nowhere"))
@@ -199,7 +199,7 @@ def test_a_run_whose_file_is_gone_is_named_by_its_title(tracker, job, study, tri
 def test_a_run_without_its_tags_is_not_counted_and_named(tracker, job, study, trial_of):
     one.run(job, trial_of("R"))
     run = tracker.finished()[trial_of("R").id]
-    tracker.client.delete_tag(run.info.run_id, "grid")
+    tracker.client.delete_tag(run.info.run_id, "mlflow.ser.grid")
     results, grid = collect(tracker, study)
     assert run.info.run_id not in {r.run_id for r in results}
     assert any("without the tag" in note and run.info.run_id in note for note in grid.expected.notes)
