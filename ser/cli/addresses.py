@@ -7,16 +7,16 @@ from ser.errors import Away, BadInput
 from ser.runs.links import pages_of, runs_page
 from ser.runs.location import Location
 from ser.runs.reader import client
-from ser.runs.tracker import Tracker, study_of
+from ser.runs.study_runs import experiments, study_of
+from ser.runs.tracker import Tracker
 
 
 def of_studies(where: Location, pages: str) -> list[str]:
     """Returns a line for each study that has runs; none where nobody answers. ``pages``: where MLflow shows them."""
     try:
-        experiments = client(where, to_read=True).search_experiments()
+        studies = {study_of(e): str(e.experiment_id) for e in experiments(client(where, to_read=True))}
     except (Away, BadInput):
         return []
-    studies = {study_of(e): str(e.experiment_id) for e in experiments if str(e.experiment_id) != "0"}
     longest = max(map(len, studies), default=0)
     return [f"  {name:{longest}}  {runs_page(pages, studies[name])}" for name in sorted(studies)]
 

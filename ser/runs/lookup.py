@@ -8,7 +8,8 @@ from ser.errors import BadInput
 from ser.runs import reader
 from ser.runs.location import Location
 from ser.runs.reader import Experiment, Run
-from ser.runs.tracker import FINISHED, Tracker, canonical_run, study_of
+from ser.runs.study_runs import study_of
+from ser.runs.tracker import FINISHED, Tracker, canonical_run
 
 if TYPE_CHECKING:
     from ser.runs.mlflow_client import Client

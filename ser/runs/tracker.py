@@ -22,6 +22,7 @@ from ser.runs.folder import Head, RunFolder
 from ser.runs.location import Location
 from ser.runs.reader import Experiment, Run
 from ser.runs.refusal import deleted_experiment, status_of
+from ser.runs.study_runs import study_of
 from ser.study import SCHEMA
 
 if TYPE_CHECKING:  # what only looks does without MLflow
@@ -424,11 +425,6 @@ def tags_of(head: Head) -> dict[str, str]:
 def trial_tag(trial: str) -> dict[str, str]:
     """Returns the tag by which the runs of a trial are found."""
     return {f"{_TRIAL}{trial[0]}": trial}
-
-
-def study_of(experiment: Experiment) -> str:
-    """Returns the study whose runs an experiment has, also where it was renamed."""
-    return _tag(experiment, STUDY) or str(experiment.name)
 
 
 def is_of_study(experiment: Experiment) -> bool:
