@@ -9,7 +9,8 @@ from ser.runs.reader import Run
 from ser.runs.shown import COMBINATION
 from ser.runs.tracker import CANDIDATE, Tracker
 
-_IN_COMMON = ("study", "variant", "data", "code_version", "fingerprint/", "mlflow.source.", "mlflow.user")  # tags
+# Beginnings of the names of tags that all folds have in common.
+_IN_COMMON = ("study", "variant", "data", "code_version", "fingerprint/", "mlflow.source.", "mlflow.user")
 _COMMON_PARAMS = ("corpora", "classes", "normalise", "front_end", "task", "pooling", "seed")
 _LETTER = "corpus.{}.letter"
 
@@ -24,16 +25,12 @@ def nest(tracker: Tracker, key: str, title: str, folds: Sequence[Run], values: M
     if existing and existing[0].info.status == "FINISHED":
         return
     tags, params = folds[0].data.tags, folds[0].data.params
-    note = (
-        f"Means and deviations over {len(folds)} folds, each a run below. {described.trial(title, params, fold=False)}"
-    )
-    own = {CANDIDATE: key, "folds": str(len(folds)), described.NOTE: note}
-    own |= {name: tags[name] for name in _IN_COMMON if name in tags}
-    own |= {
-        name: text for name, text in tags.items() if name.startswith(("fingerprint/", "mlflow.source", "mlflow.user"))
-    }
-    named = long_text.name(title)
-    run = existing[0] if existing else tracker.client.create_run(tracker.experiment, tags=own, run_name=named)
+    sentence = described.trial(title, params, fold=False)
+    note = f"{sentence} Means and deviations over {len(folds)} folds, each a run below."
+    labels = {CANDIDATE: key, "folds": str(len(folds)), described.NOTE: note}
+    labels |= {name: text for name, text in tags.items() if name.startswith(_IN_COMMON)}
+    run_name = long_text.name(title)
+    run = existing[0] if existing else tracker.client.create_run(tracker.experiment, tags=labels, run_name=run_name)
     now, metrics = max(fold.info.end_time or 0 for fold in folds), []
     for name in sorted(set.intersection(*(set(fold.data.metrics) for fold in folds))):
         numbers = [fold.data.metrics[name] for fold in folds]

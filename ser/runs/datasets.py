@@ -1,6 +1,6 @@
 """The data of a run in MLflow: a dataset for each corpus and subset, with its fingerprint, counts and use.
 
-So ``dataset.name = 'emodb'`` finds runs, and the pages show what was trained and tested on. What is told is of the
+So ``dataset.name = 'emodb'`` finds runs, and the pages show what was trained and tested on. The counts are of the
 whole subset, the same in all runs that use it.
 """
 

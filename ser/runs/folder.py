@@ -23,7 +23,7 @@ from ser.errors import BadInput
 
 @dataclass(frozen=True)
 class Dataset:
-    """A subset of a corpus as MLflow is told of it."""
+    """A subset of a corpus as MLflow shows it."""
 
     name: str  # of the corpus
     digest: str  # at most 36 letters: the corpus's fingerprint, and which utterances these are

@@ -37,17 +37,17 @@ def params_of(params: Mapping[str, str]) -> dict[str, str]:
     """Returns the parameters that a run shows, of its whole statement ``params``."""
     corpora = params.get("corpora", "").split(",")
     axes = {key for path in params.get("role.varied", "").split(",") if path for key in _keys(path, params)}
-    shown = {key: text for key, text in params.items() if key in axes or _tells(key, text, params, corpora)}
+    visible = {key: text for key, text in params.items() if key in axes or _tells(key, text, params, corpora)}
     letters = [params[key] for name in corpora if (key := f"corpus.{name}.letter") in params]
-    return shown | ({COMBINATION: "+".join(letters)} if letters else {})
+    return visible | ({COMBINATION: "+".join(letters)} if letters else {})
 
 
 def tags_of(params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, str]:
     """Returns a run's tags, with what ``params_of`` leaves out; odd ones have names that stay hidden."""
-    shown = params_of(params)
-    rest = {key: None if key in shown else text for key, text in params.items()}  # null: it is a parameter
-    named = {f"{_HIDDEN_AS}{key}" if key in _HIDDEN else key: text for key, text in tags.items()}
-    return named | {_REST: json.dumps(rest, separators=(",", ":"), ensure_ascii=False)}
+    visible = params_of(params)
+    rest = {key: None if key in visible else text for key, text in params.items()}  # null: it is a parameter
+    renamed = {f"{_HIDDEN_AS}{key}" if key in _HIDDEN else key: text for key, text in tags.items()}
+    return renamed | {_REST: json.dumps(rest, separators=(",", ":"), ensure_ascii=False)}
 
 
 def restore(params: dict[str, str], tags: dict[str, str], run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The subsets of a corpus as MLflow is told of them: fingerprint, counts of speakers, hours and classes, use."""
+"""The subsets of a corpus as MLflow shows them: fingerprint, counts of speakers, hours and classes, use."""
 
 import json
 from collections import Counter
