@@ -252,9 +252,9 @@ def dataset_inputs(datasets: Iterable[DataOfRun]) -> list[DatasetInput]:
     return inputs
 
 
-def _dataset_row(given: DatasetInput) -> DatasetRow:
-    data = given.dataset
-    tags = {tag.key: tag.value for tag in given.tags}
+def _dataset_row(each: DatasetInput) -> DatasetRow:
+    data = each.dataset
+    tags = {tag.key: tag.value for tag in each.tags}
     return DatasetRow(data.name, data.digest, data.source_type, data.source, data.schema, data.profile, tags)
 
 

@@ -148,11 +148,11 @@ class Reader:
     def get_experiment_by_name(self, name: str) -> Experiment | None:
         """Returns the experiment, also if it was deleted; None without one."""
         try:
-            found = self._experiments("name = ?", [name])
+            matches = self._experiments("name = ?", [name])
         except sqlite3.Error:
             whole: Experiment | None = self._whole.get_experiment_by_name(name)
             return whole
-        return found[0] if found else None
+        return matches[0] if matches else None
 
     def search_experiments(self, max_results: int = 1000) -> list[Experiment]:
         """Returns the experiments that are not deleted."""
@@ -206,7 +206,7 @@ class Reader:
         conditions.append(f"experiment_id IN ({_marks(experiments)})")
         clauses = list(_clauses(query))
         statement = " AND ".join((*conditions, *(condition for condition, _ in clauses)))
-        bound = [*values, *(value for _, given in clauses for value in given), size + 1, offset]
+        bound = [*values, *(value for _, texts in clauses for value in texts), size + 1, offset]
         runs = self._runs(f"{_RUN} WHERE {statement} ORDER BY {_ORDERS[key]}, run_uuid LIMIT ? OFFSET ?", bound)
         page = Page(runs[:size])
         page.token = str(offset + size) if len(runs) > size else None

@@ -141,8 +141,8 @@ class SqliteRows:
             rows = [(uuid4().hex, row[0], *dataset[:-1]) for dataset in datasets]
             _insert(connection, "datasets", columns, rows, "ON CONFLICT DO NOTHING")
             for dataset in {(d.name, d.digest): d for d in reversed(datasets)}.values():
-                known = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
-                identity = connection.exec_driver_sql(known, (row[0], dataset.name, dataset.digest)).scalar_one()
+                lookup = "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?"
+                identity = connection.exec_driver_sql(lookup, (row[0], dataset.name, dataset.digest)).scalar_one()
                 values = (uuid4().hex, "DATASET", identity, "RUN", run)
                 places = ", ".join("?" * len(values))
                 insert = f"INSERT INTO inputs ({edge}) VALUES ({places}) ON CONFLICT DO NOTHING"
