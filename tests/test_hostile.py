@@ -253,7 +253,7 @@ def test_tables_whose_reader_leaves_end_the_command_as_the_system_would():
 
 def test_trials_go_on_when_nobody_reads_of_them_any_more(tmp_path):
     live = "live = show.Live([], 0, pathlib.Path('run.log')); live.note('x' * 99); live.note('y')"
-    start = f"import os, pathlib; from ser.cli import console as show; os.chdir({str(tmp_path)!r})"
+    start = f"import os, pathlib; from ser.cli import live as show; os.chdir({str(tmp_path)!r})"
     code = f"{start}; {live}; print('z', flush=True)"
     assert left_by_its_reader(code) == (0, "")
     assert [line.split()[2][0] for line in (tmp_path / "run.log").read_text().splitlines()] == ["x", "y"]

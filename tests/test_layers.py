@@ -127,7 +127,7 @@ def users(tool):
     [
         ("ray", {"distributed.driver", "distributed.feature_tasks", "distributed.tune", "distributed.watch"}),
         ("mlflow", {"runs.mlflow_client"}),
-        ("rich", {"cli.console"}),
+        ("rich", {"cli.console", "cli.live"}),
         ("uvicorn", {"cli.pages"}),
         ("fsspec", {"features.remote"}),
         ("optuna", {"planning.search"}),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ser.cli import help_texts
 from ser.errors import BadInput, unknown
 from ser.host import paths
 
@@ -26,8 +27,6 @@ examples:
   ser report interaffection                            the paper's tables, at any time during a grid
   ser predict 3f2a9c1d recording.wav                   what a finished run says of a new recording
   ser ui                                               browse the runs in MLflow
-
-exit status: 0 done, 1 trials failed or are left, 2 bad input, 130 interrupted, 141 reader of the output left, 70 defect
 """
 
 NEW = ("study", "corpus", "front-end", "model", "augmentation", "report")
@@ -65,9 +64,27 @@ class _Parser(argparse.ArgumentParser):
         """The command with what it cannot be without."""
         return " ".join([self.prog, *(str(a.metavar) for a in self._actions if not a.option_strings), "[options]"])
 
+    def format_help(self) -> str:
+        """As argparse, with the modes of each study where a mode can be chosen: they are read when help is asked."""
+        for action in self._actions:
+            if action.dest == "mode":
+                action.help = help_texts.modes()
+        return super().format_help()
+
     def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
         """As argparse, which drops what cannot be written without a word."""
         print(self.format_help(), end="", file=file or sys.stdout)
+
+
+class _Version(argparse.Action):
+    """Prints the version when it is met: only then is it looked up."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, default=argparse.SUPPRESS, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"ser {help_texts.version()}")
+        raise SystemExit(0)
 
 
 def _title(action: argparse.Action) -> str:
@@ -76,6 +93,10 @@ def _title(action: argparse.Action) -> str:
 
 class _Whole(_Parser):
     """The parser of the command line, which asks that of the command about options that there are not."""
+
+    def format_help(self) -> str:
+        """As argparse, then examples, the studies that there are, and what exit statuses mean."""
+        return super().format_help() + "\n".join((EPILOG, *help_texts.studies(), "", help_texts.EXIT_STATUS, ""))
 
     def parse_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: None = None
@@ -95,13 +116,13 @@ class _Whole(_Parser):
 def parser(functions: Mapping[str, Callable[[argparse.Namespace], int]]) -> argparse.ArgumentParser:
     """The parser of the whole command line; ``functions`` has one function per command, found as ``args.command``."""
     raw = argparse.RawDescriptionHelpFormatter
-    whole = _Whole(
-        prog="ser", description="Experiment grids for speech emotion recognition.", epilog=EPILOG, formatter_class=raw
-    )
+    whole = _Whole(prog="ser", description="Experiment grids for speech emotion recognition.", formatter_class=raw)
+    whole.add_argument("--version", action=_Version, help="print the version of ser and end")
     listed = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
     for name, function in functions.items():
         one = COMMANDS[name]
         examples = "examples:\n" + "\n".join(f"  {line}" for line in one.examples.splitlines())
+        examples = f"{help_texts.EXIT_STATUS}\n\n{examples}"
         sub = listed.add_parser(name, help=one.text, description=one.text, epilog=examples, formatter_class=raw)
         sub.set_defaults(command=function, parser=sub)
         for add in one.options:
@@ -243,8 +264,7 @@ def _encoders_of_run(sub: argparse.ArgumentParser) -> None:
 
 def _grid(sub: argparse.ArgumentParser) -> None:
     _encoders(sub)
-    mode = "paper, as printed (default), or sound, speaker-independent; those of other studies: ser studies"
-    sub.add_argument("--mode", metavar="MODE", help=mode)
+    sub.add_argument("--mode", metavar="MODE", help="one of the study's modes (default: its first)")
     sub.add_argument("--seeds", type=int, metavar="K", help="repeat every trial with K seeds (default: the study's)")
     sub.add_argument(
         "--set",
@@ -338,6 +358,26 @@ def _exporting(sub: argparse.ArgumentParser) -> None:
 def _planning(sub: argparse.ArgumentParser) -> None:
     text = "print what would be run or computed and what it costs, and do nothing of it"
     sub.add_argument("--plan", action="store_true", help=text)
+    _json(sub)
+
+
+def _json(sub: argparse.ArgumentParser) -> None:
+    text = "print what is listed as one JSON object, and nothing else (docs/json.md)"
+    sub.add_argument("--json", dest="as_json", action="store_true", help=text)
+    sub.set_defaults(document=None)
+
+
+def _watching(sub: argparse.ArgumentParser) -> None:
+    text = "show it again and again until all trials are finished; Ctrl-C ends it"
+    sub.add_argument("--watch", action="store_true", help=text)
+
+
+def _within_demo(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--within-demo", action="store_true", help=argparse.SUPPRESS)  # which names next steps itself
+
+
+def _shells(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
 
 
 def _one_trial(sub: argparse.ArgumentParser) -> None:
@@ -418,7 +458,7 @@ COMMANDS = {
         "ser corpora --data ~/corpora\nser corpora --corpora emodb=~/emodb --refused\n"
         "ser corpora --corpora calls=~/calls/manifest.csv --set calls.label_map=labels.json\n"
         "ser corpora --known\nser corpora --known emodb",
-        (_work, _corpora, _set, _refused, _known, _plugins),
+        (_work, _corpora, _set, _refused, _known, _plugins, _json),
     ),
     "prepare": Command(
         "Compute the features that a study needs into the store.",
@@ -434,7 +474,7 @@ COMMANDS = {
         "ser run interaffection --data /data --profile gpu --address auto --tracking-uri http://localhost:5000",
         (
             *(_study, _work, _corpora, _grid, _testing, _store, _jobs, _tracking, _profile, _address, _planning),
-            _changed_corpus,
+            *(_changed_corpus, _within_demo),
         ),
     ),
     "test": Command(
@@ -474,8 +514,8 @@ COMMANDS = {
     ),
     "studies": Command(
         "List the studies that there are: names, trials, reports.",
-        "ser studies\nser studies ./my_study.py",
-        (_studies, _plugins),
+        "ser studies\nser studies ./my_study.py\nser studies --json",
+        (_studies, _plugins, _json),
     ),
     "show": Command(
         "Show a component's settings: kinds, ranges, units, defaults, meaning; its source, version and shapes.",
@@ -485,12 +525,12 @@ COMMANDS = {
     "doctor": Command(
         "Look at this machine, or at every node of a cluster: versions, devices, store and tracking server.",
         "ser doctor\nser doctor --address auto --profile gpu --store s3://bucket/features --tracking-uri http://mlflow:5000",
-        (_work, _store, _tracking, _profile, _address),
+        (_work, _store, _tracking, _profile, _address, _json),
     ),
     "status": Command(
-        "Show how far a study is: finished, running, failed, and each failure's last error.",
-        "ser status interaffection",
-        (_study, _work, _tracking),
+        "Show how far studies are: trials finished, running, failed, best results, speed, time left, last errors.",
+        "ser status\nser status interaffection --watch\nser status --work demo --json",
+        (_any_study, _work, _tracking, _watching, _json),
     ),
     "sync": Command(
         "Deliver to MLflow what was trained while it was away, and what a killed command left.",
@@ -501,7 +541,7 @@ COMMANDS = {
         "Write tables and figures of a study, or of all studies, from their runs, and an index of all reports.",
         "ser report interaffection\nser report --work demo\n"
         "ser report interaffection --ties first --resample utterance --work demo",
-        (_any_study, _work, _tracking, _counting),
+        (_any_study, _work, _tracking, _counting, _json),
     ),
     "ui": Command(
         "Open MLflow's pages on the runs, with reports and a page that follows what runs.",
@@ -518,5 +558,12 @@ COMMANDS = {
         "Make speech corpora, run a study on them with a small budget, and report.",
         "ser demo\nser demo multilabel --work /tmp/demo",
         (_demo_work, _encoders, _testing, _tracking, _profile),
+    ),
+    "completion": Command(
+        "Print what lets a shell complete commands, options, studies and corpora.",
+        'eval "$(ser completion bash)"      # in ~/.bashrc\n'
+        'eval "$(ser completion zsh)"       # in ~/.zshrc\n'
+        "ser completion fish | source       # in ~/.config/fish/config.fish",
+        (_shells,),
     ),
 }

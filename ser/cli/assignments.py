@@ -2,16 +2,19 @@
 
 import ast
 import re
+from typing import TYPE_CHECKING
 
 from ser.errors import BadInput
-from ser.study.values import Part, Value, part
+
+if TYPE_CHECKING:  # `ser --help` is to be there at once
+    from ser.study.values import Part, Value
 
 _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)\)\s*", re.S)
 _TRUTH = {"true": True, "false": False}
 _OPENING, _CLOSING, _QUOTES = "([", ")]", "'\""
 
 
-def setting(text: str) -> tuple[str, Value | Part]:
+def setting(text: str) -> "tuple[str, Value | Part]":
     """Returns path and value of ``a.b=value``. Raises BadInput.
 
     The value is a Python literal where it is one, ``x:y`` pairs for merge, a component for ``front_end`` and ``split``,
@@ -35,7 +38,7 @@ def setting(text: str) -> tuple[str, Value | Part]:
     return path, value if literal is None else literal
 
 
-def component(text: str, place: str) -> Part:
+def component(text: str, place: str) -> "Part":
     """Returns the component that ``text`` names, with the settings that it states. Raises BadInput.
 
     Words need no quotes, and several values no brackets; nothing is evaluated.
@@ -43,6 +46,8 @@ def component(text: str, place: str) -> Part:
     >>> str(component("pretrained(layers=6, statistics=mean,std)", "--set front_end"))
     "pretrained(layers=6, statistics=('mean', 'std'))"
     """
+    from ser.study.values import part
+
     if text.strip().isidentifier():
         return part(text.strip())
     if not (call := _CALL.fullmatch(text)):
@@ -80,7 +85,7 @@ def _pieces(text: str, whole: str, place: str) -> list[str]:
     return pieces
 
 
-def _value(piece: str, whole: str, place: str) -> Value:
+def _value(piece: str, whole: str, place: str) -> "Value":
     """A literal, a plain word, or a tuple of these."""
     try:
         return _plain(ast.parse(piece.strip(), mode="eval").body)
@@ -88,7 +93,7 @@ def _value(piece: str, whole: str, place: str) -> Value:
         raise _unreadable(whole, place) from None
 
 
-def _plain(node: ast.expr) -> Value:
+def _plain(node: ast.expr) -> "Value":
     match node:
         case ast.Name(id=name):
             return _TRUTH.get(name.lower(), name)
@@ -102,7 +107,7 @@ def _unreadable(text: str, place: str) -> BadInput:
     return BadInput(repr(text), place, "NAME or NAME(setting=value, …)", "write it like pretrained(layers=6)")
 
 
-def _literal(text: str) -> Value:
+def _literal(text: str) -> "Value":
     """A literal of Python; true and false are written small, too. None: it is none."""
     if text.strip().lower() in _TRUTH:
         return _TRUTH[text.strip().lower()]

@@ -1,23 +1,24 @@
 """What a person sees in a terminal: tables, progress bars, and the same as plain lines where there is no terminal."""
 
-import re
+import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from ser.distributed.gpu_memory import advice
-from ser.host import terminal
 from ser.planning.plan import Plan
 from ser.planning.sources import proportions
-from ser.report.runs import Expected
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.study import Trial
@@ -37,13 +38,12 @@ class _Console(Console):
 
 
 console = _Console(highlight=False, markup=False)  # names and errors hold brackets that are no markup
-if not console.is_terminal:  # a pipe or a log file has no width; the usual 80 breaks tables
+if not (console.is_terminal or os.environ.get("COLUMNS", "").isdigit()):
+    # A pipe or a log file has no width; the usual 80 breaks tables.
     console = _Console(highlight=False, markup=False, width=140)
-_PLAIN_EVERY_S = 20.0
+PLAIN_EVERY_S = 20.0
 _RATE_OVER_S = 300.0  # over which progress is counted to foretell its end: batches come at once, then long none
-_FOLD_OR_SEED = re.compile(r" · (?:fold|seed) \d+")
 _WORTH = 1.5  # times as fast: a network is more than its matrix products
-_SHOWN = 15  # equal models that are listed
 
 
 def table(*columns: str) -> Table:
@@ -55,6 +55,13 @@ def addresses(lines: Sequence[str]) -> None:
     """Prints lines with addresses of pages whole, however narrow the terminal: broken ones cannot be clicked."""
     if lines:
         console.print("\n".join(lines), soft_wrap=True)
+
+
+@contextmanager
+def renewed() -> Iterator[Callable[[Sequence[str]], None]]:
+    """Yields what prints lines in the place of those before; the last ones stay."""
+    with Live(console=console, auto_refresh=False) as live:
+        yield lambda lines: live.update(Text("\n".join(lines)), refresh=True)
 
 
 @contextmanager
@@ -95,7 +102,7 @@ def _plain_progress(title: str) -> Callable[[int, int], None]:
         nonlocal last, begun
         now = time.monotonic()
         start_s, before = begun = begun or (now, done)
-        if now - last > _PLAIN_EVERY_S:
+        if now - last > PLAIN_EVERY_S:
             last = now
             seconds = (of - done) * (now - start_s) / (done - before) if done > before else None
             rest = f", about {timedelta(seconds=round(seconds))} left" if seconds else ""
@@ -107,11 +114,16 @@ def _plain_progress(title: str) -> Callable[[int, int], None]:
 def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     """What ``--plan`` prints. ``finished``: ids of trials."""
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
-    rows = table("corpus", "letter", "split", "copies", "fingerprint")
+    rows = table("corpus", "", "train", "val", "test", "copies", "fingerprint")
+    for column in rows.columns[:-1]:
+        column.no_wrap = True
+    rows.columns[-1].overflow = "ellipsis"  # before anything else, where the terminal is narrow
     of_first_seed = {key: source for key, source in plan.sources.items() if not source.corpus.seed}
     for s in of_first_seed.values():
-        rows.add_row(s.corpus.source, s.corpus.letter, proportions(s.split), str(s.corpus.copies), s.corpus.fingerprint)
+        corpus = s.corpus
+        rows.add_row(corpus.source, corpus.letter, *proportions(s.split), str(corpus.copies), corpus.fingerprint)
     console.print(rows)
+    console.print("subsets in utterances (share, speakers)")
     if rest := len(plan.sources) - len(of_first_seed):
         console.print(f"and {rest} more, of other seeds")
     for note in plan.notes:
@@ -136,10 +148,6 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
         console.print(f"tested on corpora that they have not learned from, {side}: {listed}")
     for line in cost:
         console.print(line)
-    if plan.twins:
-        pairs = _pairs(plan)
-        more = f" and {len(pairs) - _SHOWN} more" if len(pairs) > _SHOWN else ""
-        console.print("the same model, trained once: " + ", ".join(pairs[:_SHOWN]) + more)
 
 
 def to_run(plan: Plan) -> str:
@@ -150,133 +158,6 @@ def to_run(plan: Plan) -> str:
 def _references(plan: Plan) -> str:
     number = len(plan.references)
     return f"{number} {plan.references[0].block.name} reference{'s' * (number > 1)}"
-
-
-def _pairs(plan: Plan) -> list[str]:
-    """Equal models in words, those of all folds and seeds once."""
-    names = {twin: _FOLD_OR_SEED.sub("", plan.by_id[twin].title) for twin in plan.twins}
-    pairs = (f"{names[twin]} = {plan.by_id[original].task}" for twin, original in plan.twins.items())
-    return list(dict.fromkeys(pairs))
-
-
-class Live:
-    """Progress of a grid: a live line in a terminal, plain lines otherwise, and always plain lines in a log file."""
-
-    def __init__(self, trials: Sequence[Trial], already: int, log: Path) -> None:
-        self.total, self._already = len(trials), already
-        self._done: set[str] = set()
-        self.failures: set[str] = set()
-        self.best: dict[str, tuple[float, str]] = {}
-        self.measure = "UA"
-        self.at_once = 0
-        self._away = False
-        self._started, self._begun_with = time.monotonic(), already
-        self._last_line = time.monotonic()
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log: TextIO = log.open("a", encoding="utf-8")
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-        self._progress = Progress(*columns, console=console)
-        self._task = self._progress.add_task("starting workers …", total=self.total, completed=already)
-
-    def __enter__(self) -> "Live":
-        if console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if console.is_terminal:
-            self._progress.stop()
-        self._log.close()
-
-    @property
-    def done(self) -> int:
-        """Trials that are finished, each counted once."""
-        return min(self._already + len(self._done), self.total)
-
-    def started(self, at_once: int) -> None:
-        """Workers are there: this many trials run at once."""
-        self.at_once = at_once
-
-    def finished(self, trial: Trial, outcome: TrialOutcome) -> None:
-        """One trial ended by itself."""
-        match outcome:
-            case Finished(results) | Undelivered(results):
-                self._score(trial, results)
-                listed = ("wa/", "ua/", "balanced/", "objective/loss", "objective/wa")
-                tests = ("cross/wa/", "cross/ua/", "cross/balanced/")
-                names = [k for k in sorted(results) if k.startswith(listed) and k.count("/") == 1]
-                names += [k for k in sorted(results) if k.startswith(tests)]
-                scores = " ".join(f"{k}={results[k]:.3f}" for k in names)
-                self._tell(f"{type(outcome).__name__.lower()} {trial.id} {trial.title}: {scores}")
-                if isinstance(outcome, Undelivered) and not self._away:
-                    away(outcome.reason, outcome.refused)
-                self._away = isinstance(outcome, Undelivered)
-            case Busy():
-                self._tell(f"busy {trial.id} {trial.title}: another process holds it")
-            case Failed(error) | StoreDamaged(error) | UnfitNode(error):
-                self.failed(trial, error)
-
-    def _score(self, trial: Trial, results: Mapping[str, float]) -> None:
-        self._done.add(trial.id)
-        self.failures.discard(trial.id)
-        for target in () if trial.is_reference else trial.targets:
-            self.measure = "balanced accuracy" if f"balanced/{target}" in results else "UA"
-            metric = f"balanced/{target}" if self.measure != "UA" else f"ua/{target}"
-            if results.get(metric, -1.0) > self.best.get(target, (-1.0, ""))[0]:
-                self.best[target] = (float(results[metric]), trial.title)
-
-    def failed(self, trial: Trial, error: str) -> None:
-        """One trial's worker died for good."""
-        self.failures.add(trial.id)
-        self._tell(f"FAILED {trial.id} {trial.title}: {error}", visible=True)
-
-    def note(self, line: str) -> None:
-        """Something that a person should know."""
-        self._tell(line, visible=True)
-
-    def grown(self, trials: Sequence[Trial]) -> None:
-        """A search found more trials."""
-        self.total += len(trials)
-        if trials:
-            self._tell(f"{len(trials)} more trials to run")
-        if console.is_terminal:
-            self._progress.update(self._task, total=self.total)
-
-    def testing(self, trials: Sequence[Trial]) -> None:
-        """Trials are tested next on corpora that they have not learned from: they are counted anew."""
-        self._tell(f"{len(trials)} finished trials to test on other corpora", visible=True)
-        self.total, self._already, self._begun_with, self._started = len(trials), 0, 0, time.monotonic()
-        self._done.clear()
-        self.failures.clear()
-        if console.is_terminal:
-            self._progress.update(self._task, total=self.total)
-
-    def summary(self) -> str:
-        """done, failed, time left, best UA per target so far."""
-        todo = max(self.total - self.done - len(self.failures), 0)
-        per_trial = (time.monotonic() - self._started) / max(self.done + len(self.failures) - self._begun_with, 1)
-        eta = timedelta(seconds=round(per_trial * todo))
-        best = ", ".join(f"{target} {score:.3f}" for target, (score, _) in sorted(self.best.items()))
-        running = min(self.at_once, todo)
-        return (
-            f"{self.done} of {self.total} done, {running} running, {len(self.failures)} failed, {eta} left; "
-            f"best {self.measure} {best or '–'}"
-        )
-
-    def _tell(self, line: str, visible: bool = False) -> None:
-        with suppress(OSError):  # a full disk; the grid itself goes on as long as it can
-            self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line} | {self.summary()}\n")
-            self._log.flush()
-        if console.is_terminal:
-            self._progress.update(self._task, completed=self.done, description=self.summary())
-            if visible:
-                self._progress.console.print(line)
-        elif visible or time.monotonic() - self._last_line > _PLAIN_EVERY_S or self.done == self.total:
-            self._last_line = time.monotonic()
-            try:
-                print(line if visible else self.summary(), flush=True)
-            except OSError:  # the reader left, or a full disk: trials need neither, and the log file has it all
-                terminal.mute()
 
 
 def epoch(number: int, row: Mapping[str, float]) -> None:
@@ -373,6 +254,13 @@ def outcome(summary: "Summary", plan: Plan) -> None:
         console.print(f"all {len(plan.trials)} trials{beside} of {plan.study.name} are finished")
 
 
+def next_steps(study: str, work: Path, tracking: str | None) -> None:
+    """Commands that go on from a grid; ``study`` as it was named."""
+    place = ["--work", str(work), *(["--tracking-uri", tracking] if tracking else [])]
+    for purpose, *command in (("tables and figures", "report", study), ("best results", "status", study)):
+        console.print(f"{purpose + ':':20}{shlex.join(['ser', *command, *place])}", soft_wrap=True)
+
+
 def _why_undelivered(summary: "Summary") -> str:
     reason = summary.reason
     return f"MLflow refuses them ({reason})" if summary.refused else f"MLflow is away ({reason})"
@@ -399,25 +287,6 @@ def synced(result: "Synced") -> None:
         console.print(f"{len(result.unfinished)} unfinished trials: `ser run` goes on with them")
     if result.busy:
         console.print(f"{len(result.busy)} trials are being trained")
-
-
-def status(runs: Sequence[Any], grid: Expected) -> None:
-    """How far a grid is: its trials by state, and the failures with their last error."""
-    states: dict[str, str] = {}
-    for run in (r for r in runs if not r.is_reference):  # a finished run outweighs what was tried before it
-        state = {"KILLED": "interrupted"}.get(run.status, run.status.lower())
-        states[run.trial_id] = state if states.get(run.trial_id) != "finished" else "finished"
-    counts = Counter(states.values())
-    console.print(f"{grid.study}: {counts['finished']} of {grid.count} trials finished")
-    if grid.references:
-        done = sum(bool(r.run_id) for r in grid.references)
-        console.print(f"{done} of {len(grid.references)} references finished")
-    for state in sorted(set(counts) - {"finished"}):
-        console.print(f"{counts[state]} {state}")
-    for title, error in {**grid.failures, **{r.title: r.error for r in grid.references if r.error}}.items():
-        console.print(f"failed: {title}: {error}")
-    for note in grid.uncounted:
-        console.print(note)
 
 
 def local(trials: Sequence[tuple[str, str, str]]) -> None:

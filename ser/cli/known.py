@@ -13,7 +13,7 @@ _FORMATS = "formats, for corpora of one's own and those of others"
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """A published corpus, and the loader that reads it."""
 
     title: str
@@ -27,7 +27,7 @@ class _Entry:
 def listed(columns: int) -> list[str]:
     """Returns a paragraph for each corpus that can be read, and the formats in which others are."""
     lines: list[str] = []
-    for name, corpus in _entries().items():
+    for name, corpus in entries().items():
         lines += [_head(name, corpus), *_lines(corpus, columns), ""]
     lines += [f"{_FORMATS}:"]
     for name in registry.names("corpora"):
@@ -39,7 +39,7 @@ def listed(columns: int) -> list[str]:
 
 def detailed(name: str, columns: int) -> list[str]:
     """Returns all that is known of the corpus ``name``. Raises BadInput for a name that there is not."""
-    corpora = _entries()
+    corpora = entries()
     if name not in corpora:
         raise unknown(name, "ser corpora --known", list(corpora), "name one of these, or none to see all")
     corpus = corpora[name]
@@ -56,20 +56,20 @@ def detailed(name: str, columns: int) -> list[str]:
     return [*lines, *_fact("then", f"ser corpora --corpora {name}={place}; settings: {loader}", columns)]
 
 
-def _entries() -> dict[str, _Entry]:
+def entries() -> dict[str, Entry]:
     """Returns every corpus that a loader is made for, and those that lists of a format tell of, by name."""
-    corpora: dict[str, _Entry] = {}
+    corpora: dict[str, Entry] = {}
     names = registry.names("corpora")
     for name in names:
         if (facts := _facts_of(name)) is not None:
             module = registry.find("corpora", name)
             counts = module.expected(module.Settings())
             total = sum(counts.values())
-            corpora[name] = _Entry(module.TITLE, facts, name, total, module.EXPECTED_SPEAKERS, tuple(counts))
+            corpora[name] = Entry(module.TITLE, facts, name, total, module.EXPECTED_SPEAKERS, tuple(counts))
     for loader in names:
         for name, entry in getattr(registry.find("corpora", loader), "CORPORA", {}).items():
             if entry.about is not None and name not in corpora:
-                corpora[name] = _Entry(entry.title, entry.about, loader, entry.utterances, 0)
+                corpora[name] = Entry(entry.title, entry.about, loader, entry.utterances, 0)
     return dict(sorted(corpora.items()))
 
 
@@ -79,12 +79,12 @@ def _facts_of(name: str) -> About | None:
     return facts
 
 
-def _head(name: str, corpus: _Entry) -> str:
+def _head(name: str, corpus: Entry) -> str:
     title = "" if corpus.title == name else f" · {corpus.title}"
     return name + title + ("" if corpus.loader == name else f" (read by {corpus.loader})")
 
 
-def _lines(corpus: _Entry, columns: int) -> Iterator[str]:
+def _lines(corpus: Entry, columns: int) -> Iterator[str]:
     facts = corpus.facts
     size = ", ".join(
         f"{count} {what}" for count, what in ((corpus.utterances, "utterances"), (corpus.speakers, "speakers")) if count

@@ -10,24 +10,33 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ser.cli import json_output
 from ser.cli.arguments import parser, resolve
 from ser.cli.assignments import setting
 from ser.errors import Away, BadInput
 from ser.host import environment, interpreter, paths, terminal
 
 if TYPE_CHECKING:  # `ser --help` is to be there at once
+    from collections.abc import Collection
+
     from ser.cli.pages import Application
     from ser.distributed.preparation import Preparation
     from ser.distributed.profile import Profile
     from ser.features.store import Store
+    from ser.host.libraries import Look
     from ser.planning.plan import Plan
     from ser.planning.request import CorpusRequest, Request
     from ser.runs.location import Location
     from ser.runs.tracker import Tracker
+    from ser.trials.estimate import Estimate
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit status, of which ``ser.host.terminal`` tells."""
+    if argv is None and "_ARGCOMPLETE" in os.environ:  # a shell asks what may follow
+        from ser.cli import completion
+
+        return completion.answer(parser(FUNCTIONS))
     if argv is None:  # a process of its own
         interpreter.use_utf8(sys.getfilesystemencoding(), sys.orig_argv)
     with terminal.prepared():
@@ -44,7 +53,7 @@ def _run(argv: Sequence[str] | None) -> int:
             print(f"ser: {note}", file=sys.stderr)
         if getattr(args, "study", None) is not None:
             _check_study(args)
-        code = int(args.command(args))
+        code = json_output.called(args)
     except SystemExit:  # help was asked for, and printed
         if code := terminal.flushed():
             return code
@@ -110,30 +119,39 @@ def _entry(pieces: Sequence[str]) -> tuple[str, list[str]]:
 def corpora(args: argparse.Namespace) -> int:
     """``ser corpora``."""
     if args.known is not None:
-        return _print_known(args.known)
-    from ser.cli import console, scanned
+        return _print_known(args)
+    from ser.cli import console, documents, scanned
     from ser.planning.request import Survey, locate, read, set_up, survey
 
     requested = _requested(args.corpora)
     below = survey(args.data) if args.data and not requested else Survey((), (), ())
-    code = 0
+    code, scans = 0, list[documents.ScannedCorpus]()
     places = below.corpora or locate(args.data, requested, study=None)
     loaders = set_up([(name, loader) for name, loader, _ in places], [setting(s) for s in args.set])
     for name, _, path in places:
         try:
-            scanned.corpus(read(name, loaders[name], path, args.work, console.bar), all_refused=args.refused)
+            manifest = read(name, loaders[name], path, args.work, console.bar)
+            scanned.corpus(manifest, all_refused=args.refused)
+            scans.append(documents.scanned_corpus(manifest))
         except BadInput as error:  # one corpus that cannot be read hides no other
+            scans.append(documents.unreadable_corpus(name, str(path), str(error)))
             console.console.print(f"\n{name}  {path}\nerror: {error}")
             code = 2
     scanned.surveyed(below.notes, below.refused, args.refused)
+    args.document = documents.corpora(scans, below.notes, below.refused)
     return code
 
 
-def _print_known(name: str) -> int:
-    """Prints what is known of the corpus ``name``, of all where it is empty."""
+def _print_known(args: argparse.Namespace) -> int:
+    """Prints what is known of the corpus ``args.known``, of all where it is empty."""
     from ser.cli import catalogue, known
 
+    name = args.known
     print("\n".join(known.detailed(name, catalogue.width()) if name else known.listed(catalogue.width())))
+    if args.as_json:
+        from ser.cli import documents
+
+        args.document = documents.known_corpora(name)
     return 0
 
 
@@ -211,6 +229,7 @@ def prepare(args: argparse.Namespace) -> int:
     from ser.planning import request as requests
     from ser.planning.entries import entries_of
 
+    _check_json(args)
     profile = Profile.read(args.profile)
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
@@ -275,13 +294,14 @@ def run(args: argparse.Namespace) -> int:
     from ser.runs.location import Location
 
     # Whatever can be refused is refused first.
+    _check_json(args)
     profile = Profile.read(args.profile)
     where = Location.of(args.work, args.tracking_uri)
     request = _request(args)
     plan = requests.plan_of(request, console.bar)
     _check_precision(plan, profile, args.address)
     if args.plan:
-        _show_plan(plan, where, profile)
+        _show_plan(args, plan, where, profile)
         return _show_features(args, plan, request)
     _check_tracking(args, plan, where)
     from ser.distributed import launch  # and with it torch
@@ -292,16 +312,20 @@ def run(args: argparse.Namespace) -> int:
     prepared = _preparation(args, plan, request, where, profile, args.address)
     job = prepared.job()
     # Trials.
+    from ser.cli.live import Live
+
     done = len(plan.to_run) - len(unfinished(job, plan.to_run))
     if done:
         console.console.print(f"{done} are finished already of {console.to_run(plan)}")
     console.console.print(
         f"follow it in a browser:  ser ui --live --work {shlex.quote(str(args.work))}", soft_wrap=True
     )
-    with console.Live(plan.to_run, done, args.work / "logs" / f"{plan.study.name}.log") as live:
+    with Live(plan.to_run, done, args.work / "logs" / f"{plan.study.name}.log") as live:
         search = Search.of(plan.study, prepared.grow)
         summary = launch.run(job, plan.to_run, profile, args.address, live, prepared.job, search)
     console.outcome(summary, prepared.plan)
+    if not args.within_demo:
+        console.next_steps(args.study, args.work, args.tracking_uri)
     console.addresses(addresses.of_study(where, plan.study.name, args.work))
     lacks_tests = bool(summary.tests and summary.tests.unfinished)
     return 130 if summary.interrupted else 1 if summary.unfinished or summary.undelivered or lacks_tests else 0
@@ -315,6 +339,7 @@ def test(args: argparse.Namespace) -> int:
     from ser.runs.location import Location
     from ser.runs.tracker import Tracker
 
+    _check_json(args)
     profile = Profile.read(args.profile)
     where = Location.of(args.work, args.tracking_uri, to_read=True)
     request = _request(args)
@@ -326,13 +351,15 @@ def test(args: argparse.Namespace) -> int:
     plan = replace(plan.for_tests, references=tuple(t for t in plan.references if t.id in done))
     if args.plan:
         console.plan(plan, done, [])
+        _describe_plan(args, plan, done)
         return _show_features(args, plan, request)
+    from ser.cli.live import Live
     from ser.distributed import launch
 
     scanned.refusals([r for _, m in plan.brought.values() for r in m.refused], everything=False)
     prepared = _preparation(args, plan, request, Location.of(args.work, args.tracking_uri), profile, args.address)
     trials, job = plan.to_run, prepared.job()
-    with console.Live(trials, 0, args.work / "logs" / f"{plan.study.name}.log") as live:
+    with Live(trials, 0, args.work / "logs" / f"{plan.study.name}.log") as live:
         summary = launch.run(job, trials, profile, args.address, live, prepared.job, trains=False)
     console.outcome(summary, plan)
     return 130 if summary.interrupted else 1 if summary.tests and summary.tests.unfinished else 0
@@ -410,12 +437,34 @@ def _show_features(args: argparse.Namespace, plan: "Plan", request: "Request") -
     from ser.planning.entries import check_room, costs, entries_of
 
     store, recipes = _store(args), entries_of(plan)
-    features(costs(recipes, store, request.recordings), store)
+    each = costs(recipes, store, request.recordings)
+    features(each, store)
+    if args.as_json:
+        from ser.cli import documents
+
+        if args.document is None:
+            _describe_plan(args, plan, set())
+        args.document["features"] = documents.features(each, store)
     check_room(recipes, store)
     return 0
 
 
-def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> None:
+def _check_json(args: argparse.Namespace) -> None:
+    """Raises BadInput where a command is to do something, of which there is no listing."""
+    if args.as_json and not args.plan:
+        raise BadInput("--json without --plan", "--json", "listings", "add --plan, or ask ser status --json later")
+
+
+def _describe_plan(
+    args: argparse.Namespace, plan: "Plan", done: "Collection[str]", cost: "Estimate | None" = None
+) -> None:
+    if args.as_json:
+        from ser.cli import documents
+
+        args.document = documents.plan(plan, done, cost)
+
+
+def _show_plan(args: argparse.Namespace, plan: "Plan", where: "Location", profile: "Profile") -> None:
     """Trials, those of them that are finished, and what the rest costs. A ledger that is there is only read."""
     from ser.cli import console
     from ser.errors import Refused
@@ -435,7 +484,9 @@ def _show_plan(plan: "Plan", where: "Location", profile: "Profile") -> None:
     except BadInput:
         pass  # no trial of this study was ever run there
     todo = [t for t in plan.to_run if t.id not in done]
-    console.plan(plan, done, estimate(plan, todo, profile.at_once(machine.cores()), epochs))
+    cost = estimate(plan, todo, profile.at_once(machine.cores()), epochs, args.work / "update_times.json")
+    console.plan(plan, done, cost.lines)
+    _describe_plan(args, plan, done, cost)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -535,7 +586,14 @@ def export_model(args: argparse.Namespace) -> int:
 
 def doctor(args: argparse.Namespace) -> int:
     """``ser doctor``."""
-    from ser.cli import console
+    from ser.host import libraries
+
+    with libraries.looking() as look:  # first: torch and Ray take seconds to import, in processes beside this one
+        return _doctor(args, look)
+
+
+def _doctor(args: argparse.Namespace, look: "Look") -> int:
+    from ser.cli import console, documents
     from ser.distributed import node, pool
     from ser.distributed.profile import Profile
     from ser.runs.location import Location
@@ -546,32 +604,25 @@ def doctor(args: argparse.Namespace) -> int:
     if args.address:
         found = pool.examine(reached, args.work, args.address, profile)
     else:
-        found = [node.examine(reached, node.versions())]
+        found = [node.examine(reached, node.versions(), look=look)]
     console.doctor(found, profile)
+    args.document = documents.doctor(found)
     return 1 if any(f.problems for f in found) else 0
 
 
 def status(args: argparse.Namespace) -> int:
     """``ser status``."""
-    from ser.cli import console
-    from ser.report.overview import overview
-    from ser.runs import delivery
+    from ser.cli import documents, states
     from ser.runs.location import Location
-    from ser.runs.tracker import Tracker
-    from ser.study import load_study
 
-    study = load_study(args.study)
     where = Location.of(args.work, args.tracking_uri, to_read=True)
-    waiting = delivery.local(args.work)
-    try:
-        console.status(*overview(Tracker(where, study.name, to_read=True), study))
-    except Away as error:
-        console.away(str(error))
-    except BadInput as error:  # trials that are not delivered yet exist all the same
-        if not waiting:
-            raise
-        console.console.print(str(error))
-    console.local(waiting)
+    if args.watch and args.as_json:
+        raise BadInput("--watch with --json", "ser status", "one of them", "call it again and again for JSON")
+    if args.watch:
+        states.watch(where, args.work, args.study)
+        return 0
+    each = states.show(where, args.work, args.study)
+    args.document = documents.status(each, where, args.work)
     return 0
 
 
@@ -663,7 +714,7 @@ def demo(args: argparse.Namespace) -> int:
     options = ["--work", str(args.work)] + (["--tracking-uri", args.tracking_uri] if args.tracking_uri else [])
     encoders = [f"--encoder={text}" for text in args.encoder]
     tests = [f"--{key}={text}" for key, text in (("test-on", args.test_on), ("test-side", args.test_side)) if text]
-    code = main(["run", args.study, *options, *encoders, *tests, "--demo", "--profile", args.profile])
+    code = main(["run", args.study, "--within-demo", *options, *encoders, *tests, "--demo", "--profile", args.profile])
     if code == 0:
         code = main(["report", args.study, *options])
         name = load_study(args.study).name
@@ -676,6 +727,10 @@ def studies(args: argparse.Namespace) -> int:
     from ser.cli import catalogue
 
     print("\n".join(catalogue.studies(args.paths, catalogue.width())))
+    if args.as_json:
+        from ser.cli import documents
+
+        args.document = documents.studies(args.paths)
     return 0
 
 
@@ -688,8 +743,16 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
+def completion(args: argparse.Namespace) -> int:
+    """``ser completion``."""
+    from ser.cli import completion as shells
+
+    print(shells.script(args.shell))
+    return 0
+
+
 _COMMANDS = (
     *(corpora, prepare, run, test, train, export, labels),
-    *(predict, export_model, studies, show, doctor, status, sync, report, ui, new, demo),
+    *(predict, export_model, studies, show, doctor, status, sync, report, ui, new, demo, completion),
 )
 FUNCTIONS = {f.__name__.replace("_", "-"): f for f in _COMMANDS}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from ser.cli import addresses, console
+from ser.cli import addresses, console, documents
 from ser.data.manifest import who_speaks
 from ser.errors import Away, BadInput
 from ser.host.version import code_version
@@ -14,6 +14,7 @@ from ser.report.runs import Options
 from ser.report.write import WrittenReport
 from ser.runs import links, reader
 from ser.runs.location import Location
+from ser.runs.progress import progress_of
 from ser.runs.study_runs import experiments, study_of
 from ser.runs.tracker import Tracker
 from ser.study import Study, load_study
@@ -25,10 +26,12 @@ def write(args: argparse.Namespace) -> int:
     study = load_study(args.study)
     where = Location.of(args.work, args.tracking_uri, to_read=True)
     written = _write(args, study, where)
-    print(written.markdown)
+    if not args.as_json:
+        print(written.markdown)
     console.console.print(_line(written))
     console.addresses(addresses.of_study(where, study.name, args.work))
-    _write_index(args.work, where)
+    index = _write_index(args.work, where)
+    args.document = documents.reports([_described(written, study, where)], index)
     return 0
 
 
@@ -38,18 +41,25 @@ def write_all(args: argparse.Namespace) -> int:
         allowed, remedy = "a variant of one study", "name the study, too"
         raise BadInput(repr(args.variant), "--variant", allowed, remedy)
     where = Location.of(args.work, args.tracking_uri, to_read=True)
-    code = 0
+    code, described = 0, []
     for name in _experiments(where):
         if name not in study_names():
             console.console.print(f"{name}: its study is a file of yours: ser report ./FILE.py writes its report")
             continue
         try:
-            console.console.print(f"{name}: {_line(_write(args, load_study(name), where))}", soft_wrap=True)
+            study = load_study(name)
+            written = _write(args, study, where)
+            console.console.print(f"{name}: {_line(written)}", soft_wrap=True)
+            described.append(_described(written, study, where))
         except BadInput as error:
             console.console.print(f"{name}: error: {error}", soft_wrap=True)
             code = 2
-    _write_index(args.work, where)
+    args.document = documents.reports(described, _write_index(args.work, where))
     return code
+
+
+def _described(written: WrittenReport, study: Study, where: Location) -> documents.Document:
+    return documents.report(written, study, progress_of(Tracker(where, study.name, to_read=True), written.expected))
 
 
 def _write(args: argparse.Namespace, study: Study, where: Location) -> WrittenReport:
@@ -69,13 +79,14 @@ def _line(written: WrittenReport) -> str:
     return f"written to {written.folder}: report.html, results.csv, results.parquet, tables, figures"
 
 
-def _write_index(work: Path, where: Location) -> None:
+def _write_index(work: Path, where: Location) -> Path:
     try:
         existing = _experiments(where)
     except Away:  # the reports are written all the same
         existing = {}
     path = index_page.write(work / "reports", existing, links.pages_of(where))
     console.console.print(f"index of all reports: {path}", soft_wrap=True)
+    return path
 
 
 def _experiments(where: Location) -> Mapping[str, str]:

@@ -1,27 +1,24 @@
 """Checks whether a machine has all that trials of a grid need. Knows nothing of Ray."""
 
 import errno
-import json
 import os
 import platform
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ser.errors import Away, BadInput
 from ser.features.remote import RemoteFolder, is_url
 from ser.host import environment, machine, processor
+from ser.host.libraries import Look, looking
 from ser.runs import replica
 from ser.runs.folder import work_id
 
@@ -31,30 +28,6 @@ if TYPE_CHECKING:  # what only looks does without torch and MLflow
 
 _MARK = ".seen"
 _COMPARED = ("ray", "torch", "mlflow", "numpy", "soundfile", "soxr")
-# In a process of its own: Ray may hide GPUs of the machine from a process.
-_LOOK = """
-import json, time, torch
-try:
-    import torchaudio
-    audio = torchaudio.__version__
-except ModuleNotFoundError:
-    audio = ""
-except Exception as error:
-    audio = f"not usable ({type(error).__name__})"
-gpus = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
-torch.set_num_threads(1)
-def seconds(kind):  # of a matrix product: the least of three, after one that loads what it needs
-    x, least = torch.ones(256, 256, dtype=kind), 1e9
-    for _ in range(4):
-        start = time.perf_counter()
-        x @ x
-        least = min(least, time.perf_counter() - start)
-    return least
-gain = seconds(torch.float32) / seconds(torch.bfloat16)
-used = torch.backends.cpu.get_cpu_capability()
-gpus = [[g.name, g.total_memory] for g in gpus]
-print(json.dumps({"torchaudio": audio, "gpus": gpus, "used": used, "bfloat16_gain": gain}))
-"""
 
 
 @dataclass(frozen=True)
@@ -182,16 +155,19 @@ def _marked(folder: Path, token: str) -> bool:
     return True
 
 
-def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = True) -> Finding:
+def examine(
+    needs: Places, driver_versions: Mapping[str, str], thorough: bool = True, look: Look | None = None
+) -> Finding:
     """Returns the state of this machine; ``driver_versions`` are those where the command runs. ``thorough``: its GPUs,
-    too, and a run is written to the tracking store and removed again.
+    too, and a run is written to the tracking store and removed again. ``look``: at its libraries, begun before.
     """
     problems, node_versions = differences(driver_versions), versions()
-    with ThreadPoolExecutor(1) as pool:  # torch takes seconds to import: meanwhile the others are asked
-        look = pool.submit(_look) if thorough or needs.device != "cpu" else None
+    is_due = look is None and (thorough or needs.device != "cpu")
+    with looking() if is_due else nullcontext(look or Look()) as imports:  # meanwhile the others are asked
         store, tracker = _timed(_check_store, needs), _timed(_try_tracker if thorough else _check_tracker, needs)
-        libraries = look.result() if look else {}
-    gpus = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in libraries.get("gpus", ()))
+        libraries = imports.result()
+    problems += libraries.problems
+    gpus = tuple(f"{name} {memory / 2**30:.0f} GiB" for name, memory in libraries.gpus)
     if needs.device == "cuda" and not gpus:
         problems.append("torch sees no CUDA device: its CPU build, or no driver")
     problems += [
@@ -211,11 +187,11 @@ def examine(needs: Places, driver_versions: Mapping[str, str], thorough: bool = 
         memory_gb=machine.memory_bytes() / 2**30,
         disk_gb=shutil.disk_usage(place).free / 2**30,
         gpus=gpus,
-        torchaudio=str(libraries.get("torchaudio", "")),
+        torchaudio=libraries.torchaudio,
         processor=chip.name,
         abilities=chip.abilities,
-        used=str(libraries.get("used", "")),
-        bfloat16_gain=float(libraries.get("bfloat16_gain", 0.0)),
+        used=libraries.used,
+        bfloat16_gain=libraries.bfloat16_gain,
         memory_kept=environment.keeps_memory(),
         store=store,
         tracker=tracker,
@@ -255,15 +231,6 @@ def differences(driver_versions: Mapping[str, str]) -> list[str]:
 def _plain(version_text: str) -> str:
     """Returns a version without its build: CPU and CUDA builds of torch are one version."""
     return version_text.partition("+")[0]
-
-
-def _look() -> dict[str, Any]:
-    variables = {k: v for k, v in os.environ.items() if k != "CUDA_VISIBLE_DEVICES"}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", _LOOK], capture_output=True, encoding="utf-8", env=variables, timeout=120
-    )
-    libraries: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 else {}
-    return libraries
 
 
 def _timed(check: Callable[[Places], None], needs: Places) -> str:

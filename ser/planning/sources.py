@@ -275,14 +275,13 @@ def _spare(
     return tuple(Recipe(corpus.name, front_end, kinds[k], tuple(items)) for k, items in by_kind.items() if items)
 
 
-def proportions(done: Split) -> str:
-    """For people: ``train 427 = 80 % (8 speakers), val 58 = 11 % (1), test 49 = 9 % (1)``."""
+def proportions(done: Split) -> list[str]:
+    """Returns for people, of train, validation and test: utterances, their share and speakers, ``427 (80 %, 8)``."""
     total = sum(len(us) for us in done.subsets().values())
-    parts: list[str] = []
-    for side, utterances in done.subsets().items():
-        speakers = f"{len({u.speaker for u in utterances})}{'' if parts else ' speakers'}"
-        parts.append(f"{side} {len(utterances)} = {100 * len(utterances) / total:.0f} % ({speakers})")
-    return ", ".join(parts)
+    return [
+        f"{len(us)} ({100 * len(us) / total:.0f} %, {len({u.speaker for u in us})})" if us else "–"
+        for us in done.subsets().values()
+    ]
 
 
 def total_frames(recipes: Iterable[Recipe]) -> int:

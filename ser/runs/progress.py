@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ser.runs import reader
@@ -16,6 +16,7 @@ from ser.runs.location import Location
 from ser.runs.reader import Run
 from ser.runs.tracker import Tracker, is_of_study
 from ser.study import REFERENCE, SCHEMA
+from ser.study.trial import encoder_label
 
 _FEW = 3  # trials that ended: with fewer there is no telling how long the others take
 _BURST_S = 1.0  # trials that were trained stacked end together, and so do those that only count another's training
@@ -113,11 +114,13 @@ def _seconds_per_trial(
 def _bursts(ends: Sequence[float]) -> list[tuple[float, int]]:
     """Returns when trials ended, each moment with their number."""
     bursts: list[tuple[float, int]] = []
+    first = 0.0  # of the last burst; where trials end all the time it is not to grow for ever
     for end in sorted(ends):
-        if bursts and end - bursts[-1][0] < _BURST_S:
+        if bursts and end - first < _BURST_S:
             bursts[-1] = (end, bursts[-1][1] + 1)
         else:
             bursts.append((end, 1))
+            first = end
     return bursts
 
 
@@ -173,6 +176,7 @@ class _Variant:
     ends: list[float] = field(default_factory=list)  # of finished trials
     last_s: float | None = None
     grid: str = ""
+    encoders: dict[str, str] = field(default_factory=dict)  # as titles have them → as commands named them
 
     def add(self, run: Run) -> None:
         tags, trial = run.data.tags, run.data.tags["trial_id"]
@@ -202,8 +206,19 @@ class _Variant:
         except ValueError:  # somebody has changed the tag in MLflow's pages
             return
         count, references = grid.get("count"), grid.get("references")
+        stated = grid.get("encoders")
+        names: dict[str, str] = dict(stated) if isinstance(stated, Mapping) else {}
+        for identity, name in names.items():
+            if name and list(names.values()).count(name) == 1:
+                self.encoders[encoder_label(identity)] = name
         self.count = max(self.count, count if isinstance(count, int) else 0)
         self.references = set(references) if isinstance(references, Mapping) else set()
+
+    def renamed(self, text: str) -> str:
+        """Returns a title or an error with the names of encoders that commands gave."""
+        for label, name in self.encoders.items():
+            text = text.replace(label, name)
+        return text
 
 
 class Runs(Protocol):
@@ -249,9 +264,9 @@ def progress_of(tracker: Runs, expected: int = 0, now_s: float | None = None) ->
         failed=counts["failed"],
         interrupted=counts["interrupted"],
         references=(done, max(len(one.references), len(one.of_references))),
-        best=one.best.results,
-        failures=tuple(one.errors.values()),
-        running_titles=tuple(one.titles[t] for t, state in one.states.items() if state == "running"),
+        best=tuple(replace(best, title=one.renamed(best.title)) for best in one.best.results),
+        failures=tuple(replace(f, title=one.renamed(f.title), error=one.renamed(f.error)) for f in one.errors.values()),
+        running_titles=tuple(one.renamed(one.titles[t]) for t, state in one.states.items() if state == "running"),
         began_s=one.began_s,
         ended_s=one.last_s,
         per_hour=per_hour,

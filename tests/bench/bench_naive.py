@@ -251,14 +251,14 @@ def run_naively(folder: Path) -> Json:
 
 def run_ours(folder: Path) -> Json:
     """The same trials through ``ser.distributed.launch``; returns what their runs say, by title."""
-    from ser.cli import console
+    from ser.cli.live import Live
     from ser.distributed import launch
     from ser.distributed.profile import Profile
     from ser.runs.tracker import Tracker
 
     with (folder / "ours.pkl").open("rb") as file:
         job, trials, corpus = pickle.load(file)
-    with console.Live(trials, 0, folder / "log") as live:
+    with Live(trials, 0, folder / "log") as live:
         summary = launch.run(job, trials, Profile.read("local"), None, live)
     assert summary.trained == len(trials), summary
     runs = Tracker.of(job.where, job.study).finished()

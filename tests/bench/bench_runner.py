@@ -21,6 +21,7 @@ import psutil
 
 from ser import demo
 from ser.cli import console
+from ser.cli.live import Live
 from ser.distributed import launch
 from ser.distributed.ledger import Summary
 from ser.distributed.profile import Profile
@@ -120,7 +121,7 @@ def grid(job: Job, trials: Sequence[Trial]) -> Grid:
 
 
 def _run(pipe: Connection, job: Job, trials: Sequence[Trial]) -> None:
-    class Live(console.Live):
+    class Counted(Live):
         has_finished = 0
 
         def finished(self, trial: Trial, outcome: TrialOutcome) -> None:
@@ -131,7 +132,7 @@ def _run(pipe: Connection, job: Job, trials: Sequence[Trial]) -> None:
 
     profile = Profile.read("local")
 
-    with Live(trials, 0, Path(job.work) / "log") as live:
+    with Counted(trials, 0, Path(job.work) / "log") as live:
         pipe.send("begun")
         pipe.send(launch.run(job, trials, profile, None, live))
 

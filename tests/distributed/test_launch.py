@@ -12,7 +12,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from ser.cli import console
+from ser.cli.live import Live
 from ser.cli.main import main
 from ser.distributed import launch, ledger
 from ser.distributed.messages import Broke, Ended, EpochDone
@@ -243,7 +243,7 @@ def test_a_trial_whose_run_was_deleted_is_trained_again_also_while_mlflow_is_awa
 
 def test_trials_that_end_several_times_are_counted_once(trial_of, tmp_path):
     trial = trial_of("R")
-    with console.Live([trial], 0, tmp_path / "log") as live:
+    with Live([trial], 0, tmp_path / "log") as live:
         live.started(2)
         for _ in range(3):
             live.finished(trial, Finished())

@@ -11,7 +11,7 @@ from sklearn.svm import SVC
 
 from experiments.multilabel import study as multilabel
 from experiments.segments import study as segments
-from ser.cli import console
+from ser.cli import console, states
 from ser.data.functionals import functionals
 from ser.features.store import Store
 from ser.metrics.multilabel import scores as multilabel_scores
@@ -93,7 +93,7 @@ def test_reports_count_it_nowhere_and_have_its_table(jobs, referenced, with_refe
     assert "Plain reference: SVM" in written.markdown
     assert "references beside the trials: 1 of 1 are finished" in written.markdown
     assert not [name for name in written.markdown.split("## Notes")[0].split("|") if "reference svm" in name]
-    console.status(*collecting.overview(tracker, with_reference))
+    console.console.print("\n".join(states.lines([states.state(tracker, tmp_path)], tracker.where, whole=True)))
     assert "2 of 24 trials finished\n1 of 1 references finished" in capsys.readouterr().out
 
 

@@ -141,6 +141,12 @@ def test_what_takes_longer_than_others_did_counts():
     assert seconds_left([10.0, 20.0, 30.0], 3, now=100, began=0) == pytest.approx(100)
 
 
+def test_where_trials_end_all_the_time_there_is_an_answer():
+    """Ten in a second, for two seconds and a half: 80 more take 8 s."""
+    ends = [0.1 * n for n in range(1, 26)]
+    assert seconds_left(ends, 80, now=2.5, began=0) == pytest.approx(8, abs=0.5)
+
+
 def test_a_pause_is_longer_than_all_gaps_within_a_call():
     assert since_pause([0, 10, 20, 5000, 5010]) == [5000, 5010]
     hours = [3600 * n for n in range(5)]

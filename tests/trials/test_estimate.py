@@ -30,7 +30,7 @@ def test_epochs_are_those_of_both_passes(study, manifests, monkeypatch, training
     monkeypatch.setattr(rules, "_seconds_per_update", lambda plan, trial: 1.0)
     stated = {"max_epochs": 9, "keep": "best", "learns_from": "train_and_validation", **training}
     plan = resolve(settings(study, **stated), {name: manifests[name] for name in ("tess", "ravdess")})
-    (line,) = [text for text in estimate(plan, plan.trials[:1], 1, {}) if "left to train" in text]
+    (line,) = [text for text in estimate(plan, plan.trials[:1], 1, {}).lines if "left to train" in text]
     assert f"({least} to {most} epochs each)" in line
     minutes = [int(h) * 60 + int(m) for h, m in re.findall(r"(\d+):(\d\d):\d\d", line)]
     steps = study.training.steps_per_epoch

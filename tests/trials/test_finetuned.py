@@ -126,7 +126,7 @@ class Killed(Exception):
 def test_it_learns_by_each_method_and_keeps_what_has_learned(job):
     plan, each = job
     assert [t.block["method"] for t in plan.trials] == ["top", "lora", "all"]
-    assert any("left to train" in line for line in estimate(plan, plan.trials, 1, {}))
+    assert any("left to train" in line for line in estimate(plan, plan.trials, 1, {}).lines)
     sizes = {}
     for trial in plan.trials:
         assert isinstance(one.run(each, trial, raise_errors=True), Finished)
