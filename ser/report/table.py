@@ -51,3 +51,5 @@ class Table:
     keys: int = 0  # how many of the leading columns tell lines of one name apart
     quotes: bool = False  # a paper's numbers are among the cells, where they may be shown at all
     paper_label: str = "paper"  # of the rows of printed numbers
+    best: tuple[str, ...] = ()  # columns of which the highest value of each group is bold in print
+    rows_compete: bool = False  # whether the cells of a row are rivals, of which the highest is bold in print

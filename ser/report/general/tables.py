@@ -116,6 +116,7 @@ def every_result(results: Results, corpus: str) -> Table:
         brief=len(rows) <= MOST_READ,
         typeset=len(rows) <= MOST_TYPESET,
         keys=len(results.axes.paths),
+        best=tuple(map(metric_name, results.metrics)),
     )
 
 

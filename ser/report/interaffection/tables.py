@@ -124,6 +124,7 @@ def configuration_table(evidence: Evidence, ties: str = "fractional", by: str = 
         tuple(rows),
         "cases",
         digits=2,
+        rows_compete=True,
         brief=True,
         bars=True,
     )
