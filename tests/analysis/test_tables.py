@@ -4,7 +4,6 @@ import csv
 import doctest
 import io
 import json
-import shutil
 import tracemalloc
 from dataclasses import replace
 
@@ -23,16 +22,6 @@ from ser.runs import reader
 from ser.runs.location import Location
 from ser.runs.tracker import Tracker
 from ser.study import REFERENCE
-from ser.trials.job import job_of
-
-
-@pytest.fixture(scope="module")
-def work(plan, features, empty_ledger, tmp_path_factory):
-    """A work folder of 24 trials: one failed, one was never begun."""
-    folder = tmp_path_factory.mktemp("drawn")
-    shutil.copy(empty_ledger, folder / "mlflow.db")
-    drawn_runs.fill(plan, job_of(plan, Location.of(folder, None), folder, str(features), "cpu", 1, "test", []))
-    return folder
 
 
 @pytest.fixture(scope="module")
