@@ -21,16 +21,22 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
+from ser.runs import links
+
 PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 COLOURS = 128
 WIDTH = 100  # characters of the terminal
+ASSISTANT = 350  # pixels of a panel that MLflow opens in a browser which it has not met
 BAR = "━"  # of progress, which is drawn over and over
 
 
-def draw_page(address: str, name: str, size: tuple[int, int], wait_ms: int) -> None:
-    """Draws an address as ``name`` of ``size`` pixels, after ``wait_ms`` milliseconds of its scripts' time."""
+def draw_page(address: str, name: str, size: tuple[int, int], wait_ms: int, right: int = 0) -> None:
+    """Draws an address as ``name`` of ``size`` pixels, after ``wait_ms`` milliseconds of its scripts' time.
+
+    ``right`` pixels of the right side are cut off.
+    """
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder, "shot.png")
         command = [
@@ -43,6 +49,7 @@ def draw_page(address: str, name: str, size: tuple[int, int], wait_ms: int) -> N
         command += [f"--window-size={size[0]},{size[1]}", f"--virtual-time-budget={wait_ms}"]
         subprocess.run([*command, address], check=True, capture_output=True, timeout=180)
         image = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
+    image = image.crop((0, 0, image.width - right, image.height))
     image.quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURES / name, optimize=True)
 
 
@@ -87,12 +94,7 @@ def main(work: str) -> None:
     commands = [f"ser corpora --corpora ravdess={work}/corpora/ravdess", f"ser status interaffection --work {work}"]
     draw_terminal(commands, "terminal.svg", "ser")
     with pages_of(work) as address:
-        draw_page(runs_page(address), "mlflow.png", (1360, 760), 20000)
-
-
-def runs_page(address: str) -> str:
-    """Returns the address of the table of runs, of MLflow's pages for models that are trained."""
-    return f"{address}/#/experiments/1/runs?workflowType=machine_learning"
+        draw_page(links.runs_page(address, "1"), "mlflow.png", (1560, 760), 20000, right=ASSISTANT)
 
 
 if __name__ == "__main__":
