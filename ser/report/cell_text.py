@@ -66,3 +66,11 @@ def printed_cells(table: Table, row: Row) -> list[str] | None:
 def printed(value: Printed, table: Table) -> str:
     """Returns a number that a paper prints, as text."""
     return f"{value:.{table.digits}f}" if isinstance(value, float) else value or ""
+
+
+def in_words(cell: Cell) -> str:
+    """Returns a share with its interval in percent, for what a figure says of it: ``58.8 % [54.1, 63.2]``."""
+    if np.isnan(cell.value):
+        return HOLE
+    interval = "" if np.isnan(cell.low) else f" [{100 * cell.low:.1f}, {100 * cell.high:.1f}]"
+    return f"{100 * cell.value:.1f} %{interval}"

@@ -13,6 +13,7 @@ from ser.report import content, equivalence_section, figures, ratings_section, r
 from ser.report.content import Content
 from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun
+from ser.report.explored import Explored
 from ser.report.fetched import with_predictions
 from ser.report.matched import Matching
 from ser.report.overview import RunSummary, Selection, is_current, newest_tags, overview
@@ -21,6 +22,7 @@ from ser.report.runs import Expected, Finished, Options
 from ser.report.scans import Scans
 from ser.report.section import Section, with_section
 from ser.report.write import WrittenReport
+from ser.runs import links
 from ser.runs.tracker import FINISHED, Tracker
 from ser.study import REFERENCE, Study, value_at
 from ser.study.release import text_of
@@ -56,12 +58,13 @@ def report(
     )
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
+    explored = Explored(expected.classes)
     with figures.plain_style(), rendering.batched():
         unknown = unknown_axes(module, study) or _encoders_as_axis(module, expected)
         if unknown or (hasattr(module, "AXES") and expected.unlike):
-            content = _with_general(tracker, study, variant, unknown, options, scans)
+            content = _with_general(tracker, study, variant, unknown, options, scans, explored)
         else:
-            content = module.content(scans.completed(finished), expected, options)
+            content = module.content(explored.noted(scans.completed(finished)), expected, options)
         if expected.crossed:
             section = crossing.section_of(_cross_runs(tracker, study, variant, scans), expected, options)
             content = with_section(content, section, first=getattr(module, "FIRST", False))
@@ -72,9 +75,10 @@ def report(
             content = with_section(content, _equivalence(tracker, study, variant, expected, options, scans))
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
-        content = replace(with_table(content, expected, options), written_by=options.written_by)
+        address = links.run_page(links.pages_of(tracker.where), tracker.experiment, "{run}")
+        content = explored.of(with_table(content, expected, options), tracker.curve, address)
         rows = tidy.rows_of(tracker, study, variant, options, scans)
-        return write.write(content, folder, tidy_files.files(rows))
+        return write.write(replace(content, written_by=options.written_by), folder, tidy_files.files(rows))
 
 
 def report_of(study: Study) -> ModuleType:
@@ -108,7 +112,13 @@ def _encoders_as_axis(module: ModuleType, expected: Expected) -> tuple[str, ...]
 
 
 def _with_general(
-    tracker: Tracker, study: Study, variant: str | None, unknown: Sequence[str], options: Options, scans: Scans
+    tracker: Tracker,
+    study: Study,
+    variant: str | None,
+    unknown: Sequence[str],
+    options: Options,
+    scans: Scans,
+    explored: Explored,
 ) -> Content:
     """A paper's own tables of the first value of every unknown axis, and the general tables of all results.
 
@@ -128,7 +138,7 @@ def _with_general(
     )
     papers = module.content(counted, part_of_it, options)
     everything, expected = collect(tracker, study, variant, Selection())
-    general = registry.find("report", GENERAL).content(scans.completed(everything), expected, options)
+    general = registry.find("report", GENERAL).content(explored.noted(scans.completed(everything)), expected, options)
     return content.appended(papers, general, _partial(first, expected))
 
 

@@ -90,6 +90,7 @@ def effects_table(compared: Compared) -> Table:
         "cases",
         brief=len(rows) <= _MOST_READ * len(compared.point),
         keys=1,
+        named="Effect",
     )
 
 
@@ -141,6 +142,7 @@ def best_table(compared: Compared) -> Table:
         tuple(rows),
         "cases",
         brief=len(rows) <= _MOST_READ * len(compared.point),
+        named="Setting",
     )
 
 
@@ -171,6 +173,7 @@ def pairs_table(compared: Compared) -> Table:
         tuple(rows),
         "cases",
         brief=len(rows) <= _MOST_READ * len(compared.point),
+        named="Pair",
     )
 
 

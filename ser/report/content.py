@@ -30,6 +30,7 @@ __all__ = [
     "Picture",
     "Printed",
     "Row",
+    "RunCurves",
     "Table",
     "appended",
     "with_paper",
@@ -79,6 +80,15 @@ class Matrix:
     name: str = ""  # of its file, without extension; "" = none
 
 
+@dataclass(frozen=True)
+class RunCurves:
+    """What a run logged per epoch."""
+
+    run_id: str
+    title: str  # of the trial
+    values: Mapping[str, tuple[float, ...]]  # quantity (``val/loss``) → its value per epoch
+
+
 @dataclass(frozen=True, eq=False)
 class Content:
     """A report before it is written."""
@@ -105,6 +115,9 @@ class Content:
     recorded: tuple[Fact, ...] = ()  # by the finished runs: machines, versions, commands, data
     best: tuple[Best, ...] = ()  # result of a single run on each corpus, for the index of reports
     written_by: str = ""  # version of the program that writes the report
+    confusions: tuple[Matrix, ...] = ()  # of every configuration and tested corpus: the page shows the one asked for
+    curves: tuple[RunCurves, ...] = ()  # of every run: the same
+    runs_address: str = ""  # where a run is looked at, with ``{run}`` for its id; "" = not known
 
     @classmethod
     def of(

@@ -165,6 +165,7 @@ def _table(measured: Sequence[_Measured], values: Sequence[str], options: Option
         digits=2,
         brief=True,
         keys=1,
+        named="Difference",
     )
 
 

@@ -1,6 +1,7 @@
 """Pictures as PNG and SVG bytes. Matplotlib's objects only, no pyplot: nothing global, so trials may draw in parallel.
 
-Colours are those of Okabe and Ito, told apart by colour-blind readers too; configurations differ in shape as well.
+Colours are those of Okabe and Ito, told apart by colour-blind readers too; groups differ in shape, line or hatch as
+well, for those who see or print no colours.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +14,19 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ser.metrics import confusion
 from ser.metrics.confusion import INK
+from ser.report import marks
 from ser.report.content import Picture
 from ser.report.rendering import begin
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
+LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
 BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
 
 
@@ -63,11 +68,18 @@ def learning_curves(
     axes = figure.subplots()
     order = list(groups)
     for title, values in with_values.items():
-        shade = colour(order.index(group_of[title])) if title in group_of else "#888888"
-        axes.plot(np.arange(1, len(values) + 1), values, color=shade, alpha=0.45 if len(with_values) > 2 else 1, lw=0.9)
+        place = order.index(group_of[title]) if title in group_of else None
+        look = {"color": "#888888"} if place is None else {"color": colour(place), "ls": line(place)}
+        faint = 0.45 if len(with_values) > 6 else 0.9
+        (drawn,) = axes.plot(np.arange(1, len(values) + 1), values, alpha=faint, lw=1.1, **look)
+        best = int(np.nanargmin(values)) if np.isfinite(values).any() else 0
+        words = f"{title}\n{quantity}: least {values[best]:.4g}, epoch {best + 1} of {len(values)}"
+        marks.put(drawn, [marks.Mark(words)], [groups[group_of[title]]] if place is not None else [])
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
-    handles = [Line2D([], [], color=colour(order.index(g)), label=groups[g]) for g in order if g in present]
+    whole_epochs(axes)
+    shown = [(place, groups[group]) for place, group in enumerate(order) if group in present]
+    handles = [Line2D([], [], color=colour(place), ls=line(place), label=name) for place, name in shown]
     axes.legend(handles=handles, frameon=False, fontsize=9)
     light(axes, "y")
     return picture(figure, name, caption)
@@ -122,6 +134,21 @@ def colour(index: int) -> str:
 def marker(index: int) -> str:
     """The shape of the group with this place."""
     return MARKERS[index % len(MARKERS)]
+
+
+def line(index: int) -> str | tuple[int, tuple[int, ...]]:
+    """Returns the style of lines of the group with this place."""
+    return LINES[index % len(LINES)]
+
+
+def hatch(index: int) -> str:
+    """Returns the hatch of bars of the group with this place."""
+    return HATCHES[index % len(HATCHES)]
+
+
+def whole_epochs(axes: Axes) -> None:
+    """Makes the ticks of an axis of epochs whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def light(axes: Axes, grid_axis: str) -> None:

@@ -32,6 +32,7 @@ def accuracies(scores: Sequence[Scores]) -> Table:
         grouped="Corpus",
         brief=True,
         keys=1,
+        named="Result",
     )
 
 
@@ -58,6 +59,7 @@ def calibration(scores: Sequence[Scores]) -> Table:
         grouped="Corpus",
         brief=True,
         keys=1,
+        named="Result",
     )
 
 
@@ -80,6 +82,7 @@ def by_sex(scores: Sequence[Scores]) -> Table:
         grouped="Corpus",
         brief=True,
         keys=2,
+        named="Result",
     )
 
 
@@ -107,6 +110,7 @@ def by_speaker(scores: Sequence[Scores]) -> Table:
         grouped="Corpus",
         brief=True,
         keys=1,
+        named="Result",
     )
 
 
@@ -125,6 +129,7 @@ def every_speaker(scores: Sequence[Scores]) -> Table:
         tuple(rows),
         grouped="Corpus",
         keys=2,
+        named="Speaker",
     )
 
 
@@ -145,6 +150,7 @@ def confusion(scores: Sequence[Scores]) -> Table:
         tuple(rows),
         grouped="Corpus",
         keys=2,
+        named="Result",
     )
 
 

@@ -226,6 +226,7 @@ def search_table(
         grouped="",
         brief=len(rows) <= 24,
         typeset=False,
+        named="Trial",
     )
 
 

@@ -125,6 +125,7 @@ def _rating_tables(measured: Sequence[Measured], dimensions: tuple[str, ...]) ->
         unit="",
         grouped="Corpus",
         brief=len(rows) <= _MOST_READ,
+        named="Setting",
     )
     heads = [f"{name} {dimension}" for name in ("Pearson", "RMSE") for dimension in dimensions]
     yield Table(
@@ -144,6 +145,7 @@ def _rating_tables(measured: Sequence[Measured], dimensions: tuple[str, ...]) ->
         digits=3,
         unit="",
         grouped="Corpus",
+        named="Setting",
     )
 
 
@@ -165,6 +167,7 @@ def _vote_table(measured: Sequence[Measured]) -> Table:
         unit="",
         grouped="Corpus",
         brief=len(rows) <= _MOST_READ,
+        named="Setting",
     )
 
 

@@ -152,6 +152,7 @@ def table(expected: Expected, options: Options) -> Table:
         "seeds",
         grouped="Corpus",
         brief=True,
+        named="Reference",
     )
 
 

@@ -27,6 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ser.metrics.confusion import INK  # in SVG it becomes the colour of the page's text
+from ser.report import marks
 
 
 class Forms(NamedTuple):
@@ -82,12 +83,14 @@ def draw(figure: Figure, name: str, caption: str) -> Forms:
     FigureCanvasAgg(figure).print_png(png)
     figure.set_dpi(dpi)
     figure.set_layout_engine("none")
+    marks.name_legends(figure)
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):  # text stays text; equal pictures, equal bytes
         FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": MARK.decode()})
-    return Forms(png.getvalue(), _inline(svg.getvalue().decode(), caption), svg.getvalue())
+    titled = marks.titled(svg.getvalue().decode())
+    return Forms(png.getvalue(), _inline(titled, caption), titled.encode())
 
 
 def draw_pdf(figure: Figure) -> bytes:

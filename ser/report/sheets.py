@@ -60,6 +60,7 @@ def corpora(expected: Expected) -> Table:
         unit="",
         grouped="",
         ids=("Fingerprint",),
+        named="Corpus",
     )
 
 
@@ -84,6 +85,7 @@ def split_table(splits: Splits) -> Table | None:
         unit="",
         grouped="Corpus",
         typeset=False,
+        named="Subset",
     )
 
 
@@ -135,6 +137,7 @@ def deviations(expected: Expected) -> Table:
         tuple(rows),
         unit="",
         grouped="",
+        named="Setting",
     )
 
 
@@ -154,6 +157,7 @@ def origins(expected: Expected) -> Table:
         unit="",
         grouped="",
         typeset=False,
+        named="Setting",
     )
 
 

@@ -14,6 +14,10 @@ class Cell:
     low: float = float("nan")
     high: float = float("nan")
     mark: str = field(default="", repr=False, kw_only=True)  # a sign behind the number, which the table's words explain
+    # Where it comes from, which the page tells when it is pointed at:
+    runs: tuple[str, ...] = field(default=(), repr=False, compare=False, kw_only=True)  # ids of the tracked runs
+    n: int = field(default=0, repr=False, compare=False, kw_only=True)  # tested utterances; 0 = not known
+    words: str = field(default="", repr=False, compare=False, kw_only=True)  # corpora, network, seed
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Table:
     digits: int = 1
     unit: str = "%"  # "%": shares are shown as percent | "": values as they are
     grouped: str = "Metric"  # head of the first column, Row.metric; "" = the table has no such column
+    named: str = "Line"  # head of the column of the rows' names, on the page
     brief: bool = False  # for reading: in Markdown and at the top of the page; else for looking up
     typeset: bool = True  # in LaTeX too, if brief
     bars: bool = False  # a bar in every cell shows its share

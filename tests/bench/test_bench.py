@@ -16,6 +16,7 @@ BENCHES = sorted(HERE.glob("bench_*.py"))
 SMALLEST = {
     "encoders": "--seconds 0.2 --utterances 2 --batches 2 --batch 2 --steps 1",
     "folders": "--files 500",
+    "page": "8",
     "report": "--results 10 --utterances 20 --replicates 10",
 }
 # Those that start processes, Ray or MLflow, or whose networks have the papers' sizes, take from ten seconds to minutes.

@@ -397,7 +397,7 @@ def test_an_unknown_rule_of_ties_is_refused(undrawn):
         general(runs_of(), expected(POINTS), replace(NEVER, ties="coin"))
 
 
-def test_everything_is_written(tmp_path):
+def test_everything_is_written(tmp_path, accessible):
     options = Options(replicates=20, curve=lambda run, metric: [1.0, 0.5])
     done = write.write(general(runs_of(), expected(POINTS), options), tmp_path)
     names = {path.name for path in done.files}
@@ -405,6 +405,7 @@ def test_everything_is_written(tmp_path):
     lines = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
     assert len([line for line in lines if line["table"] == "results_a" and line["column"] == "UA"]) == 4
     assert "No paper's numbers stand beside" in done.markdown
+    accessible(tmp_path / "report.html")
 
 
 def test_general_tables_follow_a_papers_own():

@@ -319,12 +319,13 @@ def test_a_label_of_no_class_is_refused():
         networks.content([replace(one, text=one.text.replace("calm", "boredom"))], EXPECTED, OPTIONS)
 
 
-def test_everything_is_written(tmp_path):
+def test_everything_is_written(tmp_path, accessible):
     runs = [finished(trial()), finished(trial("rnn")), *search(), refit()]
     written = write.write(networks.content(runs, EXPECTED, OPTIONS), tmp_path)
     names = {path.name for path in written.files}
     assert {"figure6_1.png", "figure7_1.png", "search.png", "confusion_1_1.png", "report.html"} <= names
     assert "| paper" in written.markdown
+    accessible(tmp_path / "report.html")
 
 
 def test_every_tested_setting_has_its_f1_from_saved_predictions():

@@ -380,7 +380,7 @@ def test_nothing_done_yet_is_a_report_of_holes(tmp_path):
     assert not list(tmp_path.glob("*.png"))
 
 
-def test_everything_is_written(tmp_path):
+def test_everything_is_written(tmp_path, accessible):
     runs = [run_of(), searched(1, 0.3, **{"training.learning_rate": "0.01"})]
     written = write.write(one.content(runs, EXPECTED, options()), tmp_path)
     names = {path.name for path in written.files}
@@ -388,6 +388,7 @@ def test_everything_is_written(tmp_path):
     assert "mode paper" in written.markdown
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 6
+    accessible(tmp_path / "report.html")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "tables.csv").read_text())))
     (accuracy,) = [r for r in rows if r["row"] == "accuracy as published" and r["column"] == "All" and r["paper"]][:1]
     assert accuracy["paper"] == "57.64"

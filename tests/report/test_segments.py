@@ -386,11 +386,12 @@ def test_without_runs_everything_is_a_hole(undrawn):
     assert "–" in markdown.markdown(content)
 
 
-def test_everything_is_written(tmp_path):
+def test_everything_is_written(tmp_path, accessible):
     runs = [*both(), *both("overlap_repo"), finished(trial("mlp"))]
     written = write.write(clips.content(runs, EXPECTED, OPTIONS), tmp_path)
     assert {"figure3.png", "confusion_1_1.png", "confusion_2_1.png"} <= {path.name for path in written.files}
     assert "VGGish started from random weights" in written.markdown
+    accessible(tmp_path / "report.html")
 
 
 def test_f1_and_calibration_of_clips_come_from_their_saved_logits():

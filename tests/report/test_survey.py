@@ -598,7 +598,7 @@ def everything():
 
 
 @pytest.mark.parametrize("demo", [False, True])
-def test_everything_is_written(tmp_path, monkeypatch, demo):
+def test_everything_is_written(tmp_path, monkeypatch, accessible, demo):
     monkeypatch.setattr(survey, "_pictures", PICTURES)
     runs, expected = everything()
     content = made(runs, replace(expected, demo=demo), Options(replicates=20))
@@ -612,6 +612,7 @@ def test_everything_is_written(tmp_path, monkeypatch, demo):
     (figure,) = [picture for picture in content.pictures if picture.name == "figure1"]
     assert ("Wang et al." in figure.svg) is not demo  # not run here: only the survey's bar
     assert ("outlined" in figure.caption) is not demo
+    accessible(tmp_path / "report.html")
 
 
 # --- comparisons ---

@@ -86,13 +86,14 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(proportions, "_pictures", lambda *_: [])
 
 
-def test_everything_is_written_and_nothing_half(full):
+def test_everything_is_written_and_nothing_half(full, accessible):
     names = {path.name for path in full.files}
     assert {"tables.md", "tables.csv", "tables.tex", "report.html", "shares.png", "mean_ua.png", "curves.png"} <= names
     assert {path.name for path in full.folder.iterdir()} == names
     assert (full.done, full.expected) == (168, 168)
     assert full.markdown == (full.folder / "tables.md").read_text()
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in full.files if p.suffix == ".png")
+    accessible(full.folder / "report.html")
 
 
 def test_pipes_are_aligned(full):
@@ -174,7 +175,7 @@ def test_the_page_is_one_file(full):
     assert not re.search(r"https?:|//www|@import|url\((?!#)", page)
     assert parser.found == []
     assert parser.open == []
-    assert not {"script", "link", "iframe", "img"} & parser.tags
+    assert not {"link", "iframe", "img"} & parser.tags
     assert page.count("<svg") == 6
     assert "168 of 168 trials" in page
 
@@ -185,7 +186,7 @@ def test_names_are_escaped_everywhere(tmp_path):
     grid = make_grid(corpora=evil, letters=("<I>", "&", "$", "_"), failures=failures, notes=("<u>note</u>",))
     done = write(list(results_of(grid)), grid, tmp_path, replicates=3)
     page = (tmp_path / "report.html").read_text()
-    for bad in ("<script", "<I>", "<b>bold", "<i>error", "<u>note"):
+    for bad in ("<script>alert", "<I>", "<b>bold", "<i>error", "<u>note"):
         assert bad not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert all(path.parent == tmp_path for path in done.files)
@@ -316,7 +317,7 @@ def test_a_table_without_groups_and_counts_has_no_columns_for_them(tmp_path):
         ["rest", "a", "b", "B", "50", "", "", "1", "2", "", ""],
     ]
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<th>Trial</th>") == 1
+    assert page.count(">Trial</th>") == 1
     assert page.count('<td class="count') == 1
 
 

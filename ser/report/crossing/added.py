@@ -90,6 +90,7 @@ def helps(across: Arrangement, ties: str = "fractional") -> Table | None:
         brief=True,
         bars=True,
         typeset=len(rows) <= 40,
+        named="Stranger",
     )
 
 
@@ -122,6 +123,7 @@ def changes(across: Arrangement) -> Table | None:
         tuple(rows),
         "pairs",
         brief=True,
+        named="Stranger",
     )
 
 
@@ -152,6 +154,7 @@ def holds(across: Arrangement, ties: str = "fractional") -> Table | None:
         brief=True,
         bars=True,
         typeset=len(rows) <= 40,
+        named="Stranger",
     )
 
 

@@ -105,6 +105,7 @@ def table(across: Arrangement) -> Table | None:
         brief=True,
         quotes=True,
         paper_label="Ma et al. 2024",
+        named="Pair",
     )
 
 

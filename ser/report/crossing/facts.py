@@ -37,6 +37,7 @@ def table(across: Arrangement) -> Table | None:
         brief=True,
         typeset=False,
         ids=("Fingerprint",),
+        named="Corpus",
     )  # fmt: skip
 
 

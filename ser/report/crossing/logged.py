@@ -44,6 +44,7 @@ def table(scores_of: Logged) -> Table | None:
         grouped="Corpus",
         brief=len(rows) <= 60,
         typeset=False,
+        named="Trial",
     )
 
 

@@ -60,6 +60,7 @@ def matrix(across: Arrangement) -> Table:
         "corpora",
         brief=True,
         typeset=len(rows) <= 2 * TYPESET,
+        named="Trained on",
     )
 
 
@@ -113,6 +114,7 @@ def best_trainings(across: Arrangement) -> Table:
         "results",
         brief=True,
         typeset=False,
+        named="Stranger",
     )  # fmt: skip
 
 
@@ -186,4 +188,5 @@ def every_result(across: Arrangement) -> Table:
         grouped="Corpus",
         ids=("Runs",),
         keys=len(across.heads),
+        named="Trained on",
     )

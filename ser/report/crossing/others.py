@@ -42,6 +42,7 @@ def effects(across: Arrangement) -> Table | None:
         grouped="Setting",
         brief=len(rows) <= MOST_READ,
         keys=2,
+        named="Effect",
     )
 
 
@@ -93,6 +94,7 @@ def heads(across: Arrangement) -> Table | None:
         "results",
         brief=len(rows) <= MOST_READ,
         keys=1,
+        named="Stranger",
     )
 
 
@@ -202,6 +204,7 @@ def by_language(across: Arrangement) -> Table | None:
         tuple(rows),
         "results",
         brief=True,
+        named="Stranger",
     )
 
 
@@ -247,4 +250,5 @@ def recalls(across: Arrangement) -> Table | None:
         "results",
         grouped="Corpus",
         brief=True,
+        named="Measure",
     )

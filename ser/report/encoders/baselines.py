@@ -159,6 +159,7 @@ def table(bench: Bench, every: Sequence[Comparison]) -> Table:
         "systems",
         grouped="Corpus",
         brief=True,
+        named="System",
     )
 
 

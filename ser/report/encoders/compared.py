@@ -133,6 +133,7 @@ def effects(bench: Bench) -> Table:
         grouped="Setting",
         brief=len(rows) <= MOST_READ,
         typeset=len(rows) <= TYPESET,
+        named="Effect",
     )
 
 
@@ -183,6 +184,7 @@ def shares(bench: Bench, ties: str) -> Table:
         brief=len(rows) <= MOST_READ,
         typeset=len(rows) <= TYPESET,
         bars=True,
+        named="Option",
     )
 
 

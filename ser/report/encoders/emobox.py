@@ -47,6 +47,7 @@ def table(bench: Bench, options: Options) -> Table | None:
         brief=True,
         quotes=True,
         paper_label="Ma et al. 2024",
+        named="Encoder",
     )
 
 

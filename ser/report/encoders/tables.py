@@ -53,6 +53,7 @@ def best(bench: Bench) -> Table:
         grouped="Corpus",
         brief=True,
         typeset=len(rows) <= TYPESET,
+        named="Encoder",
     )
 
 
@@ -78,6 +79,7 @@ def by_validation(bench: Bench) -> Table:
         grouped="Corpus",
         brief=True,
         typeset=len(rows) <= TYPESET,
+        named="Encoder",
     )
 
 
@@ -116,6 +118,7 @@ def leads(bench: Bench) -> Table:
         "encoders",
         grouped="Corpus",
         brief=True,
+        named="Encoder",
     )
 
 
@@ -168,6 +171,7 @@ def every_result(bench: Bench) -> Table:
         brief=len(rows) <= MOST_READ,
         typeset=len(rows) <= TYPESET,
         keys=2 + len(_others(bench)),
+        named="Layers",
     )
 
 
@@ -189,4 +193,5 @@ def runs(bench: Bench) -> Table:
         grouped="Corpus",
         ids=("Runs",),
         keys=1,
+        named="Encoder",
     )

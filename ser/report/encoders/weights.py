@@ -69,4 +69,5 @@ def table(bench: Bench, every: Sequence[LayerWeights]) -> Table:
         typeset=len(rows) <= TYPESET,
         bars=True,
         keys=2,
+        named="Layer",
     )

@@ -47,6 +47,7 @@ def axis_table(results: Results, ties: str = "fractional") -> Table:
         brief=True,
         typeset=len(rows) <= MOST_TYPESET,
         bars=True,
+        named="Value",
     )
 
 

@@ -94,6 +94,7 @@ def _effect_table(key: str, title: str, compared: Sequence[Compared], results: R
         grouped="Setting",
         brief=True,
         typeset=len(rows) <= MOST_TYPESET,
+        named="Difference",
     )
 
 
@@ -126,6 +127,7 @@ def rank_table(compared: Sequence[Compared], results: Results) -> Table:
         grouped="Setting",
         brief=True,
         typeset=len(rows) <= MOST_TYPESET,
+        named="Value",
     )
 
 

@@ -5,9 +5,11 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ser.metrics.confusion import INK
-from ser.report import figures
+from ser.report import figures, marks
+from ser.report.cell_text import in_words
 from ser.report.content import Picture
 from ser.report.general.tables import metric_name
+from ser.report.measured import Result
 from ser.report.results import Results
 
 _PANELS = 3  # side by side
@@ -29,9 +31,12 @@ def strip_plots(results: Results, axis: int) -> Picture:
     for axes, corpus in zip(panels, corpora, strict=False):
         values = values_of[corpus]
         for place, value in enumerate(values):
-            points = [r.point[results.ranking] for r in results.ranked(corpus) if r.values[axis] == value]
-            percent, shade = 100 * np.array(points), figures.colour(order.index(value))
-            axes.plot(place + _beside(len(points)), percent, "o", color=shade, mfc="none", ms=4.5, alpha=0.85)
+            points = [r for r in results.ranked(corpus) if r.values[axis] == value]
+            percent = 100 * np.array([r.point[results.ranking] for r in points])
+            look = {"color": figures.colour(order.index(value)), "mfc": "none", "ms": 4.5, "alpha": 0.85}
+            shape = figures.marker(order.index(value))
+            (dots,) = axes.plot(place + _beside(len(points)), percent, shape, **look)
+            marks.put(dots, [marks.Mark(_said(r, results.ranking), r.cell(results.ranking).runs) for r in points])
             axes.plot([place - 0.34, place + 0.34], [percent.mean()] * 2, color=INK, lw=1.6)
         turned = {"rotation": 35, "ha": "right"} if slanted else {}
         axes.set_xticks(range(len(values)), values, fontsize=8, **turned)
@@ -47,6 +52,13 @@ def strip_plots(results: Results, axis: int) -> Picture:
         f"{head}: {metric_name(results.ranking)} of every result by its value{holes}; lines are means of the dots."
     )
     return figures.picture(figure, f"axis_{axis + 1}", caption)
+
+
+def _said(result: Result, metric: str) -> str:
+    """What a dot says: corpus, setting, value, n."""
+    cell = result.cell(metric)
+    tested = f", n = {cell.n}" if cell.n else ""
+    return f"{result.corpus} · {' · '.join(result.values)}\n{metric_name(metric)} {in_words(cell)}{tested}"
 
 
 def _beside(count: int) -> NDArray[np.float64]:

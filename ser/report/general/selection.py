@@ -39,6 +39,7 @@ def chosen_table(results: Results) -> Table:
         tuple(rows),
         "results",
         brief=True,
+        named="Corpus",
     )
 
 

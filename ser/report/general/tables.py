@@ -45,6 +45,7 @@ def best_table(results: Results) -> Table:
         tuple(rows),
         "results",
         brief=True,
+        named="Corpus",
     )
 
 
@@ -113,6 +114,7 @@ def every_result(results: Results, corpus: str) -> Table:
         tuple(rows),
         "seeds",
         grouped="",
+        named="Rank",
         brief=len(rows) <= MOST_READ,
         typeset=len(rows) <= MOST_TYPESET,
         keys=len(results.axes.paths),
@@ -149,6 +151,7 @@ def comparison(results: Results) -> Table:
         grouped="",
         brief=len(ordered) <= MOST_READ,
         typeset=False,
+        named="Trial",
     )
 
 
@@ -169,4 +172,5 @@ def run_table(results: Results) -> Table:
         grouped="Corpus",
         ids=("Runs",),
         keys=len(results.axes.paths),
+        named="Trial",
     )

@@ -67,6 +67,7 @@ def rank_table(compared: Compared) -> Table:
         unit="",
         brief=True,
         typeset=False,
+        named="Measure",
     )
 
 
@@ -102,9 +103,12 @@ def best_sets(evidence: Evidence) -> tuple[Table, Table]:
         "best_results", "Results per target that may be the best", f"{explanation} Alone: of trainings on that corpus "
         "alone. Lowest: the accuracy of the worst one in the set.", ("In the set", "Alone", "Lowest"), tuple(summary),
         "results", brief=True, typeset=False,
+        named="Target",
     )  # fmt: skip
     heads = ("Comb.", "Task", "Temp.", "Pooling", "Accuracy", "To the best of the others", "In the set")
-    return first, Table("best_results_all", "Every result beside the best", explanation, heads, tuple(rows), keys=4)
+    return first, Table(
+        "best_results_all", "Every result beside the best", explanation, heads, tuple(rows), keys=4, named="Target"
+    )
 
 
 def _trainings(scores: Scores) -> list[Place]:

@@ -26,6 +26,7 @@ def corpus_table(trainings: Mapping[TrialKey, Finished], grid: Grid, options: Op
         grouped="",
         brief=True,
         typeset=False,
+        named="Corpus",
     )
 
 

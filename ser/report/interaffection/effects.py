@@ -77,6 +77,7 @@ def effects_table(evidence: Evidence) -> Table:
         tuple(rows),
         "cases",
         brief=True,
+        named="Change",
     )
 
 

@@ -9,12 +9,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ser.metrics.confusion import INK
-from ser.report import figures
+from ser.report import figures, marks
+from ser.report.cell_text import in_words
 from ser.report.content import Cell, Picture, Table
 from ser.report.interaffection.networks import Flow
 from ser.report.interaffection.results import sign
 from ser.report.interaffection.scores import Evidence, Scores
-from ser.report.interaffection.tables import lines_of_shares
+from ser.report.interaffection.tables import lines_of_shares, score
 from ser.report.statistics import METRICS
 
 
@@ -30,13 +31,14 @@ def ua_by_combination(evidence: Evidence) -> Picture:
         axes.set_title(f"tested on {target.target} ({target.words})", loc="left", fontsize=10)
         axes.set_ylabel("UA in %")
     handles = [
-        Line2D([], [], marker="o", ls="", color=figures.colour(i), label=b.upper()) for i, b in enumerate(grid.blocks)
-    ]
-    handles += [
-        Line2D([], [], marker=figures.marker(i), ls="", color=INK, label=t) for i, t in enumerate(tasks) if grid.mixes
+        Line2D([], [], marker=figures.marker(i), ls="", color=figures.colour(i), label=b.upper())
+        for i, b in enumerate(grid.blocks)
     ]
     for i, pooling in enumerate(grid.pooling):
         handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
+    for i, task in enumerate(grid.task if grid.mixes else ()):
+        struck = f"{task} (struck through)" if i else task
+        handles.append(Line2D([], [], marker="D", ms=5, ls="-" if i else "", lw=1, color=INK, mfc="none", label=struck))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
     caption = "Unweighted accuracy of every network on test, by the corpora it was trained on."
     if len(grid.splits) > 1:
@@ -55,8 +57,16 @@ def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[s
         where = np.arange(len(values))[finite] + 0.7 * ((c + 0.5) / columns - 0.5)
         fill = colour if pooling.index(pool) else "none"
         spread = 100 * np.nan_to_num(scores.spread["ua"][finite, c])
-        axes.vlines(where, values[finite] - spread, values[finite] + spread, color=colour, lw=0.8, alpha=0.5)
-        axes.plot(where, values[finite], figures.marker(task.index(setup)), color=colour, mfc=fill, ms=5, mew=1.2)
+        series = [block.upper(), sign(pool), setup]
+        lines = axes.vlines(where, values[finite] - spread, values[finite] + spread, color=colour, lw=0.8, alpha=0.5)
+        marks.put(lines, (), series)
+        shape = figures.marker(blocks.index(block))
+        (dots,) = axes.plot(where, values[finite], shape, color=colour, mfc=fill, ms=5, mew=1.2)
+        cells = [score(scores, "ua", [(int(k), c)]) for k in np.flatnonzero(finite)]
+        marks.put(dots, [marks.Mark(f"{e.words}\nUA {in_words(e)}, n = {e.n}", e.runs) for e in cells], series)
+        if task.index(setup):
+            (bars,) = axes.plot(where, values[finite], "_", color=colour, ms=10, mew=0.9)
+            marks.put(bars, (), series)
     if not scores.sample.utterances:
         axes.set_yticks([])
     axes.set_xlim(-0.6, len(scores.combinations) - 0.4)
@@ -88,7 +98,10 @@ def shares(table: Table, evidence: Evidence) -> Picture:
             colour = figures.colour(place * len(evidence.grid.blocks) // len(bars))
             assert isinstance(cell, Cell)  # in Table 3 all are
             value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
-            axes.barh(place, np.nan_to_num(value), color=colour, alpha=0.75, height=0.68)
+            block = place * len(evidence.grid.blocks) // len(bars)
+            look = {"fc": colour, "ec": INK, "lw": 0.3, "hatch": figures.hatch(block), "alpha": 0.75}
+            (bar,) = axes.barh(place, np.nan_to_num(value), height=0.68, **look)
+            marks.put(bar, [marks.Mark(f"{bars[place][0]}: best in {in_words(cell)} of the cases")])
             axes.plot([low, high], [place, place], color=INK, lw=1.2, solid_capstyle="butt", marker="|", ms=5)
         axes.set_yticks(range(len(bars)), [name for name, _ in bars], fontsize=9)
         axes.invert_yaxis() if metric == METRICS[0] else None

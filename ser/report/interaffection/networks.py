@@ -52,6 +52,7 @@ def cost_table(trainings: Mapping[TrialKey, Finished], grid: Grid) -> Table:
         grouped="",
         brief=True,
         typeset=False,
+        named="Network",
     )
 
 
@@ -82,6 +83,7 @@ def cost_ratios(trainings: Mapping[TrialKey, Finished], grid: Grid, claim: str =
         grouped="Axis",
         brief=True,
         typeset=False,
+        named="Part",
     )
 
 

@@ -88,6 +88,14 @@ class Scores:
         """Returns an accuracy with its interval, for so many speakers or utterances as there are."""
         return interval(value, draws, self.sample.clusters, SHARE)
 
+    def source(self, place: Place) -> tuple[tuple[str, ...], str]:
+        """Returns the runs of a cell, and what it is of in words."""
+        combination, (block, pooling, task) = self.combinations[place[0]], self.configurations[place[1]]
+        results = self.results.get(place, ())
+        seeds = ", ".join(dict.fromkeys(str(result.seed) for result in results))
+        words = f"{self.target}: trained on {' + '.join(combination)}; {block.upper()}, {pooling}, {task}"
+        return tuple(result.run_id for result in results), words + (f"; seed {seeds}" if seeds else "")
+
     def difference(self, value: float | Floats, draws: Floats) -> Cell:
         """Returns the difference of two accuracies with its interval."""
         return interval(value, draws, self.sample.clusters, DIFFERENCE)

@@ -79,6 +79,7 @@ def best_results(evidence: Evidence) -> Table:
         tuple(rows),
         "results",
         brief=True,
+        named="Target",
     )
 
 
@@ -105,6 +106,7 @@ def best_runs(evidence: Evidence) -> Table:
         brief=len(evidence.grid.splits) == 1,
         typeset=False,
         ids=columns,
+        named="Target",
     )
 
 
@@ -127,6 +129,7 @@ def configuration_table(evidence: Evidence, ties: str = "fractional", by: str = 
         rows_compete=True,
         brief=True,
         bars=True,
+        named="Task",
     )
     return _by(table, by)
 
@@ -157,7 +160,18 @@ def marginal_table(evidence: Evidence, ties: str = "fractional", by: str = TEST)
     by_what = "by temporal block, by pooling and by task set-up" if grid.mixes else "by temporal block and by pooling"
     explanation = f"Sums of Table 3 {by_what}; each group adds up to 100 %."
     title = "Table 4: proportion of cases where each part of a network is the best"
-    table = Table("table4", title, explanation, tuple(heads), tuple(rows), "cases", digits=2, brief=True, bars=True)
+    table = Table(
+        "table4",
+        title,
+        explanation,
+        tuple(heads),
+        tuple(rows),
+        "cases",
+        digits=2,
+        brief=True,
+        bars=True,
+        named="Measure",
+    )
     return _by(table, by)
 
 
@@ -183,6 +197,7 @@ def presence_table(evidence: Evidence, ties: str = "fractional", by: str = TEST)
         "networks",
         brief=True,
         bars=True,
+        named="Target",
     )
     return _by(table, by)
 
@@ -237,7 +252,9 @@ def every_result(evidence: Evidence) -> Table:
     )
     columns = [name for metric in ("WA", "UA") for name in (metric, *[f"{metric} SD"] * repeated)]
     heads = ("Comb.", "Task", "Temp.", "Pooling", *columns, "Validation WA", "Validation UA", "Runs")
-    return Table("results", "Every result", explanation, heads, tuple(rows), grid.repeats, ids=("Runs",), keys=4)
+    return Table(
+        "results", "Every result", explanation, heads, tuple(rows), grid.repeats, ids=("Runs",), keys=4, named="Target"
+    )
 
 
 def _tops(scores: Scores, metric: str) -> tuple[list[Place], list[Place]]:
@@ -265,11 +282,13 @@ def labels(grid: Grid, scores: Scores, cells: Sequence[Place], single: str = "-"
 
 
 def score(scores: Scores, metric: str, cells: Sequence[Place]) -> Cell:
-    """Returns the accuracy of the first cell, with its interval."""
+    """Returns the accuracy of the first cell, with its interval and what it comes from."""
     if not cells:
         return Cell(np.nan)
     k, c = cells[0]
-    return scores.cell(scores.point[metric][k, c], scores.replicates[metric][:, k, c])
+    runs, words = scores.source(cells[0])
+    cell = scores.cell(scores.point[metric][k, c], scores.replicates[metric][:, k, c])
+    return replace(cell, runs=runs, n=scores.sample.utterances, words=words)
 
 
 def deviation(scores: Scores, metric: str, cells: Sequence[Place]) -> Cell:

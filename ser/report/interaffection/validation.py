@@ -79,6 +79,7 @@ def best_by_validation(evidence: Evidence) -> Table:
         tuple(rows),
         "results",
         brief=True,
+        named="Target",
     )
 
 
@@ -125,6 +126,7 @@ def agreement(evidence: Evidence, ties: str = "fractional") -> Table:
         "cases",
         brief=True,
         typeset=False,
+        named="Choice",
     )
 
 

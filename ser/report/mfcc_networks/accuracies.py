@@ -94,6 +94,7 @@ def differences(tests: Mapping[str, Tests]) -> Table:
         "seeds",
         grouped="Corpus",
         brief=0 < len(rows) <= 30,
+        named="Networks",
     )
 
 

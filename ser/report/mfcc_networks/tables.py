@@ -56,6 +56,7 @@ def _model(key: str, settings: Sequence[TestedSetting], expected: Expected, opti
         unit="",
         grouped="Settings",
         brief=True,
+        named="Layer",
     )
 
 
@@ -94,6 +95,7 @@ def accuracy(
         digits=2,
         grouped="Corpus",
         brief=True,
+        named="Network",
     )
 
 
@@ -155,6 +157,7 @@ def confusions(
         unit="",
         grouped="Network",
         brief=True,
+        named="Truth",
     )
 
 
@@ -193,6 +196,7 @@ def recalls(
         digits=2,
         grouped="Corpus",
         brief=True,
+        named="Network",
     )
 
 
@@ -249,6 +253,7 @@ def _search(block: str, searched: Sequence[Candidate], refits: set[tuple[str | N
         tuple(rows),
         "folds",
         grouped="",
+        named="Candidate",
         brief=len(rows) <= 60,
         typeset=False,
     )

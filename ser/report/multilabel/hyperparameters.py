@@ -68,6 +68,7 @@ def _table(
         unit="",
         grouped="",
         brief=True,
+        named="Setting",
     )
 
 
@@ -142,6 +143,7 @@ def figure_2(run: Finished | None) -> Table:
         tuple(rows),
         unit="",
         grouped="",
+        named="Step",
     )
 
 
@@ -163,4 +165,5 @@ def layers(run: Finished | None, options: Options) -> Table:
         (*rows, Row("", "all", ("", total))),
         unit="",
         grouped="",
+        named="Layer",
     )

@@ -98,6 +98,7 @@ def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Tabl
         digits=2,
         grouped="Trial",
         brief=True,
+        named="Measure",
     )
 
 
@@ -131,6 +132,7 @@ def losses(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
         digits=3,
         unit="",
         grouped="",
+        named="Trial",
     )
 
 
@@ -158,6 +160,7 @@ def figure_4(settings: Sequence[ScoredSetting], expected: Expected) -> Table:
         tuple(rows),
         grouped="Trial",
         brief=True,
+        named="Emotion",
     )
 
 
@@ -186,6 +189,7 @@ def literature(ours: Sequence[ScoredSetting], expected: Expected) -> Table:
         grouped="",
         brief=True,
         quotes=True,
+        named="Work",
     )
 
 
@@ -213,6 +217,7 @@ def table_1(labels: Mapping[str, Labelled], expected: Expected) -> Table:
         unit="",
         grouped="",
         brief=True,
+        named="Corpus",
     )
 
 
@@ -259,4 +264,5 @@ def figure_1(counts: Mapping[str, Mapping[str, int]], expected: Expected) -> Tab
         ("Count", "Share"),
         tuple(rows),
         grouped="Of",
+        named="Share",
     )

@@ -205,6 +205,7 @@ def _each_run(settings: Sequence[Setting], answers: Answers, expected: Expected)
         grouped="Corpus",
         ids=("Run",),
         keys=2,
+        named="Setting",
     )
 
 

@@ -70,6 +70,7 @@ def table_1(settings: Sequence[Setting], expected: Expected, options: Options, i
         digits=2,
         grouped="Of",
         brief=True,
+        named="Segments",
     )
 
 

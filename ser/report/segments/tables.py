@@ -89,7 +89,17 @@ def _rows(
 
 
 def _five(key: str, title: str, explanation: str, rows: tuple[Row, ...]) -> Table:
-    return Table(key, title, explanation + _SPREAD, ("mean", "std"), rows, "seeds", grouped="Accuracy", brief=True)
+    return Table(
+        key,
+        title,
+        explanation + _SPREAD,
+        ("mean", "std"),
+        rows,
+        "seeds",
+        grouped="Accuracy",
+        brief=True,
+        named="Setting",
+    )
 
 
 def table_3(
@@ -146,6 +156,7 @@ def baselines(settings: Sequence[Setting], measured: Measured, expected: Expecte
         "seeds",
         grouped="Corpus",
         brief=True,
+        named="Setting",
     )
 
 
@@ -177,6 +188,7 @@ def table_5(
         grouped="",
         brief=True,
         quotes=True,
+        named="Work",
     )
 
 
@@ -206,6 +218,7 @@ def table_2(settings: Sequence[Setting], units: str, expected: Expected, options
         unit="",
         grouped="",
         brief=True,
+        named="Layer",
     )
 
 
@@ -240,6 +253,7 @@ def figure_3(settings: Sequence[Setting], expected: Expected) -> Table:
         digits=2,
         grouped="Setting",
         brief=True,
+        named="Truth",
     )
 
 

@@ -108,6 +108,7 @@ def costs(bench: Bench, sizes: Sizes) -> Table:
         grouped="",
         brief=True,
         typeset=len(rows) <= TYPESET,
+        named="System",
     )
 
 

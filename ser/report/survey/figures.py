@@ -10,13 +10,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ser.metrics.confusion import INK
-from ser.report import figures
+from ser.report import figures, marks
+from ser.report.cell_text import in_words
 from ser.report.content import Cell, Picture
 from ser.report.survey.published import Claim
 from ser.report.survey.results import PROTOCOLS, Bench
 
 _PROTOCOL_NAMES = {"sd": "speaker dependent", "si": "speaker independent", "?": "protocol unknown"}
 _COLOURS = {"sd": figures.colour(0), "si": figures.colour(1), "?": "#888888"}
+_HATCHES = {"sd": "", "si": "///", "?": "..."}
+_EDGES = {"sd": "-", "si": "--", "?": ":"}
 _GAP = 0.7  # between systems, in bars
 
 
@@ -45,9 +48,12 @@ def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: s
     axes.set_xlim(0, 108)
     axes.set_xlabel("accuracy in %")
     figures.light(axes, "x")
-    handles = [Patch(fc=_COLOURS[p], alpha=0.8, label=f"here, {_PROTOCOL_NAMES[p]}") for p in PROTOCOLS]
+    handles = [
+        Patch(fc=_COLOURS[p], ec=INK, lw=0.3, hatch=_HATCHES[p], alpha=0.8, label=f"here, {_PROTOCOL_NAMES[p]}")
+        for p in PROTOCOLS
+    ]
     handles += [
-        Patch(fc="none", ec=_COLOURS[p], lw=1.4, label=f"survey, {label}")
+        Patch(fc="none", ec=_COLOURS[p], lw=1.4, ls=_EDGES[p], label=f"survey, {label}")
         for p, label in _PROTOCOL_NAMES.items()
         if p in present
     ]
@@ -71,10 +77,13 @@ def _bar(axes: Axes, place: float, cell: Cell, protocol: str, solid: bool) -> No
     value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
     shade = _COLOURS[protocol]
     if solid:
-        axes.barh(place, value, height=0.8, color=shade, alpha=0.8)
+        (drawn,) = axes.barh(place, value, height=0.8, fc=shade, ec=INK, lw=0.3, hatch=_HATCHES[protocol], alpha=0.8)
+        said = marks.Mark(f"{cell.words}\nWA {in_words(cell)}, n = {cell.n}", cell.runs)
+        marks.put(drawn, [said], [f"here, {_PROTOCOL_NAMES[protocol]}"])
         axes.hlines(place, low, high, color=INK, lw=1.2)
     else:
-        axes.barh(place, value, height=0.74, fc="none", ec=shade, lw=1.4)
+        (drawn,) = axes.barh(place, value, height=0.74, fc="none", ec=shade, lw=1.4, ls=_EDGES[protocol])
+        marks.put(drawn, [marks.Mark(f"the survey prints {value:.4g} %")], [f"survey, {_PROTOCOL_NAMES[protocol]}"])
     end = value if np.isnan(high) else max(value, high)
     axes.text(end + 0.6, place, f"{value:.4g}" if not solid else f"{value:.1f}", va="center", fontsize=8, color=INK)
 
@@ -98,8 +107,11 @@ def both_protocols(bench: Bench, corpus: str) -> Picture | None:
                 cell, where = result.cell("ua"), place + (0.16 if number else -0.16)
                 value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
                 shade, fill = _COLOURS[protocol], _COLOURS[protocol] if result.complete else "none"
-                axes.hlines(where, low, high, color=shade, lw=1, alpha=0.6)
-                axes.plot(value, where, figures.marker(number), color=shade, mfc=fill, ms=5)
+                line = axes.hlines(where, low, high, color=shade, lw=1, alpha=0.6)
+                marks.put(line, (), [_PROTOCOL_NAMES[protocol]])
+                (dot,) = axes.plot(value, where, figures.marker(number), color=shade, mfc=fill, ms=5)
+                said = marks.Mark(f"{cell.words}\nUA {in_words(cell)}, n = {cell.n}", cell.runs)
+                marks.put(dot, [said], [_PROTOCOL_NAMES[protocol]])
     chance = {100 / len(result.classes) for by_protocol in by_system.values() for result in by_protocol.values()}
     for share in chance:
         axes.axvline(share, color=INK, lw=0.8, ls=":")

@@ -39,6 +39,7 @@ def best_by_validation(bench: Bench, options: Options) -> Table:
         "systems",
         grouped="Corpus",
         brief=True,
+        named="Protocol",
     )
 
 

@@ -44,6 +44,7 @@ def families(bench: Bench) -> Table:
         grouped="Corpus",
         brief=True,
         typeset=len(rows) <= TYPESET,
+        named="Family",
     )
 
 
@@ -81,6 +82,7 @@ def proportions(bench: Bench, ties: str) -> Table:
         grouped="Kind",
         brief=True,
         bars=True,
+        named="Option",
     )
 
 

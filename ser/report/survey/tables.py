@@ -45,6 +45,7 @@ def systems(bench: Bench) -> Table:
         brief=True,
         quotes=True,
         typeset=len(rows) <= TYPESET,
+        named="System",
     )
 
 
@@ -129,6 +130,7 @@ def best(bench: Bench) -> Table:
         "systems",
         grouped="Corpus",
         brief=True,
+        named="Protocol",
     )
 
 
@@ -179,6 +181,7 @@ def printed(bench: Bench) -> Table:
         grouped="Authors",
         brief=True,
         quotes=True,
+        named="System",
     )
 
 
@@ -223,6 +226,7 @@ def augmentations(bench: Bench) -> Table:
         "systems",
         grouped="Corpus",
         brief=True,
+        named="Protocol",
     )
 
 
@@ -253,4 +257,5 @@ def runs(bench: Bench) -> Table:
         grouped="Corpus",
         ids=("Runs",),
         keys=1,
+        named="System",
     )
