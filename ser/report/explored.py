@@ -64,18 +64,18 @@ class Explored:
 
     def _matrices(self) -> Iterator[Matrix]:
         for (corpus, setting), pairs in sorted(self._counts.items()):
-            seen = {name for pair in pairs for name in pair}
-            classes = tuple(name for name in self.classes if name in seen) or tuple(sorted(seen))
-            if seen <= set(classes):
+            present = {name for pair in pairs for name in pair}
+            classes = tuple(name for name in self.classes if name in present) or tuple(sorted(present))
+            if present <= set(classes):
                 counts = np.array([[pairs[truth, guess] for guess in classes] for truth in classes])
                 yield Matrix(corpus, setting, classes, counts, tuple(self._runs[corpus, setting]))
 
     def _curves(self, curve: Curve) -> Iterator[RunCurves]:
-        left = MOST_CURVES
+        remaining = MOST_CURVES
         for run, (title, corpora) in self._trained.items():
             names = ("train/loss", "val/loss", *(f"val/ua/{corpus}" for corpus in corpora))
-            left -= len(names)
-            if left < 0:
+            remaining -= len(names)
+            if remaining < 0:
                 return
             values = {name: tuple(epochs) for name in names if len(epochs := curve(run, name)) > 1}
             if values:

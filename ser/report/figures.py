@@ -71,15 +71,15 @@ def learning_curves(
         place = order.index(group_of[title]) if title in group_of else None
         look = {"color": "#888888"} if place is None else {"color": colour(place), "ls": line(place)}
         faint = 0.45 if len(with_values) > 6 else 0.9
-        (drawn,) = axes.plot(np.arange(1, len(values) + 1), values, alpha=faint, lw=1.1, **look)
+        (curve,) = axes.plot(np.arange(1, len(values) + 1), values, alpha=faint, lw=1.1, **look)
         best = int(np.nanargmin(values)) if np.isfinite(values).any() else 0
         words = f"{title}\n{quantity}: least {values[best]:.4g}, epoch {best + 1} of {len(values)}"
-        marks.put(drawn, [marks.Mark(words)], [groups[group_of[title]]] if place is not None else [])
+        marks.put(curve, [marks.Mark(words)], [groups[group_of[title]]] if place is not None else [])
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
     whole_epochs(axes)
-    shown = [(place, groups[group]) for place, group in enumerate(order) if group in present]
-    handles = [Line2D([], [], color=colour(place), ls=line(place), label=name) for place, name in shown]
+    legend = [(place, groups[group]) for place, group in enumerate(order) if group in present]
+    handles = [Line2D([], [], color=colour(place), ls=line(place), label=name) for place, name in legend]
     axes.legend(handles=handles, frameon=False, fontsize=9)
     light(axes, "y")
     return picture(figure, name, caption)

@@ -29,13 +29,13 @@ class Mark:
     runs: tuple[str, ...] = ()  # ids of the tracked runs
 
 
-class _MadeMark(TypedDict):
+class _RecordedMark(TypedDict):
     words: str
     runs: list[str]
 
 
-class _Made(TypedDict):
-    marks: list[_MadeMark]
+class _Record(TypedDict):
+    marks: list[_RecordedMark]
     series: list[str]
     legend: bool  # an entry of a legend, which is of the series
 
@@ -45,23 +45,23 @@ def put(artist: Artist, marks: Sequence[Mark] = (), series: Sequence[str] = ()) 
 
     A series is what a legend's entry stands for; the page can hide it.
     """
-    listed: list[_MadeMark] = [{"words": mark.words, "runs": list(mark.runs)} for mark in marks]
+    listed: list[_RecordedMark] = [{"words": mark.words, "runs": list(mark.runs)} for mark in marks]
     _set(artist, {"marks": listed, "series": list(series), "legend": False})
 
 
-def _set(artist: Artist, made: _Made) -> None:
+def _set(artist: Artist, record: _Record) -> None:
     """As an id whose letters no writer of SVG changes."""
-    artist.set_gid(_PREFIX + urlsafe_b64encode(json.dumps(made).encode()).decode())
+    artist.set_gid(_PREFIX + urlsafe_b64encode(json.dumps(record).encode()).decode())
 
 
-def _read(gid: str) -> _Made:
-    made: _Made = json.loads(urlsafe_b64decode(gid.removeprefix(_PREFIX)))
-    return made
+def _read(gid: str) -> _Record:
+    record: _Record = json.loads(urlsafe_b64decode(gid.removeprefix(_PREFIX)))
+    return record
 
 
 def name_legends(figure: Figure) -> None:
     """Says of every legend's entry which series it stands for: that which it names, alone or before a bracket."""
-    named = {
+    names = {
         series
         for artist in figure.findobj(lambda each: str(each.get_gid() or "").startswith(_PREFIX))
         for series in _read(str(artist.get_gid()))["series"]
@@ -70,7 +70,7 @@ def name_legends(figure: Figure) -> None:
         assert isinstance(legend, Legend)
         for handle, text in zip(legend.legend_handles, legend.get_texts(), strict=True):
             label = text.get_text().partition(" (")[0]
-            if label in named:
+            if label in names:
                 for each in (handle, text):
                     if each is not None:
                         _set(each, {"marks": [], "series": [label], "legend": True})
@@ -88,7 +88,7 @@ def titled(svg: str) -> str:
         place = end
     whole = "".join([*parts, svg[place:]])
     used = set(re.findall(r"#([\w-]+)", whole))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", whole)
+    return re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", whole)
 
 
 def _end(svg: str, start: int) -> int:
@@ -103,19 +103,19 @@ def _end(svg: str, start: int) -> int:
 
 def _group(text: str, content: str) -> str:
     """The opening tag of a group, and its content with a title for every mark."""
-    made = _read(text)
-    series = f' data-series="{escape("|".join(made["series"]))}"' if made["series"] else ""
-    kind = "legend-entry" if made["legend"] else "marks"
-    marks = [(mark["words"], " ".join(mark["runs"])) for mark in made["marks"]]
+    record = _read(text)
+    series = f' data-series="{escape("|".join(record["series"]))}"' if record["series"] else ""
+    kind = "legend-entry" if record["legend"] else "marks"
+    marks = [(mark["words"], " ".join(mark["runs"])) for mark in record["marks"]]
     if not marks:
         return f'<g class="{kind}"{series}>{content}'
     if len(marks) == 1 and "<use" not in content:
         return f'<g class="{kind} mark"{series}{_runs(marks[0][1])}><title>{escape(marks[0][0])}</title>{content}'
-    left = iter(marks)
+    remaining = iter(marks)
 
-    def wrapped(found: re.Match[str]) -> str:
-        words, runs = next(left, ("", ""))
-        return f'<g class="mark"{_runs(runs)}><title>{escape(words)}</title>{found[0]}</g>' if words else found[0]
+    def wrapped(match: re.Match[str]) -> str:
+        words, runs = next(remaining, ("", ""))
+        return f'<g class="mark"{_runs(runs)}><title>{escape(words)}</title>{match[0]}</g>' if words else match[0]
 
     return f'<g class="{kind}"{series}>{re.sub(r"<use [^>]*/>", wrapped, content)}'
 

@@ -126,25 +126,25 @@ def _cell(
         if column in table.ids:
             return f'<td class="{kind} mono">{run_links(cell.split(), address)}</td>'
         return f'<td class="{kind}">{escape(cell)}</td>'
-    shown = cell_text.number(cell, table)
-    if shown == HOLE:
+    text = cell_text.number(cell, table)
+    if text == HOLE:
         return f'<td class="hole" title="not there yet, not known, or not defined">{HOLE}</td>'
     span = cell_text.span(cell, table)
     bar = f' style="--share: {100 * cell.value:.2f}%"' if table.bars else ""
     sources = cell.runs or (runs if len(runs) == 1 else ())
-    number: str = f"{escape(shown)}"
+    number: str = f"{escape(text)}"
     if len(sources) == 1 and address:
         number = f'<a href="{escape(address.format(run=sources[0]))}">{number}</a>'
-    tip = _tip(cell, column, row, f"{shown} {span}".rstrip(), sources) if cell.runs or cell.n or cell.words else ""
+    tip = _tip(cell, column, row, f"{text} {span}".rstrip(), sources) if cell.runs or cell.n or cell.words else ""
     about = f' title="{escape(tip)}"' if tip else ""
     about += f' data-runs="{escape(" ".join(sources))}"' if sources else ""
     interval = f"<small>{span}</small>" if span else ""
     return f'<td class="number" data-v="{cell.value:.6g}"{bar}{about}><b>{number}</b>{interval}</td>'
 
 
-def _tip(cell: Cell, column: str, row: Row, shown: str, runs: Sequence[str]) -> str:
+def _tip(cell: Cell, column: str, row: Row, text: str, runs: Sequence[str]) -> str:
     """What a cell says when it is pointed at: where it stands, its value, n, what it is of, and the runs."""
-    lines = [f"{row.name} · {column}: {shown}", *([cell.words] if cell.words else [])]
+    lines = [f"{row.name} · {column}: {text}", *([cell.words] if cell.words else [])]
     lines += [f"n = {cell.n}"] if cell.n else []
     if runs:
         more = f" and {len(runs) - _LISTED} more" if len(runs) > _LISTED else ""

@@ -23,8 +23,8 @@ def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], name: s
         for place, (side, values) in enumerate(curves.items()):
             percent = 100 * np.asarray(values)
             look = {"color": figures.colour(place), "ls": figures.line(place), "lw": 1.1}
-            (drawn,) = axes.plot(np.arange(1, len(values) + 1), percent, label=side, **look)
-            marks.put(drawn, [marks.Mark(f"{title}, {side}: {percent[-1]:.1f} % after {len(values)} epochs")], [side])
+            (line,) = axes.plot(np.arange(1, len(values) + 1), percent, label=side, **look)
+            marks.put(line, [marks.Mark(f"{title}, {side}: {percent[-1]:.1f} % after {len(values)} epochs")], [side])
         axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel("epoch")
         axes.set_ylabel("accuracy in %")
@@ -51,8 +51,8 @@ def class_chart(
         where = np.arange(len(classes)) + width * (place + 0.5) - 0.4
         values, low, high = (100 * np.array([getattr(c, k) for c in cells]) for k in ("value", "low", "high"))
         look = {"fc": figures.colour(place), "ec": INK, "lw": 0.3, "hatch": figures.hatch(place), "alpha": 0.75}
-        drawn = axes.bar(where, np.nan_to_num(values), 0.92 * width, label=title, **look)
-        for patch, of_class, cell in zip(drawn, classes, cells, strict=True):
+        patches = axes.bar(where, np.nan_to_num(values), 0.92 * width, label=title, **look)
+        for patch, of_class, cell in zip(patches, classes, cells, strict=True):
             marks.put(patch, [marks.Mark(f"{title}, {of_class}: {in_words(cell)} found", cell.runs)], [title])
         marks.put(axes.vlines(where, low, high, color=INK, lw=1), (), [title])
         published_values = np.array([np.nan if v is None else v for v in printed.get(title, ())], np.float64)
@@ -76,8 +76,8 @@ def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], nam
         for place, (number, folds) in enumerate(scores):
             percent = 100 * np.asarray(folds)
             (dots,) = axes.plot(np.full(len(percent), place), percent, "o", color=figures.colour(0), mfc="none", ms=4)
-            said = [f"candidate {number}, fold {fold}: {value:.1f} %" for fold, value in enumerate(percent, start=1)]
-            marks.put(dots, [marks.Mark(words) for words in said])
+            texts = [f"candidate {number}, fold {fold}: {value:.1f} %" for fold, value in enumerate(percent, start=1)]
+            marks.put(dots, [marks.Mark(words) for words in texts])
             axes.plot([place - 0.3, place + 0.3], [percent.mean()] * 2, color=figures.colour(1), lw=1.6)
         axes.set_xticks(range(len(scores)), [number for number, _ in scores], fontsize=8)
         axes.set_xlabel("candidate, by its mean")

@@ -77,13 +77,13 @@ def _bar(axes: Axes, place: float, cell: Cell, protocol: str, solid: bool) -> No
     value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
     shade = _COLOURS[protocol]
     if solid:
-        (drawn,) = axes.barh(place, value, height=0.8, fc=shade, ec=INK, lw=0.3, hatch=_HATCHES[protocol], alpha=0.8)
-        said = marks.Mark(f"{cell.words}\nWA {in_words(cell)}, n = {cell.n}", cell.runs)
-        marks.put(drawn, [said], [f"here, {_PROTOCOL_NAMES[protocol]}"])
+        (bar,) = axes.barh(place, value, height=0.8, fc=shade, ec=INK, lw=0.3, hatch=_HATCHES[protocol], alpha=0.8)
+        mark = marks.Mark(f"{cell.words}\nWA {in_words(cell)}, n = {cell.n}", cell.runs)
+        marks.put(bar, [mark], [f"here, {_PROTOCOL_NAMES[protocol]}"])
         axes.hlines(place, low, high, color=INK, lw=1.2)
     else:
-        (drawn,) = axes.barh(place, value, height=0.74, fc="none", ec=shade, lw=1.4, ls=_EDGES[protocol])
-        marks.put(drawn, [marks.Mark(f"the survey prints {value:.4g} %")], [f"survey, {_PROTOCOL_NAMES[protocol]}"])
+        (bar,) = axes.barh(place, value, height=0.74, fc="none", ec=shade, lw=1.4, ls=_EDGES[protocol])
+        marks.put(bar, [marks.Mark(f"the survey prints {value:.4g} %")], [f"survey, {_PROTOCOL_NAMES[protocol]}"])
     end = value if np.isnan(high) else max(value, high)
     axes.text(end + 0.6, place, f"{value:.4g}" if not solid else f"{value:.1f}", va="center", fontsize=8, color=INK)
 
@@ -110,8 +110,8 @@ def both_protocols(bench: Bench, corpus: str) -> Picture | None:
                 line = axes.hlines(where, low, high, color=shade, lw=1, alpha=0.6)
                 marks.put(line, (), [_PROTOCOL_NAMES[protocol]])
                 (dot,) = axes.plot(value, where, figures.marker(number), color=shade, mfc=fill, ms=5)
-                said = marks.Mark(f"{cell.words}\nUA {in_words(cell)}, n = {cell.n}", cell.runs)
-                marks.put(dot, [said], [_PROTOCOL_NAMES[protocol]])
+                mark = marks.Mark(f"{cell.words}\nUA {in_words(cell)}, n = {cell.n}", cell.runs)
+                marks.put(dot, [mark], [_PROTOCOL_NAMES[protocol]])
     chance = {100 / len(result.classes) for by_protocol in by_system.values() for result in by_protocol.values()}
     for share in chance:
         axes.axvline(share, color=INK, lw=0.8, ls=":")
