@@ -1,9 +1,10 @@
 """Tiny corpora, a tiny study over them, and fresh places to run it: shared by the tests of the core."""
 
+import gc
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
@@ -39,12 +40,39 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # Files of half a minute and more, which wait for processes: begun last, one of them would go on alone.
-FIRST = ("test_killed", "test_launch", "test_docs", "test_searches_run", "test_nodes", "test_tracking_faults")
+FIRST = ("test_killed", "test_launch", "test_postgres", "test_nodes", "test_searches_run", "test_tracking_faults")
+FIRST += ("test_docs", "test_wheel")
+
+
+class Backwards(pytest.Dir):
+    """A folder whose files are collected from the last to the first."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        return reversed(list(super().collect()))
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Dir | None:
+    """Every other worker collects backwards: of the asserts, each rewrites a half, and reads the half of the other."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return Backwards.from_parent(parent, path=path) if int(worker[2:]) % 2 else None
+
+
+def pytest_sessionstart() -> None:
+    """Half a million objects come, and none goes, while tests are collected."""
+    gc.disable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The dearest files come first, as with two workers the last file decides when all is over."""
-    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
+    rank = {name: number for number, name in enumerate(FIRST)}
+    items.sort(key=lambda item: (rank.get(item.path.stem, len(FIRST)), item.path))
+
+
+def pytest_collection_finish() -> None:
+    """What stays to the end is not looked at again by each collection of cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 TINY = {

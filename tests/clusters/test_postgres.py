@@ -15,8 +15,9 @@ from ser.runs.location import Location
 from ser.runs.store_check import check_writable, try_out
 from ser.runs.tracker import Tracker
 
-PROCESSES, THREADS, EPOCHS = 4, 8, 3
-WRITERS = PROCESSES * THREADS
+THREADS, EPOCHS = 8, 3
+# Nodes, each of which trains some trials at once.
+NODES = pytest.mark.parametrize("nodes", [2, pytest.param(4, marks=pytest.mark.slow)])
 PASSWORD = "s3cret-of-postgres"
 
 
@@ -58,28 +59,29 @@ def _writers(where, work, numbers, study, start):
         thread.join()
 
 
-def crowd(where, work, study):
-    """All writers, from the same moment on."""
+def crowd(where, work, study, nodes):
+    """All writers of so many nodes, from the same moment on."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["ser.runs.delivery"])
-    start = context.Barrier(WRITERS)
-    shares = [range(first, WRITERS, PROCESSES) for first in range(PROCESSES)]
-    nodes = [context.Process(target=_writers, args=(where, work, share, study, start)) for share in shares]
-    for node in nodes:
-        node.start()
-    for node in nodes:
-        node.join(180)
-    assert [n.exitcode for n in nodes] == [0] * PROCESSES
+    writers = nodes * THREADS
+    start = context.Barrier(writers)
+    shares = [range(first, writers, nodes) for first in range(nodes)]
+    processes = [context.Process(target=_writers, args=(where, work, share, study, start)) for share in shares]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(180)
+    assert [p.exitcode for p in processes] == [0] * nodes
 
 
-def check_each_once(where, work, study):
+def check_each_once(where, work, study, writers):
     """One finished run of every writer, whole, and no word of the password."""
     for _ in range(5):
         if not sync(where, work).undelivered:  # a busy machine may have been too slow for someone's patience
             break
     tracker = Tracker(where, study)
     runs = tracker.runs()
-    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(f"trial{n}" for n in range(WRITERS))
+    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(f"trial{n}" for n in range(writers))
     assert {r.info.status for r in runs} == {"FINISHED"}
     for run, text in zip(runs, tracker.texts([r.info.artifact_uri for r in runs], "predictions.csv"), strict=True):
         number = int(run.data.params["seed"])
@@ -89,7 +91,7 @@ def check_each_once(where, work, study):
             assert [m.step for m in tracker.client.get_metric_history(run.info.run_id, key)] == [1, 2, 3]
         assert PASSWORD not in str(run.to_dictionary())
     assert len(tracker.client.search_experiments(filter_string=f"name = '{study}'")) == 1
-    assert len(list((work / "finished").iterdir())) == WRITERS
+    assert len(list((work / "finished").iterdir())) == writers
     check_untold(work)
 
 
@@ -97,11 +99,12 @@ def check_untold(folder):
     assert [p for p in folder.rglob("*") if p.is_file() and PASSWORD.encode() in p.read_bytes()] == []
 
 
-def test_trials_at_once_through_a_server(mlflow_server, tmp_path):
+@NODES
+def test_trials_at_once_through_a_server(mlflow_server, tmp_path, nodes):
     uri, folder = mlflow_server
     where = Location.of(tmp_path, uri)
-    crowd(where, tmp_path, "served")
-    check_each_once(where, tmp_path, "served")
+    crowd(where, tmp_path, f"served{nodes}", nodes)
+    check_each_once(where, tmp_path, f"served{nodes}", nodes * THREADS)
     assert (folder / "log").stat().st_size > 0
     check_untold(folder)
 
@@ -114,9 +117,10 @@ def direct(postgres, tmp_path):
     return where
 
 
-def test_trials_at_once_in_the_database_itself(direct, tmp_path, capfd):
-    crowd(direct, tmp_path, "direct")
-    check_each_once(direct, tmp_path, "direct")
+@NODES
+def test_trials_at_once_in_the_database_itself(direct, tmp_path, capfd, nodes):
+    crowd(direct, tmp_path, f"direct{nodes}", nodes)
+    check_each_once(direct, tmp_path, f"direct{nodes}", nodes * THREADS)
     assert PASSWORD not in "".join(capfd.readouterr())
 
 

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import half_grid
 import psutil
 import pytest
 from chaos import KINDS, Chaos, judge
@@ -23,13 +24,13 @@ from ser.runs.tracker import Tracker
 
 @pytest.fixture
 def grid(data, tiny, tmp_path, empty_ledger, one_at_once):
-    """A command over one corpus, 12 trials of which 6 are trained, and its work folder."""
+    """A command over one corpus, 12 trials of which 6 are trained, or half of them, and its work folder."""
 
-    def make(epochs=24, steps=8, corpora="ravdess", more=one_at_once):
+    def make(epochs=24, steps=8, corpora="ravdess", more=one_at_once, study="interaffection"):
         work = tmp_path / "work"
         work.mkdir()
         shutil.copy(empty_ledger, work / "mlflow.db")
-        command = ["run", "interaffection", "--data", str(data), "--corpora", corpora, *tiny]
+        command = ["run", study, "--data", str(data), "--corpora", corpora, *tiny]
         command += [f"--set=training.max_epochs={epochs}", f"--set=training.patience_epochs={epochs}"]
         command += [f"--set=training.steps_per_epoch={steps}"]
         return command, Chaos([*command, "--work", str(work), *more], work, tmp_path / "log")
@@ -68,7 +69,7 @@ def test_after_hung_and_killed_workers_and_a_killed_driver_nothing_is_lost_doubl
     profile = tmp_path / "impatient.toml"
     patient = Path(one_at_once[1]).read_text()
     profile.write_text(patient.replace("= 30", "= 0.15"))
-    command, chaos = grid(more=["--profile", str(profile)])
+    command, chaos = grid(more=["--profile", str(profile)], study=half_grid.__file__)
     chaos.start()
     hung = wait_for(lambda: chaos.find("worker"), 180)[0]
     hung.suspend()
