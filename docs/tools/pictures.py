@@ -27,7 +27,7 @@ PICTURES = Path(__file__).resolve().parents[1] / "pictures"
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 COLOURS = 128
-WIDTH = 100  # characters of the terminal
+WIDTH = 112  # characters of the terminal
 ASSISTANT = 350  # pixels of a panel that MLflow opens in a browser which it has not met
 BAR = "━"  # of progress, which is drawn over and over
 
@@ -61,8 +61,13 @@ def draw_terminal(commands: Sequence[str], name: str, title: str) -> None:
         record.print(Text(f"$ {command}", style="bold"))
         words = [sys.executable, "-m", *command.split()]
         done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        lines = [line for line in done.stdout.replace(str(Path.home()), "~").splitlines() if BAR not in line]
-        record.print(Text.from_ansi("\n".join(lines).strip() + "\n"))
+        shown = done.stdout.replace(os.getcwd(), "~").replace(str(Path.home()), "~")
+        lines = [Text.from_ansi(line) for line in shown.splitlines() if BAR not in line]
+        before = ["", *(line.plain.strip() for line in lines)]
+        for line, previous in zip(lines, before, strict=False):
+            if line.plain.strip() or previous:  # no two empty lines
+                record.print(line, soft_wrap=True)
+        record.print()
     svg = record.export_svg(title=title)
     svg = re.sub(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", "", svg, flags=re.S)  # fonts of a server
     (PICTURES / name).write_text(svg, encoding="utf-8")
