@@ -183,14 +183,15 @@ def features(costs: "Sequence[Cost]", store: "Store") -> Document:
     }
 
 
-def status(states: "Sequence[State]", where: "Location", work: Path) -> Document:
-    """Returns the document of ``ser status``."""
+def status(states: "Sequence[State]", away: str, where: "Location", work: Path) -> Document:
+    """Returns the document of ``ser status``; ``away`` is why the tracking store does not answer, "" where it does."""
     from ser.runs import delivery
 
     return _document(
         "status",
         work=str(work),
         tracking_uri=where.printable,
+        away=away or None,
         studies=[
             {**_progress(s.progress), "report": str(s.report) if s.report else None, "runs_page": s.page}
             for s in states

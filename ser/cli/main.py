@@ -621,8 +621,7 @@ def status(args: argparse.Namespace) -> int:
     if args.watch:
         states.watch(where, args.work, args.study)
         return 0
-    each = states.show(where, args.work, args.study)
-    args.document = documents.status(each, where, args.work)
+    args.document = documents.status(*states.show(where, args.work, args.study), where, args.work)
     return 0
 
 

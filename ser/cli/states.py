@@ -59,22 +59,27 @@ def state(tracker: Tracker, work: Path, grid: Expected | None = None) -> State:
     return State(progress, report if report.is_file() else None, page, grid)
 
 
-def show(where: Location, work: Path, study: str | None) -> list[State]:
-    """Prints them, and what the work folder has that MLflow has not; returns them. Raises BadInput."""
+def show(where: Location, work: Path, study: str | None) -> tuple[list[State], str]:
+    """Prints them, and what the work folder has that MLflow has not.
+
+    Returns them, and why the tracking store does not answer, "" where it does. Raises BadInput.
+    """
     waiting = delivery.local(work)
     each: list[State] = []
+    reason = ""
     try:
         each = states(where, work, study)
         for line in lines(each, where, study is not None):
             console.console.print(line, soft_wrap=True)
     except Away as error:
-        console.away(str(error))
+        reason = str(error)
+        console.away(reason)
     except BadInput as error:  # trials that are not delivered yet exist all the same
         if not waiting:
             raise
         console.console.print(str(error))
     console.local(waiting)
-    return each
+    return each, reason
 
 
 def lines(each: Sequence[State], where: Location, whole: bool) -> list[str]:
@@ -93,6 +98,8 @@ def lines(each: Sequence[State], where: Location, whole: bool) -> list[str]:
 
 def _counts(study: State) -> list[str]:
     one = study.progress
+    if not one.expected:
+        return [f"{one.study}: no trial has been started yet"]
     out = [f"{one.study}: {one.finished} of {one.expected} trials finished"]
     if one.references[1]:
         out.append(f"{one.references[0]} of {one.references[1]} references finished")

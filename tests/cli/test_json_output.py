@@ -115,15 +115,18 @@ def test_status_of_a_work_folder(capsys, tmp_path):
     run_folder = RunFolder(tmp_path / "work", "a1b2")
     run_folder.path.mkdir(parents=True)
     run_folder.begin(Head("interaffection", "a1b2", "R · lstm · μ · multi", {}, {}))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     document = answered(capsys, "status")
     check(document, ["studies[].best", "studies[].failures"])
+    answered(capsys, "status", "interaffection")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before  # it only looks
     assert (document["studies"][0]["study"], document["studies"][0]["state"]) == ("interaffection", "unfinished")
     assert document["undelivered"] == [{"title": "R · lstm · μ · multi", "state": "unfinished", "error": None}]
 
 
 def test_status_of_a_study_that_runs(tmp_path):
     where = Location.of(tmp_path / "work", None)
-    document = json.loads(dumped(documents.status([State(PROGRESS, Path("r.html"), "http://h")], where, tmp_path)))
+    document = json.loads(dumped(documents.status([State(PROGRESS, Path("r.html"), "http://h")], "", where, tmp_path)))
     check(document, ["undelivered"])
     (one,) = document["studies"]
     assert (one["left_s"], one["trials_per_hour"]) == (None, None)

@@ -53,6 +53,12 @@ def test_a_work_folder_without_runs_says_so():
     assert states.lines([], WHERE, whole=False)[0].startswith("no runs in sqlite:////w/mlflow.db")
 
 
+def test_before_the_first_trial_nothing_is_counted():
+    assert states.lines([state(Progress("layers", "", 0, 0, 0, 0, 0))], WHERE, whole=True)[0] == (
+        "layers: no trial has been started yet"
+    )
+
+
 @pytest.fixture
 def watched(monkeypatch):
     """States one after the other, and the seconds that were slept between them."""

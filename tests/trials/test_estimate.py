@@ -60,3 +60,25 @@ def test_the_store_is_as_large_as_its_frames_and_entries_that_folds_share_count_
     in_folds = resolve(sound, {name: manifests[name] for name in ("tess", "ravdess")}, seeds=2)
     assert len(in_folds.sources) > len(plan.sources)
     assert {recipe.key: recipe.bytes for recipe in entries_of(in_folds)} == entries
+
+
+def test_what_was_timed_is_kept_for_the_same_settings_and_no_others(study, manifests, monkeypatch, tmp_path):
+    timed = []
+    monkeypatch.setattr(rules, "_seconds_per_update", lambda plan, trial: timed.append(trial.block.name) or 0.5)
+    path = tmp_path / "update_times.json"
+    plan, other = (
+        resolve(settings(study, batch_size=size), {"tess": manifests["tess"], "ravdess": manifests["ravdess"]})
+        for size in (4, 5)
+    )
+    first = estimate(plan, plan.trials, 1, {}, path)
+    assert sorted(timed) == ["blstm", "lstm", "tdnn"]
+    assert estimate(plan, plan.trials, 1, {}, path) == first
+    assert len(timed) == 3
+    estimate(other, other.trials, 1, {}, path)
+    assert len(timed) == 6
+    monkeypatch.setattr(rules, "version", lambda name: "3.0")
+    estimate(plan, plan.trials, 1, {}, path)
+    assert len(timed) == 9
+    path.write_bytes(b"damaged")
+    estimate(plan, plan.trials, 1, {}, path)
+    assert len(timed) == 12
