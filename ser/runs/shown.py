@@ -30,7 +30,9 @@ _WITH = {
     "training.loss_tolerance": ("training.keep", ("best_accuracy",)),
 }
 _OF_FITTED = ("training.learns_from",)  # what models that are fitted take of it
-_OF_CORPUS = re.compile(r"(split|loader|copies|classes|front_end)(\..+)?")
+# Of a corpus: who is tested by which rule, and how it is read. How many of what train, its datasets say.
+_OF_CORPUS = re.compile(r"split(\.(test|fold))?|(loader|classes|front_end)(\..+)?")
+_SEED_OF_COPIES = re.compile(r"augmentation\..+\.seed")
 
 
 def params_of(params: Mapping[str, str]) -> dict[str, str]:
@@ -89,6 +91,8 @@ def _tells(key: str, text: str, params: Mapping[str, str], corpora: Iterable[str
     """Whether an entry says something that a person chose, and that is used."""
     if not text or text == _PLAIN.get(key) or key in _NEVER or key.endswith(".version"):
         return False
+    if _SEED_OF_COPIES.fullmatch(key):
+        return False
     if key.startswith("corpus."):
         return _tells_of_corpus(key.removeprefix("corpus."), text, corpora)
     if key.startswith("training."):
@@ -112,6 +116,4 @@ def _tells_of_corpus(key: str, text: str, corpora: Iterable[str]) -> bool:
     rest = key.removeprefix(f"{name}.")
     if not name or not _OF_CORPUS.fullmatch(rest):
         return False
-    if rest.startswith("loader"):
-        return text not in (name, "False")
-    return (rest, text) != ("copies", "0")
+    return not rest.startswith("loader") or text not in (name, "False")

@@ -115,7 +115,7 @@ def views_of(presented: Presented) -> dict[str, tuple[str, Mapping[str, object]]
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": columns,
-        "runsHiddenMode": "SHOW_ALL",
+        "runsHiddenMode": "FIRST_20_RUNS",
         **_charts(presented, results, [COMBINATION, *axes]),
     }
     by_combination = {"aggregateFunction": "average", "groupByKeys": [{"mode": "param", "groupByData": COMBINATION}]}

@@ -25,13 +25,13 @@ def presented(plan: Plan) -> Presented:
 def _description(plan: Plan, corpora: Sequence[str], axes: Sequence[str]) -> str:
     study, count = plan.study, len(plan.trials)
     data = "Made speech of a demo, no recordings. " if plan.demo else ""
-    varied = ", ".join(axes) or "nothing"
+    varied, first = ", ".join(axes) or "nothing", next(iter(corpora), "NAME")
     return (
         f"{study.title}. {data}{count} trial{'s' * (count != 1)}, tested on {', '.join(corpora) or 'nothing'}; "
         f"what varies: {varied}.\n\n"
         "The menu *Views* has the results of every trial, means by combination of corpora, and charts. "
         "What a run was trained and tested on is in its column *Dataset*; its whole statement is the file "
         f"`statement.json`.\n\nTables and figures: `ser report {study.name}`. "
-        "Filters: `params.combination = 'I+T'`, `metrics.\\`ua/emodb\\` > 0.6`, `dataset.name = 'emodb'`, "
-        "`tags.same_as LIKE '%'` (models that share another's training)."
+        f"Filters: `params.combination = '{plan.trials[0].combination}'`, ``metrics.`ua/{first}` > 0.6``, "
+        f"`dataset.name = '{first}'`, `tags.same_as LIKE '%'` (models that share another's training)."
     )
