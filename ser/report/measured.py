@@ -7,7 +7,7 @@ and fold the setting that is best in its validation subset, tested there (nested
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,8 @@ class Result:
     def cell(self, metric: str) -> Cell:
         """Returns a metric with its interval, and what it comes from."""
         cell = interval(self.point[metric], self.draws[metric], self.sample.clusters if self.sample else 0, SHARE)
-        runs = tuple(run.run_id for run in self.runs)
         n = self.sample.utterances if self.sample else 0
-        return replace(cell, runs=runs, n=n, words=f"{self.corpus}: {' · '.join(self.values)}")
+        return cell.from_runs((run.run_id for run in self.runs), n, f"{self.corpus}: {' · '.join(self.values)}")
 
 
 @dataclass(frozen=True, eq=False)

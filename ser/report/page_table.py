@@ -1,5 +1,6 @@
 """A table of a report for the page: heads, groups of lines, cells with what they come from."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,13 @@ from ser.report import cell_text
 from ser.report.page_anchors import Anchors
 from ser.report.table import HOLE, Cell, Row, Table
 
-_UPRIGHT, _ACROSS = 112, 172  # characters that fit on A4, upright and across, in the type of printed tables
-_LONG = 26  # characters after which text in a cell is wrapped on paper
-_ID = 14  # characters of a run's id in a line on paper, where it is broken anywhere
+_UPRIGHT, _ACROSS = 545, 790  # points of width that A4 has, upright and across, with some room for names that wrap
+_LETTER, _DIGIT, _SMALL = 4.0, 4.4, 3.2  # points of width of a letter, a digit, a sign of an interval, as printed
+_PADDING = 6  # points
+_LONG = 26  # letters after which text in a cell is wrapped on paper
+_ID = 14  # letters of a run's id in a line on paper, where it is broken anywhere
 _LISTED = 4  # runs that a tooltip names
+_RUN = re.compile("[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,13 @@ def _metric(table: Table, row: Row | None) -> str:
 
 
 def _cells(table: Table, row: Row, address: str) -> Markup:
-    """The cells of a row; those without sources have the runs that the row names."""
+    """The cells of a row."""
     runs = tuple(
         run
         for column, cell in zip(table.columns, row.cells, strict=False)
-        if column in table.ids and isinstance(cell, str) and cell != HOLE
+        if column in table.ids and isinstance(cell, str)
         for run in cell.split()
+        if is_run(run)
     )
     parts = [
         _cell(cell, table, column, row, runs, address)
@@ -124,6 +129,7 @@ def _cell(
     if not isinstance(cell, Cell):
         kind = "hole" if cell == HOLE else "text"
         if column in table.ids:
+            kind += " runs" if any(map(is_run, cell.split())) else ""
             return f'<td class="{kind} mono">{run_links(cell.split(), address)}</td>'
         return f'<td class="{kind}">{escape(cell)}</td>'
     text = cell_text.number(cell, table)
@@ -131,12 +137,13 @@ def _cell(
         return f'<td class="hole" title="not there yet, not known, or not defined">{HOLE}</td>'
     span = cell_text.span(cell, table)
     bar = f' style="--share: {100 * cell.value:.2f}%"' if table.bars else ""
-    sources = cell.runs or (runs if len(runs) == 1 else ())
+    sources = () if runs else cell.runs  # where a row names its runs, no cell says it again
     number: str = f"{escape(text)}"
     if len(sources) == 1 and address:
         number = f'<a href="{escape(address.format(run=sources[0]))}">{number}</a>'
-    tip = _tip(cell, column, row, f"{text} {span}".rstrip(), sources) if cell.runs or cell.n or cell.words else ""
-    about = f' title="{escape(tip)}"' if tip else ""
+    has_words = not runs and bool(cell.runs or cell.n or cell.words)
+    tip = _tip(cell, column, row, f"{text} {span}".rstrip(), () if address and len(sources) == 1 else sources)
+    about = f' title="{escape(tip)}"' if has_words else ""
     about += f' data-runs="{escape(" ".join(sources))}"' if sources else ""
     interval = f"<small>{span}</small>" if span else ""
     return f'<td class="number" data-v="{cell.value:.6g}"{bar}{about}><b>{number}</b>{interval}</td>'
@@ -154,28 +161,34 @@ def _tip(cell: Cell, column: str, row: Row, text: str, runs: Sequence[str]) -> s
 
 def run_links(runs: Iterable[str], address: str) -> Markup:
     """Returns ids of runs, as links where the address of runs is known."""
-    if not address:
-        return escape(" ".join(runs))
-    links = [Markup('<a href="{}">{}</a>').format(address.format(run=run), run) for run in runs if run != HOLE]
-    return Markup(" ").join(links) if links else escape(HOLE)
+    return Markup(" ").join(
+        Markup('<a href="{}">{}</a>').format(address.format(run=run), run) if address and is_run(run) else run
+        for run in runs
+    )
+
+
+def is_run(text: str) -> bool:
+    """Whether it is the id of a tracked run, and no fingerprint or word."""
+    return _RUN.fullmatch(text) is not None
 
 
 def _width(table: Table) -> str:
     """How a table is laid out on A4, by the longest text of every column."""
-    total = 0
+    total = 0.0
     for place, column in enumerate(table.columns):
-        texts = [_longest(row.cells[place], table) for row in table.rows if place < len(row.cells)]
-        widest = max([*texts, max(map(len, column.split()), default=1)], default=1)
-        total += (_ID if column in table.ids else min(widest, _LONG)) + 2
-    total += max((min(len(row.name), _LONG) for row in table.rows), default=0) + 2
-    total += max((min(len(row.metric), _LONG) for row in table.rows), default=0) + 2 if _grouped(table) else 0
-    total += 10 if table.counted else 0
+        widths = [_points(row.cells[place], table) for row in table.rows if place < len(row.cells)]
+        head = _LETTER * max(map(len, column.split()), default=1)
+        total += _PADDING + (_LETTER * _ID if column in table.ids else max([head, *widths]))
+    names = [[row.name for row in table.rows], [row.metric for row in table.rows] if _grouped(table) else []]
+    names += [[f"{row.n} of {row.of}" for row in table.rows] if table.counted else []]
+    total += sum(_PADDING + _LETTER * max(min(len(name), _LONG) for name in each) for each in names if each)
     return "" if total <= _UPRIGHT else "across" if total <= _ACROSS else "across small"
 
 
-def _longest(cell: Cell | str | None, table: Table) -> int:
+def _points(cell: Cell | str | None, table: Table) -> float:
+    """The width of a cell on paper."""
     if not isinstance(cell, Cell):
-        return len(cell or "")
+        return _LETTER * min(len(cell or ""), _LONG)
     if np.isnan(cell.value):
-        return 1
-    return max(len(cell_text.number(cell, table)), len(cell_text.span(cell, table)))
+        return _LETTER
+    return max(_DIGIT * len(cell_text.number(cell, table)), _SMALL * len(cell_text.span(cell, table)))

@@ -51,8 +51,10 @@ class Measured:
     sample: Sample
 
     def cell(self, column: int, within: tuple[float, float]) -> Cell:
-        """Returns a measure with its interval."""
-        return interval(self.values[column], self.draws[:, column], self.sample.clusters, within)
+        """Returns a measure with its interval, and what it comes from."""
+        cell = interval(self.values[column], self.draws[:, column], self.sample.clusters, within)
+        words = f"{self.setting.corpus}: {self.setting.title}, {len(self.setting.by_seed)} seeds"
+        return cell.from_runs((), self.sample.utterances, words)
 
 
 def section_of(runs: Iterable[Finished], expected: Expected, options: Options) -> Section:

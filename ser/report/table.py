@@ -1,6 +1,7 @@
 """A table of a report as plain values: cells with intervals and holes, rows with a paper's numbers, and its words."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 HOLE = "–"
 Printed = float | str | None  # as a paper prints it: a number in the table's unit, a text, or nothing
@@ -18,6 +19,10 @@ class Cell:
     runs: tuple[str, ...] = field(default=(), repr=False, compare=False, kw_only=True)  # ids of the tracked runs
     n: int = field(default=0, repr=False, compare=False, kw_only=True)  # tested utterances; 0 = not known
     words: str = field(default="", repr=False, compare=False, kw_only=True)  # corpora, network, seed
+
+    def from_runs(self, runs: Iterable[str], n: int, words: str) -> "Cell":
+        """Returns the same number with what it comes from."""
+        return replace(self, runs=tuple(runs), n=n, words=words)
 
 
 @dataclass(frozen=True)

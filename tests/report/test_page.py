@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from pages import content_of, table_of
+from pages import RUNS, content_of, table_of
 
 from ser.report import marks, page_table, rendering
 from ser.report.content import Cell, Row
@@ -81,22 +81,31 @@ def test_a_cell_says_its_runs_its_n_and_what_it_is_of():
     html = str(view.groups[0].lines[0].cells)
     assert 'data-runs="abc"' in html
     assert '<a href="http://host/#/runs/abc">58.8</a>' in html
-    assert 'title="ravdess · A: 58.8 [54.1, 63.2]\nravdess: &lt;B&gt;LSTM\nn = 146\nrun abc"' in html
+    assert 'title="ravdess · A: 58.8 [54.1, 63.2]\nravdess: &lt;B&gt;LSTM\nn = 146"' in html
     assert 'data-v="0.588"' in html
 
 
-def test_a_cell_has_the_run_that_its_row_names_where_that_is_one():
-    table = replace(table_of([]), ids=("B",))
-    rows = [Row("", "one", (Cell(0.5), "r1")), Row("", "two", (Cell(0.5), "r1 r2"))]
-    view = page_table.viewer("", Anchors())(replace(table, rows=tuple(rows)))
-    one, two = (str(group.lines[0].cells) for group in view.groups)
-    assert 'data-runs="r1"' in one
-    assert "data-runs" not in two
+def test_without_an_address_a_cell_names_its_runs():
+    cell = Cell(0.588, runs=tuple("abcdef"))
+    view = page_table.viewer("", Anchors())(table_of([Row("wa", "ravdess", (cell, "x"))]))
+    assert 'title="ravdess · A: 58.8\nruns a b c d and 2 more"' in str(view.groups[0].lines[0].cells)
 
 
-def test_ids_of_runs_are_links_where_their_address_is_known():
-    assert run_links(("a", "b"), "") == "a b"
-    assert run_links(("a<", "–"), "http://h/{run}?x&y") == '<a href="http://h/a&lt;?x&amp;y">a&lt;</a>'
+def test_where_a_row_names_its_runs_no_cell_says_it_again():
+    cell = Cell(0.5, runs=(RUNS[1],), n=40, words="ravdess: LSTM")
+    table = replace(table_of([Row("", "one", (cell, RUNS[1]))]), ids=("B",))
+    view = page_table.viewer("http://host/{run}", Anchors())(table)
+    html = str(view.groups[0].lines[0].cells)
+    assert html.count(RUNS[1]) == 2  # its address and its text
+    assert "title" not in html
+
+
+def test_ids_of_runs_are_links_where_their_address_is_known_and_other_words_are_not():
+    assert run_links(RUNS[:2], "") == " ".join(RUNS[:2])
+    link = f'<a href="http://h/{RUNS[1]}?x&amp;y">{RUNS[1]}</a>'
+    assert run_links((RUNS[1], "·", "a<", "0123456789abcdef"), "http://h/{run}?x&y") == (
+        f"{link} · a&lt; 0123456789abcdef"
+    )
 
 
 def test_wide_tables_are_printed_across_and_wider_ones_smaller():
@@ -105,7 +114,7 @@ def test_wide_tables_are_printed_across_and_wider_ones_smaller():
         table = replace(table_of([Row("wa", "name", cells)]), columns=tuple(f"c{n}" for n in range(columns)))
         return page_table.viewer("", Anchors())(table).width
 
-    assert [width(count) for count in (2, 6, 9, 12)] == ["", "", "across", "across small"]
+    assert [width(count) for count in (2, 9, 12, 18)] == ["", "", "across", "across small"]
 
 
 def test_lines_of_a_group_are_a_body_of_their_own_with_the_papers_numbers_below(elements, text):

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from pages import content_of
+from pages import RUNS, content_of
 
 from ser.report.page import page
 
@@ -98,12 +98,12 @@ def test_a_papers_numbers_stay_below_their_line(opened):
 
 def test_words_filter_a_table(opened):
     opened.run(
-        "{ const words = document.querySelectorAll('#results-section input[type=search]')[0]; words.value = 'C r3';"
+        "{ const words = document.querySelectorAll('#results-section input[type=search]')[0]; words.value = 'C 3';"
         "words.dispatchEvent(new Event('input')); 0 }"
     )
     assert opened.run(NAMES) == ["c"]
     assert opened.run("document.querySelector('#results-section .tools .count').textContent") == "1 of 4"
-    assert "filter.results=C+r3" in opened.run("location.hash")
+    assert "filter.results=C+3" in opened.run("location.hash")
 
 
 def test_a_column_can_be_left_out_and_downloads_have_what_is_shown(opened):
@@ -112,13 +112,13 @@ def test_a_column_can_be_left_out_and_downloads_have_what_is_shown(opened):
     name, text, kind, _ = saved(opened, "#results-section button[aria-label^='Download as CSV']")
     assert (name, kind) == ("results.csv", "text/csv")
     assert text.splitlines() == [
-        *("Trial,WA,Runs,n seeds", "a,75.0,r1,1 of 1", "b,25.0,r0,1 of 1"),
-        *("c,50.0,r3,1 of 1", "d,–,r2,1 of 1"),
+        *("Trial,WA,Runs,n seeds", f"a,75.0,{RUNS[1]},1 of 1", f"b,25.0,{RUNS[0]},1 of 1"),
+        *(f"c,50.0,{RUNS[3]},1 of 1", f"d,–,{RUNS[2]},1 of 1"),
     ]
     name, text, *_ = saved(opened, "#results-section button[aria-label^='Download as LaTeX']")
     assert name == "results.tex"
     assert r"\begin{tabular}{lrlr}" in text
-    assert r"a & 75.0 & r1 & 1 of 1 \\" in text
+    assert rf"a & 75.0 & {RUNS[1]} & 1 of 1 \\" in text
 
 
 def test_one_accuracy_and_other_units(opened):
@@ -142,8 +142,8 @@ def middle(browser, selector):
 @pytest.mark.parametrize(
     ("selector", "words", "run"),
     [
-        ("#best td[data-runs]", ["ravdess · A: 50.0 [40.0, 60.0]", "ravdess: LSTM", "n = 40"], "r1"),
-        ("figure.drawn .mark", ["LSTM 1", "UA 50 %, n = 40"], "r1"),
+        ("#best td[data-runs]", ["ravdess · A: 50.0 [40.0, 60.0]", "ravdess: LSTM", "n = 40"], RUNS[1]),
+        ("figure.drawn .mark", ["LSTM 1", "UA 50 %, n = 40"], RUNS[1]),
     ],
 )
 def test_what_is_pointed_at_says_what_it_is_of_and_links_to_its_run(opened, selector, words, run):
@@ -190,13 +190,13 @@ def test_the_matrix_of_any_configuration(opened):
 
 
 def test_learning_curves_of_any_run(opened):
-    choose(opened, "Runs", "LSTM (r1)", "TDNN (r2)")
+    choose(opened, "Runs", f"LSTM ({RUNS[1][:8]})", f"TDNN ({RUNS[2][:8]})")
     titles = "[...document.querySelectorAll('[data-name=learning_curves] .mark title')].map(each => each.textContent)"
     assert opened.run(titles) == [
         *("LSTM\nval/loss 1.6, epoch 1", "LSTM\nval/loss 1.2, epoch 2", "LSTM\nval/loss 1.4, epoch 3"),
         *("TDNN\nval/loss 1.1, epoch 1", "TDNN\nval/loss 0.9, epoch 2"),
     ]
-    assert "curves=val%2Floss%7Cr1%7Cr2" in opened.run("location.hash")
+    assert f"curves=val%2Floss%7C{RUNS[1]}%7C{RUNS[2]}" in opened.run("location.hash")
 
 
 def test_the_address_brings_back_what_was_shown(opened, place):

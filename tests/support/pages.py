@@ -6,6 +6,7 @@ from ser.report import figures, marks
 from ser.report.content import Cell, Content, Matrix, Row, RunCurves, Table
 from ser.report.runs import Hole
 
+RUNS = [f"{number:032x}" for number in range(4)]  # as MLflow names runs
 EIGHT = ("neutral", "calm", "happy", "sad", "angry", "fear", "disgust", "surprise")
 
 
@@ -18,13 +19,15 @@ def table_of(rows, **changes):
 def content_of():
     """Tables of percent, of text, of run ids; a figure of two series; matrices; curves; a hole; notes."""
     best = [
-        Row("wa", "ravdess", (Cell(0.5, 0.4, 0.6, runs=("r1",), n=40, words="ravdess: LSTM"), "I"), 1, 2, (55.0, "T")),
+        Row(
+            "wa", "ravdess", (Cell(0.5, 0.4, 0.6, runs=(RUNS[1],), n=40, words="ravdess: LSTM"), "I"), 1, 2, (55.0, "T")
+        ),
         Row("wa", "tess", (Cell(0.7), "T"), 2, 2),
         Row("ua", "ravdess", (Cell(0.9, 0.85, 0.95), "I"), 2, 2),
         Row("ua", "tess", (Cell(0.3), "T"), 2, 2),
     ]
     every = [
-        Row("", name, (Cell(value), Cell(value / 2), f"r{place}"), 1, 1)
+        Row("", name, (Cell(value), Cell(value / 2), RUNS[place]), 1, 1)
         for place, (name, value) in enumerate({"b": 0.25, "a": 0.75, "d": float("nan"), "c": 0.5}.items())
     ]
     columns = {"columns": ("WA", "UA", "Runs"), "ids": ("Runs",), "grouped": "", "counted": "seeds"}
@@ -37,17 +40,17 @@ def content_of():
         tables,
         ("A note.",),
         pictures=(_picture(),),
-        matrices=(Matrix("ravdess, best UA", "LSTM", EIGHT, np.eye(8, dtype=int) * 90 + 7, ("r1",)),),
+        matrices=(Matrix("ravdess, best UA", "LSTM", EIGHT, np.eye(8, dtype=int) * 90 + 7, (RUNS[1],)),),
         holes=(Hole("a hole", ("ravdess",), "died"),),
         sheets=(table_of([Row("", "c", ("text", "more"))], key="corpora", title="Corpora", grouped="", unit=""),),
         confusions=(
-            Matrix("ravdess", "LSTM", ("sad", "angry"), np.array([[3, 1], [2, 4]]), ("r1",)),
-            Matrix("ravdess", "TDNN", ("sad", "angry"), np.array([[4, 0], [1, 5]]), ("r2",)),
-            Matrix("tess", "TDNN", EIGHT, np.eye(8, dtype=int), ("r2", "r3")),
+            Matrix("ravdess", "LSTM", ("sad", "angry"), np.array([[3, 1], [2, 4]]), (RUNS[1],)),
+            Matrix("ravdess", "TDNN", ("sad", "angry"), np.array([[4, 0], [1, 5]]), (RUNS[2],)),
+            Matrix("tess", "TDNN", EIGHT, np.eye(8, dtype=int), (RUNS[2], RUNS[3])),
         ),
         curves=(
-            RunCurves("r1", "LSTM", {"train/loss": (1.5, 1.0, float("nan")), "val/loss": (1.6, 1.2, 1.4)}),
-            RunCurves("r2", "TDNN", {"val/loss": (1.1, 0.9)}),
+            RunCurves(RUNS[1], "LSTM", {"train/loss": (1.5, 1.0, float("nan")), "val/loss": (1.6, 1.2, 1.4)}),
+            RunCurves(RUNS[2], "TDNN", {"val/loss": (1.1, 0.9)}),
         ),
     )
 
@@ -58,6 +61,6 @@ def _picture():
         axes = figure.subplots()
         for place, name in enumerate(("LSTM", "TDNN")):
             (dots,) = axes.plot([1, 2], [50 + place, 60 + place], figures.marker(place), label=name)
-            marks.put(dots, [marks.Mark(f"{name} {n}\nUA 50 %, n = 40", (f"r{n}",)) for n in (1, 2)], [name])
+            marks.put(dots, [marks.Mark(f"{name} {n}\nUA 50 %, n = 40", (RUNS[n],)) for n in (1, 2)], [name])
         axes.legend()
         return figures.picture(figure, "dots", "UA of two networks.")

@@ -50,8 +50,10 @@ class Result:
         return self.corpus in self.learned
 
     def cell(self, metric: str) -> Cell:
-        """Returns a metric with its interval."""
-        return interval(self.point[metric], self.draws[metric], self.sample.clusters, SHARE)
+        """Returns a metric with its interval, and what it comes from."""
+        cell = interval(self.point[metric], self.draws[metric], self.sample.clusters, SHARE)
+        words = f"{self.corpus}: {' · '.join(self.values)}; trained on {' + '.join(self.learned)}"
+        return cell.from_runs((run.run_id for run in self.runs), self.sample.utterances, words)
 
 
 @dataclass(frozen=True, eq=False)

@@ -288,7 +288,7 @@ def score(scores: Scores, metric: str, cells: Sequence[Place]) -> Cell:
     k, c = cells[0]
     runs, words = scores.source(cells[0])
     cell = scores.cell(scores.point[metric][k, c], scores.replicates[metric][:, k, c])
-    return replace(cell, runs=runs, n=scores.sample.utterances, words=words)
+    return cell.from_runs(runs, scores.sample.utterances, words)
 
 
 def deviation(scores: Scores, metric: str, cells: Sequence[Place]) -> Cell:

@@ -71,7 +71,14 @@ def accuracy(
         size = size_in_words(tested)
         for one in settings:
             train = [at_kept_epoch(run, f"train/wa/{corpus}", options.curve) for run in one.runs]
-            accuracies = [tested.cell(one.title, metric) if tested else _HOLE for metric in METRICS]
+            accuracies = [
+                tested.cell(one.title, metric).from_runs(
+                    (run.run_id for run in one.runs), tested.sample.utterances, f"{corpus}: {one.title}"
+                )
+                if tested
+                else _HOLE
+                for metric in METRICS
+            ]
             paper = _unless_empty([printed("text", "accuracy", one.block, side) for side in ("Train", "Test")])
             epochs = ", ".join(f"{run.scores.get('epochs', np.nan):.0f}" for run in one.runs)
             deviations = [Cell(spread(train)), *_spreads(one, corpus)] if repeated else []

@@ -74,12 +74,15 @@ def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Tabl
     repeated = any(len(one.tests) > 1 for one in settings)
     for one in settings:
         for metric, name in METRICS.items():
-            of_corpora = [one.by_corpus[c].cells[metric] if c in one.by_corpus else None for c in expected.tested]
+            of_corpora = [
+                _from_runs(one, one.by_corpus[c].cells[metric], c) if c in one.by_corpus else None
+                for c in expected.tested
+            ]
             paper: tuple[Printed, ...] = ()
             if expected.printed_overall and one.stated and metric in _PRINTED:
                 paper = (published.printed(*_PRINTED[metric]),)
             deviation = [Cell(one.whole.spread[metric])] * repeated
-            cells = (one.whole.cells[metric], *deviation, *of_corpora)
+            cells = (_from_runs(one, one.whole.cells[metric], "all corpora"), *deviation, *of_corpora)
             rows.append(Row(one.title, name, cells, len(one.tests), len(expected.seeds), paper))
     return Table(
         "metrics",
@@ -100,6 +103,13 @@ def metrics_table(settings: Sequence[ScoredSetting], expected: Expected) -> Tabl
         brief=True,
         named="Measure",
     )
+
+
+def _from_runs(one: ScoredSetting, cell: Cell, corpus: str) -> Cell:
+    """A cell of a setting with its runs."""
+    names = [corpus] if corpus in one.by_corpus else list(one.by_corpus)
+    n = sum(len(test.of(name).uids) for test in one.tests[:1] for name in names)
+    return cell.from_runs((run.run_id for run in one.group.runs) if one.group else (), n, f"{corpus}: {one.title}")
 
 
 # What the paper, or the program of its authors, prints of a metric.

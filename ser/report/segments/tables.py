@@ -65,7 +65,12 @@ class Measured:
             return dict.fromkeys(METRICS, _HOLE)
         key = id(setting), corpus
         if key not in self._scores:
-            self._scores[key] = mean_and_spread(runs, self.replicates, self.resample)
+            scores = mean_and_spread(runs, self.replicates, self.resample)
+            ids = [run.run_id for run in setting.runs] if isinstance(setting, Setting) else []
+            words, n = f"{corpus}: {setting.title if setting else ''}", len(runs[0].uids)
+            self._scores[key] = {
+                name: (mean.from_runs(ids, n, words), deviation) for name, (mean, deviation) in scores.items()
+            }
         return self._scores[key]
 
 

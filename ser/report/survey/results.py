@@ -95,8 +95,7 @@ class Result:
         cell = interval(self.value(metric), self.draws_of(metric), self.sample.clusters, SHARE)
         corpus, protocol, system = self.key
         words = f"{corpus}, {PROTOCOLS[protocol]}: {system}, {len(self.folds)} of {self.of} folds"
-        runs = tuple(fold.run_id for fold in self.folds)
-        return replace(cell, runs=runs, n=self.sample.utterances, words=words)
+        return cell.from_runs((fold.run_id for fold in self.folds), self.sample.utterances, words)
 
     def spread(self, metric: str) -> float:
         """The sample standard deviation over the folds of all seeds, each by itself; nan for a single one."""

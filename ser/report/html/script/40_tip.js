@@ -1,6 +1,6 @@
 // What a cell or a dot is of, beside the pointer: its words, and links to its runs where their address is known.
 const tip = document.getElementById('tip');
-const POINTED = 'td[title], td[data-runs], .mark';
+const POINTED = 'td.number, .mark';
 let pointed = null;
 
 function wordsOf(element) {
@@ -17,7 +17,8 @@ function wordsOf(element) {
 
 function point(element, x, y) {
   pointed = element;
-  const runs = (element.dataset.runs || '').split(' ').filter(Boolean);
+  const listed = element.dataset.runs ?? element.closest('tr')?.querySelector('td.runs')?.textContent ?? '';
+  const runs = listed.split(/\s+/).filter(Boolean);
   const lines = wordsOf(element).split('\n').filter((line) => !/^runs? /.test(line)).map((line) => make('p', {}, line));
   const links = runs.slice(0, 8).map((run) => make('li', {}, runAddress(run) ? make('a', { href: runAddress(run), target: '_blank', rel: 'noopener' }, run) : run));
   if (runs.length > 8) links.push(make('li', {}, `and ${runs.length - 8} more`));

@@ -6,7 +6,7 @@ function picture(svg) {
   const [, , width, height] = svg.getAttribute('viewBox').split(' ');
   copy.setAttribute('width', width);
   copy.setAttribute('height', height);
-  copy.setAttribute('style', `color: ${ink}; fill: ${ink}; background: ${getComputedStyle(document.documentElement).getPropertyValue('--card') && getComputedStyle(svg.closest('figure')).backgroundColor}`);
+  copy.setAttribute('style', `color: ${ink}; fill: ${ink}; font-family: system-ui, sans-serif; background: ${getComputedStyle(svg.closest('figure')).backgroundColor}`);
   copy.querySelectorAll('[hidden], .off').forEach((each) => each.remove());
   return { text: new XMLSerializer().serializeToString(copy), width: +width, height: +height };
 }
