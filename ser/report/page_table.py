@@ -11,7 +11,7 @@ from ser.report import cell_text
 from ser.report.page_anchors import Anchors
 from ser.report.table import HOLE, Cell, Row, Table
 
-_UPRIGHT, _ACROSS = 545, 790  # points of width that A4 has, upright and across, with some room for names that wrap
+_UPRIGHT, _ACROSS = 500, 750  # points of width that A4 has, upright and across, less some room
 _LETTER, _DIGIT, _SMALL = 4.0, 4.4, 3.2  # points of width of a letter, a digit, a sign of an interval, as printed
 _PADDING = 6  # points
 _LONG = 26  # letters after which text in a cell is wrapped on paper
