@@ -76,7 +76,7 @@ def report(
         if scans.notes:
             content = replace(content, notes=(*content.notes, *scans.notes))
         address = links.run_page(links.pages_of(tracker.where), tracker.experiment, "{run}")
-        content = explored.of(with_table(content, expected, options), tracker.curve, address)
+        content = explored.of(with_table(content, expected, options), tracker.curves, address)
         rows = tidy.rows_of(tracker, study, variant, options, scans)
         return write.write(replace(content, written_by=options.written_by), folder, tidy_files.files(rows))
 

@@ -5,7 +5,7 @@ It is gathered while a report reads the runs for itself, so that no file is read
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -15,9 +15,9 @@ from ser.report.content import Content, Matrix, RunCurves
 from ser.report.runs import Finished
 
 MOST_MATRICES = 2000  # of a page: each is some 200 bytes
-MOST_CURVES = 3000  # metrics of runs that are read, each for itself
+MOST_CURVES = 1000  # runs whose curves a page has
 
-Curve = Callable[[str, str], list[float]]
+Curves = Callable[[Sequence[str], str], Mapping[str, list[float]]]  # (run ids, metric) → run id → its value per epoch
 
 
 @dataclass
@@ -53,12 +53,12 @@ class Explored:
         if not run.same_as:
             self._trained[run.run_id] = run.title, tuple(filter(None, run.params.get("corpora", "").split(",")))
 
-    def of(self, content: Content, curve: Curve, address: str) -> Content:
+    def of(self, content: Content, curves: Curves, address: str) -> Content:
         """Returns the content with what the page shows on demand, as much of it as a page can hold."""
         return replace(
             content,
             confusions=tuple(islice(self._matrices(), MOST_MATRICES)),
-            curves=tuple(self._curves(curve)),
+            curves=tuple(self._curves(curves)),
             runs_address=address,
         )
 
@@ -70,13 +70,15 @@ class Explored:
                 counts = np.array([[pairs[truth, guess] for guess in classes] for truth in classes])
                 yield Matrix(corpus, setting, classes, counts, tuple(self._runs[corpus, setting]))
 
-    def _curves(self, curve: Curve) -> Iterator[RunCurves]:
-        remaining = MOST_CURVES
-        for run, (title, corpora) in self._trained.items():
-            names = ("train/loss", "val/loss", *(f"val/ua/{corpus}" for corpus in corpora))
-            remaining -= len(names)
-            if remaining < 0:
-                return
-            values = {name: tuple(epochs) for name in names if len(epochs := curve(run, name)) > 1}
-            if values:
-                yield RunCurves(run, title, values)
+    def _curves(self, curves: Curves) -> Iterator[RunCurves]:
+        runs = dict(islice(self._trained.items(), MOST_CURVES))
+        values: dict[str, dict[str, tuple[float, ...]]] = {}
+        names = dict.fromkeys(f"val/ua/{corpus}" for _, corpora in runs.values() for corpus in corpora)
+        for name in ("train/loss", "val/loss", *names):
+            logging = [run for run, (_, corpora) in runs.items() if name not in names or name[7:] in corpora]
+            for run, epochs in curves(logging, name).items():
+                if len(epochs) > 1:
+                    values.setdefault(run, {})[name] = tuple(epochs)
+        for run, (title, _) in runs.items():
+            if run in values:
+                yield RunCurves(run, title, values[run])

@@ -23,6 +23,7 @@ from ser.runs.schema import REVISION, TABLES
 if TYPE_CHECKING:
     from ser.runs.mlflow_client import Client
 
+_AT_ONCE = 500  # runs that one statement asks for
 _WAIT_S = 20.0  # for whoever is writing, as long as MLflow does
 _CLAUSE = re.compile(r"(attributes|tags)\.(?:`([^`]+)`|([\w.]+)) (=|LIKE) '([^']*)'(?: and (?=\S)|$)")
 _SINCE = re.compile(r"attributes\.end_time >= (\d+)(?: and (?=\S)|$)")
@@ -245,6 +246,26 @@ class Reader:
             whole: list[Point] = self._whole.get_metric_history(run_id, key)
             return whole
         return [Point(key, float("nan") if value is None else float(value), *rest) for value, *rest in rows]
+
+    def curves(self, run_ids: Sequence[str], key: str) -> dict[str, list[float]]:
+        """Returns all values of one metric by step, of those of the runs that have it; none where tables are not read.
+
+        A statement for hundreds of runs takes a hundredth of the time of one for each.
+        """
+        values: dict[str, list[float]] = {}
+        for start in range(0, len(run_ids), _AT_ONCE):
+            part = run_ids[start : start + _AT_ONCE]
+            statement = (
+                "SELECT run_uuid, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics "
+                f"WHERE key = ? AND run_uuid IN ({_marks(part)}) ORDER BY run_uuid, step, timestamp, value"
+            )
+            try:
+                rows = _rows(self._file, statement, [key, *part])
+            except sqlite3.Error:
+                return {}
+            for run_id, value in rows:
+                values.setdefault(run_id, []).append(float("nan") if value is None else float(value))
+        return values
 
 
 def _marks(values: Iterable[object]) -> str:

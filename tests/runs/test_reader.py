@@ -112,6 +112,11 @@ def test_experiments_single_runs_and_curves_are_mlflows(where, only_reader):
             assert [(m.key, repr(m.value), m.timestamp, m.step) for m in read] == [
                 (m.key, repr(m.value), m.timestamp, m.step) for m in expected
             ]
+            curve = [repr(m.value) for m in sorted(expected, key=lambda m: m.step)]
+            several = only_reader.curves([run.info.run_id, "no such run"], key)
+            assert {run: [*map(repr, values)] for run, values in several.items()} == (
+                {run.info.run_id: curve} if curve else {}
+            )
 
 
 def test_the_tables_are_those_of_the_installed_version():
