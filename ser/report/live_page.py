@@ -49,7 +49,7 @@ def _study(study: LiveStudy, pages: str) -> dict[str, object]:
     return {
         "live": study,
         "progress": progress,
-        "state": "nothing moves" if study.is_still else progress.state,
+        "state": _state(study),
         "counts": counts(progress),
         "pace": pace(progress, study.is_still),
         "runs": links.runs_page(pages, study.experiment),
@@ -59,6 +59,12 @@ def _study(study: LiveStudy, pages: str) -> dict[str, object]:
         "failures": [_failure(failure, address) for failure in progress.failures[:_FAILURES]],
         "more_failures": max(len(progress.failures) - _FAILURES, 0),
     }
+
+
+def _state(study: LiveStudy) -> str:
+    if not study.progress.expected:  # workers start, or features are computed
+        return "no trial has begun"
+    return "nothing moves" if study.is_still else study.progress.state
 
 
 def _failure(failure: Failure, address: Callable[[str], str]) -> tuple[Failure, str]:
@@ -89,6 +95,8 @@ def _value(metric: str, value: float) -> str:
 
 def counts(progress: Progress) -> list[tuple[str, str]]:
     """Returns numbers of trials with their words; states that no trial is in are left out."""
+    if not progress.expected:
+        return []
     numbers = [("running", progress.running), ("failed", progress.failed), ("interrupted", progress.interrupted)]
     words = [(f"{progress.finished} of {progress.expected}", "trials finished")]
     words += [(str(number), word) for word, number in numbers if number]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 
@@ -122,6 +123,13 @@ def test_a_grid_whose_command_was_ended_is_said_to_stand_still(tmp_path, watch):
     assert "nothing moves" in page
     assert "ser run grid" in page
     assert "trials per hour" not in page
+
+
+def test_a_grid_without_a_run_is_said_not_to_have_begun(tmp_path, watch):
+    watcher, _ = watch()
+    page = live_page.page(watcher.snapshot())
+    assert "no trial has begun" in page
+    assert "0 of 0 trials finished" not in re.sub(r"</?b>", "", page)
 
 
 def test_a_store_that_is_away_leaves_what_was_known(tmp_path, watch):
