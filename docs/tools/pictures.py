@@ -28,15 +28,11 @@ CHROMIUM = "/usr/bin/chromium"
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 COLOURS = 128
 WIDTH = 112  # characters of the terminal
-ASSISTANT = 350  # pixels of a panel that MLflow opens in a browser which it has not met
 BAR = "━"  # of progress, which is drawn over and over
 
 
-def draw_page(address: str, name: str, size: tuple[int, int], wait_ms: int, right: int = 0) -> None:
-    """Draws an address as ``name`` of ``size`` pixels, after ``wait_ms`` milliseconds of its scripts' time.
-
-    ``right`` pixels of the right side are cut off.
-    """
+def draw_page(address: str, name: str, size: tuple[int, int], wait_ms: int) -> None:
+    """Draws an address as ``name`` of ``size`` pixels, after ``wait_ms`` milliseconds of its scripts' time."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder, "shot.png")
         command = [
@@ -49,7 +45,6 @@ def draw_page(address: str, name: str, size: tuple[int, int], wait_ms: int, righ
         command += [f"--window-size={size[0]},{size[1]}", f"--virtual-time-budget={wait_ms}"]
         subprocess.run([*command, address], check=True, capture_output=True, timeout=180)
         image = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
-    image = image.crop((0, 0, image.width - right, image.height))
     image.quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURES / name, optimize=True)
 
 
@@ -99,7 +94,7 @@ def main(work: str) -> None:
     commands = [f"ser corpora --corpora ravdess={work}/corpora/ravdess", f"ser status interaffection --work {work}"]
     draw_terminal(commands, "terminal.svg", "ser")
     with pages_of(work) as address:
-        draw_page(links.runs_page(address, "1"), "mlflow.png", (1560, 760), 20000, right=ASSISTANT)
+        draw_page(links.runs_page(address, "1"), "mlflow.png", (1360, 760), 20000)
 
 
 if __name__ == "__main__":
