@@ -50,8 +50,9 @@ def class_chart(
     for place, (title, cells) in enumerate(bars.items()):
         where = np.arange(len(classes)) + width * (place + 0.5) - 0.4
         values, low, high = (100 * np.array([getattr(c, k) for c in cells]) for k in ("value", "low", "high"))
-        look = {"fc": figures.colour(place), "ec": INK, "lw": 0.3, "hatch": figures.hatch(place), "alpha": 0.75}
-        patches = axes.bar(where, np.nan_to_num(values), 0.92 * width, label=title, **look)
+        patches = axes.bar(where, np.nan_to_num(values), 0.92 * width, label=title, lw=0.3, alpha=0.75)
+        for patch in patches:
+            patch.set(facecolor=figures.colour(place), edgecolor=INK, hatch=figures.hatch(place))
         for patch, of_class, cell in zip(patches, classes, cells, strict=True):
             marks.put(patch, [marks.Mark(f"{title}, {of_class}: {in_words(cell)} found", cell.runs)], [title])
         marks.put(axes.vlines(where, low, high, color=INK, lw=1), (), [title])

@@ -66,8 +66,10 @@ class Measured:
         key = id(setting), corpus
         if key not in self._scores:
             scores = mean_and_spread(runs, self.replicates, self.resample)
-            ids = [run.run_id for run in setting.runs] if isinstance(setting, Setting) else []
-            words, n = f"{corpus}: {setting.title if setting else ''}", len(runs[0].uids)
+            ids, title = (
+                ([run.run_id for run in setting.runs], setting.title) if isinstance(setting, Setting) else ([], "")
+            )
+            words, n = f"{corpus}: {title or 'the reference'}", len(runs[0].uids)
             self._scores[key] = {
                 name: (mean.from_runs(ids, n, words), deviation) for name, (mean, deviation) in scores.items()
             }
