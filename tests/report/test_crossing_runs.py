@@ -10,7 +10,7 @@ from ser.data.scan import scan
 from ser.features.store import Store
 from ser.planning.plan import resolve
 from ser.prediction import unseen
-from ser.report import collect
+from ser.report import collect, tidy
 from ser.report.content import Content
 from ser.report.crossing import section
 from ser.report.runs import Options
@@ -45,7 +45,7 @@ def test_the_section_is_of_what_the_runs_left(job, trial_of, study, monkeypatch,
         unseen.run(job, trial)
     written = []
     monkeypatch.setattr(section, "_pictures", lambda *_: ())
-    monkeypatch.setattr(collect.write, "write", lambda content, folder: written.append(content))
+    monkeypatch.setattr(collect.write, "write", lambda content, folder, files: written.append(content))
     own = SimpleNamespace(content=lambda runs, expected, options: Content.of(expected, (), tables=(), notes=()))
     monkeypatch.setattr(collect, "report_of", lambda study: own)
     collect.report(Tracker(job.where, job.study), study, tmp_path / "report", Options(replicates=0))
@@ -71,3 +71,10 @@ def test_the_section_is_of_what_the_runs_left(job, trial_of, study, monkeypatch,
     assert [row.cells[0] for row in tables["languages"].rows] == ["en", "de"] * 2
     assert all(np.isnan(cell.value) for cell in rows["ua", "R"].cells)  # the other settings are to come
     assert any("results across corpora are missing" in note for note in written[0].notes)
+
+    table = tidy.rows_of(Tracker(job.where, job.study), study, None, Options(replicates=20)).columns
+    places = {key: i for i, key in enumerate(zip(table["run_id"], table["target"], strict=True))}
+    tested = places[runs[trials[1].id].info.run_id, "emodb"]
+    assert (table["ua"][tested], table["unseen"][tested]) == (pytest.approx(logged["cross/ua/emodb"]), True)
+    assert table["n"][tested] > 0
+    assert table["unseen"][places[runs[trials[1].id].info.run_id, "ravdess"]] is False
