@@ -22,11 +22,9 @@ def rows(count, columns=2, group="WA", text="lstm"):
     return tuple(Row(group, f"row {y}", (text, *cells[y % 4]), 1, 2) for y in range(count))
 
 
-def table(columns=2, **changes):
-    heads = ("Block", *(f"Column {c}" for c in range(columns)))
-    plain = Table(
-        "table2", "Table 2 by validation: the best_one", "Notes: 5 % of all.", heads, rows(3, columns), "runs"
-    )
+def table(count=2, **changes):
+    heads, title = ("Block", *(f"Column {c}" for c in range(count))), "Table 2 by validation: the best_one"
+    plain = Table("table2", title, "Notes: 5 % of all.", heads, rows(3, count), "runs")
     return replace(plain, **({"brief": True} | changes))
 
 
