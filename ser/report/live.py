@@ -190,7 +190,7 @@ def _live(run: OpenRun, rows: "list[dict[str, float]]", silent_s: float | None) 
 def look_at_folders(work: Path) -> Folders:
     """Returns what lies in the folders of trials that are not delivered; of very many only the first are looked at."""
     waiting = unfinished = number = 0
-    retried = []
+    retried: list[tuple[str, str]] = []
     for number, folder in enumerate(_folders(work / "trials"), start=1):
         if number > _SCANNED:
             break
