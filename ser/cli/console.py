@@ -120,8 +120,8 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
     rows.columns[-1].overflow = "ellipsis"  # before anything else, where the terminal is narrow
     of_first_seed = {key: source for key, source in plan.sources.items() if not source.corpus.seed}
     for s in of_first_seed.values():
-        corpus = s.corpus
-        rows.add_row(corpus.source, corpus.letter, *proportions(s.split), str(corpus.copies), corpus.fingerprint)
+        c = s.corpus
+        rows.add_row(c.source, c.letter, *proportions(s.split), str(c.copies), c.fingerprint)
     console.print(rows)
     console.print("subsets in utterances (share, speakers)")
     if rest := len(plan.sources) - len(of_first_seed):

@@ -74,14 +74,24 @@ def summaries(reports: Path) -> list[Summary]:
 def _read(path: Path) -> Summary | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        texts = {name: str(values[name]) for name in ("study", "title", "corpora", "written", "written_by")}
-        numbers = {name: int(values[name]) for name in ("done", "expected", "seeds")}
-        best = tuple(_best(one) for one in values["best"])
-        badges = tuple(str(badge) for badge in values["badges"])
-        datetime.fromisoformat(texts["written"])
+        summary = Summary(
+            folder=path.parent.name,
+            study=str(values["study"]),
+            title=str(values["title"]),
+            corpora=str(values["corpora"]),
+            written=str(values["written"]),
+            written_by=str(values["written_by"]),
+            done=int(values["done"]),
+            expected=int(values["expected"]),
+            seeds=int(values["seeds"]),
+            demo=values["demo"] is True,
+            best=tuple(_best(one) for one in values["best"]),
+            badges=tuple(str(badge) for badge in values["badges"]),
+        )
+        datetime.fromisoformat(summary.written)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Summary(folder=path.parent.name, demo=values["demo"] is True, best=best, badges=badges, **texts, **numbers)
+    return summary
 
 
 def _best(values: Mapping[str, object]) -> Best:
