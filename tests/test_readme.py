@@ -79,4 +79,5 @@ def test_pictures_of_the_terminal_ask_nothing_of_the_network():
     """Rich's SVG names fonts of a server where nobody takes them out."""
     for picture in (ROOT / "docs" / "pictures").glob("*.svg"):
         addresses = set(re.findall(r"https?://[^\s\"')]+", picture.read_text()))
-        assert addresses <= {"http://www.w3.org/2000/svg"}
+        # An address of this machine is text that ser printed.
+        assert {a for a in addresses if not a.startswith("http://127.0.0.1:")} <= {"http://www.w3.org/2000/svg"}
