@@ -30,7 +30,7 @@ LAYERS = next(
 LISTED = "\n".join(f"{number}. {', '.join(sorted(names))}" for number, names in enumerate(LAYERS, 1))
 
 
-OF_A_WORK_FOLDER = {"artifacts/", "finished/", "logs/", "reports/", "store/", "trials/"}
+OF_A_WORK_FOLDER = ("artifacts", "finished", "logs", "reports", "store", "trials")
 MADE_WITH_THE_SITE = {"commands.md"}  # tests/test_site.py follows links to it
 
 
@@ -63,7 +63,7 @@ def test_every_file_that_a_page_names_is_there(page):
     places = [ROOT.parent, ROOT, ROOT / "frontends", ROOT / "models", ROOT / "distributed", DOCS]
     words = re.findall(r"`((?:ser|tests|experiments|docs|cluster)?/?[\w/]+(?:\.py|/))`", page.read_text())
     # Neither a person's own file, nor an address on a server, nor what a work folder holds.
-    named = [word for word in words if "my_" not in word and word[0] != "/" and word not in OF_A_WORK_FOLDER]
+    named = [word for word in words if "my_" not in word and word.partition("/")[0] not in ("", *OF_A_WORK_FOLDER)]
     assert [word for word in named if not any((place / word).exists() for place in places)] == []
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text())
     assert [link for link in links if not (DOCS / link).exists() and link not in MADE_WITH_THE_SITE] == []
