@@ -38,17 +38,19 @@ def job(study, manifests, features, where, tmp_path):
     return job_of(plan, where, tmp_path, str(features), "cpu", 1, "this version", [])
 
 
-def test_the_section_is_of_what_the_runs_left(job, trial_of, study, monkeypatch, tmp_path):
+def test_the_section_is_of_what_the_runs_left(job, trial_of, study, monkeypatch, tmp_path, accessible):
     trials = [trial_of("R"), trial_of("T+R", task="multi")]
     for trial in trials:
         one.run(job, trial)
         unseen.run(job, trial)
-    written = []
+    write, written = collect.write.write, []
     monkeypatch.setattr(section, "_pictures", lambda *_: ())
     monkeypatch.setattr(collect.write, "write", lambda content, folder, files: written.append(content))
     own = SimpleNamespace(content=lambda runs, expected, options: Content.of(expected, (), tables=(), notes=()))
     monkeypatch.setattr(collect, "report_of", lambda study: own)
     collect.report(Tracker(job.where, job.study), study, tmp_path / "report", Options(replicates=0))
+    write(written[0], tmp_path / "page")
+    accessible(tmp_path / "page" / "report.html")
     tables = {table.key: table for table in written[0].tables}
 
     matrix = tables["across"]

@@ -11,7 +11,7 @@ from listed_files import needs_metadata
 from releases import whole
 from scipy.stats import friedmanchisquare
 
-from ser.report import figures
+from ser.report import figures, write
 from ser.report.encoders import baselines, compared, emobox, published, tables, weights
 from ser.report.encoders import content as encoders
 from ser.report.encoders.results import Case, bench_of
@@ -505,6 +505,15 @@ def test_names_of_tables_are_unique():
     assert all(len(row.cells) == len(t.columns) for t in made.tables for row in t.rows)
     assert [t.key for t in (tables.best(bench_of(grid(), expected(grid()), NEVER)),)] == ["best"]
     assert baselines.SURVEY == "survey"
+
+
+def test_everything_is_written(tmp_path, accessible, monkeypatch):
+    runs = grid()
+    bench = bench_of(runs, expected(runs), NEVER)
+    monkeypatch.setattr(encoders, "_pictures", lambda *_: tuple(figures_of(bench).values()))
+    written = write.write(content(runs, options=replace(NEVER, file=file_of(runs))), tmp_path)
+    assert {"report.html", "tables.tex"} <= {path.name for path in written.files}
+    accessible(tmp_path / "report.html")
 
 
 def test_a_point_that_states_nothing_has_what_runs_of_its_head_have():

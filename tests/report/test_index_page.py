@@ -49,7 +49,7 @@ def test_a_file_that_is_no_summary_is_passed_by(tmp_path, text):
     assert [one.study for one in summaries(tmp_path)] == ["first"]
 
 
-def test_the_index_links_reports_files_and_runs_and_names_what_has_no_report(tmp_path):
+def test_the_index_links_reports_files_and_runs_and_names_what_has_no_report(tmp_path, accessible):
     put(tmp_path, "first", hours=2)
     path = index_page.write(tmp_path, {"first": "1", "bare": "2"}, "http://127.0.0.1:5000")
     assert path == tmp_path / "index.html"
@@ -60,6 +60,7 @@ def test_the_index_links_reports_files_and_runs_and_names_what_has_no_report(tmp
     assert "<code>ser report bare</code>" in page
     assert "<b>61.2 % UA</b>" in page
     assert 'href="live"' not in page
+    accessible(path)
 
 
 def test_served_it_links_to_the_same_server_and_says_how_old_reports_are(tmp_path):

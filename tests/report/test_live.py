@@ -84,7 +84,7 @@ def files(folder):
     return {str(p.relative_to(folder)): (p.stat().st_mtime_ns, p.stat().st_size) for p in Path(folder).rglob("*")}
 
 
-def test_a_running_grid_is_shown_with_the_curves_of_its_trials_and_nothing_is_written(tmp_path, watch):
+def test_a_running_grid_is_shown_with_the_curves_of_its_trials_and_nothing_is_written(tmp_path, watch, accessible):
     own = work_id(tmp_path)
     trained_here(tmp_path, "b")
     before = files(tmp_path)
@@ -111,6 +111,8 @@ def test_a_running_grid_is_shown_with_the_curves_of_its_trials_and_nothing_is_wr
     assert page.count("<svg") == 2
     assert "../#/experiments/1/runs/run-b" in page
     assert files(tmp_path) == before
+    (tmp_path / "live.html").write_text(page, encoding="utf-8")
+    accessible(tmp_path / "live.html")
 
 
 def test_a_grid_whose_command_was_ended_is_said_to_stand_still(tmp_path, watch):

@@ -1,10 +1,14 @@
 """Ratings and shares of votes in reports: measures of replicates, folds pooled, ties without a label."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ser.metrics import distribution, regression
-from ser.report import ratings, ratings_section
+from ser.report import ratings, ratings_section, write
+from ser.report.content import Content
 from ser.report.predictions import single_label
 from ser.report.runs import Expected, Finished, Options, UsedCorpus
 
@@ -62,7 +66,9 @@ def test_segments_of_an_utterance_count_as_their_mean() -> None:
     assert np.isnan(answers.truth[1, 0])
 
 
-def test_folds_are_pooled_and_the_section_has_tables_figure_and_intervals() -> None:
+def test_folds_are_pooled_and_the_section_has_tables_figure_and_intervals(
+    tmp_path: Path, accessible: Callable[[Path], None]
+) -> None:
     rng = np.random.default_rng(0)
     parts = []
     for fold in (1, 2):
@@ -79,6 +85,9 @@ def test_folds_are_pooled_and_the_section_has_tables_figure_and_intervals() -> N
     assert row.cells[0].low < row.cells[0].value < row.cells[0].high <= 1
     assert [picture.name for picture in section.pictures] == ["ratings"]
     assert "6 speakers" in section.notes[0]
+    content = Content.of(EXPECTED, (), tables=section.tables, pictures=section.pictures, notes=section.notes)
+    write.write(content, tmp_path)
+    accessible(tmp_path / "report.html")
 
 
 def test_tied_votes_have_no_label_and_are_in_no_accuracy() -> None:
