@@ -47,7 +47,6 @@ CHANGES: tuple[tuple[str, Value | Part], ...] = (
     ("chatziagapi_gan.balance.epochs", 2),
     ("qamhan.front_end.bins", 32),
     ("qamhan.front_end.step", 64),
-    ("qamhan.front_end.hop", 320),
     ("qamhan.training.batch_size", 128),
     ("qamhan.block.filters", (4, 4, 6, 6)),
     ("qamhan.block.pools", ((2, 2), (2, 2), (2, 2), (1, 2))),

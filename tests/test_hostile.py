@@ -29,8 +29,6 @@ NO_ARGUMENTS = [
     ["prepare"],
     ["export"],
     ["labels"],
-    ["status"],
-    ["report"],
 ]
 ARGUMENTS = [
     ["run", "interaffection", "other"],
@@ -153,6 +151,7 @@ def test_an_option_that_there_is_not_is_answered_with_the_nearest(capsys, comman
     needed = {
         "train": ["interaffection", "--trial", "R"],
         "new": ["study", "mine"],
+        "completion": ["bash"],
         "predict": ["abcd", "a.wav"],
         "export-model": ["abcd", "a.onnx"],
         "test": ["interaffection", "--on", "members"],

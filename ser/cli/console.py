@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ser.distributed.gpu_memory import advice
@@ -32,6 +32,12 @@ if TYPE_CHECKING:  # they load MLflow or torch
 
 
 class _Console(Console):
+    def print(self, *objects: object, **options: object) -> None:
+        """Prints as rich does; lines of text are broken for a person's terminal alone, as programs read the others."""
+        if not self.is_terminal and all(isinstance(each, str) for each in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*objects, **options)  # type: ignore[arg-type]
+
     def on_broken_pipe(self) -> None:
         """The reader left: for the command to know. Rich itself would end it with a status of its own."""
         raise BrokenPipeError
@@ -48,7 +54,8 @@ _WORTH = 1.5  # times as fast: a network is more than its matrix products
 
 def table(*columns: str) -> Table:
     """Returns an empty table without lines, for ``console.print``."""
-    return Table(*columns, box=None, pad_edge=False)
+    # What is too long for its column goes on in the next line; rich would cut paths.
+    return Table(*(Column(name, overflow="fold") for name in columns), box=None, pad_edge=False)
 
 
 def addresses(lines: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect as collecting
 from ser.report import tidy
+from ser.report.content import Content
 from ser.report.interaffection.content import SCORES, best_curves, results_of
 from ser.report.interaffection.results import Grid
 from ser.report.predictions import columns
@@ -293,16 +294,24 @@ def test_settings_in_which_runs_differ_from_the_study_come_with_the_splits(track
 
 def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     drawn = []
-    kind = SimpleNamespace(content=lambda *_: drawn.append(rcParams["text.usetex"]))
+    blank = Content("s", "S", "", False, "", seeds=1, done=0, expected=0, tables=(), notes=())
+
+    def content(*_):
+        drawn.append(rcParams["text.usetex"])
+        return blank
+
+    kind = SimpleNamespace(content=content)
     monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
     facts = {"references": (), "fingerprints": {}, "crossed": (), "trials": ()}
-    expected = SimpleNamespace(mode="", has_numbers=False, other_variants=0, **facts)
+    expected = SimpleNamespace(mode="", has_numbers=False, other_variants=0, classes=(), **facts)
     monkeypatch.setattr(collecting, "collect", lambda *_: ((), expected))
+    monkeypatch.setattr(collecting, "with_table", lambda content, *_: content)
     monkeypatch.setattr(collecting.write, "write", lambda *_: drawn.append(rcParams["text.usetex"]))
     monkeypatch.setattr(collecting.tidy, "rows_of", lambda *_: tidy.Rows({"wa": []}))
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
         run = SimpleNamespace(data=SimpleNamespace(tags={"schema": str(SCHEMA)}))
-        tracker = SimpleNamespace(curve=None, newest=lambda: run)
+        where = SimpleNamespace(uri="sqlite:///a.db", printable="sqlite:///a.db")
+        tracker = SimpleNamespace(curve=None, newest=lambda: run, where=where, experiment="1", curves=None)
         collecting.report(tracker, SimpleNamespace(report="", mode=""), tmp_path)
         assert rcParams["text.usetex"]
     assert drawn == [False, False]

@@ -94,7 +94,7 @@ def test_counts_in_captions_and_notes_are_of_what_is_shown(whole):
     captions = {picture.name: picture.caption for picture in shown.pictures}
     curves = next(p for p in shown.pictures if p.name == "curves")
     assert captions["curves"].startswith(f"Validation loss of 1 of {evidence.done} trials")
-    assert len(re.findall(r'id="line2d_\d+"', curves.svg)) > 0
+    assert re.findall('class="marks mark" data-series="([^"]*)"', curves.svg) == ["TDNN"]
     assert "tested on a (20 utterances of 2 speakers)" in next(p.svg for p in shown.pictures if "by_comb" in p.name)
     assert "best in % of 2 of 2 cases" in next(p.svg for p in shown.pictures if p.name == "shares")
     notes = "\n".join(shown.notes)
