@@ -311,7 +311,7 @@ def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
     with rc_context({"text.usetex": True}):  # without LaTeX that is an error
         run = SimpleNamespace(data=SimpleNamespace(tags={"schema": str(SCHEMA)}))
         where = SimpleNamespace(uri="sqlite:///a.db", printable="sqlite:///a.db")
-        tracker = SimpleNamespace(curve=None, newest=lambda: run, where=where, experiment="1", curves=None)
+        tracker = SimpleNamespace(curve=None, newest=lambda: run, where=where, experiment="1", curves=lambda *_: {})
         collecting.report(tracker, SimpleNamespace(report="", mode=""), tmp_path)
         assert rcParams["text.usetex"]
     assert drawn == [False, False]
