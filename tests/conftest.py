@@ -35,8 +35,10 @@ from ser.trials.job import Job, job_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Warnings are errors, but for what MLflow says to SQLAlchemy while it is imported."""
+    """Warnings are errors, but for one between MLflow and SQLAlchemy; Ray's workers have the priority of tests."""
     config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
+    # Ray runs its workers at niceness 15: while other tests compute, they got a thirtieth of a processor.
+    os.environ.setdefault("RAY_worker_niceness", "0")
 
 
 # Files of half a minute and more, which wait for processes: begun last, one of them would go on alone.
