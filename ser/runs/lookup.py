@@ -9,7 +9,7 @@ from ser.runs import reader
 from ser.runs.location import Location
 from ser.runs.reader import Experiment, Run
 from ser.runs.study_runs import study_of
-from ser.runs.tracker import FINISHED, Tracker, canonical_run
+from ser.runs.tracker import FINISHED, Tracker, canonical_run, whole
 
 if TYPE_CHECKING:
     from ser.runs.mlflow_client import Client
@@ -70,12 +70,16 @@ def _names(experiments: Iterable[Experiment]) -> str:
 
 
 def _matches(client: "Client", experiments: list[str], text: str, typed: Callable[[str], str]) -> list[Run]:
-    """Finished runs by the beginning of an id, else by the title as it stands, else as it may be typed."""
+    """Finished runs by the beginning of an id, else by the title as it stands, else as it may be typed.
+
+    The title is the run's name until somebody gives it another in MLflow's pages.
+    """
     if _ID.fullmatch(text.lower()):
         for key in ("attributes.run_id", "tags.trial_id"):
             if runs := list(_pages(client, experiments, f"{FINISHED} and {key} LIKE '{text.lower()}%'")):
                 return runs
-    if "'" not in text and (runs := list(_pages(client, experiments, f"{FINISHED} and tags.title = '{text}'"))):
+    named = _pages(client, experiments, f"{FINISHED} and attributes.run_name = '{text}'") if "'" not in text else ()
+    if runs := [run for run in named if run.data.tags.get("title") == text]:
         return runs
     return [r for r in _pages(client, experiments, FINISHED) if typed(r.data.tags.get("title", "")) == typed(text)]
 
@@ -84,7 +88,7 @@ def _pages(client: "Client", experiments: list[str], query: str) -> Iterator[Run
     token: str | None = None
     while True:
         page = client.search_runs(experiments, query, max_results=_PAGE, page_token=token)
-        yield from (run for run in page if "trial_id" in run.data.tags)
+        yield from (whole(run) for run in page if "trial_id" in run.data.tags)
         token = page.token
         if not token:
             return

@@ -27,7 +27,7 @@ _AT_ONCE = 500  # runs that one statement asks for
 _WAIT_S = 20.0  # for whoever is writing, as long as MLflow does
 _CLAUSE = re.compile(r"(attributes|tags)\.(?:`([^`]+)`|([\w.]+)) (=|LIKE) '([^']*)'(?: and (?=\S)|$)")
 _SINCE = re.compile(r"attributes\.end_time >= (\d+)(?: and (?=\S)|$)")
-_ATTRIBUTES = {"status": "status", "run_id": "run_uuid"}
+_ATTRIBUTES = {"status": "status", "run_id": "run_uuid", "run_name": "name"}
 _ORDERS = {
     None: "start_time DESC",
     "attributes.start_time ASC": "start_time IS NULL, start_time",

@@ -5,16 +5,17 @@ thousand trials can be made anew every few seconds, also where a server holds th
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ser.runs import long_text
+from ser.errors import BadInput
+from ser.runs import long_text, shown
 from ser.runs.reader import Data, Experiment, Info, Page, Run
 
 if TYPE_CHECKING:  # what only looks does without MLflow
     from ser.runs.mlflow_client import Client
 
-_HIDDEN = "mlflow.ser."  # how tags begin that MLflow's pages do not show
 _TAGS = ("trial_id", "title", "variant", "schema", "grid", "error", "work", "data", "same_as")
 _PARAMS = ("role", "corpora")
 _METRICS = ("ua", "balanced", "ccc")
@@ -139,7 +140,10 @@ class StudyRuns:
     def _part(self, run: Run, tags: Mapping[str, str]) -> Run:
         """What is kept of a run."""
         info = run.info
-        run_tags = {name: text for name in _TAGS if (text := _tag(tags, name))}
+        hidden: dict[str, str] = {}
+        with suppress(BadInput):  # of a damaged tag: the run is as one of another schema
+            hidden = shown.hidden_tags(tags, info.run_id)
+        run_tags = {name: text for name in _TAGS if (text := hidden.get(name) or tags.get(name, ""))}
         run_params = {name: run.data.params[name] for name in _PARAMS if name in run.data.params}
         scores = {k: v for k, v in run.data.metrics.items() if k.partition("/")[0] in _METRICS}
         for values in (run_tags, run_params):
@@ -157,9 +161,5 @@ def experiments(client: "Client") -> list[Experiment]:
 
 def study_of(experiment: Experiment) -> str:
     """Returns the name of the study whose runs an experiment holds, also if that was renamed."""
-    return _tag(experiment.tags, "study", "ser.study") or str(experiment.name)
-
-
-def _tag(tags: Mapping[str, str], name: str, earlier: str = "") -> str:
-    """Returns a tag under its hidden name, else under the one that it had in earlier versions."""
-    return str(tags.get(f"{_HIDDEN}{name}") or tags.get(earlier or name, ""))
+    name = experiment.tags.get("mlflow.ser.study") or experiment.tags.get("ser.study")  # as earlier versions had it
+    return str(name or experiment.name)

@@ -171,7 +171,7 @@ class Tracker:
             page = self.client.search_runs(
                 [self.experiment], query, max_results=_PAGE, order_by=["attributes.start_time ASC"], page_token=token
             )
-            yield from map(_whole, page)
+            yield from map(whole, page)
             token = page.token
             if not token:
                 return
@@ -182,7 +182,7 @@ class Tracker:
 
     def run(self, run_id: str) -> Run:
         """Returns one run."""
-        return _whole(self.client.get_run(run_id))
+        return whole(self.client.get_run(run_id))
 
     def newest(self) -> Run | None:
         """Returns the run of a trial that started last."""
@@ -196,7 +196,7 @@ class Tracker:
     def _first(self, order: str) -> Run | None:
         by_start, of_trials = [f"attributes.start_time {order}"], "tags.trial_id LIKE '%'"
         runs = self.client.search_runs([self.experiment], of_trials, max_results=1, order_by=by_start)
-        return next(map(_whole, runs), None)
+        return next(map(whole, runs), None)
 
     def finished(self, trial: str | None = None) -> dict[str, Run]:
         """Returns the finished run of all trials, or of one, by id; of several the ``canonical_run``."""
@@ -249,7 +249,8 @@ class Tracker:
         """Logs what a trial's run shows of its statement, and its data; what the run has already adds nothing."""
         from ser.runs.mlflow_client import Param
 
-        params = [Param(k, v) for k, v in long_text.cut(shown.params_of(head.params)).items()]
+        visible = shown.params_of(head.params, shown.varying_of(head.tags))
+        params = [Param(k, v) for k, v in long_text.cut(visible).items()]
         self.client.log_batch(run.info.run_id, params=params)  # MLflow's client makes requests of a hundred of them
         datasets.log(self.client, run.info.run_id, head.datasets)
 
@@ -449,7 +450,7 @@ def canonical_run(runs: Iterable[Run]) -> Run:
     return min(runs, key=lambda run: (run.info.start_time, run.info.run_id))
 
 
-def _whole(run: Run) -> Run:
+def whole(run: Run) -> Run:
     """Returns the run with its long texts joined and its whole statement as parameters."""
     for values in (run.data.tags, run.data.params):
         joined = long_text.join(values)

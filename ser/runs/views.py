@@ -6,7 +6,7 @@ has changed since stays: tags are written again only where what they are made of
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -82,19 +82,17 @@ def _of_runs(runs: Sequence[Run]) -> Presented:
     tested = [m.partition("/")[2] for m in metrics if scores and m.startswith(f"{scores[0]}/")]
     corpora = tuple(name for name in tested if "/" not in name)
     curves = tuple(name for name in ("train/loss", "val/loss") if name in metrics)
-    return Presented("", corpora, scores[:2], axes_of(shown.params_of(run.data.params) for run in runs), curves)
+    return Presented("", corpora, scores[:2], axes_of([run.data.params for run in runs]), curves)
 
 
-def axes_of(shown_params: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    """Returns the parameters in which runs differ, by what each shows.
+def axes_of(statements: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
+    """Returns the parameters in which runs differ that they show, of their whole ``statements``.
 
     Those that people look for first come first, the seed at the end.
     """
-    values: dict[str, set[str]] = {}
-    for params in shown_params:
-        for key, text in params.items():
-            values.setdefault(key, set()).add(text)
-    several = [key for key, texts in values.items() if len(texts) > 1 and key not in ("corpora", "role.number")]
+    varying = shown.varying(statements)
+    several = dict.fromkeys(key for params in statements for key in shown.params_of(params, varying) if key in varying)
+    several = [key for key in several if key not in ("corpora", "role.number")]
     several = [key for key in several if not key.startswith("corpus.") or key.endswith((".fold", ".test"))]
     rank = {name: number - len(_FIRST) for number, name in enumerate(_FIRST)} | {"seed": 1}
     return tuple(sorted(several, key=lambda key: rank.get(key, 0)))

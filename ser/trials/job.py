@@ -25,11 +25,13 @@ from ser.planning.unseen import Test
 from ser.runs.folder import Dataset, Head, work_id
 from ser.runs.location import Location
 from ser.runs.replica import place
+from ser.runs.shown import VARYING
 from ser.runs.tracker import Tracker
 from ser.study import SCHEMA, Trial
 from ser.study.overrides import beyond_statements
 from ser.trials.datasets import datasets_of
 from ser.trials.facts import Facts
+from ser.trials.presented import varying
 
 _SEXES = {"F": 1, "M": 2}
 UNCOPIED = "train without copies"  # the training subset of trials that take no augmented copies, where others do
@@ -130,6 +132,7 @@ def job_of(
         "data": "demo" if plan.demo else "real",
         "notes": json.dumps(notes),
         "work": work_id(work),
+        VARYING: ",".join(sorted(varying(plan.trials))),
         **_origin(plan.study.name),
     }
     sources = {**plan.sources, **plan.unseen.sources}

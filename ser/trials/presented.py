@@ -1,18 +1,20 @@
 """How a study's experiment presents itself in MLflow's pages: its description, and what its saved views are about."""
 
 from collections.abc import Sequence
+from random import Random
 
 from ser.planning.plan import Plan
 from ser.runs import shown
 from ser.runs.views import Presented, axes_of
+from ser.study import Trial
 
-_LOOKED_AT = 400  # trials of a grid, evenly taken, of whose parameters it is seen which vary
+_LOOKED_AT = 400  # trials of a grid of whose parameters it is seen which vary; every n-th might have one setting alike
 
 
 def presented(plan: Plan) -> Presented:
     """Returns what the experiment of a plan is to show."""
-    study, some = plan.study, plan.trials[:: max(1, len(plan.trials) // _LOOKED_AT)]
-    axes = axes_of(shown.params_of(trial.params()) for trial in some)
+    study = plan.study
+    axes = axes_of([trial.params() for trial in _some(plan.trials)])
     corpora = tuple(dict.fromkeys(name for trial in plan.trials for name in trial.targets))
     if study.labels.dimensions and not any(trial.classes for trial in plan.trials):
         scores: tuple[str, ...] = ("ccc",)
@@ -20,6 +22,15 @@ def presented(plan: Plan) -> Presented:
         scores = ("balanced", "macro_f1") if study.labels.votes == "tied" else ("ua", "wa")
     curves = ("train/loss", "val/loss", *(f"val/{scores[0]}/{corpus}" for corpus in corpora[:4]))
     return Presented(_description(plan, corpora, axes), corpora, scores, axes, curves)
+
+
+def varying(trials: Sequence[Trial]) -> set[str]:
+    """Returns the names of parameters in which the trials of a grid differ."""
+    return shown.varying(trial.params() for trial in _some(trials))
+
+
+def _some(trials: Sequence[Trial]) -> Sequence[Trial]:
+    return trials if len(trials) <= _LOOKED_AT else Random(0).sample(trials, _LOOKED_AT)
 
 
 def _description(plan: Plan, corpora: Sequence[str], axes: Sequence[str]) -> str:

@@ -21,8 +21,17 @@ from uuid import uuid4
 import mlflow
 import numpy as np
 from mlflow import MlflowClient
-from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
-from sqlalchemy import create_engine, insert
+from mlflow.store.tracking.dbmodels.models import (
+    SqlDataset,
+    SqlInput,
+    SqlInputTag,
+    SqlLatestMetric,
+    SqlMetric,
+    SqlParam,
+    SqlRun,
+    SqlTag,
+)
+from sqlalchemy import Engine, create_engine, insert, select
 
 from ser.distributed import launch
 from ser.distributed.ledger import unfinished
@@ -30,19 +39,21 @@ from ser.planning.plan import grid_tags
 from ser.report import collect, overview
 from ser.report.runs import Options
 from ser.runs.delivery import Delivery
-from ser.runs.folder import RunFolder
+from ser.runs.folder import Dataset, RunFolder
 from ser.runs.location import Location
 from ser.runs.mlflow_client import Client
-from ser.runs.shown import params_of
+from ser.runs.shown import VARYING, params_of, varying_of
 from ser.runs.sqlite_rows import SqliteRows
 from ser.runs.tracker import Tracker, tags_of
 from ser.study import SCHEMA, Trial, load_study, trial_of
 from ser.trials.job import Job, head_of
+from ser.trials.presented import varying
 
 study = load_study("interaffection")
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
 CURVES = ("train/loss", "val/loss", "val/wa", "val/ua", "val/wa/iemocap", "val/ua/iemocap", "seconds/epoch", "clipped")
 CORPORA = tuple(replace(c, copies=6, fingerprint="0123456789ab") for c in study.corpora)
+USES, PROFILE = ("training", "validation", "testing"), json.dumps({"utterances": 900, "speakers": 8, "hours": 1.1})
 ALONE = 2 * len(study.blocks)  # at the end of a point's list of networks: one corpus and two tasks are one model
 
 
@@ -62,11 +73,17 @@ def job_for(where: Location, work: Path, chosen: list[Trial]) -> Job:
         "mlflow.source.name": f"ser run {study.name}",
     }
     tags |= {"mlflow.source.type": "LOCAL", "mlflow.source.git.commit": 40 * "0", "processor": "a processor, 1 thread"}
-    tags |= {"command": "ser run"}
+    tags |= {"command": "ser run", VARYING: ",".join(varying(chosen))}
     known = {t.id for t in chosen}
     twins = [t for t in chosen if len(t.corpora) == 1 and t.task == "multi"]
     mirrors = {original: (t,) for t in twins if (original := replace(t, task="unified").id) in known}
-    return Job(study.name, where, str(work), str(work / "store"), {}, {}, {}, {}, tags, mirrors, "cpu", 1)
+    datasets = {
+        c.source: tuple(Dataset(c.name, f"{c.fingerprint}-{use}", use, "/corpora", PROFILE) for use in USES)
+        for trial in chosen
+        for c in trial.corpora
+    }
+    store = str(work / "store")
+    return Job(study.name, where, str(work), store, {}, {}, {}, {}, tags, mirrors, "cpu", 1, datasets=datasets)
 
 
 def predictions(trial: Trial, rng: np.random.Generator) -> tuple[str, dict[str, float]]:
@@ -88,9 +105,11 @@ def fill(where: Location, job: Job, chosen: list[Trial]) -> None:
     client = MlflowClient(where.uri)
     experiment = client.get_experiment_by_name(study.name)
     engine, now, rng = create_engine(where.uri), int(time.time() * 1000), np.random.default_rng(len(chosen))
+    known = datasets_of(engine, int(experiment.experiment_id), job)
+    tables = (SqlRun, SqlParam, SqlTag, SqlMetric, SqlLatestMetric, SqlInput, SqlInputTag)
     waiting = iter(chosen)
     while batch := list(islice(waiting, AT_ONCE)):
-        rows: dict[Any, list[dict[str, Any]]] = {t: [] for t in (SqlRun, SqlParam, SqlTag, SqlMetric, SqlLatestMetric)}
+        rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in tables}
         for trial in batch:
             run, head = uuid4().hex, head_of(job, trial)
             folder = Path(where.artifacts) / study.name / run / "artifacts"
@@ -103,16 +122,35 @@ def fill(where: Location, job: Job, chosen: list[Trial]) -> None:
             rows[SqlRun].append(told | {"experiment_id": int(experiment.experiment_id)})
             tags = {**tags_of(head), "mlflow.runName": head.title}
             rows[SqlTag] += [{"run_uuid": run, "key": k, "value": v} for k, v in tags.items()]
-            rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in params_of(head.params).items()]
+            params = params_of(head.params, varying_of(head.tags))
+            rows[SqlParam] += [{"run_uuid": run, "key": k, "value": v} for k, v in params.items()]
             last = dict.fromkeys(CURVES, 0.5) | results | {"epochs": float(EPOCHS), "seconds/training": 9.0}
             steps = [(k, e) for k in CURVES for e in range(1, EPOCHS + 1)] + [(k, 0) for k in last if k not in CURVES]
             common = {"run_uuid": run, "timestamp": now, "is_nan": False}
             rows[SqlMetric] += [{**common, "key": k, "value": last[k], "step": e} for k, e in steps]
             rows[SqlLatestMetric] += [{**common, "key": k, "value": v, "step": 0} for k, v in last.items()]
+            for data in head.datasets:
+                use, edge = uuid4().hex, {"source_type": "DATASET", "destination_type": "RUN", "destination_id": run}
+                rows[SqlInput].append(edge | {"input_uuid": use, "source_id": known[data.name, data.digest]})
+                rows[SqlInputTag].append({"input_uuid": use, "name": "mlflow.data.context", "value": data.context})
         with engine.begin() as connection:
             for table_of, found in rows.items():
                 connection.execute(insert(table_of.__table__), found)
     engine.dispose()
+
+
+def datasets_of(engine: Engine, experiment: int, job: Job) -> dict[tuple[str, str], str]:
+    """Ids of a job's datasets by name and digest, which are added to the experiment where they are not there."""
+    with engine.begin() as connection:
+        columns = SqlDataset.name, SqlDataset.digest, SqlDataset.dataset_uuid
+        known = {(name, digest): key for name, digest, key in connection.execute(select(*columns))}
+        for data in (each for some in job.datasets.values() for each in some):
+            if (data.name, data.digest) not in known:
+                known[data.name, data.digest] = key = uuid4().hex
+                row = {"dataset_uuid": key, "experiment_id": experiment, "name": data.name, "digest": data.digest}
+                row |= {"dataset_source_type": "local", "dataset_source": "{}", "dataset_profile": data.profile}
+                connection.execute(insert(SqlDataset.__table__), row)
+    return known
 
 
 def plain_search(where: Location) -> Callable[[], object]:

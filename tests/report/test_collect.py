@@ -54,7 +54,7 @@ def test_runs_of_another_schema_are_counted_and_left_alone(tracker, job, study, 
     assert {r.run_id for r in results if not r.same_as} == {new}
     assert "left alone: 1 runs of another schema of statements, whose trials are run anew" in grid.expected.notes
     for run in tracker.pages():
-        tracker.client.delete_tag(run.info.run_id, "mlflow.ser.schema")
+        tracker.client.delete_tag(run.info.run_id, "mlflow.ser.tags")
     assert collect(tracker, study)[0] == []
     with pytest.raises(BadInput, match="no runs of"):
         collecting.report(tracker, study, Path("nowhere"))

@@ -32,6 +32,7 @@ QUERIES = [
     "tags.trial_id LIKE 't1%'",
     f"{FINISHED} and tags.`mlflow.ser.trial.t2` = 'yes'",
     f"{FINISHED} and tags.title = 'T and R · mean'",
+    f"{FINISHED} and attributes.run_name = 'run 1'",
     "tags.TITLE = 'T and R · mean'",
     "tags.title LIKE 't and%'",
     "params.block = 'lstm' and attributes.status != 'FAILED'",  # asked of MLflow

@@ -21,7 +21,8 @@ def trial(trial_of):
 
 def read_back(params, tags=()):
     """The parameters and tags that reports see of a run that shows ``params``; the database keeps no order."""
-    texts, tagged = dict(reversed(shown.params_of(params).items())), shown.tags_of(params, dict(tags))
+    varying = shown.varying_of(dict(tags))
+    texts, tagged = dict(reversed(shown.params_of(params, varying).items())), shown.tags_of(params, dict(tags))
     shown.restore(texts, tagged, "run")
     return texts, tagged
 
@@ -29,10 +30,26 @@ def read_back(params, tags=()):
 def test_components_their_settings_the_seed_and_the_combination_are_shown(trial):
     params = shown.params_of(trial.params())
     assert params["combination"] == "T+R"
-    assert {"corpora", "block", "block.units", "pooling", "task", "front_end", "front_end.window", "seed"} <= set(
-        params
-    )
+    assert {"corpora", "block", "pooling", "task", "front_end", "seed"} <= set(params)
     assert {"training.learning_rate", "training.max_epochs", "corpus.ravdess.split.test"} <= set(params)
+
+
+def test_defaults_of_components_are_shown_where_they_vary_or_are_others(trial):
+    defaults = {"front_end.window", "corpus.ravdess.loader.channels", "training.keep"}
+    assert not defaults & shown.params_of(trial.params()).keys()
+    assert defaults <= shown.params_of(trial.params(), defaults).keys()
+    other = replace(trial, front_end=trial.front_end.changed(window=256))
+    assert shown.params_of(other.params())["front_end.window"] == "256"
+    assert "front_end.hop" not in shown.params_of(other.params())
+    noise = {"augmentation": "noise", "augmentation.noise.snr_db": "5.0,20.0", "augmentation.noise.source": "1f2e"}
+    assert set(shown.params_of(noise)) == {"augmentation", "augmentation.noise.source"}
+    assert {"front_end.window", "combination"} == shown.varying([trial.params(), other.params(), {"corpora": "a",
+        "corpus.a.letter": "A", "front_end.window": "256"}]) - {"corpora"}  # fmt: skip
+
+
+def test_settings_of_a_component_that_is_gone_are_shown():
+    params = {"corpora": "a", "front_end": "gone", "front_end.window": "512", "block": "lstm"}
+    assert shown.params_of(params)["front_end.window"] == "512"
 
 
 def test_versions_and_what_nothing_uses_are_not(trial):
@@ -47,9 +64,13 @@ def test_a_setting_is_shown_where_it_is_used(trial):
     rated = replace(trial, dimensions=("arousal",))
     assert shown.params_of(rated.params())["training.dimension_loss"] == "ccc"
     sgd = replace(trial, training=replace(trial.training, optimiser="sgd"))
-    assert "training.epsilon" in shown.params_of(trial.params()).keys() - shown.params_of(sgd.params()).keys()
+    few = {"training.epsilon"}
+    assert few <= shown.params_of(trial.params(), few).keys() - shown.params_of(sgd.params(), few).keys()
     fitted = replace(trial, block=part("lda"))
     training = {key for key in shown.params_of(fitted.params()) if key.startswith("training.")}
+    assert training == set()
+    both = replace(fitted, training=replace(fitted.training, learns_from="train_and_validation"))
+    training = {key for key in shown.params_of(both.params()) if key.startswith("training.")}
     assert training == {"training.learns_from"}
 
 
@@ -67,15 +88,21 @@ def test_an_axis_is_shown_whatever_its_value(trial, path, key):
 
 
 def test_the_statement_is_read_back_whole_and_in_its_order(trial):
-    params, tags = read_back(trial.params(), {"grid": "{}", "work": "w", "data": "real"})
+    stated = {"grid": "{}", "work": "w", "title": "T", "study": "s", "data": "real"}
+    params, tags = read_back(trial.params(), stated | {shown.VARYING: "front_end.window,seed"})
     assert list(params.items()) == list(trial.params().items())
-    assert tags == {"grid": "{}", "work": "w", "data": "real"}
+    assert tags == stated
+    stored = shown.tags_of(trial.params(), stated)
+    assert json.loads(stored["mlflow.ser.tags"]) == {"study": "s", "title": "T", "work": "w"}
+    assert (stored["mlflow.ser.grid"], stored["data"], len(stored)) == ("{}", "real", 4)
 
 
 def test_runs_of_earlier_versions_are_read_as_they_are(trial):
     params, tags = trial.params(), {"grid": "{}", "notes": "[]", "data": "real"}
-    shown.restore(params, tags, "run")
-    assert (params, tags) == (trial.params(), {"grid": "{}", "notes": "[]", "data": "real"})
+    each_hidden = {"mlflow.ser.grid": "{}", "mlflow.ser.notes": "[]", "data": "real"}
+    for stored in (tags, each_hidden):
+        shown.restore(params, stored, "run")
+        assert (params, stored) == (trial.params(), {"grid": "{}", "notes": "[]", "data": "real"})
 
 
 def test_what_a_person_adds_to_a_run_is_read_too(trial):
@@ -86,8 +113,9 @@ def test_what_a_person_adds_to_a_run_is_read_too(trial):
 
 @pytest.mark.parametrize("text", ["{", "[]", "null"])
 def test_a_damaged_tag_is_named_with_its_run(text):
-    with pytest.raises(BadInput, match=r"mlflow\.ser\.params of run r1"):
-        shown.restore({}, {"mlflow.ser.params": text}, "r1")
+    for name in ("params", "tags"):
+        with pytest.raises(BadInput, match=rf"mlflow\.ser\.{name} of run r1"):
+            shown.restore({}, {f"mlflow.ser.{name}": text}, "r1")
 
 
 def test_corpora_whose_names_begin_alike_are_kept_apart():
@@ -105,7 +133,7 @@ def test_the_database_has_few_parameters_and_commands_see_all(where, trial):
     log = tracker.start(head)
     stored = MlflowClient(where.uri).get_run(log.run_id).data
     assert stored.params == shown.params_of(trial.params())
-    assert not {"grid", "notes", "schema", "work", "command"} & stored.tags.keys()
+    assert not {"grid", "notes", "schema", "work", "command", "study", "title"} & stored.tags.keys()
     assert stored.tags["mlflow.note.content"].startswith(f"{trial.title}: lstm on tess, ravdess;")
     for tracked in (tracker, Tracker(where, "study", to_read=True)):  # by MLflow's client, and without it
         (run,) = tracked.runs()

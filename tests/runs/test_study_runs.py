@@ -51,9 +51,10 @@ def study_runs(*runs):
 
 
 def test_only_little_of_each_run_is_kept_and_of_hidden_tags_the_same():
-    hidden = {"grid": "", "mlflow.ser.grid": GRID, "work": "", "mlflow.ser.work": "w"}
+    hidden = {"grid": "", "mlflow.ser.grid": GRID, "work": "", "mlflow.ser.work": "earlier"}
+    joined = {"title": "", "mlflow.ser.tags": json.dumps({"title": "title b", "work": "w"})} | hidden
     one = study_runs(
-        run("a", "FINISHED", 0, 1), run("b", "RUNNING", 2, 3, **hidden), run("c", "KILLED", 0, 1, superseded_by="x")
+        run("a", "FINISHED", 0, 1), run("b", "RUNNING", 2, 3, **joined), run("c", "KILLED", 0, 1, superseded_by="x")
     )
     one.refresh(1)
     first, second = one.pages()
@@ -65,6 +66,12 @@ def test_only_little_of_each_run_is_kept_and_of_hidden_tags_the_same():
     (opened,) = one.open_runs()
     assert (opened.title, opened.work, opened.started_s) == ("title b", "w", (START + 2 * MINUTE) / 1000)
     assert (one.study, progress_of(one).expected, progress_of(one).running) == ("grid", 10, 1)
+
+
+def test_a_run_whose_hidden_tags_are_damaged_is_named_as_mlflow_names_it():
+    one = study_runs(run("a", "RUNNING", 0, title="", **{"mlflow.ser.tags": "{"}))
+    one.refresh(1)
+    assert [each.title for each in one.open_runs()] == [one._client.runs[0].info.run_name]
 
 
 def test_later_only_what_ended_or_is_open_is_read():
