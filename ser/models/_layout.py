@@ -36,15 +36,28 @@ class Layout:
         return out
 
 
-def in_a_row(lengths: Tensor, gap: int, multiple: int, device: torch.device) -> Layout:
+def in_a_row(lengths: Tensor, gap: int, device: torch.device) -> Layout:
     """Returns utterances one after another, ``gap`` rows before and behind each.
 
-    Without the first gap and the last, the rows are a multiple of ``multiple``. ``lengths``: int64 [batch], on the CPU.
+    ``lengths``: int64 [batch], on the CPU.
     """
-    inner = int(lengths.sum()) + gap * (len(lengths) - 1)
-    rows = -(-inner // multiple) * multiple + 2 * gap
-    gaps = gap * torch.arange(1, len(lengths) + 1).repeat_interleave(lengths)
-    return _layout(torch.arange(len(gaps)) + gaps, rows, device)
+    place = _parted(lengths, gap) + gap
+    return _layout(place, _source(place, int(lengths.sum()) + gap * (len(lengths) + 1)), device)
+
+
+def in_tiles(lengths: Tensor, device: torch.device) -> Layout:
+    """Returns utterances one after another with one row between, in eight planes: row 6 t + k - 1 is row t of plane k.
+
+    Planes 1 to 6 have each row once. 0 and 7 have the rows before and behind a tile's six, as copies: a gradient does
+    not pass through them.
+    """
+    at = _parted(lengths, 1)
+    tiles = -(-(int(at[-1]) + 1) // 6)
+    place = (1 + at % 6) * tiles + at // 6
+    source = _source(place, 8 * tiles)
+    planes = source.view(8, tiles)
+    planes[0, 1:], planes[7, :-1] = planes[6, :-1], planes[1, 1:]
+    return _layout(place, source, device)
 
 
 def over_time(lengths: Tensor, backwards: bool, device: torch.device) -> Layout:
@@ -57,13 +70,24 @@ def over_time(lengths: Tensor, backwards: bool, device: torch.device) -> Layout:
     if backwards:
         step = lengths.repeat_interleave(lengths) - 1 - step
     column = torch.arange(len(lengths)).repeat_interleave(lengths)
-    return _layout(step * len(lengths) + column, int(lengths.max()) * len(lengths), device)
+    place = step * len(lengths) + column
+    return _layout(place, _source(place, int(lengths.max()) * len(lengths)), device)
 
 
-def _layout(place: Tensor, rows: int, device: torch.device) -> Layout:
-    source = torch.zeros(rows, dtype=torch.int64).index_copy_(0, place, torch.arange(len(place)))
-    holes = torch.ones(rows, dtype=torch.bool).index_fill_(0, place, 0).nonzero().ravel()
-    return Layout(rows, *(to_device(index, device) for index in (place, source, holes)))
+def _parted(lengths: Tensor, gap: int) -> Tensor:
+    """Returns the place of each frame where utterances lie one after another with ``gap`` rows between them."""
+    gaps = gap * torch.arange(len(lengths)).repeat_interleave(lengths)
+    return torch.arange(len(gaps)) + gaps
+
+
+def _source(place: Tensor, rows: int) -> Tensor:
+    """Returns the frame of each row, -1 in holes."""
+    return torch.full([rows], -1).index_copy_(0, place, torch.arange(len(place)))
+
+
+def _layout(place: Tensor, source: Tensor, device: torch.device) -> Layout:
+    holes = (source < 0).nonzero().ravel()
+    return Layout(len(source), *(to_device(index, device) for index in (place, source.clamp(min=0), holes)))
 
 
 class _Context(FunctionCtx):

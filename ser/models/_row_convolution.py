@@ -1,8 +1,7 @@
-"""ReLU of a convolution over utterances that lie in one long row [rows, channels], each layer the fastest way for it.
+"""ReLU of a convolution over utterances that lie in one long row [rows, channels].
 
-On a CPU float32 goes by Winograd's way. In bfloat16 it is torch's convolution of an image one pixel wide, channels
-last: nothing is transposed but the gradient, once, without which that of the weights takes twice as long. Where the CPU
-has no instructions for bfloat16, which torch emulates then, operands are rounded to it and multiplied in float32.
+In bfloat16, on a CPU that has instructions for it, this is torch's convolution of an image one pixel wide, channels
+last: nothing is transposed but the gradient, once, without which that of the weights takes twice as long.
 """
 
 from functools import cache
@@ -12,9 +11,6 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 from torch.nn.functional import conv2d
 
-from ser.models._winograd_1d import OUTPUTS, ConvolvedReLU
-
-MULTIPLE = OUTPUTS  # the rows between the first gap and the last are a multiple of it
 _CHANNELS = 32  # with fewer, a layer is no gain, and torch's kernels have less to go wrong
 
 
@@ -23,21 +19,11 @@ def convolve(rows: Tensor, layer: nn.Conv1d, gaps: Tensor) -> Tensor:
 
     The first and the last rows, as many as the layer's padding, are in ``gaps``.
     """
-    device, export = rows.device.type, torch.onnx.is_in_onnx_export()  # a graph for other programs has plain layers
-    reduced = torch.is_autocast_enabled(device)
-    assert layer.bias is not None
-    if device == "cpu" and not export and min(layer.in_channels, layer.out_channels) >= _CHANNELS:
-        if reduced and multiplies_bfloat16():
-            out: Tensor = _BFloat16.apply(rows.bfloat16(), layer.weight, layer.bias, gaps, layer.dilation[0])
-            return out
-        if layer.kernel_size == (3,) and layer.padding == (1,) and rows.dtype in (torch.float32, torch.bfloat16):
-            weights = layer.weight, layer.bias
-            if not reduced:
-                out = ConvolvedReLU.apply(rows, *weights, gaps)
-                return out
-            with torch.autocast(device, enabled=False):
-                out = ConvolvedReLU.apply(*(_rounded(x) for x in (rows, *weights)), gaps)
-            return out.bfloat16()
+    device = rows.device.type
+    fast = device == "cpu" and torch.is_autocast_enabled(device) and multiplies_bfloat16()
+    if fast and min(layer.in_channels, layer.out_channels) >= _CHANNELS:
+        out: Tensor = _BFloat16.apply(rows.bfloat16(), layer.weight, layer.bias, gaps, layer.dilation[0])
+        return out
     out = layer(rows.T[None])[0].T.relu()
     return out.index_fill(0, gaps, 0)
 
@@ -46,10 +32,6 @@ def convolve(rows: Tensor, layer: nn.Conv1d, gaps: Tensor) -> Tensor:
 def multiplies_bfloat16() -> bool:
     """Returns whether this CPU has instructions for it."""
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-
-
-def _rounded(x: Tensor) -> Tensor:
-    return x.bfloat16().float()
 
 
 class _Context(FunctionCtx):

@@ -1,7 +1,8 @@
 """How near the paper's networks come to what one core can multiply, and how much faster than the obvious way they are.
 
 The obvious way: random batches, padded to the longest; packed sequences for recurrent layers, convolved padding.
-Ours: length-bucketed batches, no padding at the networks' interface, denormals flushed. Lengths are even (3.7 s each,
+Ours: length-bucketed batches, no padding at the networks' interface, denormals flushed. Freed memory is kept for both,
+as in every process of ours that trains (``bench_host.py`` shows what that gives). Lengths are even (3.7 s each,
 RAVDESS-like) or lognormal (IEMOCAP-like). Useful are the matrix products of real frames: divided by the time of a
 training step (gradients and Adam) or of an evaluation, and by the rate of one large float32 product, measured before
 each, they give the ratio to the peak. Winograd's convolution needs fewer products: there it may be above 1. Times are
@@ -22,6 +23,7 @@ from ser.experiments.interaffection import study
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
+from ser.host.environment import keep_memory
 from ser.study import Part
 from ser.training.batches import Items, Stream
 from ser.training.network import Network
@@ -157,6 +159,7 @@ def main() -> None:
     parser.add_argument("--lengths", default="even,lognormal")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     arguments = parser.parse_args()
+    keep_memory()
     torch.set_num_threads(1)
     results = {}
     for block in (block for block in study.blocks if block.name in arguments.blocks.split(",")):
