@@ -21,6 +21,12 @@ def test_what_torch_sees_is_the_last_line_that_it_prints(monkeypatch):
     assert seen == libraries.Libraries((("H200", 150_000_000_000),), "2.11", "AVX2", 2.5)
 
 
+def test_what_was_printed_arrives_though_nothing_is_released_at_the_end(monkeypatch):
+    at_exit = "import atexit, time; atexit.register(time.sleep, 600)"
+    seen = looked(monkeypatch, f"{at_exit}; print('''{ANSWER}''')", "print('{}')")
+    assert seen == libraries.Libraries((("H200", 150_000_000_000),), "2.11", "AVX2", 2.5)
+
+
 def test_a_library_that_cannot_be_imported_is_a_problem_with_its_reason(monkeypatch):
     seen = looked(monkeypatch, "import sys; sys.exit(3)", "raise ImportError('libray.so: no such file')")
     assert seen == libraries.Libraries(
