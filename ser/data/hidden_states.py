@@ -244,7 +244,7 @@ def _class(description: Description) -> "type[PreTrainedModel]":
     if description.inputs == "log_mel":  # a whole Whisper has a decoder, which nobody needs here
         from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-        return WhisperEncoder
+        return cast("type[PreTrainedModel]", WhisperEncoder)
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
     kind: Any = MODEL_MAPPING[type(description.settings())]
@@ -253,12 +253,13 @@ def _class(description: Description) -> "type[PreTrainedModel]":
 
 def _extractor(description: Description) -> Callable[..., Mapping[str, Any]] | None:
     """Returns transformers' maker of spectra, None for waveforms."""
+    extractor: Callable[..., Mapping[str, Any]] | None = None
     if description.inputs == "log_mel":
         from transformers import WhisperFeatureExtractor
 
-        return WhisperFeatureExtractor(**description.extractor)
-    if description.inputs == "filter_bank":
+        extractor = WhisperFeatureExtractor(**description.extractor)
+    elif description.inputs == "filter_bank":
         from transformers import SeamlessM4TFeatureExtractor
 
-        return SeamlessM4TFeatureExtractor(**description.extractor)
-    return None
+        extractor = SeamlessM4TFeatureExtractor(**description.extractor)
+    return extractor

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -72,18 +73,25 @@ def tracking(net, postgres, tmp_path_factory):
     process.wait()
 
 
-@pytest.fixture(scope="module")
-def cluster(net, bucket, tmp_path_factory):
-    """A head without trials; nodes are added by the tests."""
-    made = Cluster(tmp_path_factory.mktemp("cluster"), net)
+@contextmanager
+def started(folder, net, **options):
+    """A head without trials, whose variables are those of this process; nodes are added by the tests."""
+    made = Cluster(folder, net)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in made.environment.items():
             patch.setenv(name, value)
         try:
-            made.head(cpus=0, client=True, dashboard=True)
+            made.head(cpus=0, **options)
             yield made
         finally:
             made.end()
+
+
+@pytest.fixture(scope="module")
+def cluster(net, bucket, tmp_path_factory):
+    """A head that clients and submitted jobs reach, too."""
+    with started(tmp_path_factory.mktemp("cluster"), net, client=True, dashboard=True) as made:
+        yield made
 
 
 @pytest.fixture
@@ -124,13 +132,13 @@ def assert_perfect(verdict):
     assert (verdict.lost, verdict.duplicated, verdict.wrong, verdict.unmarked) == ([], [], [], [])
 
 
-def test_a_node_that_does_not_see_the_folders_is_named_before_anything_runs(cluster, command, tmp_path, capsys):
-    if os.geteuid() != 0 or not cluster.network:
+def test_a_node_that_does_not_see_the_folders_is_named_before_anything_runs(net, command, tmp_path, capsys):
+    if os.geteuid() != 0 or not net:
         pytest.skip("needs a mount namespace of its own, which this machine does not permit")
     work = tmp_path / "work"
     work.mkdir()
-    place, told = cluster.add("blind", hidden=[work]), ""
-    try:
+    with started(tmp_path / "cluster", net) as cluster:
+        place, told = cluster.add("blind", hidden=[work]), ""
         places = ["--work", str(work), "--address", cluster.address]
         for _ in range(5):
             code, told = main(["doctor", *places]), " ".join(capsys.readouterr().out.split())
@@ -141,8 +149,6 @@ def test_a_node_that_does_not_see_the_folders_is_named_before_anything_runs(clus
         assert "cannot be shared by machines" in told  # SQLite
         assert main([*command(1), *places]) == 2
         assert "nodes of the cluster: vm" in capsys.readouterr().err
-    finally:
-        cluster.empty()
     assert list((work / "trials").glob("*")) == []
 
 
