@@ -55,21 +55,21 @@ def release_of(manifest: Manifest) -> Release:
 
 def _compared(manifest: Manifest, module: ModuleType, settings: object, expected: Mapping[str, int]) -> tuple[str, str]:
     """Returns state and reason of recorded utterances beside what the loader expects of the release."""
-    found, size = len(manifest.utterances), sum(expected.values())
+    count, size = len(manifest.utterances), sum(expected.values())
     if foreign := _foreign(manifest, module, settings, expected):
         return "other", foreign
     low, high = getattr(module, "MEAN_SECONDS", (0.0, float("inf")))
-    mean = 3600 * manifest.hours / found
-    if found >= size / 2 and not low <= mean <= high:  # a smaller part may be of the short ones
+    mean = 3600 * manifest.hours / count
+    if count >= size / 2 and not low <= mean <= high:  # a smaller part may be of the short ones
         return "other", f"utterances last {mean:.2f} s on average, those of the release {low:g} to {high:g} s"
     names = {u.uid.partition("/")[2] for u in manifest.utterances}
     listed = _names(module, settings)
     damaged: frozenset[str] = getattr(module, "DAMAGED", frozenset())
-    missing = size - found
+    missing = size - count
     if missing > len(damaged) or (listed and listed - names - damaged):
         absent = sorted(listed - names)[:_NAMED] if listed else []
         more = f", without {', '.join(absent)}{' …' if missing > len(absent) else ''}" if absent else ""
-        return "part", f"{found} of {size} utterances{more}"
+        return "part", f"{count} of {size} utterances{more}"
     lost = f" but {missing} that {'is' if missing == 1 else 'are'} damaged in the release itself" if missing else ""
     return "whole", f"all {size} utterances{lost}"
 

@@ -50,7 +50,7 @@ def deviations(study: Study, corpora: Mapping[str, Corpus], samples: Iterable[Sa
 
     ``corpora`` are those used, as the file states them; of a person's own only the split is stated.
     """
-    found: dict[tuple[str, str, str], dict[str, None]] = {}  # (path, runs, study) -> systems
+    differing: dict[tuple[str, str, str], dict[str, None]] = {}  # (path, runs, study) -> systems
     systems: dict[str, None] = {}
     stated = {name: _without_places(corpus) for name, corpus in corpora.items()}
     own = [name for name in corpora if name not in {c.name for c in study.corpora}]
@@ -65,11 +65,11 @@ def deviations(study: Study, corpora: Mapping[str, Corpus], samples: Iterable[Sa
             if key.endswith("classes") and not base[key]:  # all that the corpus has
                 continue
             path = _path_of(key, base["block"], stated)
-            found.setdefault((path, params[key], base[key]), {})[system] = None
+            differing.setdefault((path, params[key], base[key]), {})[system] = None
     budget = {path: text_of(value) for path, value in study.demo.changes if not isinstance(value, Part)}
     return tuple(
         Deviation(whole, ours, theirs, _is_budget(path, of, ours, budget))
-        for (path, ours, theirs), of in sorted(found.items())
+        for (path, ours, theirs), of in sorted(differing.items())
         for whole in [_of_systems(path, of, systems)]
     )
 
