@@ -21,7 +21,7 @@ TEXTS = sorted(
         *ROOT.glob("*.md"),
     }
 )
-BINARY = (".png", ".ipynb")
+BINARY = (".png", ".ipynb", ".pyc")
 # Participles and pronouns say how a value came about, not what it is.
 DIALECT = frozenset(
     re.findall(
