@@ -27,6 +27,7 @@ T = TypeVar("T")
 Count = Callable[[int], None]  # called with how many utterances more are done
 
 _ITEMS = 128  # small enough to lose little when killed, large enough to be read in long strokes
+_PARTS, _FEW_ITEMS = 4, 16  # a small corpus is so many shards that several processors share it, none of fewer items
 _BYTES = 64_000_000  # the same for wide features
 # Where utterances are computed in batches, which their shard decides on, its extent hangs on the speech alone: what
 # differs in width alone is then computed in the same batches, to the same bits.
@@ -63,7 +64,8 @@ def shards(recipe: Recipe) -> list[range]:
     if is_batched(recipe.front_end):
         items, most, sizes = _BATCHED_ITEMS, _BATCHED_S, [u.seconds for u, _ in recipe.items]
     else:
-        items, most, sizes = _ITEMS, float(_BYTES), [float(n * recipe.frame_bytes) for n in recipe.frames]
+        items = min(_ITEMS, max(_FEW_ITEMS, -(-len(recipe.items) // _PARTS)))
+        most, sizes = float(_BYTES), [float(n * recipe.frame_bytes) for n in recipe.frames]
     starts: list[int] = []
     total = 0.0
     for i, size in enumerate(sizes):

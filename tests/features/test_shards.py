@@ -74,8 +74,14 @@ def test_shards_are_neighbours_within_their_limits_and_hold_everything_once():
 
 
 def test_short_utterances_are_cut_by_number_as_entries_ever_were():
-    assert shards.shards(lasting([1.0] * 300, part("log_stft"))) == [range(128), range(128, 256), range(256, 300)]
+    cut = shards.shards(lasting([1.0] * 600, part("log_stft")))
+    assert cut == [range(a, min(a + 128, 600)) for a in range(0, 600, 128)]
     assert shards.shards(lasting([], part("log_stft"))) == []
+
+
+def test_a_small_corpus_is_work_for_several_processors():
+    assert [len(shard) for shard in shards.shards(lasting([1.0] * 146, part("log_stft")))] == [37, 37, 37, 35]
+    assert [len(shard) for shard in shards.shards(lasting([1.0] * 20, part("log_stft")))] == [16, 4]
 
 
 def test_an_utterance_larger_than_a_shard_stands_alone():
