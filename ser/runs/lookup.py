@@ -78,8 +78,9 @@ def _matches(client: "Client", experiments: list[str], text: str, typed: Callabl
         for key in ("attributes.run_id", "tags.trial_id"):
             if runs := list(_pages(client, experiments, f"{FINISHED} and {key} LIKE '{text.lower()}%'")):
                 return runs
-    named = _pages(client, experiments, f"{FINISHED} and attributes.run_name = '{text}'") if "'" not in text else ()
-    if runs := [run for run in named if run.data.tags.get("title") == text]:
+    query = f"{FINISHED} and attributes.run_name = '{text}'"
+    candidates = () if "'" in text else _pages(client, experiments, query)
+    if runs := [run for run in candidates if run.data.tags.get("title") == text]:
         return runs
     return [r for r in _pages(client, experiments, FINISHED) if typed(r.data.tags.get("title", "")) == typed(text)]
 

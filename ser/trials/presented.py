@@ -14,7 +14,7 @@ _LOOKED_AT = 400  # trials of a grid of whose parameters it is seen which vary; 
 def presented(plan: Plan) -> Presented:
     """Returns what the experiment of a plan is to show."""
     study = plan.study
-    axes = axes_of([trial.params() for trial in _some(plan.trials)])
+    axes = axes_of([trial.params() for trial in _sample(plan.trials)])
     corpora = tuple(dict.fromkeys(name for trial in plan.trials for name in trial.targets))
     if study.labels.dimensions and not any(trial.classes for trial in plan.trials):
         scores: tuple[str, ...] = ("ccc",)
@@ -26,10 +26,10 @@ def presented(plan: Plan) -> Presented:
 
 def varying(trials: Sequence[Trial]) -> set[str]:
     """Returns the names of parameters in which the trials of a grid differ."""
-    return shown.varying(trial.params() for trial in _some(trials))
+    return shown.varying(trial.params() for trial in _sample(trials))
 
 
-def _some(trials: Sequence[Trial]) -> Sequence[Trial]:
+def _sample(trials: Sequence[Trial]) -> Sequence[Trial]:
     return trials if len(trials) <= _LOOKED_AT else Random(0).sample(trials, _LOOKED_AT)
 
 
