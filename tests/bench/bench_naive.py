@@ -8,7 +8,7 @@ naive: what a person who knows the tools writes in a day. An actor of Ray Tune p
 torch has it; a DataLoader of padded batches, every network exact on them (the BLSTM reads backwards by a gather of each
 utterance's own frames, the TDNN masks every layer); Adam, clipping, one call of MLflow per metric; validation after
 every epoch in batches of the same size. Packed sequences are exact as well, and slower.
-ours: ``ser.distributed.launch``, as ``ser run`` calls it.
+ours: ``ser.distributed.launch``, as ``ser run`` calls it, in one precision or more.
 
 Processor seconds are those of all processes that a way starts, Ray's included; those of one
 network are of its trainings alone, without the start of their processes. Run it with python; it takes minutes on two
@@ -243,7 +243,8 @@ def run_naively(folder: Path) -> Json:
     assert not results.errors, results.errors
     rows = [result.metrics or {} for result in results]
     ray.shutdown()
-    return {row["title"]: {"cpu": row["cpu"], "val_ua": row["val_ua"], "ua": row["ua"]} for row in rows}
+    by_title = {row["title"]: {"cpu": row["cpu"], "val_ua": row["val_ua"], "ua": row["ua"]} for row in rows}
+    return {trial["title"]: by_title[trial["title"]] for trial in trials}  # in the order of ours
 
 
 # Ours
@@ -306,19 +307,18 @@ def measured(way: str, folder: Path) -> Json:
 # Both
 
 
-def prepare(folder: Path, args: argparse.Namespace) -> tuple[Any, Sequence[Any], Path]:
-    """Makes the corpus, its features and the plan; returns plan, trials and the store's folder."""
+def prepare(folder: Path, manifest: Path, precision: str, args: argparse.Namespace) -> tuple[Any, Sequence[Any], Path]:
+    """Makes the features, where they are not there yet, and the plan; returns plan, trials and the store's folder."""
     from ser.cli import console
     from ser.features.store import Store
     from ser.planning import request as requests
 
-    manifest = make_corpus(folder / "corpus", args.lengths, max(8 * SPEAKERS, round(1000 * args.scale)))
     units = max(8, round(128 * args.scale)), max(8, round(512 * args.scale))
     settings = (
         ("training.max_epochs", args.epochs),
         ("training.steps_per_epoch", args.steps),
         ("training.patience_epochs", args.epochs),
-        ("training.precision", args.precision),
+        ("training.precision", precision),
         *((f"{block}.units", units[0]) for block in ("lstm", "blstm")),
         *((f"{block}.prep_units", units[1]) for block in ("lstm", "blstm")),
         ("tdnn.units", units[1]),
@@ -334,12 +334,12 @@ def prepare(folder: Path, args: argparse.Namespace) -> tuple[Any, Sequence[Any],
 
 
 def write_inputs(folder: Path, plan: Any, trials: Sequence[Any], store: Path, args: argparse.Namespace) -> None:
-    """Leaves what both ways need in ``folder``, which is theirs alone."""
+    """Leaves what either way needs in ``folder``."""
     from ser.runs.location import Location
     from ser.trials.inputs import load
     from ser.trials.job import job_of
 
-    folder.mkdir()
+    folder.mkdir(parents=True)
     job = job_of(plan, Location.of(folder, None), folder, str(store), "cpu", 1, "bench", [])
     with (folder / "ours.pkl").open("wb") as file:
         pickle.dump((job, trials, "made"), file)
@@ -366,7 +366,7 @@ def main() -> None:
     """Print processor seconds of both ways and their ratio, whole and by network, and UA."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", choices=("even", "iemocap"), default="even")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of ours")
+    parser.add_argument("--precision", default="float32", help="of ours; float32,bfloat16 trains both after the naive")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=20, help="updates per epoch; the paper has 100")
     parser.add_argument("--seeds", type=int, default=2)
@@ -382,21 +382,28 @@ def main() -> None:
         (args.folder / f"{args.way}.json").write_text(json.dumps(rows), encoding="utf-8")
         return
     ctypes.CDLL(None).prctl(_BECOME_SUBREAPER, 1)
-    rounds = []
+    rounds: list[Json] = []
+    precisions = args.precision.split(",")
     with tempfile.TemporaryDirectory() as name:
-        plan, trials, store = prepare(Path(name), args)
+        manifest = make_corpus(Path(name) / "corpus", args.lengths, max(8 * SPEAKERS, round(1000 * args.scale)))
+        plans = {precision: prepare(Path(name), manifest, precision, args) for precision in precisions}
         for number in range(args.repeats):
-            folder = Path(name) / f"round{number}"
-            write_inputs(folder, plan, trials, store, args)
-            rounds.append({way: measured(way, folder) for way in ("naive", "ours")})
-            show_round(rounds[-1])
-    if len(rounds) > 1:
-        ratios = [r["naive"]["cpu"] / r["ours"]["cpu"] for r in rounds]
-        print(
-            f"median of {len(rounds)} rounds: {statistics.median(ratios):.2f} x ({min(ratios):.2f}-{max(ratios):.2f})"
-        )
-    show_scores(rounds)
-    show_evaluation(rounds, args)
+            folders = {precision: Path(name) / f"round{number}" / precision for precision in precisions}
+            for precision, folder in folders.items():
+                write_inputs(folder, *plans[precision], args)
+            rounds.append({"naive": measured("naive", folders[precisions[0]])})
+            for precision, folder in folders.items():
+                rounds[-1][precision] = measured("ours", folder)
+                show_round(rounds[-1], precision)
+    for precision in precisions:
+        if len(rounds) > 1:
+            ratios = [r["naive"]["cpu"] / r[precision]["cpu"] for r in rounds]
+            print(
+                f"{precision}, median of {len(rounds)} rounds: {statistics.median(ratios):.2f} x "
+                f"({min(ratios):.2f}-{max(ratios):.2f})"
+            )
+        show_scores(rounds, precision)
+        show_evaluation(rounds, precision, args)
     if args.json:
         options = {k: v for k, v in vars(args).items() if k not in ("json", "way", "folder")}
         machine = {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
@@ -404,12 +411,13 @@ def main() -> None:
         args.json.write_text(json.dumps({"options": options, "machine": machine, "rounds": rounds}, indent=1))
 
 
-def show_round(each: Json) -> None:
+def show_round(each: Json, precision: str) -> None:
     """Prints the ratio of one round, as a whole and of each network."""
-    naive, ours = each["naive"], each["ours"]
+    naive, ours = each["naive"], each[precision]
     print(
-        f"{len(ours['trials'])} trials: naive {naive['cpu']:.1f} s of processors ({naive['wall']:.0f} s of wall), "
-        f"ours {ours['cpu']:.1f} s ({ours['wall']:.0f} s): {naive['cpu'] / ours['cpu']:.2f} x",
+        f"{precision}, {len(ours['trials'])} trials: naive {naive['cpu']:.1f} s of processors "
+        f"({naive['wall']:.0f} s of wall), ours {ours['cpu']:.1f} s ({ours['wall']:.0f} s): "
+        f"{naive['cpu'] / ours['cpu']:.2f} x",
         flush=True,
     )
     for block in BLOCKS:
@@ -420,35 +428,35 @@ def show_round(each: Json) -> None:
             print(f"  {block:5} naive {sum(one):6.1f} s, ours {sum(other):6.1f} s: {sum(one) / sum(other):.2f} x")
 
 
-def show_scores(rounds: Sequence[Json]) -> None:
+def show_scores(rounds: Sequence[Json], precision: str) -> None:
     """Prints the UA of validation of both ways, and the 95 % interval of their difference over trainings."""
     from scipy.stats import t as student
 
     pairs = [
-        (r["naive"]["trials"][k]["val_ua"], r["ours"]["trials"][k]["val_ua"])
+        (naive["val_ua"], ours["val_ua"])
         for r in rounds
-        for k in r["ours"]["trials"]
+        for naive, ours in zip(r["naive"]["trials"].values(), r[precision]["trials"].values(), strict=True)
     ]
     one, other = np.array(pairs).T
     apart = other - one
     half = student.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / np.sqrt(len(apart)) if len(apart) > 1 else np.nan
     print(
-        f"UA of validation: naive {100 * one.mean():.1f} % (deviation over trainings {100 * one.std():.1f}), "
-        f"ours {100 * other.mean():.1f} % ({100 * other.std():.1f}); "
+        f"{precision}, UA of validation: naive {100 * one.mean():.1f} % (deviation over trainings "
+        f"{100 * one.std():.1f}), ours {100 * other.mean():.1f} % ({100 * other.std():.1f}); "
         f"difference {100 * apart.mean():+.1f} points, 95 % interval {100 * (apart.mean() - half):+.1f} to "
         f"{100 * (apart.mean() + half):+.1f} over {len(apart)} pairs; too narrow, as those of one seed share "
         "mini-batches"
     )
 
 
-def show_evaluation(rounds: Sequence[Json], args: argparse.Namespace) -> None:
+def show_evaluation(rounds: Sequence[Json], precision: str, args: argparse.Namespace) -> None:
     """Prints the share of evaluation in our trials, here and with the paper's 100 updates per epoch."""
-    rows = [t for r in rounds for t in r["ours"]["trials"].values()]
+    rows = [t for r in rounds for t in r[precision]["trials"].values()]
     evaluation, training = sum(t["evaluation_s"] for t in rows), sum(t["training_s"] for t in rows)
     learning = training - evaluation
     at_paper = evaluation / (evaluation + learning * 100 / args.steps)
     print(
-        f"evaluation is {100 * evaluation / training:.1f} % of our trials' training time here, and would be "
+        f"{precision}, evaluation: {100 * evaluation / training:.1f} % of our trials' training time here, and would be "
         f"{100 * at_paper:.1f} % with the paper's 100 updates per epoch"
     )
 

@@ -29,7 +29,7 @@ SLOW = {
     "grid": "--trials 20",
     "growth": "--trials 4 8 --utterances 1000 --machines 1",
     "host": "--updates 1 --rounds 1 --networks lstm",
-    "naive": "--scale 0.1 --epochs 1 --steps 2 --blocks lstm",
+    "naive": "--scale 0.1 --epochs 1 --steps 2 --blocks lstm --precision float32,bfloat16",
     "networks": "--batch 2 --steps 1 --updates 2 --seeds 2 --without-bfloat16",
     "proportions": "--seeds 1 --folds 2 --utterances 20 --speakers 2 --replicates 5",
     "runner": "--scale 0.2 --corpora ravdess",
