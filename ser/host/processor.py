@@ -28,12 +28,12 @@ class Processor:
     def bfloat16_drawback(self) -> str:
         """What is to be said of bfloat16 here; "" where networks train faster in it, or where nothing is known.
 
-        Measured where an AMX processor had its sets of instructions switched off one after another: docs/speed.md.
+        Measured on an AMD EPYC, and where an AMX processor had its sets of instructions switched off: docs/speed.md.
         """
         if {"AMX", "BF16"} & set(self.abilities) or "AVX2" not in self.abilities:
             return ""
         if "AVX-512-BF16" in self.abilities:
-            return "bfloat16 is hardly faster than float32 without AMX, or slower"
+            return "in bfloat16 without AMX a TDNN is hardly faster than in float32, an LSTM by a half"
         return "bfloat16 is slower than float32 on a processor without instructions for it, in convolutions many times"
 
 

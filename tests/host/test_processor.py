@@ -38,7 +38,7 @@ def test_names_and_abilities(tmp_path, text, name, abilities):
     [
         (SAPPHIRE, ""),
         (GRAVITON3, ""),
-        (ZEN4, "hardly faster than float32"),
+        (ZEN4, "hardly faster than in float32"),
         ("flags\t\t: avx2 avx512f\n", "slower than float32"),
         (HASWELL, "slower than float32"),
         ("", ""),  # nothing is known, and nothing claimed
