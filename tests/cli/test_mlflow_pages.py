@@ -16,7 +16,7 @@ from ser.trials import run as one
 from ser.trials.presented import presented
 
 # What MLflow's own script reports of itself on a server without accounts.
-_OF_MLFLOW = ("AG Grid", "ResizeObserver", "the server responded with a status of 404")
+_OF_MLFLOW = ("AG Grid", "ResizeObserver", "/users/current")
 _PLACE = """(() => {{
   const all = [...document.querySelectorAll({0})].filter(e => e.offsetParent && e.innerText?.trim() === {1});
   const box = all.length && all[all.length - 1].getBoundingClientRect();

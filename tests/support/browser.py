@@ -92,7 +92,7 @@ class Browser:
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
             self.errors.append(str([each.get("value") for each in params["args"]]))
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
-            self.errors.append(params["entry"]["text"])
+            self.errors.append(f"{params['entry']['text']} {params['entry'].get('url', '')}".strip())
         return message
 
     def open(self, address):
