@@ -41,9 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("RAY_worker_niceness", "0")
 
 
-# Files of half a minute and more, which wait for processes: begun last, one of them would go on alone.
-FIRST = ("test_killed", "test_launch", "test_postgres", "test_nodes", "test_searches_run", "test_tracking_faults")
-FIRST += ("test_docs", "test_wheel")
+# Files of a quarter of a minute and more, most of which wait for processes: begun last, one of them would go on alone.
+FIRST = ("test_killed", "test_launch", "test_tracking_faults", "test_searches_run", "test_nodes", "test_wheel")
+FIRST += ("test_docs", "test_store_faults", "test_training_faults", "test_postgres", "test_features", "test_families")
+FIRST += ("test_survey_systems", "test_train", "test_every_loader", "test_trial_faults")
 
 
 class Backwards(pytest.Dir):
