@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ser import registry
@@ -198,7 +199,7 @@ class Trial:
     # Its place in the search, and the paths that vary there: no part of its identity, but that it is a reference.
     role: Part = Part("grid")
 
-    @property
+    @cached_property
     def id(self) -> str:
         """12 hex digits over the statement; equal in every process and on every machine."""
         return identity(statement(self))
