@@ -17,8 +17,6 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ser.distributed.gpu_memory import advice
-from ser.planning.plan import Plan
-from ser.planning.sources import proportions
 from ser.runs.folder import RunFolder
 from ser.runs.outcomes import Busy, Failed, Finished, StoreDamaged, TrialOutcome, Undelivered, UnfitNode
 from ser.study import Trial
@@ -27,6 +25,7 @@ if TYPE_CHECKING:  # they load MLflow or torch
     from ser.distributed.ledger import Summary
     from ser.distributed.node import Finding
     from ser.distributed.profile import Profile
+    from ser.planning.plan import Plan
     from ser.runs.delivery import Synced
     from ser.trials.job import Job
 
@@ -118,8 +117,10 @@ def _plain_progress(title: str) -> Callable[[int, int], None]:
     return tell
 
 
-def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
+def plan(plan: "Plan", finished: Collection[str], cost: Sequence[str]) -> None:
     """What ``--plan`` prints. ``finished``: ids of trials."""
+    from ser.planning.sources import proportions  # later: most commands plan nothing
+
     console.print(f"{plan.study.name}: {plan.study.title}", style="bold")
     rows = table("corpus", "", "train", "val", "test", "copies", "fingerprint")
     for column in rows.columns[:-1]:
@@ -157,12 +158,12 @@ def plan(plan: Plan, finished: Collection[str], cost: Sequence[str]) -> None:
         console.print(line)
 
 
-def to_run(plan: Plan) -> str:
+def to_run(plan: "Plan") -> str:
     """``168 trials and 3 references``."""
     return f"{len(plan.to_train)} trials" + (f" and {_references(plan)}" if plan.references else "")
 
 
-def _references(plan: Plan) -> str:
+def _references(plan: "Plan") -> str:
     number = len(plan.references)
     return f"{number} {plan.references[0].block.name} reference{'s' * (number > 1)}"
 
@@ -221,7 +222,7 @@ def debug(error: Exception) -> None:
     pdb.post_mortem(error.__traceback__)
 
 
-def tests(summary: "Summary", plan: Plan) -> None:
+def tests(summary: "Summary", plan: "Plan") -> None:
     """What became of the tests on corpora that trials have not learned from."""
     names = dict.fromkeys(test.corpus.name for each in plan.unseen.by_trial.values() for test in each)
     console.print(f"{summary.trained} trials tested on {', '.join(names)}, where they have not learned from them")
@@ -231,7 +232,7 @@ def tests(summary: "Summary", plan: Plan) -> None:
         console.print(f"{summary.unfinished} finished trials left untested: the same command tests them")
 
 
-def outcome(summary: "Summary", plan: Plan) -> None:
+def outcome(summary: "Summary", plan: "Plan") -> None:
     """How a call of ``ser run`` ended."""
     if summary.trained:
         own = max(summary.wall_seconds * summary.slots - summary.training_seconds, 0) / summary.trained
