@@ -9,7 +9,7 @@ from typing import Any
 
 from ser import registry
 from ser.errors import BadInput
-from ser.report import content, equivalence_section, figures, ratings_section, rendering, tidy, tidy_files, write
+from ser.report import content, drawing, equivalence_section, ratings_section, tidy, tidy_files, write
 from ser.report.content import Content
 from ser.report.crossing import section as crossing
 from ser.report.crossing.tested import TAG, CrossRun
@@ -59,7 +59,7 @@ def report(
     if expected.mode not in ("", study.mode):
         folder = folder.with_name(f"{folder.name}_{expected.mode}")
     explored = Explored(expected.classes)
-    with figures.plain_style(), rendering.batched():
+    with drawing.batched(folder) as batch:
         unknown = unknown_axes(module, study) or _encoders_as_axis(module, expected)
         if unknown or (hasattr(module, "AXES") and expected.unlike):
             content = _with_general(tracker, study, variant, unknown, options, scans, explored)
@@ -77,6 +77,7 @@ def report(
             content = replace(content, notes=(*content.notes, *scans.notes))
         address = links.run_page(links.pages_of(tracker.where), tracker.experiment, "{run}")
         content = explored.of(with_table(content, expected, options), tracker.curves, address)
+        batch.start()
         rows = tidy.rows_of(tracker, study, variant, options, scans)
         return write.write(replace(content, written_by=options.written_by), folder, tidy_files.files(rows))
 

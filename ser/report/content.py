@@ -5,21 +5,19 @@ A file of ``ser/report`` makes a Content of a study's runs, and ``ser.report.wri
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.report import sheets
+from ser.report.drawing import Drawing
 from ser.report.provenance import Fact
 from ser.report.runs import Expected, Hole
 from ser.report.splits import few_tested
 from ser.report.standing import standing
 from ser.report.table import HOLE, Cell, Printed, Row, Table
 from ser.runs.progress import Best
-
-if TYPE_CHECKING:  # Matplotlib, which what only counts does without
-    from ser.report.rendering import Drawing
 
 __all__ = [
     "HOLE",
@@ -48,7 +46,7 @@ class Picture:
 
     name: str  # file name without extension
     caption: str
-    drawing: "Drawing"  # as ``ser.report.rendering`` begins it
+    drawing: Drawing
     quotes: bool = False  # a paper's numbers are drawn beside ours
 
     @property

@@ -1,45 +1,60 @@
-"""Pictures as PNG and SVG bytes. Matplotlib's objects only, no pyplot: nothing global, so trials may draw in parallel.
+"""What figures are made of: sizes, colours, signs, and those that several reports have.
+
+A figure is a recipe, a function of this package with its values, that is called when the figure is drawn, and by which
+a figure is known that a folder has already. Matplotlib's objects only, no pyplot: nothing global.
 
 Colours are those of Okabe and Ito, told apart by colour-blind readers too; groups differ in shape, line or hatch as
 well, for those who see or print no colours.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import style
-from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ser.metrics import confusion
 from ser.metrics.confusion import INK
 from ser.report import marks
 from ser.report.content import Picture
-from ser.report.rendering import begin
+from ser.report.drawing import begin
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+Dashes = tuple[int, tuple[int, ...]]  # where they begin; lengths of dashes and gaps
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "^", "s", "D", "v", "P")
 LINES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 HATCHES = ("", "///", "...", "xxx", "---", "\\\\\\")
-BLUES: Colormap = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
 
 
-def plain_style() -> AbstractContextManager[None]:
-    """Makes figures look the same for everybody: a ``matplotlibrc`` may ask for LaTeX, or for other fonts."""
-    return style.context("default")
+def sheet(height: float, width: float = 9) -> "Figure":
+    """An empty figure of so many inches, as wide as a page."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
-def matrix(axes: Axes, values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
+def key(**look: str | float | Dashes) -> "Line2D":
+    """A line or a sign that only a legend shows."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **look)  # type: ignore[arg-type]
+
+
+def matrix(axes: "Axes", values: NDArray[np.float64], words: Sequence[Sequence[str]], size: float) -> None:
     """Coloured cells with words on them; nan cells stay blank."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    blues = LinearSegmentedColormap.from_list("blues", list(confusion.BLUES))
     rows, columns = values.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
-    axes.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=BLUES, vmin=0, vmax=1)
+    axes.pcolormesh(*edges, np.ma.masked_invalid(values), cmap=blues, vmin=0, vmax=1)
     axes.invert_yaxis()
     for (row, column), value in np.ndenumerate(values):
         ink = "white" if value > 0.5 else "#111111"
@@ -62,9 +77,15 @@ def learning_curves(
     ``group_of`` maps names of curves to groups, ``groups`` these to what the legend calls them, in order. Left out are
     curves without values, and groups without curves.
     """
+    return picture(partial(_curves, curves, group_of, groups, quantity), name, caption)
+
+
+def _curves(
+    curves: Mapping[str, Sequence[float]], group_of: Mapping[str, str], groups: Mapping[str, str], quantity: str
+) -> "Figure":
     with_values = {title: values for title, values in curves.items() if len(values)}
     present = {group_of[title] for title in with_values if title in group_of}
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    figure = sheet(3.2)
     axes = figure.subplots()
     order = list(groups)
     for title, values in with_values.items():
@@ -77,18 +98,22 @@ def learning_curves(
         marks.put(curve, [marks.Mark(words)], [groups[group_of[title]]] if place is not None else [])
     axes.set_xlabel("epoch")
     axes.set_ylabel(quantity)
-    whole_epochs(axes)
+    whole_numbers(axes, 1)
     legend = [(place, groups[group]) for place, group in enumerate(order) if group in present]
-    handles = [Line2D([], [], color=colour(place), ls=line(place), label=name) for place, name in legend]
+    handles = [key(color=colour(place), ls=line(place), label=name) for place, name in legend]
     axes.legend(handles=handles, frameon=False, fontsize=9)
     light(axes, "y")
-    return picture(figure, name, caption)
+    return figure
 
 
 def share_charts(panels: Mapping[str, Mapping[str, float]], name: str, caption: str) -> Picture:
     """Bars of shares, 0 … 1, side by side: title of the panel → name of the bar → share."""
+    return picture(partial(_shares, panels), name, caption)
+
+
+def _shares(panels: Mapping[str, Mapping[str, float]]) -> "Figure":
     most = max((len(bars) for bars in panels.values()), default=1)
-    figure = Figure(figsize=(9, 0.9 + 0.3 * most), layout="constrained")
+    figure = sheet(0.9 + 0.3 * most)
     for axes, (title, bars) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         values = [100 * value for value in bars.values()]
         axes.barh(range(len(bars)), values, color=OKABE_ITO[0], alpha=0.75, height=0.68)
@@ -99,7 +124,7 @@ def share_charts(panels: Mapping[str, Mapping[str, float]], name: str, caption: 
         axes.set_xlim(0, 1.2 * max(values, default=1))
         axes.set_title(f"{title}, %", loc="left", fontsize=10)
         light(axes, "x")
-    return picture(figure, name, caption)
+    return figure
 
 
 def small_matrices(
@@ -109,8 +134,12 @@ def small_matrices(
 
     Shares that are not defined (nan) stay blank.
     """
+    return picture(partial(_matrices, lines, ticks), name, caption)
+
+
+def _matrices(lines: Mapping[str, Mapping[str, NDArray[np.float64]]], ticks: Sequence[str]) -> "Figure":
     columns = max((len(matrices) for matrices in lines.values()), default=1)
-    figure = Figure(figsize=(9, 0.5 + 1.75 * len(lines)), layout="constrained")
+    figure = sheet(0.5 + 1.75 * len(lines))
     panels = figure.subplots(len(lines), columns, squeeze=False)
     for row, (title, matrices) in zip(panels, lines.items(), strict=True):
         for axes, (called, shares) in zip(row, matrices.items(), strict=False):
@@ -123,7 +152,7 @@ def small_matrices(
         for axes in row[len(matrices) :]:
             axes.set_visible(False)
         row[0].set_ylabel(title, fontsize=8)
-    return picture(figure, name, caption)
+    return figure
 
 
 def colour(index: int) -> str:
@@ -136,7 +165,7 @@ def marker(index: int) -> str:
     return MARKERS[index % len(MARKERS)]
 
 
-def line(index: int) -> str | tuple[int, tuple[int, ...]]:
+def line(index: int) -> str | Dashes:
     """Returns the style of lines of the group with this place."""
     return LINES[index % len(LINES)]
 
@@ -146,25 +175,20 @@ def hatch(index: int) -> str:
     return HATCHES[index % len(HATCHES)]
 
 
-def whole_epochs(axes: Axes) -> None:
-    """Makes the ticks of an axis of epochs whole numbers."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+def whole_numbers(axes: "Axes", fewest: int = 2) -> None:
+    """Makes the ticks below the axes, at least so many, whole numbers: epochs or layers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=fewest))
 
 
-def light(axes: Axes, grid_axis: str) -> None:
+def light(axes: "Axes", grid_axis: str) -> None:
     """Only what helps reading: no frame above and to the right, a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid_axis, color=INK, alpha=0.12, lw=0.7)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
 
 
-def picture(figure: Figure, name: str, caption: str) -> Picture:
-    """The figure, which must not be changed any more, in both forms; the same figure gives the same bytes."""
-    _literal(figure)
-    return Picture(name, caption, begin(figure, name, caption))
-
-
-def _literal(figure: Figure) -> None:
-    """A dollar sign in a name is a dollar sign, not the start of a formula."""
-    for text in figure.findobj(Text):
-        text.set_parse_math(False)
+def picture(recipe: "Callable[[], Figure]", name: str, caption: str) -> Picture:
+    """The figure that a recipe makes, in all forms; the same figure gives the same bytes."""
+    return Picture(name, caption, begin(recipe, name, caption))

@@ -1,11 +1,10 @@
 """The figures of further numbers of the best results: reliability diagrams, and every speaker's accuracy."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ser.metrics.calibration import BINS, reliability
 from ser.metrics.confusion import INK
@@ -13,6 +12,10 @@ from ser.report import figures
 from ser.report.content import Picture
 from ser.report.further_scores import SEXES, Best, Scores
 from ser.report.further_tables import short
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PANELS = 3  # side by side
 _NAMED = 40  # speakers of a panel whose names fit
@@ -23,9 +26,20 @@ def reliability_diagrams(results: Sequence[Best]) -> Picture:
 
     All utterances of all seeds count alike; ``results`` have probabilities.
     """
+    caption = (
+        "Reliability of the best result on each corpus: of utterances with about the same confidence, the share that "
+        "is right. On the dotted line confidence can be taken at its word; below it is too high. Bars: utterances of "
+        "each confidence; a dot of few means little."
+    )
+    if any(len(best.tests) > 1 for best in results):
+        caption += " All seeds together; the table's ECE is the mean of the seeds' own, which is rather greater."
+    return figures.picture(partial(_diagrams, results), "reliability", caption)
+
+
+def _diagrams(results: Sequence[Best]) -> "Figure":
     columns = min(_PANELS, max(2, len(results)))
     lines = -(-len(results) // columns)
-    figure = Figure(figsize=(9, 0.5 + (9 / columns) * lines), layout="constrained")
+    figure = figures.sheet(0.5 + (9 / columns) * lines)
     ratios = [3, 1] * lines
     panels = figure.subplots(2 * lines, columns, squeeze=False, height_ratios=ratios)
     for place in range(lines * columns):
@@ -36,17 +50,10 @@ def reliability_diagrams(results: Sequence[Best]) -> Picture:
         else:
             above.set_visible(False)
             below.set_visible(False)
-    caption = (
-        "Reliability of the best result on each corpus: of utterances with about the same confidence, the share that "
-        "is right. On the dotted line confidence can be taken at its word; below it is too high. Bars: utterances of "
-        "each confidence; a dot of few means little."
-    )
-    if any(len(best.tests) > 1 for best in results):
-        caption += " All seeds together; the table's ECE is the mean of the seeds' own, which is rather greater."
-    return figures.picture(figure, "reliability", caption)
+    return figure
 
 
-def _reliability(above: Axes, below: Axes, best: Best) -> None:
+def _reliability(above: "Axes", below: "Axes", best: Best) -> None:
     truth = np.concatenate([test.truth for test in best.tests])
     chances = np.concatenate([test.probabilities for test in best.tests if test.probabilities is not None])
     found = reliability(truth, chances)
@@ -93,10 +100,18 @@ def _wrapped(title: str, width: int = 34) -> str:
 
 def speakers(scores: Sequence[Scores]) -> Picture:
     """Draws the UA of every speaker of each result, the worst first, sexes in colour and shape."""
+    caption = (
+        "UA of every speaker of the best result on each corpus, the worst first; below the name the number of "
+        "utterances. Dotted: the UA over all utterances."
+    )
+    return figures.picture(partial(_speakers, scores), "speakers", caption)
+
+
+def _speakers(scores: Sequence[Scores]) -> "Figure":
     most = max(len(each.by_speaker) for each in scores)
     columns = 1 if most > 14 else min(_PANELS, len(scores))
     lines = -(-len(scores) // columns)
-    figure = Figure(figsize=(9, 0.5 + 2.7 * lines), layout="constrained")
+    figure = figures.sheet(0.5 + 2.7 * lines)
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     looks = {"F": (1, "o"), "M": (0, "s"), "": (2, "D")}
     seen: dict[str, None] = {}
@@ -122,13 +137,9 @@ def speakers(scores: Sequence[Scores]) -> Picture:
         axes.set_visible(False)
     words = {**SEXES, "": "unknown"}
     handles = [
-        Line2D([], [], ls="", marker=looks[sex][1], color=figures.colour(looks[sex][0]), label=words[sex])
+        figures.key(ls="", marker=looks[sex][1], color=figures.colour(looks[sex][0]), label=words[sex])
         for sex in looks
         if sex in seen
     ]
     panels[0].legend(handles=handles, frameon=False, fontsize=8, loc="lower right")
-    caption = (
-        "UA of every speaker of the best result on each corpus, the worst first; below the name the number of "
-        "utterances. Dotted: the UA over all utterances."
-    )
-    return figures.picture(figure, "speakers", caption)
+    return figure

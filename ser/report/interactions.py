@@ -6,17 +6,20 @@ and the corpus do not interact, the differences in a line of the table are the s
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
-from matplotlib.figure import Figure
 
 from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.comparisons import axis_effects
 from ser.report.content import Picture, Row, Table
 from ser.report.statistics import Floats
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_VALUES = 8  # of an axis: 28 pairs
 MOST_AXES = 8  # that are drawn
@@ -94,25 +97,31 @@ def interaction_maps(axes: Sequence[ByCorpus], metric: str) -> Picture | None:
     maps = [(axis, effects) for axis in axes[:MOST_AXES] if np.isfinite(effects := 100 * axis.effects()).any()]
     if not maps:
         return None
+    caption = (
+        f"Corpus by value of each setting: how far the mean {metric} of a value lies above that of all values on the "
+        "corpus, in points, over the cases that have all of them. Rows that are alike say that the setting does the "
+        "same on every corpus."
+    )
+    return figures.picture(partial(_maps, maps), "interactions", caption)
+
+
+def _maps(maps: Sequence[tuple[ByCorpus, Floats]]) -> "Figure":
     columns = 2 if len(maps) > 1 and max(len(axis.values) for axis, _ in maps) <= 4 else 1
     lines = -(-len(maps) // columns)
     tallest = max(len(axis.corpora) for axis, _ in maps)
-    figure = Figure(figsize=(9, 0.4 + lines * (0.75 + 0.38 * tallest)), layout="constrained")
+    figure = figures.sheet(0.4 + lines * (0.75 + 0.38 * tallest))
     panels = figure.subplots(lines, columns, squeeze=False).ravel()
     greatest = max(float(np.nanmax(np.abs(effects))) for _, effects in maps)
     for panel, (axis, effects) in zip(panels, maps, strict=False):
         _map(panel, axis, effects, max(greatest, 0.1))
     for panel in panels[len(maps) :]:
         panel.set_visible(False)
-    caption = (
-        f"Corpus by value of each setting: how far the mean {metric} of a value lies above that of all values on the "
-        "corpus, in points, over the cases that have all of them. Rows that are alike say that the setting does the "
-        "same on every corpus."
-    )
-    return figures.picture(figure, "interactions", caption)
+    return figure
 
 
-def _map(panel: Axes, axis: ByCorpus, effects: Floats, greatest: float) -> None:
+def _map(panel: "Axes", axis: ByCorpus, effects: Floats, greatest: float) -> None:
+    from matplotlib.colors import TwoSlopeNorm
+
     rows, columns = effects.shape
     edges = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
     norm = TwoSlopeNorm(0, -greatest, greatest)

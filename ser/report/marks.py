@@ -10,11 +10,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
-from matplotlib.artist import Artist
-from matplotlib.figure import Figure
-from matplotlib.legend import Legend
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
 
 _PREFIX = "ser:"
 _OPENING = re.compile(r'<g id="ser:([\w=-]*)">')
@@ -40,7 +40,7 @@ class _Record(TypedDict):
     legend: bool  # an entry of a legend, which is of the series
 
 
-def put(artist: Artist, marks: Sequence[Mark] = (), series: Sequence[str] = ()) -> None:
+def put(artist: "Artist", marks: Sequence[Mark] = (), series: Sequence[str] = ()) -> None:
     """Says what the dots of a line are, those that are not nan in their order (or what a bar is), and of which series.
 
     A series is what a legend's entry stands for; the page can hide it.
@@ -49,7 +49,7 @@ def put(artist: Artist, marks: Sequence[Mark] = (), series: Sequence[str] = ()) 
     _set(artist, {"marks": listed, "series": list(series), "legend": False})
 
 
-def _set(artist: Artist, record: _Record) -> None:
+def _set(artist: "Artist", record: _Record) -> None:
     """As an id whose letters no writer of SVG changes."""
     artist.set_gid(_PREFIX + urlsafe_b64encode(json.dumps(record).encode()).decode())
 
@@ -59,8 +59,10 @@ def _read(gid: str) -> _Record:
     return record
 
 
-def name_legends(figure: Figure) -> None:
+def name_legends(figure: "Figure") -> None:
     """Says of every legend's entry which series it stands for: that which it names, alone or before a bracket."""
+    from matplotlib.legend import Legend
+
     names = {
         series
         for artist in figure.findobj(lambda each: str(each.get_gid() or "").startswith(_PREFIX))

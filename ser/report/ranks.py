@@ -8,17 +8,20 @@ than there is. ``ser.report.comparisons.pairwise_over_speakers`` does not assume
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import sqrt
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ser.metrics.confusion import INK
 from ser.report import figures
 from ser.report.content import Picture
 from ser.report.statistics import Floats
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,8 +132,12 @@ def critical_difference_diagram(
     order = [int(place) for place in np.argsort(ranking.ranks, kind="stable")]
     if not ranking.cases or np.isnan(difference):
         return None
+    return figures.picture(partial(_diagram, names, ranking, order, difference), name, caption)
+
+
+def _diagram(names: Sequence[str], ranking: Ranking, order: Sequence[int], difference: float) -> "Figure":
     columns = _packed([sorted(order.index(i) for i in g) for g in groups_of_ranks(ranking.ranks, difference)])
-    figure = Figure(figsize=(9, 1.3 + 0.21 * len(names)), layout="constrained")
+    figure = figures.sheet(1.3 + 0.21 * len(names))
     axes, bars = figure.subplots(1, 2, sharey=True, width_ratios=(8, max(1.0, 0.22 * len(columns))))
     _draw_ranks(axes, [ranking.ranks[i] for i in order], difference, ranking.cases)
     axes.set_yticks(range(len(order)), [names[i] for i in order], fontsize=8)
@@ -142,10 +149,10 @@ def critical_difference_diagram(
     bars.text(-0.5, -1.1, "not found to differ", fontsize=8, va="center")
     bars.tick_params(length=0, labelleft=False)
     bars.spines[["top", "right", "bottom", "left"]].set_visible(False)
-    return figures.picture(figure, name, caption)
+    return figure
 
 
-def _draw_ranks(axes: Axes, ranks: Sequence[float], difference: float, cases: int) -> None:
+def _draw_ranks(axes: "Axes", ranks: Sequence[float], difference: float, cases: int) -> None:
     for place, rank in enumerate(ranks):
         axes.plot([1, rank], [place, place], color=INK, alpha=0.18, lw=0.8)
         axes.plot([rank], [place], "o", color=figures.colour(0), ms=4.5)

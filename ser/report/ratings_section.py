@@ -1,10 +1,11 @@
 """The section on ratings and shares of votes, in reports whose runs predict them: tables, and true by predicted."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ser.metrics.confusion import INK
 from ser.report import bootstrap, figures, sheets
@@ -26,6 +27,9 @@ from ser.report.ratings import (
 from ser.report.runs import Expected, Finished, Options
 from ser.report.section import Section
 from ser.report.statistics import Floats, interval
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.figure import Figure
 
 _MOST_READ = 24  # results of a table that is for reading
 _MOST_POINTS = 2000  # that a panel of the figure shows
@@ -180,8 +184,17 @@ def _scatter(measured: Sequence[Measured], dimensions: tuple[str, ...], expected
         before = best.setdefault(one.setting.corpus, one)
         if np.nan_to_num(one.values[-1], nan=-np.inf) > np.nan_to_num(before.values[-1], nan=-np.inf):
             best[one.setting.corpus] = one
+    settings = "; ".join(f"{corpus}: {one.setting.title}" for corpus, one in best.items())
+    caption = (
+        f"Predicted ratings by those of raters, of the setting with the greatest mean CCC in the test: {settings}. "
+        "Dotted: where both agree."
+    )
+    return figures.picture(partial(_panels, best, dimensions), "ratings", caption)
+
+
+def _panels(best: Mapping[str, Measured], dimensions: tuple[str, ...]) -> "Figure":
     shape = len(best), len(dimensions)
-    figure = Figure(figsize=(1.2 + 2.6 * shape[1], 0.6 + 2.7 * shape[0]), layout="constrained")
+    figure = figures.sheet(0.6 + 2.7 * shape[0], 1.2 + 2.6 * shape[1])
     panels = figure.subplots(*shape, squeeze=False, sharex=True, sharey=True)
     for line, (corpus, one) in zip(panels, best.items(), strict=True):
         answers = one.setting.by_seed[0]
@@ -199,9 +212,4 @@ def _scatter(measured: Sequence[Measured], dimensions: tuple[str, ...], expected
         line[0].set_ylabel(f"{corpus}\npredicted", fontsize=9)
     for axes in panels[-1]:
         axes.set_xlabel("rated", fontsize=9)
-    settings = "; ".join(f"{corpus}: {one.setting.title}" for corpus, one in best.items())
-    caption = (
-        f"Predicted ratings by those of raters, of the setting with the greatest mean CCC in the test: {settings}. "
-        "Dotted: where both agree."
-    )
-    return figures.picture(figure, "ratings", caption)
+    return figure

@@ -12,9 +12,9 @@ from zlib import crc32
 
 from ser import files
 from ser.metrics.confusion import confusion_png
-from ser.report import latex, long_csv, markdown, page, summary
+from ser.report import figure_files, latex, long_csv, markdown, page, summary
 from ser.report.content import Content
-from ser.report.rendering import MARK
+from ser.report.forms import MARK
 
 _NONE: Mapping[str, bytes] = {}
 
@@ -39,6 +39,7 @@ def write(content: Content, folder: Path, further: Mapping[str, bytes] = _NONE) 
     Figures of an earlier report there that this one does not have are removed; other files are left alone.
     """
     text = markdown.markdown(content)
+    drawn_files = {p.name: {kind: _marked(data) for kind, data in p.files.items()} for p in content.pictures}
     contents: dict[str, bytes] = {
         "tables.md": text.encode(),
         "tables.csv": long_csv.long_form(content).encode(),
@@ -46,14 +47,15 @@ def write(content: Content, folder: Path, further: Mapping[str, bytes] = _NONE) 
         "report.html": page.page(content).encode(),
         summary.NAME: summary.summary_json(content).encode(),
         **further,
-        **{f"{picture.name}.{kind}": data for picture in content.pictures for kind, data in picture.files.items()},
+        **{f"{name}.{kind}": data for name, forms in drawn_files.items() for kind, data in forms.items()},
     }
     for m in content.matrices:
         if m.name:
             title = f"{m.title}\n{m.heading}, n = {m.counts.sum()}"
-            contents[f"{m.name}.png"] = confusion_png(m.counts, m.classes, title)
+            contents[f"{m.name}.png"] = _marked(confusion_png(m.counts, m.classes, title))
     folder.mkdir(parents=True, exist_ok=True)
-    written = tuple(_put(folder / name, _marked(data)) for name, data in contents.items())
+    written = tuple(_put(folder / name, data) for name, data in contents.items())
+    figure_files.remember(folder, {p.name: (p.drawing.key, drawn_files[p.name]) for p in content.pictures})
     drawn = {path for kind in _MARKS for path in folder.glob(f"*{kind}")}
     for path in drawn - set(written):  # of an earlier report, with other tables or corpora
         if _MARKS[path.suffix] in path.read_bytes():
@@ -70,7 +72,8 @@ _MARKS = {".png": _MARK, ".svg": b">" + MARK + b"<", ".pdf": b"/Creator (" + MAR
 
 def _marked(content: bytes) -> bytes:
     """A picture with a text inside that says it is a report's, so that a later report may remove it."""
-    return content[:_HEADER] + _CHUNK + content[_HEADER:] if content.startswith(_PNG) else content
+    is_plain = content.startswith(_PNG) and not content.startswith(_CHUNK, _HEADER)
+    return content[:_HEADER] + _CHUNK + content[_HEADER:] if is_plain else content
 
 
 def _put(path: Path, content: bytes) -> Path:

@@ -3,23 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from matplotlib import rc_context, rcParams
 
 from ser.errors import BadInput
 from ser.planning.plan import resolve
 from ser.report import collect as collecting
-from ser.report import tidy
-from ser.report.content import Content
 from ser.report.interaffection.content import SCORES, best_curves, results_of
 from ser.report.interaffection.results import Grid
 from ser.report.predictions import columns
 from ser.report.runs import Options
 from ser.runs.tracker import Tracker
-from ser.study import SCHEMA, override
+from ser.study import override
 from ser.trials import run as one
 from ser.trials.job import head_of, job_of
 
@@ -290,28 +286,3 @@ def test_settings_in_which_runs_differ_from_the_study_come_with_the_splits(track
         ("ravdess", True),
         ("tess", False),
     }
-
-
-def test_figures_heed_no_matplotlibrc(monkeypatch, tmp_path):
-    drawn = []
-    blank = Content("s", "S", "", False, "", seeds=1, done=0, expected=0, tables=(), notes=())
-
-    def content(*_):
-        drawn.append(rcParams["text.usetex"])
-        return blank
-
-    kind = SimpleNamespace(content=content)
-    monkeypatch.setattr(collecting.registry, "find", lambda *_: kind)
-    facts = {"references": (), "fingerprints": {}, "crossed": (), "trials": ()}
-    expected = SimpleNamespace(mode="", has_numbers=False, other_variants=0, classes=(), **facts)
-    monkeypatch.setattr(collecting, "collect", lambda *_: ((), expected))
-    monkeypatch.setattr(collecting, "with_table", lambda content, *_: content)
-    monkeypatch.setattr(collecting.write, "write", lambda *_: drawn.append(rcParams["text.usetex"]))
-    monkeypatch.setattr(collecting.tidy, "rows_of", lambda *_: tidy.Rows({"wa": []}))
-    with rc_context({"text.usetex": True}):  # without LaTeX that is an error
-        run = SimpleNamespace(data=SimpleNamespace(tags={"schema": str(SCHEMA)}))
-        where = SimpleNamespace(uri="sqlite:///a.db", printable="sqlite:///a.db")
-        tracker = SimpleNamespace(curve=None, newest=lambda: run, where=where, experiment="1", curves=lambda *_: {})
-        collecting.report(tracker, SimpleNamespace(report="", mode=""), tmp_path)
-        assert rcParams["text.usetex"]
-    assert drawn == [False, False]

@@ -11,7 +11,7 @@ from listed_files import needs_metadata
 from releases import whole
 from scipy.stats import friedmanchisquare
 
-from ser.report import figures, write
+from ser.report import write
 from ser.report.encoders import baselines, compared, emobox, published, tables, weights
 from ser.report.encoders import content as encoders
 from ser.report.encoders.results import Case, bench_of
@@ -483,8 +483,7 @@ def test_the_heat_map_has_values_counts_and_holes():
 def figures_of(bench):
     from ser.report.encoders import figures as drawn
 
-    with figures.plain_style():
-        pictures = [drawn.layer_profiles(bench), drawn.heat_map(bench)]
+    pictures = [drawn.layer_profiles(bench), drawn.heat_map(bench)]
     return {picture.name: picture for picture in pictures if picture}
 
 

@@ -11,7 +11,7 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from ser.errors import BadInput
 from ser.planning.plan import resolve
-from ser.report import bootstrap, collect, equivalence_section, rendering
+from ser.report import bootstrap, collect, drawing, equivalence_section
 from ser.report.content import Picture
 from ser.report.equivalence import DIFFERENT, EQUIVALENT, UNDECIDED, Changes, Equivalence, changes, check, equivalence
 from ser.report.equivalence_section import Pair
@@ -262,8 +262,8 @@ def test_what_cannot_be_compared_is_refused(study, options, said):
 def test_trials_in_two_precisions_are_compared_in_the_report(
     job, study, plan, manifests, features, trial_of, tmp_path, monkeypatch
 ):
-    blank = rendering.begin(Figure(), "blank", "")  # drawn once: drawing takes most of the time
-    monkeypatch.setattr("ser.report.figures.picture", lambda figure, name, caption: Picture(name, caption, blank))
+    blank = drawing.begin(Figure, "blank", "")  # drawn once: drawing takes most of the time
+    monkeypatch.setattr("ser.report.figures.picture", lambda recipe, name, caption: Picture(name, caption, blank))
     tracker = Tracker(job.where, job.study)
     for block in ("lstm", "tdnn"):
         one.run(job, trial_of("R", block))

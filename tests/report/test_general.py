@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from ser.errors import BadInput
 from ser.planning.plan import resolve
-from ser.report import collect, figures, rendering, write
+from ser.report import collect, drawing, figures, write
 from ser.report.content import Cell, Content, Picture, appended
 from ser.report.general.axes import cases_of
 from ser.report.general.content import content as general
@@ -435,8 +435,8 @@ def test_an_axis_that_a_papers_report_does_not_know_is_shown(job, study, manifes
     where = job_of(plan, job.where, tmp_path, str(features), "cpu", 1, "test", [])
     for trial in (t for t in two if t.task == "multi"):
         run(where, trial)
-    blank = rendering.begin(Figure(), "blank", "")  # drawn once: drawing takes most of the time
-    monkeypatch.setattr("ser.report.figures.picture", lambda figure, name, caption: Picture(name, caption, blank))
+    blank = drawing.begin(Figure, "blank", "")  # drawn once: drawing takes most of the time
+    monkeypatch.setattr("ser.report.figures.picture", lambda recipe, name, caption: Picture(name, caption, blank))
     done = collect.report(Tracker(job.where, both.name), both, tmp_path / "report", Options(replicates=5))
     assert (done.done, done.expected) == (2, 48)
     assert "Results over other settings: Every result on ravdess" in done.markdown

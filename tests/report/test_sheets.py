@@ -10,7 +10,7 @@ from releases import whole
 from ser.data.manifest import Utterance
 from ser.data.splits import prove, split
 from ser.errors import BadInput
-from ser.report import rendering, sheets, write
+from ser.report import drawing, sheets, write
 from ser.report.content import Cell, Content, Picture, Row, Table
 from ser.report.deviations import Deviation, Sample, beyond, deviations, stated_origins
 from ser.report.planned import stated_corpora
@@ -211,7 +211,7 @@ def with_numbers():
 
 def test_tables_with_a_papers_numbers_say_that_settings_differ(tmp_path):
     told = (Deviation("lstm.units", "4", "128"), Deviation("training.max_epochs", "7", "500", is_budget=True))
-    picture = Picture("p", "Figure 7.", rendering.begin(Figure(), "p", ""), quotes=True)
+    picture = Picture("p", "Figure 7.", drawing.begin(Figure, "p", ""), quotes=True)
     made = Content.of(replace(EXPECTED, deviations=told), (), tables=[with_numbers()], notes=[], pictures=[picture])
     assert made.pictures[0].caption.startswith("Figure 7. Ours are of other settings than the paper's: 2 settings")
     assert made.badges == (

@@ -268,7 +268,7 @@ def test_a_second_report_replaces_the_first(tmp_path, undrawn):
 
 
 def test_figures_that_a_report_no_longer_has_are_removed_and_nothing_else(tmp_path):
-    picture = figures.picture(Figure(), "old", "Old.")
+    picture = figures.picture(Figure, "old", "Old.")
     report.write(small(pictures=(picture, replace(picture, name="kept"))), tmp_path)
     (tmp_path / "mine.png").write_bytes(picture.png)
     (tmp_path / "notes.txt").write_text("mine")

@@ -56,11 +56,14 @@ def content_of():
 
 
 def _picture():
-    with figures.plain_style():
-        figure = figures.Figure(figsize=(9, 3), layout="constrained")
-        axes = figure.subplots()
-        for place, name in enumerate(("LSTM", "TDNN")):
-            (dots,) = axes.plot([1, 2], [50 + place, 60 + place], figures.marker(place), label=name)
-            marks.put(dots, [marks.Mark(f"{name} {n}\nUA 50 %, n = 40", (RUNS[n],)) for n in (1, 2)], [name])
-        axes.legend()
-        return figures.picture(figure, "dots", "UA of two networks.")
+    return figures.picture(_dots, "dots", "UA of two networks.")
+
+
+def _dots():
+    figure = figures.sheet(3)
+    axes = figure.subplots()
+    for place, name in enumerate(("LSTM", "TDNN")):
+        (dots,) = axes.plot([1, 2], [50 + place, 60 + place], figures.marker(place), label=name)
+        marks.put(dots, [marks.Mark(f"{name} {n}\nUA 50 %, n = 40", (RUNS[n],)) for n in (1, 2)], [name])
+    axes.legend()
+    return figure

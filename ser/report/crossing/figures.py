@@ -1,14 +1,20 @@
 """The figures across corpora: a heat map of training sets by tested corpora, and how often a corpus helps."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from ser.metrics.confusion import INK
 from ser.report import figures
-from ser.report.content import Cell, Picture, Table
+from ser.report.content import Cell, Picture, Row, Table
 from ser.report.crossing.arranged import Arrangement
 from ser.report.crossing.matrix import cell_of, columns_of, means_in_words
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.figure import Figure
 
 MOST_SETS = 40  # training sets that are drawn
 _METRIC = "ua"
@@ -21,26 +27,33 @@ def heat_map(across: Arrangement) -> Picture | None:
     values = np.array([[np.nan if cell is None else cell.value for cell in line] for line in cells])
     if not np.isfinite(values).any():
         return None
-    figure = Figure(figsize=(9, 1.0 + 0.36 * len(sets)), layout="constrained")
-    axes = figure.subplots()
-    words = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
-    figures.matrix(axes, _stretched(values), words, 9)
-    for row, learned in enumerate(sets):
-        for column, corpus in enumerate(corpora):
-            if corpus in learned and np.isfinite(values[row, column]):
-                frame = Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, ec=INK, lw=1.3, ls="--")
-                axes.add_patch(frame)
-    axes.set_xticks(range(len(corpora)), corpora, fontsize=9)
-    axes.set_yticks(range(len(sets)), [across.words(learned) for learned in sets], fontsize=9)
-    axes.set_ylabel("trained on")
-    axes.xaxis.tick_top()
     caption = (
         f"UA in % of every training set on every corpus. {means_in_words(across)}Dashed: other speakers of that corpus "
         "were trained on. Colours are from the least to the greatest of each column; blank is a hole."
     )
     if len(across.trainings) > MOST_SETS:
         caption += f" The first {MOST_SETS} of {len(across.trainings)} training sets."
-    return figures.picture(figure, "across", caption)
+    has_frame = np.array([[corpus in learned for corpus in corpora] for learned in sets]) & np.isfinite(values)
+    recipe = partial(_heat_map, values, has_frame, corpora, [across.words(learned) for learned in sets])
+    return figures.picture(recipe, "across", caption)
+
+
+def _heat_map(
+    values: NDArray[np.float64], has_frame: NDArray[np.bool_], corpora: Sequence[str], sets: Sequence[str]
+) -> "Figure":
+    from matplotlib.patches import Rectangle
+
+    figure = figures.sheet(1.0 + 0.36 * len(sets))
+    axes = figure.subplots()
+    words = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
+    figures.matrix(axes, _stretched(values), words, 9)
+    for row, column in np.argwhere(has_frame):
+        axes.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, ec=INK, lw=1.3, ls="--"))
+    axes.set_xticks(range(len(corpora)), corpora, fontsize=9)
+    axes.set_yticks(range(len(sets)), sets, fontsize=9)
+    axes.set_ylabel("trained on")
+    axes.xaxis.tick_top()
+    return figure
 
 
 def _stretched(
@@ -62,9 +75,17 @@ def help_charts(table: Table) -> Picture | None:
     lines = [name for name in by_name if not name.endswith((" if equal", " beyond that"))]
     if not lines:
         return None
+    caption = (
+        "How often training on a corpus as well raised the UA on a stranger, in % of pairs that are equal otherwise. "
+        "Lines are 95 % intervals; grey is where 95 % of the replicates lie if adding a corpus changes nothing."
+    )
+    return figures.picture(partial(_help_charts, table.columns, by_name, lines), "added", caption)
+
+
+def _help_charts(names: Sequence[str], by_name: Mapping[str, Row], lines: Sequence[str]) -> "Figure":
     columns = min(3, len(lines))
     rows = -(-len(lines) // columns)
-    figure = Figure(figsize=(9, 0.5 + rows * (0.8 + 0.28 * len(table.columns))), layout="constrained")
+    figure = figures.sheet(0.5 + rows * (0.8 + 0.28 * len(names)))
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, name in zip(panels, lines, strict=False):
         chance = by_name.get(f"{name} if equal")
@@ -79,16 +100,12 @@ def help_charts(table: Table) -> Picture | None:
                 axes.plot([100 * cell.low, 100 * cell.high], [place, place], color=figures.colour(0), lw=1.4)
                 axes.plot(100 * cell.value, place, "o", color=figures.colour(0), ms=6)
         axes.axvline(50, color=INK, lw=0.8, ls=":")
-        axes.set_yticks(range(len(table.columns)), table.columns, fontsize=8)
-        axes.set_ylim(len(table.columns) - 0.5, -0.5)
+        axes.set_yticks(range(len(names)), names, fontsize=8)
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(-3, 103)
-        axes.set_title(f"tested on {name}" if name in table.columns or name != "All" else "all strangers",
+        axes.set_title(f"tested on {name}" if name in names or name != "All" else "all strangers",
                        loc="left", fontsize=10)  # fmt: skip
         figures.light(axes, "x")
     for axes in panels[len(lines) :]:
         axes.set_visible(False)
-    caption = (
-        "How often training on a corpus as well raised the UA on a stranger, in % of pairs that are equal otherwise. "
-        "Lines are 95 % intervals; grey is where 95 % of the replicates lie if adding a corpus changes nothing."
-    )
-    return figures.picture(figure, "added", caption)
+    return figure

@@ -1,12 +1,10 @@
 """The figures of the study of encoders: accuracy over layers, encoders by corpora, and the weights of layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from ser.metrics.confusion import INK
 from ser.report import figures
@@ -16,6 +14,11 @@ from ser.report.encoders.weights import LayerWeights
 from ser.report.measured import Result
 from ser.report.statistics import Floats
 
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Profile = dict[int, Result | None]  # layer → its result
 _STYLES = ("-", "--", ":")
 _WAYS = {"train": "normalised by the training set", "corpus": "normalised by corpus",
          "speaker": "normalised by speaker", "none": "not normalised"}  # fmt: skip
@@ -37,8 +40,24 @@ def layer_profiles(bench: Bench) -> Picture | None:
     corpora = list(dict.fromkeys(case.corpus for case, _ in lines))
     encoders = [name for name in bench.encoders if any(name == encoder for _, encoder in lines)]
     ways = list(dict.fromkeys(case.normalise for case, _ in lines))
-    figure, panels = _panels(len(corpora))
     has_bands = max(sum(case.corpus == corpus for case, _ in lines) for corpus in corpora) <= _BANDS
+    single = f", {_WAYS.get(ways[0], ways[0])}" if len(ways) == 1 else ""
+    caption = (
+        f"UA over the layers of every encoder with the head {head}{single}. A ring marks the best layer of those that "
+        f"are there; {'bands are 95 % intervals' if has_bands else 'the line through it is its 95 % interval'}. A gap: "
+        "a layer that is missing."
+    )
+    return figures.picture(partial(_layer_profiles, lines, corpora, encoders, ways, has_bands), "layers", caption)
+
+
+def _layer_profiles(
+    lines: "Mapping[tuple[Case, str], Profile]",
+    corpora: Sequence[str],
+    encoders: Sequence[str],
+    ways: Sequence[str],
+    has_bands: bool,
+) -> "Figure":
+    figure, panels = _panels(len(corpora))
     for axes, corpus in zip(panels, corpora, strict=True):
         for (case, encoder), profile in lines.items():
             if case.corpus == corpus:
@@ -47,16 +66,10 @@ def layer_profiles(bench: Bench) -> Picture | None:
         axes.set_title(corpus, loc="left", fontsize=10)
         axes.set_xlabel("layer (0: input of the first)")
         axes.set_ylabel("UA in %")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figures.whole_numbers(axes)
         figures.light(axes, "y")
     _legend(figure, encoders, [(ways.index(w), _WAYS.get(w, w)) for w in ways] if len(ways) > 1 else [])
-    single = f", {_WAYS.get(ways[0], ways[0])}" if len(ways) == 1 else ""
-    caption = (
-        f"UA over the layers of every encoder with the head {head}{single}. A ring marks the best layer of those that "
-        f"are there; {'bands are 95 % intervals' if has_bands else 'the line through it is its 95 % interval'}. A gap: "
-        "a layer that is missing."
-    )
-    return figures.picture(figure, "layers", caption)
+    return figure
 
 
 def _head_of_most_layers(bench: Bench) -> str:
@@ -69,7 +82,7 @@ def _head_of_most_layers(bench: Bench) -> str:
     return max(by_head, key=lambda head: (len(by_head[head]), float(np.mean(by_head[head]))), default="")
 
 
-def _profile(bench: Bench, case: Case, encoder: str, head: str) -> dict[int, Result | None]:
+def _profile(bench: Bench, case: Case, encoder: str, head: str) -> "Profile":
     """The results of all layers that are to be, by index; none where all are missing."""
     every = {
         setting.layer: result
@@ -79,7 +92,7 @@ def _profile(bench: Bench, case: Case, encoder: str, head: str) -> dict[int, Res
     return dict(sorted(every.items())) if any(every.values()) else {}
 
 
-def _draw_profile(axes: Axes, profile: dict[int, Result | None], place: int, style: str, has_band: bool) -> None:
+def _draw_profile(axes: "Axes", profile: "Profile", place: int, style: str, has_band: bool) -> None:
     layers = np.array(list(profile))
     cells = [result.cell("ua") if result else None for result in profile.values()]
     values, low, high = (
@@ -100,23 +113,23 @@ def _marker(place: int) -> str:
     return figures.marker(place + place // len(figures.OKABE_ITO))
 
 
-def _panels(count: int) -> tuple[Figure, list[Axes]]:
+def _panels(count: int) -> "tuple[Figure, list[Axes]]":
     """A figure of so many panels, two side by side."""
     columns = min(2, count)
     lines = -(-count // columns)
-    figure = Figure(figsize=(9, 0.7 + 2.9 * lines), layout="constrained")
+    figure = figures.sheet(0.7 + 2.9 * lines)
     panels = list(figure.subplots(lines, columns, squeeze=False).ravel())
     for axes in panels[count:]:
         axes.set_visible(False)
     return figure, panels[:count]
 
 
-def _legend(figure: Figure, encoders: Sequence[str], ways: Sequence[tuple[int, str]]) -> None:
+def _legend(figure: "Figure", encoders: Sequence[str], ways: Sequence[tuple[int, str]]) -> None:
     handles = [
-        Line2D([], [], color=figures.colour(i), marker=_marker(i), ms=4, lw=1.3, label=name)
+        figures.key(color=figures.colour(i), marker=_marker(i), ms=4, lw=1.3, label=name)
         for i, name in enumerate(encoders)
     ]
-    handles += [Line2D([], [], color=INK, ls=_STYLES[i % len(_STYLES)], lw=1.3, label=words) for i, words in ways]
+    handles += [figures.key(color=INK, ls=_STYLES[i % len(_STYLES)], lw=1.3, label=words) for i, words in ways]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), frameon=False, fontsize=9)
 
 
@@ -137,17 +150,29 @@ def heat_map(bench: Bench) -> Picture | None:
     if not best:
         return None
     values = np.array([[[best.get((e, Case(c, way)), np.nan) for c in corpora] for e in names] for way in ways])
-    height = len(ways) * (0.75 + 0.46 * len(names))
-    figure = Figure(figsize=(min(9.0, 2.6 + 1.25 * len(corpora)), height), layout="constrained")
-    for axes, way, matrix, shades in zip(
-        figure.subplots(len(ways), 1, squeeze=False)[:, 0], ways, values, _shades(values), strict=True
+    counted = [[[_counted(bench, Case(c, way), e) for c in corpora] for e in names] for way in ways]
+    caption = (
+        "Best UA in percent of every encoder on every corpus, over its layers and heads; darker is higher. n: settings "
+        f"that it is the best of, of those planned; {HOLE}: none is there yet."
+    )
+    return figures.picture(partial(_heat_map, values, counted, ways, names, corpora), "encoders_by_corpora", caption)
+
+
+def _heat_map(
+    values: Floats,
+    counted: Sequence[Sequence[Sequence[str]]],
+    ways: Sequence[str],
+    names: Sequence[str],
+    corpora: Sequence[str],
+) -> "Figure":
+    """``values`` and ``counted``: [ways, encoders, corpora]."""
+    figure = figures.sheet(len(ways) * (0.75 + 0.46 * len(names)), min(9.0, 2.6 + 1.25 * len(corpora)))
+    for axes, way, matrix, counts, shades in zip(
+        figure.subplots(len(ways), 1, squeeze=False)[:, 0], ways, values, counted, _shades(values), strict=True
     ):
         words = [
-            [
-                "" if np.isnan(v) else f"{100 * v:.1f}\n{_counted(bench, Case(c, way), e)}"
-                for c, v in zip(corpora, line, strict=True)
-            ]
-            for e, line in zip(names, matrix, strict=True)
+            ["" if np.isnan(v) else f"{100 * v:.1f}\n{count}" for v, count in zip(line, counts_of_line, strict=True)]
+            for line, counts_of_line in zip(matrix, counts, strict=True)
         ]
         figures.matrix(axes, shades, words, 8)
         for row, column in np.argwhere(np.isnan(matrix)):
@@ -156,11 +181,7 @@ def heat_map(bench: Bench) -> Picture | None:
         axes.set_yticks(range(len(names)), names, fontsize=9)
         if len(ways) > 1:
             axes.set_title(_WAYS.get(way, way), loc="left", fontsize=10)
-    caption = (
-        "Best UA in percent of every encoder on every corpus, over its layers and heads; darker is higher. n: settings "
-        f"that it is the best of, of those planned; {HOLE}: none is there yet."
-    )
-    return figures.picture(figure, "encoders_by_corpora", caption)
+    return figure
 
 
 def _counted(bench: Bench, case: Case, encoder: str) -> str:
@@ -185,10 +206,16 @@ def weight_profiles(bench: Bench, every: Sequence[LayerWeights]) -> Picture | No
     """Draws the mean weight of every layer, a panel for each case, a line for each setting; None without any."""
     if not every:
         return None
-    cases = list(dict.fromkeys(one.case for one in every))
+    caption = "Weights that networks learned to give to the layers: means over seeds and folds, thin lines are runs."
+    words = {one.case: bench.words(one.case) for one in every}
+    return figures.picture(partial(_weight_profiles, words, every), "layer_weights", caption)
+
+
+def _weight_profiles(cases: Mapping[Case, str], every: Sequence[LayerWeights]) -> "Figure":
+    """``cases``: in words, in their order."""
     names = list(dict.fromkeys(_line(one.setting) for one in every))
     figure, panels = _panels(len(cases))
-    for axes, case in zip(panels, cases, strict=True):
+    for axes, (case, words) in zip(panels, cases.items(), strict=True):
         for one in (one for one in every if one.case == case):
             place, layers = names.index(_line(one.setting)), np.arange(one.weights.shape[1])
             shade = figures.colour(place)
@@ -197,14 +224,13 @@ def weight_profiles(bench: Bench, every: Sequence[LayerWeights]) -> Picture | No
             axes.plot(layers, 100 * one.means, color=shade, marker=_marker(place), ms=3.5, lw=1.5)
             axes.axhline(100 / len(layers), color=shade, lw=0.8, ls=":")
         axes.set_ylim(bottom=0)
-        axes.set_title(bench.words(case), loc="left", fontsize=10)
+        axes.set_title(words, loc="left", fontsize=10)
         axes.set_xlabel("layer (0: input of the first)")
         axes.set_ylabel("weight in %")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figures.whole_numbers(axes)
         figures.light(axes, "y")
     _legend(figure, names, [(2, "equal weights")])
-    caption = "Weights that networks learned to give to the layers: means over seeds and folds, thin lines are runs."
-    return figures.picture(figure, "layer_weights", caption)
+    return figure
 
 
 def _line(setting: Setting) -> str:

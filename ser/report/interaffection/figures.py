@@ -1,11 +1,10 @@
 """The figures of the study of da Silva et al.: accuracies by combination, shares of winners."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from ser.metrics.confusion import INK
@@ -13,17 +12,28 @@ from ser.report import figures, marks
 from ser.report.cell_text import in_words
 from ser.report.content import Cell, Picture, Table
 from ser.report.interaffection.networks import Flow
-from ser.report.interaffection.results import sign
+from ser.report.interaffection.results import Grid, sign
 from ser.report.interaffection.scores import Evidence, Scores
 from ser.report.interaffection.tables import lines_of_shares, score
 from ser.report.statistics import METRICS
 
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 def ua_by_combination(evidence: Evidence) -> Picture:
     """UA of every network over the combinations, one panel per target."""
-    grid, scores = evidence.grid, evidence.scores
+    grid = evidence.grid
+    caption = "Unweighted accuracy of every network on test, by the corpora it was trained on."
+    if len(grid.splits) > 1:
+        caption += f" Lines: ± one standard deviation over {len(grid.splits)} {grid.repeats}."
+    return figures.picture(partial(_ua_by_combination, grid, evidence.scores), "ua_by_combination", caption)
+
+
+def _ua_by_combination(grid: Grid, scores: Sequence[Scores]) -> "Figure":
     tasks = grid.task if grid.mixes else grid.task[:1]  # on one corpus all set-ups are one training
-    figure = Figure(figsize=(9, 0.7 + 2.5 * len(scores)), layout="constrained")
+    figure = figures.sheet(0.7 + 2.5 * len(scores))
     panels = figure.subplots(len(scores), 1, squeeze=False)[:, 0]
     for axes, target in zip(panels, scores, strict=True):
         _dots(axes, target, grid.blocks, grid.pooling, tasks)
@@ -31,22 +41,19 @@ def ua_by_combination(evidence: Evidence) -> Picture:
         axes.set_title(f"tested on {target.target} ({target.words})", loc="left", fontsize=10)
         axes.set_ylabel("UA in %")
     handles = [
-        Line2D([], [], marker=figures.marker(i), ls="", color=figures.colour(i), label=b.upper())
+        figures.key(marker=figures.marker(i), ls="", color=figures.colour(i), label=b.upper())
         for i, b in enumerate(grid.blocks)
     ]
     for i, pooling in enumerate(grid.pooling):
-        handles.append(Line2D([], [], marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
+        handles.append(figures.key(marker="o", ls="", color=INK, mfc=INK if i else "none", label=sign(pooling)))
     for i, task in enumerate(grid.task if grid.mixes else ()):
         struck = f"{task} (struck through)" if i else task
-        handles.append(Line2D([], [], marker="D", ms=5, ls="-" if i else "", lw=1, color=INK, mfc="none", label=struck))
+        handles.append(figures.key(marker="D", ms=5, ls="-" if i else "", lw=1, color=INK, mfc="none", label=struck))
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False, fontsize=9)
-    caption = "Unweighted accuracy of every network on test, by the corpora it was trained on."
-    if len(grid.splits) > 1:
-        caption += f" Lines: ± one standard deviation over {len(grid.splits)} {grid.repeats}."
-    return figures.picture(figure, "ua_by_combination", caption)
+    return figure
 
 
-def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
+def _dots(axes: "Axes", scores: Scores, blocks: Sequence[str], pooling: Sequence[str], task: Sequence[str]) -> None:
     columns = len(scores.configurations)
     for c, (block, pool, setup) in enumerate(scores.configurations):
         if setup not in task:
@@ -77,13 +84,16 @@ def _dots(axes: Axes, scores: Scores, blocks: Sequence[str], pooling: Sequence[s
 
 def shares(table: Table, evidence: Evidence) -> Picture:
     """Bars of Table 3 with their intervals, one panel per metric."""
-    figure = Figure(
-        figsize=(9, 0.9 + 0.31 * len(table.columns) * len(lines_of_shares(evidence.grid))), layout="constrained"
-    )
+    caption = f"How often each network is the best on test.{_lines_and_bands(table)}"
+    return figures.picture(partial(_shares, table, evidence.grid), "shares", caption)
+
+
+def _shares(table: Table, grid: Grid) -> "Figure":
+    figure = figures.sheet(0.9 + 0.31 * len(table.columns) * len(lines_of_shares(grid)))
     panels = figure.subplots(1, len(METRICS), sharey=True, squeeze=False)[0]
     for axes, metric in zip(panels, METRICS, strict=True):
         by_name = {row.name: row for row in table.rows if row.metric == metric}
-        rows = [by_name[name] for name in lines_of_shares(evidence.grid)]
+        rows = [by_name[name] for name in lines_of_shares(grid)]
         bars = [
             (f"{column} {row.name}" if len(rows) > 1 else column, row.cells[i])
             for i, column in enumerate(table.columns)
@@ -95,10 +105,10 @@ def shares(table: Table, evidence: Evidence) -> Picture:
             if isinstance(chance, Cell):
                 low, high = 100 * chance.low, 100 * chance.high
                 axes.plot([low, high], [place, place], color=INK, alpha=0.13, lw=11, solid_capstyle="butt")
-            colour = figures.colour(place * len(evidence.grid.blocks) // len(bars))
+            colour = figures.colour(place * len(grid.blocks) // len(bars))
             assert isinstance(cell, Cell)  # in Table 3 all are
             value, low, high = (100 * v for v in (cell.value, cell.low, cell.high))
-            block = place * len(evidence.grid.blocks) // len(bars)
+            block = place * len(grid.blocks) // len(bars)
             look = {"fc": colour, "ec": INK, "lw": 0.3, "hatch": figures.hatch(block), "alpha": 0.75}
             (bar,) = axes.barh(place, np.nan_to_num(value), height=0.68, **look)
             marks.put(bar, [marks.Mark(f"{bars[place][0]}: best in {in_words(cell)} of the cases")])
@@ -108,8 +118,7 @@ def shares(table: Table, evidence: Evidence) -> Picture:
         axes.set_title(f"{metric.upper()}: best in % of {rows[0].n} of {rows[0].of} cases", loc="left", fontsize=10)
         axes.set_xlim(left=0)
         figures.light(axes, "x")
-    caption = f"How often each network is the best on test.{_lines_and_bands(table)}"
-    return figures.picture(figure, "shares", caption)
+    return figure
 
 
 def _lines_and_bands(table: Table) -> str:
@@ -138,20 +147,32 @@ def heat_map(evidence: Evidence) -> Picture:
             finite = scores.point["ua"][k][np.isfinite(scores.point["ua"][k])]
             if finite.size:
                 values[row, mixes.index(combination)] = finite.mean()
-    figure = Figure(figsize=(9, 0.9 + 0.5 * len(values)), layout="constrained")
+    caption = "Mean UA in % over the networks that are there; colours are stretched per target."
+    recipe = partial(_heat_map, values, [grid.mix(c) for c in mixes], [s.target for s in evidence.scores])
+    return figures.picture(recipe, "mean_ua", caption)
+
+
+def _heat_map(values: NDArray[np.float64], mixes: Sequence[str], targets: Sequence[str]) -> "Figure":
+    figure = figures.sheet(0.9 + 0.5 * len(values))
     axes = figure.subplots()
     words = [["" if np.isnan(v) else f"{100 * v:.1f}" for v in line] for line in values]
     figures.matrix(axes, _stretched(values), words, 9)
-    axes.set_xticks(range(len(mixes)), [grid.mix(c) for c in mixes], fontsize=9)
-    axes.set_yticks(range(len(values)), [s.target for s in evidence.scores], fontsize=9)
-    return figures.picture(
-        figure, "mean_ua", "Mean UA in % over the networks that are there; colours are stretched per target."
-    )
+    axes.set_xticks(range(len(mixes)), mixes, fontsize=9)
+    axes.set_yticks(range(len(values)), targets, fontsize=9)
+    return figure
 
 
 def architecture(flows: Sequence[Flow]) -> Picture:
     """The layers of the networks: Figures 1 to 5 of the paper, a line for each."""
-    figure = Figure(figsize=(9, 0.3 + 0.62 * len(flows)), layout="constrained")
+    caption = (
+        "The networks as they were run (Figures 1 to 5 of the paper), by their settings and the layers that they "
+        "logged; of each network a trial with the most corpora."
+    )
+    return figures.picture(partial(_architecture, flows), "architecture", caption)
+
+
+def _architecture(flows: Sequence[Flow]) -> "Figure":
+    figure = figures.sheet(0.3 + 0.62 * len(flows))
     axes = figure.subplots()
     widest = max(len(flow.boxes) for flow in flows)
     for line, flow in enumerate(flows):
@@ -164,11 +185,7 @@ def architecture(flows: Sequence[Flow]) -> Picture:
     axes.set_xlim(0, widest)
     axes.set_ylim(len(flows) - 0.5, -0.6)
     axes.set_axis_off()
-    caption = (
-        "The networks as they were run (Figures 1 to 5 of the paper), by their settings and the layers that they "
-        "logged; of each network a trial with the most corpora."
-    )
-    return figures.picture(figure, "architecture", caption)
+    return figure
 
 
 def _stretched(values: NDArray[np.float64]) -> NDArray[np.float64]:

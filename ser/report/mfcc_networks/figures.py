@@ -1,23 +1,31 @@
 """The figures of Khan et al.: accuracy over the epochs, accuracy of each class, and the candidates of the search."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ser.metrics.confusion import INK
 from ser.report import figures, marks
 from ser.report.cell_text import in_words
 from ser.report.content import Cell, Picture
 
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.figure import Figure
+
 _PRINTED = "the paper's"
 
 
 def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], name: str, caption: str) -> Picture:
     """Shares, 0 … 1, per epoch: title of the panel → side (train, test) → values."""
+    return figures.picture(partial(_accuracy_curves, panels), name, caption)
+
+
+def _accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> "Figure":
     columns = min(2, len(panels))
     lines = -(-len(panels) // columns)
-    figure = Figure(figsize=(9, 0.5 + 2.6 * lines), layout="constrained")
+    figure = figures.sheet(0.5 + 2.6 * lines)
     every = figure.subplots(lines, columns, squeeze=False, sharey=True)
     for axes, (title, curves) in zip(every.ravel(), panels.items(), strict=False):
         for place, (side, values) in enumerate(curves.items()):
@@ -28,12 +36,12 @@ def accuracy_curves(panels: Mapping[str, Mapping[str, Sequence[float]]], name: s
         axes.set_title(title, loc="left", fontsize=10)
         axes.set_xlabel("epoch")
         axes.set_ylabel("accuracy in %")
-        figures.whole_epochs(axes)
+        figures.whole_numbers(axes, 1)
         axes.legend(frameon=False, fontsize=9)
         figures.light(axes, "y")
     for axes in every.ravel()[len(panels) :]:
         axes.set_visible(False)
-    return figures.picture(figure, name, caption)
+    return figure
 
 
 def class_chart(
@@ -44,7 +52,13 @@ def class_chart(
     caption: str,
 ) -> Picture:
     """Recalls by class, a bar for each network, and what the paper prints (percent) as a diamond."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    return figures.picture(partial(_class_chart, bars, printed, classes), name, caption)
+
+
+def _class_chart(
+    bars: Mapping[str, Sequence[Cell]], printed: Mapping[str, Sequence[float | None]], classes: Sequence[str]
+) -> "Figure":
+    figure = figures.sheet(3.4)
     axes = figure.subplots()
     width = 0.8 / max(len(bars), 1)
     for place, (title, cells) in enumerate(bars.items()):
@@ -64,7 +78,7 @@ def class_chart(
     axes.set_ylim(0, 105)
     figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     figures.light(axes, "y")
-    return figures.picture(figure, name, caption)
+    return figure
 
 
 def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], name: str, missing: int) -> Picture:
@@ -72,7 +86,13 @@ def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], nam
 
     ``missing``: candidates that are not drawn, because they lack a fold.
     """
-    figure = Figure(figsize=(9, 0.4 + 2.5 * len(panels)), layout="constrained")
+    caption = "The search: validation accuracy of every candidate in each fold (circles) and their mean (line)"
+    caption += f"; without {missing} that lack folds." if missing else "."
+    return figures.picture(partial(_search_dots, panels), name, caption)
+
+
+def _search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]]) -> "Figure":
+    figure = figures.sheet(0.4 + 2.5 * len(panels))
     for axes, (title, scores) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels.items(), strict=True):
         for place, (number, folds) in enumerate(scores):
             percent = 100 * np.asarray(folds)
@@ -85,6 +105,4 @@ def search_dots(panels: Mapping[str, Sequence[tuple[str, Sequence[float]]]], nam
         axes.set_ylabel("validation accuracy in %")
         axes.set_title(title, loc="left", fontsize=10)
         figures.light(axes, "y")
-    caption = "The search: validation accuracy of every candidate in each fold (circles) and their mean (line)"
-    caption += f"; without {missing} that lack folds." if missing else "."
-    return figures.picture(figure, name, caption)
+    return figure

@@ -1,20 +1,22 @@
 """The figures of Pinto et al.: the survey's accuracies beside ours, and all systems under both protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from ser.metrics.confusion import INK
 from ser.report import figures, marks
 from ser.report.cell_text import in_words
 from ser.report.content import Cell, Picture
 from ser.report.survey.published import Claim
-from ser.report.survey.results import PROTOCOLS, Bench
+from ser.report.survey.results import PROTOCOLS, Bench, Result
+
+if TYPE_CHECKING:  # Matplotlib takes half a second to import
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _PROTOCOL_NAMES = {"sd": "speaker dependent", "si": "speaker independent", "?": "protocol unknown"}
 _COLOURS = {"sd": figures.colour(0), "si": figures.colour(1), "?": "#888888"}
@@ -26,8 +28,17 @@ _GAP = 0.7  # between systems, in bars
 def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: str, title: str) -> Picture:
     """Accuracies that the survey prints for a corpus, if they may be shown, and ours of the same systems."""
     beside = bench.expected.printed_for(corpus)
+    survey = " as the survey prints them (outlined) and" if beside else ""
+    caption = f"{title}: accuracies{survey} as found here (filled, WA); lines are 95 % intervals."
+    return replace(figures.picture(partial(_bars, bench, corpus, claims), name, caption), quotes=beside)
+
+
+def _bars(bench: Bench, corpus: str, claims: Sequence[Claim]) -> "Figure":
+    from matplotlib.patches import Patch
+
+    beside = bench.expected.printed_for(corpus)
     systems = [s for s in dict.fromkeys(claim.system for claim in claims) if beside or s in bench.systems]
-    figure = Figure(figsize=(9, 1), layout="constrained")
+    figure = figures.sheet(1)
     axes = figure.subplots()
     place, ticks, present = 0.0, [], set()
     for system in systems:
@@ -59,9 +70,7 @@ def printed_and_ours(bench: Bench, corpus: str, claims: Sequence[Claim], name: s
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
     figure.set_size_inches(9, 1.2 + 0.21 * place)
-    survey = " as the survey prints them (outlined) and" if beside else ""
-    caption = f"{title}: accuracies{survey} as found here (filled, WA); lines are 95 % intervals."
-    return replace(figures.picture(figure, name, caption), quotes=beside)
+    return figure
 
 
 def _label(system: str, claims: Sequence[Claim], beside: bool) -> str:
@@ -69,7 +78,7 @@ def _label(system: str, claims: Sequence[Claim], beside: bool) -> str:
     return f"{authors}\n{system}" if beside else system
 
 
-def _bar(axes: Axes, place: float, cell: Cell, protocol: str, solid: bool) -> None:
+def _bar(axes: "Axes", place: float, cell: Cell, protocol: str, solid: bool) -> None:
     """One bar with its number behind it; nothing but a sign for a hole."""
     if np.isnan(cell.value):
         axes.text(0.6, place, "–", va="center", fontsize=8, color=INK)
@@ -96,10 +105,15 @@ def both_protocols(bench: Bench, corpus: str) -> Picture | None:
     by_system = {system: by_protocol for system, by_protocol in by_system.items() if by_protocol}
     if not by_system:
         return None
+    caption = f"{corpus}: UA of every system with results, the best for new speakers first; lines are 95 % intervals."
+    return figures.picture(partial(_both_protocols, by_system), f"systems_{corpus}", caption)
+
+
+def _both_protocols(by_system: Mapping[str, Mapping[str, Result]]) -> "Figure":
     order = sorted(
         by_system, key=lambda s: [-by_system[s][p].value("ua") if p in by_system[s] else 1 for p in ("si", "sd")]
     )
-    figure = Figure(figsize=(9, 1.3 + 0.22 * len(order)), layout="constrained")
+    figure = figures.sheet(1.3 + 0.22 * len(order))
     axes = figure.subplots()
     for place, system in enumerate(order):
         for number, protocol in enumerate(PROTOCOLS):
@@ -120,11 +134,10 @@ def both_protocols(bench: Bench, corpus: str) -> Picture | None:
     axes.set_xlabel("UA in %")
     figures.light(axes, "both")
     handles = [
-        Line2D([], [], ls="", marker=figures.marker(i), color=_COLOURS[p], label=_PROTOCOL_NAMES[p])
+        figures.key(ls="", marker=figures.marker(i), color=_COLOURS[p], label=_PROTOCOL_NAMES[p])
         for i, p in enumerate(PROTOCOLS)
     ]
-    handles += [Line2D([], [], ls="", marker="o", color=INK, mfc="none", label="folds are missing")]
-    handles += [Line2D([], [], ls=":", lw=0.8, color=INK, label="chance")]
+    handles += [figures.key(ls="", marker="o", color=INK, mfc="none", label="folds are missing")]
+    handles += [figures.key(ls=":", lw=0.8, color=INK, label="chance")]
     figure.legend(handles=handles, loc="outside upper center", ncols=4, frameon=False, fontsize=9)
-    caption = f"{corpus}: UA of every system with results, the best for new speakers first; lines are 95 % intervals."
-    return figures.picture(figure, f"systems_{corpus}", caption)
+    return figure
