@@ -215,6 +215,7 @@ def _module(kind: str, name: str) -> str:
     return _RULES[kind][0] if kind in _RULES else _modules(kind, os.environ.get(VARIABLE, ""))[name]
 
 
+@cache
 def _is_ours(module: str) -> bool:
     return Path(_origin(module)).is_relative_to(PACKAGE)
 

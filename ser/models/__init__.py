@@ -41,7 +41,7 @@ utterances.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from ser import registry
@@ -131,8 +131,11 @@ def stated_traits(name: str) -> Traits:
     Functions import the file when they are called; ``layers``, ``stacked`` and ``varies`` are left out. A plugin is
     imported, as what is wrong with it is to be said at once. Raises BadInput as ``traits`` does.
     """
-    if not registry.is_own("models", name):
-        return traits(name)
+    return _stated_traits(name) if registry.is_own("models", name) else traits(name)
+
+
+@cache  # a plan asks for those of every trial
+def _stated_traits(name: str) -> Traits:
     _, functions, constants = registry.documented("models", name)
     stated = {_CONSTANTS[key]: value for key, value in constants.items() if key in _CONSTANTS}
     stated |= {key: partial(_call, name, key) for key in ("regressor", "fits", "check") if key in functions}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from ser.errors import BadInput, unknown
 from ser.study.components import completed, with_setting
@@ -89,6 +90,7 @@ def _of_training(rule: Part) -> Part:
     return completed("splits", speakers, IN_TURN)
 
 
+@lru_cache(1000)  # the trials of a seed have the same
 def _moved(kind: Part, seed: int) -> Part:
     """Returns an augmentation with ``seed`` added to its own, where it has one."""
     return kind.changed(seed=kind["seed"] + seed) if seed and "seed" in kind.values() else kind

@@ -51,6 +51,7 @@ from ser.trials.presented import varying
 
 study = load_study("interaffection")
 EPOCHS, UTTERANCES, OWN_TRIALS, AT_ONCE = 30, 300, 20, 500
+FRESH = 1_000_000  # seeds that no finished run has
 CURVES = ("train/loss", "val/loss", "val/wa", "val/ua", "val/wa/iemocap", "val/ua/iemocap", "seconds/epoch", "clipped")
 CORPORA = tuple(replace(c, copies=6, fingerprint="0123456789ab") for c in study.corpora)
 USES, PROFILE = ("training", "validation", "testing"), json.dumps({"utterances": 900, "speakers": 8, "hours": 1.1})
@@ -266,7 +267,8 @@ def table(where: Location, work: Path, count: int, replicates: int) -> dict[str,
     """Every measurement over ``count`` runs."""
     chosen = trials(count)
     job = job_for(where, work, chosen)
-    news = [replace(t, repeat=count) for t in chosen[:: max(1, count // OWN_TRIALS)][:OWN_TRIALS]]
+    some = chosen[:: max(1, count // OWN_TRIALS)][:OWN_TRIALS]  # perhaps all of one point of the grid
+    news = [replace(t, seed=FRESH + count + number) for number, t in enumerate(some)]
     told = {
         "plain search of all runs": measure(plain_search, where),
         "mlflow.search_runs": measure(into_pandas, where),
@@ -277,7 +279,7 @@ def table(where: Location, work: Path, count: int, replicates: int) -> dict[str,
         "unfinished": measure(lambda: lambda: unfinished(job, chosen)),
         "report": measure(write_report, where, work / "report", replicates),
     }
-    again = [replace(t, repeat=count + 1) for t in news]
+    again = [replace(t, seed=t.seed + OWN_TRIALS) for t in news]
     for name, do, chosen in (("", own_trials, news), (", by MLflow's client", by_mlflows_client, again)):
         cpu, wall, requests, grown = measure(do, job, chosen)
         told[f"a worker's trial{name}"] = (cpu / len(news), wall / len(news), requests // len(news), grown)
