@@ -9,7 +9,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -126,10 +126,16 @@ def is_known(where: Location) -> bool:
         return False
 
 
-def _rows(file: Path, statement: str, values: Sequence[object] = ()) -> list[Any]:
+@contextmanager
+def _opened(file: Path) -> Iterator[sqlite3.Connection]:
     # SQLite writes nothing so, not even what a crash has left to be rolled back: it refuses then.
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)) as connection:
         connection.execute("PRAGMA case_sensitive_like = true")  # as MLflow has it
+        yield connection
+
+
+def _rows(file: Path, statement: str, values: Sequence[object] = ()) -> list[Any]:
+    with _opened(file) as connection:
         return connection.execute(statement, values).fetchall()
 
 
@@ -214,18 +220,19 @@ class Reader:
         return page
 
     def _runs(self, statement: str, values: Sequence[object]) -> list[Run]:
-        infos = [
-            Info(run_id, name or "", status, start, end, uri, str(experiment), stage)
-            for run_id, name, status, start, end, uri, experiment, stage in _rows(self._file, statement, values)
-        ]
-        runs = {info.run_id: Run(info, Data()) for info in infos}
-        of_these = f"WHERE run_uuid IN ({_marks(infos)})"
-        for table in ("params", "tags"):
-            rows = _rows(self._file, f"SELECT run_uuid, key, value FROM {table} {of_these}", list(runs))
-            for run_id, name, value in rows:
-                getattr(runs[run_id].data, table)[intern(name)] = value
-        for run_id, name, number in _rows(self._file, f"{_METRIC} {of_these}", list(runs)):
-            runs[run_id].data.metrics[intern(name)] = float("nan") if number is None else float(number)
+        with _opened(self._file) as connection:  # one for all: to open it takes longer than to read a run
+            infos = [
+                Info(run_id, name or "", status, start, end, uri, str(experiment), stage)
+                for run_id, name, status, start, end, uri, experiment, stage in connection.execute(statement, values)
+            ]
+            runs = {info.run_id: Run(info, Data()) for info in infos}
+            of_these = f"WHERE run_uuid IN ({_marks(infos)})"
+            for table in ("params", "tags"):
+                rows = connection.execute(f"SELECT run_uuid, key, value FROM {table} {of_these}", list(runs))
+                for run_id, name, value in rows:
+                    getattr(runs[run_id].data, table)[intern(name)] = value
+            for run_id, name, number in connection.execute(f"{_METRIC} {of_these}", list(runs)):
+                runs[run_id].data.metrics[intern(name)] = float("nan") if number is None else float(number)
         return list(runs.values())
 
     def tagged(self, experiment: str, key: str, text: str) -> None:
