@@ -108,8 +108,8 @@ def restore(params: dict[str, str], tags: dict[str, str], run_id: str) -> None:
     for name, text in hidden.items():
         tags.pop(f"{_HIDDEN_AS}{name}", None)
         tags.setdefault(name, text)  # a person may have set another
-    if (text := tags.pop(_REST, None)) is not None:
-        rest = _read(text, _REST, run_id)
+    if _REST in tags:
+        rest = _read(tags.pop(_REST), _REST, run_id)
         whole = {key: params.pop(key, "") if value is None else str(value) for key, value in rest.items()}
         later = dict(params)  # which a person has added
         params.clear()

@@ -91,8 +91,8 @@ def axes_of(statements: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     Those that people look for first come first, the seed at the end.
     """
     varying = shown.varying(statements)
-    several = dict.fromkeys(key for params in statements for key in shown.params_of(params, varying) if key in varying)
-    several = [key for key in several if key not in ("corpora", "role.number")]
+    visible = dict.fromkeys(key for params in statements for key in shown.params_of(params, varying))
+    several = [key for key in visible if key in varying and key not in ("corpora", "role.number")]
     several = [key for key in several if not key.startswith("corpus.") or key.endswith((".fold", ".test"))]
     rank = {name: number - len(_FIRST) for number, name in enumerate(_FIRST)} | {"seed": 1}
     return tuple(sorted(several, key=lambda key: rank.get(key, 0)))
