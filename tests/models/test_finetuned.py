@@ -1,6 +1,7 @@
 """Fine-tuned encoders: transformers' own answers, what learns and what stays, and padding that changes nothing."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import tiny_encoders
@@ -13,8 +14,8 @@ from torch.nn.functional import pad
 from ser.errors import BadInput
 from ser.models import finetuned
 
-pytest.importorskip("transformers")
-pytest.importorskip("peft")
+# peft is not imported for it: processes that collect these tests without running them would take seconds.
+pytestmark = pytest.mark.skipif(find_spec("peft") is None, reason="needs ser[pretrained]")
 ROW = 320
 SHARES = {"dropout": 0.0, "units": 6}
 METHODS = ("top", "lora", "all")

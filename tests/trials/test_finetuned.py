@@ -3,6 +3,7 @@
 import csv
 import shutil
 from contextlib import nullcontext
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,8 @@ from ser.trials import run as one
 from ser.trials.estimate import estimate
 from ser.trials.job import job_of
 
-pytest.importorskip("peft")
+# peft is not imported for it: processes that collect these tests without running them would take seconds.
+pytestmark = pytest.mark.skipif(find_spec("peft") is None, reason="needs ser[pretrained]")
 STUDY = '''"""Whether a fine-tuned encoder tells low tones from high ones."""
 
 from ser.study import Corpus, Features, Study, Training, grid, part
