@@ -219,7 +219,7 @@ def write_report(where: Location, folder: Path, replicates: int) -> Callable[[],
     """Everything that ``ser report`` does."""
 
     def write() -> None:
-        collect.report(Tracker(where, study.name), study, folder, Options(replicates=replicates))
+        collect.report(Tracker(where, study.name, to_read=True), study, folder, Options(replicates=replicates))
 
     return write
 
