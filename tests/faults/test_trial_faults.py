@@ -150,7 +150,7 @@ def test_results_that_were_harmed_in_their_folder_are_made_again(job, trial, tra
         assert unfinished(away, [trial]) == [trial]
         assert delivery.sync(job.where, Path(job.work)).unfinished == [trial.id]
     assert isinstance(one.run(job, trial), Finished)
-    fresh = trial.__class__(**{**vars(trial), "training": replace(trial.training, patience_epochs=21)})
+    fresh = replace(trial, training=replace(trial.training, patience_epochs=21))
     one.run(job, fresh)
     tables = [tracker.artifact(tracker.finished()[t.id], "predictions.csv").read_bytes() for t in (trial, fresh)]
     assert tables[0] == tables[1]

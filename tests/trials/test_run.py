@@ -3,6 +3,7 @@
 import io
 import json
 import socket
+from dataclasses import fields
 from pathlib import Path
 
 import matplotlib.image
@@ -41,7 +42,10 @@ def finished(job, trial, tracker):
 def test_a_finished_run_states_every_setting(finished, trial):
     run, _ = finished
     assert run.data.params == trial.params()
-    assert {k.partition(".")[0] for k in run.data.params} >= set(vars(trial)) - {"weights_seed", "dimensions"}
+    assert {k.partition(".")[0] for k in run.data.params} >= {f.name for f in fields(trial)} - {
+        "weights_seed",
+        "dimensions",
+    }
 
 
 def test_a_finished_run_says_where_it_belongs(finished, trial, plan):
