@@ -109,6 +109,8 @@ def _check(rate_hz: int, low_hz: float, high_hz: float, voicing: float) -> None:
 
 def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tuple[_Peaks, Vector]:
     """Returns the peaks of each frame, and its greatest magnitude."""
+    import torch  # takes seconds, and a plan asks for frames alone
+
     window = windows.shape[1]
     centred = _centred(windows)
     longest, shortest = int(np.ceil(_FINER * rate_hz / low_hz)) + 1, int(_FINER * rate_hz / high_hz) - 1
@@ -122,7 +124,7 @@ def _peaks(windows: Matrix, rate_hz: int, low_hz: float, high_hz: float) -> tupl
     is_peak = (inner > r[:, shortest - 1 : longest - 1]) & (inner >= r[:, shortest + 1 : longest + 1])
     cost = (_OCTAVE_COST * np.log2(np.arange(shortest, longest) * low_hz / (_FINER * rate_hz))).astype(np.float32)
     ranked = np.where(is_peak & (inner > 0), inner - cost, 0)
-    places = np.argpartition(ranked, -_CANDIDATES, axis=1)[:, -_CANDIDATES:]
+    places = torch.topk(torch.from_numpy(ranked), _CANDIDATES, dim=1).indices.numpy()  # NumPy takes ten times as long
     rows = np.arange(len(r))[:, None]
     before, at, after = (r[rows, places + shortest + i].astype(np.float64) for i in (-1, 0, 1))
     is_taken = ranked[rows, places] > 0
