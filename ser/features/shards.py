@@ -20,7 +20,16 @@ import numpy as np
 from ser.data import audio
 from ser.errors import BadInput, is_out_of_memory
 from ser.features.disk import replacing, write_json
-from ser.features.recipe import Array, Recipe, batches_of, features_of, features_of_batch, is_batched, wave_of
+from ser.features.recipe import (
+    Array,
+    Recipe,
+    batches_of,
+    features_of,
+    features_of_batch,
+    is_batched,
+    one_blas_thread,
+    wave_of,
+)
 from ser.host import environment
 
 T = TypeVar("T")
@@ -104,13 +113,14 @@ def in_threads(jobs: int) -> Compute:
             write_shard(compute_shard(recipe, shard, recordings, count_or_end), target)
 
         pool = ThreadPoolExecutor(jobs)
-        try:
-            tasks = [pool.submit(build, shard) for shard in missing]
-            for task in as_completed(tasks):
-                task.result()
-        finally:  # an interrupt or a full disk ends the build now, not when shards have had their turn
-            is_over.set()
-            pool.shutdown(cancel_futures=True)
+        with one_blas_thread():
+            try:
+                tasks = [pool.submit(build, shard) for shard in missing]
+                for task in as_completed(tasks):
+                    task.result()
+            finally:  # an interrupt or a full disk ends the build now, not when shards have had their turn
+                is_over.set()
+                pool.shutdown(cancel_futures=True)
 
     return compute
 

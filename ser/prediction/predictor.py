@@ -18,7 +18,14 @@ import numpy.typing as npt
 from ser import registry
 from ser.data import audio, encoders
 from ser.errors import BadInput
-from ser.features.recipe import features_of_wave, front_end_width, one_thread, reads_text, segment_frames
+from ser.features.recipe import (
+    features_of_wave,
+    front_end_width,
+    one_blas_thread,
+    one_thread,
+    reads_text,
+    segment_frames,
+)
 from ser.files import Damaged
 from ser.host import machine
 from ser.metrics import multilabel
@@ -143,7 +150,7 @@ class Predictor:
         for head in self.heads:
             front_end = self.front_end(head)
             if front_end not in features:
-                read = pool.map(partial(self._features, front_end=front_end), chunk)
+                read = self._read(pool, front_end, chunk)
                 features[front_end] = list(map(groups[front_end].normalised, chunk, read) if groups else read)
             by_head[head] = self._logits(features[front_end], chunk, head)
         for number, recording in enumerate(chunk):
@@ -156,9 +163,7 @@ class Predictor:
             groups[front_end] = GroupSums(by)
             for start in range(0, len(whole), _CHUNK):
                 chunk = whole[start : start + _CHUNK]
-                for recording, frames in zip(
-                    chunk, pool.map(partial(self._features, front_end=front_end), chunk), strict=True
-                ):
+                for recording, frames in zip(chunk, self._read(pool, front_end, chunk), strict=True):
                     groups[front_end].add(recording, frames)
         for start in range(0, len(whole), _CHUNK):
             yield from self._predict_chunk(whole[start : start + _CHUNK], pool, groups)
@@ -166,11 +171,10 @@ class Predictor:
     def _predict_by_speaker(self, whole: Sequence[Recording], pool: ThreadPoolExecutor) -> Iterator[Prediction]:
         """Two passes: the vectors of all recordings, then those of each speaker, normalised, to the model."""
         front_end, system = self.front_end(), self.system
-        read, errors = partial(self._features, front_end=front_end), dict[int, str]()
-        vectors = dict[int, npt.NDArray[np.float64]]()
+        errors, vectors = dict[int, str](), dict[int, npt.NDArray[np.float64]]()
         for start in range(0, len(whole), _CHUNK):
             chunk = whole[start : start + _CHUNK]
-            for number, frames in enumerate(pool.map(read, chunk), start):
+            for number, frames in enumerate(self._read(pool, front_end, chunk), start):
                 try:
                     if isinstance(frames, str):
                         errors[number] = frames
@@ -191,6 +195,10 @@ class Predictor:
             answers |= {n: logits[i : i + 1] for i, n in enumerate(rows)}
         for number, recording in enumerate(whole):
             yield self._prediction(recording, {"": errors[number] if number in errors else answers[number]})
+
+    def _read(self, pool: ThreadPoolExecutor, front_end: Part, chunk: Sequence[Recording]) -> list[Frames | str]:
+        with one_blas_thread():
+            return list(pool.map(partial(self._features, front_end=front_end), chunk))
 
     def _features(self, recording: Recording, front_end: Part) -> Frames | str:
         """Returns the features of a recording, float32 [frames, width], or why there are none."""

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ser import registry
 from ser.data import audio
@@ -266,3 +267,20 @@ def test_a_shard_is_written_as_numpy_reads_it(tmp_path, utterances):
     assert [name for name, _ in shard.frames] == [f"c/{i}" for i in (3, 4, 6, 7, 8)]
     assert sum(n for _, n in shard.frames) == len(read)
     assert Path(tmp_path / f"{shard.stem}.json").is_file()
+
+
+def blas_threads():
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_products_take_one_thread_while_features_are_computed_and_as_many_as_before_afterwards(
+    tmp_path, utterances, monkeypatch
+):
+    seen, compute = [], shards.compute_shard
+    monkeypatch.setattr(shards, "compute_shard", lambda *each: seen.append(blas_threads()) or compute(*each))
+    with threadpool_limits(2, user_api="blas"):
+        if blas_threads() != {2}:
+            pytest.skip("NumPy's BLAS has no threads here")
+        shards.in_threads(2)(recipe_of(utterances, HALF), [range(2), range(2, 4)], None, tmp_path, lambda number: None)
+        assert seen == [{1}, {1}]
+        assert blas_threads() == {2}
