@@ -158,7 +158,8 @@ def one_blas_thread() -> AbstractContextManager[object]:
     How many there are would decide the last bits of their sums, too. And BLAS's threads spin while they wait for the
     next product: features of an utterance that are hundreds of small ones take two to three times as long.
     """
-    return threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def _torch() -> ModuleType | None:
